@@ -1,0 +1,104 @@
+"""Processes: run one command with a deadline, and say what it said when it fails."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed, HarnessError
+
+__all__ = ["Completed", "end_all", "run"]
+
+_TAIL = 2000
+_GRACE_SECONDS = 10
+_running: set["subprocess.Popen[bytes]"] = set()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a command printed, as text, and its exit status."""
+
+    stdout: str
+    stderr: str
+    returncode: int
+
+
+def run(
+    argv: Sequence[str | Path],
+    deadline: Deadline,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
+    check: bool = True,
+    on_start: Callable[[int], None] | None = None,
+) -> Completed:
+    """Run `argv` to its end and return what it printed.
+
+    `env` is added to the environment. `stdin` is text to send or a file to read from; `stdout` and
+    `stderr` are files to write to instead of collecting (`stderr` open for reading too). The command
+    gets a process group of its own, which is ended, TERM then KILL, when the deadline passes or this
+    process is interrupted.
+
+    Raises CommandFailed (status other than 0, unless `check` is false), DeadlineExceeded,
+    HarnessError (no such program).
+    """
+    words = [str(word) for word in argv]
+    text = stdin.encode() if isinstance(stdin, str) else None
+    source = stdin if stdin is not None and not isinstance(stdin, str) else subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(
+            words,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            stdin=source if text is None else subprocess.PIPE,
+            stdout=stdout or subprocess.PIPE,
+            stderr=stderr or subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise HarnessError(f"{words[0]}: no such program on PATH; `nox -s doctor` tells what is missing") from error
+    with process:
+        _running.add(process)
+        try:
+            if on_start:
+                on_start(process.pid)
+            out, err = process.communicate(text, timeout=deadline.remaining)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise deadline.error(f"`{' '.join(words)}` still running") from None
+        except BaseException:
+            _end(process)
+            raise
+        finally:
+            _running.discard(process)
+    if stderr is not None:
+        stderr.seek(0)
+        err = stderr.read()
+    done = Completed((out or b"").decode(errors="replace"), err.decode(errors="replace"), process.returncode)
+    if check and done.returncode != 0:
+        tail = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
+        raise CommandFailed(f"`{' '.join(words)}` ended with status {done.returncode}:\n{tail}")
+    return done
+
+
+def end_all() -> None:
+    """End every command that any thread runs now: an interrupt reaches the main thread only."""
+    for process in list(_running):
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+            return
