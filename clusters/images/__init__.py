@@ -1,0 +1,73 @@
+"""Images that a shape needs: resolved, built where need be, and carried to machines that reach nothing."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from clusters import process
+from clusters.engine import Engine
+from clusters.images import catalogue
+from clusters.images.catalogue import Entry
+from clusters.images.resolve import Origin, present, read_lock, resolve
+from clusters.progress import Progress
+from clusters.shape import Shape
+
+__all__ = ["Images", "ensure", "entries"]
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a shape by the names that they have in the engine, and where each came from."""
+
+    node: str
+    gatekeeper: str | None
+    gatekeeper_crds: str | None
+    registry: str | None
+    origin: dict[str, Origin] = field(default_factory=dict)
+
+
+def entries(shape: Shape) -> dict[str, Entry]:
+    """Return the images that `shape` needs, by their role."""
+    needed = {"node": catalogue.node_image(shape.kubernetes)}
+    if shape.gatekeeper:
+        needed["gatekeeper"] = catalogue.gatekeeper(shape.gatekeeper)
+        if shape.install == "chart":
+            needed["gatekeeper_crds"] = catalogue.gatekeeper_crds(shape.gatekeeper)
+    if shape.registry:
+        needed["registry"] = catalogue.registry()
+    return needed
+
+
+def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) -> Images:
+    """Make the engine hold every image of `shapes`; return the images of the first one.
+
+    Root file systems are downloaded while programs compile. Raises ImageUnavailable, BadScenario (disk,
+    lock), and ends what it started when it is interrupted.
+    """
+    wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
+    needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
+    lock = read_lock()
+    unlocked = [entry for entry in needed.values() if entry.lock not in lock and not present(engine, entry.name)]
+    artefacts = {artefact.folder: artefact for entry in unlocked for artefact in entry.artefacts}
+    downloads = [artefact for artefact in artefacts.values() if artefact.name.endswith("-rootfs")]
+    with ThreadPoolExecutor(max_workers=1) as background:
+        fetched = [background.submit(artefact.get, progress) for artefact in downloads]
+        try:
+            for artefact in artefacts.values():
+                if artefact not in downloads:
+                    artefact.get(progress)
+            for future in fetched:
+                future.result()
+        except BaseException:
+            background.shutdown(wait=False, cancel_futures=True)
+            process.end_all()
+            raise
+    origin = {name: resolve(engine, entry, lock, progress) for name, entry in needed.items()}
+    roles = {role: entry.name for role, entry in entries(wanted[0]).items()}
+    return Images(
+        node=roles["node"],
+        gatekeeper=roles.get("gatekeeper"),
+        gatekeeper_crds=roles.get("gatekeeper_crds"),
+        registry=roles.get("registry"),
+        origin=origin,
+    )

@@ -1,0 +1,128 @@
+"""Binaries that clusters are made with and of, each built once from verified modules."""
+
+import shutil
+from pathlib import Path
+
+from clusters import versions
+from clusters.deadline import Deadline
+from clusters.images.golang import GO_SOURCES, Program, build, download
+from clusters.images.store import Artefact, digest, require_disk
+from clusters.progress import Progress
+
+__all__ = ["gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
+
+_SECONDS = 3600.0
+_COMMIT = "0" * 40
+
+_CONTAINERD = "github.com/containerd/containerd/v2"
+_CNI = "github.com/containernetworking/plugins/plugins"
+_TOOLS = Program(
+    packages=(
+        f"{_CONTAINERD}/cmd/containerd",
+        f"{_CONTAINERD}/cmd/containerd-shim-runc-v2",
+        f"{_CONTAINERD}/cmd/ctr",
+        f"{_CNI}/ipam/host-local",
+        f"{_CNI}/main/loopback",
+        f"{_CNI}/main/ptp",
+        f"{_CNI}/meta/portmap",
+        "helm.sh/helm/v3/cmd/helm",
+        "sigs.k8s.io/cri-tools/cmd/crictl",
+        "sigs.k8s.io/kind",
+        "./cmd/coredns",
+        "./cmd/etcd",
+        "./cmd/pause",
+        "./cmd/registry",
+    ),
+    variables={
+        "helm.sh/helm/v3/internal/version.version": versions.HELM,
+        "sigs.k8s.io/cri-tools/pkg/version.Version": versions.CRICTL,
+    },
+    tags=("no_aufs", "no_btrfs", "no_devmapper", "no_zfs"),
+)
+
+
+def tools() -> Artefact:
+    """Return the tools' binaries: kind, helm, and what a node runs besides Kubernetes."""
+    module = GO_SOURCES / "tools"
+
+    def make(folder: Path, progress: Progress) -> None:
+        _build(_TOOLS, module, folder, "build kind, helm, containerd, etcd, CoreDNS and the registry", progress)
+
+    return Artefact("tools", digest(module, _TOOLS.packages, _TOOLS.arguments), make)
+
+
+def kubernetes(version: str) -> Artefact:
+    """Return the one binary that is all of Kubernetes `version`, and its names kubeadm and kubectl."""
+    major, minor, _ = version.removeprefix("v").split(".")
+    variables = {
+        "gitVersion": version,
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+        "gitCommit": _COMMIT,
+        "buildDate": "1970-01-01T00:00:00Z",
+    }
+    program = Program(
+        packages=(".",),
+        variables={
+            f"{package}.{name}": value
+            for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+            for name, value in variables.items()
+        },
+    )
+    sources = sorted((GO_SOURCES / "kubernetes").glob("*.go"))
+    locks = GO_SOURCES / "kubernetes" / version
+
+    def make(folder: Path, progress: Progress) -> None:
+        module = folder / "module"
+        module.mkdir()
+        for source in (*sources, *locks.iterdir()):
+            shutil.copy(source, module)
+        _build(program, module, folder, f"build Kubernetes {version}", progress)
+        for name in ("kubeadm", "kubectl"):
+            (folder / name).symlink_to("kubernetes")
+        shutil.rmtree(module)
+
+    return Artefact(f"kubernetes-{version}", digest(sources, locks, program.arguments), make)
+
+
+def gatekeeper(version: str) -> Artefact:
+    """Return Gatekeeper's binary, called `gatekeeper`, built in its own module by its own go.sum."""
+    program = Program(
+        packages=(".",),
+        variables={"github.com/open-policy-agent/gatekeeper/v3/pkg/version.Version": version},
+    )
+
+    def make(folder: Path, progress: Progress) -> None:
+        module = folder / "gatekeeper-module"
+        shutil.copytree(gatekeeper_source(version), module, copy_function=shutil.copyfile)
+        built = folder / "built"
+        _build(program, module, built, f"build Gatekeeper {version}", progress)
+        next(built.iterdir()).rename(folder / "gatekeeper")
+        built.rmdir()
+        shutil.rmtree(module)
+
+    return Artefact(f"gatekeeper-{version}", digest(version, program.arguments), make)
+
+
+def gatekeeper_source(version: str) -> Path:
+    """Return the folder of Gatekeeper's module: its source, deploy/gatekeeper.yaml and charts/gatekeeper.
+
+    Raises ImageUnavailable.
+    """
+    deadline = Deadline.after(_SECONDS, f"the source of Gatekeeper {version}")
+    return download("github.com/open-policy-agent/gatekeeper/v3", version, deadline)
+
+
+def kind_source() -> Path:
+    """Return the folder of kind's module: its node's base files lie in images/base/files.
+
+    Raises ImageUnavailable.
+    """
+    return download("sigs.k8s.io/kind", versions.KIND, Deadline.after(_SECONDS, f"the source of kind {versions.KIND}"))
+
+
+def _build(program: Program, module: Path, output: Path, name: str, progress: Progress) -> None:
+    require_disk(6.0, name)
+    with progress.step(name) as step:
+        build(program, module, output, Deadline.after(_SECONDS, name), step)

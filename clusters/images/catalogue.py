@@ -1,0 +1,105 @@
+"""Catalogue of images: for each one its name in the engine, where it may be pulled, and how it is built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters import versions
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.images import binaries, node, store
+from clusters.images.layers import Image, Layer, write_archive, write_layer
+from clusters.images.rootfs import rootfs
+from clusters.images.store import Artefact, digest
+from clusters.progress import Progress
+
+__all__ = ["NAME", "Entry", "gatekeeper", "gatekeeper_crds", "node_image", "registry"]
+
+NAME = "chaos-harness"
+"""Repository prefix of every image made here."""
+
+_SECONDS = 600.0
+_GATEKEEPER_USER = "65532:65532"
+_BUSYBOX = rootfs("registry-rootfs", "extract", ["busybox-static"])
+_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: `lock` is its name in lock.yaml, `name` the one that it gets in the engine."""
+
+    lock: str
+    name: str
+    build: Callable[[Engine, Progress], None]
+    artefacts: tuple[Artefact, ...] = ()
+
+
+def node_image(version: str) -> Entry:
+    """Return the node image of Kubernetes `version`."""
+    name = f"{NAME}/node:{version}-{node.key(version)}"
+
+    def build(engine: Engine, progress: Progress) -> None:
+        node.build(engine, name, version, progress)
+
+    return Entry(f"node/{version}", name, build, (binaries.kubernetes(version), binaries.tools(), *node.ROOTS))
+
+
+def gatekeeper(version: str) -> Entry:
+    """Return Gatekeeper's image: its binary and nothing else, run by the user that upstream's image runs as."""
+    binary = binaries.gatekeeper(version)
+    name = f"{NAME}/gatekeeper:{version}-{digest(_FORMAT, binary.key)}"
+
+    def build(engine: Engine, progress: Progress) -> None:
+        files = {"manager": binary.get(progress) / "gatekeeper"}
+        config = {"User": _GATEKEEPER_USER, "Entrypoint": ["/manager"], "WorkingDir": "/"}
+        _load(engine, name, files, config, folders={"tmp": 0o1777})
+
+    return Entry(f"gatekeeper/{version}", name, build, (binary,))
+
+
+def gatekeeper_crds(version: str) -> Entry:
+    """Return the image of the chart's hook jobs: kubectl, and the chart's custom resource definitions."""
+    kubernetes = binaries.kubernetes(versions.DEFAULT_KUBERNETES)
+    name = f"{NAME}/gatekeeper-crds:{version}-{digest(_FORMAT, kubernetes.key)}"
+
+    def build(engine: Engine, progress: Progress) -> None:
+        crds = binaries.gatekeeper_source(version) / "charts" / "gatekeeper" / "crds"
+        files = {f"crds/{path.name}": path for path in sorted(crds.glob("*.yaml"))}
+        files["kubectl"] = kubernetes.get(progress) / "kubernetes"
+        _load(engine, name, files, {"User": _GATEKEEPER_USER, "Entrypoint": ["/kubectl"]})
+
+    return Entry(f"gatekeeper-crds/{version}", name, build, (kubernetes,))
+
+
+def registry() -> Entry:
+    """Return the registry's image: CNCF distribution, and a shell to cut it with."""
+    tools = binaries.tools()
+    name = f"{NAME}/registry:{digest(_FORMAT, tools.key, _BUSYBOX.key)}"
+
+    def build(engine: Engine, progress: Progress) -> None:
+        files = {"usr/bin/docker-registry": tools.get(progress) / "registry"}
+        config = {"Entrypoint": ["/usr/bin/docker-registry"], "Cmd": ["serve", "/etc/docker/registry/config.yml"]}
+        shell = {f"bin/{applet}": "/usr/bin/busybox" for applet in ("sh", "rm", "touch")}
+        base = _BUSYBOX.get(progress) / "rootfs.tar"
+        _load(engine, name, files, config, links=shell, base=base)
+
+    return Entry("registry", name, build, (tools, _BUSYBOX))
+
+
+def _load(
+    engine: Engine,
+    name: str,
+    files: Mapping[str, Path],
+    config: Mapping[str, object],
+    *,
+    folders: dict[str, int] | None = None,
+    links: dict[str, str] | None = None,
+    base: Path | None = None,
+) -> None:
+    store.require_disk(1.0, f"the image {name}")
+    with store.scratch("image") as folder:
+        layer = write_layer(folder / "layer.tar", files, links=links, folders=folders)
+        layers = (*((Layer.of(base),) if base else ()), layer)
+        write_archive(folder / "image.tar", [Image((name,), layers, config)])
+        deadline = Deadline.after(_SECONDS, f"the engine to load {name}")
+        engine.run(["load", "--quiet", "--input", folder / "image.tar"], deadline)

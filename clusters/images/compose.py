@@ -1,0 +1,57 @@
+"""Composed Go modules: writes go.mod and go.sum for a Kubernetes version, once, to be committed.
+
+Kubernetes' own go.mod replaces its staging modules by folders that its module zip lacks. The composed
+module takes all its requirements and replaces the folders by the modules published of them
+(k8s.io/api v0.36.3 for v1.36.3). Run as `python -m clusters.images.compose v1.36.3`.
+"""
+
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.images.golang import GO_SOURCES, GO_STEADY, download
+from clusters.process import run
+
+__all__ = ["compose", "go_mod"]
+
+_SECONDS = 600.0
+_UNPUBLISHED = re.compile(r"^\tk8s\.io/sample-.*\n", re.MULTILINE)
+_STAGING = re.compile(r"^\t(k8s\.io/\S+) => \./staging/src/\S+$", re.MULTILINE)
+
+
+def go_mod(upstream: str, version: str) -> str:
+    """Return the composed go.mod for Kubernetes `version` from the text of `upstream`'s."""
+    staging = "v0." + version.removeprefix("v1.")
+    text = upstream[upstream.index("module ") :]
+    text = text.replace("module k8s.io/kubernetes", "module chaos-harness.invalid/kubernetes", 1)
+    text = _UNPUBLISHED.sub("", text)
+    text = _STAGING.sub(rf"\t\1 => \1 {staging}", text)
+    return text.replace("require (", f"require (\n\tk8s.io/kubernetes {version}", 1)
+
+
+def compose(version: str) -> Path:
+    """Write the go.mod and go.sum of Kubernetes `version` into the sources; return their folder.
+
+    Raises CommandFailed when a module is not served or its checksum cannot be verified.
+    """
+    deadline = Deadline.after(_SECONDS, f"go.mod and go.sum of Kubernetes {version}")
+    upstream = download("k8s.io/kubernetes", version, deadline)
+    target = GO_SOURCES / "kubernetes" / version
+    with tempfile.TemporaryDirectory() as folder:
+        module = Path(folder)
+        for source in (GO_SOURCES / "kubernetes").glob("*.go"):
+            shutil.copy(source, module)
+        (module / "go.mod").write_text(go_mod((upstream / "go.mod").read_text(), version))
+        run(["go", "list", "-mod=mod", "-deps", "."], deadline, cwd=module, env=GO_STEADY)
+        target.mkdir(exist_ok=True)
+        for name in ("go.mod", "go.sum"):
+            shutil.copy(module / name, target)
+    return target
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:]:
+        sys.stdout.write(f"{compose(wanted)}\n")

@@ -1,0 +1,35 @@
+"""Sources on this machine: Gatekeeper's own manifest and chart, and the command line tools that the harness calls."""
+
+import re
+import shutil
+from pathlib import Path
+
+from clusters import versions
+from clusters.deadline import Deadline
+from clusters.images.binaries import gatekeeper_source, kubernetes, tools
+from clusters.process import run
+from clusters.progress import Progress
+
+__all__ = ["gatekeeper_source", "tool"]
+
+_WANTED = {
+    "kind": (("version",), versions.KIND),
+    "helm": (("version", "--short"), versions.HELM),
+    "kubectl": (("version", "--client"), versions.DEFAULT_KUBERNETES),
+}
+
+
+def tool(name: str, progress: Progress | None = None) -> Path:
+    """Return the path of kind, helm or kubectl: the one on PATH if its version is ours, else the one built here.
+
+    Raises ImageUnavailable when it cannot be built.
+    """
+    arguments, version = _WANTED[name]
+    found = shutil.which(name)
+    if found:
+        answer = run([found, *arguments], Deadline.after(20, f"{name} to tell its version"), check=False)
+        if re.search(rf"{re.escape(version)}\b", answer.stdout):
+            return Path(found)
+    progress = progress or Progress.quiet()
+    artefact = kubernetes(versions.DEFAULT_KUBERNETES) if name == "kubectl" else tools()
+    return artefact.get(progress) / name

@@ -1,0 +1,107 @@
+"""Store of built artefacts: a folder each, named by what it is made from, complete or absent."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusters.errors import BadScenario
+from clusters.paths import cache_dir
+from clusters.progress import Progress
+
+__all__ = ["Artefact", "digest", "locked", "require_disk", "scratch"]
+
+_KEY_LENGTH = 12
+_GIB = 1 << 30
+
+
+def digest(*ingredients: Any) -> str:
+    """Return the short key of what something is made from: JSON values, and files by their content."""
+    return hashlib.sha256(json.dumps([_plain(each) for each in ingredients], sort_keys=True).encode()).hexdigest()[
+        :_KEY_LENGTH
+    ]
+
+
+def _plain(ingredient: Any) -> Any:
+    if isinstance(ingredient, Path):
+        files = (
+            sorted(path for path in ingredient.rglob("*") if path.is_file()) if ingredient.is_dir() else [ingredient]
+        )
+        return [[path.name, hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
+    if isinstance(ingredient, Mapping):
+        return {str(key): _plain(value) for key, value in ingredient.items()}
+    if isinstance(ingredient, list | tuple):
+        return [_plain(value) for value in ingredient]
+    return ingredient
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """Something built: its name, the key of what it is made from, and how it is made in an empty folder."""
+
+    name: str
+    key: str
+    make: Callable[[Path, Progress], None]
+
+    @property
+    def folder(self) -> Path:
+        """The folder it has, or will have."""
+        return cache_dir("artefacts") / f"{self.name}-{self.key}"
+
+    def get(self, progress: Progress) -> Path:
+        """Return its folder, made now if it is not there yet.
+
+        Of two processes that want it at once one makes it and the other waits. What is interrupted
+        leaves nothing that counts: the folder gets its name only when it is complete.
+        """
+        if self.folder.is_dir():
+            return self.folder
+        with locked(self.folder.name):
+            if self.folder.is_dir():
+                return self.folder
+            unfinished = self.folder.with_name(f".making-{self.folder.name}")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            try:
+                self.make(unfinished, progress)
+            except BaseException:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+            unfinished.rename(self.folder)
+        return self.folder
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock `name` against other processes; the kernel lets go of it when the holder dies."""
+    handle = os.open(cache_dir("locks") / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """Return a folder on the cache's disk that is gone after the block."""
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache_dir("scratch")) as folder:
+        yield Path(folder)
+
+
+def require_disk(gib: float, purpose: str) -> None:
+    """Raise BadScenario unless the cache's file system has `gib` GiB free."""
+    cache = cache_dir()
+    free = shutil.disk_usage(cache).free / _GIB
+    if free < gib:
+        raise BadScenario(
+            f"{purpose} needs {gib:.1f} GiB in {cache}, {free:.1f} GiB are free: "
+            "free some, or set XDG_CACHE_HOME to a larger disk"
+        )
