@@ -95,7 +95,7 @@ def gatekeeper(version: str) -> Artefact:
 
     def make(folder: Path, progress: Progress) -> None:
         module = folder / "gatekeeper-module"
-        shutil.copytree(gatekeeper_source(version), module, copy_function=shutil.copyfile)
+        shutil.copytree(_gatekeeper_module(version), module, copy_function=shutil.copyfile)
         built = folder / "built"
         _build(program, module, built, f"build Gatekeeper {version}", progress)
         next(built.iterdir()).rename(folder / "gatekeeper")
@@ -105,11 +105,21 @@ def gatekeeper(version: str) -> Artefact:
     return Artefact(f"gatekeeper-{version}", digest(version, program.arguments), make)
 
 
-def gatekeeper_source(version: str) -> Path:
-    """Return the folder of Gatekeeper's module: its source, deploy/gatekeeper.yaml and charts/gatekeeper.
+def gatekeeper_source(version: str) -> Artefact:
+    """Return Gatekeeper's release files, out of the module that its binary is built from.
 
-    Raises ImageUnavailable.
+    They are deploy/gatekeeper.yaml and charts/gatekeeper.
     """
+
+    def make(folder: Path, progress: Progress) -> None:
+        del progress
+        for name in ("deploy", "charts"):
+            shutil.copytree(_gatekeeper_module(version) / name, folder / name, copy_function=shutil.copyfile)
+
+    return Artefact(f"gatekeeper-source-{version}", digest(version), make)
+
+
+def _gatekeeper_module(version: str) -> Path:
     deadline = Deadline.after(_SECONDS, f"the source of Gatekeeper {version}")
     return download("github.com/open-policy-agent/gatekeeper/v3", version, deadline)
 

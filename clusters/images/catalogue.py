@@ -13,7 +13,7 @@ from clusters.images.rootfs import rootfs
 from clusters.images.store import Artefact, digest
 from clusters.progress import Progress
 
-__all__ = ["NAME", "Entry", "gatekeeper", "gatekeeper_crds", "node_image", "registry"]
+__all__ = ["NAME", "Entry", "everything", "gatekeeper", "gatekeeper_crds", "node_image", "registry"]
 
 NAME = "chaos-harness"
 """Repository prefix of every image made here."""
@@ -26,9 +26,10 @@ _FORMAT = 2
 
 @dataclass(frozen=True)
 class Entry:
-    """One image: `lock` is its name in lock.yaml, `name` the one that it gets in the engine."""
+    """One image: its name in lock.yaml, where it is published, and the name that it gets in the engine."""
 
     lock: str
+    published: str
     name: str
     build: Callable[[Engine, Progress], None]
     artefacts: tuple[Artefact, ...] = ()
@@ -41,7 +42,13 @@ def node_image(version: str) -> Entry:
     def build(engine: Engine, progress: Progress) -> None:
         node.build(engine, name, version, progress)
 
-    return Entry(f"node/{version}", name, build, (binaries.kubernetes(version), binaries.tools(), *node.ROOTS))
+    return Entry(
+        f"node/{version}",
+        f"docker.io/kindest/node:{version}",
+        name,
+        build,
+        (binaries.kubernetes(version), binaries.tools(), *node.ROOTS),
+    )
 
 
 def gatekeeper(version: str) -> Entry:
@@ -54,21 +61,33 @@ def gatekeeper(version: str) -> Entry:
         config = {"User": _GATEKEEPER_USER, "Entrypoint": ["/manager"], "WorkingDir": "/"}
         _load(engine, name, files, config, folders={"tmp": 0o1777})
 
-    return Entry(f"gatekeeper/{version}", name, build, (binary,))
+    return Entry(
+        f"gatekeeper/{version}",
+        f"docker.io/openpolicyagent/gatekeeper:{version}",
+        name,
+        build,
+        (binary, binaries.gatekeeper_source(version)),
+    )
 
 
 def gatekeeper_crds(version: str) -> Entry:
     """Return the image of the chart's hook jobs: kubectl, and the chart's custom resource definitions."""
-    kubernetes = binaries.kubernetes(versions.DEFAULT_KUBERNETES)
+    kubernetes, source = binaries.kubernetes(versions.DEFAULT_KUBERNETES), binaries.gatekeeper_source(version)
     name = f"{NAME}/gatekeeper-crds:{version}-{digest(_FORMAT, kubernetes.key)}"
 
     def build(engine: Engine, progress: Progress) -> None:
-        crds = binaries.gatekeeper_source(version) / "charts" / "gatekeeper" / "crds"
+        crds = source.get(progress) / "charts" / "gatekeeper" / "crds"
         files = {f"crds/{path.name}": path for path in sorted(crds.glob("*.yaml"))}
         files["kubectl"] = kubernetes.get(progress) / "kubernetes"
         _load(engine, name, files, {"User": _GATEKEEPER_USER, "Entrypoint": ["/kubectl"]})
 
-    return Entry(f"gatekeeper-crds/{version}", name, build, (kubernetes,))
+    return Entry(
+        f"gatekeeper-crds/{version}",
+        f"docker.io/openpolicyagent/gatekeeper-crds:{version}",
+        name,
+        build,
+        (kubernetes, source),
+    )
 
 
 def registry() -> Entry:
@@ -83,7 +102,16 @@ def registry() -> Entry:
         base = _BUSYBOX.get(progress) / "rootfs.tar"
         _load(engine, name, files, config, links=shell, base=base)
 
-    return Entry("registry", name, build, (tools, _BUSYBOX))
+    return Entry("registry", "docker.io/library/registry:3", name, build, (tools, _BUSYBOX))
+
+
+def everything() -> list[Entry]:
+    """Return every image that any shape can need."""
+    return [
+        *(node_image(version) for version in versions.KUBERNETES),
+        *(make(version) for version in versions.GATEKEEPER for make in (gatekeeper, gatekeeper_crds)),
+        registry(),
+    ]
 
 
 def _load(

@@ -39,7 +39,8 @@ def read_lock(path: Path = LOCK) -> dict[str, str]:
 def present(engine: Engine, name: str) -> bool:
     """Whether the engine holds the image `name`."""
     deadline = Deadline.after(60, f"the engine to say whether it has {name}")
-    return engine.run(["image", "inspect", "--format", "{{.Id}}", name], deadline, check=False).returncode == 0
+    answer = engine.run(["image", "inspect", "--format", "{{.Id}}", name], deadline, check=False)
+    return answer.returncode == 0
 
 
 def resolve(engine: Engine, entry: Entry, lock: dict[str, str], progress: Progress) -> Origin:

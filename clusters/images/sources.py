@@ -6,11 +6,12 @@ from pathlib import Path
 
 from clusters import versions
 from clusters.deadline import Deadline
-from clusters.images.binaries import gatekeeper_source, kubernetes, tools
+from clusters.images import binaries
+from clusters.images.store import Artefact
 from clusters.process import run
 from clusters.progress import Progress
 
-__all__ = ["gatekeeper_source", "tool"]
+__all__ = ["artefact", "gatekeeper_source", "tool"]
 
 _WANTED = {
     "kind": (("version",), versions.KIND),
@@ -30,6 +31,17 @@ def tool(name: str, progress: Progress | None = None) -> Path:
         answer = run([found, *arguments], Deadline.after(20, f"{name} to tell its version"), check=False)
         if re.search(rf"{re.escape(version)}\b", answer.stdout):
             return Path(found)
-    progress = progress or Progress.quiet()
-    artefact = kubernetes(versions.DEFAULT_KUBERNETES) if name == "kubectl" else tools()
-    return artefact.get(progress) / name
+    return artefact(name).get(progress or Progress.quiet()) / name
+
+
+def artefact(name: str) -> Artefact:
+    """Return the artefact that holds the binary of kind, helm or kubectl."""
+    return binaries.kubernetes(versions.DEFAULT_KUBERNETES) if name == "kubectl" else binaries.tools()
+
+
+def gatekeeper_source(version: str, progress: Progress | None = None) -> Path:
+    """Return the folder with Gatekeeper's deploy/gatekeeper.yaml and charts/gatekeeper.
+
+    Raises ImageUnavailable when its module cannot be had.
+    """
+    return binaries.gatekeeper_source(version).get(progress or Progress.quiet())

@@ -1,0 +1,136 @@
+"""Tests of the recipes: what each image is made from, and what a broken source gets."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clusters import versions
+from clusters.deadline import Deadline
+from clusters.errors import BadScenario, ImageUnavailable
+from clusters.images import binaries, catalogue, entries
+from clusters.images.compose import go_mod
+from clusters.images.golang import GO_SOURCES, Program, build
+from clusters.images.resolve import read_lock
+from clusters.progress import Step
+from clusters.shape import Shape
+
+
+def test_every_kubernetes_version_has_a_verified_lock() -> None:
+    """Each version has a committed go.mod that requires just it, and a go.sum beside it."""
+    for version in versions.KUBERNETES:
+        folder = GO_SOURCES / "kubernetes" / version
+        assert f"\tk8s.io/kubernetes {version}\n" in (folder / "go.mod").read_text()
+        assert f"k8s.io/kubernetes {version} h1:" in (folder / "go.sum").read_text()
+
+
+def test_staging_modules_are_replaced_by_published_ones() -> None:
+    """A composed go.mod points each staging folder at the module published of it, and drops the samples."""
+    upstream = (
+        "// generated\nmodule k8s.io/kubernetes\n\ngo 1.26.0\n\nrequire (\n\tk8s.io/api v0.0.0\n)\n\nreplace (\n"
+        "\tk8s.io/api => ./staging/src/k8s.io/api\n"
+        "\tk8s.io/sample-controller => ./staging/src/k8s.io/sample-controller\n)\n"
+    )
+    composed = go_mod(upstream, "v1.36.3")
+    assert "\tk8s.io/api => k8s.io/api v0.36.3\n" in composed
+    assert "require (\n\tk8s.io/kubernetes v1.36.3\n" in composed
+    assert "sample-controller" not in composed
+    assert "staging" not in composed
+
+
+def test_a_shape_needs_only_its_own_images() -> None:
+    """A chart needs the hook image, a manifest does not, and a cluster without Gatekeeper needs neither."""
+    assert set(entries(Shape(install="chart"))) == {"node", "gatekeeper", "gatekeeper_crds", "registry"}
+    assert set(entries(Shape())) == {"node", "gatekeeper", "registry"}
+    assert set(entries(Shape(gatekeeper=None, registry=False))) == {"node"}
+
+
+def test_names_change_with_versions_only() -> None:
+    """Two versions have two names, one version has one, whatever else the shape says."""
+    names = {catalogue.node_image(version).name for version in versions.KUBERNETES}
+    assert len(names) == len(versions.KUBERNETES)
+    assert entries(Shape(workers=1))["node"].name == entries(Shape(workers=3))["node"].name
+
+
+def test_a_gatekeeper_change_rebuilds_no_node() -> None:
+    """The artefacts of a node image do not depend on Gatekeeper's version."""
+    old, new = (entries(Shape(gatekeeper=version)) for version in ("v3.20.1", "v3.23.1"))
+    assert old["node"].name == new["node"].name
+    assert old["gatekeeper"].name != new["gatekeeper"].name
+
+
+def test_the_committed_lock_is_pinned_by_digest() -> None:
+    """Every entry of the committed lock names a digest and an image that there is."""
+    known = {entry.lock for version in versions.KUBERNETES for entry in entries(Shape(kubernetes=version)).values()}
+    known |= {catalogue.gatekeeper(version).lock for version in versions.GATEKEEPER}
+    assert set(read_lock()) <= known
+
+
+def test_a_lock_entry_without_a_digest_is_refused(tmp_path: Path) -> None:
+    """All loose entries of a lock are named at once."""
+    lock = tmp_path / "lock.yaml"
+    lock.write_text("node/v1.36.3: kindest/node:v1.36.3\nregistry: registry:3\n")
+    with pytest.raises(BadScenario) as refused:
+        read_lock(lock)
+    assert len(refused.value.problems) == 2
+
+
+def _module(folder: Path, go_sum: str) -> Path:
+    folder.mkdir()
+    (folder / "go.mod").write_text("module m.invalid/m\n\ngo 1.24\n\nrequire github.com/spf13/pflag v1.0.10\n")
+    (folder / "go.sum").write_text(go_sum)
+    (folder / "main.go").write_text(
+        'package main\n\nimport "github.com/spf13/pflag"\n\nvar version = "unset"\n\n'
+        "func main() { pflag.Parse(); println(version) }\n"
+    )
+    return folder
+
+
+def _pflag_sums() -> str:
+    sums = (GO_SOURCES / "tools" / "go.sum").read_text().splitlines()
+    return "\n".join(line for line in sums if line.startswith("github.com/spf13/pflag v1.0.10")) + "\n"
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="compiles a real program: needs Go")
+def test_a_program_is_built_from_verified_modules(tmp_path: Path) -> None:
+    """A module whose go.sum fits is built, with the variables that the recipe sets."""
+    program = Program((".",), {"main.version": "v9"})
+    build(program, _module(tmp_path / "m", _pflag_sums()), tmp_path / "out", _soon(), Step("x"))
+    assert b"v9" in (tmp_path / "out" / "m").read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="asks the real go command: needs Go")
+def test_a_checksum_that_does_not_match_is_named(tmp_path: Path) -> None:
+    """A module whose checksum differs from go.sum is refused by its name, and nothing is built."""
+    tampered = re.sub(r"h1:.", "h1:A" if "h1:A" not in _pflag_sums() else "h1:B", _pflag_sums())
+    with pytest.raises(ImageUnavailable, match=r"(?s)github\.com/spf13/pflag.*checksum mismatch"):
+        build(Program((".",)), _module(tmp_path / "m", tampered), tmp_path / "out", _soon(), Step("x"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_upstream_names_the_versions_that_there_are() -> None:
+    """An unknown version is refused with the list of known ones, all problems at once."""
+    with pytest.raises(BadScenario) as refused:
+        Shape.parse({"kubernetes": "v1.1.1", "gatekeeper": "v9.9.9", "colour": "red", "workers": 99})
+    message = str(refused.value)
+    assert len(refused.value.problems) == 4
+    assert "v1.36.3" in message
+    assert "v3.23.1" in message
+    assert "no such field 'colour'" in message
+
+
+def test_the_tools_are_linked_with_their_versions() -> None:
+    """Helm and crictl carry the version that versions.py names."""
+    module = (GO_SOURCES / "tools" / "go.mod").read_text()
+    for name, version in (
+        ("helm.sh/helm/v3", versions.HELM),
+        ("sigs.k8s.io/kind", versions.KIND),
+        ("sigs.k8s.io/cri-tools", versions.CRICTL),
+    ):
+        assert f"\t{name} {version}\n" in module
+    assert binaries.tools().name == "tools"
+
+
+def _soon() -> Deadline:
+    return Deadline.after(120, "a small build")
