@@ -12,6 +12,7 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import BadScenario
 from clusters.images import binaries, ensure, entries, sources, store
+from clusters.locking import locked
 from clusters.paths import cache_dir
 from clusters.progress import Progress
 from clusters.shape import Shape
@@ -83,7 +84,7 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
         engine.run(["load", "--quiet", "--input", scratch / _IMAGES], deadline)
         for folder in sorted((scratch / "artefacts").iterdir()):
             target = cache_dir("artefacts") / folder.name
-            with store.locked(folder.name):
+            with locked(folder.name, deadline):
                 if not target.exists():
                     shutil.move(folder, target)
     return list(index["images"])

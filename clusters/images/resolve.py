@@ -9,8 +9,8 @@ import yaml
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
-from clusters.images import store
 from clusters.images.catalogue import Entry
+from clusters.locking import locked
 from clusters.progress import Progress
 
 __all__ = ["LOCK", "Origin", "present", "read_lock", "resolve"]
@@ -19,6 +19,7 @@ Origin = Literal["present", "pulled", "built"]
 
 LOCK = Path(__file__).with_name("lock.yaml")
 _PULL_SECONDS = 900.0
+_BUILD_SECONDS = 3600.0
 _REFERENCE = re.compile(r"^[a-z0-9][\w.\-/:]*@sha256:[0-9a-f]{64}$")
 
 
@@ -51,7 +52,8 @@ def resolve(engine: Engine, entry: Entry, lock: dict[str, str], progress: Progre
     """
     if present(engine, entry.name):
         return "present"
-    with store.locked(f"image-{entry.name.replace('/', '_')}"):
+    name = f"image-{entry.name.replace('/', '_')}"
+    with locked(name, Deadline.after(_BUILD_SECONDS, f"another process to make {entry.name}")):
         if present(engine, entry.name):
             return "present"
         reference = lock.get(entry.lock)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, ImageUnavailable
-from clusters.images.store import Artefact, digest, locked
+from clusters.images.store import Artefact, digest
+from clusters.locking import locked
 from clusters.process import run
 from clusters.progress import Progress
 
@@ -63,7 +64,7 @@ def _require_mmdebstrap(deadline: Deadline) -> None:
     install = ["apt-get", "install", "-y", "--no-install-recommends", "mmdebstrap", "debian-archive-keyring"]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ImageUnavailable(f"mmdebstrap is missing, which makes the node image: as root, `{' '.join(install)}`")
-    with locked("apt"):
+    with locked("apt", deadline):
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         run(["apt-get", "update"], deadline, env=quiet)
         run(install, deadline, env=quiet)

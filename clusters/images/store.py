@@ -1,10 +1,8 @@
 """Store of built artefacts: a folder each, named by what it is made from, complete or absent."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,14 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clusters.deadline import Deadline
 from clusters.errors import BadScenario
+from clusters.locking import locked
 from clusters.paths import cache_dir
 from clusters.progress import Progress
 
-__all__ = ["Artefact", "digest", "locked", "require_disk", "scratch"]
+__all__ = ["Artefact", "digest", "require_disk", "scratch"]
 
 _KEY_LENGTH = 12
 _GIB = 1 << 30
+_SECONDS = 3600.0
 
 
 def digest(*ingredients: Any) -> str:
@@ -63,7 +64,8 @@ class Artefact:
         """
         if self.folder.is_dir():
             return self.folder
-        with locked(self.folder.name):
+        deadline = Deadline.after(_SECONDS, f"another process to build {self.folder.name}")
+        with locked(self.folder.name, deadline):
             if self.folder.is_dir():
                 return self.folder
             unfinished = self.folder.with_name(f".making-{self.folder.name}")
@@ -76,17 +78,6 @@ class Artefact:
                 raise
             unfinished.rename(self.folder)
         return self.folder
-
-
-@contextlib.contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Hold the lock `name` against other processes; the kernel lets go of it when the holder dies."""
-    handle = os.open(cache_dir("locks") / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager
