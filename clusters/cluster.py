@@ -1,0 +1,178 @@
+"""Cluster: one kind cluster of a shape, that a run owns; its containers' labels are the only state."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import urllib3
+import yaml
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.config import load_kube_config
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
+from clusters.inventory import PREFIX, RUN, Thing, inventory
+from clusters.kind import node_names
+from clusters.ports import LOOPBACK
+from clusters.process import Completed
+from clusters.registry import Registry
+from clusters.shape import Shape
+
+__all__ = ["Cluster", "cluster_labels", "registry_name"]
+
+_KIND_LABEL = "io.x-k8s.kind.cluster"
+_SECONDS = 60.0
+_TIMED_OUT = (124, 137)  # of timeout(1): after TERM, after KILL
+_GRACE_SECONDS = 5.0
+_TAIL = 2000
+_API_PORT = "6443/tcp"
+
+Role = Literal["control-plane", "worker"]
+
+
+def cluster_labels(name: str, shape: Shape, directory: Path) -> dict[str, str]:
+    """Return the labels, besides the owner's, by which `Cluster.open` finds the cluster again."""
+    return {
+        f"{PREFIX}.cluster": name,
+        f"{PREFIX}.directory": str(directory),
+        f"{PREFIX}.shape": shape.model_dump_json(),
+    }
+
+
+def registry_name(name: str) -> str:
+    """Return the name of the registry container of the cluster `name`."""
+    return f"{name}-registry"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster: where its nodes and credentials are, and whose it is.
+
+    `directory` (mode 0700) holds the kubeconfig and what kind was told; `network` is its Docker network.
+    """
+
+    name: str
+    shape: Shape
+    engine: Engine
+    kubeconfig: Path
+    network: str
+    registry: Registry | None
+    run: str
+    directory: Path
+
+    @classmethod
+    def open(cls, engine: Engine, name: str) -> Self:
+        """Return the existing cluster `name`, made by whatever process.
+
+        Raises NotOurs if a node container or the kubeconfig is not this harness's, ClusterUnavailable if
+        there is no such cluster.
+        """
+        deadline = Deadline.after(_SECONDS, f"the containers of cluster {name}")
+        nodes = _containers_of_kind(engine, name, deadline)
+        foreign = sorted(each["Name"].lstrip("/") for each in nodes if RUN not in each["Config"]["Labels"])
+        if foreign:
+            raise NotOurs(
+                f"{', '.join(foreign)}: expected the label {RUN}; cluster {name} was not made by this harness"
+            )
+        things = inventory(engine, deadline, cluster=name)
+        if not nodes or not things:
+            others = sorted({each.labels.get(f"{PREFIX}.cluster", "") for each in inventory(engine, deadline)} - {""})
+            raise ClusterUnavailable(f"no cluster {name}; there are: {', '.join(others) or 'none'}")
+        labels = nodes[0]["Config"]["Labels"]
+        directory = Path(labels[f"{PREFIX}.directory"])
+        ports = [port for each in nodes for port in _published(each, _API_PORT)]
+        registries = [each for each in things if each.kind == "container" and each.name == registry_name(name)]
+        return cls(
+            name=name,
+            shape=Shape.model_validate_json(labels[f"{PREFIX}.shape"]),
+            engine=engine,
+            kubeconfig=_own_kubeconfig(directory / "kubeconfig", ports),
+            network=name,
+            registry=_registry(engine, name, registries[0]) if registries else None,
+            run=labels[RUN],
+            directory=directory,
+        )
+
+    def client(self) -> ApiClient:
+        """Return a new client of the API server, to be closed by the caller (`with cluster.client() as api`).
+
+        It tries everything once: a retry behind the scenes would not be in the history.
+        """
+        configuration = Configuration()
+        load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
+            str(self.kubeconfig), client_configuration=configuration, persist_config=False
+        )
+        configuration.retries = urllib3.Retry(total=False)
+        configuration.proxy = None
+        return ApiClient(configuration)
+
+    def nodes(self, role: Role | None = None) -> list[str]:
+        """Return the names of the node containers, control planes first, or of those with `role`."""
+        names = node_names(self.name, self.shape)
+        planes = self.shape.control_planes
+        return {None: names, "control-plane": names[:planes], "worker": names[planes:]}[role]
+
+    @property
+    def control_planes(self) -> list[str]:
+        """Names of the control-plane containers."""
+        return self.nodes("control-plane")
+
+    @property
+    def workers(self) -> list[str]:
+        """Names of the worker containers."""
+        return self.nodes("worker")
+
+    def exec(
+        self, node: str, argv: Sequence[str], deadline: Deadline, *, check: bool = True, stdin: str | None = None
+    ) -> Completed:
+        """Run `argv` in the container `node`, where it is ended too when the deadline passes.
+
+        Raises CommandFailed (status other than 0, unless `check` is false; no such container; frozen),
+        DeadlineExceeded.
+        """
+        limit = f"{max(deadline.remaining, 0.1):.1f}"
+        patience = Deadline.after(deadline.remaining + _GRACE_SECONDS, deadline.what)
+        interactive = ["--interactive"] if stdin is not None else []
+        inside = ["timeout", "--kill-after=2", limit, *argv]
+        done = self.engine.run(["exec", *interactive, node, *inside], patience, check=False, stdin=stdin)
+        if done.returncode in _TIMED_OUT and deadline.expired:
+            raise deadline.error(f"`{' '.join(argv)}` still running on {node}")
+        if check and done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
+            raise CommandFailed(f"`{' '.join(argv)}` on {node} ended with status {done.returncode}:\n{said}")
+        return done
+
+
+def _containers_of_kind(engine: Engine, name: str, deadline: Deadline) -> list[Any]:
+    listing = ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_KIND_LABEL}={name}"]
+    ids = engine.run(listing, deadline).stdout.split()
+    return json.loads(engine.run(["inspect", "--type", "container", *ids], deadline).stdout) if ids else []
+
+
+def _published(container: Mapping[str, Any], port: str) -> list[int]:
+    bindings = (container["HostConfig"].get("PortBindings") or {}).get(port) or []
+    return [int(each["HostPort"]) for each in bindings]
+
+
+def _own_kubeconfig(path: Path, ports: Sequence[int]) -> Path:
+    """Return `path` if it is the private file that leads to the API server published on one of `ports`."""
+    try:
+        mode = path.stat().st_mode & 0o777
+        servers = [each["cluster"]["server"] for each in yaml.safe_load(path.read_text(encoding="utf-8"))["clusters"]]
+    except (OSError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise NotOurs(f"{path}: expected the kubeconfig that this harness wrote for the cluster: {error}") from error
+    expected = [f"https://{LOOPBACK}:{port}" for port in ports]
+    if mode & 0o077 or len(servers) != 1 or servers[0] not in expected:
+        raise NotOurs(
+            f"{path}: expected mode 0600 and the one server {' or '.join(expected)}, "
+            f"found mode {mode:04o} and {', '.join(servers)}; it is not the file that this harness wrote"
+        )
+    return path
+
+
+def _registry(engine: Engine, network: str, thing: Thing) -> Registry:
+    address = thing.attributes["NetworkSettings"]["Networks"][network]["IPAMConfig"]["IPv4Address"]
+    return Registry.at(engine, thing.name, port=thing.host_ports[0], address=address)

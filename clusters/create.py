@@ -1,0 +1,108 @@
+"""Creation: brings up a cluster as a list of named actions, and removes what it made when one of them fails."""
+
+import shutil
+from pathlib import Path
+
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import BadScenario, ClusterUnavailable, EngineUnavailable, HarnessError
+from clusters.images import Images
+from clusters.inventory import RUN, remove_all
+from clusters.kind import Kind
+from clusters.logs import likely_cause
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.shape import Shape
+from clusters.site import Site
+
+__all__ = ["create", "delete"]
+
+_DELETE_SECONDS = 120.0
+_MEMINFO = Path("/proc/meminfo")
+
+
+def create(
+    engine: Engine,
+    images: Images,
+    shape: Shape,
+    owner: Owner,
+    directory: Path,
+    progress: Progress,
+    *,
+    keep: bool = False,
+    logs: Path | None = None,
+) -> Cluster:
+    """Bring up a cluster of `shape` with Gatekeeper serving on it, and return it.
+
+    The cluster's private files (kubeconfig, kind's configuration) go below `directory`, the run's own one
+    (`Owner.claim`). When an action fails, or this process is interrupted, everything made so far is
+    removed, unless `keep`; a failure's logs are kept below `logs`, by default the run's directory.
+
+    Raises BadScenario (not enough memory), ClusterUnavailable that names the action and where its logs
+    lie, EngineUnavailable when the engine went away.
+    """
+    _require_memory(shape)
+    site = Site(engine, images, shape, owner, directory, keep=keep)
+    action = "prepare"
+    try:
+        for action, work in site.actions():
+            with progress.step(action):
+                work()
+    except (HarnessError, ApiException, HTTPError, OSError) as error:
+        raise _failure(site, action, error, progress, logs or directory / "logs", keep=keep) from error
+    except BaseException:
+        if not keep:
+            with progress.step(f"remove the unfinished cluster {site.name}"):
+                site.remove()
+        raise
+    return site.cluster
+
+
+def delete(cluster: Cluster) -> None:
+    """Remove a cluster and all that belongs to it: containers, volumes, network, kubeconfig.
+
+    What is gone already is no error. Raises CommandFailed when the engine refuses.
+    """
+    deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {cluster.name}")
+    Kind(cluster.engine, cluster.name, cluster.directory).delete(deadline)
+    remove_all(cluster.engine, deadline, cluster=cluster.name)
+    shutil.rmtree(cluster.directory, ignore_errors=True)
+
+
+def _require_memory(shape: Shape) -> None:
+    lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
+    free = int(lines["MemAvailable"].split()[0]) // 1024
+    if free < shape.memory_mib:
+        raise BadScenario(
+            f"shape {shape.slug} needs about {shape.memory_mib} MiB of memory, {free} MiB are available: "
+            "take fewer workers (--workers), or free some; `nox -s gc` removes what dead runs hold"
+        )
+
+
+def _failure(
+    site: Site, action: str, error: Exception, progress: Progress, logs: Path, *, keep: bool
+) -> ClusterUnavailable:
+    """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
+    told = [f"cluster {site.name}: could not {action}: {error}"]
+    if not site.answers():
+        left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
+        return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))
+    with progress.step("keep the logs"):
+        target = logs / site.name
+        missing = site.collect_logs(target)
+    cause = likely_cause(target)
+    told += [f"likely cause: {cause}"] if cause else []
+    told += [f"logs: {target}", *(f"  without: {each.splitlines()[0]}" for each in missing)]
+    if keep:
+        told.append(f"kept as it is: {', '.join(site.parts())}; `nox -s gc -- --all` removes it")
+    else:
+        with progress.step(f"remove the unfinished cluster {site.name}"):
+            try:
+                site.remove()
+            except HarnessError as left:
+                told.append(f"not all of it could be removed: {left}; `nox -s gc` tries again")
+    return ClusterUnavailable("\n".join(told))

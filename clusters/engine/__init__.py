@@ -1,0 +1,181 @@
+"""Engine: the Docker engine that node containers run on, the user's or a private one that the harness starts."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+
+from clusters import process
+from clusters.deadline import Deadline
+from clusters.engine import packages, private, system
+from clusters.engine.host import HostQuirks
+from clusters.engine.layout import Layout
+from clusters.errors import BadScenario, EngineUnavailable
+from clusters.process import Completed
+from clusters.progress import Progress
+
+__all__ = ["CHOICES", "Engine", "HostQuirks", "Layout", "connect", "find", "stop_private"]
+
+CHOICES = ("auto", "system", "private")
+_CLI_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine that answered; nothing stays open between calls."""
+
+    host: str
+    """Its DOCKER_HOST value."""
+    private: bool
+    """Whether the harness started it."""
+    version: str
+    quirks: HostQuirks
+    """What is unusual about its host."""
+    cli: str
+    """Path of the docker command that speaks to it."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """What its commands need in their environment besides DOCKER_HOST."""
+
+    def client(self, timeout: float = 60) -> Any:
+        """Return a new docker.DockerClient whose requests give up after `timeout` seconds; the caller closes it.
+
+        Streams (exec, attach, events) know no time-out: use `run` for those.
+        """
+        return docker.from_env(timeout=timeout, environment={**os.environ, **self.environment()})
+
+    def environment(self) -> dict[str, str]:
+        """Return what docker and kind need in their environment to use this engine."""
+        return {"DOCKER_HOST": self.host, **dict(self.settings)}
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        deadline: Deadline,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin: str | IO[bytes] | None = None,
+        stdout: IO[bytes] | None = None,
+        stderr: IO[bytes] | None = None,
+        check: bool = True,
+    ) -> Completed:
+        """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.process.run`."""
+        return process.run(
+            [self.cli, *argv],
+            deadline,
+            env={**self.environment(), **(env or {})},
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            check=check,
+        )
+
+
+def connect(choice: str | None = None, progress: Progress | None = None, layout: Layout | None = None) -> Engine:
+    """Return an engine that answers: for "system" the user's, for "private" ours, for "auto" the first to be had.
+
+    `choice` None is $CHAOS_ENGINE, else "auto". The private engine lies at `layout` and is started if it
+    does not run. Raises BadScenario (unknown word), EngineUnavailable (with the commands to type).
+    """
+    word, layout = _word(choice), layout or Layout.default()
+    users = None if word == "private" else _users(layout)
+    if users and users.version:
+        return _system(users)
+    if users and word == "system":
+        raise EngineUnavailable(
+            f"expected your Docker engine at {users.host} to answer: {users.problem}; make `docker info` work "
+            "(`systemctl start docker`), or let the harness start one of its own: CHAOS_ENGINE=private"
+        )
+    try:
+        private.start(layout, progress or Progress.quiet())
+    except EngineUnavailable as error:
+        if users:
+            raise EngineUnavailable(
+                f"your Docker engine at {users.host} cannot be used: {users.problem}\n{error}"
+            ) from error
+        raise
+    return _private(layout)
+
+
+def find(choice: str | None = None, layout: Layout | None = None) -> Engine | None:
+    """Return the engine that `connect` would, if it answers already; start nothing.
+
+    Raises BadScenario (unknown word).
+    """
+    word, layout = _word(choice), layout or Layout.default()
+    if word != "private" and (users := _users(layout)).version:
+        return _system(users)
+    return _private(layout) if word != "system" and private.answers(layout) else None
+
+
+def stop_private(progress: Progress | None = None, layout: Layout | None = None) -> bool:
+    """End the private engine and all its containers; images stay. Return whether there was one.
+
+    Raises EngineUnavailable when something of it cannot be ended or removed.
+    """
+    return private.stop(layout or Layout.default(), progress or Progress.quiet())
+
+
+def _word(choice: str | None) -> str:
+    word = choice or os.environ.get("CHAOS_ENGINE") or "auto"
+    if word not in CHOICES:
+        raise BadScenario(f"engine {word!r} (--engine or CHAOS_ENGINE): expected one of {', '.join(CHOICES)}")
+    return word
+
+
+def _users(layout: Layout) -> system.SystemEngine:
+    """Return the user's engine; a DOCKER_HOST that names our own, as our messages advise, is no engine of theirs."""
+    users = system.find()
+    return replace(users, version="", problem="it is the harness's own") if users.host == layout.host else users
+
+
+def _system(users: system.SystemEngine) -> Engine:
+    cli = shutil.which("docker")
+    if cli is None:
+        raise EngineUnavailable(
+            f"your Docker engine at {users.host} answers, but there is no `docker` command on PATH; "
+            "`apt-get install docker-cli` or https://docs.docker.com/engine/install/ brings it"
+        )
+    deadline = Deadline.after(_CLI_SECONDS, "docker to tell whether it has buildx")
+    buildx = process.run([cli, "buildx", "version"], deadline, check=False).returncode == 0
+    pid = system.listener(users.host)
+    quirks = HostQuirks.detect(pid) if pid else HostQuirks()
+    return Engine(users.host, False, users.version, quirks, cli, () if buildx else (("DOCKER_BUILDKIT", "0"),))
+
+
+def _private(layout: Layout) -> Engine:
+    settings = (
+        ("DOCKER_CONFIG", str(layout.cli_config)),
+        ("DOCKER_BUILDKIT", "0"),
+        *((name, "") for name in ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION")),
+    )
+    pid = system.listener(layout.host)
+    engine = Engine(layout.host, True, "", HostQuirks.detect(pid or "self"), "docker", settings)
+    with closing(engine.client()) as client:
+        version = str(client.version()["Version"])
+    return replace(engine, version=version, cli=_speaking(engine))
+
+
+def _speaking(engine: Engine) -> str:
+    """Return a docker command that this engine understands: the user's, else the distribution's.
+
+    A client may be too new for an engine: from 29 on it speaks to nothing older than Docker 25.
+    """
+    last = ""
+    for cli in dict.fromkeys((shutil.which("docker"), packages.program("docker"))):
+        if cli is not None:
+            deadline = Deadline.after(_CLI_SECONDS, f"{cli} to speak to the engine")
+            told = replace(engine, cli=cli).run(["version"], deadline, check=False)
+            if told.returncode == 0:
+                return cli
+            last = f"`{cli} version` says: {told.stderr.strip()}"
+    raise EngineUnavailable(
+        f"expected a docker command that speaks to the engine at {engine.host} (Docker {engine.version}); "
+        f"{last or 'there is none on PATH'}; `apt-get install docker-cli` brings one"
+    )

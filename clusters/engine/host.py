@@ -1,0 +1,140 @@
+"""Host quirks: what an engine's host lacks, and the configuration of nodes that answers it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["CAPABILITIES", "HostQuirks"]
+
+CAPABILITIES = (
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+)
+"""Names by number, as in linux/capability.h."""
+
+_UNLIMITED = "CAP_SYS_RESOURCE"
+_DROP_IN = "/etc/systemd/system/containerd.service.d/10-host-without-sys-resource.conf"
+_CGROUP_V1_REFUSED_SINCE = (1, 35)
+
+
+@dataclass(frozen=True)
+class HostQuirks:
+    """What is unusual about the host of an engine; nothing of it belongs into a node image.
+
+    `inotify_watches` and `inotify_instances` are limits per user; they are told (`nox -s doctor`), never changed.
+    """
+
+    missing_capabilities: tuple[str, ...] = ()
+    cgroup_v1: bool = False
+    inotify_watches: int | None = None
+    inotify_instances: int | None = None
+
+    @classmethod
+    def detect(cls, pid: int | str = "self", proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> "HostQuirks":
+        """Return the quirks as the process `pid` (an engine, or who will start it) meets them.
+
+        What cannot be read, because the engine lives in another machine or namespace, counts as usual.
+        """
+        cgroups = sys / "fs" / "cgroup"
+        return cls(
+            missing_capabilities=_missing(proc, pid),
+            cgroup_v1=cgroups.is_dir() and not (cgroups / "cgroup.controllers").exists(),
+            inotify_watches=_number(proc / "sys/fs/inotify/max_user_watches"),
+            inotify_instances=_number(proc / "sys/fs/inotify/max_user_instances"),
+        )
+
+    @property
+    def any(self) -> bool:
+        """Whether nodes need anything that they would not get on a usual host."""
+        return bool(self.missing_capabilities) or self.cgroup_v1
+
+    def node_files(self) -> dict[str, str]:
+        """Return files to mount into every node, path -> content.
+
+        Without CAP_SYS_RESOURCE systemd can raise neither limits nor the priority against the OOM killer,
+        and fails a unit that asks for it, as kind's containerd.service does.
+        """
+        if _UNLIMITED not in self.missing_capabilities:
+            return {}
+        return {_DROP_IN: "[Service]\nOOMScoreAdjust=\nLimitNPROC=\nLimitCORE=\nLimitNOFILE=\n"}
+
+    def containerd_patches(self) -> list[str]:
+        """Return TOML for kind's containerdConfigPatches: Pods get no better OOM score than containerd has."""
+        if _UNLIMITED not in self.missing_capabilities:
+            return []
+        return ['[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true\n']
+
+    def kubeadm_patches(self, kubernetes: str) -> list[str]:
+        """Return YAML for kind's kubeadmConfigPatches that makes the kubelet of version `kubernetes` start.
+
+        KubeletInUserNamespace makes it go on where limits cannot be set; since 1.35 it refuses cgroup v1
+        unless it is told not to (https://kep.k8s.io/5573).
+        """
+        lines = []
+        if self.cgroup_v1 and _minor(kubernetes) >= _CGROUP_V1_REFUSED_SINCE:
+            lines += ["failCgroupV1: false"]
+        if _UNLIMITED in self.missing_capabilities:
+            lines += ["featureGates:", "  KubeletInUserNamespace: true"]
+        return ["\n".join(["kind: KubeletConfiguration", *lines, ""])] if lines else []
+
+
+def _missing(proc: Path, pid: int | str) -> tuple[str, ...]:
+    try:
+        status = (proc / str(pid) / "status").read_text()
+        last = int((proc / "sys/kernel/cap_last_cap").read_text())
+    except (OSError, ValueError):
+        return ()
+    bounding = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapBnd:")), None)
+    if bounding is None:
+        return ()
+    return tuple(name for number, name in enumerate(CAPABILITIES[: last + 1]) if not bounding >> number & 1)
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _minor(version: str) -> tuple[int, int]:
+    major, minor = version.lstrip("v").split(".")[:2]
+    return int(major), int(minor)

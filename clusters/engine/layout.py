@@ -1,0 +1,94 @@
+"""Layout: where one private engine keeps its data and what only lives while it runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters.paths import cache_dir
+
+__all__ = ["Layout"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The places of one private engine; two engines with different `name`, `data` and `run` share nothing."""
+
+    name: str
+    """Name of its parent cgroup and of its chain in iptables (at most 28 characters)."""
+    data: Path
+    """What should survive: images, layers, stopped containers, logs."""
+    run: Path
+    """What a restart of the machine may take: sockets, pidfiles, generated configuration (mode 0700)."""
+
+    @classmethod
+    def default(cls) -> "Layout":
+        """Return the places of the engine that every run on this machine shares."""
+        return cls("chaos-harness", cache_dir("engine"), Path("/run/chaos-harness"))
+
+    @property
+    def chain(self) -> str:
+        """The name of its chain in iptables."""
+        return self.name.upper()
+
+    @property
+    def socket(self) -> Path:
+        """The socket that dockerd listens on."""
+        return self.run / "docker.sock"
+
+    @property
+    def host(self) -> str:
+        """The engine's DOCKER_HOST value."""
+        return f"unix://{self.socket}"
+
+    @property
+    def daemon_config(self) -> Path:
+        """Configuration of dockerd; the command line that names it tells our dockerd from any other."""
+        return self.run / "daemon.json"
+
+    @property
+    def containerd_config(self) -> Path:
+        """Configuration of containerd; the command line that names it tells our containerd from any other."""
+        return self.run / "containerd.toml"
+
+    @property
+    def containerd_socket(self) -> Path:
+        """The socket of our containerd; every shim names it on its command line."""
+        return self.run / "containerd" / "containerd.sock"
+
+    @property
+    def docker_root(self) -> Path:
+        """The data-root of dockerd."""
+        return self.data / "docker"
+
+    @property
+    def containerd_root(self) -> Path:
+        """The root of containerd."""
+        return self.data / "containerd"
+
+    @property
+    def exec_root(self) -> Path:
+        """The exec-root of dockerd: network namespaces, state of runc."""
+        return self.run / "exec"
+
+    @property
+    def pidfile(self) -> Path:
+        """The pidfile of dockerd."""
+        return self.run / "docker.pid"
+
+    @property
+    def lock(self) -> Path:
+        """The lock that who starts or stops this engine holds."""
+        return self.run / "lock"
+
+    @property
+    def runtime(self) -> Path:
+        """The OCI runtime that dockerd calls on a host with missing capabilities."""
+        return self.run / "oci-runtime"
+
+    @property
+    def cli_config(self) -> Path:
+        """DOCKER_CONFIG of commands to this engine: none of the user's contexts, proxies or credentials."""
+        return self.run / "cli"
+
+    def log(self, daemon: str) -> Path:
+        """Return the log of `daemon` (dockerd or containerd)."""
+        return self.data / f"{daemon}.log"

@@ -1,0 +1,201 @@
+"""Private engine: a containerd and a dockerd of our own, beside which any other engine goes on untouched.
+
+Life cycle: `start` installs what is missing, removes what a crash left, starts both daemons detached
+from this process, and waits until they answer; whoever comes later finds them by their socket and
+command line and adopts them; `stop` ends them and leaves images for the next start.
+"""
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException
+
+from clusters.deadline import Deadline
+from clusters.engine import firewall, leftovers, packages, processes, runtime_shim, system
+from clusters.engine.host import HostQuirks
+from clusters.engine.layout import Layout
+from clusters.errors import EngineUnavailable
+from clusters.locking import locked
+from clusters.process import run
+from clusters.progress import Progress
+
+__all__ = ["answers", "start", "stop"]
+
+_LOCK_SECONDS = 1200
+_START_SECONDS = 120
+_STOP_SECONDS = 60
+_BUSY_SECONDS = 30
+_PING_SECONDS = 5
+_LOG_TAIL = 2000
+_ABSENT_LOOKS = 5
+"""A process shows no command line in the moment of its exec: one look that misses it proves nothing."""
+
+
+def answers(layout: Layout) -> bool:
+    """Whether the engine's daemons run and dockerd answers; adopts nothing else that sits on its socket."""
+    running = all(processes.find(layout, program) for program in ("dockerd", "containerd"))
+    if not running or system.listener(layout.host) is None:
+        return False
+    try:
+        with closing(docker.DockerClient(base_url=layout.host, version="1.24", timeout=_PING_SECONDS)) as client:
+            return bool(client.ping())
+    except (DockerException, OSError):  # requests' errors are OSErrors
+        return False
+
+
+def start(layout: Layout, progress: Progress) -> None:
+    """Make the engine answer: adopt it if it runs, else clear what is left of it and start it.
+
+    Raises EngineUnavailable (not root, not installable, a daemon that dies: with the end of its log).
+    """
+    if os.geteuid() != 0:
+        raise EngineUnavailable(
+            "no Docker engine answers, and only root can start a private one; start yours and make sure that "
+            "`docker info` works (`sudo systemctl start docker; sudo usermod -aG docker $USER`, then log in again), "
+            "or run as root"
+        )
+    layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    layout.run.chmod(0o700)
+    with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+        if not _settled(layout):
+            packages.ensure(progress)
+            with progress.step("start a private Docker engine"):
+                _start(layout)
+        firewall.allow(layout.chain, _pool(layout))
+
+
+def stop(layout: Layout, progress: Progress) -> bool:
+    """End the engine with all its containers, remove all but images; return whether there was anything of it.
+
+    Raises EngineUnavailable when something of it cannot be ended or removed.
+    """
+    if not layout.run.exists():
+        return False
+    with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+        daemons = processes.find(layout, "dockerd")
+        found = bool(daemons) or layout.daemon_config.exists()
+        with progress.step("stop the private Docker engine"):
+            processes.end(daemons, Deadline.after(_STOP_SECONDS + 10, "dockerd to end"), _STOP_SECONDS)
+            leftovers.clear(layout)
+    return found
+
+
+def _settled(layout: Layout) -> bool:
+    """Whether the engine answers, with patience for one that runs but is too busy to do so at once."""
+    deadline = Deadline.after(_BUSY_SECONDS, "the private engine to answer")
+    for _ in deadline.attempts():
+        if answers(layout):
+            return True
+        if not all(processes.find(layout, program) for program in ("dockerd", "containerd")):
+            return False
+    return False
+
+
+def _start(layout: Layout) -> None:
+    leftovers.clear(layout)
+    for directory in (layout.data, layout.cli_config):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (layout.cli_config / "config.json").write_text("{}\n")
+    layout.containerd_config.write_text(_containerd_config(layout))
+    layout.daemon_config.write_text(json.dumps(_daemon_config(layout, HostQuirks.detect()), indent=2))
+    deadline = Deadline.after(_START_SECONDS, "the private engine to answer")
+    try:
+        _launch(layout, "containerd", "--config", layout.containerd_config, deadline)
+        _wait(layout, "containerd", deadline)
+        _launch(layout, "dockerd", "--config-file", layout.daemon_config, deadline)
+        _wait(layout, "dockerd", deadline)
+        layout.socket.chmod(0o600)
+    except BaseException:
+        leftovers.clear(layout)
+        raise
+
+
+def _launch(layout: Layout, program: str, option: str, config: Path, deadline: Deadline) -> None:
+    """Start a daemon in a session of its own, as nobody's child: it outlives this run, and init reaps it."""
+    log = layout.log(program)
+    if log.exists():
+        log.replace(log.with_suffix(".log.old"))
+    path = packages.program(program)
+    with log.open("w+b") as file:
+        argv: list[str | Path] = ["setsid", "--fork", path or program, option, config]
+        run(argv, deadline, env={"PATH": packages.SEARCH_PATH}, cwd=Path("/"), stdout=file, stderr=file)
+
+
+def _wait(layout: Layout, program: str, deadline: Deadline) -> None:
+    absent = 0
+    for _ in deadline.attempts(most=0.5):
+        absent = 0 if processes.find(layout, program) else absent + 1
+        if absent == _ABSENT_LOOKS:
+            raise EngineUnavailable(f"{program} of the private engine ended at its start; {_tail(layout, program)}")
+        if layout.containerd_socket.exists() if program == "containerd" else answers(layout):
+            return
+    raise EngineUnavailable(f"{deadline.error(f'{program} that runs but does not answer')}; {_tail(layout, program)}")
+
+
+def _tail(layout: Layout, program: str) -> str:
+    log = layout.log(program)
+    text = log.read_text(errors="replace").strip()[-_LOG_TAIL:] if log.exists() else ""
+    return f"`tail -50 {log}` shows more of:\n{text}"
+
+
+def _containerd_config(layout: Layout) -> str:
+    return f"""\
+version = 2
+root = "{layout.containerd_root}"
+state = "{layout.run / "containerd"}"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri"]
+[grpc]
+address = "{layout.containerd_socket}"
+[debug]
+level = "warn"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{layout.containerd_root / "opt"}"
+"""
+
+
+def _daemon_config(layout: Layout, quirks: HostQuirks) -> dict[str, object]:
+    """Return dockerd's configuration.
+
+    A containerd must be named: dockerd would use the system's if its socket exists. No default bridge: no
+    container of ours uses it, and docker0 may be the user's. The firewall module tells why no iptables.
+    """
+    config: dict[str, object] = {
+        "data-root": str(layout.docker_root),
+        "exec-root": str(layout.exec_root),
+        "pidfile": str(layout.pidfile),
+        "hosts": [layout.host],
+        "group": "root",
+        "containerd": str(layout.containerd_socket),
+        "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        "cgroup-parent": f"/{layout.name}",
+        "bridge": "none",
+        "iptables": False,
+        "default-address-pools": [{"base": _pool(layout), "size": 24}],
+        "userland-proxy": True,
+        "live-restore": False,
+        "log-level": "warn",
+        "log-driver": "json-file",
+        "log-opts": {"max-size": "50m", "max-file": "2"},
+    }
+    if quirks.missing_capabilities:
+        runc = packages.program("runc")
+        if runc is None:
+            raise EngineUnavailable("no runc on this machine; `apt-get install runc` brings it")
+        runtime_shim.write(layout.runtime, quirks.missing_capabilities, runc)
+        config |= {"runtimes": {"capable": {"path": str(layout.runtime)}}, "default-runtime": "capable"}
+    return config
+
+
+def _pool(layout: Layout) -> str:
+    """Return the engine's range of addresses: chosen once, as its networks outlive its processes."""
+    record = layout.data / "address-pool"
+    try:
+        return record.read_text().strip()
+    except FileNotFoundError:
+        layout.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pool = firewall.free_pool()
+        record.write_text(pool)
+        return pool

@@ -1,0 +1,99 @@
+"""Gatekeeper: how it gets into a cluster, from its release manifest or its chart, and what can be set on it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import BadScenario
+from clusters.images.sources import gatekeeper_source, tool
+from clusters.process import run
+from clusters.rest import apply, request
+from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
+from clusters.shape import Install
+from clusters.watching import until
+
+__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "install", "set_pull_policy", "wait_serving"]
+
+REPOSITORY = "openpolicyagent/gatekeeper"
+"""Where, below docker.io, manifest and chart say that Gatekeeper's image is."""
+
+CRDS_REPOSITORY = "openpolicyagent/gatekeeper-crds"
+"""Where the chart says that the image of its hook jobs is."""
+
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_CRD = "CustomResourceDefinition"
+_CONTAINER = "manager"
+
+_CHART_VALUES = {
+    # Its image, curlimages/curl, is not to be had without docker.io; wait_serving asks more than it does.
+    "postInstall.probeWebhook.enabled": "false",
+}
+"""What the chart gets that is not its default."""
+
+
+def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
+    """Install the shape's Gatekeeper by `method`; return when it is applied, see `wait_serving` for when it serves.
+
+    Manifest and chart are those of the same release as the image. Raises CommandFailed (helm), ApiException,
+    DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
+    """
+    if cluster.shape.gatekeeper is None:
+        raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")
+    source = gatekeeper_source(cluster.shape.gatekeeper)
+    if method == "manifest":
+        _apply_manifest(cluster, source / "deploy" / "gatekeeper.yaml", deadline)
+    else:
+        _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
+
+
+def set_pull_policy(cluster: Cluster, policy: PullPolicy, deadline: Deadline) -> list[str]:
+    """Set imagePullPolicy of all of Gatekeeper's Deployments and wait until they serve again.
+
+    Returns the names of the webhook pods. Raises BadScenario (no such policy), DeadlineExceeded, ApiException.
+    """
+    if policy not in get_args(PullPolicy):
+        raise BadScenario(f"pull policy {policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
+    container = {"name": _CONTAINER, "imagePullPolicy": policy}
+    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    merge = "application/strategic-merge-patch+json"
+    with cluster.client() as api:
+        for deployment in request(api, "GET", DEPLOYMENTS)["items"]:
+            path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
+            request(api, "PATCH", path, body=patch, content_type=merge)
+    return wait_serving(cluster, deadline)
+
+
+def _apply_manifest(cluster: Cluster, manifest: Path, deadline: Deadline) -> None:
+    objects = [each for each in yaml.load_all(manifest.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
+    definitions = [each for each in objects if each["kind"] == _CRD]
+    names = {each["metadata"]["name"] for each in definitions}
+    with cluster.client() as api:
+        apply(api, definitions, deadline)
+        until(api, _CRDS, lambda state: _established(state, names), deadline)
+        apply(api, [each for each in objects if each["kind"] != _CRD], deadline)
+
+
+def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:
+    established = {
+        each["metadata"]["name"]
+        for each in state.values()
+        for condition in each.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Established" and condition["status"] == "True"
+    }
+    return True if names <= established else None
+
+
+def _install_chart(cluster: Cluster, chart: Path, deadline: Deadline) -> None:
+    values = [word for name, value in _CHART_VALUES.items() for word in ("--set", f"{name}={value}")]
+    where = ["--namespace", NAMESPACE, "--create-namespace", "--timeout", f"{max(deadline.remaining, 1):.0f}s"]
+    homes = {f"HELM_{name}_HOME": str(cluster.directory / "helm") for name in ("CACHE", "CONFIG", "DATA")}
+    unset = dict.fromkeys((name for name in os.environ if name.startswith("HELM_KUBE")), "")
+    env = {**unset, **homes, "KUBECONFIG": str(cluster.kubeconfig)}
+    run([tool("helm"), "install", "gatekeeper", chart, *where, *values], deadline, env=env)

@@ -1,0 +1,132 @@
+"""Inventory: everything in an engine that carries this harness's labels, and how to remove it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import CommandFailed
+
+__all__ = ["PREFIX", "RUN", "Thing", "inventory", "label_arguments", "remove", "remove_all", "volume_argument"]
+
+PREFIX = "chaos-harness"
+RUN = f"{PREFIX}.run"
+"""The label without which nothing is ours."""
+
+Kind = Literal["container", "network", "volume", "image"]
+
+_ORDER: tuple[Kind, ...] = ("container", "network", "volume", "image")
+"""The order of removal: an engine refuses to remove what a container still uses."""
+
+_LIST: dict[Kind, tuple[str, ...]] = {
+    "container": ("ps", "--all", "--quiet", "--no-trunc"),
+    "network": ("network", "ls", "--quiet", "--no-trunc"),
+    "volume": ("volume", "ls", "--quiet"),
+    "image": ("images", "--quiet", "--no-trunc"),
+}
+_REMOVE: dict[Kind, tuple[str, ...]] = {
+    "container": ("rm", "--force", "--volumes"),
+    "network": ("network", "rm"),
+    "volume": ("volume", "rm"),
+    "image": ("rmi", "--force"),
+}
+_GONE = ("No such", "no such", "not found", "already in progress")
+_USED_SECONDS = 20.0
+_USED = ("active endpoints", "in use")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A container, network, volume or image that carries our labels; `attributes` is what the engine tells of it."""
+
+    kind: Kind
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    attributes: Mapping[str, Any]
+
+    @property
+    def host_ports(self) -> list[int]:
+        """Host ports that a container publishes, or would publish if it were running."""
+        bindings = self.attributes.get("HostConfig", {}).get("PortBindings") or {}
+        return [int(each["HostPort"]) for all_ in bindings.values() for each in all_ or () if each["HostPort"]]
+
+
+def label_arguments(labels: Mapping[str, str]) -> list[str]:
+    """Return `--label NAME=VALUE` arguments for the Docker command line."""
+    return [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
+
+
+def volume_argument(destination: str, labels: Mapping[str, str]) -> str:
+    """Return the value of `--mount` for a new volume with `labels` that goes when its container goes."""
+    fields = ["type=volume", f"destination={destination}"]
+    line = io.StringIO()
+    csv.writer(line).writerow(fields + [f"volume-label={name}={value}" for name, value in labels.items()])
+    return line.getvalue().rstrip()
+
+
+def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[Thing]:
+    """Return what carries the label of a run and `labels` (short names), in the order in which it can be removed.
+
+    What vanishes while it is looked at is left out. Raises CommandFailed when the engine does not answer.
+    """
+    filters = ["--filter", f"label={RUN}"]
+    for name, value in labels.items():
+        filters += ["--filter", f"label={PREFIX}.{name}={value}"]
+    return [thing for kind in _ORDER for thing in _list(engine, kind, filters, deadline)]
+
+
+def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
+    """Remove `thing` and say whether this call did it; what another process has removed meanwhile is no error.
+
+    Raises CommandFailed when the engine refuses.
+    """
+    patience = deadline.within(_USED_SECONDS, f"{thing.kind} {thing.name} to be unused")
+    for _ in patience.attempts(first=0.2):
+        done = engine.run([*_REMOVE[thing.kind], thing.id], deadline, check=False)
+        if done.returncode == 0:
+            return True
+        if any(word in done.stderr for word in _GONE):
+            return False
+        if not any(word in done.stderr for word in _USED):
+            break
+    raise CommandFailed(
+        f"{thing.kind} {thing.name} cannot be removed: {done.stderr.strip()}; "
+        f"try `docker --host {engine.host} {' '.join(_REMOVE[thing.kind])} {thing.name}`"
+    )
+
+
+def remove_all(engine: Engine, deadline: Deadline, **labels: str) -> list[str]:
+    """Remove what carries `labels`, and look again until nothing does; return the names of what was removed.
+
+    An engine may finish what an interrupted command asked of it after the first look.
+    Raises CommandFailed when the engine refuses.
+    """
+    removed: list[str] = []
+    for _ in deadline.attempts():
+        things = inventory(engine, deadline, **labels)
+        if not things:
+            break
+        removed += [f"{each.kind} {each.name}" for each in things if remove(engine, each, deadline)]
+    return removed
+
+
+def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) -> Iterator[Thing]:
+    ids = list(dict.fromkeys(engine.run([*_LIST[kind], *filters], deadline).stdout.split()))
+    if not ids:
+        return
+    told = engine.run(["inspect", "--type", kind, *ids], deadline, check=False)
+    for attributes in json.loads(told.stdout or "[]"):
+        yield _thing(kind, attributes)
+
+
+def _thing(kind: Kind, attributes: Mapping[str, Any]) -> Thing:
+    labels = attributes.get("Config", attributes).get("Labels") or {}
+    tags = attributes.get("RepoTags") or ()
+    name = tags[0] if tags else attributes.get("Name", "").lstrip("/")
+    id_ = attributes.get("Id") or name
+    return Thing(kind, id_, name or id_, labels, attributes)

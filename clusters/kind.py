@@ -1,0 +1,194 @@
+"""kind: renders its configuration, runs it with our labels on everything it makes, and collects its logs."""
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import CommandFailed, HarnessError
+from clusters.images.sources import tool
+from clusters.inventory import label_arguments, volume_argument
+from clusters.ports import LOOPBACK
+from clusters.process import Completed, run
+from clusters.shape import Shape
+
+__all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
+
+OUTPUT = "kind.log"
+"""Name of the file, in the cluster's private directory, with what kind said last."""
+
+CERTS_DIRECTORY = "/etc/containerd/certs.d"
+"""Where containerd of a node looks for hosts.toml files of registries."""
+
+_REGISTRY_PATCHES = tuple(
+    f"""version = {version}
+[plugins."{plugin}".registry]
+  config_path = "{CERTS_DIRECTORY}"
+"""
+    for version, plugin in ((2, "io.containerd.grpc.v1.cri"), (3, "io.containerd.cri.v1.images"))
+)
+"""One for each containerd configuration version; kind applies the one that matches the node image's."""
+
+_WRAPPER = """#!/bin/sh
+# docker, as kind runs it for this cluster: what it makes carries the owner's labels, its volumes too
+if [ "$1" = run ]; then
+  shift
+  left=$#
+  while [ "$left" -gt 0 ]; do
+    word=$1
+    shift
+    left=$((left - 1))
+    if [ "$word" = --volume ] && [ "$1" = /var ]; then
+      shift
+      left=$((left - 1))
+      set -- "$@" --mount {volume}
+    else
+      set -- "$@" "$word"
+    fi
+  done
+  set -- run {labels} "$@"
+fi
+exec {docker} "$@"
+"""
+
+
+_TELLING = re.compile(r"\s*(ERROR|error|Error|\[ERROR)\b")
+_TAIL_LINES = 20
+
+
+def node_names(name: str, shape: Shape) -> list[str]:
+    """Return the names of the node containers that kind gives the cluster `name`, control planes first."""
+    roles = ["control-plane"] * shape.control_planes, ["worker"] * shape.workers
+    return [f"{name}-{role}{n + 1 if n else ''}" for group in roles for n, role in enumerate(group)]
+
+
+def configuration(
+    name: str,
+    shape: Shape,
+    *,
+    image: str,
+    port: int,
+    mounts: Mapping[str, Path],
+    containerd_patches: Sequence[str] = (),
+    kubeadm_patches: Sequence[str] = (),
+) -> str:
+    """Return kind's configuration (YAML) of the cluster `name`.
+
+    `port` of loopback becomes the API server's. `mounts` are files of the host by the path that they get,
+    read-only, in every node. The patches are those that the host asks for.
+    """
+    roles = ["control-plane"] * shape.control_planes + ["worker"] * shape.workers
+    extra = [{"hostPath": str(path), "containerPath": target, "readOnly": True} for target, path in mounts.items()]
+    config: dict[str, Any] = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": name,
+        "networking": {"ipFamily": "ipv4", "apiServerAddress": LOOPBACK, "apiServerPort": port},
+        "containerdConfigPatches": [*_REGISTRY_PATCHES, *containerd_patches],
+        "kubeadmConfigPatches": list(kubeadm_patches),
+        "nodes": [{"role": role, "image": image, "extraMounts": extra} for role in roles],
+    }
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def docker_wrapper(docker: str, labels: Mapping[str, str]) -> str:
+    """Return a shell script that stands in for `docker` on kind's PATH.
+
+    kind cannot label what it creates. The script adds `labels` to `docker run`, and turns the anonymous
+    volume of a node's /var into one that carries them too; it passes all else on.
+    """
+    return _WRAPPER.format(
+        volume=shlex.quote(volume_argument("/var", labels)),
+        labels=shlex.join(label_arguments(labels)),
+        docker=shlex.quote(docker),
+    )
+
+
+class Kind:
+    """kind on one engine for one cluster; what it needs of files lies in `directory`."""
+
+    def __init__(self, engine: Engine, name: str, directory: Path) -> None:
+        self._engine = engine
+        self._name = name
+        self._directory = directory
+        self._bin = directory / "bin"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The file that kind writes the credentials to, mode 0600."""
+        return self._directory / "kubeconfig"
+
+    def write_wrapper(self, labels: Mapping[str, str]) -> None:
+        """Put the docker wrapper where `create` finds it."""
+        self._bin.mkdir(parents=True, exist_ok=True)
+        wrapper = self._bin / "docker"
+        docker = shutil.which(self._engine.cli) or self._engine.cli
+        wrapper.write_text(docker_wrapper(docker, labels), encoding="utf-8")
+        wrapper.chmod(0o700)
+
+    def create(self, config: str, network: str, deadline: Deadline) -> None:
+        """Create the cluster in the existing `network`; on failure its containers stay, for their logs.
+
+        Raises CommandFailed with the end of kind's output.
+        """
+        path = self._directory / "kind.yaml"
+        path.write_text(config, encoding="utf-8")
+        self.kubeconfig.touch(mode=0o600)
+        arguments: list[str | Path] = [
+            "--name",
+            self._name,
+            "--config",
+            path,
+            "--kubeconfig",
+            self.kubeconfig,
+            "--retain",
+        ]
+        self._run(["create", "cluster", *arguments], deadline, {"KIND_EXPERIMENTAL_DOCKER_NETWORK": network})
+
+    def load(self, image: str, nodes: Sequence[str], deadline: Deadline) -> None:
+        """Copy `image` from the engine into containerd of `nodes`."""
+        self._run(["load", "docker-image", image, "--name", self._name, "--nodes", ",".join(nodes)], deadline)
+
+    def delete(self, deadline: Deadline) -> None:
+        """Delete the node containers with their volumes, and the kubeconfig file."""
+        self._run(["delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig], deadline)
+        self.kubeconfig.unlink(missing_ok=True)
+
+    def export_logs(self, target: Path, deadline: Deadline) -> str:
+        """Write the logs of all nodes below `target` as far as there are any; return what went wrong, or ""."""
+        try:
+            self._run(["export", "logs", str(target), "--name", self._name], deadline)
+        except HarnessError as error:
+            return str(error)
+        return ""
+
+    def _run(
+        self, arguments: Sequence[str | Path], deadline: Deadline, environment: Mapping[str, str] | None = None
+    ) -> Completed:
+        settings = {
+            **self._engine.environment(),
+            "KIND_EXPERIMENTAL_PROVIDER": "docker",
+            "PATH": f"{self._bin}:{os.environ['PATH']}",
+            **(environment or {}),
+        }
+        done = run([tool("kind"), *arguments], deadline, env=settings, check=False)
+        if self._directory.is_dir():
+            (self._directory / OUTPUT).write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
+        if done.returncode != 0:
+            command = " ".join(str(word) for word in arguments[:2])
+            raise CommandFailed(f"`kind {command}` ended with status {done.returncode}:\n{_reason(done)}")
+        return done
+
+
+def _reason(done: Completed) -> str:
+    """Return the lines in which kind and kubeadm say what went wrong; the stack traces around them say less."""
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    telling = [line for line in lines if _TELLING.match(line)]
+    return "\n".join(dict.fromkeys(telling or lines[-_TAIL_LINES:]))

@@ -1,0 +1,75 @@
+"""REST: requests to an API server as plain JSON, with time-outs on this side of the connection."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+
+from clusters.deadline import Deadline
+
+__all__ = ["apply", "request"]
+
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 30.0
+_MANAGER = "chaos-harness"
+
+
+def request(
+    api: ApiClient,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: Any = None,
+    content_type: str = "application/json",
+    timeout: tuple[float, float] = (_CONNECT_SECONDS, _READ_SECONDS),
+) -> Any:
+    """Send one request and return the JSON of the answer; `timeout` is (connect, read) in seconds.
+
+    Raises ApiException for a status other than 2xx, urllib3.exceptions.HTTPError when there is no answer.
+    """
+    method, url, headers, body, _ = api.param_serialize(
+        method,
+        path,
+        query_params=list((query or {}).items()),
+        header_params={"Accept": "application/json", "Content-Type": content_type},
+        body=body,
+        auth_settings=["BearerToken"],
+    )
+    response = api.call_api(method, url, headers, body, _request_timeout=timeout)
+    data = response.read()  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
+    if not 200 <= response.status <= 299:  # noqa: PLR2004 - what 2xx means
+        raise ApiException(http_resp=response)
+    return json.loads(data) if data else None
+
+
+def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
+    """Apply `objects` in their order, on the server's side, as a manager that takes over every field.
+
+    Raises ApiException for the first object that is refused, DeadlineExceeded.
+    """
+    paths = _Paths(api)
+    for item in objects:
+        metadata = item["metadata"]
+        path = f"{paths.of(item['apiVersion'], item['kind'], metadata.get('namespace'))}/{metadata['name']}"
+        deadline.check(f"{item['kind']} {metadata['name']} not yet applied")
+        query = {"fieldManager": _MANAGER, "force": "true"}
+        request(api, "PATCH", path, query=query, body=item, content_type="application/apply-patch+yaml")
+
+
+class _Paths:
+    """Finds the URL of a kind of object by asking the API server once a group."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+        self._groups: dict[str, dict[str, str]] = {}
+
+    def of(self, version: str, kind: str, namespace: str | None) -> str:
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if version not in self._groups:
+            listed = request(self._api, "GET", root)["resources"]
+            self._groups[version] = {each["kind"]: each["name"] for each in listed if "/" not in each["name"]}
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}{scope}/{self._groups[version][kind]}"

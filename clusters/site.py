@@ -1,0 +1,193 @@
+"""Site: a cluster in the making, and the actions that bring it up, in order."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from clusters import gatekeeper
+from clusters.cluster import Cluster, cluster_labels, registry_name
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import BadScenario, DeadlineExceeded
+from clusters.images import Images
+from clusters.inventory import inventory, remove_all
+from clusters.kind import CERTS_DIRECTORY, Kind, configuration
+from clusters.logs import collect_logs
+from clusters.network import create_network, fixed_address
+from clusters.ownership import Owner
+from clusters.ports import reserved_port
+from clusters.registry import Registry, hosts_toml, start_registry
+from clusters.shape import Shape
+from clusters.watching import until
+
+__all__ = ["Site"]
+
+_CREATE_SECONDS = 900.0
+_NODES_SECONDS = 180.0
+_SERVING_SECONDS = 420.0
+_DELETE_SECONDS = 120.0
+_ANSWER_SECONDS = 15.0
+_NOWHERE = "127.0.0.1:1"
+"""The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
+
+
+class Site:
+    """A cluster in the making."""
+
+    def __init__(
+        self, engine: Engine, images: Images, shape: Shape, owner: Owner, directory: Path, *, keep: bool
+    ) -> None:
+        self.name = f"chaos-{owner.run}-{token_hex(2)}"
+        self._engine = engine
+        self._images = images
+        self._shape = shape
+        self._directory = directory / self.name
+        self._labels = {**owner.labels(keep=keep), **cluster_labels(self.name, shape, self._directory)}
+        self._deadline = Deadline.after(_CREATE_SECONDS, f"cluster {self.name} to come up")
+        self._subnet = ""
+        self._registry: Registry | None = None
+        self.kind = Kind(engine, self.name, self._directory)
+        self._owner = owner
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster as far as it is there."""
+        return Cluster(
+            name=self.name,
+            shape=self._shape,
+            engine=self._engine,
+            kubeconfig=self.kind.kubeconfig,
+            network=self.name,
+            registry=self._registry,
+            run=self._owner.run,
+            directory=self._directory,
+        )
+
+    def actions(self) -> list[tuple[str, Callable[[], object]]]:
+        """Return what is done to bring the cluster up, in order."""
+        shape = self._shape
+        actions: list[tuple[str, Callable[[], object]]] = [("create the network", self._create_network)]
+        if shape.registry:
+            actions.append(("start the registry", self._start_registry))
+        if shape.registry and shape.gatekeeper:
+            actions.append(("push Gatekeeper to the registry", self._push))
+        nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
+        actions.append((f"create the nodes with kind ({nodes})", self._create_nodes))
+        if not shape.registry and shape.gatekeeper:
+            actions.append(("load Gatekeeper into the nodes", self._load))
+        actions.append(("wait for the nodes", self._wait_nodes))
+        if shape.gatekeeper:
+            actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
+            actions.append(("wait until Gatekeeper serves", self._wait_serving))
+        return actions
+
+    def remove(self) -> None:
+        """Remove whatever was made of the cluster."""
+        deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {self.name}")
+        remove_all(self._engine, deadline, cluster=self.name)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def answers(self) -> bool:
+        """Whether the engine still answers."""
+        deadline = Deadline.after(_ANSWER_SECONDS, "the engine to answer")
+        try:
+            return self._engine.run(["version"], deadline, check=False).returncode == 0
+        except DeadlineExceeded:
+            return False
+
+    def parts(self) -> list[str]:
+        """Return the names of the containers that are there."""
+        deadline = Deadline.after(_ANSWER_SECONDS, f"the containers of {self.name}")
+        return [each.name for each in inventory(self._engine, deadline, cluster=self.name) if each.kind == "container"]
+
+    def collect_logs(self, target: Path) -> list[str]:
+        """Write the logs below `target`; return what could not be had."""
+        return collect_logs(self._engine, self.kind, self.name, target)
+
+    def _create_network(self) -> None:
+        self._directory.mkdir(parents=True, mode=0o700)
+        self._subnet = create_network(self._engine, self.name, self._labels, self._deadline)
+
+    def _start_registry(self) -> None:
+        if self._images.registry is None:
+            raise BadScenario(f"shape {self._shape.slug} wants a registry, but no image was made ready for it")
+        self._registry = start_registry(
+            self._engine,
+            registry_name(self.name),
+            self._images.registry,
+            network=self.name,
+            address=fixed_address(self._subnet),
+            labels=self._labels,
+            directory=self._directory,
+            deadline=self._deadline,
+        )
+
+    def _gatekeeper_images(self) -> dict[str, str]:
+        """Return what the nodes call Gatekeeper's images → what the engine calls them."""
+        tagged = {
+            gatekeeper.REPOSITORY: self._images.gatekeeper,
+            gatekeeper.CRDS_REPOSITORY: self._images.gatekeeper_crds,
+        }
+        return {f"{repository}:{self._shape.gatekeeper}": image for repository, image in tagged.items() if image}
+
+    def _push(self) -> None:
+        if self._registry:
+            for name, image in self._gatekeeper_images().items():
+                self._registry.push(image, name, self._deadline)
+
+    def _create_nodes(self) -> None:
+        quirks = self._engine.quirks
+        address = self._registry.address_node if self._registry else _NOWHERE
+        files = {f"{CERTS_DIRECTORY}/docker.io/hosts.toml": hosts_toml(address), **quirks.node_files()}
+        self.kind.write_wrapper(self._labels)
+        with reserved_port(self._engine, self._deadline) as port:
+            config = configuration(
+                self.name,
+                self._shape,
+                image=self._images.node,
+                port=port,
+                mounts=self._write(files),
+                containerd_patches=quirks.containerd_patches(),
+                kubeadm_patches=quirks.kubeadm_patches(self._shape.kubernetes),
+            )
+            self.kind.create(config, self.name, self._deadline)
+
+    def _write(self, files: Mapping[str, str]) -> dict[str, Path]:
+        """Write `files` of the nodes on the host; return where each lies by its path in the nodes."""
+        folder = self._directory / "files"
+        mounts = {path: folder / path.lstrip("/") for path in files}
+        for path, source in mounts.items():
+            source.parent.mkdir(parents=True, exist_ok=True)
+            source.write_text(files[path], encoding="utf-8")
+        return mounts
+
+    def _load(self) -> None:
+        nodes = self.cluster.nodes()
+        for name, image in self._gatekeeper_images().items():
+            self.kind.load(image, nodes, self._deadline)
+            tag = ["ctr", "--namespace", "k8s.io", "images", "tag", f"docker.io/{image}", f"docker.io/{name}"]
+            for node in nodes:
+                self.cluster.exec(node, tag, self._deadline)
+
+    def _wait_nodes(self) -> None:
+        wanted = set(self.cluster.nodes())
+        deadline = self._deadline.within(_NODES_SECONDS, f"the nodes {', '.join(sorted(wanted))} to be Ready")
+        with self.cluster.client() as api:
+            until(api, "/api/v1/nodes", lambda state: _ready(state) >= wanted, deadline)
+
+    def _install(self) -> None:
+        gatekeeper.install(self.cluster, self._shape.install, self._deadline)
+
+    def _wait_serving(self) -> None:
+        gatekeeper.wait_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
+
+
+def _ready(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    return {
+        name
+        for name, node in nodes.items()
+        for condition in node.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    }
