@@ -1,0 +1,66 @@
+"""Errors: everything this project raises on purpose, as one tree.
+
+ChaosError
+  HarnessError                        the harness, its input or its surroundings (Allure: broken)
+    BadScenario                       an option, file, version or shape cannot be used; nothing was touched
+    DeadlineExceeded                  something that was waited for did not come in time
+    CommandFailed                     a command ended with a status other than 0
+    NotOurs                           a container, cluster or kubeconfig without this harness's label
+    ClusterUnavailable                no cluster of the wanted shape could be had
+      EngineUnavailable               no container engine answers and none could be started
+      ImageUnavailable                an image is neither there, nor to be pulled, nor to be built
+    FaultNotApplied                   a fault could not prove that it bit (or that it is healed)
+    UndoFailed                        an undo of the journal could not be done
+    ProbeBroken                       a probe stopped asking, so its silence means nothing
+    Inconclusive                      a claim that could not be judged: never a pass
+  InvariantViolated(AssertionError)   the product did not do what is claimed (Allure: failed)
+"""
+
+from clusters.errors import (
+    BadScenario,
+    ChaosError,
+    ClusterUnavailable,
+    CommandFailed,
+    DeadlineExceeded,
+    EngineUnavailable,
+    HarnessError,
+    ImageUnavailable,
+    NotOurs,
+)
+
+__all__ = [
+    "BadScenario",
+    "ChaosError",
+    "ClusterUnavailable",
+    "CommandFailed",
+    "DeadlineExceeded",
+    "EngineUnavailable",
+    "FaultNotApplied",
+    "HarnessError",
+    "ImageUnavailable",
+    "Inconclusive",
+    "InvariantViolated",
+    "NotOurs",
+    "ProbeBroken",
+    "UndoFailed",
+]
+
+
+class FaultNotApplied(HarnessError):
+    """A fault could not prove that it took effect, or that it is healed; what was measured meanwhile means nothing."""
+
+
+class UndoFailed(HarnessError):
+    """One or more undos of a journal could not be done; all of them are in the message."""
+
+
+class ProbeBroken(HarnessError):
+    """A probe's thread died or fell behind, so that its silence does not mean that all was well."""
+
+
+class Inconclusive(HarnessError):
+    """A claim could not be judged (fault not proved, too few samples); this is never a pass."""
+
+
+class InvariantViolated(ChaosError, AssertionError):
+    """A claim was judged and the product did otherwise, for better or for worse."""

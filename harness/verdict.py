@@ -1,0 +1,96 @@
+"""Verdict: what a check found in a history, and the claim that says what it should have found."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.errors import Inconclusive, InvariantViolated
+from harness.history import Recorded
+
+__all__ = ["Check", "Claim", "Outcome", "Verdict"]
+
+Outcome = Literal["holds", "violated", "inconclusive"]
+
+_WEIGHT: Mapping[Outcome, int] = {"holds": 0, "inconclusive": 1, "violated": 2}
+_JOINT = "; "
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says about a history.
+
+    `summary` is one line; `evidence` are the lines of the history, in words, that decided; `figures`
+    are numbers worth a trend, each named with its unit ("ready_seconds").
+    """
+
+    outcome: Outcome
+    summary: str
+    evidence: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __and__(self, other: "Verdict") -> "Verdict":
+        """Return the verdict on both: violated beats inconclusive, which beats holds.
+
+        The summary is of what decided, the evidence and the figures are of both; of two figures with
+        the same name the right one stays.
+        """
+        worst = max(self.outcome, other.outcome, key=_WEIGHT.__getitem__)
+        deciding = [part for verdict in (self, other) if verdict.outcome == worst for part in _parts(verdict.summary)]
+        return Verdict(
+            worst,
+            _JOINT.join(dict.fromkeys(deciding)),
+            tuple(dict.fromkeys((*self.evidence, *other.evidence))),
+            {**self.figures, **other.figures},
+        )
+
+
+Check = Callable[[Recorded], Verdict]
+"""A pure function of a history: the same file, checked again anywhere, gives the same verdict."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A check with the outcome that is expected of it on this version.
+
+    A known upstream defect is a claim expected `violated`, with its issue ("gatekeeper#3839").
+    """
+
+    check: Check
+    expected: Literal["holds", "violated"] = "holds"
+    issue: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The check's name, in words."""
+        return getattr(self.check, "__name__", type(self.check).__name__).replace("_", " ")
+
+    def judge(self, recorded: Recorded) -> Verdict:
+        """Return the check's verdict if it is the expected one.
+
+        Raises InvariantViolated if it is the other one: the product fails, or a known defect no longer
+        reproduces. Raises Inconclusive if the check could not decide.
+        """
+        verdict = self.check(recorded)
+        self.accept(verdict)
+        return verdict
+
+    def accept(self, verdict: Verdict) -> None:
+        """Raise what `judge` raises, for a verdict that is already there."""
+        if verdict.outcome == self.expected:
+            return
+        known = f" ({self.issue})" if self.issue else ""
+        head = f"{self.name}: expected {self.expected}{known}, found {verdict.outcome}: {verdict.summary}"
+        evidence = "".join(f"\n  {line}" for line in verdict.evidence)
+        if verdict.outcome == "inconclusive":
+            raise Inconclusive(
+                f"{head}{evidence}\nNothing is proved either way: see why the fault or the samples lack."
+            )
+        if self.expected == "violated":
+            raise InvariantViolated(
+                f"{head}{evidence}\nThe known defect{known} no longer reproduces: expect `holds` from this version on."
+            )
+        raise InvariantViolated(f"{head}{evidence}")
+
+
+def _parts(summary: str) -> list[str]:
+    return summary.split(_JOINT)

@@ -1,0 +1,1 @@
+"""Fakes: real servers on loopback that misbehave on demand."""

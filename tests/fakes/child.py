@@ -1,0 +1,33 @@
+"""Child: a process that brings up a cluster, for tests that end it in the middle."""
+
+import subprocess
+import sys
+
+__all__ = ["child"]
+
+_CHILD = """
+import signal, sys
+from clusters.create import create
+from clusters.engine import connect
+from clusters.images import ensure
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.shape import Shape
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+engine, shape, owner = connect(), Shape(workers=0, gatekeeper=None), Owner.mine(sys.argv[1])
+images = ensure(engine, shape, Progress.quiet())
+create(engine, images, shape, owner, owner.claim(), Progress(sys.stdout))
+print("created", flush=True)
+signal.pause()
+"""
+
+
+def child(run: str, until: str) -> subprocess.Popen[str]:
+    """Start a process that brings up a cluster as the run `run`; return it when it says `until`."""
+    process = subprocess.Popen([sys.executable, "-c", _CHILD, run], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if until in line:
+            return process
+    raise AssertionError(f"the child ended with {process.wait()} before it said {until!r}")

@@ -1,0 +1,97 @@
+"""Fake engine: the part of the Docker command line that inventory, network and removal use, over a dict."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine, HostQuirks
+from clusters.errors import CommandFailed
+from clusters.process import Completed
+
+__all__ = ["FakeEngine"]
+
+_LISTS = {("ps",): "container", ("network", "ls"): "network", ("volume", "ls"): "volume", ("images",): "image"}
+_REMOVALS = {("rm",): "container", ("network", "rm"): "network", ("volume", "rm"): "volume", ("rmi",): "image"}
+
+
+@dataclass(frozen=True)
+class FakeEngine(Engine):
+    """Remembers what it was asked in `asked`; `errors` are the commands that fail, with what they say."""
+
+    host: str = "unix:///nowhere/docker.sock"
+    private: bool = True
+    version: str = "20.10.24"
+    quirks: HostQuirks = field(default_factory=HostQuirks)
+    cli: str = "docker"
+    things: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    errors: dict[str, str | BaseException] = field(default_factory=dict)
+
+    def add(self, kind: str, name: str, labels: Mapping[str, str], **attributes: Any) -> str:
+        """Put something into the engine; return its id."""
+        told = {"Name": name, "Labels": dict(labels), "Config": {"Labels": dict(labels)}, **attributes}
+        if kind == "volume":
+            told = {"Name": name, "Labels": dict(labels)}
+        else:
+            told["Id"] = f"id-{name}"
+        if kind in ("network", "volume"):
+            told.pop("Config", None)
+        self.things[f"{kind}/{told.get('Id', name)}"] = told
+        return str(told.get("Id", name))
+
+    def names(self) -> list[str]:
+        """Return the names of all that is there."""
+        return sorted(each["Name"] for each in self.things.values())
+
+    def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
+        """Answer as docker would."""
+        words = [str(word) for word in argv]
+        self.asked.append(" ".join(words))
+        done = self._answer(words)
+        if check and done.returncode:
+            raise CommandFailed(f"`docker {self.asked[-1]}`: {done.stderr}")
+        return done
+
+    def _answer(self, words: list[str]) -> Completed:
+        said = next((said for each, said in self.errors.items() if " ".join(words).startswith(each)), None)
+        if isinstance(said, BaseException):
+            raise said
+        if said is not None:
+            return Completed("", said, 1)
+        for prefix, kind in _LISTS.items():
+            if tuple(words[: len(prefix)]) == prefix:
+                return Completed("\n".join(self._list(kind, words)), "", 0)
+        for prefix, kind in _REMOVALS.items():
+            if tuple(words[: len(prefix)]) == prefix:
+                gone = self.things.pop(f"{kind}/{words[-1]}", None)
+                gone = gone or self.things.pop(f"{kind}/id-{words[-1]}", None)
+                return Completed(words[-1], "", 0) if gone else Completed("", f"Error: No such {kind}", 1)
+        return self._tell(words)
+
+    def _tell(self, words: list[str]) -> Completed:
+        if words[0] == "inspect":
+            found = [self.things[name] for each in words[3:] if (name := f"{words[2]}/{each}") in self.things]
+            return Completed(json.dumps(found), "", 0 if len(found) == len(words) - 3 else 1)
+        if words[:2] == ["network", "create"]:
+            labels = dict(words[n + 1].split("=", 1) for n, word in enumerate(words) if word == "--label")
+            self.add("network", words[-1], labels, IPAM={"Config": [{"Subnet": "10.9.8.0/24"}]})
+        if words[:2] == ["network", "inspect"]:
+            return Completed(json.dumps([self.things.get(f"network/id-{words[2]}", {})]), "", 0)
+        return Completed("", "", 0)
+
+    def _list(self, kind: str, words: list[str]) -> list[str]:
+        wanted = [word.removeprefix("label=").split("=", 1) for word in words if word.startswith("label=")]
+        if kind == "image" and not wanted:
+            return []
+        return [
+            name.split("/", 1)[1]
+            for name, told in self.things.items()
+            if name.startswith(f"{kind}/")
+            and all(
+                label[0] in told["Labels"] and (len(label) == 1 or told["Labels"][label[0]] == label[1])
+                for label in wanted
+            )
+        ]

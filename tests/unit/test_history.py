@@ -1,0 +1,262 @@
+"""History: every entry once, in its order, whatever happens to the writer."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import tomllib
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import harness
+from harness.errors import BadScenario, HarnessError
+from harness.history import SCHEMA, Entry, History, read
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.jsonl"
+
+
+@pytest.fixture
+def history(path: Path) -> Iterator[History]:
+    history = History(path, "run-1")
+    yield history
+    history.close()
+
+
+def test_header(history: History, path: Path) -> None:
+    """The first line says which schema it is, whose run, since when, and which version wrote it."""
+    header = read(path).header
+    assert (header.schema, header.run, header.harness) == (SCHEMA, "run-1", harness.__version__)
+    assert json.loads(path.read_text().splitlines()[0])["started"] == header.started
+
+
+def test_version() -> None:
+    """The version in the header is the package's."""
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    assert tomllib.loads(project.read_text())["project"]["version"] == harness.__version__
+
+
+@given(values=st.lists(st.tuples(st.text(), st.text(), JSON), max_size=5))
+@settings(max_examples=50)
+def test_round_trip(values: list[tuple[str, str, Any]]) -> None:
+    """What is appended is read back, whatever JSON it is."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "history.jsonl")
+        history = History(path)
+        written = [history.append("info", process, f, value) for process, f, value in values]
+        history.close()
+        assert list(read(path).entries) == written
+
+
+def test_threads(history: History, path: Path) -> None:
+    """What eight threads append is all there, each once, and the order of indices is that of the file."""
+
+    def work(process: str) -> None:
+        for number in range(200):
+            history.append("invoke", process, "ask", number)
+
+    threads = [threading.Thread(target=work, args=(f"probe-{number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    entries = list(read(path).entries)
+    assert [entry.index for entry in entries] == list(range(1600))
+    assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
+    for number in range(8):
+        assert [entry.value for entry in entries if entry.process == f"probe-{number}"] == list(range(200))
+
+
+def test_both_clocks(history: History, path: Path) -> None:
+    """An entry has the seconds since the beginning and the time of day."""
+    entry = history.append("mark", "experiment", "steady")
+    assert 0 <= entry.at < 1
+    assert entry.wall - read(path).header.started == pytest.approx(entry.at, abs=0.1)
+
+
+def jumping(jumps: dict[int, float]) -> Callable[[], float]:
+    """Return a wall clock that at its n-th call has jumped by `jumps[n]` seconds."""
+    calls = iter(range(1_000_000))
+    offset = 1_700_000_000.0
+
+    def wall() -> float:
+        nonlocal offset
+        offset += jumps.get(next(calls), 0.0)
+        return offset
+
+    return wall
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600, 1.5])
+def test_clock_jump(path: Path, seconds: float) -> None:
+    """A jump of the wall clock stands in front of the entry that noticed it, once."""
+    history = History(path, wall=jumping({2: seconds}))
+    for name in ("before", "after", "later"):
+        history.append("mark", "experiment", name)
+    history.close()
+    entries = list(read(path).entries)
+    assert [(entry.kind, entry.f) for entry in entries] == [
+        ("mark", "before"),
+        ("info", "clock-jump"),
+        ("mark", "after"),
+        ("mark", "later"),
+    ]
+    assert entries[1].value["seconds"] == pytest.approx(seconds, abs=0.5)
+
+
+def test_clock_drift(path: Path) -> None:
+    """A wall clock that is set right little by little has not jumped."""
+    history = History(path, wall=jumping(dict.fromkeys(range(10), 0.5)))
+    for _ in range(9):
+        history.append("mark", "experiment", "step")
+    history.close()
+    assert {entry.f for entry in read(path).entries} == {"step"}
+
+
+def test_kill(path: Path) -> None:
+    """After kill -9 every entry whose append returned is in the file."""
+    program = (
+        "import sys; from pathlib import Path; from harness.history import History\n"
+        "history = History(Path(sys.argv[1]))\n"
+        "while True: print(history.append('info', 'p', 'f', 'x' * 500).index, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        last = [int(writer.stdout.readline()) for _ in range(300)][-1]
+        writer.send_signal(signal.SIGKILL)
+    assert len(list(read(path).entries)) > last
+
+
+@given(st.integers(0, 200))
+def test_torn_line(lost: int) -> None:
+    """A file cut off anywhere gives the entries before the cut, and says that it is cut off."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "history.jsonl")
+        history = History(path)
+        header = path.stat().st_size
+        for number in range(3):
+            history.append("info", "p", "f", number)
+        history.close()
+        content = path.read_bytes()
+        size = max(header, len(content) - lost)
+        path.write_bytes(content[:size])
+        recorded = read(path)
+        whole = content[:size].count(b"\n") - 1
+        assert [entry.value for entry in recorded.entries] == list(range(whole))
+        assert recorded.truncated == (not content[:size].endswith(b"\n"))
+
+
+def test_broken_in_the_middle(history: History, path: Path) -> None:
+    """A broken line that is not the last is an error that names it."""
+    history.append("info", "p", "f")
+    with path.open("a") as file:
+        file.write("{broken\n")
+    history.append("info", "p", "f")
+    with pytest.raises(HarnessError, match=r"history.jsonl:3: expected an entry, found b'{broken"):
+        list(read(path).entries)
+
+
+def test_read_again_and_again(history: History, path: Path) -> None:
+    """What is recorded can be iterated again, and stays as it was when it was read."""
+    history.append("info", "p", "before")
+    recorded = read(path)
+    history.append("info", "p", "after")
+    assert [entry.f for entry in recorded.entries] == ["before"]
+    assert [entry.f for entry in recorded.entries] == ["before"]
+
+
+def test_memory(history: History, path: Path) -> None:
+    """Reading takes memory for an entry, not for the file."""
+    for _ in range(2000):
+        history.append("info", "p", "f", "x" * 2000)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read(path).entries) == 2000
+        assert tracemalloc.get_traced_memory()[1] < 500_000 < path.stat().st_size
+    finally:
+        tracemalloc.stop()
+
+
+def test_newer_schema(path: Path) -> None:
+    """A history of a newer schema is refused, with the version that wrote it."""
+    path.write_text(json.dumps({"schema": SCHEMA + 1, "run": "r", "started": 0, "harness": "9.9"}) + "\n")
+    with pytest.raises(BadScenario, match=r"schema 2, written by chaos-harness 9\.9"):
+        read(path)
+
+
+@pytest.mark.parametrize("content", ["", '{"schema": 1, "ru', "[]\n", "hello\n"])
+def test_no_header(path: Path, content: str) -> None:
+    """A file that does not begin as a history is refused, with what it begins with."""
+    path.write_text(content)
+    with pytest.raises(BadScenario, match="expected a history's header in line 1"):
+        read(path)
+
+
+def test_no_file(path: Path) -> None:
+    """A history that is not there is said to be not there."""
+    with pytest.raises(BadScenario, match="no history can be read: No such file"):
+        read(path)
+
+
+def test_one_run(history: History, path: Path) -> None:
+    """A history never goes on in a file of another run."""
+    with pytest.raises(HarnessError, match="belongs to one run"):
+        History(path)
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), {1j: 1}])
+def test_not_json(history: History, path: Path, value: object) -> None:
+    """A value that is not JSON is the caller's mistake and leaves no trace."""
+    with pytest.raises((TypeError, ValueError)):
+        history.append("info", "p", "f", value)
+    assert history.append("info", "p", "f").index == 0
+    assert len(list(read(path).entries)) == 1
+
+
+def test_full_disk(history: History, path: Path) -> None:
+    """A line that the disk takes in part is taken back, and the history goes on where there is room."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))
+    try:
+        with pytest.raises(HarnessError, match=r"took 20 of \d+ bytes; see `df "):
+            history.append("info", "p", "f", "lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    entry = history.append("info", "p", "f", "kept")
+    assert list(read(path).entries) == [entry]
+    assert entry == Entry(0, "info", "p", "f", "kept", entry.at, entry.wall)
+
+
+def test_no_room_at_all(history: History, path: Path) -> None:
+    """A disk that takes nothing is an error that names the file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
+    try:
+        with pytest.raises(HarnessError, match=r"history.jsonl: cannot be written: File too large; see `df "):
+            history.append("info", "p", "f", "lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_closed(history: History) -> None:
+    """A closed history takes nothing."""
+    history.close()
+    with pytest.raises(HarnessError, match="closed"):
+        history.append("info", "p", "f")

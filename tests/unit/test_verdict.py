@@ -1,0 +1,118 @@
+"""Verdict: three values, and what a claim makes of them."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.checks import Checked
+from harness.errors import Inconclusive, InvariantViolated
+from harness.history import Header, Recorded
+from harness.verdict import Claim, Outcome, Verdict
+
+RECORDED = Recorded(Header(1, "run", 0.0, "0"), [])
+OUTCOMES: tuple[Outcome, ...] = ("holds", "inconclusive", "violated")
+VERDICTS = st.builds(
+    Verdict,
+    st.sampled_from(OUTCOMES),
+    st.sampled_from("xyz"),
+    st.lists(st.sampled_from("abc"), max_size=3, unique=True).map(tuple),
+    st.dictionaries(st.sampled_from("fg"), st.integers(0, 3), max_size=2),
+)
+
+
+def check(outcome: Outcome, *evidence: str) -> Checked:
+    def pods_recover(recorded: Recorded) -> Verdict:
+        assert recorded is RECORDED
+        return Verdict(outcome, "3 of 4 Ready", evidence)
+
+    return Checked(pods_recover)
+
+
+@given(VERDICTS, VERDICTS, VERDICTS)
+def test_associative(a: Verdict, b: Verdict, c: Verdict) -> None:
+    """How verdicts are grouped changes nothing."""
+    assert (a & b) & c == a & (b & c)
+
+
+@given(VERDICTS, VERDICTS)
+def test_commutative(a: Verdict, b: Verdict) -> None:
+    """The order of verdicts changes neither the outcome nor what is told, only in which order it is told."""
+    one, other = a & b, b & a
+    assert one.outcome == other.outcome
+    assert set(one.evidence) == set(other.evidence)
+    assert set(one.summary.split("; ")) == set(other.summary.split("; "))
+
+
+@given(VERDICTS)
+def test_idempotent(a: Verdict) -> None:
+    """A verdict joined with itself is itself."""
+    assert a & a == a
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.product(OUTCOMES, OUTCOMES)))
+def test_worst(one: Outcome, other: Outcome) -> None:
+    """Violated beats inconclusive, which beats holds."""
+    worst = OUTCOMES[max(OUTCOMES.index(one), OUTCOMES.index(other))]
+    assert (Verdict(one, "") & Verdict(other, "")).outcome == worst
+
+
+def test_joint_summary() -> None:
+    """The joint summary is of what decided; evidence and figures are of both."""
+    joint = Verdict("holds", "fine", ("a",), {"x_seconds": 1}) & Verdict("violated", "late", ("b",), {"y_seconds": 2})
+    assert joint == Verdict("violated", "late", ("a", "b"), {"x_seconds": 1, "y_seconds": 2})
+
+
+def test_joint_check() -> None:
+    """Checks joined by `&` judge the same history, each once, under both names."""
+    joint = check("holds", "a") & check("violated", "b")
+    assert joint(RECORDED) == Verdict("violated", "3 of 4 Ready", ("a", "b"))
+    assert Claim(joint).name == "pods recover and pods recover"
+
+
+def test_joint_of_plain_function() -> None:
+    """A check that is a plain function can be joined to one that is not."""
+
+    def plain(recorded: Recorded) -> Verdict:
+        return Verdict("inconclusive", "no sample")
+
+    assert (check("holds") & plain)(RECORDED).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize("outcome", ["holds", "violated"])
+def test_claim_passes(outcome: Any) -> None:
+    """A claim passes with the outcome that is expected of it, good or bad, and gives the verdict."""
+    assert Claim(check(outcome), outcome, "gatekeeper#1").judge(RECORDED).outcome == outcome
+
+
+def test_violated() -> None:
+    """A claim that should hold and does not is the product's failure, told with all evidence."""
+    with pytest.raises(InvariantViolated) as caught:
+        Claim(check("violated", "pod a: not Ready", "pod b: gone")).judge(RECORDED)
+    assert str(caught.value) == (
+        "pods recover: expected holds, found violated: 3 of 4 Ready\n  pod a: not Ready\n  pod b: gone"
+    )
+
+
+def test_no_longer_reproduces() -> None:
+    """A known defect that does not show is a failure, too: it says so, and which one."""
+    with pytest.raises(InvariantViolated) as caught:
+        Claim(check("holds", "pod a: Ready"), "violated", "gatekeeper#3839").judge(RECORDED)
+    first, evidence, last = str(caught.value).splitlines()
+    assert first == "pods recover: expected violated (gatekeeper#3839), found holds: 3 of 4 Ready"
+    assert evidence == "  pod a: Ready"
+    assert "no longer reproduces" in last
+
+
+@pytest.mark.parametrize("expected", ["holds", "violated"])
+def test_inconclusive_never_passes(expected: Any) -> None:
+    """A claim that could not be judged passes in no case, and is nobody's failure."""
+    with pytest.raises(Inconclusive, match="found inconclusive: 3 of 4 Ready\n  one sample"):
+        Claim(check("inconclusive", "one sample"), expected).judge(RECORDED)
+
+
+def test_verdicts_are_values() -> None:
+    """Equal verdicts are one in a set."""
+    assert len({Verdict("holds", "x", (), {"a": 1}), Verdict("holds", "x", (), {"a": 1})}) == 1
