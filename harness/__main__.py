@@ -1,0 +1,147 @@
+"""Command line: the verbs behind `nox -s doctor`, `nox -s gc` and `nox -s images`."""
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from clusters import engine as engines
+from clusters import images, ownership, versions
+from clusters.deadline import Deadline
+from clusters.engine.preflight import examine
+from clusters.images import carry
+from clusters.inventory import inventory
+from clusters.progress import Progress
+from clusters.shape import Shape
+from harness import journal
+from harness.errors import BadScenario, ChaosError
+
+__all__ = ["main"]
+
+_INSTALLS = ("manifest", "chart")
+_SECONDS = 60.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit status; every status is decided here.
+
+    0: done, and for doctor: nothing bad. 1: it could not be done, and why is on standard error.
+    2: what was asked for cannot be, and nothing was touched. 130: interrupted.
+    """
+    chosen = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return int(chosen.verb(chosen, Progress.terminal()))
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was under way is removed by `nox -s gc` and by the next run", 130)
+    except BadScenario as error:
+        return _fail(str(error), 2)
+    except ChaosError as error:
+        return _fail(str(error), 1)
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m harness", description="Looks after engine, images and leftovers.")
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+    doctor = verbs.add_parser("doctor", help="tell what this machine lacks, and the command that cures it")
+    doctor.set_defaults(verb=_doctor)
+    gc = verbs.add_parser("gc", help="heal and remove what dead runs left behind; stop our engine when nobody uses it")
+    gc.add_argument("--all", action="store_true", help="also what was kept, and what live runs own")
+    gc.set_defaults(verb=_gc)
+    ready = verbs.add_parser("images", help="make the images of clusters ready ahead")
+    for product_, known, default in (
+        ("kubernetes", versions.KUBERNETES, versions.DEFAULT_KUBERNETES),
+        ("gatekeeper", versions.GATEKEEPER, versions.DEFAULT_GATEKEEPER),
+    ):
+        ready.add_argument(f"--{product_}", nargs="+", default=[default], metavar="V", help=f"of {', '.join(known)}")
+    files = ready.add_mutually_exclusive_group()
+    files.add_argument(
+        "--save", type=Path, metavar="FILE", help="write them to a file, for a machine without a network"
+    )
+    files.add_argument("--load", type=Path, metavar="FILE", help="read them from such a file, whichever they are")
+    ready.set_defaults(verb=_images)
+    return parser
+
+
+def _doctor(_chosen: argparse.Namespace, _progress: Progress) -> int:
+    findings = examine()
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        mark = {"ok": "✓", "warn": "!", "bad": "✗"}[finding.state]
+        sys.stdout.write(f" {mark} {finding.name.ljust(width)}  {finding.seen}\n")
+        if finding.state != "ok" and finding.remedy:
+            sys.stdout.write(f"   {' ' * width}  → {finding.remedy}\n")
+    return int(any(finding.state == "bad" for finding in findings))
+
+
+def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
+    engine = engines.find()
+    removed, left = [], []
+    if engine:
+        undo = partial(journal.replay, engine=engine)
+        removed = ownership.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
+        left = inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left"))
+    sys.stdout.writelines(f"removed {each}\n" for each in removed)
+    sys.stdout.writelines(
+        f"left {each.kind} {each.name}: kept, or its run lives; --all takes it too\n" for each in left
+    )
+    ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
+    used = left or any(owner.alive() for _, owner in ownership.run_directories())
+    if ours and not used and engines.stop_private(progress):
+        sys.stdout.write("stopped the private engine\n")
+    return 0
+
+
+def _images(chosen: argparse.Namespace, progress: Progress) -> int:
+    shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
+    with _claimed():
+        engine = engines.connect(progress=progress)
+        if chosen.load:
+            names = carry.load(engine, chosen.load, progress)
+        elif chosen.save:
+            names = carry.save(engine, chosen.save, shapes, progress)
+        else:
+            names = sorted(images.ensure(engine, shapes, progress).origin)
+    sys.stdout.writelines(f"ready: {name}\n" for name in names)
+    return 0
+
+
+@contextlib.contextmanager
+def _claimed() -> Iterator[None]:
+    """Be a live run meanwhile, so that `gc` in another terminal does not stop the engine."""
+    directory = ownership.Owner.mine().claim()
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:
+    """Return every combination, installed either way; raise BadScenario with the problems of all of them."""
+    shapes: list[Shape] = []
+    problems: dict[str, None] = {}
+    for fields in product(kubernetes, gatekeeper, _INSTALLS):
+        try:
+            shapes.append(
+                Shape.parse(dict(zip(("kubernetes", "gatekeeper", "install"), fields, strict=True)), "images")
+            )
+        except BadScenario as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise BadScenario(list(problems))
+    return shapes
+
+
+if __name__ == "__main__":
+    sys.exit(main())

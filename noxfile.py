@@ -1,0 +1,106 @@
+"""The verbs of the project: `nox -s chaos` breaks real clusters, `nox -s tests` tests the harness itself."""
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+
+import nox
+
+nox.needs_version = ">=2026.10.20"
+nox.options.sessions = ["tests"]
+nox.options.reuse_venv = "yes"
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Run the scenarios on real clusters (arguments go to pytest: -- -k registry --seed 7)."""
+    _install(session, "chaos")
+    _pytest(session, "-o", "testpaths=scenarios", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Lint, type-check and test the harness itself, on real clusters too (quick: -- -m "not cluster")."""
+    _install(session, "tests")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    if not session.posargs:
+        session.run("nox", "-s", "lowest")
+    _pytest(session, *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the unit tests with the lowest versions that pyproject.toml allows."""
+    _install(session, "lowest")
+    _pytest(session, "tests/unit", *session.posargs)
+
+
+@nox.session
+def images(session: nox.Session) -> None:
+    """Make images ready ahead (-- --kubernetes v1.35.4 --gatekeeper v3.20.1 --save FILE | --load FILE)."""
+    _verb(session)
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """Tell what this machine lacks, and the command that cures it."""
+    _verb(session)
+
+
+@nox.session
+def gc(session: nox.Session) -> None:
+    """Remove what dead runs left behind (-- --all: what live runs own, and the private engine, too)."""
+    _verb(session)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Resolve pyproject.toml into requirements/*.txt, with hashes (-- --upgrade for the newest)."""
+    session.install("uv")
+    compile_ = (
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--generate-hashes",
+    )
+    for name, options in {
+        "chaos": (),
+        "tests": ("--group", "dev"),
+        "lowest": ("--group", "dev", "--resolution", "lowest-direct"),
+    }.items():
+        output = f"requirements/{name}.txt"
+        session.run(*compile_, *options, *session.posargs, "pyproject.toml", "--output-file", output)
+
+
+def _install(session: nox.Session, lock: str) -> None:
+    session.install("--no-compile", "--require-hashes", "--requirement", f"requirements/{lock}.txt")
+
+
+def _verb(session: nox.Session) -> None:
+    _install(session, "chaos")
+    _patiently(session, "python", "-m", "harness", session.name, *session.posargs)
+
+
+def _pytest(session: nox.Session, *arguments: str) -> None:
+    _patiently(session, "pytest", *arguments)
+
+
+def _patiently(session: nox.Session, *command: str) -> None:
+    """Run a command that may own clusters: nox's own half second after Ctrl-C is too short to heal faults."""
+    signal.signal(signal.SIGTERM, _pass_on)
+    session.run(*command, interrupt_timeout=None, terminate_timeout=120)
+
+
+def _pass_on(number: int, _frame: FrameType | None) -> None:
+    """Give the running command the signal that only nox got, then wait for its end as after Ctrl-C."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for pid in children.read_text(encoding="ascii").split():
+            os.kill(int(pid), number)
+    raise KeyboardInterrupt

@@ -1,0 +1,83 @@
+"""Context: what Allure shows beside the results, which kinds of failures there are and on what the run stood."""
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.record import Record
+
+__all__ = ["CATEGORIES", "NO_LONGER_REPRODUCES", "environment", "write_categories", "write_environment"]
+
+NO_LONGER_REPRODUCES = "no longer reproduces"
+
+# Any character is [\s\S], and the ends are marked: Allure 2 matches whole messages with Java, Allure 3
+# searches with JavaScript, and neither knows the other's flags. The four exclude each other.
+_MENDED = rf"[\s\S]*{NO_LONGER_REPRODUCES}[\s\S]*"
+_UNDECIDED = r"(?:[\w.]+\.)?Inconclusive\b[\s\S]*"
+CATEGORIES: tuple[Mapping[str, Any], ...] = (
+    {
+        "name": "Known upstream defect no longer reproduces",
+        "matchedStatuses": ["failed"],
+        "messageRegex": f"^{_MENDED}$",
+    },
+    {
+        "name": "Product failed",
+        "matchedStatuses": ["failed"],
+        "messageRegex": rf"^(?!{_MENDED})[\s\S]*$",
+    },
+    {
+        "name": "Inconclusive",
+        "matchedStatuses": ["broken"],
+        "messageRegex": f"^{_UNDECIDED}$",
+    },
+    {
+        "name": "Harness broken",
+        "matchedStatuses": ["broken"],
+        "messageRegex": rf"^(?!{_UNDECIDED})[\s\S]*$",
+    },
+)
+
+_OF_SHAPE = ("kubernetes", "gatekeeper", "install")
+_PACKAGES = ("allure-pytest", "docker", "kubernetes", "pytest")
+
+
+def write_categories(results: Path) -> None:
+    """Write whose fault a failure is: categories.json for Allure 2, allurerc.json beside the results for Allure 3."""
+    (results / "categories.json").write_text(json.dumps(CATEGORIES, indent=2), encoding="utf-8")
+    configuration = json.dumps({"categories": CATEGORIES}, indent=2)
+    (results.parent / "allurerc.json").write_text(configuration, encoding="utf-8")
+
+
+def environment(records: Iterable[Record]) -> dict[str, str]:
+    """Return what the run stood on: this machine's versions, and what its records say of theirs.
+
+    A name for which records differ (two shapes in one run) gets all values, each once.
+    """
+    found: dict[str, list[str]] = {
+        "python": [platform.python_version()],
+        "kernel": [platform.release()],
+        "machine": [platform.machine()],
+        **{f"python.{package}": [metadata.version(package)] for package in _PACKAGES},
+    }
+    for record in records:
+        shape = {name: value for name, value in record.cluster["shape"].items() if name in _OF_SHAPE}
+        for name, value in {"seed": record.seed, **shape, **record.environment}.items():
+            if str(value) not in found.setdefault(name, []):
+                found[name].append(str(value))
+    return {name: ", ".join(values) for name, values in found.items()}
+
+
+def write_environment(results: Path, properties: Mapping[str, str]) -> None:
+    """Write environment.properties; newlines and backslashes are escaped as java.util.Properties reads them."""
+    lines = [f"{_escaped(name, ' :=')}={_escaped(value)}\n" for name, value in properties.items()]
+    (results / "environment.properties").write_text("".join(lines), encoding="utf-8")
+
+
+def _escaped(text: str, special: str = "") -> str:
+    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    for character in special:
+        text = text.replace(character, "\\" + character)
+    return text

@@ -1,0 +1,17 @@
+"""Records: what the harness left of each experiment, read back from pytest's reports."""
+
+from collections.abc import Iterable
+
+from pydantic import TypeAdapter
+
+from harness.record import PROPERTY, Record
+
+__all__ = ["record_in"]
+
+_RECORD = TypeAdapter(Record)
+
+
+def record_in(user_properties: Iterable[tuple[str, object]]) -> Record | None:
+    """Return the record that a test's user properties carry: of the last one, its latest state."""
+    found = [value for name, value in user_properties if name == PROPERTY]
+    return _RECORD.validate_json(str(found[-1])) if found else None

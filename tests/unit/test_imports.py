@@ -1,0 +1,192 @@
+"""Imports: the direction in which the folders may know each other, and the other rules that every file keeps."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_OUR_FOLDERS = ("clusters", "harness", "reports", "scenarios", "tests")
+_WITH_ALL = ("clusters", "harness", "reports")
+_MOST_LINES = 300
+
+# What a folder may import of ours: these modules and what lies below them.
+_MAY_IMPORT = {
+    "clusters": ("clusters",),
+    "harness": ("harness", "clusters"),
+    "reports": ("reports", "harness.history", "harness.errors", "harness.record", "harness.verdict"),
+    "scenarios": ("scenarios", "harness", "clusters", "reports"),
+    "tests": _OUR_FOLDERS,
+}
+# Where a package may be imported; elsewhere in our folders, tests aside, it may not.
+_CONFINED = {
+    "docker": ("clusters/", "harness/faults/"),
+    "kubernetes": ("clusters/", "harness/faults/", "harness/probes/"),
+    "allure": ("reports/allure.py",),
+    "allure_commons": ("reports/allure.py",),
+    "allure_pytest": ("reports/allure.py",),
+    "pytest": ("harness/", "reports/", "scenarios/"),
+}
+_SLEEPER = "clusters/deadline.py"
+# Hosts of package registries, in pieces so that this file does not name them.
+_HOSTS = tuple(
+    ".".join(pieces)
+    for pieces in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("proxy", "golang", "org"),
+        ("sum", "golang", "org"),
+        ("npmjs", "org"),
+        ("deb", "debian", "org"),
+    )
+)
+_NOT_OURS = {
+    ".git",
+    ".nox",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".hypothesis",
+    "__pycache__",
+    "build",
+    "out",
+}
+
+
+def _problems(path: str, source: str) -> list[str]:
+    """Return what in a Python file, named by its path in the repository, breaks a rule."""
+    tree = ast.parse(source)
+    found = list(_imports_refused(path, tree))
+    if len(source.splitlines()) > _MOST_LINES:
+        found.append(f"more than {_MOST_LINES} lines: it mixes two things")
+    if not (ast.get_docstring(tree) or "").partition("\n")[0].endswith("."):
+        found.append("no docstring that begins with one sentence")
+    says_more = len(tree.body) > 1
+    if path.partition("/")[0] in _WITH_ALL and says_more and not _assigns(tree, "__all__"):
+        found.append("no __all__")
+    if path != _SLEEPER and any(_is_sleep(node) for node in ast.walk(tree)):
+        found.append(f"sleeps; only {_SLEEPER} may")
+    return found
+
+
+def _imports_refused(path: str, tree: ast.Module) -> Iterator[str]:
+    folder = path.partition("/")[0]
+    for module in _imported(path, tree):
+        package = module.partition(".")[0]
+        if package in _OUR_FOLDERS and folder in _MAY_IMPORT and not _below(module, _MAY_IMPORT[folder]):
+            yield f"{folder} may not import {module}"
+        if package in _CONFINED and folder != "tests" and not path.startswith(_CONFINED[package]):
+            yield f"{package} may only be imported in {', '.join(_CONFINED[package])}"
+
+
+def _imported(path: str, tree: ast.Module) -> Iterator[str]:
+    """Yield the full names of what is imported, at any place of the file, type checking included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = PurePath(path).parts[: -node.level] if node.level else ()
+            yield from (".".join([*parents, *filter(None, [node.module]), alias.name]) for alias in node.names)
+
+
+def _below(module: str, allowed: tuple[str, ...]) -> bool:
+    return any(f"{module}.".startswith(f"{each}.") for each in allowed)
+
+
+def _assigns(tree: ast.Module, name: str) -> bool:
+    targets = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _is_sleep(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="time"), attr="sleep"):
+            return True
+        case ast.ImportFrom(module="time", names=names):
+            return any(alias.name == "sleep" for alias in names)
+    return False
+
+
+def _files(pattern: str) -> list[Path]:
+    return [
+        path for path in _ROOT.rglob(pattern) if path.is_file() and _NOT_OURS.isdisjoint(path.relative_to(_ROOT).parts)
+    ]
+
+
+def test_every_file_keeps_the_rules() -> None:
+    """Import direction, length, docstring, __all__ and the one sleeper are as design and style say."""
+    sources = {path.relative_to(_ROOT).as_posix(): path.read_text(encoding="utf-8") for path in _files("*.py")}
+
+    assert {path for path in sources if path.startswith("clusters/")}, "looked in the wrong place"
+    assert "\n".join(f"{path}: {problem}" for path in sources for problem in _problems(path, sources[path])) == ""
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """Which registry packages come from is each machine's configuration, so no file names one."""
+    texts = {path: path.read_bytes() for path in _files("*")}
+    named = [f"{path}: {host}" for path, text in texts.items() for host in _HOSTS if host.encode() in text]
+
+    assert "\n".join(named) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "planted", "problem"),
+    [
+        ("clusters/a.py", "import harness", "clusters may not import harness"),
+        ("clusters/a.py", "from harness import errors", "clusters may not import harness.errors"),
+        ("clusters/a.py", "import pytest", "pytest may only be imported in"),
+        ("clusters/engine/a.py", "def f():\n    import reports.allure", "clusters may not import reports.allure"),
+        ("clusters/engine/a.py", "from ...harness import errors", "clusters may not import harness.errors"),
+        ("harness/a.py", "from reports import summary", "harness may not import reports.summary"),
+        ("harness/a.py", "import allure", "allure may only be imported in reports/allure.py"),
+        ("harness/a.py", "import docker", "docker may only be imported in clusters/, harness/faults/"),
+        ("harness/probes/a.py", "from docker.errors import APIError", "docker may only be imported in"),
+        ("harness/checks/a.py", "from kubernetes import client", "kubernetes may only be imported in"),
+        ("harness/a.py", "from scenarios import test_registry", "harness may not import scenarios.test_registry"),
+        ("reports/summary.py", "from allure_commons import hookimpl", "allure_commons may only be imported in"),
+        ("reports/a.py", "from harness.experiment import Experiment", "reports may not import harness.experiment"),
+        ("reports/a.py", "if TYPE_CHECKING:\n    import clusters.kind", "reports may not import clusters.kind"),
+        ("scenarios/a.py", "from tests import sessions", "scenarios may not import tests.sessions"),
+        ("scenarios/a.py", "import docker", "docker may only be imported in"),
+        ("harness/a.py", "import time\ntime.sleep(1)", "sleeps"),
+        ("tests/unit/a.py", "from time import sleep", "sleeps"),
+        ("harness/a.py", "\n" * 300, "more than 300 lines"),
+    ],
+)
+def test_planted_violation_is_found(path: str, planted: str, problem: str) -> None:
+    """Each rule is seen to catch what breaks it."""
+    found = _problems(path, f'"""A noun: what it does."""\n{planted}\n__all__ = ["a"]\n')
+
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("clusters/a.py", "import docker\nimport kubernetes\nfrom clusters import errors"),
+        ("harness/faults/a.py", "import docker\nfrom kubernetes import client\nfrom clusters.kind import x"),
+        ("harness/plugin.py", "import pytest"),
+        ("reports/allure.py", "import allure_commons\nimport pytest\nfrom harness import errors"),
+        ("scenarios/a.py", "import pytest\nfrom harness.faults.registry import cut_registry"),
+        ("clusters/deadline.py", "import time\ntime.sleep(1)"),
+        ("tests/unit/a.py", "import docker\nimport clusters\nimport allure_commons"),
+    ],
+)
+def test_what_design_allows_is_not_refused(path: str, allowed: str) -> None:
+    """Each folder may import what stands after it in the direction."""
+    assert _problems(path, f'"""A noun: what it does."""\n{allowed}\n__all__ = ["a"]\n') == []
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("__all__ = []", "no docstring that begins with one sentence"),
+        ('"""Without an end"""\n__all__ = []', "no docstring that begins with one sentence"),
+        ('"""A noun: what it does."""\nx = 1', "no __all__"),
+    ],
+)
+def test_missing_head_is_found(source: str, problem: str) -> None:
+    """A module without a docstring of one sentence, or without __all__, is found."""
+    assert _problems("harness/a.py", source) == [problem]

@@ -1,0 +1,179 @@
+"""Noxfile: the verbs, what they are given, how they end, and the locks that they install."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from clusters.deadline import Deadline
+
+_ROOT = Path(__file__).parents[2]
+_LOCKS = ("chaos", "tests", "lowest")
+_PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
+
+# Stands for pytest: tells its arguments, and needs a second to put things right when it is interrupted.
+_FAKE = """#!/bin/bash
+trap 'sleep 1; echo healed >> told; exit 2' INT TERM
+echo "$*" > told
+if [[ "$*" = *wait* ]]; then while :; do sleep 0.1; done; fi
+"""
+
+
+def _name(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _lock(name: str) -> str:
+    return (_ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
+
+
+def _pins(lock: str) -> dict[str, Version]:
+    return {_name(match["name"]): Version(match["version"]) for match in _PIN.finditer(_lock(lock))}
+
+
+def _declared(*groups: str) -> Iterator[Requirement]:
+    """Yield what pyproject.toml asks for: the dependencies, and those of its groups."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    texts = list(project["project"]["dependencies"])
+    for group in groups:
+        texts += [each for each in project["dependency-groups"][group] if isinstance(each, str)]
+    return (Requirement(text) for text in texts)
+
+
+@pytest.mark.parametrize(("lock", "groups"), [("chaos", ()), ("tests", ("test", "lint", "dev"))])
+def test_lock_is_up_to_date(lock: str, groups: tuple[str, ...]) -> None:
+    """Each dependency that pyproject.toml declares is locked to a version that it allows."""
+    pins = _pins(lock)
+    stale = [str(each) for each in _declared(*groups) if pins.get(_name(each.name), Version("0")) not in each.specifier]
+
+    assert stale == [], "`nox -s lock` resolves pyproject.toml anew"
+
+
+def test_lowest_lock_holds_the_lower_bounds() -> None:
+    """What is tested as lowest is what pyproject.toml calls the lowest, for each dependency."""
+    pins = _pins("lowest")
+    bounds = {
+        each.name: [Version(part.version) for part in each.specifier if part.operator == ">="]
+        for each in _declared("test", "lint", "dev")
+    }
+
+    assert {name: [pins[_name(name)]] for name in bounds} == bounds
+
+
+@pytest.mark.parametrize("lock", _LOCKS)
+def test_lock_has_hashes_and_no_place(lock: str) -> None:
+    """Each pin has a hash, and nothing says where packages come from."""
+    entries = re.split(r"\n(?=[a-z])", _lock(lock))[1:]
+
+    assert len(entries) == len(_pins(lock))
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert re.findall(r"://|--index|--extra|--find-links|--trusted", _lock(lock)) == []
+
+
+def test_every_session_says_what_it_is_for() -> None:
+    """`nox -l` reads like a table of contents: each session has one line."""
+    command = [sys.executable, "-m", "nox", "--list"]
+    listed = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
+    sessions = dict(re.findall(r"^[*-] (\w+)(?: -> (.*))?$", listed.stdout, re.MULTILINE))
+
+    assert {"chaos", "tests", "images", "doctor", "gc"} <= set(sessions)
+    assert [name for name, line in sessions.items() if not line.endswith(".")] == []
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Copy the noxfile to a place with programs that stand for the ones that it runs."""
+    (tmp_path / "noxfile.py").write_text((_ROOT / "noxfile.py").read_text(encoding="utf-8"), encoding="utf-8")
+    for name in ("pytest", "ruff", "mypy", "nox"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(_FAKE if name == "pytest" else f"#!/bin/bash\necho {name} $* >> before\n", encoding="utf-8")
+        program.chmod(0o755)
+    return tmp_path
+
+
+@contextlib.contextmanager
+def _nox(place: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "nox", "--no-venv", "--no-install", *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=place,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as nox:
+        try:
+            yield nox
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(nox.pid, signal.SIGKILL)
+
+
+def _told(place: Path) -> str:
+    return (place / "told").read_text(encoding="utf-8") if (place / "told").exists() else ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-s", "chaos"], "-o testpaths=scenarios\n"),
+        (["-s", "chaos", "--", "-k", "registry"], "-o testpaths=scenarios -k registry\n"),
+        (["-s", "tests", "--", "-m", "not cluster"], "-m not cluster\n"),
+        (["-s", "lowest"], "tests/unit\n"),
+    ],
+)
+def test_arguments_go_to_pytest(place: Path, arguments: list[str], told: str) -> None:
+    """What stands behind -- reaches pytest as it is."""
+    with _nox(place, *arguments) as nox:
+        output, _ = nox.communicate(timeout=30)
+
+    assert nox.returncode == 0, output
+    assert _told(place) == told
+
+
+def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
+    """Everything is checked before pytest when no argument asks for less."""
+    for arguments in (["--", "-x"], []):
+        with _nox(place, "-s", "tests", *arguments) as nox:
+            nox.communicate(timeout=30)
+
+    lint = ["ruff check", "ruff format --check", "mypy"]
+    assert (place / "before").read_text(encoding="utf-8").split("\n") == [*lint, *lint, "nox -s lowest", ""]
+
+
+@pytest.mark.parametrize("interrupt", ["Ctrl-C", "SIGTERM"])
+def test_interrupted_command_may_put_things_right(place: Path, interrupt: str) -> None:
+    """Ctrl-C, which all processes get, and SIGTERM, which only nox gets, both wait for the command to heal."""
+    with _nox(place, "-s", "chaos", "--", "wait") as nox:
+        deadline = Deadline.after(20, "the command to start")
+        assert any(_told(place) for _ in deadline.attempts())
+        if interrupt == "Ctrl-C":
+            os.killpg(nox.pid, signal.SIGINT)
+        else:
+            nox.terminate()
+        output, _ = nox.communicate(timeout=30)
+
+    assert nox.returncode == 130, output
+    assert _told(place).endswith("wait\nhealed\n")
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    """.ci/run is the README's test command and nothing else, and can be executed."""
+    script = _ROOT / ".ci/run"
+    (command,) = [line for line in script.read_text(encoding="utf-8").splitlines() if "nox -s tests" in line]
+
+    assert command == "python3 -m pip install nox && nox -s tests"
+    assert command in (_ROOT / "README.md").read_text(encoding="utf-8")
+    assert os.access(script, os.X_OK)

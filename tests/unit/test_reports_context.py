@@ -1,0 +1,95 @@
+"""Context: kinds of failures, and what the run stood on."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from harness.errors import ChaosError
+from harness.record import Record
+from harness.verdict import Claim, Verdict
+from reports.context import CATEGORIES, environment, write_categories, write_environment
+
+Matcher = Callable[[str, str], re.Match[str] | None]
+
+
+def _categories(status: str, message: str, matches: Matcher = re.fullmatch) -> list[str]:
+    of_status = [each for each in CATEGORIES if status in each["matchedStatuses"]]
+    return [each["name"] for each in of_status if matches(each["messageRegex"], message)]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "category"),
+    [
+        ("failed", "harness.errors.InvariantViolated: 3 requests refused", "Product failed"),
+        ("failed", "AssertionError: assert 1 == 2\n +  where 1 = f()", "Product failed"),
+        (
+            "failed",
+            "harness.errors.InvariantViolated: gatekeeper#3839 no longer reproduces:\nremove it",
+            "Known upstream defect no longer reproduces",
+        ),
+        ("broken", "harness.errors.Inconclusive: 2 samples,\n30 needed", "Inconclusive"),
+        ("broken", "Inconclusive: fault not proved", "Inconclusive"),
+        ("broken", "clusters.errors.EngineUnavailable: the last run was Inconclusive: no engine", "Harness broken"),
+        ("broken", "worker 'gw0' crashed", "Harness broken"),
+        ("broken", "", "Harness broken"),
+    ],
+)
+@pytest.mark.parametrize("matches", [re.fullmatch, re.search])
+def test_failure_belongs_to_one_category(matches: Matcher, status: str, message: str, category: str) -> None:
+    """Each failure has exactly one category, whether a reader of results matches whole or searches."""
+    assert _categories(status, message, matches) == [category]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected", "category"),
+    [
+        ("violated", "holds", "Product failed"),
+        ("holds", "violated", "Known upstream defect no longer reproduces"),
+        ("inconclusive", "holds", "Inconclusive"),
+        ("inconclusive", "violated", "Inconclusive"),
+    ],
+)
+def test_claim_that_is_not_met_has_its_category(
+    outcome: Literal["holds", "violated", "inconclusive"], expected: Literal["holds", "violated"], category: str
+) -> None:
+    """What a claim raises, as pytest words it, is found by the category that is meant for it."""
+    verdict = Verdict(outcome, "as seen", ("one", "two"))
+    claim = Claim(lambda _: verdict, expected, issue="gatekeeper#3839")
+    with pytest.raises(ChaosError) as raised:
+        claim.accept(verdict)
+
+    status = "failed" if isinstance(raised.value, AssertionError) else "broken"
+
+    assert _categories(status, raised.exconly()) == [category]
+
+
+def test_categories_are_written_for_both_readers(tmp_path: Path) -> None:
+    """Allure 2 finds the categories among the results, Allure 3 in a configuration beside them."""
+    (tmp_path / "results").mkdir()
+    write_categories(tmp_path / "results")
+
+    assert json.loads((tmp_path / "results/categories.json").read_text()) == list(CATEGORIES)
+    assert json.loads((tmp_path / "allurerc.json").read_text()) == {"categories": list(CATEGORIES)}
+
+
+def test_environment_of_several_shapes_names_each_value_once() -> None:
+    """Two Gatekeeper versions in one run are both named, the Kubernetes version that they share once."""
+    records = [
+        Record("test", {"shape": {"kubernetes": "v1.36.3", "gatekeeper": gatekeeper}}, 7, "history", "journal")
+        for gatekeeper in ("v3.20.1", "v3.23.1", "v3.20.1")
+    ]
+
+    found = environment(records)
+
+    assert (found["gatekeeper"], found["kubernetes"], found["seed"]) == ("v3.20.1, v3.23.1", "v1.36.3", "7")
+
+
+def test_properties_are_escaped(tmp_path: Path) -> None:
+    """Blanks in names, and backslashes and newlines in values, do not break the file's lines."""
+    write_environment(tmp_path, {"host quirks": "one\ntwo \\ three"})
+
+    assert (tmp_path / "environment.properties").read_text() == "host\\ quirks=one\\ntwo \\\\ three\n"
