@@ -30,7 +30,7 @@ class Timing:
 
     The server is asked to end each stream after `chunk`; no answer for `read` counts as silence, so it
     must be longer. Pauses between tries grow from `first_pause` to `longest_pause`, and begin anew
-    after a stream that lived for longer than the longest.
+    after a try that went well for longer than the longest.
     """
 
     connect: float = 3.0
@@ -52,7 +52,8 @@ class Change:
     a line or an answer), or a status code such as "410"; `detail` is what was said of it. BOOKMARK: nothing
     changed up to `resource_version`.
 
-    `at` is monotonic, `wall` unix seconds: when it was seen here.
+    `at` is monotonic, `wall` unix seconds: when it was seen here. A "silent" GAP may have begun up to the
+    read time-out before.
     """
 
     kind: Literal["ADDED", "MODIFIED", "DELETED", "LISTED", "GAP", "BOOKMARK"]
@@ -102,7 +103,6 @@ class Watch:
                     state = {key(each): each for each in found}
                     listed, blind = True, False
                     yield Change("LISTED", resource_version=version)
-                    began = time.monotonic()
                     for change in self._watch(version, over):
                         fold(state, change)
                         yield change
@@ -140,8 +140,6 @@ class Watch:
                 "timeoutSeconds": f"{chunk:g}",
             }
             for line in self._lines(query, over):
-                if not line.endswith(b"\n"):
-                    raise Gap("broken", "in the middle of a line")
                 event = _parsed(line)
                 kind, found = event["type"], event["object"]
                 if kind == "ERROR":

@@ -15,6 +15,7 @@ from clusters.progress import Progress
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
 def _artefact(log: Path, *, fail: bool = False) -> Artefact:

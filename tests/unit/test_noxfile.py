@@ -128,8 +128,9 @@ def _told(place: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-s", "chaos"], "-o testpaths=scenarios\n"),
-        (["-s", "chaos", "--", "-k", "registry"], "-o testpaths=scenarios -k registry\n"),
+        (["-s", "chaos"], "scenarios\n"),
+        (["-s", "chaos", "--", "-k", "registry"], "scenarios -k registry\n"),
+        (["-s", "chaos", "--", "-x", "scenarios/test_a.py::test_b[c]"], "-x scenarios/test_a.py::test_b[c]\n"),
         (["-s", "tests", "--", "-m", "not cluster"], "-m not cluster\n"),
         (["-s", "lowest"], "tests/unit\n"),
     ],

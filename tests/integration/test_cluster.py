@@ -1,0 +1,262 @@
+"""Tests of clusters on a real engine: real nodes, a real registry, real Gatekeeper, and nothing left behind."""
+
+import http.client
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.deadline import Deadline
+from clusters.engine import Engine, connect
+from clusters.errors import CommandFailed, DeadlineExceeded
+from clusters.gatekeeper import install, set_pull_policy, wait_serving
+from clusters.images import ensure
+from clusters.inventory import RUN, Thing, inventory
+from clusters.ownership import Owner, collect_garbage
+from clusters.progress import Progress
+from clusters.registry import DOWN_FILE, RequestLine
+from clusters.rest import request
+from clusters.shape import Shape
+from harness import journal
+from tests.fakes.child import child
+
+pytestmark = pytest.mark.cluster
+
+_BARE = Shape(workers=0, gatekeeper=None)
+_SYSTEM = "gatekeeper-system"
+_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return connect(progress=Progress.terminal())
+
+
+@pytest.fixture(scope="module")
+def build(engine: Engine) -> Iterator[Callable[..., Cluster]]:
+    owner = Owner.mine()
+    made: list[Cluster] = []
+
+    def bring_up(shape: Shape, **settings: Any) -> Cluster:
+        progress = Progress.terminal()
+        images = settings.pop("images", None) or ensure(engine, shape, progress)
+        made.append(create(engine, images, shape, owner, owner.claim(), progress, **settings))
+        return made[-1]
+
+    yield bring_up
+    for cluster in made:
+        delete(cluster)
+
+
+@pytest.fixture(scope="module")
+def cluster(build: Callable[..., Cluster]) -> Cluster:
+    return build(Shape())
+
+
+def soon(what: str = "the test", seconds: float = 60) -> Deadline:
+    return Deadline.after(seconds, what)
+
+
+def of_run(engine: Engine, run: str) -> list[Thing]:
+    return [each for each in inventory(engine, soon()) if each.labels[RUN] == run]
+
+
+def asked(cluster: Cluster, since: datetime) -> list[RequestLine]:
+    assert cluster.registry
+    log = cluster.registry.log(since)
+    return [line for line in log if line.method == "HEAD" and "/gatekeeper/manifests/" in line.path]
+
+
+def audit_container(cluster: Cluster) -> tuple[str, str]:
+    """Return the node and the id of the running audit container."""
+    for node in cluster.workers:
+        argv = ["crictl", "ps", "--quiet", "--label", f"io.kubernetes.pod.namespace={_SYSTEM}"]
+        found = cluster.exec(node, [*argv, "--pod", audit_sandbox(cluster, node)], soon()).stdout.split()
+        if found and audit_sandbox(cluster, node):
+            return node, found[0]
+    raise AssertionError("no running audit container")
+
+
+def audit_sandbox(cluster: Cluster, node: str) -> str:
+    argv = ["crictl", "pods", "--quiet", "--state", "ready", "--label", "control-plane=audit-controller"]
+    return cluster.exec(node, argv, soon()).stdout.strip()
+
+
+def restart_audit(cluster: Cluster) -> datetime:
+    """Kill the audit container, wait until another one runs, and return when it was killed."""
+    node, container = audit_container(cluster)
+    since = datetime.now(UTC)
+    cluster.exec(node, ["crictl", "stop", "--timeout", "0", container], soon())
+    for _ in soon("another audit container").attempts():
+        try:
+            if audit_container(cluster)[1] != container:
+                return since
+        except AssertionError:
+            continue
+    raise AssertionError("the audit container did not come back")
+
+
+def status_of(cluster: Cluster) -> int:
+    assert cluster.registry
+    with closing(http.client.HTTPConnection(cluster.registry.address_host, timeout=2)) as connection:
+        connection.request("GET", "/v2/")
+        return connection.getresponse().status
+
+
+def test_every_node_of_the_shape_is_ready(cluster: Cluster) -> None:
+    """Kubernetes knows three Ready nodes, of the wanted version, by the names of their containers."""
+    with cluster.client() as api:
+        nodes = request(api, "GET", "/api/v1/nodes")["items"]
+    ready = {
+        node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"]
+        for node in nodes
+        for condition in node["status"]["conditions"]
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    }
+    assert ready == dict.fromkeys(cluster.nodes(), "v1.36.3")
+
+
+def test_everything_made_carries_the_run(cluster: Cluster) -> None:
+    """Containers on the network, their volumes and the network itself are all labelled: gc finds them."""
+    things = [
+        each for each in of_run(cluster.engine, cluster.run) if each.labels["chaos-harness.cluster"] == cluster.name
+    ]
+    names = {kind: {each.name for each in things if each.kind == kind} for kind in ("container", "network", "volume")}
+    network = json.loads(cluster.engine.run(["network", "inspect", cluster.network], soon()).stdout)[0]
+    mounts = [mount for each in things for mount in each.attributes.get("Mounts", []) if mount["Type"] == "volume"]
+    assert names["container"] == {each["Name"] for each in network["Containers"].values()}
+    assert names["container"] == {*cluster.nodes(), f"{cluster.name}-registry"}
+    assert names["volume"] == {mount["Name"] for mount in mounts}
+    assert len(mounts) == 4
+    assert names["network"] == {cluster.network}
+
+
+def test_only_loopback_reaches_the_cluster_from_outside(cluster: Cluster) -> None:
+    """API server and registry are published on 127.0.0.1, nothing else is published."""
+    things = of_run(cluster.engine, cluster.run)
+    bindings = [
+        (port, binding["HostIp"])
+        for each in things
+        for port, all_ in (each.attributes.get("HostConfig", {}).get("PortBindings") or {}).items()
+        for binding in all_
+        if each.labels["chaos-harness.cluster"] == cluster.name
+    ]
+    assert sorted(bindings) == [("5000/tcp", "127.0.0.1"), ("6443/tcp", "127.0.0.1")]
+
+
+def test_the_kubeconfig_is_private(cluster: Cluster) -> None:
+    """Nobody else on the machine can read the credentials, or the directory that holds them."""
+    assert (cluster.kubeconfig.stat().st_mode & 0o777, cluster.directory.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_another_process_finds_the_same_cluster(cluster: Cluster) -> None:
+    """What the labels tell is all there is to know."""
+    assert Cluster.open(cluster.engine, cluster.name) == cluster
+
+
+def test_gatekeeper_serves(cluster: Cluster) -> None:
+    """Three webhook replicas answer."""
+    assert len(wait_serving(cluster, soon("Gatekeeper"))) == 3
+
+
+def test_gatekeeper_that_the_api_server_does_not_ask_is_not_serving(cluster: Cluster) -> None:
+    """With the webhook configuration gone all pods are Ready, and yet nothing is enforced."""
+    with cluster.client() as api:
+        name = "gatekeeper-validating-webhook-configuration"
+        request(api, "DELETE", f"{_WEBHOOKS}/{name}")
+        with pytest.raises(DeadlineExceeded, match="the API server admitted a namespace"):
+            wait_serving(cluster, soon("Gatekeeper", 3))
+    install(cluster, "manifest", soon("the manifest"))
+    wait_serving(cluster, soon("Gatekeeper"))
+
+
+def test_a_container_that_restarts_with_always_asks_the_registry(cluster: Cluster) -> None:
+    """The manifest's pull policy shows as a HEAD of the image that the node has long had."""
+    since = restart_audit(cluster)
+    lines = asked(cluster, since)
+    assert [(line.status, line.path) for line in lines][:1] == [
+        (200, "/v2/openpolicyagent/gatekeeper/manifests/v3.23.1?ns=docker.io")
+    ]
+    assert all(line.time >= since for line in lines)
+
+
+def test_a_container_that_restarts_with_if_not_present_asks_nobody(cluster: Cluster) -> None:
+    """After set_pull_policy the registry hears nothing of a restart."""
+    assert len(set_pull_policy(cluster, "IfNotPresent", soon("the roll-out", 240))) == 3
+    assert asked(cluster, restart_audit(cluster)) == []
+
+
+def test_the_registry_answers_503_while_its_file_is_there(cluster: Cluster) -> None:
+    """Touching a file in the registry's container takes it down, removing the file brings it back."""
+    registry = cluster.registry
+    assert registry
+    for command, expected in ((["touch", DOWN_FILE], 503), (["rm", DOWN_FILE], 200)):
+        cluster.engine.run(["exec", registry.container, *command], soon())
+        assert any(status_of(cluster) == expected for _ in soon("the registry's health check", 5).attempts())
+
+
+def test_the_registry_keeps_its_addresses_over_a_stop(cluster: Cluster) -> None:
+    """Stopped and started, it answers the host and the nodes where it did before."""
+    registry = cluster.registry
+    assert registry
+    for verb in ("stop", "start"):
+        cluster.engine.run([verb, registry.container], soon())
+    url = f"http://{registry.address_node}/v2/"
+    argv = [
+        "curl",
+        "--silent",
+        "--retry",
+        "5",
+        "--retry-connrefused",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_code}",
+        url,
+    ]
+    assert cluster.exec(cluster.workers[0], argv, soon()).stdout == "200"
+    assert status_of(cluster) == 200
+
+
+def test_a_node_asks_nobody_else_for_an_image(cluster: Cluster) -> None:
+    """What the registry does not have is not to be had, and it was the registry that was asked."""
+    since = datetime.now(UTC)
+    assert cluster.registry
+    with pytest.raises(CommandFailed, match="not found"):
+        cluster.exec(cluster.workers[0], ["crictl", "pull", "docker.io/library/nothing:1"], soon())
+    statuses = {line.status for line in cluster.registry.log(since) if "/library/nothing/" in line.path}
+    assert statuses == {404}
+
+
+def test_a_command_on_a_node_does_not_outlive_its_deadline(cluster: Cluster) -> None:
+    """After the deadline's error the process is gone from the node."""
+    node = cluster.workers[0]
+    with pytest.raises(DeadlineExceeded, match="sleep 4242"):
+        cluster.exec(node, ["sleep", "4242"], soon("a long sleep", 1))
+    assert cluster.exec(node, ["pgrep", "-f", "^sleep 4242"], soon(), check=False).stdout == ""
+
+
+@pytest.mark.parametrize("until", ["start the registry", "create the nodes", "created"])
+def test_a_killed_run_is_collected_and_a_live_one_is_not(cluster: Cluster, until: str) -> None:
+    """After kill -9 of a run, at any moment, its things go and those of the living stay."""
+    engine, run = cluster.engine, f"killed-{os.urandom(2).hex()}"
+    alive = len(of_run(engine, cluster.run))
+    with child(run, until) as process:
+        assert of_run(engine, run)
+        collect(engine)
+        assert of_run(engine, run)
+        process.kill()
+    collect(engine)
+    assert (of_run(engine, run), len(of_run(engine, cluster.run))) == ([], alive)
+    wait_serving(cluster, soon("Gatekeeper"))
+
+
+def collect(engine: Engine) -> None:
+    collect_garbage(engine, undo=partial(journal.replay, engine=engine))

@@ -1,0 +1,122 @@
+"""Tests of creation on a real engine: what it leaves when it succeeds, fails or is interrupted is nothing."""
+
+import dataclasses
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.deadline import Deadline
+from clusters.engine import Engine, connect
+from clusters.errors import ClusterUnavailable
+from clusters.gatekeeper import wait_serving
+from clusters.images import ensure
+from clusters.inventory import RUN, Thing, inventory
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.rest import request
+from clusters.shape import Shape
+from tests.fakes.child import child
+
+pytestmark = pytest.mark.cluster
+
+_BARE = Shape(workers=0, gatekeeper=None)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return connect(progress=Progress.terminal())
+
+
+@pytest.fixture(scope="module")
+def build(engine: Engine) -> Iterator[Callable[..., Cluster]]:
+    owner = Owner.mine()
+    made: list[Cluster] = []
+
+    def bring_up(shape: Shape, **settings: Any) -> Cluster:
+        progress = Progress.terminal()
+        images = settings.pop("images", None) or ensure(engine, shape, progress)
+        made.append(create(engine, images, shape, owner, owner.claim(), progress, **settings))
+        return made[-1]
+
+    yield bring_up
+    for cluster in made:
+        delete(cluster)
+
+
+def soon(what: str = "the test", seconds: float = 60) -> Deadline:
+    return Deadline.after(seconds, what)
+
+
+def of_run(engine: Engine, run: str) -> list[Thing]:
+    return [each for each in inventory(engine, soon()) if each.labels[RUN] == run]
+
+
+@pytest.mark.parametrize("shape", [Shape(install="chart"), Shape(workers=1, registry=False, install="chart")])
+def test_gatekeeper_serves_when_its_chart_installed_it(build: Callable[..., Cluster], shape: Shape) -> None:
+    """Real helm brings it up, pulled from the registry, or from the nodes when there is none."""
+    cluster = build(shape)
+    assert len(wait_serving(cluster, soon("Gatekeeper"))) == 3
+    delete(cluster)
+    assert not [each for each in of_run(cluster.engine, cluster.run) if cluster.name in each.name]
+
+
+def test_deleting_a_cluster_leaves_nothing(build: Callable[..., Cluster], engine: Engine) -> None:
+    """No container, network, volume, image name or file is left, and deleting twice is no error."""
+    before = everything(engine)
+    cluster = build(_BARE)
+    assert everything(engine) != before
+    delete(cluster)
+    delete(cluster)
+    assert (everything(engine), cluster.directory.exists()) == (before, False)
+
+
+def test_two_clusters_come_up_at_once(build: Callable[..., Cluster]) -> None:
+    """Neither network nor ports collide."""
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(build, (_BARE, _BARE))
+    with one.client() as first, two.client() as second:
+        names = [request(api, "GET", "/api/v1/nodes")["items"][0]["metadata"]["name"] for api in (first, second)]
+    assert names == [one.control_planes[0], two.control_planes[0]]
+    delete(one)
+    delete(two)
+
+
+def test_nodes_that_do_not_boot_leave_their_logs_and_nothing_else(
+    build: Callable[..., Cluster], engine: Engine, tmp_path: Path
+) -> None:
+    """The error names kind's action and the logs' place, where the container's last words are."""
+    images = ensure(engine, _BARE, Progress.quiet())
+    assert images.registry
+    before = everything(engine)
+    with pytest.raises(ClusterUnavailable, match="could not create the nodes with kind") as caught:
+        build(_BARE, images=dataclasses.replace(images, node=images.registry), logs=tmp_path)
+    (logs,) = tmp_path.iterdir()
+    assert f"logs: {logs}" in str(caught.value)
+    assert list(logs.glob("*-control-plane.log"))
+    assert everything(engine) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_creation_removes_itself(engine: Engine, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM in the middle of kind's work leave nothing."""
+    run = f"ended-{os.urandom(2).hex()}"
+    with child(run, "create the nodes") as process:
+        for _ in soon("a node container").attempts():
+            if any(each.name.endswith("control-plane") for each in of_run(engine, run)):
+                break
+        process.send_signal(number)
+        assert process.wait(60) != 0
+    assert of_run(engine, run) == []
+
+
+def everything(engine: Engine) -> dict[str, list[str]]:
+    """Return what containers, networks, volumes and image names the engine has, whoever made them."""
+    lists = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"], ["images", "--format", "{{.Repository}}"])
+    return {words[0]: sorted(engine.run(words, soon()).stdout.split()) for words in lists}

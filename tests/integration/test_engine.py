@@ -1,0 +1,293 @@
+"""Tests of clusters.engine on real daemons: an engine of the test's own, beside any other on this machine."""
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine, Layout, connect, find, leftovers, private, processes, stop_private
+from clusters.errors import CommandFailed, EngineUnavailable
+from clusters.process import run
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
+]
+
+_PROGRAM = """
+package main
+
+import ("fmt"; "net"; "os"; "strings"; "time")
+
+func main() {
+	switch os.Args[1] {
+	case "serve":
+		listener, _ := net.Listen("tcp", ":80")
+		for {
+			connection, _ := listener.Accept()
+			connection.Read(make([]byte, 4096))
+			fmt.Fprint(connection, "HTTP/1.0 200 OK\\r\\n\\r\\nserved")
+			connection.Close()
+		}
+	case "dial":
+		if _, err := net.DialTimeout("tcp", os.Args[2], 5*time.Second); err != nil { fmt.Println(err); os.Exit(1) }
+	case "capabilities":
+		status, _ := os.ReadFile("/proc/self/status")
+		for _, line := range strings.Split(string(status), "\\n") {
+			if strings.HasPrefix(line, "CapEff") { fmt.Println(strings.Fields(line)[1]) }
+		}
+	}
+}
+"""
+_IMAGE = "chaos-harness-test/tiny"
+_DAEMONS = ("dockerd", "containerd", "containerd-shim-runc-v2")
+_CONNECT = """
+import sys
+from pathlib import Path
+from clusters.engine import Layout, connect
+print(connect("private", layout=Layout(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))).host)
+"""
+_ROOT = Path(__file__).parents[2]
+
+
+def _soon(what: str) -> Deadline:
+    return Deadline.after(120, what)
+
+
+@pytest.fixture(scope="module")
+def layout() -> Iterator[Layout]:
+    """Give the engine places with short names: the path of a socket has 107 characters at most."""
+    root = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
+    layout = Layout(f"chaos-test-{os.getpid()}", root / "data", root / "run")
+    yield layout
+    stop_private(layout=layout)
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a program that needs nothing from its image, and the Dockerfile of an image with nothing else."""
+    directory = tmp_path_factory.mktemp("context")
+    (directory / "main.go").write_text(_PROGRAM)
+    environment = {"CGO_ENABLED": "0", "GOFLAGS": ""}
+    run(["go", "build", "-o", "tiny", "main.go"], _soon("go"), cwd=directory, env=environment)
+    (directory / "Dockerfile").write_text('FROM scratch\nCOPY tiny /tiny\nENTRYPOINT ["/tiny"]\n')
+    return directory
+
+
+@pytest.fixture
+def engine(layout: Layout, context: Path) -> Iterator[Engine]:
+    engine = connect("private", layout=layout)
+    engine.run(["build", "--tag", _IMAGE, context], _soon("the image"))
+    yield engine
+    if found := find("private", layout):
+        _clean(found)
+
+
+def _clean(engine: Engine) -> None:
+    containers = engine.run(["ps", "--all", "--quiet"], _soon("containers")).stdout.split()
+    if containers:
+        engine.run(["rm", "--force", *containers], _soon("their removal"))
+    engine.run(["network", "prune", "--force"], _soon("the removal of networks"))
+
+
+def _serve(engine: Engine, name: str, network: str, *options: str) -> str:
+    """Start a server in the network, which is made if it is not there, and return its address."""
+    if engine.run(["network", "inspect", network], _soon("a network"), check=False).returncode:
+        engine.run(["network", "create", network], _soon("a network"))
+    engine.run(["run", "--detach", "--name", name, "--network", network, *options, _IMAGE, "serve"], _soon("a server"))
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return engine.run(["inspect", "--format", template, name], _soon("its address")).stdout.strip()
+
+
+def _daemons(layout: Layout) -> list[processes.Daemon]:
+    return [each for program in _DAEMONS for each in processes.find(layout, program)]
+
+
+def _traces(layout: Layout) -> dict[str, object]:
+    """Return all that a machine could have of an engine that runs."""
+    rules = run(["iptables-save"], _soon("iptables")).stdout
+    return {
+        "processes": _daemons(layout) + processes.containers(layout),
+        "mounts": leftovers.mounts([layout.run, layout.data]),
+        "cgroups": processes.cgroup_parents(layout),
+        "rules": [line for line in rules.splitlines() if layout.chain in line],
+        "bridges": sorted(leftovers._bridges([layout.data])),
+        "files": sorted(each.name for each in layout.run.iterdir() if each != layout.lock),
+    }
+
+
+def test_a_privileged_container_has_every_capability_of_the_host(engine: Engine) -> None:
+    """`--privileged` works although the host may lack capabilities, and gives all those it has not removed."""
+    told = engine.run(["run", "--rm", "--privileged", _IMAGE, "capabilities"], _soon("a privileged container"))
+    bits = int(told.stdout, 16)
+    assert bits >> 21 & 1, "CAP_SYS_ADMIN"
+    assert bool(bits >> 24 & 1) is ("CAP_SYS_RESOURCE" not in engine.quirks.missing_capabilities)
+
+
+def test_the_shim_is_what_makes_privileged_containers_work(engine: Engine) -> None:
+    """On a host that lacks a capability plain runc refuses; on any other there is no shim to prove."""
+    if not engine.quirks.missing_capabilities:
+        pytest.skip("this host lacks no capability")
+    with pytest.raises(CommandFailed, match="unable to apply caps"):
+        engine.run(["run", "--rm", "--privileged", "--runtime", "runc", _IMAGE, "capabilities"], _soon("runc"))
+
+
+def test_a_privileged_exec_works(engine: Engine) -> None:
+    """The shim also takes care of what is started in a running container."""
+    _serve(engine, "server", "one")
+    told = engine.run(["exec", "--privileged", "server", "/tiny", "capabilities"], _soon("an exec"))
+    assert int(told.stdout, 16) >> 21 & 1
+
+
+def test_a_published_port_answers_on_loopback(engine: Engine) -> None:
+    """The API server is published so by kind; it works without a rule in iptables."""
+    _serve(engine, "server", "one", "--publish", "127.0.0.1::80")
+    port = engine.run(["port", "server", "80/tcp"], _soon("the port")).stdout.strip()
+    assert run(["curl", "--silent", "--max-time", "10", f"http://{port}/"], _soon("an answer")).stdout == "served"
+
+
+def test_containers_of_a_network_find_each_other_by_name(engine: Engine) -> None:
+    """Docker's own name server answers on networks of the user's."""
+    _serve(engine, "server", "one")
+    engine.run(["run", "--rm", "--network", "one", _IMAGE, "dial", "server:80"], _soon("a connection"))
+
+
+def test_traffic_of_containers_is_forwarded_by_our_chain(engine: Engine, layout: Layout) -> None:
+    """What leaves a container's network passes the chain of the engine, and is counted there."""
+    address = _serve(engine, "server", "one")
+    _serve(engine, "other", "two")
+    counters = ["iptables", "-w", "30", "-nvxL", layout.chain]
+    run([*counters, "-Z"], _soon("counters at zero"))
+    engine.run(["exec", "other", "/tiny", "dial", f"{address}:80"], _soon("a connection"))
+    accepted = run(counters, _soon("counters")).stdout.splitlines()[2].split()
+    assert accepted[2] == "ACCEPT"
+    assert int(accepted[0]) > 0
+
+
+def test_only_root_can_reach_the_socket(engine: Engine, layout: Layout) -> None:
+    """Who can talk to an engine is root; so the socket is 0600 in a directory that is 0700."""
+    assert engine.host == f"unix://{layout.socket}"
+    assert stat.S_IMODE(layout.socket.stat().st_mode) == 0o600
+    assert stat.S_IMODE(layout.run.stat().st_mode) == 0o700
+
+
+def test_a_client_speaks_to_the_engine_whatever_the_user_has_set(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DOCKER_TLS_VERIFY, a context and an API version of the user's do not reach the private engine's clients."""
+    for name, value in (("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", "/nowhere"), ("DOCKER_CONTEXT", "mine")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DOCKER_API_VERSION", "9.99")
+    with closing(engine.client(timeout=10)) as client:
+        assert client.ping()
+    assert engine.run(["version"], _soon("the client")).returncode == 0
+
+
+def test_connecting_again_adopts_the_same_daemon(engine: Engine, layout: Layout) -> None:
+    """A running engine is used, not started again, and `find` sees the same one."""
+    before = _daemons(layout)
+    assert connect("private", layout=layout) == engine == find("private", layout)
+    assert _daemons(layout) == before
+
+
+def test_the_engine_outlives_who_started_it(engine: Engine, layout: Layout) -> None:
+    """The daemons belong to no run: a process that starts them and ends leaves them running."""
+    assert stop_private(layout=layout)
+    command: list[str | Path] = [sys.executable, "-c", _CONNECT, layout.name, layout.data, layout.run]
+    assert run(command, _soon("another run"), cwd=_ROOT).stdout.strip() == engine.host
+    assert find("private", layout) == engine
+
+
+def test_two_runs_at_once_start_one_engine(engine: Engine, layout: Layout) -> None:
+    """Whoever comes second waits for the first, and adopts what it started."""
+    assert stop_private(layout=layout)
+    command: list[str | Path] = [sys.executable, "-c", _CONNECT, layout.name, layout.data, layout.run]
+    with contextlib.ExitStack() as stack:
+        runs = [
+            stack.enter_context(subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True))
+            for _ in range(3)
+        ]
+        assert [each.communicate(timeout=120)[0].strip() for each in runs] == [engine.host] * 3
+    assert [len(processes.find(layout, program)) for program in ("dockerd", "containerd")] == [1, 1]
+
+
+@pytest.mark.parametrize("programs", [_DAEMONS, ("dockerd",), ("containerd",), ("dockerd", "containerd")], ids="-".join)
+def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, programs: tuple[str, ...]) -> None:
+    """After kill -9 of daemons (and shims) the next run has an engine that can do everything again."""
+    _serve(engine, "server", "one", "--privileged", "--publish", "127.0.0.1::80")
+    _serve(engine, "frozen", "one")
+    engine.run(["pause", "frozen"], _soon("a frozen container"))
+    orphans = processes.containers(layout)
+    for program in programs:
+        for each in processes.find(layout, program):
+            os.kill(each.pid, signal.SIGKILL)
+    again = connect("private", layout=layout)
+    assert [each for each in orphans if each.alive()] == []
+    states = again.run(["ps", "--all", "--format", "{{.State}}"], _soon("containers")).stdout.split()
+    assert states == ["exited", "exited"]
+    _clean(again)
+    _serve(again, "server", "one", "--privileged")
+    again.run(["run", "--rm", "--network", "one", _IMAGE, "dial", "server:80"], _soon("a connection"))
+
+
+def test_a_daemon_that_hangs_is_replaced(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that runs but does not answer is given time, then ended."""
+    monkeypatch.setattr(private, "_BUSY_SECONDS", 2)
+    monkeypatch.setattr(private, "_PING_SECONDS", 1)
+    (hung,) = processes.find(layout, "dockerd")
+    os.kill(hung.pid, signal.SIGSTOP)
+    assert connect("private", layout=layout).host == engine.host
+    assert not hung.alive()
+
+
+def test_stopping_leaves_nothing_but_images(engine: Engine, layout: Layout) -> None:
+    """No process, mount, cgroup, rule, bridge or socket is left; images are there at the next start."""
+    _serve(engine, "server", "one", "--publish", "127.0.0.1::80")
+    _serve(engine, "frozen", "one")
+    engine.run(["pause", "frozen"], _soon("a frozen container"))
+    assert all(_traces(layout).values())
+    assert stop_private(layout=layout)
+    assert _traces(layout) == {
+        "processes": [],
+        "mounts": [],
+        "cgroups": [],
+        "rules": [],
+        "bridges": [],
+        "files": [],
+    }
+    assert connect("private", layout=layout).run(["image", "inspect", _IMAGE], _soon("the image")).returncode == 0
+
+
+def test_stopping_an_engine_that_does_not_run_does_nothing(engine: Engine, layout: Layout) -> None:
+    """`nox -s gc` may ask as often as it likes."""
+    assert engine.private
+    assert [stop_private(layout=layout), stop_private(layout=layout)] == [True, False]
+
+
+def test_a_stale_pidfile_does_not_keep_the_engine_from_starting(engine: Engine, layout: Layout) -> None:
+    """A pidfile that names a living process of somebody else's is what a restart of the machine leaves."""
+    assert stop_private(layout=layout)
+    layout.pidfile.write_text(str(os.getpid()))
+    assert connect("private", layout=layout).host == engine.host
+
+
+def test_a_daemon_that_dies_at_its_start_tells_why(layout: Layout, tmp_path: Path) -> None:
+    """The error carries the end of its log and where the rest lies; nothing of the engine is left."""
+    broken = Layout(f"{layout.name}-x", tmp_path, layout.run.with_name("broken"))
+    broken.docker_root.write_text("a file where dockerd wants a directory")
+    with pytest.raises(
+        EngineUnavailable, match=r"(?s)dockerd of the private engine ended.*dockerd\.log.*points to a file"
+    ):
+        connect("private", layout=broken)
+    assert not any(_traces(broken).values())

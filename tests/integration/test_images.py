@@ -1,0 +1,203 @@
+"""Tests of clusters.images on a real engine: pulled by digest, built when that fails, carried in a file."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import math
+import os
+import socket
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine, connect
+from clusters.errors import BadScenario
+from clusters.images import carry, catalogue
+from clusters.images.catalogue import Entry
+from clusters.images.layers import Image, write_archive, write_layer
+from clusters.images.lock import digests
+from clusters.images.resolve import present, resolve
+from clusters.inventory import remove_all
+from clusters.network import create_network, fixed_address
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.registry import Registry, start_registry
+
+pytestmark = [pytest.mark.cluster]
+
+_QUIET = Progress.quiet()
+_CUT_AFTER_BYTES = 200_000
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return connect()
+
+
+@pytest.fixture(scope="module")
+def registry(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Yield a registry of its own on the engine, with a small image in it."""
+    name = "chaos-test-images"
+    labels = {**Owner.mine(lifetime_seconds=900).labels(), "chaos-harness.cluster": name}
+    deadline = Deadline.after(300, "a registry")
+    image = catalogue.registry()
+    resolve(engine, image, {}, _QUIET)
+    remove_all(engine, deadline, cluster=name)
+    try:
+        subnet = create_network(engine, name, labels, deadline)
+        registry = start_registry(
+            engine,
+            f"{name}-registry",
+            image.name,
+            network=name,
+            address=fixed_address(subnet),
+            labels=labels,
+            directory=tmp_path_factory.mktemp("registry"),
+            deadline=deadline,
+        )
+        _publish(engine, registry, tmp_path_factory.mktemp("image"), deadline)
+        yield registry
+    finally:
+        remove_all(engine, Deadline.after(60, "removal of the registry"), cluster=name)
+
+
+def _publish(engine: Engine, registry: Registry, folder: Path, deadline: Deadline) -> None:
+    """Put an image into the registry that the engine does not have, with a layer large enough to be cut."""
+    (folder / "random").write_bytes(os.urandom(4 * _CUT_AFTER_BYTES))
+    layer = write_layer(folder / "layer.tar", {"random": folder / "random"})
+    write_archive(folder / "image.tar", [Image(("chaos-harness/test-scratch:1",), (layer,))])
+    engine.run(["load", "--input", folder / "image.tar"], deadline)
+    registry.push("chaos-harness/test-scratch:1", "test/image:1", deadline)
+    engine.run(["rmi", "chaos-harness/test-scratch:1"], deadline)
+
+
+@pytest.fixture
+def entry(engine: Engine, registry: Registry) -> Iterator[Entry]:
+    """Yield an image that is published in the registry, not in the engine, and says when it is built."""
+    built = catalogue.registry()
+
+    def build(on: Engine, progress: Progress) -> None:
+        del progress
+        on.run(["tag", built.name, name], Deadline.after(60, "a tag"))
+
+    name = "chaos-harness/test-entry:1"
+    published = f"{registry.address_host}/test/image:1"
+    yield dataclasses.replace(built, lock="test", name=name, published=published, build=build)
+    pulled = engine.run(["images", "--quiet", published.rpartition(":")[0]], Deadline.after(60, "images")).stdout
+    for each in (name, *pulled.split()):
+        engine.run(["rmi", "--force", each], Deadline.after(60, "removal"), check=False)
+
+
+def _lock(engine: Engine, entry: Entry) -> dict[str, str]:
+    locked = digests(engine, [entry], _QUIET)
+    engine.run(["rmi", entry.published], Deadline.after(60, "removal"))
+    return locked
+
+
+def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: Entry) -> None:
+    """What the lock names comes from its registry, once; the next time it is present."""
+    lock = _lock(engine, entry)
+    assert "@sha256:" in lock["test"]
+    assert resolve(engine, entry, lock, _QUIET) == "pulled"
+    assert resolve(engine, entry, lock, _QUIET) == "present"
+
+
+def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(engine: Engine, entry: Entry) -> None:
+    """A wrong digest is named in the progress, and building takes over."""
+    lock = {"test": f"{entry.published.rpartition(':')[0]}@sha256:{'0' * 64}"}
+    told = io.StringIO()
+    assert resolve(engine, entry, lock, Progress(told)) == "built"
+    assert f"{'0' * 64} cannot be pulled, it is built instead" in told.getvalue()
+
+
+def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(engine: Engine, registry: Registry, entry: Entry) -> None:
+    """When the registry goes away in the middle of a layer, the image is built instead and no part of it stays."""
+    lock = _lock(engine, entry)
+    with _Cutting(registry.address_host) as address:
+        broken = {"test": lock["test"].replace(registry.address_host, address)}
+        remote = dataclasses.replace(entry, build=_refuse)
+        with pytest.raises(_BuiltError):
+            resolve(engine, remote, broken, _QUIET)
+    assert not present(engine, entry.name)
+    assert engine.run(["images", "--quiet", f"{address}/test/image"], Deadline.after(60, "images")).stdout == ""
+
+
+class _BuiltError(Exception):
+    pass
+
+
+def _refuse(engine: Engine, progress: Progress) -> None:
+    raise _BuiltError
+
+
+class _Cutting:
+    """A TCP relay to a registry that goes away for good once a large answer has begun to pass."""
+
+    def __init__(self, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        _close(self._listener)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._target)
+                threading.Thread(target=self._relay, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._relay, args=(server, client, _CUT_AFTER_BYTES), daemon=True).start()
+
+    def _relay(self, source: socket.socket, sink: socket.socket, most: float = math.inf) -> None:
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+                passed += len(data)
+                if passed > most:
+                    _close(self._listener)
+                    break
+        _close(source)
+        _close(sink)
+
+
+def _close(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+def test_a_ready_set_that_was_changed_is_refused_whole(engine: Engine, tmp_path: Path) -> None:
+    """A file of a ready set whose checksum does not match is named, and nothing of the set is kept."""
+    path = tmp_path / "set.tar"
+    index = {"format": 1, "images": ["x"], "files": {"images.tar": "0" * 64, "artefacts/evil-1/tool": "1" * 64}}
+    with tarfile.open(path, "w") as archive:
+        for name, content in (("index.json", json.dumps(index).encode()), ("images.tar", b"x")):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    with pytest.raises(BadScenario) as refused:
+        carry.load(engine, path, _QUIET)
+    assert len(refused.value.problems) == 2
+    assert "images.tar is missing or its checksum does not match" in refused.value.problems[0]
+
+
+def test_a_ready_set_with_a_path_that_climbs_out_is_refused(engine: Engine, tmp_path: Path) -> None:
+    """An archive member outside of the scratch folder is not written."""
+    path = tmp_path / "set.tar"
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo("../../escaped")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+    with pytest.raises(BadScenario, match="not a whole ready set"):
+        carry.load(engine, path, _QUIET)

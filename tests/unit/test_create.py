@@ -1,0 +1,159 @@
+"""Tests of clusters.create: a creation that fails names its action, keeps logs and removes what it made."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters import create as creation
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded, EngineUnavailable
+from clusters.images import Images
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.shape import Shape
+from clusters.site import Site
+from tests.fakes.engine import FakeEngine
+
+_IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/false"))
+    return tmp_path
+
+
+def bring_up(engine: FakeEngine, **settings: Any) -> Cluster:
+    owner = Owner.mine("r")
+    return create(engine, _IMAGES, settings.pop("shape", Shape()), owner, owner.claim(), Progress.quiet(), **settings)
+
+
+def titles(shape: Shape) -> list[str]:
+    site = Site(FakeEngine(), _IMAGES, shape, Owner.mine("r"), Path("/nowhere"), keep=False)
+    return [title for title, _ in site.actions()]
+
+
+def test_a_cluster_comes_up_by_these_actions() -> None:
+    """The list of actions of the default shape, in order."""
+    assert titles(Shape()) == [
+        "create the network",
+        "start the registry",
+        "push Gatekeeper to the registry",
+        "create the nodes with kind (1 control plane, 2 workers, Kubernetes v1.36.3)",
+        "wait for the nodes",
+        "install Gatekeeper v3.23.1 by its manifest",
+        "wait until Gatekeeper serves",
+    ]
+
+
+def test_without_a_registry_gatekeeper_is_loaded_into_the_nodes() -> None:
+    """Nodes that cannot pull get the image before it is needed."""
+    assert [title for title in titles(Shape(registry=False)) if "load" in title or "registry" in title] == [
+        "load Gatekeeper into the nodes"
+    ]
+
+
+def test_a_cluster_without_gatekeeper_is_ready_with_its_nodes() -> None:
+    """A shape without Gatekeeper has nothing to push, install or wait for."""
+    assert titles(Shape(gatekeeper=None))[-1] == "wait for the nodes"
+
+
+def test_a_failed_action_names_itself_and_where_the_logs_are(tmp_path: Path) -> None:
+    """The error says which action failed, why, and where the kept logs lie."""
+    engine = FakeEngine(errors={"run": "no space left on device"})
+    with pytest.raises(ClusterUnavailable) as caught:
+        bring_up(engine, logs=tmp_path / "kept")
+    assert "could not start the registry" in str(caught.value)
+    assert "no space left on device" in str(caught.value)
+    (logs,) = (tmp_path / "kept").iterdir()
+    assert f"logs: {logs}" in str(caught.value)
+
+
+def test_a_failed_creation_removes_what_it_made(tmp_path: Path) -> None:
+    """Network and private files of the cluster are gone."""
+    engine = FakeEngine(errors={"run": "no space left on device"})
+    with pytest.raises(ClusterUnavailable):
+        bring_up(engine)
+    assert [command for command in engine.asked if command.startswith("network rm id-")]
+    assert (engine.names(), list(tmp_path.rglob("registry.yml"))) == ([], [])
+
+
+def test_a_failed_creation_that_is_to_be_kept_removes_nothing(tmp_path: Path) -> None:
+    """With keep the network and the files stay, and the error says what removes them."""
+    engine = FakeEngine(errors={"run": "no space left on device"})
+    with pytest.raises(ClusterUnavailable, match=r"nox -s gc -- --all"):
+        bring_up(engine, keep=True)
+    assert (len(engine.names()), len(list(tmp_path.rglob("registry.yml")))) == (1, 1)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(143)])
+def test_an_interrupt_removes_what_was_made_and_goes_on(interrupt: BaseException) -> None:
+    """Ctrl-C and SIGTERM are passed on after the removal, not turned into an error of ours."""
+    engine = FakeEngine(errors={"run": interrupt})
+    with pytest.raises(type(interrupt)):
+        bring_up(engine)
+    assert engine.names() == []
+
+
+def test_an_engine_that_went_away_is_told_as_such() -> None:
+    """When the engine does not answer any more there is nothing to remove now, and gc is named."""
+    engine = FakeEngine(errors={"run": "Cannot connect to the Docker daemon", "version": "Cannot connect"})
+    with pytest.raises(EngineUnavailable, match=r"(?s)could not start the registry.*does not answer.*nox -s gc"):
+        bring_up(engine)
+
+
+def test_an_engine_that_hangs_is_told_as_such() -> None:
+    """An engine that takes longer than it may is away, too."""
+    engine = FakeEngine(errors={"run": DeadlineExceeded("hung"), "version": DeadlineExceeded("hung")})
+    with pytest.raises(EngineUnavailable):
+        bring_up(engine)
+
+
+def test_a_removal_that_fails_does_not_hide_the_failure(tmp_path: Path) -> None:
+    """The first error stays the first line, what is left follows."""
+    engine = FakeEngine(errors={"run": "broken", "network rm id-": "stuck"})
+    with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*cannot be removed: stuck"):
+        bring_up(engine)
+
+
+def test_a_shape_that_does_not_fit_into_memory_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Needed and available memory are told, and the engine was not asked for anything."""
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 4000000 kB\nMemAvailable: 1048576 kB\n")
+    monkeypatch.setattr(creation, "_MEMINFO", meminfo)
+    engine = FakeEngine()
+    with pytest.raises(BadScenario, match=r"needs about \d+ MiB of memory, 1024 MiB are available.*nox -s gc"):
+        bring_up(engine)
+    assert engine.asked == []
+
+
+def test_what_is_made_carries_the_owner_and_the_way_back() -> None:
+    """Labels of the network name run, process, cluster, shape and private directory."""
+    engine = FakeEngine(errors={"run": "broken"})
+    with pytest.raises(ClusterUnavailable):
+        bring_up(engine, keep=True)
+    (network,) = engine.things.values()
+    labels = {name.removeprefix("chaos-harness."): value for name, value in network["Labels"].items()}
+    assert (labels["run"], labels["owner-pid"], labels["keep"]) == ("r", str(os.getpid()), "1")
+    assert Shape.model_validate_json(labels["shape"]) == Shape()
+    assert Path(labels["directory"]).name == labels["cluster"] == network["Name"]
+
+
+def test_deleting_leaves_nothing_of_the_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Everything with the cluster's label goes, another cluster of the same run stays."""
+    monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/true"))
+    engine = FakeEngine()
+    for name in ("one", "two"):
+        engine.add("container", f"{name}-worker", {"chaos-harness.run": "r", "chaos-harness.cluster": name})
+        engine.add("network", name, {"chaos-harness.run": "r", "chaos-harness.cluster": name})
+    directory = tmp_path / "one"
+    directory.mkdir()
+    (directory / "kubeconfig").touch()
+    delete(Cluster("one", Shape(), engine, directory / "kubeconfig", "one", None, "r", directory))
+    assert (engine.names(), directory.exists()) == (["two", "two-worker"], False)

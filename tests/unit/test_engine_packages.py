@@ -1,0 +1,135 @@
+"""Tests of clusters.engine.packages: what is asked of a package manager that is a real program, and when it is not."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.engine import packages
+from clusters.errors import EngineUnavailable
+from clusters.progress import Progress
+
+_APT = """\
+#!/bin/sh
+echo "$@; policy: $({policy} docker start >/dev/null 2>&1; echo $?)" >> {log}
+case "$*" in *install*) {install} ;; esac
+"""
+_NOBODY = 65534
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make a machine without any of the programs; what it has is in the directory, which anybody may read."""
+    root = Path(tempfile.mkdtemp())
+    directory = root / "bin"
+    directory.mkdir()
+    root.chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory))
+    monkeypatch.setattr(packages, "SEARCH_PATH", str(directory))
+    monkeypatch.setattr(packages, "_POLICY", root / "policy-rc.d")
+    monkeypatch.setattr(packages, "_WANTS", root / "systemd")
+    yield directory
+    shutil.rmtree(root)
+
+
+@contextlib.contextmanager
+def _nobody() -> Iterator[None]:
+    """Give up root's effective identity during the block."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def _apt(bare: Path, brings: list[str]) -> Path:
+    """Put an apt-get there whose `install` brings the programs `brings`; return the log of its calls."""
+    log = bare.parent / "apt.log"
+    install = "; ".join(f"echo '#!/bin/sh' > {bare}/{each}; /bin/chmod +x {bare}/{each}" for each in brings) or ":"
+    apt = bare / "apt-get"
+    apt.write_text(_APT.format(policy=bare.parent / "policy-rc.d", log=log, install=install))
+    apt.chmod(0o755)
+    return log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
+def test_missing_programs_are_installed_without_starting_daemons(bare: Path) -> None:
+    """apt-get is asked for the packages of what is missing, takes nothing away, and its scripts start nothing."""
+    log = _apt(bare, [*packages._PROGRAMS])
+    packages.ensure(Progress.quiet())
+    update, install = log.read_text().splitlines()
+    assert "update" in update
+    assert (
+        "--no-install-recommends --no-remove docker.io containerd runc iptables iproute2 mount; policy: 101" in install
+    )
+    assert not (bare.parent / "policy-rc.d").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
+def test_what_apt_does_not_bring_is_named(bare: Path) -> None:
+    """An installation that succeeds and yet brings no dockerd is an error that says so."""
+    _apt(bare, ["docker"])
+    with pytest.raises(EngineUnavailable, match="there is still no dockerd, containerd"):
+        packages.ensure(Progress.quiet())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
+def test_an_apt_that_fails_tells_what_it_said(bare: Path) -> None:
+    """The message carries the command to type and the end of apt's own words."""
+    apt = bare / "apt-get"
+    apt.write_text("#!/bin/sh\necho E: no route >&2; exit 100\n")
+    apt.chmod(0o755)
+    with pytest.raises(EngineUnavailable, match=r"(?s)apt-get update && apt-get install .*E: no route"):
+        packages.ensure(Progress.quiet())
+
+
+def test_who_has_everything_needs_no_apt(bare: Path) -> None:
+    """Nothing is asked of a machine that has every program."""
+    for name in packages._PROGRAMS:
+        (bare / name).write_text("#!/bin/sh\n")
+        (bare / name).chmod(0o755)
+    packages.ensure(Progress.quiet())
+
+
+def test_a_machine_without_apt_is_told_where_docker_comes_from(bare: Path) -> None:
+    """Neither Debian nor Ubuntu: one error that names what is missing and Docker's own instructions."""
+    with pytest.raises(EngineUnavailable, match=r"no dockerd, .*docs\.docker\.com/engine/install"):
+        packages.ensure(Progress.quiet())
+
+
+def test_who_is_not_root_gets_the_command_to_type(bare: Path) -> None:
+    """Only root installs: anybody else is told the command, and apt is not called."""
+    log = _apt(bare, [])
+    with _nobody(), pytest.raises(EngineUnavailable, match="sudo sh -c 'apt-get update && apt-get install"):
+        packages.ensure(Progress.quiet())
+    assert not log.exists()
+
+
+def test_a_policy_that_was_there_comes_back(tmp_path: Path) -> None:
+    """A machine's own policy-rc.d is the same after the installation, also when that fails."""
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 0\n")
+    seen = []
+    with contextlib.suppress(KeyError), packages.no_daemon_starts(policy):
+        seen.append(policy.read_text())
+        raise KeyError
+    assert "exit 101" in seen[0]
+    assert policy.read_text() == "#!/bin/sh\nexit 0\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["policy-rc.d"]
+
+
+def test_a_policy_that_a_killed_run_put_aside_comes_back(tmp_path: Path) -> None:
+    """What a kill -9 in the middle left is put right by the next installation."""
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text("the machine's own")
+    guard = packages.no_daemon_starts(policy)
+    guard.__enter__()
+    with packages.no_daemon_starts(policy):
+        pass
+    assert policy.read_text() == "the machine's own"

@@ -1,0 +1,169 @@
+"""Tests of clusters.kind: the configuration that kind gets, and the docker that it runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed
+from clusters.kind import Kind, configuration, docker_wrapper, node_names
+from clusters.shape import Shape
+from tests.fakes.engine import FakeEngine
+
+_LABELS = {"chaos-harness.run": "r", "chaos-harness.shape": '{"workers":2,"install":"chart"}'}
+
+
+def config(shape: Shape, **settings: Any) -> dict[str, Any]:
+    defaults: dict[str, Any] = {"image": "node:v1", "port": 21000, "mounts": {}}
+    told: dict[str, Any] = yaml.safe_load(configuration("c", shape, **{**defaults, **settings}))
+    return told
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> Path:
+    """Return a docker that prints its arguments as JSON."""
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
+    docker.chmod(0o755)
+    return docker
+
+
+def wrapped(docker: Path, *words: str) -> list[str]:
+    wrapper = docker.with_name("wrapper")
+    wrapper.write_text(docker_wrapper(str(docker), _LABELS))
+    wrapper.chmod(0o755)
+    printed = subprocess.run([wrapper, *words], capture_output=True, check=True).stdout
+    found: list[str] = json.loads(printed)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shape", "names"),
+    [
+        (Shape(workers=0), ["c-control-plane"]),
+        (Shape(workers=2), ["c-control-plane", "c-worker", "c-worker2"]),
+        (Shape(control_planes=3, workers=0), ["c-control-plane", "c-control-plane2", "c-control-plane3"]),
+    ],
+)
+def test_nodes_have_the_names_that_kind_gives_them(shape: Shape, names: list[str]) -> None:
+    """The first node of a role has no number, the next one is 2."""
+    assert node_names("c", shape) == names
+
+
+def test_each_node_of_the_shape_is_configured_with_its_image() -> None:
+    """Control planes come first, and every node runs the image that was made ready."""
+    nodes = config(Shape(control_planes=3, workers=1))["nodes"]
+    assert [(each["role"], each["image"]) for each in nodes] == [("control-plane", "node:v1")] * 3 + [
+        ("worker", "node:v1")
+    ]
+
+
+def test_the_api_server_is_published_on_loopback_only() -> None:
+    """Nobody but this machine reaches the API server, on the port that was reserved."""
+    assert config(Shape())["networking"] == {
+        "ipFamily": "ipv4",
+        "apiServerAddress": "127.0.0.1",
+        "apiServerPort": 21000,
+    }
+
+
+def test_files_of_the_host_are_mounted_read_only_into_every_node() -> None:
+    """What a node finds at a path is a file that the harness wrote, and cannot be changed there."""
+    nodes = config(Shape(), mounts={"/etc/x/hosts.toml": Path("/run/x")})["nodes"]
+    expected = [{"hostPath": "/run/x", "containerPath": "/etc/x/hosts.toml", "readOnly": True}]
+    assert [each["extraMounts"] for each in nodes] == [expected] * 3
+
+
+def test_patches_of_the_host_come_after_ours() -> None:
+    """The host's containerd patches are merged last, its kubeadm patches are all there are."""
+    told = config(Shape(), containerd_patches=["[a]"], kubeadm_patches=["kind: KubeletConfiguration"])
+    assert (told["containerdConfigPatches"][-1], told["kubeadmConfigPatches"]) == (
+        "[a]",
+        ["kind: KubeletConfiguration"],
+    )
+
+
+def test_containerd_is_told_where_registries_are_configured_in_both_versions_of_its_configuration() -> None:
+    """A stock node image may carry containerd 1 or 2: the patch that fits is applied."""
+    patches = config(Shape())["containerdConfigPatches"]
+    assert [patch.splitlines()[0] for patch in patches] == ["version = 2", "version = 3"]
+    assert all('config_path = "/etc/containerd/certs.d"' in patch for patch in patches)
+
+
+def test_a_container_that_kind_runs_gets_the_labels(arguments: Path) -> None:
+    """`docker run` gets every label, with whatever characters, before kind's own arguments."""
+    assert wrapped(arguments, "run", "--name", "c-worker", "image", "a b") == [
+        "run",
+        "--label",
+        "chaos-harness.run=r",
+        "--label",
+        'chaos-harness.shape={"workers":2,"install":"chart"}',
+        "--name",
+        "c-worker",
+        "image",
+        "a b",
+    ]
+
+
+def test_the_volume_of_a_node_gets_the_labels(arguments: Path) -> None:
+    """The anonymous volume that kind makes for /var becomes one with labels, other volumes stay as they are."""
+    words = wrapped(arguments, "run", "--volume", "/var", "--volume", "/lib/modules:/lib/modules:ro", "image")
+    shape = '"volume-label=chaos-harness.shape={""workers"":2,""install"":""chart""}"'
+    mount = f"type=volume,destination=/var,volume-label=chaos-harness.run=r,{shape}"
+    assert words[5:] == ["--mount", mount, "--volume", "/lib/modules:/lib/modules:ro", "image"]
+
+
+@pytest.mark.parametrize("words", [["ps", "--filter", "label=a b"], ["exec", "c", "run", "--volume", "/var"], []])
+def test_other_docker_commands_are_passed_on_unchanged(arguments: Path, words: list[str]) -> None:
+    """Only `docker run` is changed."""
+    assert wrapped(arguments, *words) == words
+
+
+def test_kind_finds_the_wrapper_before_the_docker_on_path(
+    tmp_path: Path, arguments: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kind, run on an engine, starts the wrapper when it runs `docker`, in the network that it is told."""
+    fake = tmp_path / "kind"
+    fake.write_text('#!/bin/sh\ndocker run x\necho "$KIND_EXPERIMENTAL_DOCKER_NETWORK $DOCKER_HOST" >&2\nexit 3\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
+    kind = Kind(FakeEngine(cli=str(arguments)), "c", tmp_path)
+    kind.write_wrapper(_LABELS)
+    with pytest.raises(CommandFailed, match="ended with status 3"):
+        kind.create("", "net", Deadline.after(10, "kind"))
+    said = (tmp_path / "kind.log").read_text().splitlines()
+    assert json.loads(said[0])[-1] == "x"
+    assert said[1] == "net unix:///nowhere/docker.sock"
+    assert (tmp_path / "bin" / "docker").stat().st_mode & 0o777 == 0o700
+    assert kind.kubeconfig.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of pages of output the lines with the errors are in the message, and all of it is in a file."""
+    fake = tmp_path / "kind"
+    said = "ERROR: failed to create cluster\nI1123 noise\nerror: error execution phase preflight\nmain.main\n"
+    fake.write_text(f"#!/bin/sh\nprintf '{said}' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
+    with pytest.raises(CommandFailed) as caught:
+        Kind(FakeEngine(), "c", tmp_path).delete(Deadline.after(10, "kind"))
+    assert str(caught.value).splitlines() == [
+        "`kind delete cluster` ended with status 1:",
+        "ERROR: failed to create cluster",
+        "error: error execution phase preflight",
+    ]
+    assert (tmp_path / "kind.log").read_text() == said
+
+
+def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No log hides the failure that it was wanted for."""
+    monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/false"))
+    told = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(10, "logs"))
+    assert "ended with status 1" in told

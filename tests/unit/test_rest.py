@@ -1,0 +1,115 @@
+"""Tests of clusters.rest: requests as an API server on loopback gets them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from clusters.deadline import Deadline
+from clusters.errors import DeadlineExceeded
+from clusters.rest import apply, request
+
+_RESOURCES = {
+    "/api/v1": [
+        {"kind": "Namespace", "name": "namespaces", "namespaced": False},
+        {"kind": "Secret", "name": "secrets", "namespaced": True},
+        {"kind": "Secret", "name": "secrets/status", "namespaced": True},
+    ],
+    "/apis/apps/v1": [{"kind": "Deployment", "name": "deployments", "namespaced": True}],
+}
+
+
+class Server(HTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen: list[tuple[str, str, str, Any]] = []
+        self.status = 200
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.answer({"resources": _RESOURCES.get(self.path.split("?")[0])})
+
+    def do_PATCH(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.seen.append((self.path, self.headers["Content-Type"], self.headers["Accept"], body))
+        self.answer({})
+
+    def answer(self, body: Any) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def client_of(host: str) -> Iterator[ApiClient]:
+    configuration = Configuration()
+    configuration.host = host
+    with ApiClient(configuration) as api:
+        yield api
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as serving:
+        thread = Thread(target=serving.serve_forever)
+        thread.start()
+        yield serving
+        serving.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[ApiClient]:
+    with client_of(f"http://127.0.0.1:{server.server_port}") as api:
+        yield api
+
+
+def test_objects_are_applied_on_the_server_in_their_order(server: Server, api: ApiClient) -> None:
+    """Each object is one forced apply patch at the URL of its kind, namespaced where its kind is."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "n"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}}
+    apply(api, [namespace, deployment, secret], Deadline.after(5, "x"))
+    query, yaml = "fieldManager=chaos-harness&force=true", "application/apply-patch+yaml"
+    assert server.seen == [
+        (f"/api/v1/namespaces/n?{query}", yaml, "application/json", namespace),
+        (f"/apis/apps/v1/namespaces/n/deployments/d?{query}", yaml, "application/json", deployment),
+        (f"/api/v1/namespaces/n/secrets/s?{query}", yaml, "application/json", secret),
+    ]
+
+
+def test_nothing_is_applied_after_the_deadline(server: Server, api: ApiClient) -> None:
+    """The object that was next is named."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    with pytest.raises(DeadlineExceeded, match="Namespace n not yet applied"):
+        apply(api, [namespace], Deadline.after(0, "x"))
+    assert server.seen == []
+
+
+def test_an_answer_other_than_2xx_is_an_error(server: Server, api: ApiClient) -> None:
+    """Status and body of the refusal are in the exception."""
+    server.status = 409
+    with pytest.raises(ApiException) as caught:
+        request(api, "GET", "/api/v1")
+    assert (caught.value.status, "resources" in str(caught.value.body)) == (409, True)
+
+
+def test_no_answer_at_all_is_an_error() -> None:
+    """A server that refuses the connection raises what callers are told to expect."""
+    with client_of("http://127.0.0.1:1") as api, pytest.raises(HTTPError):
+        request(api, "GET", "/api/v1")
