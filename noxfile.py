@@ -11,12 +11,15 @@ nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
+_SCENARIOS = Path("scenarios").resolve()
+
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Run the scenarios on real clusters (arguments go to pytest: -- -k registry --seed 7)."""
+    """Run the scenarios on real clusters (arguments go to pytest: -- scenarios/test_registry.py -k Always --seed 7)."""
     _install(session, "chaos")
-    _pytest(session, "-o", "testpaths=scenarios", *session.posargs)
+    chosen = any(Path(each.partition("::")[0]).resolve().is_relative_to(_SCENARIOS) for each in session.posargs)
+    _pytest(session, *([] if chosen else [_SCENARIOS.name]), *session.posargs)
 
 
 @nox.session

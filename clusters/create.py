@@ -42,10 +42,15 @@ def create(
     (`Owner.claim`). When an action fails, or this process is interrupted, everything made so far is
     removed, unless `keep`; a failure's logs are kept below `logs`, by default the run's directory.
 
-    Raises BadScenario (not enough memory), ClusterUnavailable that names the action and where its logs
-    lie, EngineUnavailable when the engine went away.
+    Raises BadScenario (not enough memory, Gatekeeper that could not start), ClusterUnavailable that names
+    the action and where its logs lie, EngineUnavailable when the engine went away.
     """
     _require_memory(shape)
+    if not shape.registry and shape.gatekeeper and shape.install == "manifest":
+        raise BadScenario(
+            f"shape {shape.slug}: the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a "
+            "registry; install it by its chart, or take a registry"
+        )
     site = Site(engine, images, shape, owner, directory, keep=keep)
     action = "prepare"
     try:

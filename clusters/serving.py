@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.errors import HarnessError
+from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.rest import request
 from clusters.watching import until
 
@@ -73,6 +73,9 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
                 last = "; ".join(f"{pod} {said}" for pod, said in silent.items()) or _ask_api_server(api)
             except (ApiException, HTTPError) as error:
                 last = f"the API server: {error}"
+            except DeadlineExceeded as error:
+                last = last or str(error)
+                break
             if not last:
                 return sorted(replicas)
     raise deadline.error(last)

@@ -59,7 +59,7 @@ _CGROUP_V1_REFUSED_SINCE = (1, 35)
 class HostQuirks:
     """What is unusual about the host of an engine; nothing of it belongs into a node image.
 
-    `inotify_watches` and `inotify_instances` are limits per user; they are told (`nox -s doctor`), never changed.
+    `inotify_watches` and `inotify_instances` are limits per user; the private engine widens them while it runs.
     """
 
     missing_capabilities: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ import docker
 from docker.errors import DockerException
 
 from clusters.deadline import Deadline
-from clusters.engine import firewall, leftovers, packages, processes, runtime_shim, system
+from clusters.engine import firewall, leftovers, limits, packages, processes, runtime_shim, system
 from clusters.engine.host import HostQuirks
 from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
@@ -65,6 +65,7 @@ def start(layout: Layout, progress: Progress) -> None:
             with progress.step("start a private Docker engine"):
                 _start(layout)
         firewall.allow(layout.chain, _pool(layout))
+        limits.widen(layout)
 
 
 def stop(layout: Layout, progress: Progress) -> bool:
@@ -80,6 +81,7 @@ def stop(layout: Layout, progress: Progress) -> bool:
         with progress.step("stop the private Docker engine"):
             processes.end(daemons, Deadline.after(_STOP_SECONDS + 10, "dockerd to end"), _STOP_SECONDS)
             leftovers.clear(layout)
+            limits.restore(layout)
     return found
 
 

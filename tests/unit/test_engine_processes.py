@@ -51,8 +51,9 @@ def test_another_program_with_our_configuration_is_not_a_daemon(layout: Layout) 
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "up\n"
-        assert processes.find(layout, "dockerd") == []
+        found = processes.find(layout, "dockerd")
         process.kill()
+    assert found == []
 
 
 def test_kill_follows_term_after_the_grace(layout: Layout, dockerd: subprocess.Popen[str]) -> None:

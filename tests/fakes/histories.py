@@ -1,0 +1,125 @@
+"""Histories by hand: the entries that experiment, faults and probes would have written, at chosen moments."""
+
+from typing import Any, Self
+
+from harness.history import Entry, Header, Kind, Recorded
+
+__all__ = ["STARTED", "Told"]
+
+STARTED = 1_800_000_000.0
+
+
+class Told:
+    """A history in the making; moments are seconds since its begin, in any order."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, Kind, str, str, Any]] = []
+
+    def recorded(self, *, truncated: bool = False) -> Recorded:
+        """Return the history as a check reads it."""
+        ordered = sorted(self._entries, key=lambda each: each[0])
+        entries = [
+            Entry(index, kind, process, f, value, at, STARTED + at)
+            for index, (at, kind, process, f, value) in enumerate(ordered)
+        ]
+        return Recorded(Header(1, "test", STARTED, "0"), entries, truncated)
+
+    def add(self, at: float, kind: Kind, process: str, f: str, value: Any = None) -> Self:
+        """Add one entry."""
+        self._entries.append((at, kind, process, f, value))
+        return self
+
+    def fault(
+        self,
+        inject: float,
+        observed: float | None,
+        heal: float | None,
+        *,
+        name: str = "cut registry",
+        process: str = "fault 1",
+    ) -> Self:
+        """Add a fault; None: it was never proved, or never healed."""
+        self.add(inject, "invoke", process, "inject", {"name": name})
+        if observed is not None:
+            self.add(observed, "ok", process, "observed", {"name": name, "proof": "seen"})
+        if heal is not None:
+            self.add(heal, "invoke", process, "heal", {"name": name})
+            self.add(heal, "ok", process, "healed", {"name": name, "proof": "seen"})
+        return self
+
+    def harm(self, at: float, how: str, pod: str, *, container: str = "c1", node: str = "worker") -> Self:
+        """Add what was done to a pod; its uid is "uid-" and its name, its owner "set"."""
+        target = {"pod": pod, "uid": f"uid-{pod}", "node": node, "containers": [container], "owner": "set"}
+        return self.add(at, "info", "harm", how, target)
+
+    def pod(
+        self,
+        at: float,
+        name: str,
+        *,
+        ready: bool = True,
+        container: str = "c1",
+        waiting: str = "",
+        node: str = "worker",
+        deleting: bool = False,
+        webhook: bool = True,
+        f: str = "MODIFIED",
+    ) -> Self:
+        """Add what the watch saw of a pod; container "" is one that does not run."""
+        state = {"running": {}} if container else {"waiting": {"reason": waiting or "CrashLoopBackOff"}}
+        metadata: dict[str, Any] = {
+            "name": name,
+            "uid": f"uid-{name}",
+            "labels": {"gatekeeper.sh/operation": "webhook" if webhook else "audit"},
+            "ownerReferences": [{"uid": "set"}],
+        }
+        if deleting:
+            metadata["deletionTimestamp"] = "2026-11-23T00:00:00Z"
+        found = {
+            "metadata": metadata,
+            "spec": {"nodeName": node},
+            "status": {
+                "conditions": [{"type": "Ready", "status": str(ready)}],
+                "containerStatuses": [{"containerID": f"containerd://{container}", "restartCount": 0, "state": state}],
+            },
+        }
+        return self.add(at, "change", "watch pods", f, {"object": found})
+
+    def event(self, at: float, reason: str, pod: str, message: str = "") -> Self:
+        """Add what a kubelet told of a pod."""
+        found = {"involvedObject": {"uid": f"uid-{pod}"}, "reason": reason, "message": message}
+        return self.add(at, "change", "watch events", "ADDED", {"object": found})
+
+    def rotation(self, at: float, *pods: str) -> Self:
+        """Add which pods the Service sends requests to, from now on."""
+        endpoints = [{"conditions": {"ready": True}, "targetRef": {"uid": f"uid-{pod}"}} for pod in pods]
+        found = {"metadata": {"name": "slice"}, "endpoints": endpoints}
+        return self.add(at, "change", "watch endpointslices", "MODIFIED", {"object": found})
+
+    def review(self, at: float, pod: str, outcome: Kind = "ok") -> Self:
+        """Add a question to one replica, asked a tenth of a second before its outcome."""
+        value = {"pod": pod, "uid": f"uid-{pod}"}
+        self.add(at - 0.1, "invoke", f"replica {pod}", "review", value)
+        return self.add(at, outcome, f"replica {pod}", "review", value)
+
+    def reviews(self, begin: int, end: int, pod: str, outcome: Kind = "ok") -> Self:
+        """Add one question a second."""
+        for at in range(begin, end):
+            self.review(at + 0.5, pod, outcome)
+        return self
+
+    def canaries(self, begin: int, end: int) -> Self:
+        """Add two questions a second to the API server."""
+        for half in range(2 * begin, 2 * end):
+            self.add(half / 2, "invoke", "canary 0", "create forbidden namespace")
+            self.add(half / 2 + 0.1, "ok", "canary 0", "create forbidden namespace")
+        return self
+
+    def request(self, at: float, path: str, *, method: str = "HEAD", status: int = 200) -> Self:
+        """Add a request that the registry answered."""
+        value = {"time": STARTED + at, "method": method, "path": path, "status": status, "remote": "10.0.0.2"}
+        return self.add(at + 1, "info", "registry", "request", value)
+
+    def log_read(self, until: float) -> Self:
+        """Add that the registry's log is copied up to a moment."""
+        return self.add(until, "ok", "registry", "read", {"until": STARTED + until})

@@ -1,0 +1,261 @@
+"""Recovery: histories that hold, that violate and that decide nothing, for each check."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.checks.reading import Reading
+from harness.checks.recovery import recoveries, recovers_after, recovers_within, undisturbed
+from tests.fakes.histories import Told
+
+KILLED = recovers_within(60, "killed")
+MOVED = recovers_within(60, "rescheduled")
+
+
+def cut(heal: float | None = 80.0) -> Told:
+    """A cut from 10 to 80 s, with admission asked all the time."""
+    return Told().fault(9, 10, heal).canaries(0, 90)
+
+
+def killed_and_back(ready: float, container: str = "c2") -> Told:
+    """A webhook pod that is killed at 15 s and serves again a second after it is Ready."""
+    return (
+        cut()
+        .pod(1, "a")
+        .rotation(1, "a", "b")
+        .harm(15, "killed", "a")
+        .pod(15.5, "a", ready=False, container="")
+        .rotation(15.6, "b")
+        .event(16, "Pulling", "a")
+        .pod(ready - 5, "a", ready=False, container=container)
+        .pod(ready, "a", container=container)
+        .rotation(ready + 0.5, "a", "b")
+        .review(ready + 1, "a")
+    )
+
+
+def killed_for_good() -> Told:
+    """A webhook pod that is killed at 15 s and then waits for its image."""
+    return (
+        cut()
+        .pod(1, "a")
+        .harm(15, "killed", "a")
+        .event(16, "Pulling", "a")
+        .event(17, "Failed", "a", "no such host")
+        .pod(17, "a", ready=False, container="", waiting="ErrImagePull")
+        .pod(30, "a", ready=False, container="", waiting="ImagePullBackOff")
+    )
+
+
+def test_serves_again() -> None:
+    """A killed pod that serves again within the time holds, with its phases in seconds since the kill."""
+    verdict = KILLED(killed_and_back(30).recorded())
+    assert verdict.outcome == "holds"
+    assert dict(verdict.figures) == {
+        "asked_seconds": 1,
+        "started_seconds": 10,
+        "ready_seconds": 15,
+        "serving_seconds": 16,
+    }
+
+
+def test_never_serves_again() -> None:
+    """A killed pod that waits for its image while the cut lasts is a violation, told with the kubelet's reasons."""
+    verdict = KILLED(killed_for_good().recorded())
+    assert verdict.outcome == "violated"
+    assert "ErrImagePull, then ImagePullBackOff" in verdict.evidence[0]
+    assert "no such host" in verdict.evidence
+
+
+def test_serves_too_late() -> None:
+    """A pod that serves again after the time, though during the cut, is a violation."""
+    assert recovers_within(10, "killed")(killed_and_back(30).recorded()).outcome == "violated"
+
+
+def test_stale_ready() -> None:
+    """A status that still says Ready with the killed container is no recovery."""
+    assert KILLED(killed_and_back(30, container="c1").recorded()).outcome == "violated"
+
+
+def test_ready_but_silent() -> None:
+    """A webhook pod that is Ready but never answers by itself has not recovered."""
+    told = killed_and_back(30)
+    told._entries = [each for each in told._entries if not each[2].startswith("replica")]
+    assert KILLED(told.recorded()).outcome == "violated"
+
+
+def test_answer_before_the_start() -> None:
+    """An answer that was asked for before the new container started proves nothing."""
+    told = killed_and_back(30)
+    told._entries = [each for each in told._entries if not each[2].startswith("replica")]
+    assert KILLED(told.review(20, "a").recorded()).outcome == "violated"
+
+
+def test_ready_but_not_in_rotation() -> None:
+    """A webhook pod to which the Service sends nothing has not recovered."""
+    told = killed_and_back(30)
+    told._entries = [each for each in told._entries if not (each[2] == "watch endpointslices" and each[0] > 16)]
+    assert KILLED(told.recorded()).outcome == "violated"
+
+
+def test_audit_need_not_serve() -> None:
+    """A pod that is no webhook has recovered when it is Ready with a new container."""
+    told = cut().pod(1, "audit", webhook=False).harm(15, "killed", "audit")
+    told.pod(16, "audit", webhook=False, ready=False, container="").pod(30, "audit", webhook=False, container="c2")
+    verdict = KILLED(told.recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.figures["serving_seconds"] == 15
+
+
+def test_one_of_two() -> None:
+    """One killed pod that does not recover is enough, and the figures are of the slowest."""
+    told = killed_and_back(30).pod(1, "audit", webhook=False).harm(15, "killed", "audit")
+    assert KILLED(told.recorded()).outcome == "violated"
+    told.pod(50, "audit", webhook=False, container="c2")
+    verdict = KILLED(told.recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.figures["ready_seconds"] == 35
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (cut().pod(1, "a"), "no pod was killed"),
+        (Told().fault(9, None, 80).harm(15, "killed", "a").canaries(0, 90), "was not proved"),
+        (Told().fault(9, 20, 80).harm(15, "killed", "a").canaries(0, 90), "was not proved"),
+        (cut(heal=60).harm(15, "killed", "a"), "lasted only 45.0 of 60 s"),
+        (Told().fault(9, 10, None).harm(15, "killed", "a").canaries(0, 50), "lasted only"),
+        (Told().fault(9, 10, 80).harm(15, "killed", "a").canaries(0, 40), "asked only 50 times"),
+    ],
+    ids=["nobody", "unproved", "proved-too-late", "cut-too-short", "recording-too-short", "too-few-questions"],
+)
+def test_undecided(told: Told, why: str) -> None:
+    """Without harm, proof, time or enough questions, nothing is decided."""
+    if why == "asked only 50 times":
+        why, told = "asked only 10 times", Told().fault(9, 10, 80).harm(15, "killed", "a").canaries(15, 20)
+    verdict = KILLED(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert why in verdict.summary
+
+
+def test_recovers_only_after_the_cut() -> None:
+    """A pod that comes back when a cut that was too short ends does not hold."""
+    told = killed_and_back(70)
+    told._entries = [each for each in told._entries if not each[2].startswith("fault")]
+    assert KILLED(told.fault(9, 10, 60).recorded()).outcome == "inconclusive"
+
+
+def test_rescheduled_to_the_other_node() -> None:
+    """A deleted pod has recovered when the pod that replaces it on another node serves."""
+    told = cut().pod(1, "a").harm(15, "rescheduled", "a").pod(15.1, "a", deleting=True)
+    told.pod(15.2, "new", ready=False, container="", node="worker2", f="ADDED")
+    told.pod(28, "new", container="c9", node="worker2").rotation(28.5, "new").review(29, "new")
+    verdict = MOVED(told.recorded())
+    assert verdict.outcome == "holds"
+    assert "new on worker2" in verdict.evidence[0]
+
+
+def test_rescheduled_never_starts() -> None:
+    """A replacement that never starts is a violation, and so is one that is never made."""
+    told = cut().pod(1, "a").harm(15, "rescheduled", "a")
+    assert MOVED(told.recorded()).outcome == "violated"
+    told.pod(15.2, "new", ready=False, container="", node="worker2", f="ADDED")
+    assert MOVED(told.recorded()).outcome == "violated"
+
+
+def test_rescheduled_to_the_same_node() -> None:
+    """A replacement on the node of the deleted pod does not tell what was asked."""
+    told = cut().pod(1, "a").harm(15, "rescheduled", "a").pod(15.2, "new", container="c9", f="ADDED")
+    assert MOVED(told.recorded()).outcome == "inconclusive"
+
+
+def test_two_replacements() -> None:
+    """Each of two deleted pods gets a replacement of its own."""
+    told = cut().pod(1, "a").pod(1, "b").harm(15, "rescheduled", "a").harm(16, "rescheduled", "b")
+    told.pod(17, "x", node="worker2", f="ADDED").pod(18, "y", node="worker2", f="ADDED")
+    found = recoveries(Reading(told.recorded()), "rescheduled")
+    assert [each.pod for each in found] == ["x", "y"]
+
+
+def test_slow_after_the_cut() -> None:
+    """After the cut the figure says how slow it was, counted from the moment when healing began."""
+    told = killed_and_back(100)
+    verdict = recovers_after(60, "killed")(told.recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.figures["after_heal_seconds"] == 21
+
+
+def test_back_before_the_end() -> None:
+    """A pod that served before the cut ended took no time after it."""
+    assert recovers_after(60, "killed")(killed_and_back(30).recorded()).figures["after_heal_seconds"] == 0
+
+
+def test_not_back_after_the_cut() -> None:
+    """A pod that does not come back is a violation if it was watched for long enough, else nothing is decided."""
+    check = recovers_after(60, "killed")
+    assert check(killed_for_good().recorded()).outcome == "inconclusive"
+    assert check(killed_for_good().canaries(100, 150).recorded()).outcome == "violated"
+
+
+@pytest.mark.parametrize("told", [Told().fault(9, 10, None), Told().fault(9, None, 80), cut()])
+def test_after_nothing(told: Told) -> None:
+    """Without a fault that was proved and healed, and somebody harmed, there is nothing to judge afterwards."""
+    assert recovers_after(60, "killed")(told.recorded()).outcome == "inconclusive"
+
+
+def left_alone() -> Told:
+    """A webhook pod and the audit pod, both Ready, and a pod that is killed."""
+    told = cut().pod(1, "a").pod(1, "audit", webhook=False).pod(1, "k").harm(15, "killed", "k")
+    return told.pod(16, "k", ready=False, container="").reviews(0, 85, "a")
+
+
+def test_left_alone() -> None:
+    """Pods to which nothing was done, Ready and answering all the time, are undisturbed; the killed one is not theirs."""
+    verdict = undisturbed()(left_alone().recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.figures["longest_silence_seconds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (left_alone().pod(40, "a", ready=False), "is not Ready"),
+        (left_alone().pod(40, "audit", webhook=False, container="c2"), "was restarted"),
+        (left_alone().pod(40, "a", deleting=True), "is being deleted"),
+        (left_alone().pod(40, "a", f="DELETED"), "is being deleted"),
+    ],
+)
+def test_disturbed(told: Told, why: str) -> None:
+    """A pod left alone that is not Ready, restarted or deleted meanwhile is a violation."""
+    verdict = undisturbed()(told.recorded())
+    assert verdict.outcome == "violated"
+    assert why in verdict.summary
+
+
+def test_silent() -> None:
+    """A webhook pod that stays Ready but answers nothing for longer than 10 s is a violation."""
+    told = cut().pod(1, "a").reviews(0, 30, "a").reviews(30, 45, "a", "info").reviews(45, 85, "a")
+    verdict = undisturbed()(told.recorded())
+    assert verdict.outcome == "violated"
+    assert "silent for 16.0 s" in verdict.summary
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        cut(),
+        cut().pod(1, "a"),
+        Told().fault(9, None, 80).pod(1, "a").reviews(0, 85, "a"),
+        cut().pod(1, "a", ready=False),
+    ],
+    ids=["no-pod", "not-asked", "unproved", "not-ready-before"],
+)
+def test_alone_undecided(told: Told) -> None:
+    """Without a pod that was Ready before, a proved fault and questions, nothing is decided."""
+    assert undisturbed()(told.recorded()).outcome == "inconclusive"
+
+
+def test_pure() -> None:
+    """The same history gives the same verdict again, whether or not its last line is cut off."""
+    recorded = killed_and_back(30).recorded()
+    assert KILLED(recorded) == KILLED(recorded) == KILLED(replace(recorded, truncated=True))
