@@ -1,0 +1,93 @@
+"""Evidence: what is written beside a history for a reader without patience for JSON."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clusters.cluster import Cluster
+from harness.history import Entry, Recorded
+from harness.probes.requests import REGISTRY
+from harness.record import Attachment
+
+__all__ = ["environment", "write"]
+
+_TEXT = "text/plain"
+
+
+def environment(cluster: Cluster) -> dict[str, str]:
+    """Return what a cluster runs on, besides its shape: the engine, and what is unusual about its host."""
+    engine = cluster.engine
+    quirks = {name: value for name, value in asdict(engine.quirks).items() if value}
+    return {
+        "engine": f"Docker {engine.version} ({'private' if engine.private else 'system'})",
+        "host quirks": ", ".join(f"{name}={_short(value)}" for name, value in quirks.items()) or "none",
+    }
+
+
+def write(recorded: Recorded, directory: Path) -> list[Attachment]:
+    """Write events, pods and the registry's log, as the history has them, below `directory`; tell what is where."""
+    files = {
+        "events": ("events.txt", _events(recorded)),
+        "pods": ("pods.json", _pods(recorded)),
+        "registry log": ("registry.txt", _requests(recorded)),
+    }
+    attachments = []
+    for name, (file, lines) in files.items():
+        text = "\n".join(lines)
+        if text:
+            (directory / file).write_text(f"{text}\n", encoding="utf-8")
+            kind = "application/json" if file.endswith(".json") else _TEXT
+            attachments.append(Attachment(name, str(directory / file), kind))
+    return attachments
+
+
+def _short(value: Any) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _events(recorded: Recorded) -> Iterator[str]:
+    for entry in recorded.entries:
+        if entry.process == "watch events" and entry.f in ("ADDED", "MODIFIED"):
+            event = entry.value["object"]
+            subject = event.get("involvedObject", {})
+            name = f"{subject.get('kind')}/{subject.get('name')}"
+            count = f" (x{event['count']})" if event.get("count", 1) > 1 else ""
+            yield f"{_at(entry)}  {event.get('reason', ''):20} {name}: {event.get('message', '')}{count}"
+        yield from _marks(entry)
+
+
+def _pods(recorded: Recorded) -> Iterator[str]:
+    """Yield the last state of each pod that was ever seen, as one JSON document."""
+    pods: dict[str, Any] = {}
+    for entry in recorded.entries:
+        if entry.process == "watch pods" and "object" in entry.value:
+            found = entry.value["object"]
+            pods[found["metadata"]["uid"]] = {"last seen": entry.f, "seconds": entry.at, **found}
+    if pods:
+        yield json.dumps(list(pods.values()), indent=1)
+
+
+def _requests(recorded: Recorded) -> Iterator[str]:
+    """Yield what the registry answered and what was done, in the order in which it happened."""
+    lines: list[tuple[float, str]] = []
+    for entry in recorded.entries:
+        if entry.process == REGISTRY and entry.f == "request":
+            value, began = entry.value, entry.value["time"] - recorded.header.started
+            said = f"{value['remote']} {value['method']} {value['path']} {value['status']}"
+            lines.append((value["time"], f"{began:9.3f} s  {said}"))
+        lines += [(entry.wall, line) for line in _marks(entry)]
+    yield from (line for _, line in sorted(lines, key=lambda each: each[0]))
+
+
+def _marks(entry: Entry) -> Iterator[str]:
+    """Yield the line that tells what was done to the cluster, if this entry does."""
+    if entry.process.startswith("fault "):
+        yield f"{_at(entry)}  --- {entry.process}: {entry.value['name']}: {entry.f}"
+    elif entry.process == "harm":
+        yield f"{_at(entry)}  --- {entry.f}: {entry.value['pod']} on {entry.value['node']}"
+
+
+def _at(entry: Entry) -> str:
+    return f"{entry.at:9.3f} s"

@@ -1,0 +1,300 @@
+"""Experiment: the life cycle of one try at breaking a cluster, from steady state to verdict."""
+
+import random
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, Self
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import DeadlineExceeded
+from clusters.gatekeeper import REPOSITORY
+from clusters.ownership import JOURNAL
+from clusters.progress import Progress
+from clusters.serving import wait_serving
+from harness import evidence, journal
+from harness.errors import Inconclusive, InvariantViolated
+from harness.faults import Fault
+from harness.history import History, read
+from harness.journal import Journal
+from harness.probes import Probe
+from harness.probes.admission import admission_canary, ask_replicas
+from harness.probes.objects import watch_objects
+from harness.probes.requests import follow_registry
+from harness.record import ClaimRecord, FaultRecord, Phase, Record
+from harness.restart import PullPolicy, restart_gatekeeper
+from harness.verdict import Check, Claim, Verdict
+
+__all__ = ["EXPERIMENT", "FAULT", "Experiment", "default_probes"]
+
+EXPERIMENT = "experiment"
+"""The process, in a history, of the experiment's own marks."""
+
+FAULT = "fault"
+"""Processes "fault <n>" of a history: invoke `inject`, ok `observed`, invoke `heal`, ok `healed`."""
+
+_PROVE_SECONDS = 45.0
+_SERVING_SECONDS = 300.0
+_FIRST_SECONDS = 20.0
+
+
+def default_probes(cluster: Cluster, history: History) -> list[Probe]:
+    """Return the probes of every experiment on Gatekeeper: objects, admission, each replica, the registry's log."""
+    registry = [follow_registry(cluster.registry, history)] if cluster.registry else []
+    return [
+        *watch_objects(cluster, history),
+        admission_canary(cluster, history),
+        ask_replicas(cluster, history),
+        *registry,
+    ]
+
+
+class Experiment:
+    """One try at breaking a cluster, recorded in one history.
+
+    Its life cycle; the numbered steps are the phases that a report shows:
+
+    0. *Undo.* What an earlier experiment left broken on this cluster, as its journal tells, is undone
+       first, so that a dirty start is impossible.
+    1. *Steady state.* Gatekeeper serves admission with all its replicas; else nothing is begun.
+    2. *Probes.* They begin to ask, in threads of their own, and each must have heard something.
+       The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario.
+    3. *Fault.* `with experiment.fault(cut_registry()):` writes the undo to the journal, does the harm
+    4. *Observed.* and has the fault prove that it bit: FaultNotApplied otherwise, and nothing is judged.
+       Harm that lasts no longer than the blow is dealt by `experiment.act(kill_containers(…))`: same
+       proof, but what there is to heal is healed when the experiment ends.
+       `experiment.hold(60)` lets it last. At the end of the block the fault must prove itself again: one
+       that faded in between is no fault.
+    5. *Heal.* The fault is taken back, and must prove that too, also when the block raised.
+    6. *Recovered.* `experiment.recovered()` waits until Gatekeeper serves again with all its replicas.
+    7. *Checks.* `experiment.claim(check)` reads the history file, nothing else, and raises InvariantViolated
+       or Inconclusive if the verdict is not the one that the claim expects. A probe that died or fell
+       behind makes every claim ProbeBroken, because its silence means nothing.
+
+    At the end everything that is still broken is healed, newest first, the probes are stopped, and what
+    is worth reading is written beside the history. Claims can be made afterwards, too.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        directory: Path,
+        *,
+        name: str,
+        seed: int,
+        progress: Progress | None = None,
+        probes: Callable[[Cluster, History], Sequence[Probe]] = default_probes,
+    ) -> None:
+        """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
+        directory.mkdir(parents=True)
+        self.cluster = cluster
+        self.directory = directory
+        self.random = random.Random(f"{seed} {name}")  # noqa: S311 - chosen again from the same seed
+        self.history = History(directory / "history.jsonl", cluster.run)
+        self._probes_of = probes
+        self._probes: list[Probe] = []
+        self._progress = progress or Progress.quiet()
+        self._open = ExitStack()
+        self._faults = 0
+        self._journal: Journal | None = None
+        self.record = Record(
+            name=name,
+            cluster={"name": cluster.name, "shape": cluster.shape.model_dump(mode="json")},
+            seed=seed,
+            history=str(self.history.path),
+            journal=str(directory / JOURNAL),
+            environment=evidence.environment(cluster),
+        )
+
+    def __enter__(self) -> Self:
+        """Go through steps 0 to 2. What was begun is ended again if one fails."""
+        try:
+            with self._phase("undo what an earlier experiment left") as phase:
+                phase.detail = "; ".join(self._undo_first()) or "nothing was left"
+            with self._phase("steady state") as phase:
+                pods = wait_serving(self.cluster, Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve at the start"))
+                phase.detail = f"{', '.join(pods)} serve admission"
+            with self._phase("probes") as phase:
+                self._start_probes()
+                phase.detail = ", ".join(probe.name for probe in self._probes)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Heal what is still broken, stop the probes, write down what is worth reading, close the history."""
+        self._end()
+
+    @property
+    def gatekeeper_repository(self) -> str:
+        """The repository of Gatekeeper's image, below docker.io."""
+        return REPOSITORY
+
+    @property
+    def gatekeeper_image(self) -> str:
+        """Gatekeeper's image, as a node's containerd calls it."""
+        return f"docker.io/{REPOSITORY}:{self.cluster.shape.gatekeeper}"
+
+    @contextmanager
+    def fault(self, fault: Fault) -> Generator[str, None, None]:
+        """Do harm for the length of a block; give the proof that it was done.
+
+        Raises FaultNotApplied if it cannot be proved at the block's start, at its end, or healed; UndoFailed
+        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows.
+        """
+        with self._harm(fault) as (proof, again):
+            yield proof
+            again()
+
+    def act(self, fault: Fault) -> str:
+        """Deal a blow and return the proof that it hit; what it leaves to heal is healed when the experiment ends."""
+        proof, _ = self._open.enter_context(self._harm(fault))
+        return proof
+
+    def hold(self, seconds: float) -> None:
+        """Let things be as they are for `seconds`; raise ProbeBroken as soon as a probe is."""
+        with self._phase(f"hold for {seconds:g} s"):
+            for _ in Deadline.after(seconds, "the time to pass").attempts(first=1.0):
+                self._healthy()
+
+    def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:
+        """Wait until Gatekeeper serves again with all its replicas; return whether it did within `seconds`.
+
+        How long it took is for a check to say: it is in the history.
+        """
+        with self._phase("recovered") as phase:
+            try:
+                pods = wait_serving(self.cluster, Deadline.after(seconds, "Gatekeeper to serve again"))
+            except DeadlineExceeded as error:
+                phase.detail, phase.status = str(error), "failed"
+                return False
+            phase.detail = f"{', '.join(pods)} serve admission again"
+            self._healthy()
+            return True
+
+    def restart_gatekeeper(self, pull_policy: PullPolicy | None = None) -> list[str]:
+        """Replace all pods of Gatekeeper by fresh ones, with this pull policy from now on; return the webhook pods.
+
+        Fresh pods have no restarts behind them, so that no back-off of an earlier experiment slows them.
+        """
+        with self._phase(f"restart Gatekeeper{f' with {pull_policy}' if pull_policy else ''}") as phase:
+            deadline = Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve after its restart")
+            pods = restart_gatekeeper(self.cluster, deadline, pull_policy=pull_policy)
+            phase.detail = ", ".join(pods)
+            return pods
+
+    def claim(
+        self,
+        check: Check,
+        *,
+        expected: Literal["holds", "violated"] = "holds",
+        issue: str | None = None,
+        record: Record | None = None,
+    ) -> Verdict:
+        """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
+
+        The verdict is told in `record`, by default this experiment's. Raises InvariantViolated,
+        Inconclusive, ProbeBroken.
+        """
+        self._healthy()
+        claim = Claim(check, expected, issue)
+        verdict = claim.check(read(self.history.path))
+        (record or self.record).claims.append(
+            ClaimRecord(
+                name=claim.name,
+                expected=expected,
+                outcome=verdict.outcome,
+                issue=issue,
+                summary=verdict.summary,
+                evidence=list(verdict.evidence),
+                figures=dict(verdict.figures),
+            )
+        )
+        claim.accept(verdict)
+        return verdict
+
+    @contextmanager
+    def _harm(self, fault: Fault) -> Generator[tuple[str, Callable[[], None]], None, None]:
+        if self._journal is None:
+            raise Inconclusive(f"{fault.name}: the experiment is not open; use `with Experiment(…) as experiment:`")
+        self._faults += 1
+        process = f"{FAULT} {self._faults}"
+        told = FaultRecord(fault.name, time.time())
+        self.record.faults.append(told)
+
+        def prove() -> None:
+            with self._phase(f"observed: {fault.name}") as phase:
+                deadline = Deadline.after(_PROVE_SECONDS, f"the proof of {fault.name}")
+                phase.detail = proof = fault.observed(self.cluster, deadline)
+                told.proof = f"{told.proof}; at the end: {proof}" if told.proof else proof
+                self.history.append("ok", process, "observed", {"name": fault.name, "proof": proof})
+
+        try:
+            with self._phase(f"fault: {fault.name}"):
+                self.history.append("invoke", process, "inject", {"name": fault.name})
+                fault.inject(self.cluster, self._journal, self.history)
+            prove()
+            yield told.proof, prove
+        finally:
+            with self._phase(f"heal: {fault.name}") as phase:
+                self.history.append("invoke", process, "heal", {"name": fault.name})
+                fault.heal(self.cluster, self._journal, self.history)
+                proof = fault.healed(self.cluster, Deadline.after(_PROVE_SECONDS, f"{fault.name} to be healed"))
+                self.history.append("ok", process, "healed", {"name": fault.name, "proof": proof})
+                phase.detail = told.heal_proof = proof
+                told.healed_at = time.time()
+
+    def _undo_first(self) -> list[str]:
+        path = self.cluster.directory / JOURNAL
+        undone = journal.replay(path, self.cluster.engine) if path.exists() else []
+        self._journal = Journal(path)
+        return undone
+
+    def _start_probes(self) -> None:
+        self._probes = list(self._probes_of(self.cluster, self.history))
+        for probe in self._probes:
+            probe.start()
+        deadline = Deadline.after(_FIRST_SECONDS, "a first sign of life")
+        for probe in self._probes:
+            probe.first(deadline)
+
+    def _healthy(self) -> None:
+        for probe in self._probes:
+            probe.healthy()
+
+    def _end(self) -> None:
+        """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
+        with ExitStack() as last:
+            last.callback(self.history.close)
+            last.callback(self._write_evidence)
+            for probe in self._probes:
+                last.callback(probe.stop)
+            last.callback(self._open.close)
+
+    def _write_evidence(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+            shutil.copyfile(self.cluster.directory / JOURNAL, self.record.journal)
+        self.record.attachments = evidence.write(read(self.history.path), self.directory)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[Phase]:
+        phase = Phase(name, time.time())
+        self.record.phases.append(phase)
+        self.history.append("mark", EXPERIMENT, "begin", name)
+        with self._progress.step(name):
+            try:
+                yield phase
+                phase.status = "passed" if phase.status == "running" else phase.status
+            except BaseException as error:
+                phase.status = "failed" if isinstance(error, InvariantViolated) else "broken"
+                phase.detail = str(error) or repr(error)
+                raise
+            finally:
+                phase.stop = time.time()
+                self.history.append("mark", EXPERIMENT, "end", name)

@@ -1,0 +1,83 @@
+"""Images: the fault that removes an image from nodes; containers that run of it go on running."""
+
+import json
+from collections.abc import Sequence
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.remedies import Remedies, in_container
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = ["images_of", "pull", "remove_image"]
+
+_SECONDS = 60.0
+_PULL_SECONDS = 60.0
+
+
+def remove_image(image: str, nodes: Sequence[str] = ()) -> Fault:
+    """Return the fault that removes `image` ("docker.io/NAME:TAG") from `nodes` (none: all workers).
+
+    Healing pulls it again where it is still missing, through the node's own containerd.
+    """
+    return _Removed(image, tuple(nodes))
+
+
+def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
+    """Return the names of the images that a node has."""
+    listed = cluster.exec(node, ["crictl", "images", "--output", "json"], deadline).stdout
+    return {tag for each in json.loads(listed)["images"] for tag in each.get("repoTags") or ()}
+
+
+@undo("images.pull")
+def pull(engine: Engine, *, node: str, image: str) -> None:
+    """Pull an image to a node that lacks it; try for a while, since its registry may have just been started."""
+    last = ""
+    for _ in Deadline.after(_PULL_SECONDS, f"{node} to pull {image}").attempts():
+        done = in_container(engine, node, "crictl", "inspecti", "--quiet", image)
+        if done is None or done.returncode == 0:
+            return
+        done = in_container(engine, node, "crictl", "pull", image)
+        if done is None or done.returncode == 0:
+            return
+        last = done.stderr.strip()
+    raise CommandFailed(f"{node} could not pull {image} within {_PULL_SECONDS:.0f} s: {last}")
+
+
+class _Removed:
+    name = "remove image"
+
+    def __init__(self, image: str, nodes: tuple[str, ...]) -> None:
+        self._image = image
+        self._nodes = nodes
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        if cluster.registry is None:
+            raise BadScenario(f"cluster {cluster.name} has no registry: a removed image could not be pulled again")
+        deadline = Deadline.after(_SECONDS, f"{self._image} to be removed")
+        for node in self._chosen(cluster):
+            if self._image in images_of(cluster, node, deadline):
+                self._remedies.promise(journal, "images.pull", pull, node=node, image=self._image)
+                cluster.exec(node, ["crictl", "rmi", self._image], deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        found = [node for node in self._chosen(cluster) if self._image in images_of(cluster, node, deadline)]
+        if found:
+            raise FaultNotApplied(f"expected {self._image} to be removed, {', '.join(found)} still has it")
+        return f"`crictl images` on {', '.join(self._chosen(cluster))} does not list {self._image}"
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        lacking = [node for node in self._chosen(cluster) if self._image not in images_of(cluster, node, deadline)]
+        if lacking:
+            raise FaultNotApplied(f"expected {self._image} to be there again, {', '.join(lacking)} lacks it")
+        return f"`crictl images` on {', '.join(self._chosen(cluster))} lists {self._image}"
+
+    def _chosen(self, cluster: Cluster) -> Sequence[str]:
+        return self._nodes or cluster.workers

@@ -1,0 +1,98 @@
+"""Pods: the fault that deletes a pod so that its replacement must start on another node."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import DeadlineExceeded
+from clusters.rest import request
+from clusters.serving import NAMESPACE
+from clusters.watching import until
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.remedies import Remedies, in_container
+from harness.faults.targets import Target, find_pods, note_harm
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = ["RESCHEDULED", "reschedule_pod", "uncordon"]
+
+RESCHEDULED = "rescheduled"
+"""How, in a history, the pods were harmed that were deleted so that another node gets their replacement."""
+
+_SECONDS = 30.0
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+
+
+def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
+    """Return the fault that cordons the node of `pod` and deletes the pod; healing uncordons the node."""
+    return _Rescheduled(pod, namespace)
+
+
+@undo("pods.uncordon")
+def uncordon(engine: Engine, *, control_plane: str, node: str) -> None:
+    """Let pods be scheduled to a node again; kubectl on the control plane does it, if that is still there."""
+    done = in_container(engine, control_plane, *_KUBECTL, "uncordon", node)
+    if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
+        raise CommandFailed(f"`kubectl uncordon {node}` on {control_plane}: {done.stderr.strip()}")
+
+
+class _Rescheduled:
+    name = "reschedule pod"
+
+    def __init__(self, pod: str, namespace: str) -> None:
+        self._pod = pod
+        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        self._namespace = namespace
+        self._target: Target | None = None
+        self._before: set[str] = set()
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
+        deadline = Deadline.after(_SECONDS, f"{self._pod} to be deleted")
+        with cluster.client() as api:
+            target = self._target = find_pods(api, self._namespace, [self._pod])[0]
+            self._before = {each["metadata"]["uid"] for each in request(api, "GET", self._path)["items"]}
+            control_plane = cluster.control_planes[0]
+            self._remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=target.node)
+            cluster.exec(control_plane, [*_KUBECTL, "cordon", target.node], deadline)
+            note_harm(history, RESCHEDULED, target)
+            preconditions = {"preconditions": {"uid": target.uid}}
+            request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        try:
+            with cluster.client() as api:
+                return until(api, self._path, self._replaced, deadline)
+        except DeadlineExceeded as error:
+            raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        if self._target is None:
+            return "nothing was done"
+        node = self._target.node
+        deadline.check(f"{node} was not looked at")
+        with cluster.client() as api:
+            if request(api, "GET", f"/api/v1/nodes/{node}")["spec"].get("unschedulable"):
+                raise FaultNotApplied(f"expected {node} to take pods again, it is cordoned; `kubectl uncordon {node}`")
+        return f"{node} takes pods again"
+
+    def _replaced(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
+        target = self._target
+        if target is None:
+            return None
+        pods = {each["metadata"]["uid"]: each for each in state.values()}
+        old = pods.get(target.uid)
+        if old and "deletionTimestamp" not in old["metadata"]:
+            return None
+        for uid, each in pods.items():
+            owners = {owner["uid"] for owner in each["metadata"].get("ownerReferences") or ()}
+            node = each["spec"].get("nodeName")
+            if uid not in self._before and target.owner in owners and node and node != target.node:
+                return f"{target.pod} on {target.node} is deleted, {each['metadata']['name']} replaces it on {node}"
+        return None

@@ -1,0 +1,240 @@
+"""Registry: the fault that cuts nodes off from the registry, by stopping it, dropping packets to it, or its 503."""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.registry import DOWN_FILE, Registry
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.remedies import Remedies, in_container
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = ["CUT", "cut_registry", "drop_no_more", "no_longer_down", "start"]
+
+CUT = "cut registry"
+"""The name of the fault, whichever way it is done."""
+
+How = Literal["stop", "drop", "503"]
+
+_SECONDS = 60.0
+_STOP_SECONDS = 2
+_ANSWER_SECONDS = 4
+_RULE = "chaos-harness"
+_IPTABLES = ("iptables", "-w", "5")
+_NO_RULE = ("does a matching rule exist", "bad rule")
+
+
+def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
+    """Return the fault that makes pulls impossible.
+
+    "stop" ends the registry's container; "drop" drops the packets that `nodes` (container names; none:
+    all of them) send to it, which looks like a dead link; "503" makes it answer that to everything.
+    Raises BadScenario.
+    """
+    if how not in ("stop", "drop", "503"):
+        raise BadScenario(f"cut_registry(how={how!r}): expected 'stop', 'drop' or '503'")
+    if nodes and how != "drop":
+        raise BadScenario(f"cut_registry(how={how!r}, nodes=…): only 'drop' can choose nodes")
+    if how == "drop":
+        return _Dropped(tuple(nodes))
+    return _Stopped() if how == "stop" else _Unavailable()
+
+
+@undo("registry.start")
+def start(engine: Engine, *, container: str) -> None:
+    """Start the registry's container, unless it runs or is gone."""
+    deadline = Deadline.after(_SECONDS, f"{container} to start")
+    done = engine.run(["start", container], deadline, check=False)
+    if done.returncode and "no such container" not in done.stderr.lower():
+        raise CommandFailed(f"{container} could not be started: {done.stderr.strip()}")
+
+
+@undo("registry.drop_no_more")
+def drop_no_more(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
+    """Delete every copy of an iptables rule from a node; a node that is gone or stopped has none."""
+    while (done := in_container(engine, node, *_IPTABLES, "-D", *rule)) is not None:
+        if done.returncode == 0:
+            continue
+        if any(word in done.stderr.lower() for word in _NO_RULE):
+            return
+        raise CommandFailed(f"`iptables -D {' '.join(rule)}` on {node}: {done.stderr.strip()}")
+
+
+@undo("registry.no_longer_down")
+def no_longer_down(engine: Engine, *, container: str) -> None:
+    """Delete the file that makes the registry answer 503."""
+    done = in_container(engine, container, "rm", "-f", DOWN_FILE)
+    if done is not None and done.returncode:
+        raise CommandFailed(f"`rm -f {DOWN_FILE}` in {container}: {done.stderr.strip()}")
+
+
+class _Stopped:
+    """The registry's container is stopped."""
+
+    name = CUT
+
+    def __init__(self) -> None:
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        registry = _registry(cluster)
+        self._remedies.promise(journal, "registry.start", start, container=registry.container)
+        deadline = Deadline.after(_SECONDS, f"{registry.container} to stop")
+        cluster.engine.run(["stop", "--time", str(_STOP_SECONDS), registry.container], deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        registry = _registry(cluster)
+        state = _state(cluster.engine, registry.container, deadline)
+        if state != "exited":
+            raise FaultNotApplied(
+                f"expected {registry.container} to be exited, it is {state}; "
+                f"see `docker --host {cluster.engine.host} ps --all`"
+            )
+        return f"{registry.container} is exited; {_expect(cluster, cluster.nodes(), 'no answer', deadline)}"
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        return _expect(cluster, cluster.nodes(), "200", deadline)
+
+
+class _Unavailable:
+    """The registry answers 503 to everything."""
+
+    name = CUT
+
+    def __init__(self) -> None:
+        self._remedies = Remedies()
+        self._began = datetime.now(UTC)
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        registry = _registry(cluster)
+        self._began = datetime.now(UTC)
+        self._remedies.promise(journal, "registry.no_longer_down", no_longer_down, container=registry.container)
+        deadline = Deadline.after(_SECONDS, f"{registry.container} to be told that it is down")
+        cluster.engine.run(["exec", registry.container, "touch", DOWN_FILE], deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        registry = _registry(cluster)
+        said = _expect(cluster, cluster.nodes(), "503", deadline)
+        refused = [line for line in registry.log(self._began) if line.status == 503]  # noqa: PLR2004
+        if not refused:
+            raise FaultNotApplied(f"{said}, but {registry.container} logged no request with status 503")
+        return f"{said}; {registry.container} logged {len(refused)} requests with status 503"
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        return _expect(cluster, cluster.nodes(), "200", deadline)
+
+
+class _Dropped:
+    """Packets from nodes to the registry are dropped in the nodes' network namespaces, where containerd pulls."""
+
+    name = CUT
+
+    def __init__(self, nodes: tuple[str, ...]) -> None:
+        self._nodes = nodes
+        self._remedies = Remedies()
+        self._comment = f"{_RULE}:{secrets.token_hex(4)}"
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        address, _, port = _registry(cluster).address_node.rpartition(":")
+        wanted = ["OUTPUT", "-d", address, "-p", "tcp", "--dport", port]
+        rule = [*wanted, "-m", "comment", "--comment", self._comment, "-j", "DROP"]
+        for node in self._cut_off(cluster):
+            self._remedies.promise(journal, "registry.drop_no_more", drop_no_more, node=node, rule=rule)
+            deadline = Deadline.after(_SECONDS, f"a rule on {node}")
+            cluster.exec(node, [*_IPTABLES, "-I", *rule], deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        nodes = self._cut_off(cluster)
+        before = {node: self._dropped(cluster, node, deadline) for node in nodes}
+        told = [_expect(cluster, nodes, "no answer", deadline)]
+        for node in nodes:
+            dropped = self._dropped(cluster, node, deadline) - before[node]
+            if dropped <= 0:
+                raise FaultNotApplied(f"expected the rule {self._comment} on {node} to drop packets, it dropped none")
+            told.append(f"{node} dropped {dropped} packets")
+        others = [node for node in cluster.nodes() if node not in nodes]
+        return "; ".join([*told, *([_expect(cluster, others, "200", deadline)] if others else [])])
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        nodes = self._cut_off(cluster)
+        for node in nodes:
+            if self._line(cluster, node, deadline):
+                raise FaultNotApplied(f"expected the rule {self._comment} to be gone from {node}, it is there")
+        return f"the rule is gone; {_expect(cluster, nodes, '200', deadline)}"
+
+    def _cut_off(self, cluster: Cluster) -> Sequence[str]:
+        return self._nodes or cluster.nodes()
+
+    def _dropped(self, cluster: Cluster, node: str, deadline: Deadline) -> int:
+        line = self._line(cluster, node, deadline)
+        if not line:
+            raise FaultNotApplied(f"expected a rule {self._comment} in OUTPUT on {node}, there is none")
+        return int(line.split()[0])
+
+    def _line(self, cluster: Cluster, node: str, deadline: Deadline) -> str:
+        listed = cluster.exec(node, [*_IPTABLES, "-nvxL", "OUTPUT"], deadline).stdout
+        return next((line for line in listed.splitlines() if self._comment in line), "")
+
+
+def _registry(cluster: Cluster) -> Registry:
+    if cluster.registry is None:
+        raise BadScenario(f"cluster {cluster.name} has no registry to cut: its shape says registry=False")
+    return cluster.registry
+
+
+def _state(engine: Engine, container: str, deadline: Deadline) -> str:
+    return engine.run(["inspect", "--format", "{{.State.Status}}", container], deadline).stdout.strip()
+
+
+def _expect(cluster: Cluster, nodes: Sequence[str], wanted: str, deadline: Deadline) -> str:
+    """Wait until each node, asking the registry, gets `wanted`; return that in words or raise FaultNotApplied."""
+    said: Mapping[str, str] = {}
+    for _ in deadline.attempts(first=0.2):
+        said = _ask(cluster, nodes, deadline)
+        if all(answer.startswith(wanted) for answer in said.values()):
+            return f"the registry, asked from {_words(said)}"
+    raise FaultNotApplied(
+        f"expected the registry to give {wanted!r} to {', '.join(nodes)} within {deadline.seconds:.0f} s, "
+        f"last seen: {_words(said)}"
+    )
+
+
+def _ask(cluster: Cluster, nodes: Sequence[str], deadline: Deadline) -> dict[str, str]:
+    with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
+        return dict(zip(nodes, pool.map(partial(_answer, cluster, deadline), nodes), strict=True))
+
+
+def _answer(cluster: Cluster, deadline: Deadline, node: str) -> str:
+    url = f"http://{_registry(cluster).address_node}/v2/"
+    limit = ["--max-time", str(_ANSWER_SECONDS), "--noproxy", "*"]
+    argv = ["curl", "--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}", *limit, url]
+    done = cluster.exec(node, argv, Deadline.after(2 * _ANSWER_SECONDS, deadline.what), check=False)
+    return done.stdout if done.returncode == 0 else f"no answer ({done.stderr.strip()})"
+
+
+def _words(said: Mapping[str, str]) -> str:
+    nodes: dict[str, list[str]] = {}
+    for node, answer in said.items():
+        nodes.setdefault(answer, []).append(node)
+    return "; from ".join(f"{_listed(names)}: {answer}" for answer, names in nodes.items()) or "no node was asked"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

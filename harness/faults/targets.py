@@ -1,0 +1,75 @@
+"""Targets: the pods that a fault harms, and how the history tells that it did."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+
+from clusters.rest import request
+from harness.errors import BadScenario
+from harness.history import History
+
+__all__ = ["HARM", "Target", "find_pods", "note_harm"]
+
+HARM = "harm"
+"""The process, in a history, of what is done to pods: `info`, how in `f`, the target in the value."""
+
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Target:
+    """A pod about to be harmed, its node, the ids of its running containers, and the uid of its owner."""
+
+    pod: str
+    uid: str
+    node: str
+    containers: tuple[str, ...]
+    owner: str
+
+
+def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: str = "") -> list[Target]:
+    """Return the pods with `names`, or those that `selector` selects.
+
+    Raises BadScenario if there is no such pod, or one that is on no node.
+    """
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    if selector:
+        found = request(api, "GET", path, query={"labelSelector": selector})["items"]
+        if not found:
+            raise BadScenario(f"no pod in {namespace} has the labels {selector!r}")
+    else:
+        found = [_pod(api, path, name) for name in names]
+    nowhere = [each["metadata"]["name"] for each in found if not each["spec"].get("nodeName")]
+    if nowhere:
+        raise BadScenario(f"expected pods that are on a node, {', '.join(nowhere)} is on none")
+    return [_target(each) for each in found]
+
+
+def note_harm(history: History, how: str, target: Target) -> None:
+    """Write down what is about to be done to a pod; recovery is measured from here."""
+    history.append("info", HARM, how, asdict(target))
+
+
+def _pod(api: ApiClient, path: str, name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = request(api, "GET", f"{path}/{name}")
+    except ApiException as error:
+        if error.status == _NOT_FOUND:
+            raise BadScenario(f"no pod {path.split('/')[-2]}/{name}") from error
+        raise
+    return found
+
+
+def _target(pod: dict[str, Any]) -> Target:
+    metadata = pod["metadata"]
+    statuses = pod["status"].get("containerStatuses") or ()
+    return Target(
+        pod=metadata["name"],
+        uid=metadata["uid"],
+        node=pod["spec"]["nodeName"],
+        containers=tuple(each["containerID"].rpartition("/")[2] for each in statuses if "running" in each["state"]),
+        owner=next((each["uid"] for each in metadata.get("ownerReferences") or ()), ""),
+    )

@@ -1,0 +1,186 @@
+"""Plugin: pytest's options, hooks and fixtures that give scenarios clusters and experiments."""
+
+import os
+import secrets
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from clusters import create, images
+from clusters.cluster import Cluster
+from clusters.engine import CHOICES, Engine
+from clusters.progress import Progress
+from clusters.shape import Shape
+from harness.errors import BadScenario
+from harness.experiment import Experiment
+from harness.record import PROPERTY, Record
+from harness.session import Session, shapes_of
+
+__all__ = ["Cluster", "Experiments", "tell"]
+
+Experiments = Callable[[str], Experiment]
+"""What the fixture `experiments` is: makes an experiment by its name, to be opened by `with`."""
+
+_SESSION = pytest.StashKey[Session]()
+_SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
+
+
+def tell(item: pytest.Item, record: Record) -> None:
+    """Leave a test's record where reports find it, in place of an older one."""
+    item.user_properties = [each for each in item.user_properties if each[0] != PROPERTY]
+    item.user_properties.append((PROPERTY, record.json()))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of a chaos run."""
+    group = parser.getgroup("chaos", "clusters and experiments")
+    told = "for scenarios that leave it open; those that name another are deselected"
+    group.addoption("--gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, {told}")
+    group.addoption("--kubernetes", metavar="VERSION", help=f"version of Kubernetes, {told}")
+    group.addoption("--workers", metavar="N", type=int, help=f"number of worker nodes, {told}")
+    group.addoption("--install", metavar="METHOD", help=f"manifest or chart, {told}")
+    group.addoption("--seed", metavar="N", type=int, help="seed of every random choice; told by each run")
+    group.addoption(
+        "--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)"
+    )
+    group.addoption("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
+    group.addoption(
+        "--histories", metavar="DIR", help="where experiments are written (default: reports/out/experiments)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options, all problems at once, before anything is collected or touched."""
+    option = config.option
+    asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
+    try:
+        Shape.parse(asked, "options")
+    except BadScenario as error:
+        raise pytest.UsageError(*error.problems) from error
+    if option.seed is None:
+        option.seed = secrets.randbelow(2**32)  # before xdist hands the options to its workers
+    stream = os.fdopen(os.dup(2), "w", buffering=1)  # pytest captures what is written to the original
+    config.add_cleanup(stream.close)
+    config.stash[_SESSION] = Session(
+        seed=option.seed,
+        keep=option.keep,
+        engine=option.engine,
+        asked=asked,
+        histories=Path(option.histories or config.rootpath / "reports" / "out" / "experiments").absolute(),
+        progress=Progress(stream),
+    )
+    before = signal.signal(signal.SIGTERM, _stop)
+    config.add_cleanup(lambda: _restore(before))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Tell the seed, by which a run can be repeated."""
+    return f"chaos: --seed {config.stash[_SESSION].seed}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Find every file's shape before a cluster is touched; deselect what the options contradict.
+
+    Raises UsageError with all problems of all files at once.
+    """
+    session = config.stash[_SESSION]
+    session.shapes, contradicted, problems = shapes_of(items, session.asked)
+    if problems:
+        raise pytest.UsageError(*problems)
+    if contradicted:
+        config.hook.pytest_deselected(items=contradicted)
+        items[:] = [item for item in items if item not in contradicted]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Give the controller, or the terminal, what is to be told of kept clusters."""
+    mine = session.config.stash[_SESSION]
+    mine.close()
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["chaos-kept"] = mine.kept
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take over what a worker of xdist has to tell."""
+    kept = getattr(node, "workeroutput", {}).get("chaos-kept", [])
+    node.config.stash[_SESSION].kept += kept  # type: ignore[attr-defined]  # xdist is not typed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell how to use, and how to remove, the clusters that were kept."""
+    for line in dict.fromkeys(config.stash[_SESSION].kept):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def engine(pytestconfig: pytest.Config) -> Engine:
+    """Return the container engine, after what dead runs left in it is healed and removed."""
+    return pytestconfig.stash[_SESSION].connect()
+
+
+@pytest.fixture(scope="session")
+def ready_images(pytestconfig: pytest.Config, engine: Engine) -> Callable[[Shape], images.Images]:
+    """Make the images of all collected files ready at once; return who tells those of one shape."""
+    session = pytestconfig.stash[_SESSION]
+    if session.shapes:
+        images.ensure(engine, list(dict.fromkeys(session.shapes.values())), session.progress)
+    return lambda shape: images.ensure(engine, shape, session.progress)
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    request: pytest.FixtureRequest, engine: Engine, ready_images: Callable[[Shape], images.Images]
+) -> Iterator[Cluster]:
+    """Bring up the cluster of the file's shape, and remove it after the file's last test, unless it is to be kept."""
+    session = request.config.stash[_SESSION]
+    shape = session.shapes.get(request.path) or Shape.parse(dict(session.asked), str(request.path))
+    failed = request.session.testsfailed
+    directory = session.owner.claim()
+    keep = session.keep != "never"
+    found = create.create(engine, ready_images(shape), shape, session.owner, directory, session.progress, keep=keep)
+    try:
+        yield found
+    finally:
+        if session.keep == "always" or (keep and request.session.testsfailed > failed):
+            session.keep_cluster(found)
+        else:
+            with session.progress.step(f"remove the cluster {found.name}"):
+                create.delete(found)
+
+
+@pytest.fixture(scope="module")
+def experiments(pytestconfig: pytest.Config, cluster: Cluster) -> Experiments:
+    """Return who makes experiments on the file's cluster, for tests that share one."""
+    session = pytestconfig.stash[_SESSION]
+
+    def named(name: str) -> Experiment:
+        directory = session.directory(name)
+        return Experiment(cluster, directory, name=name, seed=session.seed, progress=session.progress)
+
+    return named
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest, experiments: Experiments) -> Iterator[Experiment]:
+    """Open an experiment for one test, and leave its record for the reports, however it ends."""
+    found = experiments(request.node.name)
+    try:
+        with found as opened:
+            yield opened
+    finally:
+        tell(request.node, found.record)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Turn the first SIGTERM into the orderly stop of Ctrl-C; a second one must not break into the healing."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _restore(handler: signal.Handlers | Callable[[int, FrameType | None], object] | int | None) -> None:
+    signal.signal(signal.SIGTERM, handler)

@@ -1,0 +1,91 @@
+"""Probes: threads that keep asking a cluster something and write every answer to the history."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from clusters.deadline import Deadline
+from harness.errors import ProbeBroken
+
+__all__ = ["Probe"]
+
+_STOP_SECONDS = 15.0
+
+
+class Probe:
+    """A thread that asks until it is stopped; silent ones are told from dead and from late ones.
+
+    `ask` is called once, in the thread, with this probe: it asks until `stopping` is set and calls
+    `beat` whenever it has heard something or tried to. It must use clients of its own, with time-outs.
+    """
+
+    def __init__(self, name: str, ask: Callable[["Probe"], None], *, late_after: float = 10.0) -> None:
+        """Prepare the probe `name`; more than `late_after` seconds without a beat are too late."""
+        self.name = name
+        self.stopping = threading.Event()
+        self._ask = ask
+        self._late_after = late_after
+        self._beaten = threading.Event()
+        self._beat = time.monotonic()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=f"probe {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._beat = time.monotonic()
+        self._thread.start()
+
+    def first(self, deadline: Deadline) -> None:
+        """Wait until something was heard; raise ProbeBroken if nothing is in time."""
+        if not self._beaten.wait(deadline.remaining):
+            raise ProbeBroken(f"probe {self.name}: {deadline.error('nothing')}")
+        self.healthy()
+
+    def stop(self) -> None:
+        """End the asking and wait for the thread; raise ProbeBroken if it had died, or does not end."""
+        self.stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():
+            raise ProbeBroken(f"probe {self.name}: expected to end within {_STOP_SECONDS:.0f} s, it is still asking")
+        self._raise()
+
+    def healthy(self) -> None:
+        """Raise ProbeBroken if the probe has died or is late: then its silence means nothing."""
+        self._raise()
+        silent = time.monotonic() - self._beat
+        if not self.stopping.is_set() and silent > self._late_after:
+            raise ProbeBroken(
+                f"probe {self.name}: expected a sign of life every {self._late_after:.0f} s, last one {silent:.0f} s "
+                "ago; is the machine overloaded? see `uptime`"
+            )
+
+    def beat(self) -> None:
+        """Note a sign of life."""
+        self._beat = time.monotonic()
+        self._beaten.set()
+
+    def every(self, seconds: float) -> Iterator[float]:
+        """Yield moments (monotonic) `seconds` apart until the probe is stopped, each when it has come.
+
+        The schedule is fixed: who comes late is not given time to catch breath (an open loop).
+        """
+        due = time.monotonic()
+        while not self.stopping.wait(max(0.0, due - time.monotonic())):
+            self.beat()
+            yield due
+            due += seconds
+
+    def _run(self) -> None:
+        try:
+            self._ask(self)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, `healthy` tells of it in the main thread
+            self._error = error
+        finally:
+            self._beaten.set()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise ProbeBroken(f"probe {self.name} died: {self._error!r}") from self._error
+        if self._thread.ident is not None and not self._thread.is_alive() and not self.stopping.is_set():
+            raise ProbeBroken(f"probe {self.name} ended by itself: expected to ask until it is stopped")

@@ -1,0 +1,43 @@
+"""Requests: a probe that copies what the registry logs into the history."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+from clusters.registry import Registry
+from harness.errors import HarnessError
+from harness.history import History
+from harness.probes import Probe
+
+__all__ = ["REGISTRY", "follow_registry"]
+
+REGISTRY = "registry"
+"""The process, in a history, of requests that the registry answered."""
+
+
+def follow_registry(registry: Registry, history: History, *, every: float = 2.0) -> Probe:
+    """Return a probe that reads the registry's log every `every` seconds, also while the registry is stopped.
+
+    Each request is an entry `info request` whose value has `time` (unix seconds by the engine's clock:
+    when it was answered), `method`, `path`, `status` and `remote`. After it comes `ok read`: up to this
+    moment the log is copied.
+    """
+    return Probe("registry log", partial(_follow, registry, history, every), late_after=30.0)
+
+
+def _follow(registry: Registry, history: History, every: float, probe: Probe) -> None:
+    since = datetime.now(UTC)
+    told: set[object] = set()
+    for _ in probe.every(every):
+        began = datetime.now(UTC)
+        try:
+            lines = registry.log(since)
+        except HarnessError as error:
+            history.append("info", REGISTRY, "read", {"said": str(error)})
+            continue
+        for line in lines:
+            if line not in told:
+                value = {"method": line.method, "path": line.path, "status": line.status, "remote": line.remote}
+                history.append("info", REGISTRY, "request", {"time": line.time.timestamp(), **value})
+        history.append("ok", REGISTRY, "read", {"until": began.timestamp()})
+        told = set(lines)  # `since` is inclusive, so that the last ones come again
+        since = max((line.time for line in lines), default=since)

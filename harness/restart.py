@@ -1,0 +1,50 @@
+"""Restart: replaces Gatekeeper's pods by fresh ones, so that an experiment begins without a past."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.gatekeeper import PullPolicy
+from clusters.rest import request
+from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
+from clusters.watching import until
+
+__all__ = ["PullPolicy", "pull_policy", "restart_gatekeeper"]
+
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"
+_MERGE = "application/strategic-merge-patch+json"
+
+
+def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: PullPolicy | None = None) -> list[str]:
+    """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
+
+    Returns the names of the webhook pods when they serve and the old ones are gone. Raises DeadlineExceeded,
+    ApiException.
+    """
+    now = datetime.now(UTC).isoformat()
+    with cluster.client() as api:
+        for deployment in request(api, "GET", DEPLOYMENTS)["items"]:
+            template: dict[str, Any] = {"metadata": {"annotations": {_RESTARTED: now}}}
+            if pull_policy:
+                names = [each["name"] for each in deployment["spec"]["template"]["spec"]["containers"]]
+                containers = [{"name": name, "imagePullPolicy": pull_policy} for name in names]
+                template["spec"] = {"containers": containers}
+            path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
+            request(api, "PATCH", path, body={"spec": {"template": template}}, content_type=_MERGE)
+        pods = wait_serving(cluster, deadline)
+        until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _only_fresh(state, now), deadline)
+    return pods
+
+
+def pull_policy(cluster: Cluster) -> PullPolicy:
+    """Return the pull policy that Gatekeeper's webhook pods have now."""
+    with cluster.client() as api:
+        deployments = request(api, "GET", DEPLOYMENTS)["items"]
+    found: PullPolicy = deployments[-1]["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"]
+    return found
+
+
+def _only_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:
+    return all(each["metadata"].get("annotations", {}).get(_RESTARTED) == now for each in pods.values())

@@ -1,0 +1,106 @@
+"""Session: what one pytest process of a run holds: its owner, its clusters' shapes, where experiments are written."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from clusters import engine as engines
+from clusters.cluster import Cluster
+from clusters.engine import Engine
+from clusters.ownership import Owner, collect_garbage
+from clusters.progress import Progress
+from clusters.shape import Shape
+from harness import journal
+from harness.errors import BadScenario
+
+__all__ = ["MARKER", "Keep", "Session", "shapes_of"]
+
+MARKER = "shape"
+"""The marker that says what cluster a file's scenarios run on."""
+
+Keep = Literal["never", "on-failure", "always"]
+
+
+@dataclass
+class Session:
+    """One pytest process; under xdist there are several, each with clusters of its own.
+
+    `asked` are the fields of Shape that options set; `shapes` are those of the collected files. `kept` are
+    lines that tell how to use the clusters that are kept, and how to remove them.
+    """
+
+    seed: int
+    keep: Keep
+    engine: str | None
+    asked: Mapping[str, Any]
+    histories: Path
+    progress: Progress
+    owner: Owner = field(default_factory=Owner.mine)
+    shapes: dict[Path, Shape] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+
+    def connect(self) -> Engine:
+        """Return the engine, after what dead runs left in it is healed and removed."""
+        self.owner.claim()
+        found = engines.connect(self.engine, self.progress)
+        collect_garbage(found, progress=self.progress, undo=partial(journal.replay, engine=found))
+        return found
+
+    def directory(self, name: str) -> Path:
+        """Return a directory that does not exist yet for the experiment `name`."""
+        base = (
+            self.histories / self.owner.run / "".join(each if each.isalnum() or each in "-_" else "-" for each in name)
+        )
+        number = sum(1 for _ in base.parent.glob(f"{base.name}*")) if base.parent.is_dir() else 0
+        return base.with_name(f"{base.name}.{number + 1}") if number else base
+
+    def keep_cluster(self, cluster: Cluster) -> None:
+        """Leave a cluster behind, and tell how to use it."""
+        self.kept += [
+            f"kept cluster {cluster.name}: kubectl --kubeconfig {cluster.kubeconfig} get pods --all-namespaces",
+            "remove it with: nox -s gc -- --all",
+        ]
+
+    def close(self) -> None:
+        """Remove the run's private directory, unless a kept cluster needs it."""
+        directory = self.owner.claim()
+        if not self.kept and not any(each.is_dir() for each in directory.iterdir()):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def shapes_of(
+    items: Iterable[pytest.Item], asked: Mapping[str, Any]
+) -> tuple[dict[Path, Shape], list[pytest.Item], list[str]]:
+    """Return the shape of each file, the items that `asked` contradicts, and all problems of all files.
+
+    What a marker leaves open, `asked` fills. An item whose marker says otherwise than `asked` cannot run as
+    asked and is to be deselected. One file has one shape.
+    """
+    shapes: dict[Path, Shape] = {}
+    contradicted: list[pytest.Item] = []
+    problems: dict[str, None] = {}
+    for item in items:
+        markers = list(item.iter_markers(MARKER))
+        if not markers:
+            continue
+        where = os.path.relpath(item.path, item.config.rootpath)
+        fields = {name: value for marker in reversed(markers) for name, value in marker.kwargs.items()}
+        if any(marker.args for marker in markers):
+            problems[f"{where}: shape takes keyword arguments only, the fields of a shape"] = None
+        if any(name in asked and asked[name] != value for name, value in fields.items()):
+            contradicted.append(item)
+            continue
+        try:
+            shape = Shape.parse({**asked, **fields}, where)
+        except BadScenario as error:
+            problems |= dict.fromkeys(error.problems)
+            continue
+        if shapes.setdefault(item.path, shape) != shape:
+            problems[f"{where}: two shapes ({shapes[item.path].slug}, {shape.slug}); one file has one shape"] = None
+    return shapes, contradicted, list(problems)

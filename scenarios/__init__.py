@@ -1,0 +1,1 @@
+"""Scenarios: what is claimed about Gatekeeper, one file a cluster shape."""

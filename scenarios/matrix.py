@@ -1,0 +1,177 @@
+"""Matrix of the registry cut: its 18 cells, what is predicted of each, and the steps that fill three at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from harness.checks import Checked
+from harness.checks.recovery import recovers_after, recovers_within, undisturbed
+from harness.errors import HarnessError
+from harness.experiment import Experiment
+from harness.faults.containers import kill_containers
+from harness.faults.images import pull, remove_image
+from harness.faults.pods import reschedule_pod
+from harness.faults.registry import cut_registry
+from harness.plugin import Cluster, Experiments, tell
+from harness.record import Record
+from harness.restart import PullPolicy, pull_policy
+
+__all__ = ["ISSUE", "ROWS", "TREATMENTS", "Cell", "Row", "Treatment", "Tried", "cut_off", "markdown", "rows"]
+
+ISSUE = "open-policy-agent/gatekeeper#3839"
+
+WINDOW_SECONDS = 60.0
+"""How long a pod has, during the cut, to serve again: several times what it needs when it needs no registry."""
+
+AFTER_SECONDS = 300.0
+"""How long it has after the cut: the longest back-off of a kubelet between two pulls is 300 s."""
+
+Policy = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
+Image = Literal["on the node", "not on the node"]
+Treatment = Literal["left alone", "killed", "rescheduled"]
+Predicted = Literal["holds", "violated"]
+
+TREATMENTS: tuple[Treatment, ...] = ("left alone", "killed", "rescheduled")
+AUDIT = "gatekeeper.sh/operation=audit"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment of three cells.
+
+    How Gatekeeper was installed and got its pull policy, where its image is when the registry is cut, and
+    what is predicted of a pod that is left alone, of one whose container is killed, and of one that is
+    deleted and must start on the other node. `holds`: it serves admission (again) while the registry is away.
+    """
+
+    install: Literal["manifest", "chart"]
+    policy: Policy
+    image: Image
+    left_alone: Predicted
+    killed: Predicted
+    rescheduled: Predicted
+
+    @property
+    def name(self) -> str:
+        """Its name in test ids, such as Always-image_present."""
+        present = "image_present" if self.image == "on the node" else "image_absent"
+        return f"{self.policy.replace(' ', '_')}-{present}"
+
+    def predicted(self, treatment: Treatment) -> Predicted:
+        """Return what is predicted of a pod that gets this treatment."""
+        return {"left alone": self.left_alone, "killed": self.killed, "rescheduled": self.rescheduled}[treatment]
+
+    def issue(self, treatment: Treatment) -> str | None:
+        """Return the upstream issue behind a prediction; that an image which is nowhere cannot start is none."""
+        return ISSUE if self.policy == "Always" and self.predicted(treatment) == "violated" else None
+
+
+#                                                              left alone  killed      rescheduled
+ROWS = (
+    Row("manifest", "Always", "on the node",                   "holds",    "violated", "violated"),
+    Row("manifest", "Always", "not on the node",               "holds",    "violated", "violated"),
+    Row("manifest", "patched IfNotPresent", "on the node",     "holds",    "holds",    "holds"),
+    Row("manifest", "patched IfNotPresent", "not on the node", "holds",    "violated", "violated"),
+    Row("chart", "chart IfNotPresent", "on the node",          "holds",    "holds",    "holds"),
+    Row("chart", "chart IfNotPresent", "not on the node",      "holds",    "violated", "violated"),
+)  # fmt: skip
+"""The one table of predictions; the README shows it as `markdown()` gives it."""
+
+
+def rows(install: str) -> list[Row]:
+    """Return the rows of one installation method, which share a cluster."""
+    return [row for row in ROWS if row.install == install]
+
+
+def markdown() -> str:
+    """Return the table of predictions as the README shows it."""
+    lines = ["| pull policy | image | " + " | ".join(TREATMENTS) + " |", "|---" * (2 + len(TREATMENTS)) + "|"]
+    for row in ROWS:
+        cells = [row.policy, row.image, *(row.predicted(each) for each in TREATMENTS)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
+    """Go through one row: one cut of the registry, in which three webhook pods get one treatment each.
+
+    All pods are fresh, so that no back-off of the row before slows them. Which pod gets which treatment is
+    chosen by the seed. The audit pod's container is killed, too: the incident's report shows it failing.
+    """
+    image, workers = experiment.gatekeeper_image, experiment.cluster.workers
+    for node in workers:
+        pull(experiment.cluster.engine, node=node, image=image)
+    webhooks = experiment.restart_gatekeeper("IfNotPresent" if row.policy.startswith("patched") else shipped)
+    if row.image == "not on the node":
+        experiment.act(remove_image(image, workers))
+    killed, rescheduled, _left_alone = experiment.random.sample(webhooks, len(TREATMENTS))
+    with experiment.fault(cut_registry()):
+        experiment.act(kill_containers(killed))
+        experiment.act(kill_containers(selector=AUDIT))
+        experiment.act(reschedule_pod(rescheduled))
+        experiment.hold(WINDOW_SECONDS)
+    experiment.recovered(AFTER_SECONDS)
+
+
+@dataclass
+class Tried:
+    """A row that was gone through, and what kept it from its end, if anything did."""
+
+    row: Row
+    experiment: Experiment
+    error: HarnessError | None
+
+
+@dataclass
+class Cell:
+    """One treatment of a row, judged by the row's one history."""
+
+    tried: Tried
+    record: Record
+
+    def judge(self, treatment: Treatment) -> None:
+        """Claim what is predicted of the treatment, during the cut and after its end."""
+        row = self.tried.row
+        if treatment == "left alone":
+            self.claim(undisturbed(), expected=row.left_alone)
+            return
+        during = recovers_within(WINDOW_SECONDS, treatment)
+        self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment))
+        self.claim(recovers_after(AFTER_SECONDS, treatment))
+
+    def claim(self, check: Checked, *, expected: Predicted = "holds", issue: str | None = None) -> None:
+        """Claim something of the row, in this test's record."""
+        self.tried.experiment.claim(check, expected=expected, issue=issue, record=self.record)
+
+
+@pytest.fixture(scope="module")
+def shipped_policy(cluster: Cluster) -> PullPolicy:
+    """Return the pull policy with which Gatekeeper was installed, asked before a row changes it."""
+    return pull_policy(cluster)
+
+
+@pytest.fixture(scope="module")
+def tried(request: pytest.FixtureRequest, experiments: Experiments, shipped_policy: PullPolicy) -> Tried:
+    """Go through the row that is the parameter; an error is kept for the cells, so that each shows what was seen."""
+    row: Row = request.param
+    experiment = experiments(row.name)
+    try:
+        with experiment:
+            cut_off(experiment, row, shipped_policy)
+    except HarnessError as error:
+        return Tried(row, experiment, error)
+    return Tried(row, experiment, None)
+
+
+@pytest.fixture
+def cell(request: pytest.FixtureRequest, tried: Tried) -> Iterator[Cell]:
+    """Return a cell of the row, with a record of its own; raise what kept the row from its end."""
+    record = tried.experiment.record.of(request.node.name)
+    try:
+        if tried.error:
+            raise tried.error
+        yield Cell(tried, record)
+    finally:
+        tell(request.node, record)
