@@ -1,6 +1,7 @@
 """Leftovers of a private engine: what stays behind when its processes are killed, and its removal."""
 
 import contextlib
+import hashlib
 import json
 import re
 import shutil
@@ -13,9 +14,10 @@ from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
 from clusters.process import run
 
-__all__ = ["clear", "mounts"]
+__all__ = ["clear", "mounts", "shim_sockets"]
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
+_SHIM_SOCKETS = Path("/run/containerd/s")
 _PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2")
 _CLEAR_SECONDS = 90
 _GRACE_SECONDS = 3
@@ -37,6 +39,8 @@ def clear(layout: Layout) -> None:
     _remove_cgroups(layout)
     for bridge in _bridges(roots):
         run(["ip", "link", "delete", bridge], deadline, check=False)
+    for path in shim_sockets(layout, roots):
+        path.unlink()
     if shutil.which("iptables"):
         firewall.remove(layout.chain)
     for entry in layout.run.iterdir():
@@ -54,6 +58,17 @@ def mounts(below: Iterable[Path], mountinfo: Path = _MOUNTINFO) -> list[str]:
     roots = [root.resolve() for root in below]
     found = [point for point in points if any(root in Path(point).parents for root in roots)]
     return sorted(found, key=lambda point: point.count("/"), reverse=True)
+
+
+def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
+    """Return the sockets of shims of the engine's containers, which containerd puts where all engines' lie.
+
+    Their names are those of pkg/shim.SocketAddress in containerd: a digest of its address, Docker's
+    namespace and the container.
+    """
+    containers = [each.name for root in roots for each in (root / "docker" / "containers").glob("*")]
+    names = [hashlib.sha256(f"{layout.containerd_socket}/moby/{each}".encode()).hexdigest() for each in containers]
+    return [_SHIM_SOCKETS / each for each in names if (_SHIM_SOCKETS / each).exists()]
 
 
 def _gone(found: list[processes.Daemon], deadline: Deadline) -> None:

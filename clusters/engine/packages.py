@@ -83,9 +83,8 @@ def _install(packages: list[str]) -> None:
             run([*install, *packages], deadline, env=environment)
         if not program("docker"):  # a package of its own since Debian 13
             run([*install, _PROGRAMS["docker"]], deadline, env=environment)
-    new = sorted({link.name for link in _enabled() - enabled})
-    if new and shutil.which("systemctl"):
-        run(["systemctl", "disable", *new], deadline, check=False)
+    for link in _enabled() - enabled:
+        link.unlink()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import pytest
 from clusters.deadline import Deadline
 from clusters.engine import Engine, Layout, connect, find, leftovers, private, processes, stop_private
 from clusters.errors import CommandFailed, EngineUnavailable
+from clusters.locking import locked
 from clusters.process import run
 
 pytestmark = [
@@ -121,6 +122,7 @@ def _traces(layout: Layout) -> dict[str, object]:
         "processes": _daemons(layout) + processes.containers(layout),
         "mounts": leftovers.mounts([layout.run, layout.data]),
         "cgroups": processes.cgroup_parents(layout),
+        "sockets": leftovers.shim_sockets(layout, [layout.data]),
         "rules": [line for line in rules.splitlines() if layout.chain in line],
         "bridges": sorted(leftovers._bridges([layout.data])),
         "files": sorted(each.name for each in layout.run.iterdir() if each != layout.lock),
@@ -222,6 +224,20 @@ def test_two_runs_at_once_start_one_engine(engine: Engine, layout: Layout) -> No
     assert [len(processes.find(layout, program)) for program in ("dockerd", "containerd")] == [1, 1]
 
 
+def test_nothing_starts_while_another_run_holds_the_lock(engine: Engine, layout: Layout) -> None:
+    """Who starts or stops an engine is alone with it: everybody else waits."""
+    assert stop_private(layout=layout)
+    command: list[str | Path] = [sys.executable, "-c", _CONNECT, layout.name, layout.data, layout.run]
+    with contextlib.ExitStack() as stack:
+        with locked(str(layout.lock), _soon("the lock")):
+            waiting = stack.enter_context(subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True))
+            with pytest.raises(subprocess.TimeoutExpired):
+                waiting.wait(timeout=4)
+            daemons = _daemons(layout)
+        assert waiting.communicate(timeout=120)[0].strip() == engine.host
+    assert daemons == []
+
+
 @pytest.mark.parametrize("programs", [_DAEMONS, ("dockerd",), ("containerd",), ("dockerd", "containerd")], ids="-".join)
 def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, programs: tuple[str, ...]) -> None:
     """After kill -9 of daemons (and shims) the next run has an engine that can do everything again."""
@@ -251,17 +267,22 @@ def test_a_daemon_that_hangs_is_replaced(engine: Engine, layout: Layout, monkeyp
     assert not hung.alive()
 
 
-def test_stopping_leaves_nothing_but_images(engine: Engine, layout: Layout) -> None:
-    """No process, mount, cgroup, rule, bridge or socket is left; images are there at the next start."""
+@pytest.mark.parametrize("killed", [False, True], ids=["running", "killed"])
+def test_stopping_leaves_nothing_but_images(engine: Engine, layout: Layout, killed: bool) -> None:
+    """No process, mount, cgroup, rule, bridge or socket is left, also of an engine that was killed before."""
     _serve(engine, "server", "one", "--publish", "127.0.0.1::80")
     _serve(engine, "frozen", "one")
     engine.run(["pause", "frozen"], _soon("a frozen container"))
     assert all(_traces(layout).values())
+    if killed:
+        for each in _daemons(layout):
+            os.kill(each.pid, signal.SIGKILL)
     assert stop_private(layout=layout)
     assert _traces(layout) == {
         "processes": [],
         "mounts": [],
         "cgroups": [],
+        "sockets": [],
         "rules": [],
         "bridges": [],
         "files": [],

@@ -72,6 +72,20 @@ def test_missing_programs_are_installed_without_starting_daemons(bare: Path) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
+def test_a_unit_that_the_installation_enabled_does_not_start_at_boot(bare: Path) -> None:
+    """Debian's scripts enable what they install: that is taken back, and what was enabled before stays."""
+    wants = bare.parent / "systemd" / "multi-user.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "containerd.service").symlink_to("/lib/systemd/system/containerd.service")
+    _apt(bare, [*packages._PROGRAMS])
+    with (bare / "apt-get").open("a") as script:
+        for unit in ("docker.service", "containerd.service"):
+            script.write(f'case "$*" in *install*) /bin/ln -sf /lib/systemd/system/{unit} {wants}/{unit} ;; esac\n')
+    packages.ensure(Progress.quiet())
+    assert [each.name for each in wants.iterdir()] == ["containerd.service"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
 def test_what_apt_does_not_bring_is_named(bare: Path) -> None:
     """An installation that succeeds and yet brings no dockerd is an error that says so."""
     _apt(bare, ["docker"])
