@@ -21,6 +21,7 @@ from reports.redaction import redact
 __all__ = ["pytest_configure"]
 
 _DIRECTORY = "chaos-allure-directory"
+_PLAIN = (str, int, float, bool, type(None))
 _LARGE_BYTES = 256 * 1024
 
 
@@ -138,6 +139,7 @@ def _crashed(nodeid: str, message: str) -> TestResult:
 
 
 def _render(record: Record, item: pytest.Item, result: TestResult, logger: Any) -> None:
+    _name_objects(item, result)
     known = {parameter.name for parameter in result.parameters}
     shape = {name: value for name, value in record.cluster["shape"].items() if name not in known}
     result.parameters += [Parameter(name, str(value)) for name, value in shape.items()]
@@ -156,6 +158,15 @@ def _render(record: Record, item: pytest.Item, result: TestResult, logger: Any) 
     _attach(logger, result.uuid, "journal", Path(record.journal), "application/jsonl")
     for each in record.attachments:
         _attach(logger, result.uuid, each.name, Path(each.path), each.type)
+
+
+def _name_objects(item: pytest.Item, result: TestResult) -> None:
+    """Put the test's id in place of parameters that are objects: their repr is long, and changes with their fields."""
+    callspec = getattr(item, "callspec", None)
+    objects = {name for name, value in callspec.params.items() if not isinstance(value, _PLAIN)} if callspec else set()
+    if callspec and objects:
+        result.parameters = [each for each in result.parameters if each.name not in objects]
+        result.parameters.append(Parameter("case", callspec.id))
 
 
 def _steps(record: Record) -> list[TestStepResult]:

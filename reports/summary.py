@@ -132,7 +132,7 @@ def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
         claim.outcome,
         claim.name,
         f"{claim.expected} {(claim.issue or '').rpartition('/')[2]}".strip(),
-        next((_figure(name, value) for name, value in claim.figures.items()), ""),
+        next((_figure(name, value) for name, value in reversed(claim.figures.items())), ""),
         reason=claim.summary,
     )
 

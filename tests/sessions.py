@@ -53,7 +53,8 @@ def leave(request, tmp_path):
                         "healed_at": 1009.0, "heal_proof": "answers 200"}],
             "claims": [{"name": "pods ready within 60 s", "expected": "violated", "outcome": "violated",
                         "issue": "open-policy-agent/gatekeeper#3839", "summary": "0 of 4 ready after 60 s",
-                        "evidence": ["pod a: ImagePullBackOff"], "figures": {"recovered_seconds": 62.0}}],
+                        "evidence": ["pod a: ImagePullBackOff"],
+                        "figures": {"asked_seconds": 1.5, "recovered_seconds": 62.0}}],
             "attachments": [{"name": "registry log", "path": str(tmp_path / "large.log"), "type": "text/plain"},
                             {"name": "events", "path": str(tmp_path / "nowhere"), "type": "text/plain"}],
         } | changes
@@ -74,7 +75,8 @@ def test_pods_restart(leave, policy):
     """Restarted pods come back."""
     leave()
 
-def test_product(leave):
+@pytest.mark.parametrize("row", [object()], ids=["Always-present"])
+def test_product(leave, row):
     leave(claims=[CLAIM | {"outcome": "violated", "summary": "3 requests refused"}])
     raise InvariantViolated("3 requests refused")
 

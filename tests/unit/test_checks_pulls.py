@@ -12,7 +12,7 @@ NOT_ASKED = asked_no_registry(REPOSITORY)
 
 
 def cut() -> Told:
-    """A container that starts at 2 s, and a cut from 10 to 80 s; the registry's log is read to the end."""
+    """Return a container that starts at 2 s, and a cut from 10 to 80 s; the registry's log is read to the end."""
     return Told().event(2, "Started", "a").fault(9, 10, 80).log_read(5).log_read(90)
 
 

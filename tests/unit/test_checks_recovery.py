@@ -13,12 +13,12 @@ MOVED = recovers_within(60, "rescheduled")
 
 
 def cut(heal: float | None = 80.0) -> Told:
-    """A cut from 10 to 80 s, with admission asked all the time."""
+    """Return a cut from 10 to 80 s, with admission asked all the time."""
     return Told().fault(9, 10, heal).canaries(0, 90)
 
 
 def killed_and_back(ready: float, container: str = "c2") -> Told:
-    """A webhook pod that is killed at 15 s and serves again a second after it is Ready."""
+    """Return a webhook pod that is killed at 15 s and serves again a second after it is Ready."""
     return (
         cut()
         .pod(1, "a")
@@ -35,7 +35,7 @@ def killed_and_back(ready: float, container: str = "c2") -> Told:
 
 
 def killed_for_good() -> Told:
-    """A webhook pod that is killed at 15 s and then waits for its image."""
+    """Return a webhook pod that is killed at 15 s and then waits for its image."""
     return (
         cut()
         .pod(1, "a")
@@ -125,14 +125,12 @@ def test_one_of_two() -> None:
         (Told().fault(9, 20, 80).harm(15, "killed", "a").canaries(0, 90), "was not proved"),
         (cut(heal=60).harm(15, "killed", "a"), "lasted only 45.0 of 60 s"),
         (Told().fault(9, 10, None).harm(15, "killed", "a").canaries(0, 50), "lasted only"),
-        (Told().fault(9, 10, 80).harm(15, "killed", "a").canaries(0, 40), "asked only 50 times"),
+        (Told().fault(9, 10, 80).harm(15, "killed", "a").canaries(15, 20), "asked only 10 times"),
     ],
     ids=["nobody", "unproved", "proved-too-late", "cut-too-short", "recording-too-short", "too-few-questions"],
 )
 def test_undecided(told: Told, why: str) -> None:
     """Without harm, proof, time or enough questions, nothing is decided."""
-    if why == "asked only 50 times":
-        why, told = "asked only 10 times", Told().fault(9, 10, 80).harm(15, "killed", "a").canaries(15, 20)
     verdict = KILLED(told.recorded())
     assert verdict.outcome == "inconclusive"
     assert why in verdict.summary
@@ -204,13 +202,13 @@ def test_after_nothing(told: Told) -> None:
 
 
 def left_alone() -> Told:
-    """A webhook pod and the audit pod, both Ready, and a pod that is killed."""
+    """Return a webhook pod and the audit pod, both Ready, and a pod that is killed."""
     told = cut().pod(1, "a").pod(1, "audit", webhook=False).pod(1, "k").harm(15, "killed", "k")
     return told.pod(16, "k", ready=False, container="").reviews(0, 85, "a")
 
 
 def test_left_alone() -> None:
-    """Pods to which nothing was done, Ready and answering all the time, are undisturbed; the killed one is not theirs."""
+    """Pods to which nothing was done, Ready and answering all the time, are undisturbed."""
     verdict = undisturbed()(left_alone().recorded())
     assert verdict.outcome == "holds"
     assert verdict.figures["longest_silence_seconds"] == 1

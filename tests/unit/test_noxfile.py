@@ -132,7 +132,10 @@ def _told(place: Path) -> str:
         (["-s", "chaos", "--", "-k", "registry"], "scenarios -k registry\n"),
         (["-s", "chaos", "--", "-x", "scenarios/test_a.py::test_b[c]"], "-x scenarios/test_a.py::test_b[c]\n"),
         (["-s", "tests", "--", "-m", "not cluster"], "-m not cluster\n"),
-        (["-s", "lowest"], "tests/unit\n"),
+        (
+            ["-s", "lowest"],
+            "tests/unit --deselect tests/unit/test_contributing.py::test_examples_are_clean\n",
+        ),
     ],
 )
 def test_arguments_go_to_pytest(place: Path, arguments: list[str], told: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -36,12 +37,20 @@ def test_output() -> None:
 
 
 def test_stdin_is_text_or_a_file(tmp_path: Path) -> None:
-    """A command reads the text or the file it is given, and nothing from the terminal."""
+    """A command reads the text or the file it is given."""
     assert process.run(["cat"], soon(), stdin="text").stdout == "text"
     Path(tmp_path, "file").write_text("in the file")
     with Path(tmp_path, "file").open("rb") as file:
         assert process.run(["cat"], soon(), stdin=file).stdout == "in the file"
-    assert process.run(["cat"], soon()).stdout == ""
+
+
+def test_stdin_is_not_the_harness_own() -> None:
+    """A command that is given nothing reads nothing of what the harness was given."""
+    program = (
+        "from clusters.process import run; from clusters.deadline import Deadline\n"
+        "print(repr(run(['cat'], Deadline.after(5, 'cat')).stdout))\n"
+    )
+    assert process.run([sys.executable, "-c", program], soon(), stdin="secret").stdout == "''\n"
 
 
 def test_stderr_to_a_file() -> None:

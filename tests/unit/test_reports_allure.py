@@ -9,25 +9,19 @@ from tests.sessions import SCENARIOS, Session, run
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """One session with a test of every kind."""
-    return run(tmp_path_factory.mktemp("session"), SCENARIOS)
-
-
-@pytest.fixture(scope="module")
-def again(session: Session) -> Session:
+def again(every_kind: Session) -> Session:
     """Run one of the tests again in the same place, told to clean up before it begins."""
-    return run(session.results.parents[3], SCENARIOS, "-k", "Always", "--clean-alluredir")
+    return run(every_kind.results.parents[3], SCENARIOS, "-k", "restart and Always", "--clean-alluredir")
 
 
-def test_every_test_leaves_one_result(session: Session) -> None:
+def test_every_test_leaves_one_result(every_kind: Session) -> None:
     """Seven tests leave seven results, failed for the product's fault and broken for the harness's."""
-    statuses = {result["name"]: result["status"] for result in session.load("*-result.json")}
+    statuses = {result["name"]: result["status"] for result in every_kind.load("*-result.json")}
 
     assert statuses == {
         "test_pods_restart[Always]": "passed",
         "test_pods_restart[IfNotPresent]": "passed",
-        "test_product": "failed",
+        "test_product[Always-present]": "failed",
         "test_mended": "failed",
         "test_undecided": "broken",
         "test_harness": "broken",
@@ -35,9 +29,9 @@ def test_every_test_leaves_one_result(session: Session) -> None:
     }
 
 
-def test_steps_tell_phases_faults_and_claims_in_order(session: Session) -> None:
+def test_steps_tell_phases_faults_and_claims_in_order(every_kind: Session) -> None:
     """Phases and faults stand in the order of their real times, in milliseconds, the claims behind them."""
-    steps = session.result("test_pods_restart[Always]")["steps"]
+    steps = every_kind.result("test_pods_restart[Always]")["steps"]
 
     assert [(step["name"], step["status"], step["start"], step["stop"]) for step in steps] == [
         ("steady state", "passed", 1_000_000, 1_002_500),
@@ -46,31 +40,42 @@ def test_steps_tell_phases_faults_and_claims_in_order(session: Session) -> None:
         ("claim: pods ready within 60 s: violated (expected violated)", "passed", 1_072_000, 1_072_000),
     ]
     assert [step["name"] for step in steps[1]["steps"]] == ["observed: no request since", "healed: answers 200"]
-    assert steps[3]["parameters"] == [{"name": "recovered_seconds", "value": "62"}]
+    assert [(each["name"], each["value"]) for each in steps[3]["parameters"]] == [
+        ("asked_seconds", "1.5"),
+        ("recovered_seconds", "62"),
+    ]
 
 
-def test_what_did_not_end_is_not_shown_as_passed(session: Session) -> None:
+def test_parameter_that_is_an_object_is_told_by_the_id(every_kind: Session) -> None:
+    """An object's repr, which differs from run to run, is neither shown nor part of the history id."""
+    parameters = every_kind.result("test_product[Always-present]")["parameters"]
+
+    assert {"name": "case", "value": "Always-present"} in parameters
+    assert "object" not in str(parameters)
+
+
+def test_what_did_not_end_is_not_shown_as_passed(every_kind: Session) -> None:
     """A fault that was never healed is broken, and a phase that is not over has no verdict."""
-    harm, heal, _ = session.result("test_mended")["steps"]
+    harm, heal, _ = every_kind.result("test_mended")["steps"]
 
     assert (harm["name"], harm["status"], harm["stop"]) == ("cut registry, not healed", "broken", 1_003_000)
     assert (heal["name"], heal["status"], heal["stop"]) == ("heal: cut registry", "unknown", 1_009_000)
 
 
-def test_history_hangs_on_shape_and_not_on_names(session: Session, again: Session) -> None:
+def test_history_hangs_on_shape_and_not_on_names(every_kind: Session, again: Session) -> None:
     """Cluster name and seed are excluded: another run of the same test has the same history id."""
-    first, second = (one.result("test_pods_restart[Always]") for one in (session, again))
+    first, second = (one.result("test_pods_restart[Always]") for one in (every_kind, again))
     excluded = {each["name"] for each in first["parameters"] if each.get("excluded")}
 
     assert excluded == {"cluster", "seed"}
     assert {"kubernetes", "install", "policy"} <= {each["name"] for each in first["parameters"]}
     assert first["historyId"] == second["historyId"]
-    assert first["historyId"] != session.result("test_pods_restart[IfNotPresent]")["historyId"]
+    assert first["historyId"] != every_kind.result("test_pods_restart[IfNotPresent]")["historyId"]
 
 
-def test_result_is_filed_under_feature_and_story(session: Session) -> None:
+def test_result_is_filed_under_feature_and_story(every_kind: Session) -> None:
     """A result carries its file as feature, its test as story, and the upstream issue as a link."""
-    result = session.result("test_pods_restart[Always]")
+    result = every_kind.result("test_pods_restart[Always]")
     labels = {(label["name"], label["value"]) for label in result["labels"]}
 
     assert {("feature", "registry"), ("story", "pods restart")} <= labels
@@ -83,34 +88,34 @@ def test_result_is_filed_under_feature_and_story(session: Session) -> None:
     ]
 
 
-def test_attachments_hold_no_secret(session: Session) -> None:
+def test_attachments_hold_no_secret(every_kind: Session) -> None:
     """History, journal and logs are attached without their secrets; a large one is compressed."""
-    result = session.result("test_pods_restart[Always]")
+    result = every_kind.result("test_pods_restart[Always]")
 
-    assert b"cGxhbnRlZA" not in session.attachment(result, "history")
-    assert b"start_container" in session.attachment(result, "journal")
-    assert gzip.decompress(session.attachment(result, "registry log.gz")).count(b"Bearer <redacted>") == 20_000
-    assert b"No such file" in session.attachment(result, "events (missing)")
-    assert b"planted" not in b"".join(path.read_bytes() for path in session.results.iterdir())
+    assert b"cGxhbnRlZA" not in every_kind.attachment(result, "history")
+    assert b"start_container" in every_kind.attachment(result, "journal")
+    assert gzip.decompress(every_kind.attachment(result, "registry log.gz")).count(b"Bearer <redacted>") == 20_000
+    assert b"No such file" in every_kind.attachment(result, "events (missing)")
+    assert b"planted" not in b"".join(path.read_bytes() for path in every_kind.results.iterdir())
 
 
-def test_environment_tells_versions_seed_and_engine(session: Session) -> None:
+def test_environment_tells_versions_seed_and_engine(every_kind: Session) -> None:
     """environment.properties names what the run stood on."""
-    lines = (session.results / "environment.properties").read_text(encoding="utf-8").splitlines()
+    lines = (every_kind.results / "environment.properties").read_text(encoding="utf-8").splitlines()
 
     assert {"seed=7", "kubernetes=v1.36.3", "engine=docker 20.10.24", "install=manifest"} <= set(lines)
     assert any(line.startswith("python.allure-pytest=2.") for line in lines)
 
 
-def test_histories_lie_beside_the_results(session: Session) -> None:
+def test_histories_lie_beside_the_results(every_kind: Session) -> None:
     """The harness is told to write the run's histories into the run's directory."""
-    assert f"histories: {session.results.parent / 'experiments'}\n" in session.output
+    assert f"histories: {every_kind.results.parent / 'experiments'}\n" in every_kind.output
 
 
-def test_run_goes_to_a_fresh_directory(session: Session, again: Session) -> None:
+def test_run_goes_to_a_fresh_directory(every_kind: Session, again: Session) -> None:
     """A second run leaves the first one's results alone, even told to clean up, and moves the link."""
-    assert again.results != session.results
-    assert len(session.load("*-result.json")) == 7
+    assert again.results != every_kind.results
+    assert len(every_kind.load("*-result.json")) == 7
     assert len(again.load("*-result.json")) == 1
 
 
@@ -122,10 +127,10 @@ def test_collecting_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_crashed_worker_leaves_a_broken_result(tmp_path: Path) -> None:
-    """The test that takes its worker along is broken in the results; the other tests' are kept, in one table."""
+    """The test that takes its worker along is broken in the results; the others' are kept, though told to clean up."""
     crashing = SCENARIOS + "\ndef test_crash():\n    os.kill(os.getpid(), 9)\n"
 
-    session = run(tmp_path, crashing, "-n", "2")
+    session = run(tmp_path, crashing, "-n", "2", "--clean-alluredir")
     crashed = session.result("test_crash")
 
     assert session.status == 1

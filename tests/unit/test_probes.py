@@ -1,0 +1,228 @@
+"""Probes: what they write, and that a dead, late or silent one is never taken for good news."""
+
+import threading
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed
+from harness.errors import ProbeBroken
+from harness.history import Entry, History, read
+from harness.probes import Probe
+from harness.probes.admission import admission_canary, ask_replicas
+from harness.probes.objects import WATCHED, watch_objects
+from harness.probes.requests import follow_registry
+from tests.fakes.world import World
+
+
+def _beats(probe: Probe) -> None:
+    for _ in probe.every(0.01):
+        pass
+
+
+def _says_nothing(probe: Probe) -> None:
+    probe.stopping.wait()
+
+
+def soon(what: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    for _ in Deadline.after(5, "it").attempts(0.01, 0.05):
+        if what():
+            return
+    pytest.fail("it did not come true in 5 s")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.jsonl")
+    yield history
+    history.close()
+
+
+def entries(history: History, process: str, kind: str = "") -> list[Entry]:
+    """Return what is recorded of a process."""
+    found = (each for each in read(history.path).entries if each.process.startswith(process))
+    return [each for each in found if kind in ("", each.kind)]
+
+
+def test_healthy() -> None:
+    """A probe that beats is healthy, gives a first sign of life, and ends when it is told to."""
+    probe = Probe("p", _beats)
+    probe.start()
+    probe.first(Deadline.after(5, "a beat"))
+    probe.healthy()
+    probe.stop()
+
+
+def test_dead() -> None:
+    """A probe whose thread died is broken, with the reason, when it is asked and when it is stopped."""
+
+    def dies(probe: Probe) -> None:
+        probe.beat()
+        raise ValueError("bad luck")
+
+    probe = Probe("p", dies)
+    probe.start()
+    soon(lambda: not probe._thread.is_alive())
+    for ask in (probe.healthy, probe.stop, lambda: probe.first(Deadline.after(1, "a beat"))):
+        with pytest.raises(ProbeBroken, match="bad luck"):
+            ask()
+
+
+def test_ended_by_itself() -> None:
+    """A probe that stops asking without being told to is broken."""
+    probe = Probe("p", lambda probe: probe.beat())
+    probe.start()
+    soon(lambda: not probe._thread.is_alive())
+    with pytest.raises(ProbeBroken, match="ended by itself"):
+        probe.healthy()
+
+
+def test_late() -> None:
+    """A probe without a sign of life for too long is broken; once it is stopped it need not beat any more."""
+    probe = Probe("p", _says_nothing, late_after=0.05)
+    probe.start()
+    with pytest.raises(ProbeBroken, match="nothing"):
+        probe.first(Deadline.after(0.1, "a beat"))
+    with pytest.raises(ProbeBroken, match="sign of life"):
+        probe.healthy()
+    probe.stop()
+    probe.healthy()
+
+
+def test_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that cannot be stopped is told, not waited for without end."""
+    monkeypatch.setattr("harness.probes._STOP_SECONDS", 0.05)
+    release = threading.Event()
+
+    def stays(_: Probe) -> None:
+        release.wait()
+
+    probe = Probe("p", stays)
+    probe.start()
+    with pytest.raises(ProbeBroken, match="still asking"):
+        probe.stop()
+    release.set()
+
+
+def test_fixed_schedule() -> None:
+    """The moments of an open loop are evenly spaced, also when the asker was late once."""
+    moments: list[float] = []
+    hindrance = threading.Event()
+
+    def asks(probe: Probe) -> None:
+        for due in probe.every(0.02):
+            moments.append(due)
+            hindrance.wait(0.1 if len(moments) == 3 else 0)
+
+    probe = Probe("p", asks)
+    probe.start()
+    soon(lambda: len(moments) > 12)
+    probe.stop()
+    gaps = {round(later - earlier, 6) for earlier, later in pairwise(moments)}
+    assert gaps == {0.02}
+
+
+def test_canary(cluster: Cluster, world: World, history: History) -> None:
+    """The canary is ok while Gatekeeper denies what it must, and fails when it cannot be called."""
+    probe = admission_canary(cluster, history, rate=50)
+    probe.start()
+    soon(lambda: entries(history, "canary", "ok"))
+    world.denies = False
+    soon(lambda: entries(history, "canary", "fail"))
+    probe.stop()
+    assert entries(history, "canary", "fail")[0].value == {"status": 500, "said": "failed calling webhook"}
+
+
+def test_canary_without_an_answer(tmp_path: Path, world: World, history: History) -> None:
+    """An API server that is away gives answers that are unknown, neither good nor bad."""
+    with world.cluster(tmp_path) as cluster:
+        pass
+    probe = admission_canary(cluster, history, rate=50)
+    probe.start()
+    soon(lambda: entries(history, "canary", "info"))
+    probe.stop()
+    assert not entries(history, "canary", "ok")
+    assert not entries(history, "canary", "fail")
+
+
+def test_replicas(cluster: Cluster, world: World, history: History) -> None:
+    """Each webhook pod is asked by itself, and its uid stands beside its answer."""
+    world.pod("a", "w-worker")
+    world.pod("b", "w-worker2", container="c2")
+    probe = ask_replicas(cluster, history, every=0.02)
+    probe.start()
+    soon(lambda: entries(history, "replica a", "ok") and entries(history, "replica b", "ok"))
+    world.denies = False
+    soon(lambda: entries(history, "replica a", "fail"))
+    probe.stop()
+    assert entries(history, "replica a", "ok")[0].value["uid"] == "uid-a"
+
+
+def test_objects(cluster: Cluster, world: World, history: History) -> None:
+    """What the watch sees stands in the history without managedFields, gaps too."""
+    world.pod("a", "w-worker")["metadata"]["managedFields"] = [{}]
+    probe = next(each for each in watch_objects(cluster, history) if each.name == "watch pods")
+    probe.start()
+    soon(lambda: [each for each in entries(history, "watch pods") if each.f == "GAP"])
+    probe.stop()
+    seen = entries(history, "watch pods", "change")
+    assert seen[0].f == "LISTED"
+    assert seen[0].value["object"]["metadata"]["name"] == "a"
+    assert "managedFields" not in seen[0].value["object"]["metadata"]
+    assert next(each.value["why"] for each in seen if each.f == "GAP") == "ended"
+
+
+def test_objects_are_all_watched(cluster: Cluster, history: History) -> None:
+    """There is one probe for each kind of object."""
+    assert [each.name for each in watch_objects(cluster, history)] == [f"watch {name}" for name in WATCHED]
+
+
+def test_requests(cluster: Cluster, world: World, history: History) -> None:
+    """Each request that the registry logs stands in the history once, also when it is read again."""
+    assert cluster.registry
+    probe = follow_registry(cluster.registry, history, every=0.02)
+    probe.start()
+    world._curl("w-worker", [])
+    soon(lambda: len(entries(history, "registry", "ok")) > 3)
+    world._curl("w-worker", [])
+    soon(lambda: len(entries(history, "registry", "info")) == 2)
+    read_now = len(entries(history, "registry", "ok"))
+    soon(lambda: len(entries(history, "registry", "ok")) > read_now + 2)
+    probe.stop()
+    found = entries(history, "registry", "info")
+    assert [each.value["path"] for each in found] == ["/v2/", "/v2/"]
+    assert found[0].value["time"] == pytest.approx(found[0].wall, abs=5)
+
+
+def test_requests_cannot_be_read(
+    cluster: Cluster, world: World, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that cannot be read is told; it is not taken for a log without requests."""
+
+    def fails(_: list[str]) -> object:
+        raise CommandFailed("no such container")
+
+    monkeypatch.setattr(world, "answer", fails)
+    assert cluster.registry
+    probe = follow_registry(cluster.registry, history, every=0.02)
+    probe.start()
+    soon(lambda: entries(history, "registry", "info"))
+    probe.stop()
+    assert not entries(history, "registry", "ok")
+    assert "no such container" in entries(history, "registry")[0].value["said"]
