@@ -21,14 +21,12 @@ from harness.faults import Fault
 from harness.history import History, read
 from harness.journal import Journal
 from harness.probes import Probe
-from harness.probes.admission import admission_canary, ask_replicas
-from harness.probes.objects import watch_objects
-from harness.probes.requests import follow_registry
+from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Phase, Record
 from harness.restart import PullPolicy, restart_gatekeeper
 from harness.verdict import Check, Claim, Verdict
 
-__all__ = ["EXPERIMENT", "FAULT", "Experiment", "default_probes"]
+__all__ = ["EXPERIMENT", "FAULT", "Experiment"]
 
 EXPERIMENT = "experiment"
 """The process, in a history, of the experiment's own marks."""
@@ -39,17 +37,6 @@ FAULT = "fault"
 _PROVE_SECONDS = 45.0
 _SERVING_SECONDS = 300.0
 _FIRST_SECONDS = 20.0
-
-
-def default_probes(cluster: Cluster, history: History) -> list[Probe]:
-    """Return the probes of every experiment on Gatekeeper: objects, admission, each replica, the registry's log."""
-    registry = [follow_registry(cluster.registry, history)] if cluster.registry else []
-    return [
-        *watch_objects(cluster, history),
-        admission_canary(cluster, history),
-        ask_replicas(cluster, history),
-        *registry,
-    ]
 
 
 class Experiment:
@@ -86,7 +73,7 @@ class Experiment:
         name: str,
         seed: int,
         progress: Progress | None = None,
-        probes: Callable[[Cluster, History], Sequence[Probe]] = default_probes,
+        probes: Callable[[Cluster, History], Sequence[Probe]] = usual_probes,
     ) -> None:
         """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
         directory.mkdir(parents=True)
@@ -154,6 +141,15 @@ class Experiment:
         """Deal a blow and return the proof that it hit; what it leaves to heal is healed when the experiment ends."""
         proof, _ = self._open.enter_context(self._harm(fault))
         return proof
+
+    def probe(self, probe: Probe) -> None:
+        """Start one more probe, beside those of every experiment, and wait for its first sign of life.
+
+        Raises ProbeBroken if there is none in time.
+        """
+        probe.start()
+        self._probes.append(probe)
+        probe.first(Deadline.after(_FIRST_SECONDS, "a first sign of life"))
 
     def hold(self, seconds: float) -> None:
         """Let things be as they are for `seconds`; raise ProbeBroken as soon as a probe is."""

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ Experiments = Callable[[str], Experiment]
 """What the fixture `experiments` is: makes an experiment by its name, to be opened by `with`."""
 
 _SESSION = pytest.StashKey[Session]()
+_SEED = "chaos-seed"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
 
@@ -60,8 +62,9 @@ def pytest_configure(config: pytest.Config) -> None:
         Shape.parse(asked, "options")
     except BadScenario as error:
         raise pytest.UsageError(*error.problems) from error
+    option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
     if option.seed is None:
-        option.seed = secrets.randbelow(2**32)  # before xdist hands the options to its workers
+        option.seed = secrets.randbelow(2**32)
     stream = os.fdopen(os.dup(2), "w", buffering=1)  # pytest captures what is written to the original
     config.add_cleanup(stream.close)
     config.stash[_SESSION] = Session(
@@ -84,36 +87,52 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Find every file's shape before a cluster is touched; deselect what the options contradict.
 
-    Raises UsageError with all problems of all files at once.
+    All problems of all files are told at once, as a usage error. A worker of xdist cannot end with one: it runs
+    nothing and leaves them to the controller.
     """
     session = config.stash[_SESSION]
-    session.shapes, contradicted, problems = shapes_of(items, session.asked)
-    if problems:
-        raise pytest.UsageError(*problems)
-    if contradicted:
+    session.shapes, contradicted, session.problems = shapes_of(items, session.asked)
+    if session.problems and not hasattr(config, "workerinput"):
+        raise pytest.UsageError(*session.problems)
+    if session.problems:
+        items.clear()
+    elif contradicted:
         config.hook.pytest_deselected(items=contradicted)
         items[:] = [item for item in items if item not in contradicted]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Give the controller, or the terminal, what is to be told of kept clusters."""
+    """Leave nothing of this process but what is kept; tell the controller of xdist what there is to tell."""
     mine = session.config.stash[_SESSION]
     mine.close()
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["chaos-kept"] = mine.kept
+        output["chaos"] = {"kept": mine.kept, "problems": mine.problems}
+    elif mine.problems:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: object) -> None:
+def pytest_configure_node(node: Any) -> None:
+    """Give a worker of xdist the run's seed: options that a hook has changed do not reach it."""
+    node.workerinput[_SEED] = node.config.stash[_SESSION].seed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of xdist has to tell."""
-    kept = getattr(node, "workeroutput", {}).get("chaos-kept", [])
-    node.config.stash[_SESSION].kept += kept  # type: ignore[attr-defined]  # xdist is not typed
+    told = getattr(node, "workeroutput", {}).get("chaos", {})
+    session = node.config.stash[_SESSION]
+    session.kept += told.get("kept", [])
+    session.problems += told.get("problems", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell how to use, and how to remove, the clusters that were kept."""
-    for line in dict.fromkeys(config.stash[_SESSION].kept):
+    """Tell how to use, and how to remove, the clusters that were kept, and what workers could not run."""
+    session = config.stash[_SESSION]
+    for line in dict.fromkeys(session.problems):
+        terminalreporter.write_line(f"ERROR: {line}", red=True)
+    for line in dict.fromkeys(session.kept):
         terminalreporter.write_line(line)
 
 

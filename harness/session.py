@@ -31,8 +31,8 @@ Keep = Literal["never", "on-failure", "always"]
 class Session:
     """One pytest process; under xdist there are several, each with clusters of its own.
 
-    `asked` are the fields of Shape that options set; `shapes` are those of the collected files. `kept` are
-    lines that tell how to use the clusters that are kept, and how to remove them.
+    `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems`
+    what is wrong with them. `kept` are lines that tell how to use and to remove the clusters that are kept.
     """
 
     seed: int
@@ -43,6 +43,7 @@ class Session:
     progress: Progress
     owner: Owner = field(default_factory=Owner.mine)
     shapes: dict[Path, Shape] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
     def connect(self) -> Engine:

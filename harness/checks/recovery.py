@@ -1,5 +1,6 @@
 """Recovery: checks on how pods come back, in phases: harmed, pull asked, started, Ready, serving admission again."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -45,10 +46,11 @@ class Recovery:
         reasons = f" ({', then '.join(self.waited_for)})" if self.waited_for else ""
         return f"{self.pod} on {self.node}, {self.harm.how}: {', '.join(told)}{reasons}"
 
-    def figures(self) -> dict[str, float]:
-        """Return the phases that were seen, in seconds since the harm."""
-        moments = {"asked": self.asked, "started": self.started, "ready": self.ready, "serving": self.serving}
-        return {f"{name}_seconds": round(at - self.harm.at, 3) for name, at in moments.items() if at is not None}
+    def figures(self, until: float = math.inf) -> dict[str, float]:
+        """Return the phases that were seen `until` then, in seconds since the harm, the last one first."""
+        moments = {"serving": self.serving, "ready": self.ready, "started": self.started, "asked": self.asked}
+        seen = {name: at for name, at in moments.items() if at is not None and at <= until}
+        return {f"{name}_seconds": round(at - self.harm.at, 3) for name, at in seen.items()}
 
 
 def recoveries(reading: Reading, how: str) -> list[Recovery]:
@@ -155,13 +157,14 @@ def _recovery(reading: Reading, harm: Harm, uid: str, life: Life | None) -> Reco
 
 
 def _within(reading: Reading, found: Recovery, seconds: float, during: str) -> Verdict:
-    harm, told, figures = found.harm, (found.phases, *filter(None, [found.error])), found.figures()
-    span = _around(reading, during, harm.at)
+    harm, told = found.harm, (found.phases, *filter(None, [found.error]))
+    limit = harm.at + seconds
+    span, figures = _around(reading, during, harm.at), found.figures(limit)
     if span is None:
         return Verdict("inconclusive", f"{during} was not proved when {harm.pod} was {harm.how}", told, figures)
     if harm.how == "rescheduled" and found.node == harm.node:
         return Verdict("inconclusive", f"{found.pod} came to the node {harm.node}, too, not to another", told, figures)
-    limit, lasted = harm.at + seconds, span.healing if span.healing is not None else reading.end
+    lasted = span.healing if span.healing is not None else reading.end
     if found.serving is not None and found.serving <= min(limit, lasted):
         took = found.serving - harm.at
         return Verdict("holds", f"{found.pod} serves again {took:.1f} s after it was {harm.how}", told, figures)
@@ -182,7 +185,7 @@ def _after(reading: Reading, found: Recovery, seconds: float, end: float) -> Ver
     if found.serving is not None and found.serving <= end + seconds:
         took = max(0.0, found.serving - end)
         words = f"{found.pod} serves again {took:.1f} s after the end" if took else f"{found.pod} served before the end"
-        return Verdict("holds", words, (found.phases,), {**found.figures(), "after_heal_seconds": round(took, 3)})
+        return Verdict("holds", words, (found.phases,), {"after_heal_seconds": round(took, 3), **found.figures()})
     if reading.end < end + seconds:
         return Verdict(
             "inconclusive", f"{found.pod} was watched for only {reading.end - end:.1f} s after the end", (found.phases,)

@@ -250,11 +250,10 @@ class _Api(BaseHTTPRequestHandler):
         query = parse_qs(url.query)
         if "watch" in query:
             self._answer(200, None)
-        elif url.path == _PODS:
-            items = list(world.pods.values())
-            self._answer(
-                200, {"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": items}
-            )
+        elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, "/api/v1/nodes", _PODS.replace("pods", "events")):
+            items = {_PODS: list(world.pods.values()), _DEPLOYMENTS: [world.deployment()], _SLICES: [world.slice()]}
+            found = {"apiVersion": "v1", "kind": "List", "metadata": _VERSION, "items": items.get(url.path, [])}
+            self._answer(200, found)
         elif url.path.startswith("/api/v1/nodes/"):
             self._answer(200, {"spec": {"unschedulable": url.path.rpartition("/")[2] in world.cordoned}})
         else:

@@ -69,12 +69,12 @@ def test_gatekeeper_serves_when_its_chart_installed_it(build: Callable[..., Clus
 
 def test_deleting_a_cluster_leaves_nothing(build: Callable[..., Cluster], engine: Engine) -> None:
     """No container, network, volume, image name or file is left, and deleting twice is no error."""
-    before = everything(engine)
     cluster = build(_BARE)
-    assert everything(engine) != before
+    things = [each for each in of_run(engine, cluster.run) if each.labels["chaos-harness.cluster"] == cluster.name]
+    assert len(traces(engine, things)) == 5  # node, registry, network, a volume each
     delete(cluster)
     delete(cluster)
-    assert (everything(engine), cluster.directory.exists()) == (before, False)
+    assert (traces(engine, things), cluster.directory.exists()) == ([], False)
 
 
 def test_two_clusters_come_up_at_once(build: Callable[..., Cluster]) -> None:
@@ -94,13 +94,12 @@ def test_nodes_that_do_not_boot_leave_their_logs_and_nothing_else(
     """The error names kind's action and the logs' place, where the container's last words are."""
     images = ensure(engine, _BARE, Progress.quiet())
     assert images.registry
-    before = everything(engine)
     with pytest.raises(ClusterUnavailable, match="could not create the nodes with kind") as caught:
         build(_BARE, images=dataclasses.replace(images, node=images.registry), logs=tmp_path)
     (logs,) = tmp_path.iterdir()
     assert f"logs: {logs}" in str(caught.value)
     assert list(logs.glob("*-control-plane.log"))
-    assert everything(engine) == before
+    assert not inventory(engine, soon(), cluster=logs.name)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -116,7 +115,13 @@ def test_an_interrupted_creation_removes_itself(engine: Engine, number: signal.S
     assert of_run(engine, run) == []
 
 
-def everything(engine: Engine) -> dict[str, list[str]]:
-    """Return what containers, networks, volumes and image names the engine has, whoever made them."""
-    lists = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"], ["images", "--format", "{{.Repository}}"])
-    return {words[0]: sorted(engine.run(words, soon()).stdout.split()) for words in lists}
+def traces(engine: Engine, things: list[Thing]) -> list[str]:
+    """Return which of `things`, of the volumes they mount and of the names pushed to their ports are in the engine."""
+    mounts = [mount for each in things for mount in each.attributes.get("Mounts", [])]
+    ids = {each.id for each in things} | {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
+    ports = {f"127.0.0.1:{port}/" for each in things for port in each.host_ports}
+    lists = (["ps", "--all", "--no-trunc"], ["network", "ls", "--no-trunc"], ["volume", "ls"])
+    there = [engine.run([*words, "--quiet"], soon()).stdout for words in lists]
+    names = engine.run(["images", "--format", "{{.Repository}}"], soon()).stdout.split()
+    pushed = [name for name in names if any(name.startswith(port) for port in ports)]
+    return [each for text in there for each in text.split() if each in ids] + pushed

@@ -25,31 +25,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 
-_PROGRAM = """
-package main
-
-import ("fmt"; "net"; "os"; "strings"; "time")
-
-func main() {
-	switch os.Args[1] {
-	case "serve":
-		listener, _ := net.Listen("tcp", ":80")
-		for {
-			connection, _ := listener.Accept()
-			connection.Read(make([]byte, 4096))
-			fmt.Fprint(connection, "HTTP/1.0 200 OK\\r\\n\\r\\nserved")
-			connection.Close()
-		}
-	case "dial":
-		if _, err := net.DialTimeout("tcp", os.Args[2], 5*time.Second); err != nil { fmt.Println(err); os.Exit(1) }
-	case "capabilities":
-		status, _ := os.ReadFile("/proc/self/status")
-		for _, line := range strings.Split(string(status), "\\n") {
-			if strings.HasPrefix(line, "CapEff") { fmt.Println(strings.Fields(line)[1]) }
-		}
-	}
-}
-"""
 _IMAGE = "chaos-harness-test/tiny"
 _DAEMONS = ("dockerd", "containerd", "containerd-shim-runc-v2")
 _CONNECT = """
@@ -59,6 +34,7 @@ from clusters.engine import Layout, connect
 print(connect("private", layout=Layout(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))).host)
 """
 _ROOT = Path(__file__).parents[2]
+_PROGRAM = _ROOT / "tests" / "fakes" / "tiny.go"
 
 
 def _soon(what: str) -> Deadline:
@@ -79,7 +55,7 @@ def layout() -> Iterator[Layout]:
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a program that needs nothing from its image, and the Dockerfile of an image with nothing else."""
     directory = tmp_path_factory.mktemp("context")
-    (directory / "main.go").write_text(_PROGRAM)
+    shutil.copy(_PROGRAM, directory / "main.go")
     environment = {"CGO_ENABLED": "0", "GOFLAGS": ""}
     run(["go", "build", "-o", "tiny", "main.go"], _soon("go"), cwd=directory, env=environment)
     (directory / "Dockerfile").write_text('FROM scratch\nCOPY tiny /tiny\nENTRYPOINT ["/tiny"]\n')

@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from harness import experiment
+from harness.checks import reading
 from harness.checks.reading import Reading
 from harness.checks.recovery import recoveries, recovers_after, recovers_within, undisturbed
+from harness.faults import targets
+from harness.probes import admission, objects, requests
 from tests.fakes.histories import Told
 
 KILLED = recovers_within(60, "killed")
@@ -257,3 +261,13 @@ def test_pure() -> None:
     """The same history gives the same verdict again, whether or not its last line is cut off."""
     recorded = killed_and_back(30).recorded()
     assert KILLED(recorded) == KILLED(recorded) == KILLED(replace(recorded, truncated=True))
+
+
+def test_names_of_processes() -> None:
+    """The names by which a history is read are those under which experiment, faults and probes write."""
+    assert f"{experiment.FAULT} " == reading._FAULT
+    assert reading._HARM == targets.HARM
+    assert f"{admission.CANARY} " == reading._CANARY
+    assert f"{admission.REPLICA} " == reading._REPLICA
+    assert reading._REGISTRY == requests.REGISTRY
+    assert {"watch pods", "watch events", "watch endpointslices"} <= {f"watch {name}" for name in objects.WATCHED}

@@ -3,22 +3,32 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from clusters.cluster import Cluster
 from harness import journal
 from harness.checks import Checked
-from harness.errors import DeadlineExceeded, FaultNotApplied, Inconclusive, InvariantViolated, ProbeBroken
-from harness.experiment import Experiment, default_probes
+from harness.errors import (
+    CommandFailed,
+    DeadlineExceeded,
+    FaultNotApplied,
+    Inconclusive,
+    InvariantViolated,
+    ProbeBroken,
+)
+from harness.experiment import Experiment
+from harness.faults.images import remove_image
 from harness.faults.pods import uncordon
 from harness.faults.registry import cut_registry
 from harness.history import History, Recorded, read
 from harness.journal import Journal, Undo
 from harness.probes import Probe
+from harness.probes.usual import usual_probes
 from harness.restart import pull_policy
 from harness.verdict import Outcome, Verdict
-from tests.fakes.world import World
+from tests.fakes.world import IMAGE, World
 
 
 @pytest.fixture
@@ -149,22 +159,27 @@ def test_faded(make: Callable[..., Experiment], world: World) -> None:
 def test_act(make: Callable[..., Experiment], world: World) -> None:
     """What a blow leaves to heal is healed when the experiment ends, newest first, and not proved again before."""
     with make() as experiment:
-        assert "is exited" in experiment.act(cut_registry())
-        experiment.act(cut_registry("drop"))
+        assert "does not list" in experiment.act(remove_image(IMAGE, ["w-worker"]))
+        experiment.act(cut_registry())
+        world.images["w-worker"].add(IMAGE)
         assert not world.running
-        world.rules.clear()
     assert world.running
-    assert phases(experiment)[-2:] == ["heal: cut registry", "heal: cut registry"]
+    assert phases(experiment)[-2:] == ["heal: cut registry", "heal: remove image"]
 
 
 def test_one_heal_that_fails(make: Callable[..., Experiment], world: World) -> None:
     """A healing that fails does not keep the rest from being healed; its undo stays in the journal."""
-    with pytest.raises(Exception, match="is paused"), make() as experiment:
-        experiment.act(cut_registry("stop"))
-        world.rules["w-worker"] = []
-        experiment.act(cut_registry("drop", nodes=["w-worker"])) if world.running else world.paused.add("w-worker")
-        experiment._open.callback(lambda: uncordon(experiment.cluster.engine, control_plane="w-worker", node="x"))
-    assert world.running
+    experiment = make()
+    with pytest.raises(CommandFailed, match="is paused"), experiment:
+        _remove_then_drop(experiment, world)
+    assert IMAGE in world.images["w-worker2"]
+    assert [each.action for each in journal.pending(Path(experiment.record.journal))] == ["registry.drop_no_more"]
+
+
+def _remove_then_drop(experiment: Experiment, world: World) -> None:
+    experiment.act(remove_image(IMAGE, ["w-worker2"]))
+    experiment.act(cut_registry("drop", nodes=["w-worker"]))
+    world.paused.add("w-worker")
 
 
 def test_closed(make: Callable[..., Experiment]) -> None:
@@ -198,7 +213,9 @@ def test_not_recovered(make: Callable[..., Experiment], world: World) -> None:
         ("inconclusive", "violated", Inconclusive),
     ],
 )
-def test_claims(make: Callable[..., Experiment], outcome: Outcome, expected: str, error: type[Exception]) -> None:
+def test_claims(
+    make: Callable[..., Experiment], outcome: Outcome, expected: Literal["holds", "violated"], error: type[Exception]
+) -> None:
     """A verdict that is not the expected one raises, and stands in the record all the same."""
     with make() as experiment:
         with pytest.raises(error):
@@ -223,17 +240,17 @@ def test_broken_probe(make: Callable[..., Experiment]) -> None:
         probe.stopping.wait(0.05)
         raise ValueError("bad luck")
 
-    with pytest.raises(ProbeBroken), make(probes=lambda *_: [Probe("p", dies)]) as experiment:
-        with pytest.raises(ProbeBroken):
-            experiment.hold(5)
-        with pytest.raises(ProbeBroken):
-            experiment.claim(found("holds"))
+    experiment = make(probes=lambda *_: [Probe("p", dies)])
+    with pytest.raises(ProbeBroken), experiment:
+        experiment.hold(5)
+    with pytest.raises(ProbeBroken):
+        experiment.claim(found("holds"))
     assert experiment.record.claims == []
 
 
 def test_evidence(make: Callable[..., Experiment]) -> None:
     """With the usual probes, pods and the registry's log are written beside the history."""
-    with make(probes=default_probes) as experiment, experiment.fault(cut_registry("503")):
+    with make(probes=usual_probes) as experiment, experiment.fault(cut_registry("503")):
         experiment.hold(3)
     written = {each.name: Path(each.path).read_text(encoding="utf-8") for each in experiment.record.attachments}
     assert "fault 1: cut registry: observed" in written["registry log"]

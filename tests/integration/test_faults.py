@@ -1,0 +1,221 @@
+"""Faults on a real cluster: each bites and is healed, a no-op is found out, and a killed harness leaves what heals."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.deadline import Deadline
+from clusters.engine import connect
+from clusters.images import ensure
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.serving import wait_serving
+from clusters.shape import Shape
+from harness import journal
+from harness.checks.pulls import asked_registry, no_request_during
+from harness.checks.recovery import recovers_within, undisturbed
+from harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
+from harness.experiment import Experiment
+from harness.faults import Fault
+from harness.faults.containers import _Killed, kill_containers
+from harness.faults.images import images_of, remove_image
+from harness.faults.pods import _Rescheduled, reschedule_pod
+from harness.faults.registry import _Dropped, _Stopped, _Unavailable, cut_registry
+from harness.history import read
+from harness.restart import restart_gatekeeper
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+AUDIT = "gatekeeper.sh/operation=audit"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    progress = Progress.terminal()
+    engine, shape, owner = connect(progress=progress), Shape(), Owner.mine()
+    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
+    yield cluster
+    delete(cluster)
+
+
+@pytest.fixture
+def make(cluster: Cluster, tmp_path: Path) -> Callable[[], Experiment]:
+    return lambda: Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=Progress.terminal())
+
+
+def webhooks(cluster: Cluster) -> list[str]:
+    """Return the names of the webhook pods, when all of them serve."""
+    return wait_serving(cluster, Deadline.after(180, "Gatekeeper to serve"))
+
+
+CUTS: dict[str, tuple[Callable[[Cluster], Fault], str]] = {
+    "stop": (lambda _: cut_registry("stop"), "is exited"),
+    "drop": (lambda cluster: cut_registry("drop", nodes=cluster.workers[:1]), "dropped"),
+    "503": (lambda _: cut_registry("503"), "with status 503"),
+    "image": (lambda cluster: remove_image(image(cluster), cluster.workers[:1]), "does not list"),
+}
+
+
+def image(cluster: Cluster) -> str:
+    """Return Gatekeeper's image by the name that nodes have for it."""
+    found = images_of(cluster, cluster.workers[0], Deadline.after(30, "the images"))
+    return next(each for each in found if "openpolicyagent/gatekeeper:" in each)
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_cuts(cluster: Cluster, make: Callable[[], Experiment], name: str) -> None:
+    """Each fault on the registry and on images proves that it bites, and that it is healed."""
+    fault, proof = CUTS[name]
+    with make() as experiment:
+        assert proof in experiment.act(fault(cluster))
+        assert journal.pending(cluster.directory / "journal.jsonl")
+    assert journal.pending(Path(experiment.record.journal)) == []
+    assert experiment.record.faults[0].healed_at
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        (_Stopped, lambda _: cut_registry("stop")),
+        (_Dropped, lambda _: cut_registry("drop")),
+        (_Unavailable, lambda _: cut_registry("503")),
+        (_Rescheduled, lambda cluster: reschedule_pod(webhooks(cluster)[0])),
+    ],
+    ids=["stop", "drop", "503", "reschedule"],
+)
+def test_no_op(
+    cluster: Cluster,
+    make: Callable[[], Experiment],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Fault],
+    fault: Callable[[Cluster], Fault],
+) -> None:
+    """A fault that was turned into a no-op is FaultNotApplied, not green."""
+    monkeypatch.setattr("harness.experiment._PROVE_SECONDS", 8.0)
+    monkeypatch.setattr(kind, "inject", lambda *_: None)
+    with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(fault(cluster)):
+        pytest.fail("the block was entered")
+
+
+def test_kill_that_does_nothing(
+    cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill that kills nobody is FaultNotApplied: the node still runs the container."""
+    monkeypatch.setattr("harness.experiment._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr(_Killed, "_kill", lambda *_: None)
+    with pytest.raises(FaultNotApplied, match="to be dead"), make() as experiment:
+        experiment.act(kill_containers(webhooks(cluster)[0]))
+
+
+def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """With the registry there, a killed container and a rescheduled pod come back; inverted claims are refused."""
+    restart_gatekeeper(cluster, Deadline.after(180, "fresh pods"))
+    with make() as experiment:
+        killed, moved, _ = webhooks(cluster)
+        with experiment.fault(remove_nothing()):
+            experiment.act(kill_containers(killed))
+            experiment.act(kill_containers(selector=AUDIT))
+            assert "replaces it on" in experiment.act(reschedule_pod(moved))
+            experiment.hold(45)
+        assert experiment.recovered()
+    during = {"during": "remove nothing"}
+    for check in (recovers_within(45, "killed", **during), recovers_within(45, "rescheduled", **during)):
+        assert "asked_seconds" in experiment.claim(check).figures
+        with pytest.raises(InvariantViolated, match="no longer reproduces"):
+            experiment.claim(check, expected="violated", issue="gatekeeper#3839")
+    with pytest.raises(InvariantViolated):
+        experiment.claim(undisturbed(**during), expected="violated")
+    experiment.claim(undisturbed(**during))
+    with pytest.raises(InvariantViolated):
+        experiment.claim(recovers_within(0.5, "killed", **during))
+    with pytest.raises(Inconclusive, match="not proved"):
+        experiment.claim(recovers_within(45, "killed"))
+    with pytest.raises(Inconclusive):
+        experiment.claim(no_request_during())
+    asked = asked_registry(experiment.gatekeeper_repository, before="remove nothing")
+    with pytest.raises(Inconclusive, match="no container was seen to start"):
+        experiment.claim(asked)
+    assert not [each for each in read(experiment.history.path).entries if each.f == "GAP"]
+
+
+class _Nothing:
+    """A span of time without any harm of its own, in which others are done."""
+
+    name = "remove nothing"
+
+    def inject(self, *_: object) -> None:
+        """Do nothing."""
+
+    def observed(self, *_: object) -> str:
+        return "nothing was removed"
+
+    def heal(self, *_: object) -> None:
+        """Do nothing."""
+
+    def healed(self, *_: object) -> str:
+        return "nothing was removed"
+
+
+def remove_nothing() -> Fault:
+    """Return the fault that only has a begin and an end."""
+    return _Nothing()
+
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from clusters.cluster import Cluster
+from clusters.engine import connect
+from harness.faults.containers import kill_containers
+from harness.faults.images import remove_image
+from harness.faults.pods import reschedule_pod
+from harness.faults.registry import cut_registry
+from harness.history import History
+from harness.journal import Journal
+
+name, folder, image, pod = sys.argv[1:]
+cluster = Cluster.open(connect(), name)
+journal, history = Journal(cluster.directory / "journal.jsonl"), History(Path(folder) / "history.jsonl")
+cuts = [cut_registry(how) for how in ("503", "drop", "stop")]
+for fault in (remove_image(image), reschedule_pod(pod), *cuts):
+    fault.inject(cluster, journal, history)
+print("broken", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_killed_in_the_middle(cluster: Cluster, make: Callable[[], Experiment], tmp_path: Path) -> None:
+    """What a harness that is killed (SIGKILL) leaves broken, all faults at once, the next experiment undoes first."""
+    arguments = [cluster.name, str(tmp_path), image(cluster), webhooks(cluster)[0]]
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "broken\n"
+        child.send_signal(signal.SIGKILL)
+    left = journal.pending(cluster.directory / "journal.jsonl")
+    assert {each.action for each in left} == {
+        "images.pull",
+        "pods.uncordon",
+        "registry.no_longer_down",
+        "registry.drop_no_more",
+        "registry.start",
+    }
+    with make() as experiment:
+        pass
+    assert all(each.action in experiment.record.phases[0].detail for each in left)
+    for worker in cluster.workers:
+        assert image(cluster) in images_of(cluster, worker, Deadline.after(30, "the images"))
+        rules = cluster.exec(worker, ["iptables", "-S", "OUTPUT"], Deadline.after(30, "the rules")).stdout
+        assert "chaos-harness" not in rules
+    nodes = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "get", "nodes", "--output", "json"]
+    told = cluster.exec(cluster.control_planes[0], nodes, Deadline.after(30, "the nodes")).stdout
+    assert not [each for each in json.loads(told)["items"] if each["spec"].get("unschedulable")]

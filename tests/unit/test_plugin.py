@@ -1,0 +1,282 @@
+"""Plugin: real pytest sessions in processes of their own, in which only making and removing clusters is pretended."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clusters.deadline import Deadline
+
+ROOT = Path(__file__).parents[2]
+
+CONFTEST = """
+from pathlib import Path
+
+import pytest
+
+from clusters import create, images
+from clusters.cluster import Cluster
+from clusters.registry import Registry
+from harness.session import Session
+from tests.fakes.world import World, WorldEngine
+
+pytest_plugins = ["harness.plugin"]
+DID = Path(__file__).with_name("did.txt")
+
+def did(what):
+    with DID.open("a") as file:
+        file.write(what + "\\n")
+
+def pretend_create(engine, images, shape, owner, directory, progress, *, keep=False, logs=None):
+    did(f"create {shape.slug} keep={keep}")
+    folder = directory / shape.slug
+    folder.mkdir()
+    registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.9")
+    return Cluster(shape.slug, shape, engine, folder / "kubeconfig", "w", registry, owner.run, folder)
+
+def pretend_delete(cluster):
+    did(f"delete {cluster.name}")
+    cluster.directory.rmdir()
+
+create.create, create.delete = pretend_create, pretend_delete
+images.ensure = lambda engine, shapes, progress: None
+Session.connect = lambda session: WorldEngine(world=World())
+
+def pytest_runtest_logreport(report):
+    for name, value in report.user_properties:
+        if report.when == "teardown":
+            did(f"{name} {value}")
+"""
+
+MANIFEST = """
+import pytest
+pytestmark = pytest.mark.shape(install="manifest")
+def test_one(cluster): pass
+def test_two(cluster): pass
+"""
+CHART = MANIFEST.replace("manifest", "chart")
+OPEN = "def test_open(cluster): pass\n"
+
+
+class Bench:
+    """A folder of tests, and what became of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+        (folder / "pytest.ini").write_text(
+            "[pytest]\nmarkers = shape: what it runs on\naddopts = --strict-markers\nfilterwarnings = error\n",
+            encoding="utf-8",
+        )
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.folder / f"test_{name}.py").write_text(text, encoding="utf-8")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(self.folder / "state")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        with self.start(*arguments) as process:
+            output, _ = process.communicate(timeout=60)
+        return process.returncode, output
+
+    def did(self) -> list[str]:
+        path = self.folder / "did.txt"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_one_cluster_a_file(bench: Bench) -> None:
+    """Each file's tests share one cluster of the file's shape, which is removed after the last of them."""
+    bench.write(manifest=MANIFEST, open=OPEN)
+    status, output = bench.run()
+    assert status == 0, output
+    assert (
+        bench.did()
+        == [
+            "create 1cp2w-k1.36.3-g3.23.1-manifest keep=False",
+            "delete 1cp2w-k1.36.3-g3.23.1-manifest",
+        ]
+        * 2
+    )
+    assert list((bench.folder / "state/chaos-harness/runs").iterdir()) == []
+
+
+def test_bad_options(bench: Bench) -> None:
+    """All problems of the options are told at once, as a usage error, and no cluster is touched."""
+    bench.write(open=OPEN)
+    status, output = bench.run("--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic")
+    assert status == 4
+    assert "Gatekeeper v9.9.9 has no recipe; there are v3.17.1" in output
+    assert "workers" in output
+    assert "install" in output
+    assert "Traceback" not in output
+    assert bench.did() == []
+
+
+def test_bad_shapes(bench: Bench) -> None:
+    """All problems of all files' shapes are told at once, as a usage error, and no cluster is touched."""
+    bench.write(
+        a=MANIFEST,
+        b='import pytest\n@pytest.mark.shape(wokers=2, kubernetes="v0")\ndef test_b(cluster): pass\n',
+        c='import pytest\n@pytest.mark.shape("chart")\ndef test_c(cluster): pass\n',
+        d=MANIFEST + "@pytest.mark.shape(workers=3)\ndef test_three(cluster): pass\n",
+    )
+    status, output = bench.run()
+    assert status == 4, output
+    assert "test_b.py: no such field 'wokers'; there are control_planes, workers" in output
+    assert "test_b.py: kubernetes: Kubernetes v0 has no recipe" in output
+    assert "test_c.py: shape takes keyword arguments only" in output
+    assert "test_d.py: two shapes" in output
+    assert bench.did() == []
+
+
+def test_bad_shapes_under_xdist(bench: Bench) -> None:
+    """Under xdist the same problems are told and no cluster is touched."""
+    bench.write(b="import pytest\n@pytest.mark.shape(wokers=2)\ndef test_b(cluster): pass\n")
+    status, output = bench.run("-n", "2", "--dist", "loadfile")
+    assert status == 4, output
+    assert "no such field 'wokers'" in output
+    assert bench.did() == []
+
+
+def test_options_fill_what_is_open(bench: Bench) -> None:
+    """An option decides what a file leaves open, and deselects the tests that say otherwise."""
+    bench.write(manifest=MANIFEST, chart=CHART, open=OPEN)
+    status, output = bench.run("--install", "chart", "--gatekeeper", "v3.20.1")
+    assert status == 0, output
+    assert "3 passed, 2 deselected" in output
+    assert {line for line in bench.did() if "create" in line} == {"create 1cp2w-k1.36.3-g3.20.1-chart keep=False"}
+
+
+def test_nothing_left(bench: Bench) -> None:
+    """If no test is left, that is no success."""
+    bench.write(manifest=MANIFEST)
+    status, _ = bench.run("--install", "chart")
+    assert status == 5
+
+
+def test_seed(bench: Bench) -> None:
+    """The seed is told: the one that is given, else a new one."""
+    bench.write(nothing="def test_nothing(): pass\n")
+    assert "chaos: --seed 7\n" in bench.run("--seed", "7")[1]
+    seeds = {found[1] for _ in range(2) if (found := re.search(r"--seed (\d+)", bench.run()[1]))}
+    assert len(seeds) == 2
+
+
+@pytest.mark.parametrize(
+    ("keep", "body", "kept"),
+    [
+        ("never", "assert 0", False),
+        ("on-failure", "assert 0", True),
+        ("on-failure", "pass", False),
+        ("always", "pass", True),
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-n", "1", "--dist", "loadfile")], ids=["alone", "xdist"])
+def test_keep(bench: Bench, keep: str, body: str, workers: tuple[str, ...], *, kept: bool) -> None:
+    """A cluster that is to be kept is, and the commands that use and remove it are told."""
+    bench.write(one=f"def test_one(cluster): {body}\n")
+    _, output = bench.run("--keep", keep, *workers)
+    assert (f"kubectl --kubeconfig {bench.folder}/state" in output) == kept
+    assert ("nox -s gc -- --all" in output) == kept
+    assert any(line.startswith("delete") for line in bench.did()) != kept
+    assert any((bench.folder / "state/chaos-harness/runs").iterdir()) == kept
+
+
+def test_sigterm(bench: Bench) -> None:
+    """SIGTERM is an orderly stop with fixtures torn down and the status of an interruption; a second is ignored."""
+    bench.write(
+        slow="from clusters.deadline import Deadline\n"
+        "def test_slow(cluster):\n"
+        "    try:\n"
+        "        for _ in Deadline.after(30, 'the signal').attempts(): pass\n"
+        "    finally:\n"
+        "        for _ in Deadline.after(1, 'the second signal').attempts(): pass\n"
+    )
+    process = bench.start()
+    for _ in Deadline.after(30, "the cluster").attempts():
+        if bench.did():
+            break
+    for _ in Deadline.after(0.5, "the test to begin").attempts():
+        pass
+    process.send_signal(signal.SIGTERM)
+    for _ in Deadline.after(0.3, "the stop to begin").attempts():
+        pass
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2, output
+    assert bench.did()[-1].startswith("delete")
+
+
+def test_xdist(bench: Bench) -> None:
+    """Workers of xdist have clusters of their own, one a file."""
+    bench.write(manifest=MANIFEST, chart=CHART)
+    status, output = bench.run("-n", "2", "--dist", "loadfile")
+    assert status == 0, output
+    assert sorted(line.split()[0] for line in bench.did()) == ["create", "create", "delete", "delete"]
+
+
+EXPERIMENT = """
+import contextlib
+import pytest
+from harness.errors import FaultNotApplied
+from harness.faults.registry import cut_registry
+from tests.fakes.world import World
+from harness import experiment as module
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    world = World()
+    world.pod("a", "w-worker")
+    world.ignored = set({ignored})
+    with world.cluster(tmp_path_factory.mktemp("c")) as cluster:
+        yield cluster
+
+@pytest.fixture(autouse=True)
+def no_probes(monkeypatch):
+    monkeypatch.setattr(module.Experiment.__init__, "__kwdefaults__",
+        module.Experiment.__init__.__kwdefaults__ | {"probes": lambda *_: []})
+
+def test_cut(experiment):
+    with experiment.fault(cut_registry()):
+        pass
+"""
+
+
+def test_record(bench: Bench) -> None:
+    """A test's experiment leaves its record in the reports, and its history where it was asked to."""
+    bench.write(cut=EXPERIMENT.replace("{ignored}", "[]"))
+    status, output = bench.run("--seed", "7", "--histories", "told")
+    assert status == 0, output
+    record = json.loads(next(line for line in bench.did() if "chaos-record" in line).partition(" ")[2])
+    assert (record["name"], record["seed"]) == ("test_cut", 7)
+    assert record["faults"][0]["healed_at"]
+    assert Path(record["history"]).is_relative_to(bench.folder / "told")
+
+
+def test_no_op_is_not_green(bench: Bench) -> None:
+    """A scenario whose fault is a no-op does not pass; its record is left all the same."""
+    bench.write(cut=EXPERIMENT.replace("{ignored}", '["stop"]'))
+    status, output = bench.run()
+    assert status == 1
+    assert "FaultNotApplied" in output
+    assert [line for line in bench.did() if "chaos-record" in line]
