@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,17 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import CommandFailed
 
-__all__ = ["PREFIX", "RUN", "Thing", "inventory", "label_arguments", "remove", "remove_all", "volume_argument"]
+__all__ = [
+    "PREFIX",
+    "RUN",
+    "Thing",
+    "inventory",
+    "label_arguments",
+    "remove",
+    "remove_all",
+    "remove_found",
+    "volume_argument",
+]
 
 PREFIX = "chaos-harness"
 RUN = f"{PREFIX}.run"
@@ -35,8 +45,7 @@ _REMOVE: dict[Kind, tuple[str, ...]] = {
     "image": ("rmi", "--force"),
 }
 _GONE = ("No such", "no such", "not found", "already in progress")
-_USED_SECONDS = 20.0
-_USED = ("active endpoints", "in use")
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -85,33 +94,45 @@ def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
 
     Raises CommandFailed when the engine refuses.
     """
-    patience = deadline.within(_USED_SECONDS, f"{thing.kind} {thing.name} to be unused")
-    for _ in patience.attempts(first=0.2):
-        done = engine.run([*_REMOVE[thing.kind], thing.id], deadline, check=False)
-        if done.returncode == 0:
-            return True
-        if any(word in done.stderr for word in _GONE):
-            return False
-        if not any(word in done.stderr for word in _USED):
+    done = engine.run([*_REMOVE[thing.kind], thing.id], deadline, check=False)
+    if done.returncode and not any(word in done.stderr for word in _GONE):
+        raise CommandFailed(
+            f"{thing.kind} {thing.name} cannot be removed: {done.stderr.strip()}; "
+            f"try `docker --host {engine.host} {' '.join(_REMOVE[thing.kind])} {thing.name}`"
+        )
+    return done.returncode == 0
+
+
+def remove_found(
+    engine: Engine, find: Callable[[], Sequence[Thing]], deadline: Deadline
+) -> tuple[list[str], list[str]]:
+    """Remove what `find` returns, and find again until there is nothing; return what was removed, and what refused.
+
+    An engine may finish what an interrupted command asked of it after the first look: a container comes to
+    be, and the network that it is on is in use again.
+    """
+    removed: list[str] = []
+    problems: list[str] = []
+    for _ in deadline.within(_PATIENCE_SECONDS, "an engine that finishes what it was asked").attempts(first=0.2):
+        things, problems = find(), []
+        for thing in things:
+            try:
+                removed += [f"{thing.kind} {thing.name}"] if remove(engine, thing, deadline) else []
+            except CommandFailed as error:
+                problems.append(str(error))
+        if not things:
             break
-    raise CommandFailed(
-        f"{thing.kind} {thing.name} cannot be removed: {done.stderr.strip()}; "
-        f"try `docker --host {engine.host} {' '.join(_REMOVE[thing.kind])} {thing.name}`"
-    )
+    return removed, problems
 
 
 def remove_all(engine: Engine, deadline: Deadline, **labels: str) -> list[str]:
-    """Remove what carries `labels`, and look again until nothing does; return the names of what was removed.
+    """Remove what carries `labels` and return the names of what was removed.
 
-    An engine may finish what an interrupted command asked of it after the first look.
     Raises CommandFailed when the engine refuses.
     """
-    removed: list[str] = []
-    for _ in deadline.attempts():
-        things = inventory(engine, deadline, **labels)
-        if not things:
-            break
-        removed += [f"{each.kind} {each.name}" for each in things if remove(engine, each, deadline)]
+    removed, problems = remove_found(engine, lambda: inventory(engine, deadline, **labels), deadline)
+    if problems:
+        raise CommandFailed("\n".join(problems))
     return removed
 
 

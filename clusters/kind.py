@@ -178,13 +178,19 @@ class Kind:
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             **(environment or {}),
         }
-        done = run([tool("kind"), *arguments], deadline, env=settings, check=False)
+        done = run([*_mortal(), tool("kind"), *arguments], deadline, env=settings, check=False)
         if self._directory.is_dir():
             (self._directory / OUTPUT).write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
         if done.returncode != 0:
             command = " ".join(str(word) for word in arguments[:2])
             raise CommandFailed(f"`kind {command}` ended with status {done.returncode}:\n{_reason(done)}")
         return done
+
+
+def _mortal() -> list[str]:
+    """Return the prefix with which a command ends when this process is killed, as kind would not by itself."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def _reason(done: Completed) -> str:

@@ -17,7 +17,7 @@ from typing import Self
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import BadScenario, HarnessError
-from clusters.inventory import PREFIX, RUN, Thing, inventory, remove
+from clusters.inventory import PREFIX, RUN, Thing, inventory, remove_found
 from clusters.locking import locked
 from clusters.paths import runtime_dir
 from clusters.progress import Progress
@@ -149,9 +149,7 @@ def collect_garbage(
     progress = progress or Progress.quiet()
     deadline = Deadline.after(_SECONDS, "the removal of what dead runs left behind")
     with locked("garbage", deadline), progress.step("remove what dead runs left behind") as step:
-        things = inventory(engine, deadline)
-        kept = set() if everything else {each.labels[RUN] for each in things if f"{PREFIX}.keep" in each.labels}
-        doomed = [each for each in things if everything or _dead(Owner.from_labels(each.labels), kept)]
+        kept = set() if everything else _kept(inventory(engine, deadline))
         directories = [path for path, owner in run_directories() if everything or _dead(owner, kept)]
         removed: list[str] = []
         problems: list[str] = []
@@ -161,11 +159,17 @@ def collect_garbage(
                 with _noting(problems) as noted:
                     removed += [f"undone: {each}" for each in undo(journal)] if undo else []
                 unhealed |= {directory} if noted else set()
-        for thing in doomed:
-            step.detail = f"{thing.kind} {thing.name}"
-            with _noting(problems):
-                removed += _pushed_tags(engine, thing, deadline)
-                removed += [f"{thing.kind} {thing.name}"] if remove(engine, thing, deadline) else []
+
+        def doomed() -> list[Thing]:
+            things = inventory(engine, deadline)
+            found = [each for each in things if everything or _dead(Owner.from_labels(each.labels), kept)]
+            step.detail = ", ".join(each.name for each in found[:1])
+            removed.extend(tag for each in found for tag in _pushed_tags(engine, each, deadline))
+            return found
+
+        gone, refused = remove_found(engine, doomed, deadline)
+        removed += gone
+        problems += refused
         for directory in set(directories) - unhealed:
             shutil.rmtree(directory, ignore_errors=True)
             removed.append(f"directory {directory}")
@@ -173,6 +177,10 @@ def collect_garbage(
         if problems:
             raise HarnessError("\n".join(["garbage is left:", *problems, "`nox -s gc` tries again"]))
     return removed
+
+
+def _kept(things: Iterable[Thing]) -> set[str]:
+    return {each.labels[RUN] for each in things if f"{PREFIX}.keep" in each.labels}
 
 
 def _dead(owner: Owner, kept: set[str]) -> bool:

@@ -235,8 +235,8 @@ def _pod(found: Mapping[str, Any], *, gone: bool) -> Pod:
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
     reasons = [each["state"].get("waiting", {}).get("reason", "") for each in containers]
     return Pod(
-        ready=ready and not gone,
-        container=running[0]["containerID"].rpartition("/")[2] if running and not gone else "",
+        ready=ready,
+        container=running[0]["containerID"].rpartition("/")[2] if running else "",
         restarts=sum(each.get("restartCount", 0) for each in containers),
         waiting=next((reason for reason in reasons if reason), ""),
         deleted=gone or "deletionTimestamp" in found["metadata"],

@@ -132,6 +132,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(event.type, event.object)
             elif order == "lose":
                 lost = True
+            elif lost and order == "bookmark":
+                continue  # it would promise that all before it was sent
             elif order and not self._obey(order, stream):
                 return
         self._chunk(b"")

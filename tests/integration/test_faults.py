@@ -120,14 +120,14 @@ def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -
     restart_gatekeeper(cluster, Deadline.after(180, "fresh pods"))
     with make() as experiment:
         killed, moved, _ = webhooks(cluster)
-        with experiment.fault(remove_nothing()):
+        with experiment.fault(nothing()):
             experiment.act(kill_containers(killed))
             experiment.act(kill_containers(selector=AUDIT))
             assert "replaces it on" in experiment.act(reschedule_pod(moved))
-            experiment.hold(45)
+            experiment.hold(30)
         assert experiment.recovered()
-    during = {"during": "remove nothing"}
-    for check in (recovers_within(45, "killed", **during), recovers_within(45, "rescheduled", **during)):
+    during = {"during": "nothing"}
+    for check in (recovers_within(30, "killed", **during), recovers_within(30, "rescheduled", **during)):
         assert "asked_seconds" in experiment.claim(check).figures
         with pytest.raises(InvariantViolated, match="no longer reproduces"):
             experiment.claim(check, expected="violated", issue="gatekeeper#3839")
@@ -137,10 +137,10 @@ def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -
     with pytest.raises(InvariantViolated):
         experiment.claim(recovers_within(0.5, "killed", **during))
     with pytest.raises(Inconclusive, match="not proved"):
-        experiment.claim(recovers_within(45, "killed"))
+        experiment.claim(recovers_within(30, "killed"))
     with pytest.raises(Inconclusive):
         experiment.claim(no_request_during())
-    asked = asked_registry(experiment.gatekeeper_repository, before="remove nothing")
+    asked = asked_registry(experiment.gatekeeper_repository, before="nothing")
     with pytest.raises(Inconclusive, match="no container was seen to start"):
         experiment.claim(asked)
     assert not [each for each in read(experiment.history.path).entries if each.f == "GAP"]
@@ -149,7 +149,7 @@ def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -
 class _Nothing:
     """A span of time without any harm of its own, in which others are done."""
 
-    name = "remove nothing"
+    name = "nothing"
 
     def inject(self, *_: object) -> None:
         """Do nothing."""
@@ -164,7 +164,7 @@ class _Nothing:
         return "nothing was removed"
 
 
-def remove_nothing() -> Fault:
+def nothing() -> Fault:
     """Return the fault that only has a begin and an end."""
     return _Nothing()
 

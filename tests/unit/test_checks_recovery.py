@@ -71,6 +71,27 @@ def test_never_serves_again() -> None:
     assert "no such host" in verdict.evidence
 
 
+def test_last_phase() -> None:
+    """A pod serves when it both answers and gets requests, whichever comes last."""
+    told = killed_and_back(30)
+    told._entries = [each for each in told._entries if each[2] != "watch endpointslices"]
+    verdict = KILLED(told.rotation(15.6, "b").rotation(40, "a", "b").recorded())
+    assert verdict.figures["serving_seconds"] == 25
+
+
+def test_answers_wrongly() -> None:
+    """A webhook pod that is Ready and allows what it must deny has not recovered."""
+    told = killed_and_back(30)
+    told._entries = [each for each in told._entries if not each[2].startswith("replica")]
+    assert KILLED(told.review(31, "a", "fail").recorded()).outcome == "violated"
+
+
+def test_proved_twice() -> None:
+    """A fault that proves itself at its end, too, was in force from its first proof on."""
+    told = killed_and_back(30).add(79, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "seen"})
+    assert KILLED(told.recorded()).outcome == "holds"
+
+
 def test_serves_too_late() -> None:
     """A pod that serves again after the time, though during the cut, is a violation."""
     assert recovers_within(10, "killed")(killed_and_back(30).recorded()).outcome == "violated"
@@ -199,9 +220,17 @@ def test_not_back_after_the_cut() -> None:
     assert check(killed_for_good().canaries(100, 150).recorded()).outcome == "violated"
 
 
-@pytest.mark.parametrize("told", [Told().fault(9, 10, None), Told().fault(9, None, 80), cut()])
-def test_after_nothing(told: Told) -> None:
-    """Without a fault that was proved and healed, and somebody harmed, there is nothing to judge afterwards."""
+@pytest.mark.parametrize(("observed", "heal"), [(10, None), (None, 80)], ids=["never-healed", "never-proved"])
+def test_after_nothing(observed: float | None, heal: float | None) -> None:
+    """Without a fault that was proved and healed there is no afterwards."""
+    told = killed_and_back(30)
+    told._entries = [each for each in told._entries if not each[2].startswith("fault")]
+    assert recovers_after(60, "killed")(told.fault(9, observed, heal).recorded()).outcome == "inconclusive"
+
+
+def test_after_nobody() -> None:
+    """Without somebody harmed there is nobody to recover."""
+    told = cut()
     assert recovers_after(60, "killed")(told.recorded()).outcome == "inconclusive"
 
 

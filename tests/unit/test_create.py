@@ -23,6 +23,7 @@ _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None,
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("clusters.inventory._PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/false"))
     return tmp_path
 

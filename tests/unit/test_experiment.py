@@ -14,6 +14,7 @@ from harness.errors import (
     CommandFailed,
     DeadlineExceeded,
     FaultNotApplied,
+    HarnessError,
     Inconclusive,
     InvariantViolated,
     ProbeBroken,
@@ -189,11 +190,14 @@ def test_closed(make: Callable[..., Experiment]) -> None:
 
 
 def test_unsteady(make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is begun if Gatekeeper does not serve at the start; the probes are not even made."""
+    """Nothing is begun if Gatekeeper does not serve at the start: no probe is made, and the history is closed."""
     monkeypatch.setattr("harness.experiment._SERVING_SECONDS", 0.3)
     world.denies = False
-    with pytest.raises(DeadlineExceeded), make(probes=lambda *_: pytest.fail("probes were made")):
+    experiment = make(probes=lambda *_: pytest.fail("probes were made"))
+    with pytest.raises(DeadlineExceeded), experiment:
         pytest.fail("the block was entered")
+    with pytest.raises(HarnessError, match="closed"):
+        experiment.history.append("mark", "test", "anything")
 
 
 def test_not_recovered(make: Callable[..., Experiment], world: World) -> None:

@@ -154,6 +154,34 @@ def test_rule_that_counts_nothing(bench: Bench, world: World, monkeypatch: pytes
         bench.observed(fault)
 
 
+def test_unreachable_but_running(bench: Bench, world: World) -> None:
+    """A registry that gives no answer, but whose container runs, is not stopped."""
+    world.ignored = {"stop"}
+    world.rules = {node: [("another rule", 0)] for node in bench.cluster.nodes()}
+    fault = cut_registry("stop")
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="to be exited, it is running"):
+        bench.observed(fault, 0.1)
+
+
+def test_503_of_somebody_else(bench: Bench, world: World) -> None:
+    """A 503 that the registry did not log is not the registry's."""
+    fault = cut_registry("503")
+    bench.inject(fault)
+    world.ignored = {"logs"}
+    with pytest.raises(FaultNotApplied, match="logged no request"):
+        bench.observed(fault)
+
+
+def test_rule_that_is_left(bench: Bench, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that answers does not prove that the rule is gone."""
+    fault = cut_registry("drop")
+    bench.inject(fault)
+    monkeypatch.setattr(world, "_curl", lambda *_: Completed("200", "", 0))
+    with pytest.raises(FaultNotApplied, match="to be gone"):
+        bench.healed(fault)
+
+
 def test_every_copy_of_a_rule_goes(bench: Bench, world: World) -> None:
     """Healing deletes each copy of the rule, should it stand there twice."""
     fault = cut_registry("drop", nodes=["w-worker"])
@@ -286,6 +314,17 @@ def test_cordon_that_does_nothing(bench: Bench, world: World) -> None:
     """A replacement on the same node is no rescheduled pod."""
     world.pod("a", "w-worker")
     _replacing(world, "w-worker")
+    fault = reschedule_pod("a")
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="replaced on another node"):
+        bench.observed(fault, 0.3)
+
+
+def test_a_sibling_is_no_replacement(bench: Bench, world: World) -> None:
+    """A pod of the same owner that ran on the other node before replaces nobody."""
+    world.pod("a", "w-worker")
+    world.pod("b", "w-worker2", container="c2")
+    world.on_delete = world.pods.__delitem__
     fault = reschedule_pod("a")
     bench.inject(fault)
     with pytest.raises(FaultNotApplied, match="replaced on another node"):

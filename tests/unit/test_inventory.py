@@ -10,7 +10,7 @@ import pytest
 from clusters import ports
 from clusters.deadline import Deadline
 from clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
-from clusters.inventory import inventory, remove, remove_all, volume_argument
+from clusters.inventory import Thing, inventory, remove_all, remove_found, volume_argument
 from clusters.locking import locked, try_locked
 from clusters.network import create_network, fixed_address
 from clusters.ports import reserved_port
@@ -48,16 +48,26 @@ def test_a_label_with_commas_and_quotes_survives_in_a_volume_argument() -> None:
     assert next(csv.reader([argument])) == ["type=volume", "destination=/var", 'volume-label=shape={"a":1,"b":2}']
 
 
-def test_removal_waits_until_a_network_is_unused(soon: Deadline) -> None:
-    """An engine that still has an endpoint on it is asked again."""
+def test_removal_goes_on_until_a_network_is_unused(soon: Deadline) -> None:
+    """A network that still has an endpoint is tried again, and then no problem is left."""
     engine = FakeEngine(errors={"network rm id-n": "network n has active endpoints"})
     engine.add("network", "n", _OURS)
-    (thing,) = inventory(engine, soon)
-    with pytest.raises(CommandFailed, match="active endpoints"):
-        remove(engine, thing, Deadline.after(0.3, "x"))
-    assert engine.asked.count("network rm id-n") > 1
-    engine.errors.clear()
-    assert remove(engine, thing, soon)
+
+    def find() -> list[Thing]:
+        if "network rm id-n" in engine.asked:
+            engine.errors.clear()
+        return inventory(engine, soon)
+
+    assert remove_found(engine, find, soon) == (["network n"], [])
+    assert engine.asked.count("network rm id-n") == 2
+
+
+def test_what_the_engine_refuses_for_good_is_told_with_the_next_command() -> None:
+    """The engine's words and the command to try by hand are in the error."""
+    engine = FakeEngine(errors={"network rm id-n": "network n has active endpoints"})
+    engine.add("network", "n", _OURS)
+    with pytest.raises(CommandFailed, match=r"active endpoints; try `docker --host unix:\S+ network rm n`"):
+        remove_all(engine, Deadline.after(0.3, "x"))
 
 
 def test_what_an_engine_finishes_late_is_removed_too(soon: Deadline) -> None:

@@ -12,6 +12,7 @@ import yaml
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
 from clusters.kind import Kind, configuration, docker_wrapper, node_names
+from clusters.ownership import start_time
 from clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
@@ -160,6 +161,27 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
         "error: error execution phase preflight",
     ]
     assert (tmp_path / "kind.log").read_text() == said
+
+
+def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
+    """Killed with -9, the harness leaves no kind behind that would go on making nodes."""
+    fake, pid = tmp_path / "kind", tmp_path / "pid"
+    fake.write_text(f"#!/bin/sh\necho $$ > {pid}.new\nmv {pid}.new {pid}\nexec sleep 60\n")
+    fake.chmod(0o755)
+    code = (
+        "import clusters.kind, pathlib, sys\n"
+        "from clusters.deadline import Deadline\n"
+        "from tests.fakes.engine import FakeEngine\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "clusters.kind.tool = lambda _: folder / 'kind'\n"
+        "clusters.kind.Kind(FakeEngine(), 'c', folder).delete(Deadline.after(60, 'kind'))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path]) as harness:
+        assert any(pid.exists() for _ in Deadline.after(10, "kind to run").attempts())
+        running = int(pid.read_text())
+        assert start_time(running)
+        harness.kill()
+    assert any(not start_time(running) for _ in Deadline.after(5, "kind to end").attempts())
 
 
 def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from tests.fakes.engine import FakeEngine
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("clusters.inventory._PATIENCE_SECONDS", 0.3)
     return tmp_path
 
 

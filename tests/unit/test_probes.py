@@ -198,9 +198,9 @@ def test_requests(cluster: Cluster, world: World, history: History) -> None:
     assert cluster.registry
     probe = follow_registry(cluster.registry, history, every=0.02)
     probe.start()
-    world._curl("w-worker", [])
+    world._curl("w-worker", ["http://registry/v2/"])
     soon(lambda: len(entries(history, "registry", "ok")) > 3)
-    world._curl("w-worker", [])
+    world._curl("w-worker", ["http://registry/v2/"])
     soon(lambda: len(entries(history, "registry", "info")) == 2)
     read_now = len(entries(history, "registry", "ok"))
     soon(lambda: len(entries(history, "registry", "ok")) > read_now + 2)

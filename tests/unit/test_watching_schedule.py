@@ -82,6 +82,7 @@ STEPS = st.lists(
 @given(steps=STEPS, gone_as=st.sampled_from(["status", "event"]))
 @example(steps=[("put", "a"), ("settle", ""), ("cut", ""), ("delete", "a"), ("settle", "")], gone_as="event")
 @example(steps=[("put", "a"), ("settle", ""), ("silent", ""), ("put", "b"), ("put", "a")], gone_as="event")
+@example(steps=[("lose", ""), ("put", "a"), ("bookmark", ""), ("put", "a")], gone_as="status")
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_schedule(steps: list[tuple[str, str]], gone_as: str) -> None:
     """Whatever fails when, a change is seen once or lies in a reported gap, and the state ends as the server's."""

@@ -1,0 +1,7 @@
+"""What all tests share: an interrupt interrupts, whoever started them."""
+
+import signal
+
+# A shell starts what it puts into the background with SIGINT ignored, and so do all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
