@@ -161,7 +161,9 @@ def cluster(
     failed = request.session.testsfailed
     directory = session.owner.claim()
     keep = session.keep != "never"
-    found = create.create(engine, ready_images(shape), shape, session.owner, directory, session.progress, keep=keep)
+    found = create.create(
+        engine, ready_images(shape), shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
+    )
     try:
         yield found
     finally:

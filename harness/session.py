@@ -53,6 +53,11 @@ class Session:
         collect_garbage(found, progress=self.progress, undo=partial(journal.replay, engine=found))
         return found
 
+    @property
+    def logs(self) -> Path:
+        """Where the logs of a cluster go that could not be brought up: beside the experiments, to be found again."""
+        return self.histories / self.owner.run / "logs"
+
     def directory(self, name: str) -> Path:
         """Return a directory that does not exist yet for the experiment `name`."""
         base = (

@@ -14,6 +14,7 @@ from clusters.errors import BadScenario, DeadlineExceeded, HarnessError
 from clusters.locking import try_locked
 from clusters.ownership import JOURNAL, PREFIX, Owner, collect_garbage, run_directories, start_time
 from clusters.paths import runtime_dir
+from clusters.process import Completed
 from tests.fakes.engine import FakeEngine
 
 
@@ -210,8 +211,15 @@ def test_a_collection_waits_for_the_one_under_way(monkeypatch: pytest.MonkeyPatc
 
 def test_names_of_a_dead_push_are_removed() -> None:
     """An image name that carries the port of a dead run's registry was made for a push that broke off."""
-    engine = FakeEngine()
+    name = "127.0.0.1:21000/openpolicyagent/gatekeeper:v1"
+
+    class Pushed(FakeEngine):
+        def _answer(self, words: list[str]) -> Completed:
+            pushed = words[0] == "images" and words[-1] == "reference=127.0.0.1:21000/*/*"
+            return Completed(name, "", 0) if pushed else super()._answer(words)
+
+    engine = Pushed()
     ports = {"PortBindings": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "21000"}]}}
     engine.add("container", "registry", dead().labels(), HostConfig=ports)
-    collect_garbage(engine)
-    assert "images --format {{.Repository}}:{{.Tag}} --filter reference=127.0.0.1:21000/*/*" in engine.asked
+    assert f"image name {name}" in collect_garbage(engine)
+    assert f"rmi --no-prune {name}" in engine.asked

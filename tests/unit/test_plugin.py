@@ -60,6 +60,7 @@ def test_one(cluster): pass
 def test_two(cluster): pass
 """
 CHART = MANIFEST.replace("manifest", "chart")
+XDIST = ("-p", "xdist", "-n", "2", "--dist", "loadfile")
 OPEN = "def test_open(cluster): pass\n"
 
 
@@ -79,7 +80,12 @@ class Bench:
             (self.folder / f"test_{name}.py").write_text(text, encoding="utf-8")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(self.folder / "state")}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
             cwd=self.folder,
@@ -152,7 +158,7 @@ def test_bad_shapes(bench: Bench) -> None:
 def test_bad_shapes_under_xdist(bench: Bench) -> None:
     """Under xdist the same problems are told and no cluster is touched."""
     bench.write(b="import pytest\n@pytest.mark.shape(wokers=2)\ndef test_b(cluster): pass\n")
-    status, output = bench.run("-n", "2", "--dist", "loadfile")
+    status, output = bench.run(*XDIST)
     assert status == 4, output
     assert "no such field 'wokers'" in output
     assert bench.did() == []
@@ -183,15 +189,16 @@ def test_seed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keep", "body", "kept"),
+    ("keep", "body", "kept", "workers"),
     [
-        ("never", "assert 0", False),
-        ("on-failure", "assert 0", True),
-        ("on-failure", "pass", False),
-        ("always", "pass", True),
+        ("never", "assert 0", False, ()),
+        ("on-failure", "assert 0", True, ()),
+        ("on-failure", "pass", False, ()),
+        ("always", "pass", True, ()),
+        ("always", "pass", True, XDIST),
     ],
+    ids=["never", "failed", "passed", "always", "xdist"],
 )
-@pytest.mark.parametrize("workers", [(), ("-n", "1", "--dist", "loadfile")], ids=["alone", "xdist"])
 def test_keep(bench: Bench, keep: str, body: str, workers: tuple[str, ...], *, kept: bool) -> None:
     """A cluster that is to be kept is, and the commands that use and remove it are told."""
     bench.write(one=f"def test_one(cluster): {body}\n")
@@ -230,7 +237,7 @@ def test_sigterm(bench: Bench) -> None:
 def test_xdist(bench: Bench) -> None:
     """Workers of xdist have clusters of their own, one a file."""
     bench.write(manifest=MANIFEST, chart=CHART)
-    status, output = bench.run("-n", "2", "--dist", "loadfile")
+    status, output = bench.run(*XDIST)
     assert status == 0, output
     assert sorted(line.split()[0] for line in bench.did()) == ["create", "create", "delete", "delete"]
 

@@ -1,0 +1,40 @@
+"""Bench: a cluster with journal and history, on which faults are tried one method at a time."""
+
+from pathlib import Path
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness import journal
+from harness.faults import Fault
+from harness.history import History
+from harness.journal import Journal, Undo
+
+__all__ = ["Bench"]
+
+
+class Bench:
+    """Faults are injected, observed and healed as an experiment would; waits are short."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.journal = Journal(folder / "journal.jsonl")
+        self.history = History(folder / "history.jsonl")
+
+    def inject(self, fault: Fault) -> None:
+        fault.inject(self.cluster, self.journal, self.history)
+
+    def heal(self, fault: Fault) -> None:
+        fault.heal(self.cluster, self.journal, self.history)
+
+    def observed(self, fault: Fault, seconds: float = 5) -> str:
+        return fault.observed(self.cluster, Deadline.after(seconds, "the proof"))
+
+    def healed(self, fault: Fault, seconds: float = 5) -> str:
+        return fault.healed(self.cluster, Deadline.after(seconds, "the proof"))
+
+    def pending(self) -> list[Undo]:
+        return journal.pending(self.journal.path)
+
+    def close(self) -> None:
+        self.journal.close()
+        self.history.close()

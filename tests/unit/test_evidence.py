@@ -1,0 +1,29 @@
+"""Evidence: what a reader gets who does not want to read the history."""
+
+import json
+from pathlib import Path
+
+from harness.evidence import write
+from tests.fakes.histories import Told
+
+
+def test_files(tmp_path: Path) -> None:
+    """Events, the last state of each pod, and the registry's log are written, with what was done in between."""
+    told = Told().fault(9, 10, 80).pod(1, "a").pod(20, "a", ready=False).harm(15, "killed", "a")
+    told.event(16, "Pulling", "a", "Pulling image").request(85, "/v2/x/manifests/v1")
+    found = {each.name: each for each in write(told.recorded(), tmp_path)}
+    events = Path(found["events"].path).read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in events] == ["9.000", "10.000", "15.000", "16.000", "80.000", "80.000"]
+    assert "killed: a on worker" in events[2]
+    assert "Pulling image" in events[3]
+    pods = json.loads(Path(found["pods"].path).read_text(encoding="utf-8"))
+    assert [(pod["metadata"]["name"], pod["seconds"]) for pod in pods] == [("a", 20)]
+    log = Path(found["registry log"].path).read_text(encoding="utf-8").splitlines()
+    assert "heal" in log[-2]
+    assert log[-1].split()[-1] == "200"
+
+
+def test_nothing_to_write(tmp_path: Path) -> None:
+    """A history without events, pods and requests leaves no empty file."""
+    assert write(Told().recorded(), tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
