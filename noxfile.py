@@ -11,6 +11,9 @@ nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
+_PARALLEL = ("-n", "auto", "--dist", "loadfile")
+"""For tests that touch no engine; a cluster wants the machine for itself."""
+
 _SCENARIOS = Path("scenarios").resolve()
 
 
@@ -29,9 +32,12 @@ def tests(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
-    if not session.posargs:
-        session.run("nox", "-s", "lowest")
-    _pytest(session, *session.posargs)
+    if session.posargs:
+        _pytest(session, *(_PARALLEL if "not cluster" in session.posargs else ()), *session.posargs)
+        return
+    session.run("nox", "-s", "lowest")
+    _pytest(session, *_PARALLEL, "tests/unit")
+    _pytest(session, "tests/integration")
 
 
 @nox.session
@@ -39,7 +45,7 @@ def lowest(session: nox.Session) -> None:
     """Run the unit tests with the lowest versions that pyproject.toml allows."""
     _install(session, "lowest")
     types = "tests/unit/test_contributing.py::test_examples_are_clean"  # what mypy says hangs on the locked versions
-    _pytest(session, "tests/unit", "--deselect", types, *session.posargs)
+    _pytest(session, *_PARALLEL, "tests/unit", "--deselect", types, *session.posargs)
 
 
 @nox.session

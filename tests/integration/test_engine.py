@@ -21,7 +21,7 @@ from clusters.locking import locked
 from clusters.process import run
 
 pytestmark = [
-    pytest.mark.engine,
+    pytest.mark.cluster,
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 

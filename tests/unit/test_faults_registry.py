@@ -1,4 +1,4 @@
-"""Faults on the registry and on images, in a world of our own: each proves that it bit and that it is healed, and a no-op is found out."""
+"""Faults on registry and images, in a world of our own: each proves that it bit, and that it is healed."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -17,6 +17,7 @@ from packaging.version import Version
 from clusters.deadline import Deadline
 
 _ROOT = Path(__file__).parents[2]
+_PARALLEL = "-n auto --dist loadfile"
 _LOCKS = ("chaos", "tests", "lowest")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
@@ -131,10 +132,11 @@ def _told(place: Path) -> str:
         (["-s", "chaos"], "scenarios\n"),
         (["-s", "chaos", "--", "-k", "registry"], "scenarios -k registry\n"),
         (["-s", "chaos", "--", "-x", "scenarios/test_a.py::test_b[c]"], "-x scenarios/test_a.py::test_b[c]\n"),
-        (["-s", "tests", "--", "-m", "not cluster"], "-m not cluster\n"),
+        (["-s", "tests", "--", "-m", "not cluster"], f"{_PARALLEL} -m not cluster\n"),
+        (["-s", "tests", "--", "tests/integration"], "tests/integration\n"),
         (
             ["-s", "lowest"],
-            "tests/unit --deselect tests/unit/test_contributing.py::test_examples_are_clean\n",
+            f"{_PARALLEL} tests/unit --deselect tests/unit/test_contributing.py::test_examples_are_clean\n",
         ),
     ],
 )
