@@ -13,7 +13,7 @@ from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.rest import request
 from clusters.watching import until
 
-__all__ = ["CONTROLLER", "DEPLOYMENTS", "NAMESPACE", "wait_serving"]
+__all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_serving"]
 
 NAMESPACE = "gatekeeper-system"
 CONTROLLER = "gatekeeper-controller-manager"
@@ -21,34 +21,33 @@ DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 
 _SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 _OF_SERVICE = {"labelSelector": "kubernetes.io/service-name=gatekeeper-webhook-service"}
-_WEBHOOK = "check-ignore-label.gatekeeper.sh"
+WEBHOOK = "check-ignore-label.gatekeeper.sh"
 _PATH = "/v1/admitlabel"
 _ANSWER_SECONDS = 5.0
 _FORBIDDEN = 403
 
-_FORBIDDEN_NAMESPACE: dict[str, Any] = {
+FORBIDDEN_NAMESPACE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Namespace",
     "metadata": {"name": "chaos-harness-canary", "labels": {"admission.gatekeeper.sh/ignore": "canary"}},
 }
 """What Gatekeeper denies whatever policies there are: only exempt namespaces may carry the label."""
 
-_REVIEW = json.dumps(
-    {
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "chaos-harness-canary",
-            "kind": {"group": "", "version": "v1", "kind": "Namespace"},
-            "resource": {"group": "", "version": "v1", "resource": "namespaces"},
-            "name": _FORBIDDEN_NAMESPACE["metadata"]["name"],
-            "operation": "CREATE",
-            "dryRun": True,
-            "userInfo": {"username": "chaos-harness"},
-            "object": _FORBIDDEN_NAMESPACE,
-        },
-    }
-)
+REVIEW: dict[str, Any] = {
+    "apiVersion": "admission.k8s.io/v1",
+    "kind": "AdmissionReview",
+    "request": {
+        "uid": "chaos-harness-canary",
+        "kind": {"group": "", "version": "v1", "kind": "Namespace"},
+        "resource": {"group": "", "version": "v1", "resource": "namespaces"},
+        "name": FORBIDDEN_NAMESPACE["metadata"]["name"],
+        "operation": "CREATE",
+        "dryRun": True,
+        "userInfo": {"username": "chaos-harness"},
+        "object": FORBIDDEN_NAMESPACE,
+    },
+}
+"""The same as a replica is asked by itself."""
 
 Objects = Mapping[str, Mapping[str, Any]]
 
@@ -114,7 +113,7 @@ def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str:
     for node in cluster.control_planes:
         part = deadline.within(2 * _ANSWER_SECONDS, f"an answer of {url}")
         try:
-            done = cluster.exec(node, argv, part, check=False, stdin=_REVIEW)
+            done = cluster.exec(node, argv, part, check=False, stdin=json.dumps(REVIEW))
             denied = json.loads(done.stdout)["response"]["allowed"] is False
         except (ValueError, KeyError, TypeError):
             said = f"answered {(done.stdout or done.stderr).strip()[:200]!r}"
@@ -127,9 +126,9 @@ def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str:
 
 def _ask_api_server(api: Any) -> str:
     try:
-        request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=_FORBIDDEN_NAMESPACE)
+        request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)
     except ApiException as error:
-        if error.status == _FORBIDDEN and _WEBHOOK in str(error.body):
+        if error.status == _FORBIDDEN and WEBHOOK in str(error.body):
             return ""
-        return f"the API server, asked for a namespace that {_WEBHOOK} must deny, said {error.status} {error.body}"
-    return f"the API server admitted a namespace that {_WEBHOOK} must deny"
+        return f"the API server, asked for a namespace that {WEBHOOK} must deny, said {error.status} {error.body}"
+    return f"the API server admitted a namespace that {WEBHOOK} must deny"

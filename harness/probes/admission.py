@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.rest import request
-from clusters.serving import NAMESPACE
+from clusters.serving import FORBIDDEN_NAMESPACE, NAMESPACE, REVIEW, WEBHOOK
 from harness.errors import ProbeBroken
 from harness.history import History
 from harness.probes import Probe
@@ -29,7 +29,6 @@ CANARY = "canary"
 REPLICA = "replica"
 """Processes "replica <pod>" of a history ask one webhook pod, which the value names by `pod` and `uid`."""
 
-_WEBHOOK = "check-ignore-label.gatekeeper.sh"
 _TIMEOUT = (2.0, 5.0)
 _AT_ONCE = 32
 _REPLICA_PORT = 8443
@@ -37,26 +36,6 @@ _REPLICA_TIMEOUT = (2.0, 3.0)
 _MOST_REPLICAS = 8
 _FORBIDDEN = 403
 _SHORT = 160
-
-_NAMESPACE: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Namespace",
-    "metadata": {"name": "chaos-harness-canary", "labels": {"admission.gatekeeper.sh/ignore": "canary"}},
-}
-_REVIEW: dict[str, Any] = {
-    "apiVersion": "admission.k8s.io/v1",
-    "kind": "AdmissionReview",
-    "request": {
-        "uid": "chaos-harness-canary",
-        "kind": {"group": "", "version": "v1", "kind": "Namespace"},
-        "resource": {"group": "", "version": "v1", "resource": "namespaces"},
-        "name": _NAMESPACE["metadata"]["name"],
-        "operation": "CREATE",
-        "dryRun": True,
-        "userInfo": {"username": "chaos-harness"},
-        "object": _NAMESPACE,
-    },
-}
 
 
 def admission_canary(cluster: Cluster, history: History, *, rate: float = 5.0) -> Probe:
@@ -127,9 +106,9 @@ def _create(clients: _Clients, history: History, due: float) -> None:
     process, f = f"{CANARY} {number}", "create forbidden namespace"
     history.append("invoke", process, f, {"late": round(time.monotonic() - due, 3)})
     try:
-        request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=_NAMESPACE, timeout=_TIMEOUT)
+        request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE, timeout=_TIMEOUT)
     except ApiException as error:
-        denied = error.status == _FORBIDDEN and _WEBHOOK in str(error.body)
+        denied = error.status == _FORBIDDEN and WEBHOOK in str(error.body)
         history.append("ok" if denied else "fail", process, f, {"status": error.status, "said": _message(error)})
     except (HTTPError, ValueError) as error:
         history.append("info", process, f, {"said": repr(error)[:_SHORT]})
@@ -162,7 +141,7 @@ def _review(clients: _Clients, history: History, pod: dict[str, Any]) -> None:
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{name}:{_REPLICA_PORT}/proxy/v1/admitlabel"
     history.append("invoke", process, f, value)
     try:
-        denied = request(api, "POST", path, body=_REVIEW, timeout=_REPLICA_TIMEOUT)["response"]["allowed"] is False
+        denied = request(api, "POST", path, body=REVIEW, timeout=_REPLICA_TIMEOUT)["response"]["allowed"] is False
         history.append("ok" if denied else "fail", process, f, {**value, "said": "denied" if denied else "allowed"})
     except ApiException as error:
         history.append("fail", process, f, {**value, "status": error.status, "said": _message(error)})
