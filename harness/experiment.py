@@ -160,7 +160,7 @@ class Experiment:
     def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:
         """Wait until Gatekeeper serves again with all its replicas; return whether it did within `seconds`.
 
-        How long it took is for a check to say: it is in the history.
+        How long it took is for a check to say: every probe has asked once more when this returns.
         """
         with self._phase("recovered") as phase:
             try:
@@ -169,7 +169,9 @@ class Experiment:
                 phase.detail, phase.status = str(error), "failed"
                 return False
             phase.detail = f"{', '.join(pods)} serve admission again"
-            self._healthy()
+            deadline = Deadline.after(_FIRST_SECONDS, "a round of asking")
+            for probe in self._probes:
+                probe.settle(deadline)
             return True
 
     def restart_gatekeeper(self, pull_policy: PullPolicy | None = None) -> list[str]:

@@ -27,6 +27,8 @@ class Probe:
         self._late_after = late_after
         self._beaten = threading.Event()
         self._beat = time.monotonic()
+        self._rounds = threading.Condition()
+        self._begun = self._ended = 0
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"probe {name}", daemon=True)
 
@@ -39,6 +41,17 @@ class Probe:
         """Wait until something was heard; raise ProbeBroken if nothing is in time."""
         if not self._beaten.wait(deadline.remaining):
             raise ProbeBroken(f"probe {self.name}: {deadline.error('nothing')}")
+        self.healthy()
+
+    def settle(self, deadline: Deadline) -> None:
+        """Wait until a round of asking that begins after now is over, so that what is true now is in the history.
+
+        A probe that does not ask in rounds (`every`), because it is told, has nothing to wait for. Raises ProbeBroken.
+        """
+        with self._rounds:
+            wanted = self._begun + 1 if self._begun else 0
+            if not self._rounds.wait_for(lambda: self._ended >= wanted or self._error, deadline.remaining):
+                raise ProbeBroken(f"probe {self.name}: {deadline.error('the round before')}")
         self.healthy()
 
     def stop(self) -> None:
@@ -73,7 +86,12 @@ class Probe:
         due = time.monotonic()
         while not self.stopping.wait(max(0.0, due - time.monotonic())):
             self.beat()
+            with self._rounds:
+                self._begun += 1
             yield due
+            with self._rounds:
+                self._ended = self._begun
+                self._rounds.notify_all()
             due += seconds
 
     def _run(self) -> None:
@@ -83,6 +101,8 @@ class Probe:
             self._error = error
         finally:
             self._beaten.set()
+            with self._rounds:
+                self._rounds.notify_all()
 
     def _raise(self) -> None:
         if self._error is not None:

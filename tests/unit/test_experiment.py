@@ -10,6 +10,7 @@ import pytest
 from clusters.cluster import Cluster
 from harness import journal
 from harness.checks import Checked
+from harness.checks.pulls import no_request_during
 from harness.errors import (
     CommandFailed,
     DeadlineExceeded,
@@ -260,6 +261,16 @@ def test_evidence(make: Callable[..., Experiment]) -> None:
     assert "fault 1: cut registry: observed" in written["registry log"]
     assert "GET /v2/ 503" in written["registry log"]
     assert json.loads(written["pods"])[0]["metadata"]["name"] == "a"
+
+
+def test_asks_once_more(make: Callable[..., Experiment]) -> None:
+    """When recovery was waited for, the registry's log has been read up to a moment after the end of the cut."""
+    with make(probes=usual_probes) as experiment:
+        for _ in range(2):
+            with experiment.fault(cut_registry()):
+                pass
+            assert experiment.recovered()
+            experiment.claim(no_request_during())
 
 
 def test_seed(make: Callable[..., Experiment], tmp_path: Path) -> None:

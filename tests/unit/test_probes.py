@@ -138,6 +138,56 @@ def test_fixed_schedule() -> None:
     assert gaps == {0.02}
 
 
+def test_settles() -> None:
+    """Settling waits for a round that begins afterwards, and not for the one under way."""
+    rounds: list[str] = []
+    go_on = threading.Semaphore(0)
+
+    def asks(probe: Probe) -> None:
+        for _ in probe.every(0.01):
+            rounds.append("begun")
+            go_on.acquire(timeout=5)
+            rounds.append("ended")
+
+    probe = Probe("p", asks)
+    probe.start()
+    soon(lambda: rounds)
+    go_on.release()
+    threading.Timer(0.1, go_on.release).start()
+    probe.settle(Deadline.after(5, "a round"))
+    assert rounds[:4] == ["begun", "ended"] * 2
+    with pytest.raises(ProbeBroken, match="a round"):
+        probe.settle(Deadline.after(0.05, "a round"))
+    probe.stopping.set()
+    go_on.release(10)
+    probe.stop()
+
+
+def test_settles_without_rounds() -> None:
+    """A probe that is told and does not ask in rounds has nothing to wait for."""
+    probe = Probe("p", _says_nothing)
+    probe.start()
+    probe.settle(Deadline.after(0.1, "a round"))
+    probe.stop()
+
+
+def test_dies_while_it_settles() -> None:
+    """A probe that dies in the round that is waited for is broken at once."""
+    release = threading.Event()
+
+    def dies(probe: Probe) -> None:
+        for _ in probe.every(0.01):
+            release.wait(5)
+            raise ValueError("bad luck")
+
+    probe = Probe("p", dies)
+    probe.start()
+    soon(lambda: probe._begun)
+    threading.Timer(0.05, release.set).start()
+    with pytest.raises(ProbeBroken, match="bad luck"):
+        probe.settle(Deadline.after(5, "a round"))
+
+
 def test_canary(cluster: Cluster, world: World, history: History) -> None:
     """The canary is ok while Gatekeeper denies what it must, and fails when it cannot be called."""
     probe = admission_canary(cluster, history, rate=50)
