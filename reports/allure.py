@@ -14,9 +14,9 @@ from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails,
 from allure_commons.utils import md5
 
 from harness.record import ClaimRecord, FaultRecord, Phase, Record
+from harness.redaction import redact
 from reports import context, store
 from reports.records import record_in
-from reports.redaction import redact
 
 __all__ = ["pytest_configure"]
 

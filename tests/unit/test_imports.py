@@ -15,7 +15,14 @@ _MOST_LINES = 300
 _MAY_IMPORT = {
     "clusters": ("clusters",),
     "harness": ("harness", "clusters"),
-    "reports": ("reports", "harness.history", "harness.errors", "harness.record", "harness.verdict"),
+    "reports": (
+        "reports",
+        "harness.history",
+        "harness.errors",
+        "harness.record",
+        "harness.redaction",
+        "harness.verdict",
+    ),
     "scenarios": ("scenarios", "harness", "clusters", "reports"),
     "tests": _OUR_FOLDERS,
 }

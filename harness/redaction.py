@@ -1,4 +1,4 @@
-"""Redaction: takes secrets out of whatever is attached to a report."""
+"""Redaction: takes secrets out of whatever leaves a run: reports, attachments, bundles."""
 
 import base64
 import binascii
