@@ -78,11 +78,14 @@ class Watch:
         self._params = dict(params or {})
         self._timing = timing or Timing()
 
-    def changes(self, deadline: Deadline, stop: threading.Event | None = None) -> Generator[Change, None, None]:
+    def changes(
+        self, deadline: Deadline, stop: threading.Event | None = None, asking: Callable[[], object] = lambda: None
+    ) -> Generator[Change, None, None]:
         """Yield what changes until `deadline`, or soon after `stop` is set, whatever the server does.
 
         After any failure it lists again; only a stream that ended in its time is watched on from
         where it was. Failures are yielded as one GAP each, however often it must try again; none is raised.
+        `asking` is called before each request, so that a long gap can be told from a thread that hangs.
         """
         timing = self._timing
         stop = stop or threading.Event()
@@ -97,13 +100,14 @@ class Watch:
                 if over():
                     return
                 began = time.monotonic()
+                asking()
                 try:
                     version, found = self._list(over)
                     yield from _differences(state, found) if listed else (_seen("LISTED", each) for each in found)
                     state = {key(each): each for each in found}
                     listed, blind = True, False
                     yield Change("LISTED", resource_version=version)
-                    for change in self._watch(version, over):
+                    for change in self._watch(version, over, asking):
                         fold(state, change)
                         yield change
                 except Over:
@@ -129,10 +133,11 @@ class Watch:
         kind = {"apiVersion": body["apiVersion"], "kind": body["kind"].removesuffix("List")}
         return body["metadata"]["resourceVersion"], [{**kind, **each} for each in body["items"] or ()]
 
-    def _watch(self, version: str, over: Callable[[], bool]) -> Iterator[Change]:
+    def _watch(self, version: str, over: Callable[[], bool], asking: Callable[[], object]) -> Iterator[Change]:
         chunk = self._timing.chunk
         while True:
             began = time.monotonic()
+            asking()
             query = {
                 "watch": "true",
                 "resourceVersion": version,

@@ -105,7 +105,7 @@ class Experiment:
                 pods = wait_serving(self.cluster, Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve at the start"))
                 phase.detail = f"{', '.join(pods)} serve admission"
             with self._phase("probes") as phase:
-                self._start_probes()
+                self.probe(*self._probes_of(self.cluster, self.history))
                 phase.detail = ", ".join(probe.name for probe in self._probes)
         except BaseException:
             self._end()
@@ -142,14 +142,17 @@ class Experiment:
         proof, _ = self._open.enter_context(self._harm(fault))
         return proof
 
-    def probe(self, probe: Probe) -> None:
-        """Start one more probe, beside those of every experiment, and wait for its first sign of life.
+    def probe(self, *probes: Probe) -> None:
+        """Start more probes, beside those of every experiment, and wait for the first sign of life of each.
 
         Raises ProbeBroken if there is none in time.
         """
-        probe.start()
-        self._probes.append(probe)
-        probe.first(Deadline.after(_FIRST_SECONDS, "a first sign of life"))
+        for probe in probes:
+            probe.start()
+            self._probes.append(probe)
+        deadline = Deadline.after(_FIRST_SECONDS, "a first sign of life")
+        for probe in probes:
+            probe.first(deadline)
 
     def hold(self, seconds: float) -> None:
         """Let things be as they are for `seconds`; raise ProbeBroken as soon as a probe is."""
@@ -251,14 +254,6 @@ class Experiment:
         undone = journal.replay(path, self.cluster.engine) if path.exists() else []
         self._journal = Journal(path)
         return undone
-
-    def _start_probes(self) -> None:
-        self._probes = list(self._probes_of(self.cluster, self.history))
-        for probe in self._probes:
-            probe.start()
-        deadline = Deadline.after(_FIRST_SECONDS, "a first sign of life")
-        for probe in self._probes:
-            probe.first(deadline)
 
     def _healthy(self) -> None:
         for probe in self._probes:

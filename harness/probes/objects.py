@@ -1,6 +1,9 @@
-"""Objects: probes that write every change of Gatekeeper's pods, events, deployments and endpoints, and of nodes."""
+"""Objects: probes that write every change of the objects that an experiment chose to watch."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -9,48 +12,151 @@ from clusters.watching import Change, Watch
 from harness.history import History
 from harness.probes import Probe
 
-__all__ = ["WATCHED", "watch_objects"]
+__all__ = [
+    "CONSTRAINTS",
+    "CONTROL_PLANE",
+    "GENERATED",
+    "USUAL",
+    "WEBHOOKS",
+    "WORKLOAD",
+    "Watched",
+    "constraints",
+    "watch_objects",
+]
 
-WATCHED = {
-    "pods": f"/api/v1/namespaces/{NAMESPACE}/pods",
-    "events": f"/api/v1/namespaces/{NAMESPACE}/events",
-    "deployments": f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments",
-    "endpointslices": f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices",
-    "nodes": "/api/v1/nodes",
-}
-"""What is watched, by the name that it has in the history: process "watch <name>"."""
+Object = dict[str, Any]
 
 _LIFETIME_SECONDS = 24 * 3600.0
 _QUIET_SECONDS = 120.0
+_REPEATED = "kubectl.kubernetes.io/last-applied-configuration"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_LEASES = frozenset({"kube-system", "kube-node-lease"})
 
 
-def watch_objects(cluster: Cluster, history: History) -> list[Probe]:
-    """Return one probe for each of `WATCHED`.
+@dataclass(frozen=True)
+class Watched:
+    """A list URL to watch: `name` is what it has in the history, as the process "watch <name>".
+
+    `told` returns what is written of an object, or None if it is not to be written.
+    """
+
+    name: str
+    path: str
+    told: Callable[[Object], Object | None] = lambda found: found
+
+
+def _in_chaos(found: Object) -> Object | None:
+    return found if found["metadata"]["namespace"].startswith("chaos-") else None
+
+
+def _without_images(node: Object) -> Object:
+    return {**node, "status": {name: each for name, each in node.get("status", {}).items() if name != "images"}}
+
+
+def _without_rego(template: Object) -> Object:
+    """Return the template without its Rego, which can be long and generates nothing."""
+    targets = []
+    for target in template["spec"].get("targets") or ():
+        code = [each for each in target.get("code") or () if each.get("engine") != "Rego"]
+        targets.append({name: each for name, each in target.items() if name not in ("rego", "libs")} | {"code": code})
+    return {**template, "spec": {**template["spec"], "targets": targets}}
+
+
+def _renewal(lease: Object) -> Object | None:
+    if lease["metadata"]["namespace"] not in _LEASES:
+        return None
+    metadata = {name: lease["metadata"][name] for name in ("namespace", "name", "uid", "resourceVersion")}
+    return {"kind": lease["kind"], "metadata": metadata, "spec": lease.get("spec", {})}
+
+
+USUAL = (
+    Watched("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
+    Watched("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
+    Watched("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
+    Watched("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
+    Watched("nodes", "/api/v1/nodes", _without_images),
+)
+"""What every experiment watches: Gatekeeper itself, and the nodes."""
+
+GENERATED = (
+    Watched("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
+    Watched("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
+    Watched("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
+)
+"""Templates and what Gatekeeper generates from them and from constraints (see `constraints` for those)."""
+
+WEBHOOKS = (
+    Watched("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
+    Watched("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
+)
+"""Whom the API server asks, and what it does when nobody answers."""
+
+CONTROL_PLANE = (
+    Watched("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
+    Watched("system pods", "/api/v1/namespaces/kube-system/pods"),
+)
+"""Who leads and which node lives, without what leases do not need to be judged; and the pods of kube-system."""
+
+WORKLOAD = (Watched("workload", "/api/v1/pods", _in_chaos),)
+"""Pods of an experiment, in all namespaces whose names begin with "chaos-"."""
+
+CONSTRAINTS = "watch constraints "
+"""Processes "watch constraints <plural>" of a history are the constraints of one template."""
+
+
+def constraints(*kinds: str) -> tuple[Watched, ...]:
+    """Return the constraints of these kinds; one that is not served yet, or no longer, is a gap because of "404"."""
+    plurals = [kind.lower() for kind in kinds]
+    root = "/apis/constraints.gatekeeper.sh/v1beta1"
+    return tuple(Watched(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
+
+
+def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched] = USUAL) -> list[Probe]:
+    """Return one probe for each of `watched`.
 
     An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.Change); the
-    object is its value's `object`, without managedFields, which nobody reads.
+    object is its value's `object`, without managedFields and the copy that kubectl keeps, which nobody reads.
+    A gap stands in the history as GAP, and what came to light after it has `in_gap`.
     """
     return [
-        Probe(f"watch {name}", partial(_watch, cluster, history, path), late_after=_QUIET_SECONDS)
-        for name, path in WATCHED.items()
+        Probe(f"watch {each.name}", partial(_watch, cluster, history, each), late_after=_QUIET_SECONDS)
+        for each in watched
     ]
 
 
-def _watch(cluster: Cluster, history: History, path: str, probe: Probe) -> None:
-    deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {path}")
-    with cluster.client() as api:
-        for change in Watch(api, path).changes(deadline, probe.stopping):
+def _watch(cluster: Cluster, history: History, watched: Watched, probe: Probe) -> None:
+    deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {watched.path}")
+    heard = False
+
+    def asking() -> None:
+        if heard:  # the first sign of life is what was heard, not that it asked
             probe.beat()
-            history.append("change", probe.name, change.kind, _value(change))
+
+    with cluster.client() as api:
+        for change in Watch(api, watched.path).changes(deadline, probe.stopping, asking):
+            heard = True
+            probe.beat()
+            value = _value(change, watched)
+            if value is not None:
+                history.append("change", probe.name, change.kind, value)
 
 
-def _value(change: Change) -> dict[str, object]:
-    value: dict[str, object] = {"resource_version": change.resource_version}
+def _value(change: Change, watched: Watched) -> Object | None:
+    value: Object = {"resource_version": change.resource_version}
     if change.object is not None:
-        metadata = {name: each for name, each in change.object["metadata"].items() if name != "managedFields"}
-        value["object"] = {**change.object, "metadata": metadata}
+        told = watched.told(change.object)
+        if told is None:
+            return None
+        value["object"] = {**told, "metadata": _metadata(told["metadata"])}
     if change.in_gap:
         value["in_gap"] = True
     if change.kind == "GAP":
         value |= {"why": change.why, "detail": change.detail}
     return value
+
+
+def _metadata(found: Object) -> Object:
+    kept = {name: each for name, each in found.items() if name != "managedFields"}
+    if _REPEATED in kept.get("annotations", {}):
+        kept["annotations"] = {name: each for name, each in kept["annotations"].items() if name != _REPEATED}
+    return kept

@@ -247,4 +247,4 @@ def test_names_of_processes() -> None:
     assert f"{admission.CANARY} " == reading._CANARY
     assert f"{admission.REPLICA} " == reading._REPLICA
     assert reading._REGISTRY == requests.REGISTRY
-    assert {"watch pods", "watch events", "watch endpointslices"} <= {f"watch {name}" for name in objects.WATCHED}
+    assert {"watch pods", "watch events", "watch endpointslices"} <= {f"watch {each.name}" for each in objects.USUAL}

@@ -14,7 +14,6 @@ from harness.errors import ProbeBroken
 from harness.history import Entry, History, read
 from harness.probes import Probe
 from harness.probes.admission import admission_canary, ask_replicas
-from harness.probes.objects import WATCHED, watch_objects
 from harness.probes.requests import follow_registry
 from tests.fakes.world import World
 
@@ -222,25 +221,6 @@ def test_replicas(cluster: Cluster, world: World, history: History) -> None:
     soon(lambda: entries(history, "replica a", "fail"))
     probe.stop()
     assert entries(history, "replica a", "ok")[0].value["uid"] == "uid-a"
-
-
-def test_objects(cluster: Cluster, world: World, history: History) -> None:
-    """What the watch sees stands in the history without managedFields, gaps too."""
-    world.pod("a", "w-worker")["metadata"]["managedFields"] = [{}]
-    probe = next(each for each in watch_objects(cluster, history) if each.name == "watch pods")
-    probe.start()
-    soon(lambda: [each for each in entries(history, "watch pods") if each.f == "GAP"])
-    probe.stop()
-    seen = entries(history, "watch pods", "change")
-    assert seen[0].f == "LISTED"
-    assert seen[0].value["object"]["metadata"]["name"] == "a"
-    assert "managedFields" not in seen[0].value["object"]["metadata"]
-    assert next(each.value["why"] for each in seen if each.f == "GAP") == "ended"
-
-
-def test_objects_are_all_watched(cluster: Cluster, history: History) -> None:
-    """There is one probe for each kind of object."""
-    assert [each.name for each in watch_objects(cluster, history)] == [f"watch {name}" for name in WATCHED]
 
 
 def test_requests(cluster: Cluster, world: World, history: History) -> None:

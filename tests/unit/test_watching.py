@@ -259,3 +259,18 @@ def test_pauses_begin_anew(server: FakeApiServer, api: ApiClient) -> None:
     gap = next(changes)
     assert take(changes, whole)[-1].at - gap.at < 1
     changes.close()
+
+
+def test_asking(server: FakeApiServer, api: ApiClient) -> None:
+    """Whoever wants to know is told of each request, also of those in a gap."""
+    asked = threading.Semaphore(0)
+    changes = Watch(api, PATH, timing=QUICK).changes(Deadline.after(5, "it"), asking=asked.release)
+    take(changes, whole)
+    threading.Timer(0.1, server.put, ("a",)).start()
+    take(changes, lambda change: change.kind == "ADDED")
+    server.refuse()
+    take(changes, lambda change: change.kind == "GAP")
+    threading.Timer(0.2, server.accept).start()
+    take(changes, whole)
+    assert all(asked.acquire(timeout=1) for _ in range(4)), "a list, a watch, a try in the gap, a list"
+    changes.close()

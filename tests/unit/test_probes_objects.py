@@ -1,0 +1,148 @@
+"""Objects: what the watches write, what they leave out, and that a long gap is no dead probe."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.watching import Change
+from harness.history import Entry, History, read
+from harness.probes import Probe
+from harness.probes.objects import (
+    CONTROL_PLANE,
+    GENERATED,
+    USUAL,
+    WEBHOOKS,
+    WORKLOAD,
+    Watched,
+    _value,
+    constraints,
+    watch_objects,
+)
+from tests.fakes.world import World
+
+LEASES, _ = CONTROL_PLANE
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.jsonl")
+    yield history
+    history.close()
+
+
+def seen(history: History, probe: Probe, f: str) -> list[Entry]:
+    """Wait until a watch has written an `f`, and return all that it wrote."""
+    found: list[Entry] = []
+    for _ in Deadline.after(5, f).attempts(0.01, 0.05):
+        found = [each for each in read(history.path).entries if each.process == probe.name]
+        if any(each.f == f for each in found):
+            break
+    return found
+
+
+def told(watched: Watched, **fields: Any) -> Any:
+    """Return what a watch writes of an object."""
+    value = _value(Change("ADDED", {"kind": "X", **fields}, "7"), watched)
+    return value["object"] if value else None
+
+
+def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: History) -> None:
+    """What the watch sees stands in the history without managedFields, gaps too."""
+    world.pod("a", "w-worker")["metadata"]["managedFields"] = [{}]
+    (probe,) = watch_objects(cluster, history, USUAL[:1])
+    probe.start()
+    entries = seen(history, probe, "GAP")
+    probe.stop()
+    assert entries[0].f == "LISTED"
+    assert entries[0].value["object"]["metadata"]["name"] == "a"
+    assert "managedFields" not in entries[0].value["object"]["metadata"]
+    assert next(each.value["why"] for each in entries if each.f == "GAP") == "ended"
+
+
+def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) -> None:
+    """There is one probe for each list that was chosen, no two of one name, and the usual set watches no leases."""
+    chosen = (*USUAL, *GENERATED, *WEBHOOKS, *CONTROL_PLANE, *WORKLOAD, *constraints("ChaosLabels"))
+
+    names = [each.name for each in watch_objects(cluster, history, chosen)]
+
+    assert names == [f"watch {each.name}" for each in chosen]
+    assert len(set(names)) == len(names)
+    assert [each.name for each in watch_objects(cluster, history)] == [f"watch {each.name}" for each in USUAL]
+    assert LEASES not in USUAL
+
+
+def test_kind_that_is_not_served(cluster: Cluster, history: History) -> None:
+    """A kind that nobody serves is a gap because of 404, and its probe lives, however long that lasts."""
+    (probe,) = watch_objects(cluster, history, constraints("ChaosLabels"))
+    probe.start()
+    probe.first(Deadline.after(5, "a sign of life"))
+    assert [each.value["why"] for each in seen(history, probe, "GAP")] == ["404"]
+    first = probe._beat
+    for _ in Deadline.after(5, "one more beat").attempts():
+        if probe._beat > first + 0.5:
+            break
+    assert probe._beat > first + 0.5
+    probe.stop()
+    assert len(seen(history, probe, "GAP")) == 1
+
+
+def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:
+    """Pods of other namespaces are not written."""
+    mine, other = ({"namespace": name, "name": "a"} for name in ("chaos-1", "default"))
+
+    assert told(WORKLOAD[0], metadata=mine) == {"kind": "X", "metadata": mine}
+    assert told(WORKLOAD[0], metadata=other) is None
+
+
+def test_leases_are_short() -> None:
+    """Of leases stands what a check reads, and only of those of the control plane and of nodes."""
+    metadata = {"namespace": "kube-system", "name": "a", "uid": "u", "resourceVersion": "7"}
+    spec = {"holderIdentity": "me", "renewTime": "now"}
+    lease = {"metadata": {**metadata, "labels": {"long": "x"}}, "spec": spec}
+
+    assert told(LEASES, **lease) == {"kind": "X", "metadata": metadata, "spec": spec}
+    assert told(LEASES, metadata={**metadata, "namespace": "default"}, spec=spec) is None
+
+
+def test_nodes_are_written_without_their_images() -> None:
+    """The list of a node's images, which is long, is left out; its conditions are not."""
+    node = {"metadata": {"name": "a"}, "status": {"images": [{}], "conditions": [{}]}}
+
+    assert told(USUAL[-1], **node)["status"] == {"conditions": [{}]}
+
+
+def test_templates_are_written_without_rego() -> None:
+    """Rego and what kubectl remembers are left out; what generation depends on is not."""
+    cel, rego = {"engine": "K8sNativeValidation", "source": {"generateVAP": True}}, {"engine": "Rego", "source": {}}
+    metadata = {"name": "a", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "x"}}
+    targets = [{"target": "t", "rego": "package a", "libs": ["b"], "code": [rego, cel]}]
+
+    found = told(GENERATED[0], metadata=metadata, spec={"crd": {}, "targets": targets})
+
+    assert found["spec"] == {"crd": {}, "targets": [{"target": "t", "code": [cel]}]}
+    assert found["metadata"]["annotations"] == {"kept": "x"}
+
+
+@pytest.mark.parametrize("change", [Change("LISTED", resource_version="7"), Change("GAP", why="410", detail="old")])
+def test_marks_are_always_written(change: Change) -> None:
+    """That a list is whole, and that nothing is seen, is written whatever objects are left out."""
+    value = _value(change, WORKLOAD[0])
+
+    assert value
+    assert value["resource_version"] == change.resource_version
+    assert value.get("why", "") == change.why
