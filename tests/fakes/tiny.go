@@ -1,4 +1,4 @@
-// tiny is what the tests of the engine run in containers: it serves, dials, and tells its capabilities.
+// tiny is what the tests of the engine run in containers: it serves, dials, tells its capabilities, or waits.
 package main
 
 import (
@@ -10,6 +10,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 1 {
+		time.Sleep(time.Hour)
+		return
+	}
 	switch os.Args[1] {
 	case "serve":
 		listener, _ := net.Listen("tcp", ":80")

@@ -2,12 +2,10 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,13 +17,13 @@ from clusters.engine import Engine, Layout, connect, find, leftovers, private, p
 from clusters.errors import CommandFailed, EngineUnavailable
 from clusters.locking import locked
 from clusters.process import run
+from tests.fakes.tiny import TINY, tiny_engine
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 
-_IMAGE = "chaos-harness-test/tiny"
 _DAEMONS = ("dockerd", "containerd", "containerd-shim-runc-v2")
 _CONNECT = """
 import sys
@@ -34,39 +32,15 @@ from clusters.engine import Layout, connect
 print(connect("private", layout=Layout(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))).host)
 """
 _ROOT = Path(__file__).parents[2]
-_PROGRAM = _ROOT / "tests" / "fakes" / "tiny.go"
 
 
 def _soon(what: str) -> Deadline:
     return Deadline.after(120, what)
 
 
-@pytest.fixture(scope="module")
-def layout() -> Iterator[Layout]:
-    """Give the engine places with short names: the path of a socket has 107 characters at most."""
-    root = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
-    layout = Layout(f"chaos-test-{os.getpid()}", root / "data", root / "run")
-    yield layout
-    stop_private(layout=layout)
-    shutil.rmtree(root)
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a program that needs nothing from its image, and the Dockerfile of an image with nothing else."""
-    directory = tmp_path_factory.mktemp("context")
-    shutil.copy(_PROGRAM, directory / "main.go")
-    environment = {"CGO_ENABLED": "0", "GOFLAGS": ""}
-    run(["go", "build", "-o", "tiny", "main.go"], _soon("go"), cwd=directory, env=environment)
-    (directory / "Dockerfile").write_text('FROM scratch\nCOPY tiny /tiny\nENTRYPOINT ["/tiny"]\n')
-    return directory
-
-
 @pytest.fixture
 def engine(layout: Layout, context: Path) -> Iterator[Engine]:
-    engine = connect("private", layout=layout)
-    engine.run(["build", "--tag", _IMAGE, context], _soon("the image"))
-    yield engine
+    yield tiny_engine(layout, context)
     if found := find("private", layout):
         _clean(found)
 
@@ -82,7 +56,7 @@ def _serve(engine: Engine, name: str, network: str, *options: str) -> str:
     """Start a server in the network, which is made if it is not there, and return its address."""
     if engine.run(["network", "inspect", network], _soon("a network"), check=False).returncode:
         engine.run(["network", "create", network], _soon("a network"))
-    engine.run(["run", "--detach", "--name", name, "--network", network, *options, _IMAGE, "serve"], _soon("a server"))
+    engine.run(["run", "--detach", "--name", name, "--network", network, *options, TINY, "serve"], _soon("a server"))
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     return engine.run(["inspect", "--format", template, name], _soon("its address")).stdout.strip()
 
@@ -107,7 +81,7 @@ def _traces(layout: Layout) -> dict[str, object]:
 
 def test_a_privileged_container_has_every_capability_of_the_host(engine: Engine) -> None:
     """`--privileged` works although the host may lack capabilities, and gives all those it has not removed."""
-    told = engine.run(["run", "--rm", "--privileged", _IMAGE, "capabilities"], _soon("a privileged container"))
+    told = engine.run(["run", "--rm", "--privileged", TINY, "capabilities"], _soon("a privileged container"))
     bits = int(told.stdout, 16)
     assert bits >> 21 & 1, "CAP_SYS_ADMIN"
     assert bool(bits >> 24 & 1) is ("CAP_SYS_RESOURCE" not in engine.quirks.missing_capabilities)
@@ -118,7 +92,7 @@ def test_the_shim_is_what_makes_privileged_containers_work(engine: Engine) -> No
     if not engine.quirks.missing_capabilities:
         pytest.skip("this host lacks no capability")
     with pytest.raises(CommandFailed, match="unable to apply caps"):
-        engine.run(["run", "--rm", "--privileged", "--runtime", "runc", _IMAGE, "capabilities"], _soon("runc"))
+        engine.run(["run", "--rm", "--privileged", "--runtime", "runc", TINY, "capabilities"], _soon("runc"))
 
 
 def test_a_privileged_exec_works(engine: Engine) -> None:
@@ -138,7 +112,7 @@ def test_a_published_port_answers_on_loopback(engine: Engine) -> None:
 def test_containers_of_a_network_find_each_other_by_name(engine: Engine) -> None:
     """Docker's own name server answers on networks of the user's."""
     _serve(engine, "server", "one")
-    engine.run(["run", "--rm", "--network", "one", _IMAGE, "dial", "server:80"], _soon("a connection"))
+    engine.run(["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
 
 
 def test_traffic_of_containers_is_forwarded_by_our_chain(engine: Engine, layout: Layout) -> None:
@@ -230,7 +204,7 @@ def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, progra
     assert states == ["exited", "exited"]
     _clean(again)
     _serve(again, "server", "one", "--privileged")
-    again.run(["run", "--rm", "--network", "one", _IMAGE, "dial", "server:80"], _soon("a connection"))
+    again.run(["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
 
 
 def test_a_daemon_that_hangs_is_replaced(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +237,7 @@ def test_stopping_leaves_nothing_but_images(engine: Engine, layout: Layout, kill
         "bridges": [],
         "files": [],
     }
-    assert connect("private", layout=layout).run(["image", "inspect", _IMAGE], _soon("the image")).returncode == 0
+    assert connect("private", layout=layout).run(["image", "inspect", TINY], _soon("the image")).returncode == 0
 
 
 def test_stopping_an_engine_that_does_not_run_does_nothing(engine: Engine, layout: Layout) -> None:

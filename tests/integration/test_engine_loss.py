@@ -1,0 +1,63 @@
+"""Tests of an engine that dies while a cluster comes up on it: one clear error, and nothing is left when it is back."""
+
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clusters.create import create
+from clusters.deadline import Deadline
+from clusters.engine import Engine, Layout, connect, processes
+from clusters.errors import EngineUnavailable
+from clusters.images import Images
+from clusters.inventory import RUN, Thing, inventory
+from clusters.ownership import Owner, collect_garbage
+from clusters.progress import Progress
+from clusters.shape import Shape
+from tests.fakes.tiny import TINY, tiny_engine
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
+]
+
+_BARE = Shape(workers=0, gatekeeper=None, registry=False)
+_IMAGES = Images(node=TINY, gatekeeper=None, gatekeeper_crds=None, registry=None)
+
+
+def _soon(what: str) -> Deadline:
+    return Deadline.after(120, what)
+
+
+def _kill_when_a_node_runs(engine: Engine, layout: Layout) -> None:
+    for _ in _soon("a node container").attempts():
+        found = inventory(engine, _soon("the containers"))
+        if any(each.attributes["State"]["Running"] for each in found if each.kind == "container"):
+            break
+    for program in ("dockerd", "containerd"):
+        for each in processes.find(layout, program):
+            os.kill(each.pid, signal.SIGKILL)
+
+
+def test_an_engine_that_dies_in_the_middle_is_told_and_comes_back_clean(
+    layout: Layout, context: Path, tmp_path: Path
+) -> None:
+    """When the daemons are killed while kind waits for a node, the error names gc, and gc finds all of it."""
+    engine = tiny_engine(layout, context)
+    owner = replace(Owner.mine(), start="")  # one that is dead, as far as gc can see
+    killer = threading.Thread(target=_kill_when_a_node_runs, args=(engine, layout))
+    killer.start()
+    with pytest.raises(EngineUnavailable, match=f"{RUN}; `nox -s gc` removes it when an engine answers again"):
+        create(engine, _IMAGES, _BARE, owner, tmp_path, Progress.quiet())
+    killer.join()
+    again = connect("private", layout=layout)
+    assert {each.kind for each in _left(again, owner)} == {"container", "network", "volume"}
+    collect_garbage(again)
+    assert _left(again, owner) == []
+
+
+def _left(engine: Engine, owner: Owner) -> list[Thing]:
+    return [each for each in inventory(engine, _soon("what is left")) if each.labels[RUN] == owner.run]
