@@ -60,6 +60,7 @@ def create(
     except (HarnessError, ApiException, HTTPError, OSError) as error:
         raise _failure(site, action, error, progress, logs or directory / "logs", keep=keep) from error
     except BaseException:
+        site.abandon()
         if not keep:
             with progress.step(f"remove the unfinished cluster {site.name}"):
                 site.remove()
@@ -92,6 +93,7 @@ def _failure(
     site: Site, action: str, error: Exception, progress: Progress, logs: Path, *, keep: bool
 ) -> ClusterUnavailable:
     """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
+    site.abandon()
     told = [f"cluster {site.name}: could not {action}: {error}"]
     if not site.answers():
         left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"

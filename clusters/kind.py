@@ -1,10 +1,12 @@
 """kind: renders its configuration, runs it with our labels on everything it makes, and collects its logs."""
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,8 @@ class Kind:
         self._name = name
         self._directory = directory
         self._bin = directory / "bin"
+        self._creating = 0
+        self._stopped = False
 
     @property
     def kubeconfig(self) -> Path:
@@ -150,7 +154,24 @@ class Kind:
             self.kubeconfig,
             "--retain",
         ]
-        self._run(["create", "cluster", *arguments], deadline, {"KIND_EXPERIMENTAL_DOCKER_NETWORK": network})
+        self._run(
+            ["create", "cluster", *arguments],
+            deadline,
+            {"KIND_EXPERIMENTAL_DOCKER_NETWORK": network},
+            on_start=self._note,
+        )
+
+    def stop_creating(self) -> None:
+        """End a `create` that another thread is in or about to be in, which then raises CommandFailed."""
+        self._stopped = True
+        self._note(self._creating)
+
+    def read_kubeconfig(self, deadline: Deadline) -> bool:
+        """Write the kubeconfig file that `create` writes at its end, if there are credentials yet; say whether."""
+        done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
+        if done.returncode == 0:
+            self.kubeconfig.write_text(done.stdout, encoding="utf-8")
+        return done.returncode == 0
 
     def load(self, image: str, nodes: Sequence[str], deadline: Deadline) -> None:
         """Copy `image` from the engine into containerd of `nodes`."""
@@ -169,8 +190,35 @@ class Kind:
             return str(error)
         return ""
 
+    def _note(self, pid: int) -> None:
+        self._creating = pid
+        if self._stopped and pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
     def _run(
-        self, arguments: Sequence[str | Path], deadline: Deadline, environment: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str | Path],
+        deadline: Deadline,
+        environment: Mapping[str, str] | None = None,
+        on_start: Callable[[int], None] | None = None,
+    ) -> None:
+        try:
+            done = self._command(arguments, deadline, environment, on_start)
+        finally:
+            self._creating = 0
+        if self._directory.is_dir():
+            (self._directory / OUTPUT).write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
+        if done.returncode != 0:
+            command = " ".join(str(word) for word in arguments[:2])
+            raise CommandFailed(f"`kind {command}` ended with status {done.returncode}:\n{_reason(done)}")
+
+    def _command(
+        self,
+        arguments: Sequence[str | Path],
+        deadline: Deadline,
+        environment: Mapping[str, str] | None = None,
+        on_start: Callable[[int], None] | None = None,
     ) -> Completed:
         settings = {
             **self._engine.environment(),
@@ -178,13 +226,7 @@ class Kind:
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             **(environment or {}),
         }
-        done = run([*_mortal(), tool("kind"), *arguments], deadline, env=settings, check=False)
-        if self._directory.is_dir():
-            (self._directory / OUTPUT).write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
-        if done.returncode != 0:
-            command = " ".join(str(word) for word in arguments[:2])
-            raise CommandFailed(f"`kind {command}` ended with status {done.returncode}:\n{_reason(done)}")
-        return done
+        return run([*_mortal(), tool("kind"), *arguments], deadline, env=settings, check=False, on_start=on_start)
 
 
 def _mortal() -> list[str]:

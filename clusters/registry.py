@@ -22,6 +22,7 @@ __all__ = [
     "Registry",
     "RequestLine",
     "hosts_toml",
+    "node_address",
     "parse_log",
     "registry_configuration",
     "start_registry",
@@ -65,7 +66,7 @@ class Registry:
     @classmethod
     def at(cls, engine: Engine, container: str, *, port: int, address: str) -> Self:
         """Return the registry in `container`, published on `port` of loopback, that nodes reach at `address`."""
-        return cls(engine, container, f"{LOOPBACK}:{port}", f"{address}:{_PORT}")
+        return cls(engine, container, f"{LOOPBACK}:{port}", node_address(address))
 
     def push(self, image: str, repository_tag: str, deadline: Deadline) -> None:
         """Push the engine's `image` so that nodes pull it as docker.io/`repository_tag`.
@@ -87,6 +88,11 @@ class Registry:
         earliest = ["--since", since.astimezone(UTC).isoformat()] if since else []
         deadline = Deadline.after(60, "the registry's log")
         return parse_log(self.engine.run(["logs", "--timestamps", *earliest, self.container], deadline).stdout)
+
+
+def node_address(address: str) -> str:
+    """Return where nodes reach the registry that is, or will be, at `address` of their network."""
+    return f"{address}:{_PORT}"
 
 
 def parse_log(text: str) -> list[RequestLine]:

@@ -7,9 +7,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from clusters import versions
 from clusters.errors import BadScenario
 
-__all__ = ["Install", "Shape"]
+__all__ = ["Certificate", "Install", "Shape"]
 
 Install = Literal["manifest", "chart"]
+Certificate = Literal["prepared", "native"]
 
 _NODE_MIB = 700
 _GATEKEEPER_MIB = 600
@@ -33,7 +34,10 @@ class Shape(BaseModel):
     """A cluster's nodes, versions, and how Gatekeeper gets into it.
 
     `gatekeeper=None` is a cluster without it. `registry=False` is one whose nodes cannot pull anything:
-    then images are loaded into the nodes.
+    then images are loaded into the nodes. `certificate` is how the webhook comes by its own: `prepared`
+    ones lie in their Secret before Gatekeeper first starts, as they do at each of its later starts;
+    `native` ones are made by Gatekeeper's first start itself, whose other replicas wait for the kubelet to
+    bring the Secret, up to minutes. Only a scenario about that first start needs it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -44,6 +48,7 @@ class Shape(BaseModel):
     gatekeeper: Annotated[str, AfterValidator(_known_gatekeeper)] | None = versions.DEFAULT_GATEKEEPER
     install: Install = "manifest"
     registry: bool = True
+    certificate: Certificate = "prepared"
 
     @classmethod
     def parse(cls, fields: dict[str, Any], where: str = "shape") -> Self:
@@ -70,8 +75,9 @@ class Shape(BaseModel):
     def slug(self) -> str:
         """A short name, the same for equal shapes, fit for file names and terminals."""
         gatekeeper = f"-g{self.gatekeeper[1:]}-{self.install}" if self.gatekeeper else ""
+        native = "-native" if self.gatekeeper and self.certificate == "native" else ""
         registry = "" if self.registry else "-noregistry"
-        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{registry}"
+        return f"{self.control_planes}cp{self.workers}w-k{self.kubernetes[1:]}{gatekeeper}{native}{registry}"
 
 
 def _problem(where: str, problem: Any) -> str:

@@ -1,12 +1,18 @@
 """Site: a cluster in the making, and the actions that bring it up, in order."""
 
+import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
 from clusters import gatekeeper
+from clusters.beside import Beside
+from clusters.certificate import prepare_certificate
 from clusters.cluster import Cluster, cluster_labels, registry_name
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -18,17 +24,20 @@ from clusters.logs import collect_logs
 from clusters.network import create_network, fixed_address
 from clusters.ownership import Owner
 from clusters.ports import reserved_port
-from clusters.registry import Registry, hosts_toml, start_registry
+from clusters.registry import Registry, hosts_toml, node_address, start_registry
+from clusters.rest import request
 from clusters.shape import Shape
 from clusters.watching import until
 
 __all__ = ["Site"]
 
 _CREATE_SECONDS = 900.0
+_API_SECONDS = 300.0
 _NODES_SECONDS = 180.0
 _SERVING_SECONDS = 420.0
 _DELETE_SECONDS = 120.0
 _ANSWER_SECONDS = 15.0
+_ABANDON_SECONDS = 60.0
 _NOWHERE = "127.0.0.1:1"
 """The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
 
@@ -50,6 +59,7 @@ class Site:
         self._registry: Registry | None = None
         self.kind = Kind(engine, self.name, self._directory)
         self._owner = owner
+        self._nodes: Beside | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -66,22 +76,39 @@ class Site:
         )
 
     def actions(self) -> list[tuple[str, Callable[[], object]]]:
-        """Return what is done to bring the cluster up, in order."""
+        """Return what is done to bring the cluster up, in order.
+
+        kind works beside the actions between the nodes' begin and `wait for the nodes`: the registry is filled
+        while they boot, and Gatekeeper's objects are applied while workers join.
+        """
         shape = self._shape
-        actions: list[tuple[str, Callable[[], object]]] = [("create the network", self._create_network)]
+        nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
+        actions: list[tuple[str, Callable[[], object]]] = [
+            ("create the network", self._create_network),
+            (f"begin to create the nodes with kind ({nodes})", self._begin_nodes),
+        ]
         if shape.registry:
             actions.append(("start the registry", self._start_registry))
         if shape.registry and shape.gatekeeper:
             actions.append(("push Gatekeeper to the registry", self._push))
-        nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
-        actions.append((f"create the nodes with kind ({nodes})", self._create_nodes))
-        if not shape.registry and shape.gatekeeper:
-            actions.append(("load Gatekeeper into the nodes", self._load))
-        actions.append(("wait for the nodes", self._wait_nodes))
-        if shape.gatekeeper:
-            actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
-            actions.append(("wait until Gatekeeper serves", self._wait_serving))
-        return actions
+        joined: list[tuple[str, Callable[[], object]]] = [("wait for the nodes", self._wait_nodes)]
+        if not shape.gatekeeper:
+            return actions + joined
+        if not shape.registry:
+            actions += [*joined, ("load Gatekeeper into the nodes", self._load)]
+            joined = []
+        actions.append(("wait for the API server", self._wait_api_server))
+        if shape.certificate == "prepared":
+            actions.append(("prepare the webhook's certificate", self._prepare_certificate))
+        actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
+        return [*actions, *joined, ("wait until Gatekeeper serves", self._wait_serving)]
+
+    def abandon(self) -> None:
+        """End what goes on beside, so that nothing is made any more."""
+        if self._nodes:
+            self.kind.stop_creating()
+            with contextlib.suppress(Exception):
+                self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end"))
 
     def remove(self) -> None:
         """Remove whatever was made of the cluster."""
@@ -137,11 +164,14 @@ class Site:
             for name, image in self._gatekeeper_images().items():
                 self._registry.push(image, name, self._deadline)
 
+    def _begin_nodes(self) -> None:
+        self.kind.write_wrapper(self._labels)
+        self._nodes = Beside(self._create_nodes, "kind")
+
     def _create_nodes(self) -> None:
         quirks = self._engine.quirks
-        address = self._registry.address_node if self._registry else _NOWHERE
+        address = node_address(fixed_address(self._subnet)) if self._shape.registry else _NOWHERE
         files = {f"{CERTS_DIRECTORY}/docker.io/hosts.toml": hosts_toml(address), **quirks.node_files()}
-        self.kind.write_wrapper(self._labels)
         with reserved_port(self._engine, self._deadline) as port:
             config = configuration(
                 self.name,
@@ -171,8 +201,33 @@ class Site:
             for node in nodes:
                 self.cluster.exec(node, tag, self._deadline)
 
+    def _wait_api_server(self) -> None:
+        """Wait until kind is done with the control plane, of which the storage class comes last."""
+        deadline = self._deadline.within(_API_SECONDS, "the API server to serve, with kind's storage class in it")
+        last = "no credentials yet"
+        credentials = False
+        for _ in deadline.attempts(first=0.5):
+            if self._nodes:
+                self._nodes.check()
+            credentials = credentials or self.kind.read_kubeconfig(deadline)
+            if not credentials:
+                continue
+            try:
+                with self.cluster.client() as api:
+                    if request(api, "GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]:
+                        return
+                last = "no storage class yet"
+            except (ApiException, HTTPError) as error:
+                last = str(error)
+        raise deadline.error(last)
+
+    def _prepare_certificate(self) -> None:
+        prepare_certificate(self.cluster, self._deadline)
+
     def _wait_nodes(self) -> None:
         wanted = set(self.cluster.nodes())
+        if self._nodes:
+            self._nodes.finish(self._deadline)
         deadline = self._deadline.within(_NODES_SECONDS, f"the nodes {', '.join(sorted(wanted))} to be Ready")
         with self.cluster.client() as api:
             until(api, "/api/v1/nodes", lambda state: _ready(state) >= wanted, deadline)

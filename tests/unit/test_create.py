@@ -1,6 +1,7 @@
 """Tests of clusters.create: a creation that fails names its action, keeps logs and removes what it made."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,56 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
     """The list of actions of the default shape, in order."""
     assert titles(Shape()) == [
         "create the network",
+        "begin to create the nodes with kind (1 control plane, 2 workers, Kubernetes v1.36.3)",
         "start the registry",
         "push Gatekeeper to the registry",
-        "create the nodes with kind (1 control plane, 2 workers, Kubernetes v1.36.3)",
-        "wait for the nodes",
+        "wait for the API server",
+        "prepare the webhook's certificate",
         "install Gatekeeper v3.23.1 by its manifest",
+        "wait for the nodes",
         "wait until Gatekeeper serves",
     ]
 
 
+def test_a_native_certificate_is_left_to_gatekeeper() -> None:
+    """The first start of such a shape finds an empty Secret; all else is done alike."""
+    left_out = set(titles(Shape())) - set(titles(Shape(certificate="native")))
+    assert left_out == {"prepare the webhook's certificate"}
+
+
 def test_without_a_registry_gatekeeper_is_loaded_into_the_nodes() -> None:
-    """Nodes that cannot pull get the image before it is needed."""
-    assert [title for title in titles(Shape(registry=False)) if "load" in title or "registry" in title] == [
-        "load Gatekeeper into the nodes"
+    """Nodes that cannot pull get the image when all are there, and before it is needed."""
+    assert titles(Shape(registry=False, install="chart"))[2:] == [
+        "wait for the nodes",
+        "load Gatekeeper into the nodes",
+        "wait for the API server",
+        "prepare the webhook's certificate",
+        "install Gatekeeper v3.23.1 by its chart",
+        "wait until Gatekeeper serves",
     ]
+
+
+def test_kind_that_fails_beside_other_actions_is_told_and_nothing_of_it_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What kind said is the reason of the action that needed the nodes."""
+    engine = FakeEngine()
+    with pytest.raises(ClusterUnavailable, match=r"(?s)could not wait for the nodes.*kind create.*status 1"):
+        bring_up(engine, shape=Shape(gatekeeper=None, registry=False))
+    assert engine.names() == []
+
+
+def test_an_action_that_fails_ends_kind_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is removed while kind still makes it: it is killed, and its end awaited."""
+    kind, done = tmp_path / "kind", tmp_path / "done"
+    kind.write_text(f"#!/bin/sh\nsleep 30\ntouch {done}\n")
+    kind.chmod(0o755)
+    monkeypatch.setattr("clusters.kind.tool", lambda _: kind)
+    engine = FakeEngine(errors={"run": "no space left on device"})
+    with pytest.raises(ClusterUnavailable, match="could not start the registry"):
+        bring_up(engine)
+    assert not [each for each in threading.enumerate() if each.name == "kind"]
+    assert not done.exists()
 
 
 def test_a_cluster_without_gatekeeper_is_ready_with_its_nodes() -> None:

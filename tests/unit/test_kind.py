@@ -184,6 +184,21 @@ def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
     assert any(not start_time(running) for _ in Deadline.after(5, "kind to end").attempts())
 
 
+def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go into the file that kind writes later, as soon as kind can read them; no log gets them."""
+    fake = tmp_path / "kind"
+    fake.write_text(f'#!/bin/sh\n[ -e {tmp_path}/there ] && echo "secret of $*"\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
+    kind = Kind(FakeEngine(), "c", tmp_path)
+    kind.kubeconfig.touch(mode=0o600)
+    assert not kind.read_kubeconfig(Deadline.after(10, "kind"))
+    (tmp_path / "there").touch()
+    assert kind.read_kubeconfig(Deadline.after(10, "kind"))
+    assert kind.kubeconfig.read_text() == "secret of get kubeconfig --name c\n"
+    assert not (tmp_path / "kind.log").exists()
+
+
 def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No log hides the failure that it was wanted for."""
     monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/false"))
