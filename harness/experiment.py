@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -24,7 +24,7 @@ from harness.probes import Probe
 from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Phase, Record
 from harness.restart import PullPolicy, restart_gatekeeper
-from harness.verdict import Check, Claim, Verdict
+from harness.verdict import Check, Claim, Expected, Verdict
 
 __all__ = ["EXPERIMENT", "FAULT", "Experiment"]
 
@@ -192,24 +192,25 @@ class Experiment:
         self,
         check: Check,
         *,
-        expected: Literal["holds", "violated"] = "holds",
+        expected: Expected | None = None,
         issue: str | None = None,
         record: Record | None = None,
     ) -> Verdict:
         """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
 
+        What is not `expected` here is what the check itself expects of this cluster's Gatekeeper (`Checked.expect`).
         The verdict is told in `record`, by default this experiment's. Raises InvariantViolated,
         Inconclusive, ProbeBroken.
         """
         self._healthy()
-        claim = Claim(check, expected, issue)
+        claim = Claim(check, expected, issue) if expected else Claim.on(check, self.cluster.shape.gatekeeper)
         verdict = claim.check(read(self.history.path))
         (record or self.record).claims.append(
             ClaimRecord(
                 name=claim.name,
-                expected=expected,
+                expected=claim.expected,
                 outcome=verdict.outcome,
-                issue=issue,
+                issue=claim.issue,
                 summary=verdict.summary,
                 evidence=list(verdict.evidence),
                 figures=dict(verdict.figures),

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from harness.errors import Inconclusive, InvariantViolated
 from harness.history import Recorded
+from harness.versions import Versions
 
-__all__ = ["Check", "Claim", "Outcome", "Verdict"]
+__all__ = ["Check", "Claim", "Expectation", "Expected", "Outcome", "Verdict"]
 
 Outcome = Literal["holds", "violated", "inconclusive"]
+Expected = Literal["holds", "violated"]
 
 _WEIGHT: Mapping[Outcome, int] = {"holds": 0, "inconclusive": 1, "violated": 2}
 _JOINT = "; "
+_NO_VERSION = "v0"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ Check = Callable[[Recorded], Verdict]
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """Which outcome is expected, `on` which versions of Gatekeeper; the issue ("gatekeeper#3839") says why."""
+
+    outcome: Expected = "holds"
+    issue: str | None = None
+    on: Versions = field(default_factory=Versions)
+
+
+@dataclass(frozen=True)
 class Claim:
     """A check with the outcome that is expected of it on this version.
 
@@ -56,8 +68,19 @@ class Claim:
     """
 
     check: Check
-    expected: Literal["holds", "violated"] = "holds"
+    expected: Expected = "holds"
     issue: str | None = None
+
+    @classmethod
+    def on(cls, check: Check, gatekeeper: str | None) -> Self:
+        """Return the claim that the check makes by its own `expectations`, on this version of Gatekeeper.
+
+        The first expectation that speaks of the version counts; if none does, the check is expected to hold.
+        """
+        expectations: tuple[Expectation, ...] = getattr(check, "expectations", ())
+        speak = (each for each in expectations if (gatekeeper or _NO_VERSION) in each.on)
+        found = next(speak, Expectation())
+        return cls(check, found.outcome, found.issue)
 
     @property
     def name(self) -> str:

@@ -229,12 +229,13 @@ def test_claims(
 
 
 def test_claim_afterwards(make: Callable[..., Experiment]) -> None:
-    """A claim can be made when the experiment is over, and in the record of another test."""
+    """A claim can be made when the experiment is over, and in another test's record, with what the check expects."""
     with make() as experiment:
         pass
     other = experiment.record.of("another test")
-    experiment.claim(found("violated"), expected="violated", record=other)
+    experiment.claim(found("violated").expect("violated", issue="gatekeeper#4441", on=">=3.23"), record=other)
     assert (len(other.claims), len(experiment.record.claims)) == (1, 0)
+    assert (other.claims[0].expected, other.claims[0].issue) == ("violated", "gatekeeper#4441")
 
 
 def test_broken_probe(make: Callable[..., Experiment]) -> None:

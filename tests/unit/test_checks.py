@@ -1,0 +1,141 @@
+"""Checks: how they are joined, limited in time, and expected to come out."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.checks import Checked
+from harness.errors import BadScenario
+from harness.history import History, Recorded, read
+from harness.verdict import Claim, Outcome, Verdict
+from tests.fakes.histories import Told
+
+OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(["holds", "inconclusive", "violated"])
+
+
+def finds(outcome: Outcome, name: str = "pods recover") -> Checked:
+    """Return a check that finds this whatever the history says."""
+
+    def check(_: Recorded) -> Verdict:
+        return Verdict(outcome, "because")
+
+    check.__name__ = name
+    return Checked(check)
+
+
+@Checked
+def no_more_than_five(recorded: Recorded) -> Verdict:
+    """Tell whether there are more than five canaries."""
+    count = sum(entry.process == "canary 0" for entry in recorded.entries)
+    return Verdict("holds" if count <= 5 else "violated", f"{count} canaries", figures={"canaries": count})
+
+
+def canaries(*moments: float) -> Told:
+    """Return a history of canaries and a fault, healed at 10 s."""
+    told = Told().fault(1, 2, 10)
+    for at in moments:
+        told.add(at, "ok", "canary 0", "ask")
+    return told
+
+
+@given(OUTCOMES, OUTCOMES, OUTCOMES)
+def test_joined_checks_find_what_joined_verdicts_do(one: Outcome, two: Outcome, three: Outcome) -> None:
+    """How checks are grouped changes nothing, and the worst of their outcomes is that of all."""
+    recorded = Told().recorded()
+    grouped = (finds(one) & finds(two)) & finds(three)
+    otherwise = finds(one) & (finds(two) & finds(three))
+    assert grouped(recorded) == otherwise(recorded)
+    assert grouped(recorded) == finds(one)(recorded) & finds(two)(recorded) & finds(three)(recorded)
+
+
+@given(st.lists(st.floats(0, 40), max_size=12), st.floats(0, 20))
+def test_within_judges_the_beginning_only(moments: list[float], seconds: float) -> None:
+    """A limited check counts what came up to then, and nothing of what came later."""
+    told = canaries(*moments).add(41, "mark", "experiment", "end")
+    figures = no_more_than_five.within(seconds)(told.recorded()).figures
+    assert figures == {"canaries": sum(at <= 10 + seconds for at in moments)}
+
+
+def test_within_of_a_file(tmp_path: Path) -> None:
+    """A history on disk is cut off like one in memory."""
+    history = History(tmp_path / "history.jsonl")
+    history.append("invoke", "fault 1", "inject", {"name": "cut registry"})
+    history.append("ok", "fault 1", "healed", {"name": "cut registry", "proof": "seen"})
+    for _ in range(9):
+        history.append("ok", "canary 0", "ask")
+    history.close()
+    assert no_more_than_five(read(history.path)).outcome == "violated"
+    assert no_more_than_five.within(0)(read(history.path)).outcome == "holds"
+
+
+def test_within_needs_an_end_of_the_fault() -> None:
+    """A fault that was never healed, or of another name, has no time after it."""
+    assert no_more_than_five.within(5)(Told().fault(1, 2, None).recorded()).outcome == "inconclusive"
+    verdict = no_more_than_five.within(5, after="kill node")(canaries(1, 50).recorded())
+    assert verdict == Verdict("inconclusive", "kill node was not healed, or not proved to be")
+
+
+def test_within_needs_enough_of_a_history() -> None:
+    """What was recorded for a shorter time than allowed cannot tell."""
+    verdict = no_more_than_five.within(5)(canaries(1, 13.2).recorded())
+    assert verdict == Verdict("inconclusive", "only 3.2 of 5 s after a fault were recorded")
+
+
+def test_within_counts_from_the_last_fault_of_the_name() -> None:
+    """Several faults of one name: time begins with the end of the last."""
+    told = canaries(1, 2, 3, 4, 5, 31).fault(20, 21, 30, process="fault 2").add(50, "mark", "experiment", "end")
+    assert no_more_than_five.within(5)(told.recorded()).outcome == "violated"
+    assert no_more_than_five.within(0.5, after="cut registry")(told.recorded()).outcome == "holds"
+
+
+def test_names() -> None:
+    """A claim's name tells all that was joined, and the limit."""
+    joint = (finds("holds", "pods recover") & finds("holds", "leases are renewed")).within(60, after="stop node")
+    assert Claim(joint).name == "pods recover and leases are renewed within 60 s after stop node"
+
+
+@pytest.mark.parametrize(
+    ("version", "claim"),
+    [
+        ("v3.17.1", ("violated", "gatekeeper#3287")),
+        ("v3.20.1", ("violated", "gatekeeper#4441")),
+        ("v3.22.1", ("holds", None)),
+        (None, ("violated", "gatekeeper#3287")),
+    ],
+)
+def test_expectations_depend_on_the_version(version: str | None, claim: tuple[str, str | None]) -> None:
+    """The first expectation that speaks of a version counts; else a check is expected to hold."""
+    check = (
+        finds("violated")
+        .expect("violated", issue="gatekeeper#3287", on="<3.18")
+        .within(5)
+        .expect("violated", issue="gatekeeper#4441", on="<3.22.1")
+    )
+    made = Claim.on(check, version)
+    assert (made.expected, made.issue) == claim
+
+
+def test_expectation_of_every_version() -> None:
+    """An expectation without a range is of every version, also of a cluster without Gatekeeper."""
+    check = finds("violated").expect("violated")
+    assert {Claim.on(check, version).expected for version in ("v3.17.1", "v3.23.1", None)} == {"violated"}
+
+
+def test_plain_functions_are_expected_to_hold() -> None:
+    """A check that is a plain function expects nothing else than to hold."""
+
+    def plain(_: Recorded) -> Verdict:
+        return Verdict("holds", "")
+
+    assert Claim.on(plain, "v3.23.1") == Claim(plain, "holds", None)
+
+
+def test_expectations_of_parts_are_refused() -> None:
+    """What is expected of one part of a joint check says nothing of the whole."""
+    expected = finds("violated").expect("violated")
+    with pytest.raises(BadScenario, match="expected of both together"):
+        assert finds("holds") & expected
+    with pytest.raises(BadScenario, match="expected of both together"):
+        assert expected & finds("holds")
