@@ -14,11 +14,14 @@ from clusters.deadline import Deadline
 from clusters.errors import HarnessError
 from clusters.lines import Gap, Over, lines
 
-__all__ = ["Change", "Object", "State", "Timing", "Watch", "fold", "key", "until"]
+__all__ = ["NOT_SERVED", "Change", "Object", "State", "Timing", "Watch", "fold", "key", "until"]
 
 Object = dict[str, Any]
 State = dict[str, Object]
 Found = TypeVar("Found")
+
+NOT_SERVED = "404"
+"""Why there is a gap when the API server does not know such a list, as of a kind whose definition is deleted."""
 
 _SUMMARISED = 5
 _MESSAGE_LENGTH = 200
@@ -84,7 +87,8 @@ class Watch:
         """Yield what changes until `deadline`, or soon after `stop` is set, whatever the server does.
 
         After any failure it lists again; only a stream that ended in its time is watched on from
-        where it was. Failures are yielded as one GAP each, however often it must try again; none is raised.
+        where it was. Failures are yielded as one GAP each, however often it must try again, and as one more if it
+        then turns out that the list is not served (404): there is nothing to see any more. None is raised.
         `asking` is called before each request, so that a long gap can be told from a thread that hangs.
         """
         timing = self._timing
@@ -94,7 +98,7 @@ class Watch:
             return stop.is_set() or deadline.expired
 
         state: State = {}
-        listed = blind = False
+        listed, blind = False, ""
         while not over():
             for _ in deadline.attempts(timing.first_pause, timing.longest_pause):
                 if over():
@@ -105,7 +109,7 @@ class Watch:
                     version, found = self._list(over)
                     yield from _differences(state, found) if listed else (_seen("LISTED", each) for each in found)
                     state = {key(each): each for each in found}
-                    listed, blind = True, False
+                    listed, blind = True, ""
                     yield Change("LISTED", resource_version=version)
                     for change in self._watch(version, over, asking):
                         fold(state, change)
@@ -113,9 +117,9 @@ class Watch:
                 except Over:
                     return
                 except Gap as gap:
-                    if not blind:
+                    if not blind or (gap.why == NOT_SERVED and blind != NOT_SERVED):
                         yield Change("GAP", why=gap.why, detail=gap.detail)
-                    blind = True
+                        blind = gap.why
                 if time.monotonic() - began > timing.longest_pause:
                     break
 

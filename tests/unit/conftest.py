@@ -1,8 +1,12 @@
 """Fixtures that several unit tests share because they take seconds to make."""
 
 import pytest
+from hypothesis import settings
 
 from tests.sessions import SCENARIOS, Session, run
+
+settings.register_profile("busy machine", deadline=None)  # clusters of other runs may take all the time there is
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")

@@ -155,6 +155,18 @@ def test_gap(server: FakeApiServer, changes: Iterator[Change], harm: Callable[[F
     ]
 
 
+def test_no_longer_served(server: FakeApiServer, changes: Iterator[Change]) -> None:
+    """That a list is not served any more is told once, also in a gap that began otherwise."""
+    take(changes, whole)
+    gap = in_background(lambda: next(iter(changes)))
+    server.wait_for_stream()
+    server.status.extend([500, 404, 404, 500, 404])
+    server.order("cut")
+    assert gap().why == "broken"
+    seen = take(changes, whole)
+    assert [(change.kind, change.why) for change in seen] == [("GAP", "404"), ("LISTED", "")]
+
+
 def test_second_gap(server: FakeApiServer, changes: Iterator[Change]) -> None:
     """What one gap has shown, the next one does not show again."""
     server.put("gone")

@@ -1,0 +1,272 @@
+"""Policies: what the check says of histories in which policies, bindings, templates and constraints come and go."""
+
+from typing import Any, Literal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness.checks import differences
+from harness.checks.policies import policies_match
+from harness.errors import BadScenario
+from harness.history import Recorded
+from harness.probes import objects
+from harness.verdict import Outcome, Verdict
+from tests.fakes.histories import Told
+
+TEMPLATES, POLICIES, BINDINGS = (f"watch {each.name}" for each in objects.GENERATED)
+CONSTRAINTS = f"{objects.CONSTRAINTS}chaoslabels"
+LISTS = (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS)
+
+Change = Literal["ADDED", "MODIFIED", "DELETED", "LISTED"]
+
+
+class History(Told):
+    """A history of one template, its constraint, and what is generated of both."""
+
+    def begin(self, at: float = 0.0, *, watched: tuple[str, ...] = LISTS) -> "History":
+        """Let all lists be whole, and empty."""
+        for process in watched:
+            self.add(at, "change", process, "LISTED", {"resource_version": "1"})
+        return self
+
+    def template(self, at: float, *, generate: bool, f: Change = "MODIFIED", gap: bool = False) -> "History":
+        code = {"engine": "K8sNativeValidation", "source": {"generateVAP": generate}}
+        spec = {"targets": [{"target": "t", "code": [code]}]}
+        return self._change(at, TEMPLATES, f, {"metadata": {"name": "chaoslabels"}, "spec": spec}, gap=gap)
+
+    def constraint(self, at: float, f: Change = "ADDED", *, point: str = "vap.k8s.io", gap: bool = False) -> "History":
+        scoped = [{"action": "deny", "enforcementPoints": [{"name": point}]}]
+        spec = {"enforcementAction": "scoped", "scopedEnforcementActions": scoped}
+        found = {"kind": "ChaosLabels", "metadata": {"name": "c"}, "spec": spec}
+        return self._change(at, CONSTRAINTS, f, found, gap=gap)
+
+    def policy(
+        self, at: float, f: Change = "ADDED", *, gap: bool = False, name: str = "gatekeeper-chaoslabels"
+    ) -> "History":
+        return self._change(at, POLICIES, f, {"metadata": {"name": name}, "spec": {}}, gap=gap)
+
+    def binding(
+        self, at: float, f: Change = "ADDED", *, gap: bool = False, name: str = "gatekeeper-chaoslabels-c"
+    ) -> "History":
+        found = {"metadata": {"name": name}, "spec": {"policyName": "gatekeeper-chaoslabels"}}
+        return self._change(at, BINDINGS, f, found, gap=gap)
+
+    def gap(self, at: float, process: str, why: str = "refused") -> "History":
+        self.add(at, "change", process, "GAP", {"resource_version": "", "why": why, "detail": ""})
+        return self
+
+    def whole(self, at: float, process: str) -> "History":
+        self.add(at, "change", process, "LISTED", {"resource_version": "9"})
+        return self
+
+    def end(self, at: float) -> Recorded:
+        return self.add(at, "mark", "experiment", "end").recorded()
+
+    def _change(self, at: float, process: str, f: Change, found: dict[str, Any], *, gap: bool) -> "History":
+        self.add(
+            at, "change", process, f, {"resource_version": "2", "object": found} | ({"in_gap": True} if gap else {})
+        )
+        return self
+
+
+def matching() -> History:
+    """Return a history in which everything that is asked for came in time."""
+    return History().begin().template(1, generate=True, f="ADDED").constraint(2).policy(3).binding(33)
+
+
+def judged(recorded: Recorded, late: float = 60, version: str = "v3.23.1") -> Verdict:
+    return policies_match(version, late=late)(recorded)
+
+
+def test_names_are_those_of_the_probe() -> None:
+    """The check reads what the watches write."""
+    assert differences._TEMPLATES == TEMPLATES
+    assert differences._POLICIES == POLICIES
+    assert differences._BINDINGS == BINDINGS
+    assert differences._CONSTRAINTS == objects.CONSTRAINTS
+
+
+def test_holds() -> None:
+    """Policies and bindings that come in time match, and how late the latest was is told."""
+    verdict = judged(matching().end(200))
+    assert verdict.outcome == "holds"
+    assert verdict.figures == {"longest_difference_seconds": 31.0, "orphans": 0.0, "missing": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("history", "summary"),
+    [
+        (matching().constraint(50, "MODIFIED", point="webhook"), "1 orphan binding for more than 60 s"),
+        (matching().constraint(50, "DELETED"), "1 orphan binding for more than 60 s"),
+        (matching().template(50, generate=False), "1 orphan policy, 1 orphan binding for more than 60 s"),
+        (matching().binding(50, "DELETED"), "1 missing binding for more than 60 s"),
+        (matching().policy(50, "DELETED").policy(120), "1 missing policy for more than 60 s"),
+        (History().begin().binding(1), "1 orphan binding for more than 60 s"),
+    ],
+    ids=["scope", "constraint", "template", "binding", "healed-too-late", "nothing-asked"],
+)
+def test_violated(history: History, summary: str) -> None:
+    """What is there and not asked for, or asked for and not there, for too long, is a violation, also if it ends."""
+    verdict = judged(history.end(200))
+    assert verdict.outcome == "violated"
+    assert set(verdict.summary.split(" for ")[0].split(", ")) == set(summary.split(" for ", maxsplit=1)[0].split(", "))
+    assert verdict.evidence
+
+
+def test_evidence_tells_the_age() -> None:
+    """Each orphan is told with its name, since when, and how old."""
+    verdict = judged(matching().constraint(50, "DELETED").end(200))
+    assert verdict.evidence == (
+        "orphan binding gatekeeper-chaoslabels-c of gatekeeper-chaoslabels: since 50.0 s and still, 150.0 s old",
+    )
+    assert verdict.figures["orphans"] == 1
+
+
+def test_names_differ_by_version() -> None:
+    """The same binding is right for one version, and for another an orphan beside a missing one."""
+    assert judged(matching().end(200), version="v3.20.1").outcome == "violated"
+    old = History().begin().template(1, generate=True, f="ADDED").constraint(2).policy(3)
+    assert judged(old.binding(33, name="gatekeeper-c").end(200), version="v3.20.1").outcome == "holds"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "summary"),
+    [
+        (matching().constraint(150, "DELETED").end(200), "1 orphan binding, too young to judge"),
+        (History().begin().end(200), "no template ever asked"),
+        (History().begin(watched=LISTS[:2]).end(200), "validatingadmissionpolicybindings were not watched"),
+        (History().begin(watched=LISTS[1:]).gap(0, TEMPLATES).end(50), "never all seen at once"),
+        (
+            History().begin(watched=LISTS[:3]).template(1, generate=True).policy(2).end(200),
+            "constraints chaoslabels were not watched",
+        ),
+        (matching().gap(50, BINDINGS).end(200), "nothing could be seen for 150.0 s"),
+        (matching().gap(50, BINDINGS).whole(115, BINDINGS).end(200), "nothing could be seen for 65.0 s"),
+    ],
+    ids=["young", "nothing", "half", "empty", "unwatched", "blind", "gap"],
+)
+def test_inconclusive(recorded: Recorded, summary: str) -> None:
+    """What was not seen, or not for long enough, is neither a pass nor a failure."""
+    verdict = judged(recorded)
+    assert verdict.outcome == "inconclusive"
+    assert summary in verdict.summary
+
+
+def test_what_fell_into_a_gap() -> None:
+    """An orphan that may have gone early or late in a gap is judged only where both come to the same."""
+    history = matching().constraint(50, "DELETED").gap(100, BINDINGS).binding(120, "DELETED", gap=True)
+    assert judged(history.whole(120, BINDINGS).end(200), late=45).outcome == "violated"
+    assert judged(history.end(200), late=60).outcome == "inconclusive"
+    assert judged(history.end(200), late=80).outcome == "holds"
+
+
+def test_gap_in_which_nothing_changed() -> None:
+    """A short gap after which everything is as before hides nothing; one with changes breaks what was certain."""
+    quiet = matching().constraint(50, "DELETED").gap(70, BINDINGS).whole(72, BINDINGS)
+    assert judged(quiet.end(115)).outcome == "violated"
+    busy = matching().constraint(50, "DELETED").gap(70, POLICIES).policy(72, "MODIFIED", gap=True).whole(72, POLICIES)
+    assert judged(busy.end(115)).outcome == "inconclusive"
+    assert "perhaps" in judged(busy.end(115)).summary
+    assert judged(busy.end(140)).outcome == "violated"
+
+
+def test_kind_that_is_not_served_has_no_constraints() -> None:
+    """A template whose kind is not served, yet or any more, has no constraints, and that is known."""
+    history = History().begin(watched=LISTS[:3]).gap(0, CONSTRAINTS, "404").template(1, generate=True, f="ADDED")
+    history.policy(3).constraint(5, gap=True).whole(5, CONSTRAINTS).binding(35)
+    assert judged(history.end(100)).outcome == "holds"
+    history.gap(100, CONSTRAINTS, "ended").gap(101, CONSTRAINTS, "404")
+    assert judged(history.end(200)).summary == "1 orphan binding for more than 60 s"
+
+
+def test_others_are_none_of_our_business() -> None:
+    """Policies that are not named like Gatekeeper's, and templates without CEL, do not matter."""
+    history = matching().policy(4, name="of-somebody-else").binding(4, name="of-somebody-else")
+    rego = {"metadata": {"name": "filler"}, "spec": {"targets": [{"target": "t", "code": []}]}}
+    history.add(5, "change", TEMPLATES, "ADDED", {"resource_version": "3", "object": rego})
+    assert judged(history.end(200)).outcome == "holds"
+
+
+def test_versions_that_cannot_be_judged() -> None:
+    """A version without the field is refused before anything is read."""
+    with pytest.raises(BadScenario):
+        policies_match("v3.16.3")
+
+
+STEPS = st.lists(st.sampled_from("TCPB-"), max_size=24)
+
+
+def told(steps: str | list[str], gaps: frozenset[int] = frozenset()) -> History:
+    """Return a history in which each second one thing changes: T, C, P and B toggle, "-" is nothing.
+
+    In the seconds of `gaps` the watch of the thing that changes is blind, and the change comes to light at the end.
+    """
+    history, there = History().begin(), dict.fromkeys("TCPB", False)
+    for at, step in enumerate(steps, start=1):
+        if step == "-":
+            continue
+        process = {"T": TEMPLATES, "C": CONSTRAINTS, "P": POLICIES, "B": BINDINGS}[step]
+        gap = at in gaps
+        there[step] = not there[step]
+        f: Change = "ADDED" if there[step] else "DELETED"
+        moment = at + 0.5 if gap else float(at)
+        if gap:
+            history.gap(at - 0.25, process)
+        if step == "T":
+            history.template(moment, generate=True, f=f, gap=gap)
+        elif step == "C":
+            history.constraint(moment, f, gap=gap)
+        elif step == "P":
+            history.policy(moment, f, gap=gap)
+        else:
+            history.binding(moment, f, gap=gap)
+        if gap:
+            history.whole(at + 0.5, process)
+    return history
+
+
+def oracle(steps: str | list[str], late: float) -> Outcome:
+    """Return what must be found, by counting seconds."""
+    there, asked = dict.fromkeys("TCPB", False), False
+    ages, kinds = dict.fromkeys(("policy", "binding"), 0), dict.fromkeys(("policy", "binding"), 0)
+    longest = 0
+    for step in [*steps, "-"]:
+        if step != "-":
+            there[step] = not there[step]
+        asked = asked or there["T"]
+        wanted = {"policy": there["T"], "binding": there["T"] and there["C"]}
+        found = {"policy": there["P"], "binding": there["B"]}
+        for what, age in list(ages.items()):
+            kind = int(found[what]) - int(wanted[what])
+            ages[what] = 0 if not kind else age + 1 if kind == kinds[what] else 1
+            kinds[what] = kind
+        longest = max(longest, *ages.values())
+    if longest > late:
+        return "violated"
+    return "inconclusive" if any(kinds.values()) or not asked else "holds"
+
+
+@given(STEPS)
+@example(list("TP"))
+@example(list("TPCB"))
+@example(list("B----"))
+def test_any_schedule(steps: list[str]) -> None:
+    """Whatever comes and goes when, the check finds what counting seconds finds."""
+    recorded = told(steps).end(len(steps) + 2)
+    assert judged(recorded, late=3.5).outcome == oracle(steps, 3.5)
+
+
+@given(STEPS, st.frozensets(st.integers(1, 24), max_size=5))
+def test_any_schedule_with_gaps(steps: list[str], gaps: frozenset[int]) -> None:
+    """Gaps make a verdict inconclusive at most: they never turn a violation into a pass or the other way round."""
+    found = judged(told(steps, gaps).end(len(steps) + 2), late=3.5).outcome
+    assert found in ("inconclusive", oracle(steps, 3.5))
+
+
+@given(STEPS)
+def test_more_time_allowed_is_never_worse(steps: list[str]) -> None:
+    """What holds with less time holds with more."""
+    recorded = told(steps).end(len(steps) + 2)
+    if judged(recorded, late=2.5).outcome == "holds":
+        assert judged(recorded, late=5.5).outcome == "holds"
