@@ -8,8 +8,9 @@ from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
 from clusters.deadline import Deadline
+from clusters.errors import BadScenario
 
-__all__ = ["apply", "request"]
+__all__ = ["apply", "find_path", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -59,6 +60,24 @@ def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadli
         request(api, "PATCH", path, query=query, body=item, content_type="application/apply-patch+yaml")
 
 
+def find_path(api: ApiClient, kind: str) -> str:
+    """Return the URL of the list of all objects of a kind ("Pod"), in all namespaces, in the version its group prefers.
+
+    The core group is asked first, then the others in the server's order. Raises BadScenario if none has such a kind.
+    """
+    groups = request(api, "GET", "/apis")["groups"]
+    for version in ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]:
+        root = _root(version)
+        for each in request(api, "GET", root)["resources"]:
+            if each["kind"] == kind and "/" not in each["name"]:
+                return f"{root}/{each['name']}"
+    raise BadScenario(f"the API server has no kind {kind!r}; see `kubectl api-resources`")
+
+
+def _root(version: str) -> str:
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
+
+
 class _Paths:
     """Finds the URL of a kind of object by asking the API server once a group."""
 
@@ -67,7 +86,7 @@ class _Paths:
         self._groups: dict[str, dict[str, str]] = {}
 
     def of(self, version: str, kind: str, namespace: str | None) -> str:
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        root = _root(version)
         if version not in self._groups:
             listed = request(self._api, "GET", root)["resources"]
             self._groups[version] = {each["kind"]: each["name"] for each in listed if "/" not in each["name"]}

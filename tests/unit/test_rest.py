@@ -13,8 +13,8 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from clusters.rest import apply, request
+from clusters.errors import BadScenario, DeadlineExceeded
+from clusters.rest import apply, find_path, request
 
 _RESOURCES = {
     "/api/v1": [
@@ -37,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.answer({"resources": _RESOURCES.get(self.path.split("?")[0])})
+        groups = [{"preferredVersion": {"groupVersion": "apps/v1"}}]
+        self.answer({"groups": groups, "resources": _RESOURCES.get(self.path.split("?")[0])})
 
     def do_PATCH(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -113,3 +114,11 @@ def test_no_answer_at_all_is_an_error() -> None:
     """A server that refuses the connection raises what callers are told to expect."""
     with client_of("http://127.0.0.1:1") as api, pytest.raises(HTTPError):
         request(api, "GET", "/api/v1")
+
+
+def test_kinds_are_found_where_they_are_served(api: ApiClient) -> None:
+    """A kind's list has the URL of its group's preferred version; one that is nowhere is refused."""
+    assert find_path(api, "Secret") == "/api/v1/secrets"
+    assert find_path(api, "Deployment") == "/apis/apps/v1/deployments"
+    with pytest.raises(BadScenario, match="no kind 'Pood'"):
+        find_path(api, "Pood")
