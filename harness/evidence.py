@@ -86,7 +86,8 @@ def _marks(entry: Entry) -> Iterator[str]:
     if entry.process.startswith("fault "):
         yield f"{_at(entry)}  --- {entry.process}: {entry.value['name']}: {entry.f}"
     elif entry.process == "harm":
-        yield f"{_at(entry)}  --- {entry.f}: {entry.value['pod']} on {entry.value['node']}"
+        pod = f"{entry.value['pod']} on " if "pod" in entry.value else ""
+        yield f"{_at(entry)}  --- {entry.f}: {pod}{entry.value['node']}"
 
 
 def _at(entry: Entry) -> str:

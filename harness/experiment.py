@@ -35,6 +35,7 @@ FAULT = "fault"
 """Processes "fault <n>" of a history: invoke `inject`, ok `observed`, invoke `heal`, ok `healed`."""
 
 _PROVE_SECONDS = 45.0
+_HEALED_SECONDS = 120.0
 _SERVING_SECONDS = 300.0
 _FIRST_SECONDS = 20.0
 
@@ -245,7 +246,7 @@ class Experiment:
             with self._phase(f"heal: {fault.name}") as phase:
                 self.history.append("invoke", process, "heal", {"name": fault.name})
                 fault.heal(self.cluster, self._journal, self.history)
-                proof = fault.healed(self.cluster, Deadline.after(_PROVE_SECONDS, f"{fault.name} to be healed"))
+                proof = fault.healed(self.cluster, Deadline.after(_HEALED_SECONDS, f"{fault.name} to be healed"))
                 self.history.append("ok", process, "healed", {"name": fault.name, "proof": proof})
                 phase.detail = told.heal_proof = proof
                 told.healed_at = time.time()

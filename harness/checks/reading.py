@@ -166,7 +166,7 @@ class Reading:
         process = entry.process
         if process.startswith(_FAULT):
             self._take_fault(entry)
-        elif process == _HARM:
+        elif process == _HARM and "pod" in entry.value:
             value = {**entry.value, "containers": tuple(entry.value["containers"])}
             self.harms.append(Harm(at=entry.at, how=entry.f, **value))
         elif process in self._watched and "object" in entry.value:

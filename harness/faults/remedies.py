@@ -22,7 +22,7 @@ class Remedies:
     def __init__(self) -> None:
         self._promised: list[tuple[int, Action, dict[str, Any]]] = []
 
-    def promise(self, journal: Journal, name: str, action: Action, **arguments: Any) -> None:
+    def promise(self, journal: Journal, name: str, action: Action, /, **arguments: Any) -> None:
         """Journal that `action`, registered as the undo `name`, takes back what is about to be done."""
         self._promised.append((journal.record(Undo(name, arguments)), action, arguments))
 

@@ -1,4 +1,4 @@
-"""Targets: the pods that a fault harms, and how the history tells that it did."""
+"""Targets: the pods and nodes that a fault harms, and how the history tells that it did."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,10 +11,10 @@ from clusters.rest import request
 from harness.errors import BadScenario
 from harness.history import History
 
-__all__ = ["HARM", "Target", "find_pods", "note_harm"]
+__all__ = ["HARM", "Target", "find_pods", "note_harm", "note_node_harm"]
 
 HARM = "harm"
-"""The process, in a history, of what is done to pods: `info`, how in `f`, the target in the value."""
+"""The process, in a history, of what is done to pods and nodes: `info`, how in `f`, the target in the value."""
 
 _NOT_FOUND = 404
 
@@ -51,6 +51,11 @@ def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: st
 def note_harm(history: History, how: str, target: Target) -> None:
     """Write down what is about to be done to a pod; recovery is measured from here."""
     history.append("info", HARM, how, asdict(target))
+
+
+def note_node_harm(history: History, how: str, node: str) -> None:
+    """Write down what is about to be done to a node; its value names the `node` and no pod."""
+    history.append("info", HARM, how, {"node": node})
 
 
 def _pod(api: ApiClient, path: str, name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from clusters.process import Completed
 from clusters.registry import Registry
 from clusters.shape import Shape
 
-__all__ = ["IMAGE", "World"]
+__all__ = ["IMAGE", "Api", "World"]
 
 IMAGE = "docker.io/openpolicyagent/gatekeeper:v3.23.1"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
@@ -51,11 +51,12 @@ class World:
         self.denies = True
         self.policy = "Always"
         self.on_delete: Callable[[str], None] = lambda _: None
+        self.handler: type[Api] = Api
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
         """Give the cluster, with its API served on loopback."""
-        server = _Server(("127.0.0.1", 0), _Api)
+        server = _Server(("127.0.0.1", 0), self.handler)
         server.world = self
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -199,10 +200,7 @@ class World:
         return _DONE
 
     def _kubectl(self, _node: str, argv: list[str]) -> Completed:
-        if argv[-2] == "cordon":
-            self.cordoned.add(argv[-1])
-        else:
-            self.cordoned.discard(argv[-1])
+        (self.cordoned.add if argv[-2] == "cordon" else self.cordoned.discard)(argv[-1])
         return _DONE
 
     def _kill(self, node: str, argv: list[str]) -> Completed:
@@ -239,7 +237,7 @@ class _Server(ThreadingHTTPServer):
     world: World
 
 
-class _Api(BaseHTTPRequestHandler):
+class Api(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
@@ -249,39 +247,39 @@ class _Api(BaseHTTPRequestHandler):
         url, world = urlsplit(self.path), self.server.world
         query = parse_qs(url.query)
         if "watch" in query:
-            self._answer(200, None)
+            self.answer(200, None)
         elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, "/api/v1/nodes", _PODS.replace("pods", "events")):
             items = {_PODS: list(world.pods.values()), _DEPLOYMENTS: [world.deployment()], _SLICES: [world.slice()]}
             found = {"apiVersion": "v1", "kind": "List", "metadata": _VERSION, "items": items.get(url.path, [])}
-            self._answer(200, found)
+            self.answer(200, found)
         elif url.path.startswith("/api/v1/nodes/"):
-            self._answer(200, {"spec": {"unschedulable": url.path.rpartition("/")[2] in world.cordoned}})
+            self.answer(200, {"spec": {"unschedulable": url.path.rpartition("/")[2] in world.cordoned}})
         else:
             pod = world.pods.get(url.path.rpartition("/")[2])
-            self._answer(200 if pod else 404, pod or {"message": "not found"})
+            self.answer(200 if pod else 404, pod or {"message": "not found"})
 
     def do_PATCH(self) -> None:
         patch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.world.roll_out(patch["spec"]["template"])
-        self._answer(200, {})
+        self.answer(200, {})
 
     def do_DELETE(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.world.on_delete(urlsplit(self.path).path.rpartition("/")[2])
-        self._answer(200, {})
+        self.answer(200, {})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         denies = self.server.world.denies
         if "/proxy/" in self.path:
-            self._answer(200, {"response": {"allowed": not denies}})
+            self.answer(200, {"response": {"allowed": not denies}})
         elif denies:
             said = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
-            self._answer(403, {"message": said})
+            self.answer(403, {"message": said})
         else:
-            self._answer(500, {"message": "failed calling webhook"})
+            self.answer(500, {"message": "failed calling webhook"})
 
-    def _answer(self, status: int, body: Any) -> None:
+    def answer(self, status: int, body: Any) -> None:
         data = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))

@@ -248,3 +248,9 @@ def test_names_of_processes() -> None:
     assert f"{admission.REPLICA} " == reading._REPLICA
     assert reading._REGISTRY == requests.REGISTRY
     assert {"watch pods", "watch events", "watch endpointslices"} <= {f"watch {each.name}" for each in objects.USUAL}
+
+
+def test_harm_to_a_node_is_none_to_a_pod() -> None:
+    """What was done to a node is for other checks to read."""
+    told = cut().add(15, "info", "harm", "killed node", {"node": "worker"})
+    assert Reading(told.recorded()).harms == []

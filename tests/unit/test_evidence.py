@@ -27,3 +27,10 @@ def test_nothing_to_write(tmp_path: Path) -> None:
     """A history without events, pods and requests leaves no empty file."""
     assert write(Told().recorded(), tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_harm_to_a_node(tmp_path: Path) -> None:
+    """What was done to a node is told without a pod."""
+    told = Told().pod(1, "a").event(1, "Started", "a").add(5, "info", "harm", "killed node", {"node": "worker"})
+    write(told.recorded(), tmp_path)
+    assert "--- killed node: worker\n" in (tmp_path / "events.txt").read_text(encoding="utf-8")

@@ -1,0 +1,86 @@
+"""Network: the fault that cuts a node off from all others; its pods go on running and reach nobody but each other."""
+
+import secrets
+from collections.abc import Sequence
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import FaultNotApplied
+from harness.faults import Fault
+from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from harness.faults.registry import drop_no_more
+from harness.faults.remedies import Remedies
+from harness.faults.targets import note_node_harm
+from harness.history import History
+from harness.journal import Journal
+
+__all__ = ["CUT_OFF_NODE", "cut_off_node"]
+
+CUT_OFF_NODE = "cut off node"
+"""How, in a history, a node was harmed."""
+
+_SECONDS = 30.0
+_IPTABLES = ("iptables", "-w", "5")
+_WAYS = {"in": ("PREROUTING", "-i"), "out": ("POSTROUTING", "-o")}
+"""Chains of the table mangle that see both the node's own packets and those of its pods."""
+
+_INTERFACE = "eth0"
+
+
+def cut_off_node(node: str) -> Fault:
+    """Return the fault that drops every packet that enters or leaves `node`, in its network namespace.
+
+    Addresses stay, unlike after a disconnection from the engine's network, and open connections just fall silent.
+    """
+    return _CutOff(node)
+
+
+class _CutOff:
+    name = "cut off node"
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._last = Heartbeat()
+        self._remedies = Remedies()
+        self._comment = f"chaos-harness:{secrets.token_hex(4)}"
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
+        require_victim(cluster, self._node)
+        rules = [self._rule(way) for way in _WAYS]
+        for rule in rules:
+            self._remedies.promise(journal, "registry.drop_no_more", drop_no_more, node=self._node, rule=rule)
+        deadline = Deadline.after(_SECONDS, f"rules on {self._node}")
+        note_node_harm(history, CUT_OFF_NODE, self._node)
+        for rule in rules:
+            cluster.exec(self._node, [*_IPTABLES, "-I", *rule], deadline)
+        with cluster.client() as api:
+            self._last = heartbeat(api, self._node)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        silent = wait_silent(cluster, self._node, self._last, deadline)
+        dropped = {way: self._dropped(cluster, way, deadline) for way in _WAYS}
+        idle = [way for way, packets in dropped.items() if not packets]
+        if idle:
+            raise FaultNotApplied(f"expected {self._node} to drop packets, it dropped none on the way {idle[0]}")
+        told = " and ".join(f"{packets} on the way {way}" for way, packets in dropped.items())
+        return f"{self._node} dropped {told}; {silent}"
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        left = [way for way in _WAYS if self._dropped(cluster, way, deadline) is not None]
+        if left:
+            raise FaultNotApplied(
+                f"expected no rule {self._comment} on {self._node}, one is there on the way {left[0]}"
+            )
+        return f"the rules are gone; {wait_back(cluster, self._node, self._last, deadline)}"
+
+    def _rule(self, way: str) -> Sequence[str]:
+        chain, option = _WAYS[way]
+        return [chain, "-t", "mangle", option, _INTERFACE, "-m", "comment", "--comment", self._comment, "-j", "DROP"]
+
+    def _dropped(self, cluster: Cluster, way: str, deadline: Deadline) -> int | None:
+        """Return how many packets the rule dropped, or None if there is no such rule."""
+        listed = cluster.exec(self._node, [*_IPTABLES, "-nvxL", _WAYS[way][0], "-t", "mangle"], deadline).stdout
+        return next((int(line.split()[0]) for line in listed.splitlines() if self._comment in line), None)

@@ -1,0 +1,269 @@
+"""Faults on nodes, in a world of our own: each proves that it bit and that it is healed, and a no-op is found out."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.process import Completed
+from harness import journal
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.leaving import drain_node, register, remove_node
+from harness.faults.network import cut_off_node
+from harness.faults.nodes import kill_node, pause_node, reboot_node, resume, start, stop_node
+from harness.history import read
+from tests.fakes.bench import Bench
+from tests.fakes.lossy import LossyWorld
+
+NODE = "w-worker"
+
+
+@pytest.fixture
+def world() -> LossyWorld:
+    world = LossyWorld()
+    world.pod("a", NODE)
+    return world
+
+
+@pytest.fixture
+def cluster(world: LossyWorld, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(cluster, tmp_path)
+    yield bench
+    bench.close()
+
+
+LASTING: dict[str, tuple[Callable[[str], Fault], str, str, str]] = {
+    "kill": (kill_node, "kill", "killed node", "w-worker is exited (exit code 137); its lease, due every 0 s, is not"),
+    "stop": (stop_node, "stop", "stopped node", "w-worker is exited"),
+    "pause": (pause_node, "pause", "paused node", "w-worker is paused"),
+    "cut": (cut_off_node, "-I", "cut off node", "dropped"),
+    "drain": (drain_node, "cordon", "drained node", "1 pods were evicted from w-worker and are gone"),
+    "remove": (remove_node, "DELETE", "removed node", "the API server knows no node w-worker"),
+}
+lasting = pytest.mark.parametrize("name", LASTING)
+
+
+@lasting
+def test_proves_and_heals(bench: Bench, name: str) -> None:
+    """A lost node is proved to be lost, again at the end, and to be back; nothing is left in the journal."""
+    make, _, how, proof = LASTING[name]
+    fault = make(NODE)
+    bench.inject(fault)
+    assert proof in bench.observed(fault)
+    assert proof in bench.observed(fault)
+    with pytest.raises(FaultNotApplied):
+        bench.healed(fault, 0.1)
+    assert bench.pending()
+    bench.heal(fault)
+    assert NODE in bench.healed(fault)
+    assert bench.pending() == []
+    harm = [entry for entry in read(bench.history.path).entries if entry.process == "harm"]
+    assert [(entry.f, entry.value) for entry in harm] == [(how, {"node": NODE})]
+
+
+@lasting
+def test_no_op_is_found_out(bench: Bench, world: LossyWorld, name: str) -> None:
+    """A node that was not harmed is not lost, however well the commands ended."""
+    make, command, *_ = LASTING[name]
+    world.ignored = {command}
+    fault = make(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied):
+        bench.observed(fault, 0.5)
+
+
+@lasting
+def test_undo_stands_before_the_harm(
+    bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The undo is in the journal when the node is harmed, and a replay after a crash heals it, twice too."""
+    make, command, *_ = LASTING[name]
+    seen: list[int] = []
+    answer = world.answer
+
+    def watched(words: list[str]) -> Completed:
+        if command in words:
+            seen.append(len(bench.pending()))
+        return answer(words)
+
+    monkeypatch.setattr(world, "answer", watched)
+    fault = make(NODE)
+    bench.inject(fault)
+    assert name == "remove" or (seen and seen[0] >= 1)
+    assert journal.replay(bench.journal.path, bench.cluster.engine)
+    bench.healed(fault)
+    bench.heal(fault)
+    bench.healed(fault)
+
+
+@lasting
+def test_nothing_left_to_undo_on(bench: Bench, world: LossyWorld, name: str) -> None:
+    """A node whose container is gone, and the cluster with it, needs no undo."""
+    make, *_ = LASTING[name]
+    bench.inject(make(NODE))
+    world.gone = {NODE, "w-control-plane"}
+    world.answer = lambda words: Completed("", f"Error: No such container: {words[-1]}", 1)  # type: ignore[method-assign]
+    journal.replay(bench.journal.path, bench.cluster.engine)
+    assert bench.pending() == []
+
+
+def test_a_lease_renewed_since(bench: Bench, world: LossyWorld) -> None:
+    """A node whose container is down but whose lease is renewed all the same is not lost."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    world.lease = lambda name: {"spec": {"renewTime": name + str(len(world.asked)), "leaseDurationSeconds": 0.4}}  # type: ignore[method-assign]
+    with pytest.raises(FaultNotApplied, match="renewed its lease"):
+        bench.observed(fault)
+
+
+@pytest.mark.parametrize("name", ["kill", "pause", "cut"])
+def test_stale_ready(bench: Bench, world: LossyWorld, name: str) -> None:
+    """A node that says Ready from before, and whose kubelet is not heard since, is not back."""
+    fault = LASTING[name][0](NODE)
+    bench.inject(fault)
+    bench.observed(fault)
+    world.deaf = {NODE}
+    bench.heal(fault)
+    with pytest.raises(FaultNotApplied, match="lease renewed since"):
+        bench.healed(fault, 0.3)
+
+
+def test_ready_from_before_the_restart(bench: Bench, world: LossyWorld) -> None:
+    """A kubelet that was restarted and renews its lease is not back before it has reported Ready anew."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    world._reported.clear()
+    with pytest.raises(FaultNotApplied, match="lease renewed since"):
+        bench.healed(fault, 0.3)
+
+
+@pytest.mark.parametrize("change", [{"ready": "Unknown"}, {"taints": ["node.kubernetes.io/unreachable"]}])
+def test_not_yet_ready(bench: Bench, world: LossyWorld, change: dict[str, object]) -> None:
+    """A node that is heard again but is not Ready, or still tainted as lost, is not back."""
+    fault = pause_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    world.__dict__ |= change
+    with pytest.raises(FaultNotApplied, match=r"Unknown|unreachable"):
+        bench.healed(fault, 0.3)
+
+
+def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
+    """Rules that no packet has met prove no cut."""
+    world.packets = 0
+    fault = cut_off_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="dropped none"):
+        bench.observed(fault, 0.5)
+
+
+def test_reboots(bench: Bench, world: LossyWorld) -> None:
+    """A reboot is proved by a new start of the container and a kubelet that is heard since."""
+    fault = reboot_node(NODE)
+    bench.inject(fault)
+    assert bench.pending()
+    assert "ran since 0, now since" in bench.observed(fault)
+    bench.heal(fault)
+    assert "is Ready" in bench.healed(fault)
+    assert bench.pending() == []
+
+
+def test_reboot_that_does_nothing(bench: Bench, world: LossyWorld) -> None:
+    """A node that was not started anew was not rebooted."""
+    world.ignored = {"restart"}
+    fault = reboot_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="start anew"):
+        bench.observed(fault, 0.3)
+
+
+def test_keeps_its_address(bench: Bench, world: LossyWorld) -> None:
+    """A node is started with the address it had, which the engine would give to another one."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    assert "network connect --ip 10.0.0.3 w w-worker" in world.asked
+    world.addresses[NODE] = "10.0.0.77"
+    with pytest.raises(FaultNotApplied, match=r"10\.0\.0\.3 again"):
+        bench.healed(fault)
+
+
+def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
+    """A node whose address is fixed already is just started."""
+    world.addresses[NODE] = "10.0.0.3"
+    fault = stop_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    assert not [each for each in world.asked if each.startswith("network")]
+
+
+@pytest.mark.parametrize(("action", "verb"), [(start, "start"), (resume, "unpause")])
+def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Callable[..., None], verb: str) -> None:
+    """An undo that the engine refuses is an error, so that it stays in the journal."""
+    world.states[NODE] = "exited"
+    answer = world.answer
+    refused = Completed("", "Error response from daemon: no space left on device", 1)
+    world.answer = lambda words: refused if words[0] == verb else answer(words)  # type: ignore[method-assign]
+    place = {"network": "w", "address": "10.0.0.3"} if verb == "start" else {}
+    with pytest.raises(CommandFailed, match="no space left"):
+        action(cluster.engine, node=NODE, **place)
+
+
+def test_a_node_that_cannot_be_registered(cluster: Cluster, world: LossyWorld) -> None:
+    """A Node object that the API server refuses is an error; one that is there already is none."""
+    place: dict[str, Any] = {"control_plane": "w-control-plane", "node": NODE, "manifest": {}}
+    for said, refused in (("Error from server (AlreadyExists): nodes exists", False), ("Forbidden", True)):
+        answers = iter([Completed("", said, 1), Completed("", "", 0)])
+        world.answer = lambda _, answers=answers: next(answers)  # type: ignore[method-assign, misc]
+        if refused:
+            with pytest.raises(CommandFailed, match="Forbidden"):
+                register(cluster.engine, **place)
+        else:
+            register(cluster.engine, **place)
+
+
+@pytest.mark.parametrize("make", [each[0] for each in LASTING.values()] + [reboot_node])
+@pytest.mark.parametrize(("node", "message"), [("nobody", "has no node"), ("w-control-plane", "only control plane")])
+def test_bad_victims(bench: Bench, make: Callable[[str], Fault], node: str, message: str) -> None:
+    """A node that is not there, and the only one that could tell that it is lost, are refused before any harm."""
+    with pytest.raises(BadScenario, match=message):
+        bench.inject(make(node))
+    assert bench.pending() == []
+
+
+def test_drain_waits_for_budgets(bench: Bench, world: LossyWorld) -> None:
+    """Pods that a disruption budget does not let go are evicted when it does."""
+    world.budget = 2
+    fault = drain_node(NODE)
+    bench.inject(fault)
+    assert "budgets refused 2 times: a" in bench.observed(fault)
+
+
+def test_drain_that_never_ends(bench: Bench, world: LossyWorld) -> None:
+    """A node on which evicted pods stay is not drained."""
+    world.ignored = {"evict"}
+    fault = drain_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="a is left and 1 pods were evicted"):
+        bench.observed(fault, 0.3)
+
+
+def test_drain_leaves_what_would_come_back(bench: Bench, world: LossyWorld) -> None:
+    """Pods of DaemonSets and static pods stay, and pods of other nodes."""
+    world.pod("daemon", NODE)["metadata"]["ownerReferences"] = [{"uid": "d", "kind": "DaemonSet"}]
+    world.pod("static", NODE)["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    world.pod("b", "w-worker2")
+    fault = drain_node(NODE)
+    bench.inject(fault)
+    bench.observed(fault)
+    assert set(world.pods) == {"daemon", "static", "b"}
