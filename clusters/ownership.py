@@ -32,6 +32,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _RUN_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?")
 _SECONDS = 300.0
 _CLAIM_SECONDS = 60.0
+_POOLED = "pool-"
+_SHELF_SECONDS = 6 * 3600
+_NOBODY = "frozen"
 _START_FIELD = 19  # of /proc/<pid>/stat behind the command's name, see proc_pid_stat(5)
 
 Undo = Callable[[Path], Iterable[str]]
@@ -52,7 +55,12 @@ def start_time(pid: int) -> str:
 
 @dataclass(frozen=True)
 class Owner:
-    """The run that owns something: its name, its process, and the unix second at which its claim ends."""
+    """The run that owns something: its name, its process, and the unix second at which its claim ends.
+
+    A cluster of the pool outlives the process that made it, and labels cannot be changed: it is the one
+    cluster of a run of its own (`pooled`), whose owner is told by the run's private directory alone. That is
+    the process that makes or leases it, or nobody, for some hours, while it stands frozen on the shelf.
+    """
 
     run: str
     pid: int
@@ -69,8 +77,7 @@ class Owner:
         run = run or f"{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         if not _RUN_NAME.fullmatch(run):
             raise BadScenario(f"run name {run!r}: expected at most 24 lower-case letters, digits and inner hyphens")
-        boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
-        return cls(run, os.getpid(), start_time(os.getpid()), boot_id, int(time.time() + lifetime_seconds))
+        return cls(run, os.getpid(), start_time(os.getpid()), _boot_id(), int(time.time() + lifetime_seconds))
 
     @classmethod
     def from_labels(cls, labels: Mapping[str, str]) -> Self:
@@ -84,6 +91,26 @@ class Owner:
             expires=int(expires) if expires.isdigit() else 0,
         )
 
+    @classmethod
+    def of_pool(cls) -> Self:
+        """Return the owner that this process is of a new run for one cluster of the pool."""
+        return cls.mine(f"{_POOLED}{secrets.token_hex(4)}")
+
+    @classmethod
+    def nobody(cls, run: str) -> Self:
+        """Return the owner of a frozen cluster, of the pooled `run`: it lives without a process until it is too old."""
+        return cls(run, 0, _NOBODY, _boot_id(), int(time.time() + _SHELF_SECONDS))
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the run holds a cluster of the pool."""
+        return self.run.startswith(_POOLED)
+
+    @property
+    def shelved(self) -> bool:
+        """Whether its cluster waits to be leased."""
+        return self.start == _NOBODY and self.alive()
+
     def labels(self, *, keep: bool = False) -> dict[str, str]:
         """Return the labels of what this owner makes; `keep` exempts it from garbage collection."""
         return {
@@ -96,10 +123,14 @@ class Owner:
         }
 
     def alive(self) -> bool:
-        """Whether the owning process still runs, in this boot of the machine, and its time is not up."""
-        if time.time() >= self.expires or not self.start:
+        """Whether the owning process still runs, in this boot of the machine, and its time is not up.
+
+        Nobody's time is up, too, when the clock was set back: nothing tells then how old it is.
+        """
+        left = self.expires - time.time()
+        if left <= 0 or not self.start or self.boot_id != _boot_id():
             return False
-        return self.boot_id == _BOOT_ID.read_text(encoding="ascii").strip() and start_time(self.pid) == self.start
+        return left <= _SHELF_SECONDS if self.start == _NOBODY else start_time(self.pid) == self.start
 
     def claim(self) -> Path:
         """Make the run's private directory (mode 0700) with a file that names this owner; return it.
@@ -117,6 +148,10 @@ class Owner:
         unfinished.write_text(text, encoding="utf-8")
         unfinished.rename(directory / _OWNER_FILE)
         return directory
+
+
+def _boot_id() -> str:
+    return _BOOT_ID.read_text(encoding="ascii").strip()
 
 
 def run_directories() -> Iterator[tuple[Path, Owner]]:
@@ -161,8 +196,9 @@ def collect_garbage(
                 unhealed |= {directory} if noted else set()
 
         def doomed() -> list[Thing]:
+            owners = {owner.run: owner for _, owner in run_directories()}
             things = inventory(engine, deadline)
-            found = [each for each in things if everything or _dead(Owner.from_labels(each.labels), kept)]
+            found = [each for each in things if everything or _dead(_owner(each, owners), kept)]
             step.detail = ", ".join(each.name for each in found[:1])
             removed.extend(tag for each in found for tag in _pushed_tags(engine, each, deadline))
             return found
@@ -181,6 +217,12 @@ def collect_garbage(
 
 def _kept(things: Iterable[Thing]) -> set[str]:
     return {each.labels[RUN] for each in things if f"{PREFIX}.keep" in each.labels}
+
+
+def _owner(thing: Thing, owners: Mapping[str, Owner]) -> Owner:
+    """Return who owns `thing`; a pooled one whose run has no directory any more is nobody's, and dead."""
+    owner = Owner.from_labels(thing.labels)
+    return owners.get(owner.run, Owner(owner.run, 0, "", "", 0)) if owner.pooled else owner
 
 
 def _dead(owner: Owner, kept: set[str]) -> bool:

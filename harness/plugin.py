@@ -1,5 +1,6 @@
 """Plugin: pytest's options, hooks and fixtures that give scenarios clusters and experiments."""
 
+import argparse
 import os
 import secrets
 import signal
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clusters import create, images
+from clusters import images
 from clusters.cluster import Cluster
 from clusters.engine import CHOICES, Engine
 from clusters.progress import Progress
@@ -19,6 +20,7 @@ from harness.errors import BadScenario
 from harness.experiment import Experiment
 from harness.record import PROPERTY, Record
 from harness.session import Session, shapes_of
+from harness.supply import Supply
 
 __all__ = ["Cluster", "Experiments", "tell"]
 
@@ -48,6 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)"
     )
+    told = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
+    group.addoption("--pool", action=argparse.BooleanOptionalAction, default=False, help=told)
     group.addoption("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     group.addoption(
         "--histories", metavar="DIR", help="where experiments are written (default: reports/out/experiments)"
@@ -74,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
         asked=asked,
         histories=Path(option.histories or config.rootpath / "reports" / "out" / "experiments").absolute(),
         progress=Progress(stream),
+        pool=option.pool,
     )
     before = signal.signal(signal.SIGTERM, _stop)
     config.add_cleanup(lambda: _restore(before))
@@ -107,7 +112,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     mine.close()
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["chaos"] = {"kept": mine.kept, "problems": mine.problems}
+        output["chaos"] = {"kept": mine.kept, "problems": mine.problems, "told": mine.told}
     elif mine.problems:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
@@ -125,6 +130,7 @@ def pytest_testnodedown(node: Any) -> None:
     session = node.config.stash[_SESSION]
     session.kept += told.get("kept", [])
     session.problems += told.get("problems", [])
+    session.told += told.get("told", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -132,7 +138,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash[_SESSION]
     for line in dict.fromkeys(session.problems):
         terminalreporter.write_line(f"ERROR: {line}", red=True)
-    for line in dict.fromkeys(session.kept):
+    for line in dict.fromkeys([*session.told, *session.kept]):
         terminalreporter.write_line(line)
 
 
@@ -151,27 +157,23 @@ def ready_images(pytestconfig: pytest.Config, engine: Engine) -> Callable[[Shape
     return lambda shape: images.ensure(engine, shape, session.progress)
 
 
+@pytest.fixture(scope="session")
+def supply(
+    pytestconfig: pytest.Config, engine: Engine, ready_images: Callable[[Shape], images.Images]
+) -> Iterator[Supply]:
+    """Return where clusters come from and go to."""
+    found = Supply(pytestconfig.stash[_SESSION], engine, ready_images)
+    yield found
+    found.close()
+
+
 @pytest.fixture(scope="module")
-def cluster(
-    request: pytest.FixtureRequest, engine: Engine, ready_images: Callable[[Shape], images.Images]
-) -> Iterator[Cluster]:
-    """Bring up the cluster of the file's shape, and remove it after the file's last test, unless it is to be kept."""
+def cluster(request: pytest.FixtureRequest, supply: Supply) -> Iterator[Cluster]:
+    """Give the file's tests a cluster of its shape, which goes after the last of them, unless it is to be kept."""
     session = request.config.stash[_SESSION]
     shape = session.shapes.get(request.path) or Shape.parse(dict(session.asked), str(request.path))
-    failed = request.session.testsfailed
-    directory = session.owner.claim()
-    keep = session.keep != "never"
-    found = create.create(
-        engine, ready_images(shape), shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
-    )
-    try:
+    with supply.cluster(shape, lambda: request.session.testsfailed, session.upcoming(request.path)) as found:
         yield found
-    finally:
-        if session.keep == "always" or (keep and request.session.testsfailed > failed):
-            session.keep_cluster(found)
-        else:
-            with session.progress.step(f"remove the cluster {found.name}"):
-                create.delete(found)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,9 @@ class Session:
     """One pytest process; under xdist there are several, each with clusters of its own.
 
     `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems`
-    what is wrong with them. `kept` are lines that tell how to use and to remove the clusters that are kept.
+    what is wrong with them. `kept` are lines that tell how to use and to remove the clusters that are kept,
+    `told` what else there is to tell of clusters. A session that keeps clusters takes none from the pool:
+    those are never kept.
     """
 
     seed: int
@@ -45,6 +47,19 @@ class Session:
     shapes: dict[Path, Shape] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    pool: bool = False
+
+    @property
+    def pooled(self) -> bool:
+        """Whether clusters come from the pool and go back to it."""
+        return self.pool and self.keep == "never"
+
+    def upcoming(self, path: Path) -> Shape | None:
+        """Return the shape of the file that comes after `path`, if there is one."""
+        paths = list(self.shapes)
+        after = paths[paths.index(path) + 1 :] if path in paths else []
+        return self.shapes[after[0]] if after else None
 
     def connect(self) -> Engine:
         """Return the engine, after what dead runs left in it is healed and removed."""

@@ -81,12 +81,20 @@ def test_files_of_the_host_are_mounted_read_only_into_every_node() -> None:
 
 
 def test_patches_of_the_host_come_after_ours() -> None:
-    """The host's containerd patches are merged last, its kubeadm patches are all there are."""
+    """The host's patches are merged last, so that it has the last word."""
     told = config(Shape(), containerd_patches=["[a]"], kubeadm_patches=["kind: KubeletConfiguration"])
-    assert (told["containerdConfigPatches"][-1], told["kubeadmConfigPatches"]) == (
-        "[a]",
-        ["kind: KubeletConfiguration"],
-    )
+    assert told["containerdConfigPatches"][-1] == "[a]"
+    assert told["kubeadmConfigPatches"][1:] == ["kind: KubeletConfiguration"]
+
+
+def test_a_kubelet_posts_its_status_as_often_as_it_renews_its_lease() -> None:
+    """Every 10 s whether it changed or not: what was posted since a thaw shows that the node is awake."""
+    (patch,) = config(Shape())["kubeadmConfigPatches"]
+    assert yaml.safe_load(patch) == {
+        "kind": "KubeletConfiguration",
+        "nodeStatusUpdateFrequency": "2s",
+        "nodeStatusReportFrequency": "10s",
+    }
 
 
 def test_containerd_is_told_where_registries_are_configured_in_both_versions_of_its_configuration() -> None:

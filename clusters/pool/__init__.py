@@ -1,0 +1,173 @@
+"""Pool: ready clusters, frozen, for whoever comes next.
+
+Who makes them and whose they are: every cluster that a run with a pool uses is made by the run's own process,
+as the one cluster of a run of its own (`Owner.of_pool`), whose directory tells its owner: the making or
+leasing process, or nobody while it stands frozen on the shelf. There is no daemon, and no state elsewhere:
+
+* a process that is killed while it makes, holds or wakes a cluster leaves one with a dead owner, and the next
+  garbage collection heals and removes it, as of any dead run;
+* a frozen one stays for some hours, at most until the machine boots anew; `nox -s gc` leaves it alone,
+  `nox -s gc -- --all` takes it;
+* what cannot be woken and proved healthy, for whatever reason (the engine was restarted, files are missing,
+  it was noticed that time stood still), is removed, and one is made anew: a miss costs time, nothing else.
+"""
+
+import hashlib
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import HarnessError
+from clusters.images import Images
+from clusters.inventory import remove_all
+from clusters.ownership import Owner
+from clusters.pool import room, shelf
+from clusters.pool.fingerprint import differences, fingerprint
+from clusters.pool.freezing import freeze, thaw
+from clusters.progress import Progress
+from clusters.shape import Shape
+
+__all__ = ["Pool"]
+
+_FREEZE_SECONDS = 60.0
+_THAW_SECONDS = 60.0
+_REMOVE_SECONDS = 120.0
+_FAILURES = (HarnessError, ApiException, HTTPError, OSError)
+_TOLD = 12
+
+
+class Pool:
+    """The pool of this machine, as one process of a run uses it; at most `most` clusters stand frozen in it."""
+
+    def __init__(self, engine: Engine, progress: Progress, *, most: int = 2) -> None:
+        self._engine = engine
+        self._progress = progress
+        self._most = most
+        self._said: set[str] = set()
+
+    def get(self, shape: Shape, images: Images, logs: Path) -> Cluster:
+        """Return a cluster of `shape`, this process's own: one from the shelf, or else a new one.
+
+        Raises what `clusters.create.create` does.
+        """
+        return self.lease(shape, images) or self.make(shape, images, logs)
+
+    def lease(self, shape: Shape, images: Images) -> Cluster | None:
+        """Return a cluster from the shelf, awake and proved healthy, or None; what cannot be proved so is removed."""
+        while directory := shelf.take(self._recipe(shape, images)):
+            name = directory.name
+            try:
+                name = shelf.label(directory).cluster
+                with self._progress.step(f"wake {name} from the pool"):
+                    cluster = Cluster.open(self._engine, name)
+                    thaw(cluster, Deadline.after(_THAW_SECONDS, f"{name} to be as healthy as it was"))
+            except _FAILURES as error:
+                self._progress.say(f" ! {name} was not handed out: {error}")
+                self._remove(directory, name)
+            else:
+                return cluster
+        return None
+
+    def make(self, shape: Shape, images: Images, logs: Path) -> Cluster:
+        """Bring up a new cluster that can be given back; raise what `clusters.create.create` does."""
+        owner = Owner.of_pool()
+        directory = owner.claim()
+        try:
+            cluster = create(self._engine, images, shape, owner, directory, self._progress, logs=logs)
+            deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
+            entry = shelf.Entry(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
+            shelf.note(directory, entry)
+        except BaseException:
+            with suppress(HarnessError):
+                remove_all(self._engine, Deadline.after(_REMOVE_SECONDS, f"what is left of {owner.run}"), run=owner.run)
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return cluster
+
+    def give_back(self, cluster: Cluster, *, broken: str = "") -> list[str]:
+        """Freeze a cluster and put it on the shelf if it is as it was handed out, else remove it and return why not.
+
+        `broken` is a reason that the caller knows.
+        """
+        directory = cluster.directory.parent
+        why = [broken] if broken else self._unfit(cluster, directory)
+        if not why:
+            try:
+                with self._progress.step(f"freeze {cluster.name} for the pool"):
+                    freeze(cluster, Deadline.after(_FREEZE_SECONDS, f"{cluster.name} to stand still"))
+                    shelf.put(directory)
+            except _FAILURES as error:
+                why = [f"it could not be frozen: {error}"]
+        if why:
+            with self._progress.step(f"remove the cluster {cluster.name}") as step:
+                more = f", and {len(why) - 1} more" if len(why) > 1 else ""
+                step.detail = f"not for the pool: {why[0].splitlines()[0]}{more}"
+                self.remove(cluster)
+        return why
+
+    def fill(self, shape: Shape, images: Images, logs: Path) -> None:
+        """Make a cluster and put it on the shelf, if there is room for it and none of its kind there yet.
+
+        Raises what `clusters.create.create` does.
+        """
+        recipe = self._recipe(shape, images)
+        if all(entry.recipe != recipe for _, entry in shelf.entries()) and not self._crowded(shape):
+            self.give_back(self.make(shape, images, logs))
+
+    def remove(self, cluster: Cluster) -> None:
+        """Remove a cluster of the pool and its run's directory."""
+        delete(cluster)
+        shutil.rmtree(cluster.directory.parent, ignore_errors=True)
+
+    def _unfit(self, cluster: Cluster, directory: Path) -> list[str]:
+        crowded = self._crowded(cluster.shape)
+        if crowded:
+            return [crowded]
+        try:
+            with self._progress.step(f"compare {cluster.name} with what it was") as step:
+                deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
+                found = differences(shelf.label(directory).fingerprint, fingerprint(cluster, deadline))
+                step.detail = f"{len(found)} differences" if found else "as it was"
+        except _FAILURES as error:
+            return [f"nothing could be compared: {error}"]
+        return found
+
+    def _crowded(self, shape: Shape) -> str:
+        """Return why no more clusters should stand frozen, or ""; say so the first time that it is memory."""
+        if shape.control_planes > 1:
+            return "clusters of several control planes cannot be frozen unnoticed"
+        standing = sum(1 for _ in shelf.entries())
+        if standing >= self._most:
+            return f"{standing} clusters stand in the pool already"
+        short = room.memory(shape)
+        if short and short not in self._said:
+            self._said.add(short)
+            self._progress.say(f" ! the pool stays small: {short}")
+        return short
+
+    def _remove(self, directory: Path, name: str) -> None:
+        with suppress(HarnessError):  # what refuses now is a dead run's later, and collected
+            deadline = Deadline.after(_REMOVE_SECONDS, f"the removal of {name}")
+            remove_all(self._engine, deadline, run=directory.name)
+        shutil.rmtree(directory, ignore_errors=True)
+
+    def _recipe(self, shape: Shape, images: Images) -> str:
+        """Return a digest of all that a cluster is made from, this code included."""
+        digest = hashlib.sha256()
+        for part in (shape.model_dump_json(), self._engine.host, self._engine.version, repr(sorted(_names(images)))):
+            digest.update(part.encode() + b"\0")
+        code = Path(__file__).parents[1]
+        for source in sorted(code.rglob("*.py")):
+            digest.update(source.read_bytes())
+        return digest.hexdigest()
+
+
+def _names(images: Images) -> list[str]:
+    return [name for name in (images.node, images.gatekeeper, images.gatekeeper_crds, images.registry) if name]

@@ -1,0 +1,147 @@
+"""Fingerprint: what a cluster is like, part by part, so that one that was changed is told from one that was not.
+
+Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the
+rest (endpoints, kube-proxy's rules). A pod counts by its owner, what it runs, and that it never restarted:
+its name is chance, but one with a past of restarts has a back-off that another scenario would pay for.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from kubernetes.client import ApiClient
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.rest import request
+
+__all__ = ["Fingerprint", "differences", "fingerprint"]
+
+Fingerprint = dict[str, str]
+"""Parts of a cluster by name, each with what it is like: a short text, or the digest of a long one."""
+
+_PASSING = {
+    *("events", "leases", "endpoints", "endpointslices", "componentstatuses", "certificatesigningrequests"),
+    *("constraintpodstatuses", "constrainttemplatepodstatuses", "mutatorpodstatuses", "configpodstatuses"),
+    *("expansiontemplatepodstatuses", "providerpodstatuses", "connectionpodstatuses"),
+}
+_VOLATILE = ("resourceVersion", "generation", "managedFields", "uid", "creationTimestamp", "ownerReferences")
+_LONG = 60
+
+_PROBE = r"""
+section() { echo "== $1"; }
+section rules; iptables-save | grep -v -e '^[#:]' -e KUBE- | sed 's/^\[[0-9:]*\] //'
+section routes; ip route show | grep -v 'dev veth'
+section queues; tc qdisc show | grep -v noqueue
+section images; crictl images --quiet | sort
+section stopped; ps -eo stat=,args= | grep '^T'
+section services; systemctl is-active kubelet containerd
+section files; sha256sum /etc/kubernetes/manifests/* /etc/kubernetes/*.conf /var/lib/kubelet/config.yaml \
+  /etc/hosts /etc/resolv.conf /etc/containerd/config.toml 2>/dev/null
+exit 0
+"""
+_LIMITS = ("Memory", "NanoCpus", "CpuQuota", "CpuShares", "CpusetCpus", "PidsLimit")
+
+
+def fingerprint(cluster: Cluster, deadline: Deadline) -> Fingerprint:
+    """Return what `cluster` is like now: its containers, what is inside its nodes, and its objects.
+
+    Raises CommandFailed, ApiException, urllib3's HTTPError, DeadlineExceeded.
+    """
+    with ThreadPoolExecutor() as pool:
+        inside = pool.map(lambda node: list(_inside(cluster, node, deadline)), cluster.nodes())
+        found = dict(_containers(cluster, deadline))
+        with cluster.client() as api:
+            found |= _objects(api, deadline)
+        for parts in inside:
+            found |= dict(parts)
+    return found
+
+
+def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return what became of each part that is not as it was, in words; nothing if all are."""
+    gone = [f"gone: {part}" for part in before if part not in after]
+    new = [f"new: {part} ({told})" for part, told in after.items() if part not in before]
+    changed = [
+        f"changed: {part} (was {told}, is {after[part]})"
+        for part, told in before.items()
+        if part in after and after[part] != told
+    ]
+    return sorted(gone + new + changed)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text if len(text) <= _LONG else hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _containers(cluster: Cluster, deadline: Deadline) -> Iterator[tuple[str, str]]:
+    names = [*cluster.nodes(), *([cluster.registry.container] if cluster.registry else [])]
+    for each in json.loads(cluster.engine.run(["inspect", "--type", "container", *names], deadline).stdout):
+        part = f"container {each['Name'].lstrip('/')}"
+        yield f"{part} state", f"{each['State']['Status']} since {each['State']['StartedAt']}"
+        yield f"{part} limits", _short({name: each["HostConfig"].get(name) for name in _LIMITS})
+        networks = each["NetworkSettings"]["Networks"]
+        yield f"{part} networks", _short({name: told["IPAddress"] for name, told in networks.items()})
+
+
+def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[str, str]]:
+    done = cluster.exec(node, ["sh", "-c", _PROBE], deadline)
+    for section in done.stdout.split("== ")[1:]:
+        title, _, text = section.partition("\n")
+        yield f"node {node} {title}", _short(text.strip())
+
+
+def _objects(api: ApiClient, deadline: Deadline) -> Fingerprint:
+    found: Fingerprint = {}
+    pods: dict[str, list[str]] = {}
+    for resource, path in _resources(api):
+        deadline.check(f"objects up to {resource} read")
+        for each in request(api, "GET", path)["items"] or ():
+            if resource == "pods":
+                pods.setdefault(f"pods of {_maker(each)}", []).append(_pod(each))
+            else:
+                found[f"{resource} {_name(each)}"] = _short(_settled(resource, each))
+    return found | {part: _short(sorted(told)) for part, told in pods.items()}
+
+
+def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
+    """Yield name and URL of each kind of object that can be listed, of the version that the server prefers."""
+    groups = request(api, "GET", "/apis")["groups"]
+    roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
+    for root in roots:
+        for resource in request(api, "GET", root)["resources"]:
+            if "list" in resource["verbs"] and resource["name"] not in _PASSING:
+                yield resource["name"], f"{root}/{resource['name']}"
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    metadata = found["metadata"]
+    return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
+
+
+def _maker(pod: Mapping[str, Any]) -> str:
+    owners = pod["metadata"].get("ownerReferences") or [{"kind": "nobody", "name": pod["metadata"]["name"]}]
+    return f"{pod['metadata']['namespace']}/{owners[0]['kind']} {owners[0]['name']}"
+
+
+def _pod(pod: Mapping[str, Any]) -> str:
+    ready = [each["status"] for each in pod["status"].get("conditions") or () if each["type"] == "Ready"]
+    containers = [
+        (each["name"], each["image"], each["restartCount"]) for each in pod["status"].get("containerStatuses") or ()
+    ]
+    told = [pod["status"].get("phase"), ready, containers, pod["metadata"].get("deletionTimestamp")]
+    return json.dumps([*told, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
+
+
+def _settled(resource: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without what changes by itself."""
+    metadata = {name: value for name, value in found["metadata"].items() if name not in _VOLATILE}
+    settled = {**{name: value for name, value in found.items() if name != "status"}, "metadata": metadata}
+    if resource == "nodes":
+        status = found["status"]
+        settled["conditions"] = {each["type"]: each["status"] for each in status["conditions"]}
+        settled["versions"] = {name: status["nodeInfo"].get(name) for name in ("kubeletVersion", "bootID")}
+    return settled

@@ -1,0 +1,27 @@
+"""Room: whether this machine has memory for one more frozen cluster, and idle cores to make one beside a scenario."""
+
+import os
+from pathlib import Path
+
+from clusters.shape import Shape
+
+__all__ = ["idle", "memory"]
+
+_MEMINFO = Path("/proc/meminfo")
+_RESERVE_MIB = 2048
+_MAKING_CORES = 2.0
+
+
+def memory(shape: Shape) -> str:
+    """Return why a cluster of `shape` should not be kept beside one that works, or ""."""
+    lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
+    free = int(lines["MemAvailable"].split()[0]) // 1024
+    wanted = shape.memory_mib + _RESERVE_MIB
+    return "" if free >= wanted else f"{free} MiB of memory are available, {wanted} MiB should be"
+
+
+def idle() -> str:
+    """Return why no cluster should be made while a scenario measures something, or ""."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    left = cores - os.getloadavg()[0]
+    return "" if left >= _MAKING_CORES else f"{max(left, 0):.1f} of {cores} cores are idle, {_MAKING_CORES:g} should be"

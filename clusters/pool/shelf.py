@@ -1,0 +1,69 @@
+"""Shelf: the frozen clusters of this machine, each in the private directory of its own run.
+
+The directory is all there is: without it a cluster is nobody's, and the next garbage collection removes it.
+Taking and putting happen under one lock, by writing who owns the run, so that no cluster is taken twice and
+the kernel gives back what a killed process held.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.errors import ClusterUnavailable
+from clusters.locking import locked
+from clusters.ownership import Owner, run_directories
+
+__all__ = ["Entry", "entries", "label", "note", "put", "take"]
+
+_FILE = "pool.json"
+_LOCK = "pool"
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cluster by its name, what it was made from (two with the same recipe are alike), and its fingerprint."""
+
+    cluster: str
+    recipe: str
+    fingerprint: Mapping[str, str]
+
+
+def note(directory: Path, entry: Entry) -> None:
+    """Write down, in the run's private directory, what `put` and `take` need to know of its cluster."""
+    (directory / _FILE).write_text(json.dumps(asdict(entry)), encoding="utf-8")
+
+
+def label(directory: Path) -> Entry:
+    """Return what was noted; raise ClusterUnavailable if nothing readable was."""
+    try:
+        return Entry(**json.loads((directory / _FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ClusterUnavailable(f"{directory / _FILE}: expected what is known of a pooled cluster: {error}") from error
+
+
+def put(directory: Path) -> None:
+    """Put the frozen cluster of the run in `directory` on the shelf; from now on anybody may take it."""
+    with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
+        Owner.nobody(directory.name).claim()
+
+
+def take(recipe: str) -> Path | None:
+    """Take a cluster of this recipe; return the directory of its run, which is this process's now, or None."""
+    with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
+        for directory, entry in entries():
+            if entry.recipe == recipe:
+                Owner.mine(directory.name).claim()
+                return directory
+    return None
+
+
+def entries() -> Iterator[tuple[Path, Entry]]:
+    """Yield what is on the shelf and not too old, with the directory of its run."""
+    for directory, owner in run_directories():
+        if owner.pooled and owner.shelved:
+            with suppress(ClusterUnavailable):
+                yield directory, label(directory)

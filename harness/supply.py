@@ -1,0 +1,107 @@
+"""Supply: where a session's clusters come from and where they go, anew each time or from the pool and back."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clusters import create
+from clusters.beside import Beside
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import HarnessError
+from clusters.images import Images
+from clusters.ownership import JOURNAL
+from clusters.pool import Pool, room
+from clusters.progress import Progress
+from clusters.shape import Shape
+from harness import journal
+from harness.session import Session
+
+__all__ = ["Supply"]
+
+_AHEAD_SECONDS = 600.0
+
+Ready = Callable[[Shape], Images]
+"""Tells the images of a shape, which are in the engine."""
+
+
+class Supply:
+    """Clusters for one session, one at a time."""
+
+    def __init__(self, session: Session, engine: Engine, ready: Ready) -> None:
+        self._session = session
+        self._engine = engine
+        self._ready = ready
+        self._pool = Pool(engine, session.progress)
+        self._ahead: Beside | None = None
+
+    @contextmanager
+    def cluster(self, shape: Shape, failures: Callable[[], int], upcoming: Shape | None) -> Iterator[Cluster]:
+        """Give a cluster of `shape` for the block.
+
+        `failures` tells how many tests have failed so far, which decides whether it is kept. One of `upcoming`
+        is made ready meanwhile if the session uses the pool and the machine is idle enough.
+        """
+        with self._pooled(shape, upcoming) if self._session.pooled else self._fresh(shape, failures) as found:
+            yield found
+
+    def close(self) -> None:
+        """Wait for the cluster that is being made ahead, so that it stands in the pool."""
+        if self._ahead:
+            with self._session.progress.step("finish the cluster that is made ahead"):
+                self._finish()
+
+    @contextmanager
+    def _fresh(self, shape: Shape, failures: Callable[[], int]) -> Iterator[Cluster]:
+        session = self._session
+        before = failures()
+        directory = session.owner.claim()
+        keep = session.keep != "never"
+        images = self._ready(shape)
+        found = create.create(
+            self._engine, images, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
+        )
+        try:
+            yield found
+        finally:
+            if session.keep == "always" or (keep and failures() > before):
+                session.keep_cluster(found)
+            else:
+                with session.progress.step(f"remove the cluster {found.name}"):
+                    create.delete(found)
+
+    @contextmanager
+    def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
+        self._finish()
+        found = self._pool.get(shape, self._ready(shape), self._session.logs)
+        if upcoming and not room.idle():
+            quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
+            self._ahead = Beside(lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead")
+        try:
+            yield found
+        finally:
+            why = self._pool.give_back(found, broken=_left_broken(found.directory / JOURNAL))
+            if why:
+                self._session.told += [f"cluster {found.name} did not go back to the pool:", *(f"  {w}" for w in why)]
+
+    def _finish(self) -> None:
+        """Wait for what is made ahead; that it failed is told, and nothing more: the next cluster is made anew."""
+        ahead, self._ahead = self._ahead, None
+        try:
+            if ahead:
+                ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
+        except HarnessError as error:
+            self._session.told.append(f"no cluster could be made ahead: {error}")
+
+
+def _left_broken(path: Path) -> str:
+    """Return what an experiment promised to undo and did not, in words; a journal with nothing of it goes."""
+    try:
+        undone = journal.pending(path) if path.exists() else []
+    except HarnessError as error:
+        return str(error)
+    if undone:
+        return f"not undone: {', '.join(map(str, undone))}"
+    path.unlink(missing_ok=True)
+    return ""
