@@ -49,8 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
-        status, found = self.server.fake.answer(self.command, urlsplit(self.path).path, body)
-        data = json.dumps(found).encode()
+        url = urlsplit(self.path)
+        status, found = self.server.fake.answer(self.command, url.path, body)
+        data = b"" if "watch=true" in url.query else json.dumps(found).encode()  # a stream that ends at once
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -223,3 +224,52 @@ def test_names_of_a_dead_push_are_removed() -> None:
     engine.add("container", "registry", dead().labels(), HostConfig=ports)
     assert f"image name {name}" in collect_garbage(engine)
     assert f"rmi --no-prune {name}" in engine.asked
+
+
+def pooled(engine: FakeEngine) -> Owner:
+    """Put a container into the engine that this process made for the pool; return its owner."""
+    owner = Owner.of_pool()
+    owner.claim()
+    engine.add("container", "c-worker", owner.labels())
+    return owner
+
+
+def test_a_frozen_cluster_lives_without_a_process_until_it_is_too_old() -> None:
+    """Nobody's cluster lives; another boot, too many hours, or a clock that was set back make it dead."""
+    owner = Owner.nobody("pool-1")
+    day = 24 * 3600
+    assert (owner.pooled, owner.shelved, Owner.mine("r").pooled, Owner.of_pool().shelved) == (True, True, False, False)
+    for change in ({"boot_id": "x"}, {"expires": owner.expires - day}, {"expires": owner.expires + day}):
+        assert not dataclasses.replace(owner, **change).shelved  # type: ignore[arg-type]  # mixed on purpose
+
+
+def test_a_frozen_cluster_is_left_alone_unless_everything_goes() -> None:
+    """It is no garbage, whoever made it; `everything` takes it and its directory."""
+    engine = FakeEngine()
+    directory = Owner.nobody(pooled(engine).run).claim()
+    collect_garbage(engine)
+    assert (engine.names(), directory.exists()) == (["c-worker"], True)
+    collect_garbage(engine, everything=True)
+    assert (engine.names(), directory.exists()) == ([], False)
+
+
+def test_a_leased_cluster_goes_with_who_leased_it_and_not_with_who_made_it(child: subprocess.Popen[bytes]) -> None:
+    """The labels still name the maker; only the directory tells whose it is."""
+    engine = FakeEngine()
+    lessee = dataclasses.replace(pooled(engine), pid=child.pid, start=start_time(child.pid))
+    lessee.claim()
+    collect_garbage(engine)
+    assert engine.names() == ["c-worker"]
+    child.kill()
+    child.wait()
+    collect_garbage(engine)
+    assert engine.names() == []
+
+
+def test_a_pooled_cluster_without_its_directory_is_garbage() -> None:
+    """Nobody can lease it any more, although the process that made it lives."""
+    engine = FakeEngine()
+    directory = Owner.nobody(pooled(engine).run).claim()
+    shutil.rmtree(directory)
+    collect_garbage(engine)
+    assert engine.names() == []
