@@ -196,9 +196,8 @@ def collect_garbage(
                 unhealed |= {directory} if noted else set()
 
         def doomed() -> list[Thing]:
-            owners = {owner.run: owner for _, owner in run_directories()}
             things = inventory(engine, deadline)
-            found = [each for each in things if everything or _dead(_owner(each, owners), kept)]
+            found = [each for each in things if everything or _dead(_owner(each), kept)]
             step.detail = ", ".join(each.name for each in found[:1])
             removed.extend(tag for each in found for tag in _pushed_tags(engine, each, deadline))
             return found
@@ -219,10 +218,26 @@ def _kept(things: Iterable[Thing]) -> set[str]:
     return {each.labels[RUN] for each in things if f"{PREFIX}.keep" in each.labels}
 
 
-def _owner(thing: Thing, owners: Mapping[str, Owner]) -> Owner:
-    """Return who owns `thing`; a pooled one whose run has no directory any more is nobody's, and dead."""
+def _owner(thing: Thing) -> Owner:
+    """Return who owns `thing`: for a pooled one, who the directory that its labels name says, wherever that is.
+
+    Nobody owns one whose directory is gone; one that we may not read is its user's, as the labels say.
+    """
     owner = Owner.from_labels(thing.labels)
-    return owners.get(owner.run, Owner(owner.run, 0, "", "", 0)) if owner.pooled else owner
+    if owner.pooled:
+        with contextlib.suppress(PermissionError):
+            return _told(Path(thing.labels.get(f"{PREFIX}.directory", "/nowhere")).parent)
+    return owner
+
+
+def _told(directory: Path) -> Owner:
+    """Return the owner whom the private directory of a run names; nobody if it names none."""
+    try:
+        return Owner(**json.loads((directory / _OWNER_FILE).read_text(encoding="utf-8")))
+    except PermissionError:
+        raise
+    except (OSError, ValueError, TypeError):
+        return Owner(directory.name, 0, "", "", 0)
 
 
 def _dead(owner: Owner, kept: set[str]) -> bool:

@@ -11,7 +11,7 @@ would write meets a conflict, and it reads the node again before it judges.
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -52,9 +52,9 @@ def freeze(cluster: Cluster, deadline: Deadline) -> None:
     """
     if cluster.shape.control_planes > 1:
         raise BadScenario(f"cluster {cluster.name}: with several control planes it cannot be frozen unnoticed")
-    with cluster.client() as api:
-        holders = {judge: _stop_between_renewals(cluster, api, judge, deadline) for judge in _JUDGES}
-    frozen = _Frozen(holders, datetime.now(UTC).timestamp())
+    with ThreadPoolExecutor(len(_JUDGES)) as pool:
+        holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), _JUDGES))
+    frozen = _Frozen(dict(zip(_JUDGES, holders, strict=True)), datetime.now(UTC).timestamp())
     (cluster.directory / _FILE).write_text(json.dumps(asdict(frozen)), encoding="utf-8")
     cluster.engine.run(["pause", *cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline)
 
@@ -94,23 +94,24 @@ def _registry(cluster: Cluster) -> list[str]:
     return [cluster.registry.container] if cluster.registry else []
 
 
-def _stop_between_renewals(cluster: Cluster, api: ApiClient, judge: str, deadline: Deadline) -> str:
+def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> str:
     """Stop a judge just after it has renewed its lease, and return its name as the lease's holder.
 
     It renews again after two seconds: in between it waits for no answer that would come too late.
     """
     path = f"{_LEASES}/kube-system/leases"
     only = {"fieldSelector": f"metadata.name={judge}"}
-    first = request(api, "GET", f"{path}/{judge}")["spec"]["renewTime"]
+    with cluster.client() as api:
+        first = request(api, "GET", f"{path}/{judge}")["spec"]["renewTime"]
 
-    def renewed(state: State) -> str | None:
-        spec = state[judge]["spec"]
-        return str(spec["holderIdentity"]) if spec["renewTime"] != first else None
+        def renewed(state: State) -> str | None:
+            spec = _by_name(state)[judge]["spec"]
+            return str(spec["holderIdentity"]) if spec["renewTime"] != first else None
 
-    holder = until(api, path, lambda state: renewed(_by_name(state)), deadline, only)
-    with suppress(StopIteration):
-        pause = Deadline.after(_BETWEEN_SECONDS, "its answer to reach it").attempts(first=_BETWEEN_SECONDS)
-        next(pause), next(pause)
+        holder = until(api, path, renewed, deadline, only)
+    for attempt in deadline.attempts(first=_BETWEEN_SECONDS):
+        if attempt:  # its answer has reached it by now
+            break
     _signal(cluster, judge, "STOP", deadline)
     return holder
 

@@ -229,8 +229,8 @@ def test_names_of_a_dead_push_are_removed() -> None:
 def pooled(engine: FakeEngine) -> Owner:
     """Put a container into the engine that this process made for the pool; return its owner."""
     owner = Owner.of_pool()
-    owner.claim()
-    engine.add("container", "c-worker", owner.labels())
+    directory = owner.claim() / "c"
+    engine.add("container", "c-worker", owner.labels() | {f"{PREFIX}.directory": str(directory)})
     return owner
 
 
@@ -264,6 +264,15 @@ def test_a_leased_cluster_goes_with_who_leased_it_and_not_with_who_made_it(child
     child.wait()
     collect_garbage(engine)
     assert engine.names() == []
+
+
+def test_who_owns_a_pooled_cluster_stands_where_its_labels_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who collects garbage with another state directory sees that it lives, too."""
+    engine = FakeEngine()
+    Owner.nobody(pooled(engine).run).claim()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    collect_garbage(engine)
+    assert engine.names() == ["c-worker"]
 
 
 def test_a_pooled_cluster_without_its_directory_is_garbage() -> None:

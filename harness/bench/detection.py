@@ -1,0 +1,104 @@
+"""Detection: how long after a change in the cluster the harness, `kubectl wait` and a poll each know of it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.rest import request
+from clusters.watching import until
+from harness.bench.samples import Ratio, Samples
+
+__all__ = ["Detection"]
+
+_MAPS = "/api/v1/namespaces/default/configmaps"
+_NAME = "chaos-harness-bench"
+_SECONDS = 30.0
+_SETTLE_SECONDS = 1.5
+_POLL_SECONDS = 1.0
+_MERGE = "application/merge-patch+json"
+
+Waiting = Callable[[Cluster, str], object]
+
+
+@dataclass
+class Detection:
+    """The three ways, each of which waits for the same map to have the same value."""
+
+    ours: Samples = field(default_factory=lambda: Samples("change seen, ours", "ms"))
+    kubectl: Samples = field(default_factory=lambda: Samples("change seen, kubectl wait", "ms"))
+    poll: Samples = field(default_factory=lambda: Samples("change seen, a poll every second", "ms"))
+
+    @property
+    def samples(self) -> list[Samples]:
+        """What is measured."""
+        return [self.ours, self.kubectl, self.poll]
+
+    @property
+    def ratios(self) -> list[Ratio]:
+        """How the ways compare."""
+        return [
+            Ratio("change seen: ours / kubectl wait", self.ours, self.kubectl, 1.0),
+            Ratio("change seen: ours / poll", self.ours, self.poll, 0.1),
+        ]
+
+    def measure(self, cluster: Cluster, rounds: int) -> None:
+        """Change a map `rounds` times for each way."""
+        with cluster.client() as api:
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _NAME}, "data": {"value": "-"}}
+            request(api, "POST", _MAPS, body=body)
+            try:
+                for number in range(rounds):
+                    for samples, waiting in ((self.ours, _ours), (self.kubectl, _kubectl), (self.poll, _poll)):
+                        _one(cluster, api, f"{number} {samples.name}", samples, waiting, number / rounds)
+            finally:
+                request(api, "DELETE", f"{_MAPS}/{_NAME}")
+
+
+def _one(cluster: Cluster, api: Any, value: str, samples: Samples, waiting: Waiting, phase: float) -> None:
+    """Wait in a thread, change when the waiting has settled, and note how long after the request it was over."""
+    over: list[float] = []
+
+    def wait() -> None:
+        waiting(cluster, value)
+        over.append(time.monotonic())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join(_SETTLE_SECONDS + phase * _POLL_SECONDS)
+    sent = time.monotonic()
+    request(api, "PATCH", f"{_MAPS}/{_NAME}", body={"data": {"value": value}}, content_type=_MERGE)
+    thread.join()
+    samples.figures += [(moment - sent) * 1000 for moment in over]
+
+
+def _ours(cluster: Cluster, value: str) -> None:
+    only = {"fieldSelector": f"metadata.name={_NAME}"}
+    with cluster.client() as api:
+        until(
+            api,
+            _MAPS,
+            lambda state: any(each["data"]["value"] == value for each in state.values()),
+            Deadline.after(_SECONDS, "the change"),
+            only,
+        )
+
+
+def _kubectl(cluster: Cluster, value: str) -> None:
+    argv = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "wait", f"--for=jsonpath={{.data.value}}={value}"]
+    cluster.exec(
+        cluster.control_planes[0],
+        [*argv, f"--timeout={_SECONDS:.0f}s", f"configmap/{_NAME}"],
+        Deadline.after(_SECONDS, "kubectl wait"),
+    )
+
+
+def _poll(cluster: Cluster, value: str) -> None:
+    with cluster.client() as api:
+        pauses = Deadline.after(_SECONDS, "the change").attempts(first=_POLL_SECONDS, most=_POLL_SECONDS)
+        for _ in pauses:
+            if request(api, "GET", f"{_MAPS}/{_NAME}")["data"]["value"] == value:
+                return

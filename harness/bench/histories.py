@@ -1,0 +1,88 @@
+"""Histories: what a check costs, by the number of operations in the history that it reads."""
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.process import run
+from harness.bench.samples import Limit, Ratio, Samples
+from harness.checks.recovery import undisturbed
+from harness.history import Entry, History, Kind, read
+
+__all__ = ["Histories", "main"]
+
+_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
+_SECONDS = 600.0
+_RATE = 20.0
+
+
+class Histories:
+    """One check over longer and longer histories, each in a process of its own."""
+
+    def __init__(self, sizes: Sequence[int] = _SIZES) -> None:
+        self._sizes = sizes
+        self.times = [Samples(f"check of {size:,} operations", "s of processor") for size in sizes]
+        self.memory = [Samples(f"memory of that check, {size:,}", "MiB") for size in sizes]
+
+    @property
+    def samples(self) -> list[Samples]:
+        """What is measured."""
+        return [*self.times, *self.memory]
+
+    @property
+    def ratios(self) -> list[Ratio]:
+        """How it grows: a hundred times the operations should not take a hundred times the memory."""
+        return [Ratio("memory of a check: most / fewest operations", self.memory[-1], self.memory[0], 2.0)]
+
+    @property
+    def limits(self) -> list[Limit]:
+        """What issue 4 allows."""
+        return [Limit("check of 1,000,000 operations", self.times[-1], 10.0)]
+
+    def measure(self, rounds: int) -> None:
+        """Write each history once and check it `rounds` times."""
+        with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder:
+            for size, times, memory in zip(self._sizes, self.times, self.memory, strict=True):
+                path = Path(folder) / f"{size}.jsonl"
+                _write(path, size)
+                for _ in range(rounds):
+                    argv: list[str | Path] = [sys.executable, "-m", __name__, path]
+                    told = json.loads(run(argv, Deadline.after(_SECONDS, "a check")).stdout)
+                    times.figures.append(told["seconds"])
+                    memory.figures.append(told["mib"])
+                path.unlink()
+
+
+def main(path: Path) -> None:
+    """Check one history, and print what it cost."""
+    began = time.process_time()
+    undisturbed()(read(path))
+    seconds = time.process_time() - began
+    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(json.dumps({"seconds": seconds, "mib": mib}))
+
+
+def _write(path: Path, operations: int) -> None:
+    """Write a history of canaries that all went well, as a long experiment would."""
+    History(path, "bench").close()
+    value = {"late": 0.001, "status": 403, "said": "denied by the webhook"}
+    with path.open("a", encoding="utf-8") as file:
+        for index in range(operations):
+            kind: Kind = "ok" if index % 2 else "invoke"
+            moment = index / _RATE / 2
+            told = asdict(
+                Entry(
+                    index, kind, f"canary {index // 2 % 8}", "create forbidden namespace", value, moment, 1.8e9 + moment
+                )
+            )
+            file.write(json.dumps(told, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,77 @@
+"""Making: how long a ready cluster takes by hand, made by us, and from the pool and back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from clusters.cluster import Cluster
+from clusters.engine import Engine
+from clusters.errors import ClusterUnavailable
+from clusters.images import Images
+from clusters.pool import Pool
+from clusters.progress import Progress
+from clusters.shape import Shape
+from harness.bench.plain import plain_cluster
+from harness.bench.samples import Ratio, Samples, timed
+from harness.session import Session
+
+__all__ = ["Making"]
+
+
+@dataclass
+class Making:
+    """Cold, leased and returned clusters of one shape, in rounds that take turns."""
+
+    engine: Engine
+    images: Images
+    shape: Shape
+    session: Session
+    plain: Samples = field(default_factory=lambda: Samples("cold, by hand"))
+    cold: Samples = field(default_factory=lambda: Samples("cold, ours"))
+    back: Samples = field(default_factory=lambda: Samples("compare, freeze and return to the pool"))
+    lease: Samples = field(default_factory=lambda: Samples("lease from the pool"))
+
+    @property
+    def samples(self) -> list[Samples]:
+        """What is measured."""
+        return [self.plain, self.cold, self.lease, self.back]
+
+    @property
+    def ratios(self) -> list[Ratio]:
+        """How it compares, and what issue 4 asks for."""
+        return [
+            Ratio("cold ours / plain", self.cold, self.plain, 0.4),
+            Ratio("lease / plain", self.lease, self.plain, 0.06),
+            Ratio("return / plain", self.back, self.plain, 0.1),
+        ]
+
+    def by_hand(self) -> None:
+        """Make one as a user does, and remove it."""
+        with timed(self.plain):
+            making = plain_cluster(self.engine, self.images, self.shape, self.session.owner)
+            making.__enter__()
+        making.__exit__(None, None, None)
+
+    @contextmanager
+    def ours(self, returns: int) -> Iterator[Cluster]:
+        """Make one, return and lease it `returns` times, and give it for the block."""
+        pool = Pool(self.engine, Progress.terminal(), most=8)
+        with timed(self.cold):
+            cluster = pool.make(self.shape, self.images, self.session.logs)
+        try:
+            for _ in range(returns):
+                cluster = self._once(pool, cluster)
+            yield cluster
+        finally:
+            pool.remove(cluster)
+
+    def _once(self, pool: Pool, cluster: Cluster) -> Cluster:
+        with timed(self.back):
+            why = pool.give_back(cluster)
+            if why:
+                raise ClusterUnavailable(f"{cluster.name} did not go back to the pool: {'; '.join(why)}")
+        with timed(self.lease):
+            leased = pool.lease(self.shape, self.images)
+            if leased is None:
+                raise ClusterUnavailable(f"{cluster.name} was not to be had from the pool again")
+        return leased

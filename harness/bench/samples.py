@@ -1,0 +1,110 @@
+"""Samples: what was measured of one thing, and how two things compare."""
+
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+__all__ = ["Limit", "Ratio", "Samples", "table", "timed", "to_json"]
+
+
+@dataclass
+class Samples:
+    """Figures of one thing, in `unit`; `note` is what else is to be known of them."""
+
+    name: str
+    unit: str = "s"
+    figures: list[float] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """The middle figure."""
+        return statistics.median(self.figures)
+
+    def told(self) -> dict[str, object]:
+        """Return it for machines."""
+        if not self.figures:
+            return {"name": self.name, "unit": self.unit, "n": 0, "note": self.note}
+        ordered = sorted(self.figures)
+        low, middle, high = ordered[0], self.median, ordered[-1]
+        told = {"name": self.name, "unit": self.unit, "n": len(ordered), "median": middle, "low": low, "high": high}
+        return {**told, "p99": ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], "note": self.note}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a figure should not exceed."""
+
+    name: str
+    samples: Samples
+    most: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How the median of one thing compares with that of another, and what it should not exceed."""
+
+    name: str
+    ours: Samples
+    other: Samples
+    most: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The ratio of the medians, or None if one of them was not measured."""
+        return self.ours.median / self.other.median if self.ours.figures and self.other.figures else None
+
+
+@contextmanager
+def timed(samples: Samples) -> Iterator[None]:
+    """Add how long the block took, unless it raises."""
+    began = time.perf_counter()
+    yield
+    samples.figures.append(time.perf_counter() - began)
+
+
+def to_json(samples: Sequence[Samples], ratios: Sequence[Ratio], about: Mapping[str, object]) -> str:
+    """Return everything for machines."""
+    told = [
+        {
+            "name": each.name,
+            "value": each.value,
+            "most": each.most,
+            "n": [len(each.ours.figures), len(each.other.figures)],
+        }
+        for each in ratios
+    ]
+    return json.dumps({"about": about, "samples": [each.told() for each in samples], "ratios": told}, indent=1)
+
+
+def table(samples: Sequence[Samples], ratios: Sequence[Ratio]) -> str:
+    """Return everything for people."""
+    names = [*(each.name for each in samples), *(each.name for each in ratios)]
+    width = max(map(len, names))
+    lines = [f"{'':{width}}  {'n':>4} {'median':>10} {'range':>23}"]
+    for each in samples:
+        if not each.figures:
+            lines.append(f"{each.name:{width}}  {0:>4} {'not measured':>10}  {each.note}")
+            continue
+        spread = f"{_figure(min(each.figures))} to {_figure(max(each.figures))}"
+        note = f"  {each.note}" if each.note else ""
+        lines.append(
+            f"{each.name:{width}}  {len(each.figures):>4} {_figure(each.median):>10} {spread:>23} {each.unit}{note}"
+        )
+    lines.append("")
+    for ratio in ratios:
+        value = "not measured" if ratio.value is None else f"{ratio.value:.3f}"
+        aim = (
+            ""
+            if ratio.most is None or ratio.value is None
+            else f"  {'✓' if ratio.value <= ratio.most else '✗'} ≤ {ratio.most:g}"
+        )
+        lines.append(f"{ratio.name:{width}}  {value}{aim}")
+    return "\n".join(lines)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - from there on digits are noise

@@ -1,0 +1,131 @@
+"""Tests of the pool on a real cluster: what stood still wakes unharmed, what was changed is not handed out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine, connect
+from clusters.gatekeeper import wait_serving
+from clusters.images import Images, ensure
+from clusters.inventory import RUN, inventory
+from clusters.ownership import collect_garbage
+from clusters.pool import Pool, shelf
+from clusters.pool.fingerprint import differences, fingerprint
+from clusters.progress import Progress
+from clusters.rest import request
+from clusters.shape import Shape
+
+pytestmark = pytest.mark.cluster
+
+_SHAPE = Shape()
+_MAPS = "/api/v1/namespaces/default/configmaps"
+_RULE = ["FORWARD", "--destination", "203.0.113.9", "--jump", "DROP"]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return connect(progress=Progress.terminal())
+
+
+@pytest.fixture(scope="module")
+def images(engine: Engine) -> Images:
+    return ensure(engine, _SHAPE, Progress.terminal())
+
+
+@pytest.fixture(scope="module")
+def pool(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    with pytest.MonkeyPatch.context() as patch:
+        # A shelf of its own: the machine's may hold clusters of others. Leftovers would be found by their labels.
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield Pool(engine, Progress.terminal())
+
+
+@pytest.fixture(scope="module")
+def cluster(pool: Pool, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    found = pool.make(_SHAPE, images, tmp_path_factory.mktemp("logs"))
+    yield found
+    pool.remove(found)
+
+
+def soon(what: str = "the test", seconds: float = 60) -> Deadline:
+    return Deadline.after(seconds, what)
+
+
+def of_cluster(cluster: Cluster) -> list[str]:
+    return [each.name for each in inventory(cluster.engine, soon()) if each.labels[RUN] == cluster.run]
+
+
+def past(cluster: Cluster) -> dict[str, Any]:
+    """Return what a loss of nodes would change: pods and their restarts, who holds which lease, taints."""
+    with cluster.client() as api:
+        pods = request(api, "GET", "/api/v1/pods")["items"]
+        leases = request(api, "GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases")["items"]
+        nodes = request(api, "GET", "/api/v1/nodes")["items"]
+    restarts = {
+        each["metadata"]["uid"]: sum(container["restartCount"] for container in each["status"]["containerStatuses"])
+        for each in pods
+    }
+    holders = {each["metadata"]["name"]: each["spec"]["holderIdentity"] for each in leases}
+    turns = {each["metadata"]["name"]: each["spec"].get("leaseTransitions") for each in leases}
+    return {
+        "pods": restarts,
+        "holders": holders,
+        "turns": turns,
+        "taints": [each["spec"].get("taints") for each in nodes],
+    }
+
+
+def test_nobody_notices_that_time_stood_still(pool: Pool, cluster: Cluster, images: Images) -> None:
+    """Returned, frozen for longer than a node may be silent, and leased: no pod, lease or taint has changed."""
+    before = past(cluster)
+    assert pool.give_back(cluster) == []
+    states = {
+        each.attributes["State"]["Status"]
+        for each in inventory(cluster.engine, soon(), cluster=cluster.name)
+        if each.kind == "container"
+    }
+    assert states == {"paused"}
+    for _ in Deadline.after(65, "a node to be silent for too long").attempts(first=65):
+        pass
+    assert pool.lease(_SHAPE, images) == cluster
+    assert past(cluster) == before
+    assert len(wait_serving(cluster, soon("Gatekeeper", 5))) == 3
+
+
+def test_garbage_collection_leaves_the_shelf_alone(pool: Pool, cluster: Cluster, images: Images) -> None:
+    """A frozen cluster has no process, and is no garbage."""
+    assert pool.give_back(cluster) == []
+    before = of_cluster(cluster)
+    collect_garbage(cluster.engine)
+    assert of_cluster(cluster) == before
+    assert pool.lease(_SHAPE, images) == cluster
+
+
+def test_what_a_scenario_leaves_is_found_and_what_it_takes_back_is_forgotten(pool: Pool, cluster: Cluster) -> None:
+    """An object and a rule are named while they are there; without them the cluster is as it was."""
+    made = shelf.label(cluster.directory.parent).fingerprint
+    node = cluster.workers[0]
+    with cluster.client() as api:
+        request(api, "POST", _MAPS, body={"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "left"}})
+        cluster.exec(node, ["iptables", "--insert", *_RULE], soon())
+        found = differences(made, fingerprint(cluster, soon()))
+        request(api, "DELETE", f"{_MAPS}/left")
+        cluster.exec(node, ["iptables", "--delete", *_RULE], soon())
+    assert [each.partition(" (")[0] for each in found] == [
+        f"changed: node {node} rules",
+        "new: configmaps default/left",
+    ]
+    assert differences(made, fingerprint(cluster, soon())) == []
+
+
+def test_a_frozen_cluster_that_lost_a_node_is_a_miss_and_nothing_of_it_stays(
+    pool: Pool, cluster: Cluster, images: Images
+) -> None:
+    """It is not handed out; containers, network, volumes and directory are gone."""
+    assert pool.give_back(cluster) == []
+    cluster.engine.run(["rm", "--force", "--volumes", cluster.workers[0]], soon())
+    assert pool.lease(_SHAPE, images) is None
+    assert (of_cluster(cluster), cluster.directory.parent.exists()) == ([], False)
