@@ -55,6 +55,18 @@ def images(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure ratios on real clusters, beside what is done by hand, and Chaos Toolkit (-- --rounds 5 plain ours)."""
+    _install(session, "chaos")
+    peer = Path(session.virtualenv.location, "peer")  # its dependencies are not ours
+    session.run("python", "-m", "venv", str(peer))
+    packages = ("chaostoolkit", "chaostoolkit-kubernetes")
+    session.run(str(peer / "bin" / "pip"), "install", "--quiet", *packages, external=True)
+    chaos = ("--peer", str(peer / "bin" / "chaos"))
+    _patiently(session, "python", "-m", "harness.bench", *chaos, *session.posargs)
+
+
+@nox.session
 def doctor(session: nox.Session) -> None:
     """Tell what this machine lacks, and the command that cures it."""
     _verb(session)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 __all__ = ["Limit", "Ratio", "Samples", "table", "timed", "to_json"]
 
+_MISSING = "not measured"
+_DIGITS_UP_TO = 1000
+
 
 @dataclass
 class Samples:
@@ -66,9 +69,11 @@ def timed(samples: Samples) -> Iterator[None]:
     samples.figures.append(time.perf_counter() - began)
 
 
-def to_json(samples: Sequence[Samples], ratios: Sequence[Ratio], about: Mapping[str, object]) -> str:
+def to_json(
+    samples: Sequence[Samples], ratios: Sequence[Ratio], limits: Sequence[Limit], about: Mapping[str, object]
+) -> str:
     """Return everything for machines."""
-    told = [
+    compared = [
         {
             "name": each.name,
             "value": each.value,
@@ -77,34 +82,41 @@ def to_json(samples: Sequence[Samples], ratios: Sequence[Ratio], about: Mapping[
         }
         for each in ratios
     ]
-    return json.dumps({"about": about, "samples": [each.told() for each in samples], "ratios": told}, indent=1)
+    limited = [
+        {"name": each.name, "value": each.samples.median if each.samples.figures else None, "most": each.most}
+        for each in limits
+    ]
+    told = {"about": about, "samples": [each.told() for each in samples], "ratios": compared, "limits": limited}
+    return json.dumps(told, indent=1)
 
 
-def table(samples: Sequence[Samples], ratios: Sequence[Ratio]) -> str:
+def table(samples: Sequence[Samples], ratios: Sequence[Ratio], limits: Sequence[Limit]) -> str:
     """Return everything for people."""
-    names = [*(each.name for each in samples), *(each.name for each in ratios)]
+    names = [each.name for group in (samples, ratios, limits) for each in group]
     width = max(map(len, names))
     lines = [f"{'':{width}}  {'n':>4} {'median':>10} {'range':>23}"]
     for each in samples:
-        if not each.figures:
-            lines.append(f"{each.name:{width}}  {0:>4} {'not measured':>10}  {each.note}")
-            continue
-        spread = f"{_figure(min(each.figures))} to {_figure(max(each.figures))}"
-        note = f"  {each.note}" if each.note else ""
-        lines.append(
-            f"{each.name:{width}}  {len(each.figures):>4} {_figure(each.median):>10} {spread:>23} {each.unit}{note}"
-        )
+        if each.figures:
+            spread = f"{_figure(min(each.figures))} to {_figure(max(each.figures))}"
+            told = f"{len(each.figures):>4} {_figure(each.median):>10} {spread:>23} {each.unit}"
+        else:
+            told = f"{0:>4} {_MISSING:>10}"
+        lines.append(f"{each.name:{width}}  {told}{f'  {each.note}' if each.note else ''}")
     lines.append("")
-    for ratio in ratios:
-        value = "not measured" if ratio.value is None else f"{ratio.value:.3f}"
-        aim = (
-            ""
-            if ratio.most is None or ratio.value is None
-            else f"  {'✓' if ratio.value <= ratio.most else '✗'} ≤ {ratio.most:g}"
-        )
-        lines.append(f"{ratio.name:{width}}  {value}{aim}")
+    lines += [f"{each.name:{width}}  {_aimed(each.value, each.most)}" for each in ratios]
+    lines += [
+        f"{each.name:{width}}  {_aimed(each.samples.median if each.samples.figures else None, each.most)}"
+        for each in limits
+    ]
     return "\n".join(lines)
 
 
+def _aimed(value: float | None, most: float | None) -> str:
+    if value is None:
+        return _MISSING
+    aim = "" if most is None else f"  {'✓' if value <= most else '✗'} at most {most:g}"
+    return f"{value:.3f}{aim}"
+
+
 def _figure(value: float) -> str:
-    return f"{value:.4g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 - from there on digits are noise
+    return f"{value:.4g}" if value < _DIGITS_UP_TO else f"{value:,.0f}"

@@ -1,0 +1,144 @@
+"""Peer: Chaos Toolkit doing the nearest experiment on the same cluster, and what a kill of it leaves behind."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed
+from clusters.process import run
+from clusters.rest import request
+from clusters.serving import NAMESPACE, wait_serving
+from harness.bench.samples import Ratio, Samples, timed
+from harness.experiment import Experiment
+from harness.faults.containers import kill_containers
+from harness.history import read
+from harness.probes.admission import CANARY
+from harness.session import Session
+
+__all__ = ["Peer"]
+
+_SECONDS = 300.0
+_WEBHOOK = "gatekeeper.sh/operation=webhook"
+_READY = {"label_selector": _WEBHOOK, "ns": NAMESPACE, "conditions": [{"type": "Ready", "status": "True"}]}
+
+
+class Peer:
+    """Times to verdict, ours and theirs, and what each saw of admission meanwhile."""
+
+    def __init__(self, chaos: Path | None) -> None:
+        self._chaos = chaos
+        self.ours = Samples("all webhook containers killed, to verdict: ours")
+        self.theirs = Samples("all webhook pods killed, to verdict: Chaos Toolkit")
+        self.left = Samples("cordoned nodes left by kill -9 of Chaos Toolkit", "nodes")
+
+    @property
+    def samples(self) -> list[Samples]:
+        """What is measured."""
+        return [self.ours, self.theirs, self.left]
+
+    @property
+    def ratios(self) -> list[Ratio]:
+        """How the times compare: to be seen beside what each of them knows at its end."""
+        return [Ratio("all webhook pods killed: ours / Chaos Toolkit", self.ours, self.theirs)]
+
+    def measure(self, cluster: Cluster, session: Session) -> None:
+        """Do it once each, Gatekeeper serving at the begin of both."""
+        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        with timed(self.ours):
+            experiment = Experiment(
+                cluster, session.directory("bench"), name="bench", seed=session.seed, progress=session.progress
+            )
+            with experiment:
+                experiment.act(kill_containers(selector=_WEBHOOK))
+                experiment.recovered()
+        answers = [
+            each.kind
+            for each in read(experiment.history.path).entries
+            if each.process.startswith(CANARY) and each.kind != "invoke"
+        ]
+        lost = sum(1 for kind in answers if kind != "ok")
+        self.ours.note = f"saw {lost} of {len(answers)} questions without the answer that policy demands"
+        if self._chaos is None:
+            self.theirs.note = self.left.note = "Chaos Toolkit is not installed; `nox -s bench` does that"
+            return
+        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        with timed(self.theirs):
+            verdict = self._run(cluster, self._chaos, _killing())
+        self.theirs.note = f"said {verdict!r}; asked admission nothing"
+        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        self._kill(cluster, self._chaos)
+
+    def _run(self, cluster: Cluster, chaos: Path, experiment: dict[str, Any]) -> str:
+        """Run one experiment to its end; return what its journal says."""
+        argv, folder, env = _command(cluster, chaos, experiment)
+        done = run(argv, Deadline.after(_SECONDS, "Chaos Toolkit"), cwd=folder, env=env, check=False)
+        try:
+            told = json.loads((folder / "journal.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CommandFailed(f"Chaos Toolkit left no journal: {done.stderr[-500:]}") from error
+        return f"{told['status']}, deviated: {told['deviated']}"
+
+    def _kill(self, cluster: Cluster, chaos: Path) -> None:
+        """Kill it while its fault is on; count the nodes that stay cordoned, and make them usable again."""
+        node = cluster.workers[0]
+        argv, folder, env = _command(cluster, chaos, _cordoning(node))
+        with subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as peer:
+            path = f"/api/v1/nodes/{node}"
+            with cluster.client() as api:
+                for _ in Deadline.after(_SECONDS, f"{node} to be cordoned").attempts():
+                    if peer.poll() is not None or request(api, "GET", path)["spec"].get("unschedulable"):
+                        break
+                peer.send_signal(signal.SIGKILL)
+                peer.wait()
+                nodes = request(api, "GET", "/api/v1/nodes")["items"]
+                self.left.figures.append(sum(1 for each in nodes if each["spec"].get("unschedulable")))
+                body = {"spec": {"unschedulable": None}}
+                request(api, "PATCH", path, body=body, content_type="application/merge-patch+json")
+        self.left.note = "its rollback would have uncordoned it; nothing does so later"
+
+
+def _command(cluster: Cluster, chaos: Path, experiment: dict[str, Any]) -> tuple[list[str], Path, dict[str, str]]:
+    folder = cluster.directory / "peer"
+    folder.mkdir(exist_ok=True)
+    path = folder / "experiment.json"
+    path.write_text(json.dumps(experiment), encoding="utf-8")
+    argv = [str(chaos), "--no-version-check", "run", "--rollback-strategy", "always", str(path)]
+    return argv, folder, {"KUBECONFIG": str(cluster.kubeconfig), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+
+
+def _activity(kind: str, name: str, function: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    module, _, func = function.rpartition(".")
+    provider = {"type": "python", "module": module, "func": func, "arguments": arguments}
+    return {"type": kind, "name": name, "provider": provider, **more}
+
+
+def _experiment(method: list[dict[str, Any]], rollbacks: list[dict[str, Any]]) -> dict[str, Any]:
+    ready = _activity(
+        "probe", "webhook pods are Ready", "chaosk8s.pod.probes.pods_in_conditions", _READY, tolerance=True
+    )
+    return {
+        "title": "Gatekeeper comes back",
+        "description": "Ready before, harm, Ready after",
+        "steady-state-hypothesis": {"title": "all webhook pods are Ready", "probes": [ready]},
+        "method": method,
+        "rollbacks": rollbacks,
+    }
+
+
+def _killing() -> dict[str, Any]:
+    """Return what an engineer would write: kill all of them, wait as long as it usually takes, look again."""
+    arguments = {"label_selector": _WEBHOOK, "ns": NAMESPACE, "all": True, "grace_period": 0}
+    kill = _activity("action", "kill", "chaosk8s.pod.actions.terminate_pods", arguments, pauses={"after": 60})
+    return _experiment([kill], [])
+
+
+def _cordoning(node: str) -> dict[str, Any]:
+    harm, heal = (
+        _activity("action", name, f"chaosk8s.node.actions.{name}_node", {"name": node})
+        for name in ("cordon", "uncordon")
+    )
+    return _experiment([{**harm, "pauses": {"after": 60}}], [heal])
