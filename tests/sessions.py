@@ -132,6 +132,6 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
         f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}]\n', encoding="utf-8"
     )
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "scenarios", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     results = (root / "reports/out/latest/results").resolve()
     return Session(results, done.stdout + done.stderr, done.returncode)

@@ -48,7 +48,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _run(copy: Path, *command: str) -> str:
     """Run a module in the copy and return what it said; its failure is the test's."""
     done = subprocess.run(
-        [sys.executable, *command], cwd=copy, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *command], cwd=copy, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -97,7 +97,7 @@ def test_a_replica_serves_only_if_it_denies_what_it_must(
 ) -> None:
     """A replica that admits everything, or says anything else, does not serve."""
     monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: Completed(answer, "", 0))
-    said = _ask(cluster, _URL, Deadline.after(5, "x"))
+    said = _ask(cluster, _URL, Deadline.after(60, "x"))
     assert said.startswith(wrong)
     assert bool(said) == bool(wrong)
 
@@ -111,7 +111,7 @@ def test_a_replica_is_asked_without_the_api_server(cluster: Cluster, monkeypatch
         return Completed("{}", "", 0)
 
     monkeypatch.setattr(FakeEngine, "run", run)
-    _ask(cluster, _URL, Deadline.after(5, "x"))
+    _ask(cluster, _URL, Deadline.after(60, "x"))
     assert seen == [("c-control-plane", _URL, {"admission.gatekeeper.sh/ignore": "canary"})]
 
 
@@ -128,11 +128,11 @@ def test_definitions_are_established_when_all_of_them_are() -> None:
 def test_a_shape_without_gatekeeper_has_none_to_install(cluster: Cluster) -> None:
     """Installing what the shape does not have is a mistake in the scenario."""
     with pytest.raises(BadScenario, match="has no Gatekeeper"):
-        install(cluster, "manifest", Deadline.after(5, "x"))
+        install(cluster, "manifest", Deadline.after(60, "x"))
 
 
 def test_an_unknown_pull_policy_is_refused_before_the_cluster_is_asked(cluster: Cluster) -> None:
     """Kubernetes' three policies are told, nothing is sent."""
     unasked = dataclasses.replace(cluster, kubeconfig=Path("/nonexistent"))
     with pytest.raises(BadScenario, match=r"'always'.*Always, IfNotPresent, Never"):
-        set_pull_policy(unasked, "always", Deadline.after(5, "x"))  # type: ignore[arg-type]  # the mistake
+        set_pull_policy(unasked, "always", Deadline.after(60, "x"))  # type: ignore[arg-type]  # the mistake

@@ -87,8 +87,8 @@ def test_threads(history: History, path: Path) -> None:
 def test_both_clocks(history: History, path: Path) -> None:
     """An entry has the seconds since the beginning and the time of day."""
     entry = history.append("mark", "experiment", "steady")
-    assert 0 <= entry.at < 1
-    assert entry.wall - read(path).header.started == pytest.approx(entry.at, abs=0.1)
+    assert 0 <= entry.at < 60
+    assert entry.wall - read(path).header.started == pytest.approx(entry.at, abs=5)
 
 
 def jumping(jumps: dict[int, float]) -> Callable[[], float]:

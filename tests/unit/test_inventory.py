@@ -26,7 +26,7 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def soon() -> Deadline:
-    return Deadline.after(5, "the test")
+    return Deadline.after(60, "the test")
 
 
 def test_the_inventory_is_what_carries_all_labels(soon: Deadline) -> None:

@@ -144,7 +144,7 @@ def test_kind_finds_the_wrapper_before_the_docker_on_path(
     kind = Kind(FakeEngine(cli=str(arguments)), "c", tmp_path)
     kind.write_wrapper(_LABELS)
     with pytest.raises(CommandFailed, match="ended with status 3"):
-        kind.create("", "net", Deadline.after(10, "kind"))
+        kind.create("", "net", Deadline.after(60, "kind"))
     said = (tmp_path / "kind.log").read_text().splitlines()
     assert json.loads(said[0])[-1] == "x"
     assert said[1] == "net unix:///nowhere/docker.sock"
@@ -162,7 +162,7 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
     fake.chmod(0o755)
     monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
     with pytest.raises(CommandFailed) as caught:
-        Kind(FakeEngine(), "c", tmp_path).delete(Deadline.after(10, "kind"))
+        Kind(FakeEngine(), "c", tmp_path).delete(Deadline.after(60, "kind"))
     assert str(caught.value).splitlines() == [
         "`kind delete cluster` ended with status 1:",
         "ERROR: failed to create cluster",
@@ -185,11 +185,11 @@ def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
         "clusters.kind.Kind(FakeEngine(), 'c', folder).delete(Deadline.after(60, 'kind'))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, tmp_path]) as harness:
-        assert any(pid.exists() for _ in Deadline.after(10, "kind to run").attempts())
+        assert any(pid.exists() for _ in Deadline.after(60, "kind to run").attempts())
         running = int(pid.read_text())
         assert start_time(running)
         harness.kill()
-    assert any(not start_time(running) for _ in Deadline.after(5, "kind to end").attempts())
+    assert any(not start_time(running) for _ in Deadline.after(60, "kind to end").attempts())
 
 
 def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,9 +200,9 @@ def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
     kind = Kind(FakeEngine(), "c", tmp_path)
     kind.kubeconfig.touch(mode=0o600)
-    assert not kind.read_kubeconfig(Deadline.after(10, "kind"))
+    assert not kind.read_kubeconfig(Deadline.after(60, "kind"))
     (tmp_path / "there").touch()
-    assert kind.read_kubeconfig(Deadline.after(10, "kind"))
+    assert kind.read_kubeconfig(Deadline.after(60, "kind"))
     assert kind.kubeconfig.read_text() == "secret of get kubeconfig --name c\n"
     assert not (tmp_path / "kind.log").exists()
 
@@ -210,5 +210,5 @@ def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: 
 def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No log hides the failure that it was wanted for."""
     monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/false"))
-    told = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(10, "logs"))
+    told = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(60, "logs"))
     assert "ended with status 1" in told

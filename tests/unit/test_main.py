@@ -110,7 +110,7 @@ def test_sigterm_is_an_interrupt(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
         process.terminate()
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=300)
 
     assert process.returncode == 130
     assert told.startswith("error: interrupted")

@@ -143,7 +143,7 @@ def _told(place: Path) -> str:
 def test_arguments_go_to_pytest(place: Path, arguments: list[str], told: str) -> None:
     """What stands behind -- reaches pytest as it is."""
     with _nox(place, *arguments) as nox:
-        output, _ = nox.communicate(timeout=30)
+        output, _ = nox.communicate(timeout=300)
 
     assert nox.returncode == 0, output
     assert _told(place) == told
@@ -153,7 +153,7 @@ def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
     """Everything is checked before pytest when no argument asks for less."""
     for arguments in (["--", "-x"], []):
         with _nox(place, "-s", "tests", *arguments) as nox:
-            nox.communicate(timeout=30)
+            nox.communicate(timeout=300)
 
     lint = ["ruff check", "ruff format --check", "mypy"]
     assert (place / "before").read_text(encoding="utf-8").split("\n") == [*lint, *lint, "nox -s lowest", ""]
@@ -163,13 +163,13 @@ def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
 def test_interrupted_command_may_put_things_right(place: Path, interrupt: str) -> None:
     """Ctrl-C, which all processes get, and SIGTERM, which only nox gets, both wait for the command to heal."""
     with _nox(place, "-s", "chaos", "--", "wait") as nox:
-        deadline = Deadline.after(20, "the command to start")
+        deadline = Deadline.after(60, "the command to start")
         assert any(_told(place) for _ in deadline.attempts())
         if interrupt == "Ctrl-C":
             os.killpg(nox.pid, signal.SIGINT)
         else:
             nox.terminate()
-        output, _ = nox.communicate(timeout=30)
+        output, _ = nox.communicate(timeout=300)
 
     assert nox.returncode == 130, output
     assert _told(place).endswith("wait\nhealed\n")

@@ -97,7 +97,7 @@ class Bench:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         with self.start(*arguments) as process:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=300)
         return process.returncode, output
 
     def did(self) -> list[str]:
@@ -229,7 +229,7 @@ def test_sigterm(bench: Bench) -> None:
     for _ in Deadline.after(0.3, "the stop to begin").attempts():
         pass
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 2, output
     assert bench.did()[-1].startswith("delete")
 

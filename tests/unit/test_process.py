@@ -48,7 +48,7 @@ def test_stdin_is_not_the_harness_own() -> None:
     """A command that is given nothing reads nothing of what the harness was given."""
     program = (
         "from clusters.process import run; from clusters.deadline import Deadline\n"
-        "print(repr(run(['cat'], Deadline.after(5, 'cat')).stdout))\n"
+        "print(repr(run(['cat'], Deadline.after(60, 'cat')).stdout))\n"
     )
     assert process.run([sys.executable, "-c", program], soon(), stdin="secret").stdout == "''\n"
 
@@ -130,5 +130,5 @@ def test_end_all() -> None:
     process.end_all()
     began = time.monotonic()
     thread.join()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert results[0].returncode == -signal.SIGTERM

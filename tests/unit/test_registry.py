@@ -76,7 +76,7 @@ def test_a_pushed_image_leaves_no_name_in_the_engine() -> None:
     for engine in (FakeEngine(), Failing()):
         registry = Registry.at(engine, "registry", port=21000, address="10.0.0.254")
         try:
-            registry.push("mine:1", "openpolicyagent/gatekeeper:v1", Deadline.after(5, "the push"))
+            registry.push("mine:1", "openpolicyagent/gatekeeper:v1", Deadline.after(60, "the push"))
         except KeyboardInterrupt:
             commands.append("interrupted")
         commands.append(engine.asked)

@@ -85,7 +85,7 @@ def test_objects_are_applied_on_the_server_in_their_order(server: Server, api: A
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "n"}}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}}
-    apply(api, [namespace, deployment, secret], Deadline.after(5, "x"))
+    apply(api, [namespace, deployment, secret], Deadline.after(60, "x"))
     query, yaml = "fieldManager=chaos-harness&force=true", "application/apply-patch+yaml"
     assert server.seen == [
         (f"/api/v1/namespaces/n?{query}", yaml, "application/json", namespace),

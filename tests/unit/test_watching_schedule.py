@@ -94,7 +94,7 @@ def test_any_schedule(steps: list[tuple[str, str]], gone_as: str) -> None:
         finished = threading.Event()
 
         def follow() -> None:
-            for change in Watch(api, PATH, timing=timing).changes(Deadline.after(20, "the end"), finished):
+            for change in Watch(api, PATH, timing=timing).changes(Deadline.after(60, "the end"), finished):
                 seen.append(change)
                 fold(state, change)
                 if "default/end" in state and whole_after(seen):
