@@ -1,0 +1,138 @@
+"""Catalogue: the faults, probes, checks and policies that there are, by name, read off the modules that make them."""
+
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic_core import ErrorDetails
+
+from clusters.cluster import Cluster
+from harness import checks as check_modules
+from harness import faults as fault_modules
+from harness import probes as probe_modules
+from harness.checks import Checked
+from harness.errors import BadScenario, HarnessError
+from harness.faults import Fault
+from harness.history import History
+from harness.probes import Probe
+
+__all__ = ["KINDS", "Entry", "Kind", "entries"]
+
+Kind = Literal["fault", "probe", "check"]
+
+KINDS: tuple[Kind, ...] = ("fault", "probe", "check")
+
+_GIVEN = (Cluster, History)
+"""What an experiment gives a probe; a user names none of it."""
+
+
+class _Parameters(BaseModel):
+    """The parameters of one entry, as a user writes them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that can be named: the function that makes it, and the model of its parameters.
+
+    `told` is the first sentence of the function's docstring, `many` the parameter that takes any number of values.
+    """
+
+    name: str
+    factory: Callable[..., Any]
+    parameters: type[BaseModel]
+    told: str
+    many: str = ""
+
+    def problems(self, values: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+        """Return what is wrong with the values, each behind the place where it is wrong."""
+        try:
+            self._read(values)
+        except ValidationError as error:
+            return [(each["loc"], self._words(each)) for each in error.errors()]
+        return []
+
+    def make(self, values: Mapping[str, Any], *given: Any) -> Any:
+        """Call the function; `given` is what the experiment gives. Raises BadScenario if the values are refused."""
+        try:
+            found = self._read(values)
+        except ValidationError as error:
+            raise BadScenario([f"{self.name}: {self._words(each)}" for each in error.errors()]) from error
+        fields = {name: getattr(found, name) for name in found.model_fields_set}
+        return self.factory(*given, *fields.pop(self.many, ()), **fields)
+
+    def _read(self, values: Mapping[str, Any]) -> BaseModel:
+        return self.parameters.model_validate_json(json.dumps(values))
+
+    def _words(self, problem: ErrorDetails) -> str:
+        if problem["type"] == "extra_forbidden":
+            return f"{self.name} takes no such parameter; it takes {', '.join(self.parameters.model_fields) or 'none'}"
+        if problem["type"] == "missing":
+            return f"{self.name} needs the parameter {problem['loc'][-1]}"
+        return f"{problem['msg']} (was {problem['input']!r})"
+
+
+@cache
+def entries(kind: Kind) -> Mapping[str, Entry]:
+    """Return all entries of a kind by their names.
+
+    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe or a Checked;
+    a new one is found because it is there. Raises HarnessError if two have the same name.
+    """
+    package, made = {
+        "fault": (fault_modules, Fault),
+        "probe": (probe_modules, Probe),
+        "check": (check_modules, Checked),
+    }[kind]
+    found: dict[str, Entry] = {}
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for entry in _entries_in(importlib.import_module(module.name), made):
+            if entry.name in found:
+                other = found[entry.name].factory.__module__
+                raise HarnessError(f"two {kind}s have the name {entry.name}: in {other} and in {module.name}")
+            found[entry.name] = entry
+    return dict(sorted(found.items()))
+
+
+def _entries_in(module: ModuleType, made: type) -> list[Entry]:
+    functions = [getattr(module, name) for name in getattr(module, "__all__", ())]
+    local = [each for each in functions if inspect.isfunction(each) and each.__module__ == module.__name__]
+    return [entry for each in local if get_type_hints(each).get("return") is made and (entry := _entry(each))]
+
+
+def _entry(function: Callable[..., Any]) -> Entry | None:
+    """Return the entry of a function, or None if it must be given something that no file can hold."""
+    hints: dict[str, Any] = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    many = ""
+    for name, parameter in inspect.signature(function).parameters.items():
+        required = parameter.default is parameter.empty
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            many, fields[name] = name, (Sequence[hints[name]], ())  # type: ignore[valid-type]  # known when it runs
+        elif hints[name] in _GIVEN:
+            continue
+        elif _is_data(hints[name]):
+            fields[name] = (hints[name], ... if required else parameter.default)
+        elif required:
+            return None
+    model = create_model(function.__name__, __base__=_Parameters, **fields)
+    told = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+    return Entry(function.__name__, function, model, told, many)
+
+
+def _is_data(annotation: Any) -> bool:
+    """Whether a file can hold it: numbers, words, lists and maps of them, and no object of ours."""
+    try:
+        schema = TypeAdapter(annotation).json_schema()
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
+        return False
+    return '"properties"' not in json.dumps(schema)
