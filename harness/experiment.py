@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Self
 
 from clusters.cluster import Cluster
@@ -155,10 +156,12 @@ class Experiment:
         for probe in probes:
             probe.first(deadline)
 
-    def hold(self, seconds: float) -> None:
-        """Let things be as they are for `seconds`; raise ProbeBroken as soon as a probe is."""
+    def hold(self, seconds: float, wake: Event | None = None) -> None:
+        """Let things be as they are for `seconds`, or until `wake` is set; raise ProbeBroken as soon as a probe is."""
+        wake = wake or Event()
         with self._phase(f"hold for {seconds:g} s"):
-            for _ in Deadline.after(seconds, "the time to pass").attempts(first=1.0):
+            deadline = Deadline.after(seconds, "the time to pass")
+            while not (deadline.expired or wake.wait(min(1.0, deadline.remaining))):
                 self._healthy()
 
     def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:

@@ -18,6 +18,7 @@ from clusters.progress import Progress
 from clusters.shape import Shape
 from harness.errors import BadScenario
 from harness.experiment import Experiment
+from harness.incident.collection import collected
 from harness.record import PROPERTY, Record
 from harness.session import Session, shapes_of
 from harness.supply import Supply
@@ -87,6 +88,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Tell the seed, by which a run can be repeated."""
     return f"chaos: --seed {config.stash[_SESSION].seed}"
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect incident files beside the modules."""
+    return collected(file_path, parent)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

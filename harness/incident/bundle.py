@@ -1,0 +1,151 @@
+"""Bundle: what is left of an incident that was lived again, for a colleague who has no cluster, without secrets."""
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness import __version__
+from harness.incident.judge import Judged
+from harness.incident.load import Loaded
+from harness.incident.provenance import host
+from harness.redaction import REDACTED, redact
+
+__all__ = ["INCIDENT", "MANIFEST", "SCHEMA", "Content", "Lived", "Manifest", "write"]
+
+SCHEMA = 1
+MANIFEST = "bundle.json"
+INCIDENT = "incident"
+
+_LINES = ".jsonl"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Content(_Part):
+    """What a file of the bundle must be."""
+
+    bytes: int
+    sha256: str
+
+
+class Lived(_Part):
+    """One run: where it lies in the bundle, what was seen, its verdicts, and what kept it from its end, if anything."""
+
+    directory: str
+    seen: Literal["reproduced", "not reproduced", "inconclusive", "broken"]
+    seconds: float
+    verdicts: tuple[Judged, ...] = ()
+    error: str = ""
+    missing: tuple[str, ...] = ()
+
+
+class Manifest(_Part):
+    """The first thing to read of a bundle; `files` are all others, so that one that is cut in half is known."""
+
+    schema_version: int
+    harness: str
+    created: str
+    incident: str
+    shape: dict[str, Any]
+    seed: int
+    host: dict[str, str]
+    environment: dict[str, str]
+    images: dict[str, str]
+    runs: tuple[Lived, ...]
+    files: dict[str, Content]
+
+
+def write(
+    target: Path,
+    loaded: Loaded,
+    *,
+    seed: int,
+    runs: Sequence[tuple[Lived, Path]],
+    environment: Mapping[str, str],
+    images: Mapping[str, str],
+) -> Path:
+    """Write the bundle as the directory `target` and as a zip beside it; return the zip.
+
+    `runs` come with the directories of their experiments. Every file goes through the redactor.
+    """
+    target.mkdir(parents=True)
+    for path in (loaded.path, *loaded.files):
+        _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent))
+    for lived, directory in runs:
+        for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+            _copy(path, target / lived.directory / path.relative_to(directory))
+    manifest = Manifest(
+        schema_version=SCHEMA,
+        harness=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        incident=f"{INCIDENT}/{loaded.path.name}",
+        shape=loaded.shape.model_dump(mode="json"),
+        seed=seed,
+        host=host(),
+        environment=dict(environment),
+        images=dict(images),
+        runs=tuple(lived for lived, _ in runs),
+        files=dict(_contents(target)),
+    )
+    text = json.dumps(_clean_value(manifest.model_dump(mode="json")), indent=1, ensure_ascii=False)
+    (target / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+    return _zipped(target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open(encoding="utf-8", errors="replace") as file, target.open("w", encoding="utf-8") as copy:
+        if source.suffix == _LINES:
+            copy.writelines(_clean(line) for line in file)
+        else:
+            copy.write(redact(file.read()))
+
+
+def _clean(line: str) -> str:
+    """Return a line of JSON without secrets; it stays one, whatever the redactor takes out."""
+    cleaned = redact(line)
+    try:
+        json.loads(cleaned)
+    except ValueError:
+        try:
+            return json.dumps(_clean_value(json.loads(line)), separators=(",", ":")) + "\n"
+        except ValueError:
+            return cleaned  # cut off already
+    return cleaned
+
+
+def _clean_value(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _clean_value(each) for name, each in value.items()}
+        case list():
+            return [_clean_value(each) for each in value]
+        case str():
+            return REDACTED if redact(value) != value else value
+    return value
+
+
+def _contents(directory: Path) -> Iterator[tuple[str, Content]]:
+    for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        yield path.relative_to(directory).as_posix(), Content(bytes=path.stat().st_size, sha256=digest)
+
+
+def _zipped(directory: Path) -> Path:
+    target = directory.with_name(f"{directory.name}.zip")
+    unfinished = target.with_suffix(".part")
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+            file.write(path, path.relative_to(directory).as_posix())
+    return Path(shutil.move(unfinished, target))

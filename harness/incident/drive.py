@@ -1,0 +1,149 @@
+"""Drive: lives an incident again in an open experiment, step by step, each when its moment or its trigger has come."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from harness.catalogue import entries
+from harness.errors import Inconclusive
+from harness.experiment import Experiment
+from harness.incident.load import Loaded
+from harness.incident.model import Step
+from harness.incident.references import resolve
+from harness.incident.timeline import length
+from harness.incident.triggers import Trap
+
+__all__ = ["relive"]
+
+
+def relive(loaded: Loaded, experiment: Experiment) -> None:
+    """Go through the incident's timeline, heal, and wait until Gatekeeper serves again.
+
+    The clock of the timeline begins when policies and workload are there and the probes are asking. Raises
+    Inconclusive if a trigger does not come in time or the budget is used up, and what a fault raises.
+    """
+    incident = loaded.incident
+    if incident.seed is not None:
+        experiment.random.seed(incident.seed)
+        experiment.record.seed = incident.seed
+    for each in incident.probes:
+        probe = entries("probe")[each.probe].make(each.with_, experiment.cluster, experiment.history)
+        experiment.probe(probe)
+    with ExitStack() as healing:
+        _Drive(loaded, experiment, healing).run()
+    if incident.recovery:
+        experiment.recovered(incident.recovery)
+
+
+@dataclass(order=True)
+class _Due:
+    """Something to be done: a step begins, or ends."""
+
+    at: float
+    index: int
+    ends: bool = field(compare=False)
+
+
+class _Drive:
+    """One run of a timeline; `healing` holds what must be healed whatever happens, newest first."""
+
+    def __init__(self, loaded: Loaded, experiment: Experiment, healing: ExitStack) -> None:
+        self._steps = loaded.incident.faults
+        self._budget = loaded.incident.budget
+        self._experiment = experiment
+        self._healing = healing
+        self._open: dict[int, ExitStack] = {}
+        self._wake = threading.Event()
+        self._sprung: SimpleQueue[int] = SimpleQueue()
+        self._due: list[_Due] = []
+        self._began = time.monotonic()
+        self._end = length(loaded.incident)
+
+    def run(self) -> None:
+        """Do everything that is due, in its order, until nothing is and the timeline is over."""
+        with self._traps() as traps:
+            self._began = time.monotonic()
+            waiting = {index: self._steps[index].when for index in traps}
+            self._due = [_Due(_begin(step), index, ends=False) for index, step in self._timed()]
+            while self._due or waiting or self._now < self._end:
+                self._wait(min([self._next(), *(trigger.within for trigger in waiting.values() if trigger)]))
+                for index in self._taken():
+                    waiting.pop(index, None)
+                    self._due.append(_Due(self._now + self._steps[index].delay, index, ends=False))
+                for index, trigger in waiting.items():
+                    traps[index].check()
+                    if trigger and self._now > trigger.within:
+                        raise Inconclusive(
+                            f"step {index + 1} ({self._steps[index].fault}): expected {trigger.kind} {trigger.name} "
+                            f"to be {trigger.event} {trigger.count} times within {trigger.within:g} s, "
+                            f"seen {traps[index].seen} times"
+                        )
+                self._do()
+
+    @property
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _next(self) -> float:
+        return min(self._due).at if self._due else max(self._end, self._now)
+
+    def _timed(self) -> Iterator[tuple[int, Step]]:
+        return ((index, step) for index, step in enumerate(self._steps) if step.at is not None)
+
+    @contextmanager
+    def _traps(self) -> Iterator[dict[int, Trap]]:
+        traps = {
+            index: Trap(self._experiment.cluster, step.when, index, self._sprung, self._wake)
+            for index, step in enumerate(self._steps)
+            if step.when
+        }
+        try:
+            for trap in traps.values():
+                trap.set()
+            yield traps
+        finally:
+            for trap in traps.values():
+                trap.stop()
+
+    def _wait(self, until: float) -> None:
+        if self._now > self._budget:
+            raise Inconclusive(f"the budget of {self._budget:g} s is used up after {self._now:.0f} s of the timeline")
+        if until > self._now:
+            self._experiment.hold(round(until - self._now, 3), self._wake)
+        self._wake.clear()
+
+    def _taken(self) -> Iterator[int]:
+        while True:
+            try:
+                yield self._sprung.get_nowait()
+            except Empty:
+                return
+
+    def _do(self) -> None:
+        """Begin and end the steps that are due."""
+        while self._due and (due := min(self._due)).at <= self._now:
+            self._due.remove(due)
+            if due.ends:
+                self._open[due.index].close()
+            else:
+                self._begin(due.index)
+
+    def _begin(self, index: int) -> None:
+        step, experiment = self._steps[index], self._experiment
+        values = resolve(step.with_, experiment.cluster, experiment.random)
+        fault = entries("fault")[step.fault].make(values)
+        if step.lasts is None:
+            experiment.act(fault)
+        else:
+            self._open[index] = self._healing.enter_context(ExitStack())
+            self._open[index].enter_context(experiment.fault(fault))
+            self._due.append(_Due(self._now + step.lasts, index, ends=True))
+        followers = [number for number, each in enumerate(self._steps) if step.id and each.after == step.id]
+        self._due += [_Due(self._now + self._steps[number].delay, number, ends=False) for number in followers]
+
+
+def _begin(step: Step) -> float:
+    return (step.at or 0.0) + step.delay

@@ -1,0 +1,81 @@
+"""Judge: what the claims of an incident say of a history, with or without the cluster that wrote it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from clusters.shape import Shape
+from harness.catalogue import entries
+from harness.checks import Checked
+from harness.errors import HarnessError, InvariantViolated
+from harness.experiment import Experiment
+from harness.history import Recorded
+from harness.incident.load import Loaded
+from harness.incident.model import Claimed, Incident
+from harness.verdict import Outcome
+
+__all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
+
+Seen = Literal["reproduced", "not reproduced", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One claim of an incident, judged: whether it is a symptom, and what is expected on this version, if anything."""
+
+    name: str
+    symptom: bool
+    expected: Literal["holds", "violated"] | None
+    outcome: Outcome
+    summary: str
+    evidence: tuple[str, ...]
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether nothing else was expected."""
+        return self.expected in (None, self.outcome)
+
+
+def check_of(claimed: Claimed) -> Checked:
+    """Return the check that a claim names. Raises BadScenario, KeyError if there is no such check (any more)."""
+    check: Checked = entries("check")[claimed.check].make(claimed.with_)
+    return check
+
+
+def judge(incident: Incident, shape: Shape, recorded: Recorded) -> list[Judged]:
+    """Return what the claims of an incident say of a history."""
+    found = []
+    for claimed in incident.claims:
+        check = check_of(claimed)
+        verdict = check(recorded)
+        name, expected = check.__name__.replace("_", " "), claimed.expected(shape)
+        found.append(Judged(name, claimed.symptom, expected, verdict.outcome, verdict.summary, tuple(verdict.evidence)))
+    return found
+
+
+def seen(judged: Iterable[Judged]) -> Seen:
+    """Return whether the incident was seen again: all its symptoms are violated.
+
+    If no claim is a symptom, because the incident is new, every claim is one.
+    """
+    claims = list(judged)
+    symptoms = [each for each in claims if each.symptom] or claims
+    outcomes = {each.outcome for each in symptoms}
+    if outcomes == {"violated"}:
+        return "reproduced"
+    return "not reproduced" if "holds" in outcomes else "inconclusive"
+
+
+def claim(loaded: Loaded, experiment: Experiment) -> None:
+    """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
+    first: HarnessError | InvariantViolated | None = None
+    for claimed in loaded.incident.claims:
+        expected = claimed.expected(experiment.cluster.shape)
+        if expected is None:
+            continue
+        try:
+            experiment.claim(check_of(claimed), expected=expected, issue=claimed.issue)
+        except (HarnessError, InvariantViolated) as error:
+            first = first or error
+    if first:
+        raise first

@@ -1,0 +1,134 @@
+"""Load: reads an incident file and all that it refers to, and tells every problem of them at once."""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from clusters.shape import Shape
+from harness.catalogue import KINDS, Kind, entries
+from harness.errors import BadScenario
+from harness.incident import references
+from harness.incident.files import Objects, objects_of
+from harness.incident.model import SCHEMA, Incident
+from harness.incident.source import Location, Source, read
+from harness.incident.timeline import problems_of_time
+
+__all__ = ["Loaded", "load"]
+
+Problem = tuple[Location, str]
+
+_FIELDS: Mapping[Kind, str] = {"fault": "faults", "probe": "probes", "check": "claims"}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An incident, ready to be lived again: the file, what it says, and what it refers to.
+
+    `shape` is the cluster's, with what was asked for beside the file; `policies` and `workload` are the objects of
+    each item of these lists, `files` those that they are in.
+    """
+
+    path: Path
+    incident: Incident
+    shape: Shape
+    policies: tuple[Objects, ...] = field(default=(), hash=False)
+    workload: tuple[Objects, ...] = field(default=(), hash=False)
+    files: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+
+def load(path: Path, asked: Mapping[str, Any] | None = None) -> Loaded:
+    """Return the incident in a file; `asked` are fields of Shape that count more than the file's.
+
+    Raises BadScenario with every problem of the file, each with its line and column. Nothing is touched.
+    """
+    sources = read(path)
+    if len(sources) != 1:
+        raise BadScenario(f"{path}: expected one YAML document, found {len(sources)}")
+    source = sources[0]
+    if not isinstance(source.data, dict):
+        raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
+    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data), *problems_of_time(source.data)]
+    policies, workload, files, more = objects_of(source)
+    told = _in_order(source, problems)
+    shape = _asked_of(source.data, asked or {}, told)
+    if told or more or shape is None:
+        raise BadScenario([*dict.fromkeys([*told, *more])])
+    incident = Incident.model_validate_json(json.dumps(source.data))
+    return Loaded(path, incident, shape, tuple(policies), tuple(workload), tuple(files))
+
+
+def _in_order(source: Source, problems: Iterable[Problem]) -> list[str]:
+    """Return the problems as they stand in the file from its top, each once."""
+    ordered = sorted(dict.fromkeys(problems), key=lambda problem: source.where(problem[0]))
+    return [source.problem(place, words) for place, words in ordered]
+
+
+def _asked_of(data: Mapping[str, Any], asked: Mapping[str, Any], told: list[str]) -> Shape | None:
+    given = data.get("shape", {})
+    try:
+        return Shape.parse({**(given if isinstance(given, dict) else {}), **asked}, "options")
+    except BadScenario as error:
+        if not told:
+            told.extend(error.problems)
+        return None
+
+
+def _problems_of_model(data: Any) -> Iterator[Problem]:
+    try:
+        Incident.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        for each in error.errors():
+            yield each["loc"], _words(each)
+
+
+def _words(problem: ErrorDetails) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return "is missing"
+    if problem["type"] == "extra_forbidden":
+        return "no such field"
+    if problem["loc"] == ("schema",):
+        return f"this version of the harness reads schema {SCHEMA} (was {problem['input']!r})"
+    if problem["type"] == "value_error":
+        return message
+    return f"{message} (was {str(problem['input'])[:80]!r})"
+
+
+def _problems_of_names(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the names of faults, probes and checks, and with their parameters."""
+    for kind in KINDS:
+        parts = data.get(_FIELDS[kind])
+        for index, part in enumerate(parts if isinstance(parts, list) else ()):
+            if isinstance(part, dict) and isinstance(part.get(kind), str):
+                for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
+                    yield (_FIELDS[kind], index, *place), words
+
+
+def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
+    known = entries(kind)
+    if name not in known:
+        meant = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {meant[0]}? " if meant else ""
+        yield (kind,), f"no such {kind} {name!r}; {hint}there are {', '.join(known)}"
+        return
+    if not isinstance(values, dict):
+        return
+    wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
+    wrong += references.refused(values, ("with",)) if kind == "fault" else ()
+    yield from wrong
+    if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
+        try:
+            known[name].make(values)
+        except BadScenario as error:
+            yield from ((("with",), problem) for problem in error.problems)

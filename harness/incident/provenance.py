@@ -1,0 +1,44 @@
+"""Provenance: the machine a run was made on, and which images its cluster ran, by digest."""
+
+import json
+import os
+import platform
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.gatekeeper import REPOSITORY
+from harness.errors import HarnessError
+
+__all__ = ["host", "image_digests"]
+
+_SECONDS = 30.0
+
+
+def host() -> dict[str, str]:
+    """Return what a reader may want to know of this machine, and nothing that names it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "processors": str(os.cpu_count()),
+        "memory MiB": str(memory // 2**20),
+        "python": platform.python_version(),
+        "load": " ".join(f"{each:.1f}" for each in os.getloadavg()),
+    }
+
+
+def image_digests(cluster: Cluster) -> dict[str, str]:
+    """Return the ids of the nodes' image and of Gatekeeper's; what cannot be had is said to be unknown."""
+    deadline = Deadline.after(_SECONDS, f"the images of {cluster.name}")
+    node = (cluster.workers or cluster.control_planes)[0]
+    found = {"node": "unknown", "gatekeeper": "unknown"}
+    try:
+        found["node"] = cluster.engine.run(["inspect", "--format", "{{.Image}}", node], deadline).stdout.strip()
+        listed = json.loads(cluster.exec(node, ["crictl", "images", "--output", "json"], deadline).stdout)["images"]
+    except (HarnessError, ValueError, KeyError):
+        return found
+    for each in listed:
+        names = [*(each.get("repoTags") or ()), *(each.get("repoDigests") or ())]
+        if any(REPOSITORY in name for name in names):
+            found["gatekeeper"] = f"{each.get('id', 'unknown')} ({', '.join(names)})"
+    return found

@@ -1,0 +1,40 @@
+"""Schema: the JSON Schema of incident files, with the faults, probes and checks that there are, for editors."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.catalogue import KINDS, Kind, entries
+from harness.incident.model import Incident
+
+__all__ = ["schema"]
+
+_PARTS: dict[Kind, str] = {"fault": "Step", "probe": "Probed", "check": "Claimed"}
+
+Wanted = Callable[[Kind, str], bool]
+
+
+def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
+    """Return the schema, with the parameters of every named thing that is `wanted`.
+
+    A name that it does not know is not refused, so that a schema which is older than a fault stays true.
+    """
+    found = Incident.model_json_schema(by_alias=True)
+    for kind in KINDS:
+        part = found["$defs"][_PARTS[kind]]
+        known = [name for name in entries(kind) if wanted(kind, name)]
+        part["properties"][kind]["examples"] = known
+        part["allOf"] = list(_branches(kind, known))
+    found["properties"]["$schema"] = {"type": "string"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def _branches(kind: Kind, names: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield, for each name, what its parameters must be."""
+    for name in names:
+        entry = entries(kind)[name]
+        parameters = entry.parameters.model_json_schema()
+        needed = {"required": ["with"]} if parameters.get("required") else {}
+        yield {
+            "if": {"properties": {kind: {"const": name}}},
+            "then": {"properties": {"with": {**parameters, "description": entry.told}}, **needed},
+        }

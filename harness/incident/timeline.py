@@ -1,0 +1,112 @@
+"""Timeline: when the steps of an incident begin and end, and what of that is impossible."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.incident.model import Incident, Positive, Seconds, Step
+from harness.incident.source import Location
+
+__all__ = ["length", "longest", "problems_of_time", "rewired"]
+
+Problem = tuple[Location, str]
+
+_BEGINNINGS = ("at", "when", "after")
+
+
+class _Times(BaseModel):
+    """The fields of an incident that are durations, each readable if the others are not."""
+
+    model_config = ConfigDict(strict=True)
+
+    lasts: Seconds = 0.0
+    budget: Positive = Incident.model_fields["budget"].default
+
+
+def problems_of_time(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is impossible in the times of the steps of a file, whatever else is wrong with it."""
+    given = data.get("faults")
+    steps: dict[int, Step] = {}
+    for index, each in enumerate(given if isinstance(given, list) else ()):
+        try:
+            steps[index] = Step.model_validate_json(json.dumps(each))
+        except ValidationError:
+            continue  # told by the model
+        begins = [name for name in _BEGINNINGS if getattr(steps[index], name) is not None]
+        if len(begins) != 1:
+            found = f"found {' and '.join(begins)}" if begins else "found none of them"
+            yield ("faults", index), f"expected one of at, when and after, {found}"
+    identities = {step.id: index for index, step in reversed(steps.items()) if step.id}
+    for index, step in steps.items():
+        if step.id and identities[step.id] != index:
+            yield ("faults", index, "id"), f"{step.id!r} is the id of step {identities[step.id] + 1}, too"
+        if step.after is not None and step.after not in identities:
+            yield ("faults", index, "after"), f"no step has the id {step.after!r}"
+        elif step.after is not None and (circle := _circle(steps, identities, index)):
+            yield ("faults", index, "after"), f"the steps wait for each other: {' after '.join(circle)}"
+            return
+    yield from _problems_of_budget(data, list(steps.values()))
+
+
+def length(incident: Incident) -> float:
+    """Return how long the timeline is at least, in seconds; triggers may make it longer."""
+    return max(incident.lasts or 0.0, *(_end(step, incident.faults, waiting=False) for step in incident.faults))
+
+
+def longest(steps: Sequence[Step], lasts: float | None) -> float:
+    """Return how long the timeline can become if every trigger comes at the last moment, in seconds."""
+    return max([lasts or 0.0, *(_end(step, steps, waiting=True) for step in steps)])
+
+
+def rewired(steps: Sequence[Step], removed: int) -> list[Step]:
+    """Return the steps without one of them; those that came after it begin when it would have begun."""
+    gone = steps[removed]
+    kept = []
+    for index, step in enumerate(steps):
+        if index == removed:
+            continue
+        if gone.id and step.after == gone.id:
+            begin = {"at": gone.at, "when": gone.when, "after": gone.after, "delay": gone.delay + step.delay}
+            step = step.model_copy(update=begin)  # noqa: PLW2901 - the same step, earlier
+        kept.append(step)
+    return kept
+
+
+def _problems_of_budget(data: Mapping[str, Any], steps: Sequence[Step]) -> Iterator[Problem]:
+    try:
+        given = {name: data[name] for name in _Times.model_fields if name in data}
+        times = _Times.model_validate_json(json.dumps(given))
+    except ValidationError:
+        return  # told by the model
+    needs = longest(steps, times.lasts)
+    if needs > times.budget:
+        yield ("budget",), f"the timeline may take {needs:g} s, which is more than the budget of {times.budget:g} s"
+
+
+def _circle(steps: Mapping[int, Step], identities: Mapping[str, int], begin: int) -> list[str]:
+    """Return the ids of the circle that the step waits in, or nothing."""
+    seen: list[int] = []
+    index: int | None = begin
+    while index is not None:
+        if index in seen:
+            return [steps[each].id or "" for each in (*seen[seen.index(index) :], index)]
+        seen.append(index)
+        after = steps[index].after
+        index = identities.get(after) if after is not None else None
+    return []
+
+
+def _end(step: Step, steps: Sequence[Step], *, waiting: bool) -> float:
+    return _begin(step, steps, waiting=waiting) + (step.lasts or 0.0)
+
+
+def _begin(step: Step, steps: Sequence[Step], *, waiting: bool) -> float:
+    begin = step.at or 0.0
+    if step.when is not None:
+        begin = step.when.within if waiting else 0.0
+    if step.after is not None:
+        before = next((each for each in steps if each.id == step.after), None)
+        begin = _begin(before, steps, waiting=waiting) if before else 0.0
+    return begin + step.delay

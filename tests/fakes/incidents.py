@@ -1,0 +1,56 @@
+"""Incidents for tests: files that say little, and a bundle of a run that never was."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.history import History, read
+from harness.incident.bundle import Lived, write
+from harness.incident.judge import judge, seen
+from harness.incident.load import Loaded, load
+
+__all__ = ["bundled", "incident", "lived"]
+
+_GOOD: dict[str, Any] = {
+    "schema": 1,
+    "title": "A registry that was cut answers",
+    "faults": [{"fault": "cut_registry", "at": 0, "lasts": 0.05}],
+    "claims": [{"check": "no_request_during", "expect": "violated", "issue": "gatekeeper#1"}],
+    "recovery": 0,
+}
+
+
+def incident(folder: Path, **changes: Any) -> Loaded:
+    """Write an incident file and return it, read."""
+    path = folder / "a.yaml"
+    path.write_text(yaml.safe_dump(_GOOD | changes, sort_keys=False), encoding="utf-8")
+    return load(path)
+
+
+def lived(loaded: Loaded, folder: Path, *, answered: bool = True, number: int = 1) -> tuple[Lived, Path]:
+    """Return a run whose registry was cut for ten seconds, and `answered` meanwhile or not."""
+    directory = folder / f"lived-{number}"
+    directory.mkdir()
+    history = History(directory / "history.jsonl", "test", wall=lambda: 1_800_000_000.0)
+    name = {"name": "cut registry"}
+    history.append("invoke", "fault 1", "inject", name)
+    history.append("ok", "fault 1", "observed", {**name, "proof": "seen"})
+    if answered:
+        value = {"time": 1_800_000_000.0, "method": "GET", "path": "/v2/", "status": 200, "remote": "10.0.0.2"}
+        history.append("invoke", "fault 2", "inject", {"name": "other"})
+        moment = history.append("mark", "test", "now").at
+        history.append("info", "registry", "request", value | {"time": 1_800_000_000.0 + moment})
+    history.append("invoke", "fault 1", "heal", name)
+    history.append("ok", "registry", "read", {"until": 1_800_000_100.0})
+    history.close()
+    verdicts = tuple(judge(loaded.incident, loaded.shape, read(history.path)))
+    return Lived(directory=f"runs/{number}", seen=seen(verdicts), seconds=61.5, verdicts=verdicts), directory
+
+
+def bundled(folder: Path, *, answered: bool = True, **changes: Any) -> Path:
+    """Return the directory of a bundle; its zip lies beside it."""
+    loaded = incident(folder, **changes)
+    runs = [lived(loaded, folder, answered=answered)]
+    write(folder / "bundle", loaded, seed=7, runs=runs, environment={"engine": "Docker"}, images={"node": "sha256:1"})
+    return folder / "bundle"

@@ -1,0 +1,55 @@
+"""Collection: incident files beside modules, each one test on a cluster of its shape."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.incidents import incident
+from tests.unit.test_plugin import XDIST, Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    (tmp_path / "incidents").mkdir()
+    incident(tmp_path / "incidents", shape={"workers": 1, "install": "chart"})
+    return bench
+
+
+def test_one_test_a_file(bench: Bench) -> None:
+    """A file is one test, named after it, with its title as its fact; other YAML files are none."""
+    (bench.folder / "incidents/deeper").mkdir()
+    for place in (".", "incidents/deeper"):
+        (bench.folder / place / "objects.yaml").write_text("a: 1\n", encoding="utf-8")
+    _, output = bench.run("--collect-only", "-q")
+
+    assert "incidents/a.yaml::test_a\n" in output
+    assert "1 test collected" in output
+
+
+@pytest.mark.parametrize("workers", [(), XDIST], ids=["one process", "xdist"])
+def test_its_shape(bench: Bench, workers: tuple[str, ...]) -> None:
+    """The test gets a cluster of the file's shape; what the file leaves open, an option decides."""
+    bench.run("--gatekeeper", "v3.20.1", *workers)
+
+    assert bench.did()[0] == "create 1cp1w-k1.36.3-g3.20.1-chart keep=False"
+
+
+def test_deselected(bench: Bench) -> None:
+    """An incident of another shape than what is asked for is deselected."""
+    status, output = bench.run("--install", "manifest")
+
+    assert status == 5
+    assert "1 deselected" in output
+
+
+def test_a_bad_file(bench: Bench) -> None:
+    """All problems of a bad file are told, and no cluster is touched."""
+    (bench.folder / "incidents/b.yaml").write_text("schema: 1\ntitel: x\nclaims: []\n", encoding="utf-8")
+    status, output = bench.run()
+
+    assert status == 2
+    assert "incidents/b.yaml:2:1: titel: no such field" in output
+    assert "incidents/b.yaml:1:1: faults: is missing" in output
+    assert "Traceback" not in output
+    assert bench.did() == []

@@ -1,0 +1,83 @@
+"""Judge: when an incident is seen again, and what a claim of it says in an experiment."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import InvariantViolated
+from harness.history import read
+from harness.incident.judge import Judged, claim, judge, seen
+from harness.verdict import Claim, Outcome
+from tests.fakes.incidents import incident, lived
+
+
+def _judged(outcome: Outcome, *, symptom: bool = True) -> Judged:
+    return Judged("a claim", symptom, "holds", outcome, "because", ())
+
+
+@pytest.mark.parametrize(
+    ("symptoms", "others", "found"),
+    [
+        (["violated"], ["violated"], "reproduced"),
+        (["violated", "violated"], ["inconclusive"], "reproduced"),
+        (["violated", "holds"], [], "not reproduced"),
+        (["inconclusive", "holds"], [], "not reproduced"),
+        (["violated", "inconclusive"], [], "inconclusive"),
+        ([], ["violated"], "reproduced"),
+        ([], ["holds", "violated"], "not reproduced"),
+    ],
+)
+def test_seen(symptoms: list[Outcome], others: list[Outcome], found: str) -> None:
+    """All symptoms must be violated; if no claim is a symptom, every claim is one."""
+    claims = [_judged(each) for each in symptoms] + [_judged(each, symptom=False) for each in others]
+
+    assert seen(claims) == found
+
+
+@pytest.mark.parametrize(("answered", "outcome"), [(True, "violated"), (False, "holds")])
+def test_judged(tmp_path: Path, answered: bool, outcome: str) -> None:
+    """A history is judged by the incident's claims, with what is expected on its versions."""
+    loaded = incident(tmp_path)
+    _, directory = lived(loaded, tmp_path, answered=answered)
+    (found,) = judge(loaded.incident, loaded.shape, read(directory / "history.jsonl"))
+
+    assert (found.outcome, found.expected, found.symptom) == (outcome, "violated", True)
+    assert found.as_expected == answered
+
+
+class _Recording:
+    """What of an experiment a claim needs: its history, and its cluster's shape."""
+
+    def __init__(self, path: Path, loaded: Any) -> None:
+        self._recorded = read(path)
+        self.cluster = loaded
+        self.told: list[str] = []
+
+    def claim(self, check: Any, *, expected: Any, issue: str | None) -> None:
+        self.told.append(check.__name__)
+        Claim(check, expected, issue).judge(self._recorded)
+
+
+def test_claimed(tmp_path: Path) -> None:
+    """All claims are told, the first that is not as expected is raised, and one without an expectation is not made."""
+    checks = [
+        {"check": "no_request_during", "expect": "holds"},
+        {"check": "no_request_during", "expect": [{"verdict": "holds", "gatekeeper": "<3"}]},
+        {"check": "no_request_during", "expect": "violated"},
+    ]
+    loaded = incident(tmp_path, claims=checks)
+    _, directory = lived(loaded, tmp_path)
+    recording = _Recording(directory / "history.jsonl", loaded)
+
+    with pytest.raises(InvariantViolated, match="expected holds, found violated"):
+        claim(loaded, recording)  # type: ignore[arg-type]
+    assert len(recording.told) == 2
+
+
+def test_every_outcome_is_marked() -> None:
+    """A verdict is as expected if it is the expected one, or nothing was expected."""
+    for expected, outcome in product(("holds", "violated", None), ("holds", "violated", "inconclusive")):
+        found = Judged("a", True, expected, outcome, "", ())  # type: ignore[arg-type]
+        assert found.as_expected == (expected is None or expected == outcome)

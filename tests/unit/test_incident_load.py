@@ -1,0 +1,186 @@
+"""Load: an incident file becomes an incident, or all of its problems are told at once and nothing else happens."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.errors import BadScenario
+from harness.incident.load import Loaded, load
+
+_GOOD: dict[str, Any] = {
+    "schema": 1,
+    "title": "A title",
+    "faults": [{"fault": "cut_registry", "at": "2s", "lasts": "1m"}],
+    "claims": [{"check": "no_request_during"}],
+}
+
+
+def _load(folder: Path, asked: dict[str, Any] | None = None, **changes: Any) -> Loaded:
+    path = folder / "a.yaml"
+    path.write_text(yaml.safe_dump(_GOOD | changes, sort_keys=False), encoding="utf-8")
+    return load(path, asked)
+
+
+def _problems(folder: Path, **changes: Any) -> list[str]:
+    with pytest.raises(BadScenario) as error:
+        _load(folder, **changes)
+    return list(error.value.problems)
+
+
+def test_an_incident(tmp_path: Path) -> None:
+    """What a file says is there in seconds, and what it leaves open has its default."""
+    found = _load(tmp_path)
+
+    assert found.name == "a"
+    assert (found.incident.faults[0].at, found.incident.faults[0].lasts) == (2.0, 60.0)
+    assert (found.incident.budget, found.incident.recovery, found.incident.seed) == (900.0, 300.0, None)
+    assert found.shape.slug == "1cp2w-k1.36.3-g3.23.1-manifest"
+
+
+def test_what_is_asked_for_counts_more(tmp_path: Path) -> None:
+    """Versions that are asked for beside the file replace the file's; unknown ones are refused."""
+    found = _load(tmp_path, {"gatekeeper": "v3.20.1"}, shape={"gatekeeper": "v3.18.3", "workers": 1})
+
+    assert (found.shape.gatekeeper, found.shape.workers) == ("v3.20.1", 1)
+    with pytest.raises(BadScenario, match=r"options: gatekeeper: Gatekeeper v9.9.9 has no recipe"):
+        _load(tmp_path, {"gatekeeper": "v9.9.9"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"titel": "x"}, "titel: no such field"),
+        ({"title": 7}, "title: Input should be a valid string"),
+        ({"schema": 2}, "schema: this version of the harness reads schema 1 (was 2)"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
+        ({"links": ["javascript:alert(1)"]}, "links.0: expected an address"),
+        ({"shape": {"workers": 99}}, "shape.workers: Input should be less than or equal to 6"),
+        ({"shape": {"nodes": 3}}, "shape.nodes: no such field"),
+        ({"faults": []}, "faults: List should have at least 1 item"),
+        ({"faults": [{"fault": "cut_registry"}]}, "faults.0: expected one of at, when and after, found none of them"),
+        ({"faults": [{"fault": "cut_registry", "at": 1, "when": {"kind": "Pod"}}]}, "found at and when"),
+        ({"faults": [{"fault": "cut_registry", "at": "-3s"}]}, "faults.0.at: expected a duration such as 30s"),
+        (
+            {"faults": [{"fault": "cut_registry", "at": 1, "lasts": 0}]},
+            "faults.0.lasts: Input should be greater than 0",
+        ),
+        ({"faults": [{"fault": "cut_registri", "at": 1}]}, "no such fault 'cut_registri'; did you mean cut_registry?"),
+        ({"faults": [{"fault": "cut_registry", "at": 1, "with": {"how": "503", "nodes": ["a"]}}]}, "only 'drop' can"),
+        ({"faults": [{"fault": "reschedule_pod", "at": 1, "with": {"pod": "$pods"}}]}, "no such reference '$pods'"),
+        ({"faults": [{"fault": "cut_registry", "after": "b"}]}, "faults.0.after: no step has the id 'b'"),
+        ({"claims": [{"check": "recovers_within", "with": {"seconds": 6}}]}, "needs the parameter how"),
+        ({"claims": [{"check": "undisturbed", "expect": "maybe"}]}, "claims.0.expect.0.verdict: Input should be"),
+        ({"claims": [{"check": "undisturbed", "issue": "soon"}]}, "claims.0.issue: String should match pattern"),
+        ({"probes": [{"probe": "ask"}]}, "no such probe 'ask'"),
+        ({"probes": [{"probe": "ask_replicas", "with": {"every": "often"}}]}, "probes.0.with.every"),
+        ({"budget": "30s"}, "budget: the timeline may take 62 s, which is more than the budget of 30 s"),
+        ({"budget": "9h"}, "budget: Input should be less than or equal to 21600"),
+        ({"policies": [{}]}, "policies.0: expected either an object or a file"),
+        ({"policies": [{"file": "../b.yaml"}]}, "policies.0.file: '../b.yaml' leads out of the incident's directory"),
+        ({"policies": [{"file": "/etc/passwd"}]}, "leads out of the incident's directory"),
+        ({"policies": [{"file": "b.yaml"}]}, "policies.0.file: no file 'b.yaml' in"),
+        ({"workload": [{"object": {"kind": "Pod", "apiVersion": "v1"}}]}, "an object needs the field metadata.name"),
+        (
+            {"workload": [{"object": {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}}}]},
+            "a Secret does not belong",
+        ),
+    ],
+)
+def test_one_problem(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    """Each thing that a file must not say is told once, behind file, line and column."""
+    problems = _problems(tmp_path, **changes)
+
+    assert len(problems) == 1, problems
+    assert told in problems[0]
+    assert problems[0].startswith(f"{tmp_path}/a.yaml:")
+    line = int(problems[0].removeprefix(f"{tmp_path}/a.yaml:").partition(":")[0])
+    assert line >= 1
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    """Problems of fields, names, times and files come together, as they stand in the file from its top."""
+    problems = _problems(
+        tmp_path,
+        title=7,
+        faults=[{"fault": "cut", "at": -1}, {"fault": "kill_containers", "at": 1, "after": "x"}],
+        claims=[{"check": "never"}],
+        workload=[{"file": "nowhere.yaml"}],
+    )
+
+    told = "\n".join(problems)
+    for words in ("title", "no such fault 'cut'", "faults.0.at", "either names of pods", "found at and after", "never"):
+        assert words in told
+    assert "nowhere.yaml" in problems[-1]
+    lines = [int(each.removeprefix(f"{tmp_path}/a.yaml:").partition(":")[0]) for each in problems[:-1]]
+    assert lines == sorted(lines)
+
+
+def test_a_circle(tmp_path: Path) -> None:
+    """Steps that wait for each other are refused, and the circle is told."""
+    steps = [{"fault": "cut_registry", "id": each, "after": before} for each, before in ("ac", "ba", "cb")]
+
+    assert "faults.0.after: the steps wait for each other: a after c" in _problems(tmp_path, faults=steps)[0]
+
+
+def test_double_ids(tmp_path: Path) -> None:
+    """An id names one step."""
+    steps = [{"fault": "cut_registry", "id": "a", "at": 1}, {"fault": "cut_registry", "id": "a", "at": 2}]
+
+    assert "faults.1.id: 'a' is the id of step 1, too" in _problems(tmp_path, faults=steps)[0]
+
+
+def test_files_beside(tmp_path: Path) -> None:
+    """Objects of a file beside the incident are read in their order; their problems have the file's own lines."""
+    (tmp_path / "more").mkdir()
+    file = tmp_path / "more/objects.yaml"
+    file.write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\nkind: Pod\nmetadata: {}\n")
+
+    problems = _problems(tmp_path, workload=[{"file": "more/objects.yaml"}])
+    assert [each.replace(str(file), "file") for each in problems] == [
+        "file:5:1: an object needs the field apiVersion",
+        "file:5:1: an object needs the field metadata.name",
+    ]
+
+    file.write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")
+    found = _load(tmp_path, workload=[{"file": "more/objects.yaml"}, {"object": yaml.safe_load(file.read_text())}])
+    assert [[each["metadata"]["name"] for each in item] for item in found.workload] == [["a"], ["a"]]
+    assert found.files == (file,)
+
+
+def test_a_link_out(tmp_path: Path) -> None:
+    """A link that leads out of the directory is refused, whatever it is called."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "b.yaml").write_text("kind: Namespace\n")
+    (inside / "b.yaml").symlink_to(tmp_path / "b.yaml")
+
+    assert "leads out of" in _problems(inside, policies=[{"file": "b.yaml"}])[0]
+
+
+@pytest.mark.parametrize("text", ["", "a: 1\n---\nb: 2\n"])
+def test_one_document(tmp_path: Path, text: str) -> None:
+    """A file that is empty or holds several documents is no incident."""
+    (tmp_path / "a.yaml").write_text(text)
+
+    with pytest.raises(BadScenario, match="expected one YAML document"):
+        load(tmp_path / "a.yaml")
+
+
+def test_no_mapping(tmp_path: Path) -> None:
+    """A list is no incident."""
+    (tmp_path / "a.yaml").write_text("- 1\n")
+
+    with pytest.raises(BadScenario, match=r"a\.yaml:1:1: expected an incident"):
+        load(tmp_path / "a.yaml")
+
+
+def test_expectations(tmp_path: Path) -> None:
+    """The first expectation that fits the versions counts; where none fits, nothing is expected."""
+    expect = [{"verdict": "violated", "gatekeeper": "<3.20"}, {"verdict": "holds", "gatekeeper": "<3.23.1"}]
+    (claimed,) = _load(tmp_path, claims=[{"check": "undisturbed", "expect": expect}]).incident.claims
+
+    shapes = {version: _load(tmp_path, {"gatekeeper": version}).shape for version in ("v3.18.3", "v3.20.1", "v3.23.1")}
+    assert [claimed.expected(shape) for shape in shapes.values()] == ["violated", "holds", None]
+    assert claimed.symptom

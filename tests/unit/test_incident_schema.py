@@ -1,0 +1,46 @@
+"""Schema: what editors are told is what the harness reads, and every incident of the repository can be read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.catalogue import KINDS, entries
+from harness.incident.load import load
+from harness.incident.schema import schema
+
+_FOLDER = Path(__file__).parents[2] / "scenarios/incidents"
+_FILE = _FOLDER / "schema.json"
+_INCIDENTS = sorted(_FOLDER.glob("*.yaml"))
+_PARTS = {"fault": "Step", "probe": "Probed", "check": "Claimed"}
+
+
+def test_true() -> None:
+    """The file is what is exported, but for faults, probes and checks that are newer: `python -m harness schema`."""
+    told = json.loads(_FILE.read_text(encoding="utf-8"))
+    known = {kind: told["$defs"][_PARTS[kind]]["properties"][kind]["examples"] for kind in KINDS}
+
+    assert all(set(names) <= entries(kind).keys() for kind, names in known.items())
+    assert told == json.loads(json.dumps(schema(lambda kind, name: name in known[kind])))
+
+
+def test_parameters_are_told() -> None:
+    """For each named thing there is a branch with its parameters and the first sentence of what it is."""
+    branches = schema()["$defs"]["Step"]["allOf"]
+    (cut,) = [each for each in branches if each["if"]["properties"]["fault"]["const"] == "cut_registry"]
+    parameters: dict[str, Any] = cut["then"]["properties"]["with"]
+
+    assert parameters["properties"]["how"]["enum"] == ["stop", "drop", "503"]
+    assert parameters["additionalProperties"] is False
+    assert parameters["description"].startswith("Return the fault that makes pulls impossible")
+
+
+@pytest.mark.parametrize("path", _INCIDENTS, ids=lambda path: path.stem)
+def test_incidents(path: Path) -> None:
+    """An incident can be read, names its schema, a link to its issue, and at least one symptom."""
+    incident = load(path).incident
+
+    assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n")
+    assert incident.links
+    assert any(claimed.symptom and claimed.issue for claimed in incident.claims)
