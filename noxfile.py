@@ -79,6 +79,24 @@ def gc(session: nox.Session) -> None:
 
 
 @nox.session
+def repro(session: nox.Session) -> None:
+    """Live an incident again (-- scenarios/incidents/gatekeeper-3839.yaml --times 10 --gatekeeper V --kubernetes V)."""
+    _verb(session)
+
+
+@nox.session
+def recheck(session: nox.Session) -> None:
+    """Judge the bundle that repro left again, without a cluster (-- BUNDLE)."""
+    _verb(session)
+
+
+@nox.session
+def shrink(session: nox.Session) -> None:
+    """Leave out of an incident what is not needed to see it again (-- FILE --budget 2h --resume DIR)."""
+    _verb(session)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Resolve pyproject.toml into requirements/*.txt, with hashes (-- --upgrade for the newest)."""
     session.install("uv")

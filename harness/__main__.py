@@ -1,4 +1,4 @@
-"""Command line: the verbs behind `nox -s doctor`, `nox -s gc` and `nox -s images`."""
+"""Command line: the verbs behind nox's sessions, and those of incidents."""
 
 import argparse
 import contextlib
@@ -21,6 +21,7 @@ from clusters.progress import Progress
 from clusters.shape import Shape
 from harness import journal
 from harness.errors import BadScenario, ChaosError
+from harness.incident import verbs as incidents
 
 __all__ = ["main"]
 
@@ -52,7 +53,9 @@ def _fail(message: str, status: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m harness", description="Looks after engine, images and leftovers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m harness", description="Looks after engine and images, and lives incidents again."
+    )
     verbs = parser.add_subparsers(required=True, metavar="verb")
     doctor = verbs.add_parser("doctor", help="tell what this machine lacks, and the command that cures it")
     doctor.set_defaults(verb=_doctor)
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--load", type=Path, metavar="FILE", help="read them from such a file, whichever they are")
     ready.set_defaults(verb=_images)
+    incidents.add_verbs(verbs)
     return parser
 
 

@@ -1,0 +1,164 @@
+"""Draft: an incident file drafted from what a user's own cluster says now: versions, webhooks, policies, events."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import yaml
+
+from clusters import versions
+from clusters.foreign import Foreign
+from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from harness.errors import BadScenario
+from harness.redaction import redact
+
+__all__ = ["draft"]
+
+Object = dict[str, Any]
+
+_HOUR = timedelta(hours=1)
+_MOST_EVENTS = 40
+_MOST_POLICIES = 100
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_GROUPS = tuple(f"{name}.gatekeeper.sh" for name in ("templates", "constraints", "mutations", "config"))
+_DROPPED = ("creationTimestamp", "generation", "managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid")
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def draft(cluster: Foreign, now: datetime | None = None) -> str:
+    """Return the text of an incident that is like this cluster; its faults and claims are for its author to fill in.
+
+    Secrets are neither asked for nor told. Raises BadScenario if there is no Gatekeeper, ClusterUnavailable.
+    """
+    deployments = cluster.items(DEPLOYMENTS)
+    names = {each["metadata"]["name"]: each for each in deployments}
+    if CONTROLLER not in names:
+        raise BadScenario(
+            f"expected the Deployment {NAMESPACE}/{CONTROLLER}, "
+            f"found {', '.join(names) or 'none that this user may see'}"
+        )
+    kubernetes = str((cluster.get("/version") or {}).get("gitVersion", "unknown"))
+    gatekeeper = _tag(names[CONTROLLER])
+    nodes = cluster.items("/api/v1/nodes")
+    workers = [
+        each for each in nodes if "node-role.kubernetes.io/control-plane" not in each["metadata"].get("labels", {})
+    ]
+    chart = _is_chart(names[CONTROLLER])
+    comments = [
+        f"drafted {(now or datetime.now(UTC)).isoformat(timespec='minutes')} from a cluster that was only read",
+        f"Kubernetes {kubernetes}{_near(kubernetes, versions.KUBERNETES)}",
+        f"Gatekeeper {gatekeeper}{_near(gatekeeper, versions.GATEKEEPER)}, installed by {chart or 'its manifest'}",
+        f"{len(nodes)} nodes, {len(workers)} of them workers",
+        *_deployed(deployments),
+        *_webhooks(cluster),
+        *_failed(cluster, now or datetime.now(UTC)),
+    ]
+    shape: Object = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
+    shape |= {"gatekeeper": gatekeeper} if gatekeeper in versions.GATEKEEPER else {}
+    shape |= {"kubernetes": kubernetes} if kubernetes in versions.KUBERNETES else {}
+    body: Object = {
+        "schema": 1,
+        "title": "What went wrong, in one sentence",
+        "story": "Drafted from a cluster; see the comments above for what it was like.\n",
+        "shape": shape,
+        "budget": "10m",
+        "policies": [{"object": each} for each in _policies(cluster)][:_MOST_POLICIES],
+        "faults": [{"fault": "kill_containers", "with": {"selector": "gatekeeper.sh/operation=webhook"}, "at": "10s"}],
+        "claims": [{"check": "recovers_within", "with": {"seconds": 60, "how": "killed"}}],
+    }
+    head = "".join(f"# {line}\n" for comment in comments for line in redact(comment).splitlines())
+    clean = redact(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110))
+    return f"# yaml-language-server: $schema=schema.json\n{head}{clean}"
+
+
+def _tag(deployment: Object) -> str:
+    image = str(deployment["spec"]["template"]["spec"]["containers"][0]["image"]).partition("@")[0]
+    return image.rpartition("/")[2].partition(":")[2] or "unknown"
+
+
+def _is_chart(deployment: Object) -> str:
+    """Return what installed a Deployment if it was Helm, by its labels and annotations."""
+    metadata = deployment["metadata"]
+    labels = metadata.get("labels") or {}
+    helm = labels.get("app.kubernetes.io/managed-by") == "Helm" or labels.get("heritage") == "Helm"
+    release = (metadata.get("annotations") or {}).get("meta.helm.sh/release-name")
+    return f"the chart {labels.get('helm.sh/chart', labels.get('chart', 'gatekeeper'))}" if helm or release else ""
+
+
+def _near(version: str, known: tuple[str, ...]) -> str:
+    return "" if version in known else f" (there is no recipe for it; there are {', '.join(known)})"
+
+
+def _deployed(deployments: Iterable[Object]) -> Iterator[str]:
+    for each in deployments:
+        for container in each["spec"]["template"]["spec"]["containers"]:
+            limits = (container.get("resources") or {}).get("limits") or {}
+            yield (
+                f"{each['metadata']['name']}: {each['spec'].get('replicas', 1)} replicas, "
+                f"imagePullPolicy {container.get('imagePullPolicy')}, limits {json.dumps(limits)}, "
+                f"args {' '.join(container.get('args') or ())}"
+            )
+
+
+def _webhooks(cluster: Foreign) -> Iterator[str]:
+    for kind in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"):
+        for configuration in cluster.items(f"{_ADMISSION}/{kind}"):
+            for each in configuration.get("webhooks") or ():
+                if each["name"].endswith("gatekeeper.sh"):
+                    yield (
+                        f"webhook {each['name']}: failurePolicy {each.get('failurePolicy')}, timeoutSeconds "
+                        f"{each.get('timeoutSeconds')}, {len(each.get('matchConditions') or ())} matchConditions"
+                    )
+
+
+def _failed(cluster: Foreign, now: datetime) -> Iterator[str]:
+    """Yield what the events of the last hour say that failed, the newest first, equal ones once."""
+    told: dict[str, None] = {}
+    found = cluster.items("/api/v1/events", {"fieldSelector": "type=Warning", "limit": "500"})
+    for event in sorted(found, key=_when, reverse=True):
+        about = event.get("involvedObject") or {}
+        message = " ".join(str(event.get("message", "")).split())
+        ours = about.get("namespace") == NAMESPACE or "gatekeeper" in message or "admission webhook" in message
+        if ours and _when(event) >= (now - _HOUR).isoformat():
+            told[f"event {event.get('reason')} {about.get('kind')}/{about.get('name')}: {message[:200]}"] = None
+    yield from list(told)[:_MOST_EVENTS]
+    if not told:
+        yield "no event of the last hour says that something of Gatekeeper failed"
+
+
+def _when(event: Object) -> str:
+    for name in ("lastTimestamp", "eventTime", "firstTimestamp"):
+        if event.get(name):
+            return str(event[name]).replace("Z", "+00:00")
+    return str((event.get("metadata") or {}).get("creationTimestamp") or "")
+
+
+def _policies(cluster: Foreign) -> Iterator[Object]:
+    """Yield templates, constraints, mutators and configurations, without what the server wrote into them."""
+    for group in _GROUPS:
+        found = cluster.get(f"/apis/{group}")
+        if not isinstance(found, Mapping):
+            continue
+        version = found["preferredVersion"]["groupVersion"]
+        resources = (cluster.get(f"/apis/{version}") or {}).get("resources") or ()
+        for resource in resources:
+            if "/" in resource["name"] or "list" not in resource["verbs"]:
+                continue
+            for each in cluster.items(f"/apis/{version}/{resource['name']}"):
+                yield _bare({**each, "apiVersion": version, "kind": resource["kind"]})
+
+
+def _bare(found: Object) -> Object:
+    metadata = {name: value for name, value in found["metadata"].items() if name not in _DROPPED}
+    annotations = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
+    metadata = {name: value for name, value in metadata.items() if name != "annotations"}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": metadata,
+        "spec": found.get("spec", {}),
+    }

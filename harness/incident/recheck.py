@@ -1,0 +1,79 @@
+"""Recheck: judges a bundle again with the checks of today, without a cluster, and says what changed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import BadScenario
+from harness.history import read
+from harness.incident.bundle import Lived, Manifest
+from harness.incident.judge import Judged, judge
+from harness.incident.load import Loaded, load
+from harness.incident.unbundle import opened
+
+__all__ = ["Compared", "recheck", "told"]
+
+_HISTORY = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A claim of one run: what was found of it then, and what is found now; None: it was not claimed."""
+
+    run: str
+    name: str
+    then: Judged | None
+    now: Judged | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the outcome is another one."""
+        return (self.then and self.then.outcome) != (self.now and self.now.outcome)
+
+
+def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
+    """Return a bundle's manifest, its incident, and each claim of each run as it was and is judged.
+
+    Raises BadScenario if the bundle is refused, its incident cannot be read any more, or no run has a history.
+    """
+    with opened(path) as (manifest, folder):
+        try:
+            loaded = load(folder / manifest.incident, manifest.shape)
+        except BadScenario as error:
+            problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
+            raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
+        compared = [each for run in manifest.runs for each in _compared(run, folder, loaded)]
+    if not compared:
+        reasons = "; ".join(run.error.partition("\n")[0] for run in manifest.runs if run.error)
+        raise BadScenario(f"{path}: no run in it has a history that could be judged: {reasons or 'there is no run'}")
+    return manifest, loaded, compared
+
+
+def told(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
+    """Yield what a reader should see of it, line by line."""
+    yield f"{path}: {loaded.incident.title}"
+    yield (
+        f"lived {manifest.created} by chaos-harness {manifest.harness} with seed {manifest.seed} on "
+        f"Gatekeeper {loaded.shape.gatekeeper} ({loaded.shape.install}), Kubernetes {loaded.shape.kubernetes}"
+    )
+    for each in compared:
+        judged = each.now or each.then
+        if judged is None:
+            continue
+        then, now = (found.outcome if found else "not claimed" for found in (each.then, each.now))
+        mark = "≠" if each.changed else "✓" if judged.as_expected else "✗"
+        changed = f"{now}, was {then}" if each.changed else now
+        yield f" {mark} {each.run}: {each.name}: {changed} (expected {judged.expected or 'nothing'})"
+        yield f"     {judged.summary}"
+    changes = sum(each.changed for each in compared)
+    yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
+
+
+def _compared(run: Lived, folder: Path, loaded: Loaded) -> Iterator[Compared]:
+    history = folder / run.directory / _HISTORY
+    if not run.verdicts or not history.is_file():
+        return
+    now = {each.name: each for each in judge(loaded.incident, loaded.shape, read(history))}
+    then = {each.name: each for each in run.verdicts}
+    for name in dict.fromkeys([*then, *now]):
+        yield Compared(run.directory, name, then.get(name), now.get(name))

@@ -1,0 +1,126 @@
+"""Runner: lives an incident again on real clusters, as often as asked, and keeps what each run left."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clusters import create, images
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.shape import Shape
+from harness.errors import ChaosError, DeadlineExceeded, InvariantViolated
+from harness.experiment import Experiment
+from harness.history import read
+from harness.incident import logs
+from harness.incident.bundle import Lived
+from harness.incident.drive import relive
+from harness.incident.judge import judge, seen
+from harness.incident.load import Loaded
+from harness.incident.provenance import image_digests
+from harness.restart import restart_gatekeeper
+from harness.session import Session
+
+__all__ = ["Runner"]
+
+_FRESH_SECONDS = 300.0
+
+
+class Runner:
+    """Keeps one cluster of a shape and lives incidents on it; a cluster that does not come back is replaced.
+
+    `environment` and `images` are what the clusters stand on, known after the first run.
+    """
+
+    def __init__(self, session: Session, directory: Path, *, fresh: bool = False) -> None:
+        """Prepare to run; what each run writes goes below `directory`; `fresh` means a new cluster for each run."""
+        self._session = session
+        self._directory = directory
+        self._fresh = fresh
+        self._cluster: Cluster | None = None
+        self._used = False
+        self._runs = 0
+        self.environment: dict[str, str] = {}
+        self.images: dict[str, str] = {}
+
+    @contextmanager
+    def open(self) -> Iterator["Runner"]:
+        """Give the runner for a block, at whose end its cluster is removed, or kept if that was asked for."""
+        try:
+            yield self
+        finally:
+            try:
+                self._drop()
+            finally:
+                self._session.close()
+
+    def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
+        """Live the incident once; return what was seen and the directory with its history.
+
+        A harness error is told as a run that broke, and its cluster is not used again; an interruption is raised.
+        """
+        self._runs += 1
+        directory = self._directory / str(self._runs)
+        began = time.monotonic()
+        lived = Lived(directory=f"runs/{self._runs}", seen="broken", seconds=0.0)
+        try:
+            cluster = self._ready(loaded.shape)
+            lived = self._live(lived, loaded, cluster, seed, directory)
+        except InvariantViolated:
+            raise
+        except ChaosError as error:
+            directory.mkdir(parents=True, exist_ok=True)
+            lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}"})
+            self._drop(failed=True)
+        return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
+
+    def _live(self, lived: Lived, loaded: Loaded, cluster: Cluster, seed: int, directory: Path) -> Lived:
+        experiment = Experiment(cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress)
+        missing: list[str] = []
+        self.environment = experiment.record.environment
+        try:
+            with experiment:
+                relive(loaded, experiment)
+        finally:
+            (directory / "record.json").write_text(experiment.record.json(), encoding="utf-8")
+            with self._session.progress.step("keep the logs"):
+                missing += logs.collect(cluster, directory / "logs")
+        verdicts = tuple(judge(loaded.incident, loaded.shape, read(experiment.history.path)))
+        return lived.model_copy(update={"seen": seen(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
+
+    def _ready(self, shape: Shape) -> Cluster:
+        """Return a cluster of the shape on which nothing has happened yet that a run could remember."""
+        if self._cluster is not None and (self._fresh or self._cluster.shape != shape):
+            self._drop()
+        if self._cluster is not None and self._used:
+            try:
+                with self._session.progress.step("restart Gatekeeper, for pods without a past"):
+                    restart_gatekeeper(self._cluster, Deadline.after(_FRESH_SECONDS, "fresh pods of Gatekeeper"))
+            except DeadlineExceeded:
+                self._drop()
+        if self._cluster is None:
+            self._cluster = self._create(shape)
+        self._used = True
+        return self._cluster
+
+    def _create(self, shape: Shape) -> Cluster:
+        session = self._session
+        engine = session.connect()
+        ready = images.ensure(engine, shape, session.progress)
+        directory, keep = session.owner.claim(), session.keep != "never"
+        found = create.create(
+            engine, ready, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
+        )
+        self.images = image_digests(found)
+        return found
+
+    def _drop(self, *, failed: bool = False) -> None:
+        """Remove the cluster, or keep it if that was asked for."""
+        found, self._cluster, self._used = self._cluster, None, False
+        if found is None:
+            return
+        if self._session.keep == "always" or (failed and self._session.keep == "on-failure"):
+            self._session.keep_cluster(found)
+            return
+        with self._session.progress.step(f"remove the cluster {found.name}"):
+            create.delete(found)

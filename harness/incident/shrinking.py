@@ -1,0 +1,121 @@
+"""Shrinking: shrinks an incident file on real clusters, within a budget, and writes the smallest one that was found."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import Inconclusive
+from harness.incident.bundle import Lived
+from harness.incident.ledger import Ledger
+from harness.incident.load import Loaded
+from harness.incident.parts import durations, structure, text, without
+from harness.incident.shrink import OutOfBudget, Shrinker, Shrunk
+
+__all__ = ["Shrinking"]
+
+Live = Callable[[Loaded], Lived]
+"""Lives an incident once, on a cluster."""
+
+_BROKEN_MOST = 3
+
+
+@dataclass
+class Shrinking:
+    """One shrink: its parts are left out in `live`, what was seen stands in the `ledger`; `budget` is in seconds.
+
+    `runs` counts the runs of this process.
+    """
+
+    loaded: Loaded
+    ledger: Ledger
+    live: Live
+    budget: float
+    confidence: float
+    say: Callable[[str], object] = lambda _line: None
+    runs: int = 0
+    _began: float = field(default_factory=time.monotonic)
+    _longest: float = 0.0
+
+    def run(self) -> tuple[Loaded, list[Shrunk]]:
+        """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
+
+        Raises Inconclusive if the incident does not reproduce.
+        """
+        half = 1 - (1 - self.confidence) / 2
+        parts = structure(self.loaded)
+        first = Shrinker(parts, self._attempt, confidence=half).run()
+        gone = frozenset(parts) - frozenset(first.kept)
+        found = [first]
+        smallest = without(self.loaded, gone) or self.loaded
+        times = [each for each in durations(self.loaded) if each in set(_still(smallest, self.loaded, gone))]
+        if first.finished and times:
+            second = Shrinker(times, lambda left_out: self._attempt(left_out | gone), confidence=half).run()
+            found.append(second)
+            gone |= frozenset(times) - frozenset(second.kept)
+        return without(self.loaded, gone) or self.loaded, found
+
+    def _attempt(self, left_out: frozenset[str]) -> bool | None:
+        candidate = without(self.loaded, left_out)
+        if candidate is None:
+            return None
+        stored = self.ledger.take(left_out)
+        if stored is not None:
+            return stored
+        for _ in range(_BROKEN_MOST):
+            lived = self._run(candidate, left_out)
+            if lived.error.startswith("BadScenario") and left_out:
+                return None
+            if lived.seen != "broken" or lived.error.startswith("Inconclusive"):
+                reproduced = lived.seen == "reproduced"
+                self.ledger.note(left_out, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
+                return reproduced
+        if left_out:
+            return None
+        raise Inconclusive(f"{_BROKEN_MOST} runs in a row broke, which says nothing of Gatekeeper: {lived.error}")
+
+    def _run(self, candidate: Loaded, left_out: frozenset[str]) -> Lived:
+        if time.monotonic() - self._began + self._longest > self.budget:
+            raise OutOfBudget
+        self.runs += 1
+        self.say(f"run {self.runs}: without {', '.join(sorted(left_out)) or 'nothing'}")
+        lived = self.live(candidate)
+        self._longest = max(self._longest, lived.seconds)
+        self.say(f"run {self.runs}: {lived.seen}")
+        return lived
+
+    def told(self, smallest: Loaded, found: Sequence[Shrunk], folder: Path) -> Iterator[str]:
+        """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
+        first, *_ = found
+        risk = min(1.0, sum(each.risk for each in found))
+        lines = [
+            f"the whole incident reproduced {first.hits} of {first.runs}",
+            *(str(finding) for each in found for finding in each.findings),
+            f"the chance that any of these decisions is wrong is at most {risk:.1%}",
+        ]
+        target = folder / self.loaded.path.name
+        for file in smallest.files:
+            copy = folder / file.relative_to(self.loaded.path.parent)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        head = f"shrunk by chaos-harness {__version__} from {self.loaded.path.name}; what each removal showed:"
+        target.write_text(text(smallest, [head, *lines]), encoding="utf-8")
+        whole, left = structure(self.loaded), structure(smallest)
+        yield f"{self.loaded.name}: {len(left)} of {len(whole)} parts are left after {self.runs} runs"
+        yield from (f"  {line}" for line in lines)
+        if not all(each.finished for each in found):
+            yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
+        yield f"smallest:      {target}"
+        yield f"live it again: nox -s repro -- {target}"
+
+
+def _still(smallest: Loaded, whole: Loaded, gone: frozenset[str]) -> Iterator[str]:
+    """Yield the times of the whole incident that the smallest one has, too."""
+    steps = [part for part in structure(whole) if part.startswith("step ") and part not in gone]
+    for each in durations(whole):
+        if (smallest.incident.lasts is not None and each.endswith("the timeline")) or any(
+            each.endswith(f" of {step}") for step in steps
+        ):
+            yield each

@@ -1,0 +1,80 @@
+"""Skeleton: an incident file to begin with, whose comments say what may stand in it."""
+
+from clusters import versions
+from harness.catalogue import Kind, entries
+from harness.incident.references import SYNTAX
+
+__all__ = ["skeleton"]
+
+_HEAD = """\
+# yaml-language-server: $schema=schema.json
+# An incident, to be lived again by `nox -s repro -- THIS_FILE`. Put it into scenarios/incidents/ and `nox -s chaos`
+# runs it, too; an editor that knows YAML schemas completes the names. Durations are such as 250ms, 30s, 5m.
+schema: 1
+title: What went wrong, in one sentence
+links: []           # the issue, the post-mortem: https://…
+story: |
+  What was seen, by whom, and what was found out since.
+
+# The cluster. What is left open is decided by --gatekeeper, --kubernetes, --install, --workers.
+shape:
+  workers: 2
+  install: manifest # or chart
+  # gatekeeper: {gatekeeper}   # one of {known_gatekeeper}
+  # kubernetes: {kubernetes}   # one of {known_kubernetes}
+# seed: 7           # of every choice by chance; without it each run takes a new one, and tells it
+budget: 10m         # the most that the timeline may take
+
+# Objects that are applied before the clock starts and taken away at the end: written here, or in a file beside.
+policies: []        # - file: {name}/policies.yaml
+workload: []        # - object: {{apiVersion: v1, kind: Namespace, metadata: {{name: chaos-a}}}}
+
+# What is done, and when: `at` a moment, `when` an object changes, or `after` another step has proved itself.
+# A step that `lasts` is healed at its end; another one is a blow, healed when all is over.
+# In parameters these words stand for what the cluster has:
+#   {syntax}
+faults:
+  - id: cut
+    fault: cut_registry
+    with: {{how: stop}}
+    at: 2s
+    lasts: 80s
+  - fault: kill_containers
+    with: {{selector: gatekeeper.sh/operation=webhook}}
+    after: cut
+  # - fault: kill_containers
+  #   with: {{selector: gatekeeper.sh/operation=audit}}
+  #   when: {{kind: ValidatingAdmissionPolicyBinding, event: ADDED, name: "gatekeeper-*", within: 2m}}
+
+# What is claimed. A claim that is expected to be violated is a symptom: the incident is reproduced when all are seen.
+claims:
+  - check: recovers_within
+    with: {{seconds: 60, how: killed}}
+    expect: holds   # or violated, or by version: [{{verdict: violated, gatekeeper: "<3.22.1"}}, {{verdict: holds}}]
+    # issue: open-policy-agent/gatekeeper#1
+
+# There are these, with their parameters (the ones in brackets may be left out):
+"""
+
+
+def skeleton(name: str) -> str:
+    """Return the text of an incident file that can be run as it is, and edited."""
+    head = _HEAD.format(
+        name=name,
+        syntax=SYNTAX,
+        gatekeeper=versions.DEFAULT_GATEKEEPER,
+        kubernetes=versions.DEFAULT_KUBERNETES,
+        known_gatekeeper=", ".join(versions.GATEKEEPER),
+        known_kubernetes=", ".join(versions.KUBERNETES),
+    )
+    kinds: tuple[Kind, ...] = ("fault", "probe", "check")
+    return head + "".join(_listed(kind) for kind in kinds)
+
+
+def _listed(kind: Kind) -> str:
+    lines = [f"# {kind}s:"]
+    for name, entry in entries(kind).items():
+        fields = entry.parameters.model_fields
+        words = [each if field.is_required() else f"[{each}]" for each, field in fields.items()]
+        lines.append(f"#   {name} {' '.join(words)}".rstrip())
+    return "\n".join(lines) + "\n"

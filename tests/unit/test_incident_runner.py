@@ -1,0 +1,160 @@
+"""Runner: one cluster for many runs, a new one when it broke, and every run told, however it ended."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters import create, images
+from clusters.cluster import Cluster
+from clusters.progress import Progress
+from harness.errors import ClusterUnavailable, DeadlineExceeded, ProbeBroken
+from harness.experiment import Experiment
+from harness.incident import logs
+from harness.incident import runner as module
+from harness.incident.load import Loaded
+from harness.incident.runner import Runner
+from harness.session import Session
+from tests.fakes.incidents import incident
+from tests.fakes.world import World
+
+
+class Bench:
+    """A runner on clusters in memory, with all that happened to them."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.did: list[str] = []
+        self.fails: dict[str, Exception] = {}
+        self.loaded = incident(folder)
+        world = World()
+        world.pod("a", "w-worker")
+        self._open = world.cluster(folder)
+        self._cluster = self._open.__enter__()
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        monkeypatch.setattr(Session, "connect", lambda _: self._cluster.engine)
+        monkeypatch.setattr(images, "ensure", lambda *_: None)
+        monkeypatch.setattr(create, "create", self._create)
+        monkeypatch.setattr(create, "delete", lambda _: self.did.append("delete"))
+        monkeypatch.setattr(module, "restart_gatekeeper", lambda *_: self._do("restart"))
+        monkeypatch.setattr(module, "relive", self._relive)
+        monkeypatch.setattr(logs, "collect", lambda *_: ["logs of w-worker: none"])
+        defaults = Experiment.__init__.__kwdefaults__
+        assert defaults
+        monkeypatch.setitem(defaults, "probes", lambda *_: [])
+
+    def close(self) -> None:
+        self._open.__exit__(None, None, None)
+
+    @contextmanager
+    def runner(self, keep: Any = "never", *, fresh: bool = False) -> Iterator[Runner]:
+        session = Session(7, keep, None, {}, self.folder / "h", Progress.quiet())
+        with Runner(session, self.folder / "work", fresh=fresh).open() as runner:
+            yield runner
+
+    def _do(self, what: str) -> None:
+        self.did.append(what)
+        if what in self.fails:
+            raise self.fails.pop(what)
+
+    def _create(self, *_: Any, **__: Any) -> Cluster:
+        self._do("create")
+        return self._cluster
+
+    def _relive(self, _loaded: Loaded, experiment: Experiment) -> None:
+        self._do("live")
+        experiment.history.append("invoke", "fault 1", "inject", {"name": "cut registry"})
+        experiment.history.append("ok", "fault 1", "observed", {"name": "cut registry", "proof": ""})
+        experiment.history.append("invoke", "fault 1", "heal", {"name": "cut registry"})
+        experiment.history.append("ok", "registry", "read", {"until": 2e10})
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    bench = Bench(tmp_path, monkeypatch)
+    yield bench
+    bench.close()
+
+
+def test_one_cluster_for_many_runs(bench: Bench) -> None:
+    """Between two runs on one cluster all pods are made fresh; at the end the cluster is removed."""
+    with bench.runner() as runner:
+        runs = [runner.run(bench.loaded, 7) for _ in range(2)]
+
+    assert bench.did == ["create", "live", "restart", "live", "delete"]
+    assert [run.seen for run, _ in runs] == ["not reproduced"] * 2
+    assert [run.directory for run, _ in runs] == ["runs/1", "runs/2"]
+    assert runs[0][0].missing == ("logs of w-worker: none",)
+    for _, directory in runs:
+        assert {each.name for each in directory.iterdir()} >= {"history.jsonl", "journal.jsonl", "record.json"}
+    assert runner.environment["engine"] == "Docker 20.10.24 (private)"
+    assert runner.images["gatekeeper"]
+
+
+def test_fresh(bench: Bench) -> None:
+    """If that is asked for, each run has a cluster of its own."""
+    with bench.runner(fresh=True) as runner:
+        for _ in range(2):
+            runner.run(bench.loaded, 7)
+
+    assert bench.did == ["create", "live", "delete", "create", "live", "delete"]
+
+
+@pytest.mark.parametrize("error", [ProbeBroken("late"), DeadlineExceeded("slow")])
+def test_a_run_that_breaks(bench: Bench, error: Exception) -> None:
+    """A run that the harness broke is told as broken, its cluster is not used again, and the next one goes on."""
+    bench.fails["live"] = error
+    with bench.runner() as runner:
+        (broken, directory), (whole, _) = (runner.run(bench.loaded, 7) for _ in range(2))
+
+    assert bench.did == ["create", "live", "delete", "create", "live", "delete"]
+    assert (broken.seen, broken.verdicts, whole.seen) == ("broken", (), "not reproduced")
+    assert broken.error == f"{type(error).__name__}: {error}"
+    assert (directory / "history.jsonl").is_file()
+
+
+def test_no_cluster(bench: Bench) -> None:
+    """A cluster that cannot be had is a run that broke, too."""
+    bench.fails["create"] = ClusterUnavailable("no way")
+    with bench.runner() as runner:
+        broken, directory = runner.run(bench.loaded, 7)
+
+    assert (broken.seen, broken.error) == ("broken", "ClusterUnavailable: no way")
+    assert directory.is_dir()
+    assert bench.did == ["create"]
+
+
+def test_a_cluster_that_does_not_come_back(bench: Bench) -> None:
+    """A cluster whose pods cannot be made fresh is replaced."""
+    bench.fails["restart"] = DeadlineExceeded("slow")
+    with bench.runner() as runner:
+        for _ in range(2):
+            runner.run(bench.loaded, 7)
+
+    assert bench.did == ["create", "live", "restart", "delete", "create", "live", "delete"]
+
+
+@pytest.mark.parametrize(("keep", "deleted"), [("always", 0), ("on-failure", 1), ("never", 2)])
+def test_kept(bench: Bench, keep: str, deleted: int) -> None:
+    """A cluster on which a run broke, or every one, is kept if that is asked for."""
+    bench.fails["live"] = ProbeBroken("late")
+    with bench.runner(keep) as runner:
+        for _ in range(2):
+            runner.run(bench.loaded, 7)
+
+    assert bench.did.count("delete") == deleted
+
+
+def test_interrupted(bench: Bench) -> None:
+    """An interruption comes through, and the cluster is removed."""
+
+    def live() -> None:
+        with bench.runner() as runner:
+            runner.run(bench.loaded, 7)
+
+    bench.fails["live"] = KeyboardInterrupt()  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        live()
+    assert bench.did == ["create", "live", "delete"]
