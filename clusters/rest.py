@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -10,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 
-__all__ = ["apply", "find_path", "request"]
+__all__ = ["apply", "delete", "find_path", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -58,6 +59,17 @@ def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadli
         deadline.check(f"{item['kind']} {metadata['name']} not yet applied")
         query = {"fieldManager": _MANAGER, "force": "true"}
         request(api, "PATCH", path, query=query, body=item, content_type="application/apply-patch+yaml")
+
+
+def delete(api: ApiClient, path: str) -> bool:
+    """Delete one object; return whether it was there. Raises ApiException, urllib3.exceptions.HTTPError."""
+    try:
+        request(api, "DELETE", path)
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def find_path(api: ApiClient, kind: str) -> str:

@@ -15,7 +15,7 @@ from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
 from harness.journal import Journal
 
-__all__ = ["KILLED", "kill_containers"]
+__all__ = ["KILLED", "kill_containers", "processes"]
 
 KILLED = "killed"
 """How, in a history, the pods were harmed whose containers were killed."""
@@ -49,8 +49,8 @@ class _Killed:
         deadline = Deadline.after(_SECONDS, "the containers to be killed")
         with cluster.client() as api:
             self._targets = find_pods(api, self._namespace, self._pods, self._selector)
-        processes = [(target, _processes(cluster, target, deadline)) for target in self._targets]
-        for target, pids in processes:
+        running = [(target, processes(cluster, target, deadline)) for target in self._targets]
+        for target, pids in running:
             note_harm(history, KILLED, target)
             self._kill(cluster, target.node, pids, deadline)
 
@@ -95,7 +95,7 @@ class _Killed:
         return [each for each in told if each] if all(told) else None
 
 
-def _processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
+def processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
     """Return the process ids, in the node, of the pod's running containers; what crictl knows is the truth."""
     label = ["--label", f"io.kubernetes.pod.uid={target.uid}"]
     listed = cluster.exec(target.node, ["crictl", "ps", "--state", "Running", "--output", "json", *label], deadline)

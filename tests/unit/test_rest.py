@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario, DeadlineExceeded
-from clusters.rest import apply, find_path, request
+from clusters.rest import apply, delete, find_path, request
 
 _RESOURCES = {
     "/api/v1": [
@@ -39,6 +39,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         groups = [{"preferredVersion": {"groupVersion": "apps/v1"}}]
         self.answer({"groups": groups, "resources": _RESOURCES.get(self.path.split("?")[0])})
+
+    def do_DELETE(self) -> None:
+        self.answer({})
 
     def do_PATCH(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -122,3 +125,13 @@ def test_kinds_are_found_where_they_are_served(api: ApiClient) -> None:
     assert find_path(api, "Deployment") == "/apis/apps/v1/deployments"
     with pytest.raises(BadScenario, match="no kind 'Pood'"):
         find_path(api, "Pood")
+
+
+def test_delete_of_what_is_gone(server: Server, api: ApiClient) -> None:
+    """What is not there any more is deleted already; any other refusal is an error."""
+    assert delete(api, "/api/v1/namespaces/n")
+    server.status = 404
+    assert not delete(api, "/api/v1/namespaces/n")
+    server.status = 409
+    with pytest.raises(ApiException):
+        delete(api, "/api/v1/namespaces/n")

@@ -1,0 +1,154 @@
+"""Control plane: checks on whether it went on leading, running and writing its leases, whatever Gatekeeper did."""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from harness.checks import Checked
+from harness.history import Recorded
+from harness.verdict import Verdict
+
+__all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed"]
+
+# The watches of a history, as harness.probes.objects calls them; a test holds them equal.
+_LEASES, _PODS, _NODES = "watch leases", "watch system pods", "watch nodes"
+_LEADERS = ("kube-controller-manager", "kube-scheduler")
+_OF_NODES = "kube-node-lease"
+_API_SERVER = "api server"
+_FEW_RENEWALS = 3
+_DENIED = (403, 422)
+_SHOWN = 5
+
+Object = Mapping[str, Any]
+
+
+def control_plane_unharmed(*, spare: Collection[str] = ()) -> Checked:
+    """Return the check that leaders kept their leases, nothing of kube-system restarted, and nodes stayed Ready.
+
+    `spare` are the names of what the fault itself forbids to stay as it was: of leases ("kube-scheduler"), of
+    containers of kube-system ("kube-apiserver"), of nodes. What changed and changed back in a gap of a watch is seen,
+    too, for the objects count it themselves. Inconclusive if leases, pods or nodes were not watched, or a leader that
+    counts was seen to renew too rarely to say that it leads.
+    """
+
+    def check(recorded: Recorded) -> Verdict:
+        seen = _Seen(recorded)
+        missing = [name for name in _LEADERS if name not in spare and len(seen.renewals.get(name, ())) < _FEW_RENEWALS]
+        missing += [what for what, found in (("pods", seen.containers), ("nodes", seen.nodes)) if not found]
+        if missing:
+            return Verdict("inconclusive", f"too little was seen of {', '.join(missing)}")
+        harm = [
+            *_changes("the lease", seen.holders, spare),
+            *_changes("container", seen.containers, spare),
+            *_changes("node", seen.nodes, spare),
+        ]
+        figures = {"control_plane_changes": float(len(harm))}
+        if harm:
+            return Verdict("violated", f"{len(harm)} changes in the control plane", tuple(harm), figures)
+        counted = f"{len(seen.holders)} leases, {len(seen.containers)} containers, {len(seen.nodes)} nodes"
+        return Verdict("holds", f"{counted} stayed as they were", (), figures)
+
+    check.__name__ = " but for ".join(["the control plane is unharmed", *filter(None, [", ".join(sorted(spare))])])
+    return Checked(check)
+
+
+def leases_renewed(seconds: float) -> Checked:
+    """Return the check that no leader and no node let more than `seconds` pass between two renewals of its lease.
+
+    Counted are the moments that the leases themselves tell, from the first that was seen to the history's end.
+    Inconclusive if a leader was not seen to renew.
+    """
+
+    def check(recorded: Recorded) -> Verdict:
+        seen = _Seen(recorded)
+        lacking = [name for name in _LEADERS if len(seen.renewals.get(name, ())) < _FEW_RENEWALS]
+        if lacking:
+            return Verdict("inconclusive", f"{', '.join(lacking)} was seen to renew less than {_FEW_RENEWALS} times")
+        silences = {
+            name: max(later - earlier for earlier, later in pairwise([*moments, max(seen.end, moments[-1])]))
+            for name, moments in seen.renewals.items()
+        }
+        longest = max(silences, key=lambda name: silences[name])
+        figures = {"lease_silence_seconds": round(silences[longest], 3)}
+        late = [f"{name} let {silence:.1f} s pass" for name, silence in silences.items() if silence > seconds]
+        words = f"{longest} let {silences[longest]:.1f} s pass between renewals of its lease"
+        return Verdict("violated" if late else "holds", words, tuple(late), figures)
+
+    check.__name__ = f"leases are renewed every {seconds:g} s"
+    return Checked(check)
+
+
+def leases_admitted(*, least: int = 20) -> Checked:
+    """Return the check that no Lease was denied that the probe asked the API server to create.
+
+    No policy asks anything of it that it does not have, so a denial is a configuration that fails closed
+    (gatekeeper#4530). No answer is no denial. Inconclusive with less than `least` answers.
+    """
+
+    def check(recorded: Recorded) -> Verdict:
+        answers = [each for each in recorded.entries if (each.process, each.f) == (_API_SERVER, "write lease")]
+        admitted = sum(each.kind == "ok" for each in answers)
+        denied = [each for each in answers if each.kind == "fail" and each.value["status"] in _DENIED]
+        if admitted + len(denied) < least:
+            return Verdict("inconclusive", f"{admitted + len(denied)} answers, {least} are needed")
+        figures = {"leases_admitted": float(admitted), "leases_denied": float(len(denied))}
+        if not denied:
+            return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
+        figures["denial_seconds"] = round(denied[-1].at - denied[0].at, 3)
+        told = tuple(f"{each.at:.1f} s: {each.value['status']} {each.value['said']}" for each in denied[:_SHOWN])
+        return Verdict("violated", f"{len(denied)} of {admitted + len(denied)} leases were denied", told, figures)
+
+    check.__name__ = "no lease is denied"
+    return Checked(check)
+
+
+class _Seen:
+    """What the watches saw of the control plane: states in their order, moments in unix seconds."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.holders: dict[str, list[str]] = {}
+        self.renewals: dict[str, list[float]] = {}
+        self.containers: dict[str, list[str]] = {}
+        self.nodes: dict[str, list[str]] = {}
+        self.end = 0.0
+        take = {_LEASES: self._take_lease, _PODS: self._take_pod, _NODES: self._take_node}
+        for entry in recorded.entries:
+            self.end = entry.wall
+            if entry.process in take and entry.kind == "change" and "object" in entry.value and entry.f != "DELETED":
+                take[entry.process](entry.value["object"])
+
+    def _take_lease(self, lease: Object) -> None:
+        name, spec = lease["metadata"]["name"], lease["spec"]
+        of_node = lease["metadata"]["namespace"] == _OF_NODES
+        if not of_node and name not in _LEADERS:
+            return
+        if not of_node:
+            holder = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
+            self.holders.setdefault(name, []).append(holder)
+        if spec.get("renewTime"):
+            moment = datetime.fromisoformat(spec["renewTime"]).timestamp()
+            moments = self.renewals.setdefault(name, [])
+            if not moments or moments[-1] < moment:
+                moments.append(moment)
+
+    def _take_pod(self, pod: Object) -> None:
+        for each in pod["status"].get("containerStatuses") or ():
+            identity = each.get("containerID", "").rpartition("/")[2]
+            if identity:
+                told = f"{identity[:12]} (restart {each.get('restartCount', 0)})"
+                self.containers.setdefault(f"{each['name']} of {pod['metadata']['name']}", []).append(told)
+
+    def _take_node(self, node: Object) -> None:
+        for each in node["status"].get("conditions") or ():
+            if each["type"] == "Ready":
+                told = f"Ready={each['status']} since {each.get('lastTransitionTime', 'ever')}"
+                self.nodes.setdefault(node["metadata"]["name"], []).append(told)
+
+
+def _changes(what: str, states: Mapping[str, list[str]], spare: Collection[str]) -> Iterator[str]:
+    for name, told in states.items():
+        if name.partition(" of ")[0] not in spare:
+            yield from (
+                f"{what} {name}: {earlier}, then {later}" for earlier, later in pairwise(told) if earlier != later
+            )

@@ -1,0 +1,103 @@
+"""API server: the fault that kills it on a control plane, as a crash would; the kubelet starts it again."""
+
+import json
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import FaultNotApplied
+from harness.faults import Fault
+from harness.history import History
+from harness.journal import Journal
+
+__all__ = ["RESTARTED", "restart_api_server"]
+
+RESTARTED = "restart API server"
+"""The fault's name in a history."""
+
+_SECONDS = 30.0
+_CONTAINER = "kube-apiserver"
+_ENDPOINT = "https://127.0.0.1:6443"
+_REFUSED = 7  # curl's status for a connection that nobody takes
+_KILL_AND_ASK = f"""
+kill -KILL "$1" || exit 1
+for _ in $(seq 100); do
+    curl --silent --insecure --noproxy '*' --max-time 1 --output /dev/null {_ENDPOINT}/livez
+    status=$?
+    [ $status = {_REFUSED} ] && exit 0
+    sleep 0.05
+done
+echo "livez was asked 100 times, curl's last status is $status"
+exit 2
+"""
+
+
+def restart_api_server(node: str = "") -> Fault:
+    """Return the fault that kills (SIGKILL) the API server of the control plane `node` (default: the first).
+
+    There is nothing to undo: to start it again is the kubelet's job. It is healed when readyz says so.
+    """
+    return _Restarted(node)
+
+
+class _Restarted:
+    name = RESTARTED
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._before: dict[str, Any] = {}
+        self._refused = ""
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        """Kill; nothing stands in the journal, because nothing has to be undone."""
+        node, deadline = self._on(cluster), Deadline.after(_SECONDS, "the API server to be killed")
+        found = _running(cluster, node, deadline)
+        if found is None:
+            raise FaultNotApplied(f"expected {node} to run {_CONTAINER}, it does not; see `crictl ps --all` there")
+        self._before = found
+        inspected = cluster.exec(node, ["crictl", "inspect", found["id"]], deadline)
+        pid = str(json.loads(inspected.stdout)["info"]["pid"])
+        self._refused = self._kill(cluster, node, pid, deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        node = self._on(cluster)
+        if self._refused:
+            raise FaultNotApplied(f"expected {_ENDPOINT} on {node} to refuse connections: {self._refused}")
+        for _ in deadline.attempts(first=0.2):
+            found = _running(cluster, node, deadline)
+            if found is not None and found["id"] != self._before.get("id"):
+                return (
+                    f"{_ENDPOINT} on {node} refused a connection after container {self._before['id'][:12]} was killed; "
+                    f"{found['id'][:12]} runs instead, attempt {found['metadata']['attempt']}"
+                )
+        raise FaultNotApplied(
+            f"expected a new container of {_CONTAINER} on {node} within {deadline.seconds:.0f} s, there is none; "
+            "see `crictl ps --all` there"
+        )
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:
+        """Do nothing."""
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        node, said = self._on(cluster), ""
+        for _ in deadline.attempts(first=0.2):
+            argv = ["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", "5", f"{_ENDPOINT}/readyz"]
+            done = cluster.exec(node, argv, deadline, check=False)
+            said = done.stdout.strip() or f"curl's status {done.returncode}"
+            if said == "ok":
+                return f"readyz on {node} says ok"
+        raise FaultNotApplied(f"expected readyz on {node} to say ok within {deadline.seconds:.0f} s, it said {said}")
+
+    def _on(self, cluster: Cluster) -> str:
+        return self._node or cluster.control_planes[0]
+
+    def _kill(self, cluster: Cluster, node: str, pid: str, deadline: Deadline) -> str:
+        """Kill the process and ask at once; return what was wrong if connections were not refused, or ""."""
+        done = cluster.exec(node, ["bash", "-c", _KILL_AND_ASK, "kill", pid], deadline, check=False)
+        return "" if done.returncode == 0 else (done.stdout.strip() or done.stderr.strip() or "it was not killed")
+
+
+def _running(cluster: Cluster, node: str, deadline: Deadline) -> dict[str, Any] | None:
+    argv = ["crictl", "ps", "--state", "Running", "--name", f"^{_CONTAINER}$", "--output", "json"]
+    found: list[dict[str, Any]] = json.loads(cluster.exec(node, argv, deadline).stdout)["containers"]
+    return found[0] if found else None

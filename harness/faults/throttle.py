@@ -1,0 +1,105 @@
+"""Throttle: the fault that leaves the containers of pods a share of a CPU, as a busy node or a small limit would."""
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.serving import NAMESPACE
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.containers import processes
+from harness.faults.remedies import Remedies, in_container
+from harness.faults.targets import find_pods
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = ["throttle", "unthrottle"]
+
+_SECONDS = 30.0
+_PERIOD_MICROSECONDS = 100_000
+_V2 = "cpu.max"
+# Prints the file that limits a process's cgroup, and what it says; cgroup v2 has one hierarchy, v1 one for the CPU.
+_LIMIT_OF = r"""
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+    file=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/cpu.max
+else
+    file=/sys/fs/cgroup/cpu$(sed -nE 's/^[0-9]+:(cpu|cpu,cpuacct|cpuacct,cpu)://p' "/proc/$1/cgroup")/cpu.cfs_quota_us
+fi
+echo "$file" && cat "$file"
+"""
+_WRITE = 'if [ -f "$1" ]; then echo "$2" > "$1"; fi'
+
+
+def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
+    """Return the fault that gives each running container of the pods that `selector` selects `cpu` CPUs at most.
+
+    The kernel is told directly, so that nothing restarts. Healing gives back what there was. Raises BadScenario.
+    """
+    if not 0.01 <= cpu <= 1:  # noqa: PLR2004 - the kernel takes no less than 1 ms of a period of 100 ms
+        raise BadScenario(f"throttle: expected 0.01 to 1 CPUs, found {cpu:g}")
+    return _Throttled(selector, cpu, namespace)
+
+
+@undo("throttle.unthrottle")
+def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
+    """Give a container back the limit that it had; one that is gone needs none."""
+    done = in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit)
+    if done is not None and done.returncode:
+        raise CommandFailed(f"{file} on {node} could not be set to {limit}: {done.stderr.strip()}")
+
+
+class _Throttled:
+    name = "throttle"
+
+    def __init__(self, selector: str, cpu: float, namespace: str) -> None:
+        self._selector = selector
+        self._quota = str(round(cpu * _PERIOD_MICROSECONDS))
+        self._namespace = namespace
+        self._files: dict[str, tuple[str, str]] = {}
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        deadline = Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
+        with cluster.client() as api:
+            targets = find_pods(api, self._namespace, (), self._selector)
+        for target in targets:
+            for pid in processes(cluster, target, deadline):
+                found = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
+                file, limit = found.stdout.splitlines()
+                self._remedies.promise(
+                    journal, "throttle.unthrottle", unthrottle, node=target.node, file=file, limit=limit
+                )
+                quota = f"{self._quota} {_PERIOD_MICROSECONDS}" if file.endswith(_V2) else self._quota
+                self._write(cluster, target.node, file, quota, deadline)
+                self._files[file] = (target.node, quota)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        told = []
+        for file, (node, quota) in self._files.items():
+            found = cluster.exec(node, ["cat", file], deadline).stdout.strip()
+            if found != quota:
+                raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {found}")
+            told.append(f"{file} on {node} says {found}; {self._periods(cluster, node, file, deadline)}")
+        return "; ".join(told)
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        for file, (node, quota) in self._files.items():
+            done = cluster.exec(node, ["cat", file], deadline, check=False)
+            if done.returncode == 0 and done.stdout.strip() == quota:
+                raise FaultNotApplied(f"expected {file} on {node} to say no longer {quota}, it does")
+        return f"{len(self._files)} containers have the limit that they had"
+
+    def _write(self, cluster: Cluster, node: str, file: str, quota: str, deadline: Deadline) -> None:
+        cluster.exec(node, ["bash", "-c", _WRITE, "write", file, quota], deadline)
+
+    def _periods(self, cluster: Cluster, node: str, file: str, deadline: Deadline) -> str:
+        """Return in how many periods the kernel held back the container; raise FaultNotApplied if it does not count."""
+        stat = f"{file.rpartition('/')[0]}/cpu.stat"
+        for _ in deadline.attempts(first=0.2):
+            lines = cluster.exec(node, ["cat", stat], deadline).stdout.splitlines()
+            counts = dict(line.split() for line in lines)
+            if int(counts["nr_periods"]) > 0:
+                return f"held back in {counts['nr_throttled']} of {counts['nr_periods']} periods"
+        raise FaultNotApplied(f"expected {stat} on {node} to count periods, nr_periods is 0")

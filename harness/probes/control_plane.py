@@ -1,0 +1,125 @@
+"""Control plane: probes of who leads, how long the API server takes to answer, and what it and Gatekeeper count."""
+
+import time
+from functools import partial
+from math import isfinite
+
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from clusters.cluster import Cluster
+from clusters.lines import Gap, Over, lines
+from clusters.rest import request
+from clusters.serving import NAMESPACE
+from harness.history import History
+from harness.probes import Probe
+from harness.probes.objects import CONTROL_PLANE, watch_objects
+
+__all__ = ["API_SERVER", "COUNTED", "ask_api_server", "read_metrics", "watch_control_plane"]
+
+API_SERVER = "api server"
+"""The process, in a history, of questions `read` and `write lease`; ok and fail have `seconds`."""
+
+METRICS = "metrics "
+"""Processes "metrics <whose>" of a history: what the API server, or a pod of Gatekeeper, counts."""
+
+COUNTED = (
+    "apiserver_admission_webhook_fail_open_count",
+    "apiserver_admission_webhook_rejection_count",
+    "gatekeeper_",
+)
+"""What is read of all that is counted, by the beginnings of their names; not the buckets of histograms."""
+
+_READ = "/api/v1/namespaces/kube-system"
+_TIMEOUT = (2.0, 5.0)
+_METRICS_TIMEOUT = (2.0, 10.0)
+_METRICS_PORT = 8888
+_SHORT, _LONG = 160, 600
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+_LEASE = {
+    "apiVersion": "coordination.k8s.io/v1",
+    "kind": "Lease",
+    "metadata": {"name": "chaos-harness-canary", "namespace": "kube-system"},
+    "spec": {"holderIdentity": "chaos-harness"},
+}
+
+
+def watch_control_plane(cluster: Cluster, history: History) -> list[Probe]:
+    """Return probes of leases and of the pods of kube-system, of the API server's latency, and of metrics."""
+    return [
+        *watch_objects(cluster, history, CONTROL_PLANE),
+        ask_api_server(cluster, history),
+        read_metrics(cluster, history),
+    ]
+
+
+def ask_api_server(cluster: Cluster, history: History, *, every: float = 1.0) -> Probe:
+    """Return a probe that, every `every` seconds, reads a namespace and creates a Lease as dry run, and times both.
+
+    No policy may deny the Lease: who leads, and which node lives, is told by such. `fail` says who did not take it.
+    """
+    return Probe(API_SERVER, partial(_ask, cluster, history, every), late_after=15.0)
+
+
+def read_metrics(cluster: Cluster, history: History, *, every: float = 15.0) -> Probe:
+    """Return a probe that reads what is `COUNTED` every `every` seconds; the API server must render all of it."""
+    return Probe("metrics", partial(_count, cluster, history, every), late_after=60.0)
+
+
+def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+    with cluster.client() as api:
+        for _ in probe.every(every):
+            _time(api, history, "read", "GET", _READ)
+            _time(api, history, "write lease", "POST", _LEASES)
+
+
+def _time(api: ApiClient, history: History, f: str, method: str, path: str) -> None:
+    history.append("invoke", API_SERVER, f)
+    query, body = ({"dryRun": "All"}, _LEASE) if method == "POST" else (None, None)
+    began = time.monotonic()
+    try:
+        request(api, method, path, query=query, body=body, timeout=_TIMEOUT)
+    except ApiException as error:
+        said = {"status": error.status, "said": str(error.body)[:_LONG], "seconds": _since(began)}
+        history.append("fail", API_SERVER, f, said)
+    except (HTTPError, ValueError) as error:
+        history.append("info", API_SERVER, f, {"said": repr(error)[:_SHORT]})
+    else:
+        history.append("ok", API_SERVER, f, {"seconds": _since(began)})
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 4)
+
+
+def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    with cluster.client() as api:
+        for _ in probe.every(every):
+            _read(api, "/metrics", API_SERVER, history, probe)
+            try:
+                names = [each["metadata"]["name"] for each in request(api, "GET", pods, timeout=_TIMEOUT)["items"]]
+            except (ApiException, HTTPError, ValueError) as error:
+                history.append("info", f"{METRICS}pods", "list", {"said": repr(error)[:_SHORT]})
+                continue
+            for name in names:
+                _read(api, f"{pods}/{name}:{_METRICS_PORT}/proxy/metrics", name, history, probe)
+
+
+def _read(api: ApiClient, path: str, whose: str, history: History, probe: Probe) -> None:
+    """Write down what is counted at `path`; what cannot be read is told, and no reason to stop."""
+    process, found = f"{METRICS}{whose}", {}
+    history.append("invoke", process, "read")
+    try:
+        for line in lines(api, path, {}, _METRICS_TIMEOUT, probe.stopping.is_set):
+            text = line.decode(errors="replace")
+            name, _, number = text.rpartition(" ")
+            if name.startswith(COUNTED) and "_bucket{" not in name and isfinite(float(number)):
+                found[name] = float(number)
+    except Gap as gap:
+        history.append("info", process, "read", {"said": f"{gap.why} {gap.detail}"[:_SHORT]})
+    except Over:
+        return
+    else:
+        history.append("ok", process, "read", found)

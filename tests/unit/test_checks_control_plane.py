@@ -1,0 +1,168 @@
+"""Control plane: what the checks say of leases, containers, nodes and denials."""
+
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import pytest
+
+from harness.checks import control_plane
+from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
+from harness.history import Kind
+from harness.probes import control_plane as probes
+from harness.probes import objects
+from tests.fakes.histories import STARTED, Told
+
+LEASES, PODS = (f"watch {each.name}" for each in objects.CONTROL_PLANE)
+SPARE = ("kube-apiserver", "kube-scheduler")
+
+
+class History(Told):
+    """A history of a small control plane."""
+
+    def lease(self, at: float, name: str, *, holder: str = "me", transitions: int = 0, renewed: float = -1) -> Self:
+        """Add a renewal, by default at the moment when it is seen."""
+        moment = datetime.fromtimestamp(STARTED + (at if renewed < 0 else renewed), UTC)
+        namespace = "kube-node-lease" if name == "worker" else "kube-system"
+        spec = {"holderIdentity": holder, "leaseTransitions": transitions, "renewTime": moment.isoformat()}
+        return self._change(at, LEASES, {"metadata": {"name": name, "namespace": namespace}, "spec": spec})
+
+    def container(self, at: float, name: str, identity: str, restarts: int = 0) -> Self:
+        """Add what a pod of kube-system says of its container."""
+        status = {"name": name, "containerID": identity and f"containerd://{identity}", "restartCount": restarts}
+        return self._change(at, PODS, {"metadata": {"name": f"{name}-w"}, "status": {"containerStatuses": [status]}})
+
+    def node(self, at: float, *, ready: bool = True, since: str = "before") -> Self:
+        """Add what a node says."""
+        condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": since}
+        return self._change(at, "watch nodes", {"metadata": {"name": "worker"}, "status": {"conditions": [condition]}})
+
+    def asked(self, at: float, kind: Kind, **value: Any) -> Self:
+        """Add what came of creating a Lease."""
+        self.add(at, kind, "api server", "write lease", value)
+        return self
+
+    def _change(self, at: float, process: str, found: Any) -> Self:
+        self.add(at, "change", process, "MODIFIED", {"resource_version": "1", "object": found})
+        return self
+
+
+def steady(until: int = 20, **late: float) -> History:
+    """Return a history in which all leases are renewed every 2 s, and nothing happens."""
+    history = History().container(0, "kube-apiserver", "a").container(0, "etcd", "e").node(0)
+    for name in ("kube-controller-manager", "kube-scheduler", "worker"):
+        for at in range(0, until, 2):
+            if not 4 < at < late.get(name.replace("-", "_"), 0):
+                history.lease(at, name)
+    return history
+
+
+def test_names_are_those_of_the_probes() -> None:
+    """The checks read what the probes write."""
+    assert (control_plane._LEASES, control_plane._PODS) == (LEASES, PODS)
+    assert control_plane._NODES in {f"watch {each.name}" for each in objects.USUAL}
+    assert control_plane._API_SERVER == probes.API_SERVER
+
+
+def test_unharmed() -> None:
+    """Nothing changes: it holds."""
+    verdict = control_plane_unharmed()(steady().recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.summary == "2 leases, 2 containers, 1 nodes stayed as they were"
+
+
+@pytest.mark.parametrize(
+    ("history", "evidence"),
+    [
+        (
+            steady().lease(21, "kube-scheduler", holder="other"),
+            "the lease kube-scheduler: me (transition 0), then",
+        ),
+        (steady().lease(21, "kube-scheduler", transitions=2), "then me (transition 2)"),
+        (
+            steady().container(21, "kube-apiserver", "b", 1),
+            "container kube-apiserver of kube-apiserver-w: a",
+        ),
+        (
+            steady().node(21, ready=False, since="now"),
+            "Ready=True since before, then Ready=False since now",
+        ),
+        (steady().node(21, since="now"), "then Ready=True since now"),
+    ],
+    ids=["holder", "back-and-forth", "restart", "not-ready", "flapped"],
+)
+def test_harmed(history: History, evidence: str) -> None:
+    """A leader that lost its lease, a container that was replaced, a node that was not Ready: each is told."""
+    verdict = control_plane_unharmed()(history.recorded())
+    assert verdict.outcome == "violated"
+    assert evidence in verdict.evidence[0]
+    assert verdict.figures == {"control_plane_changes": 1.0}
+
+
+def test_what_the_fault_forbids_is_spared() -> None:
+    """What is named may change; what is not named still may not."""
+    history = steady().container(21, "kube-apiserver", "b", 1).lease(21, "kube-scheduler", holder="other")
+    assert control_plane_unharmed(spare=SPARE)(history.recorded()).outcome == "holds"
+    assert control_plane_unharmed(spare=SPARE)(history.container(22, "etcd", "f").recorded()).outcome == "violated"
+    assert control_plane_unharmed(spare=SPARE).__name__.endswith("unharmed but for kube-apiserver, kube-scheduler")
+
+
+def test_container_that_waits_is_not_replaced_yet() -> None:
+    """A container without an identity, and one that runs on after a gap, is no other container."""
+    history = steady().container(21, "etcd", "").container(22, "etcd", "e")
+    assert control_plane_unharmed()(history.recorded()).outcome == "holds"
+
+
+def test_too_little_seen() -> None:
+    """Leaders that were not seen to renew, and nodes and pods that were not watched, decide nothing."""
+    verdict = control_plane_unharmed()(History().lease(1, "kube-scheduler").recorded())
+    assert verdict.outcome == "inconclusive"
+    assert verdict.summary == "too little was seen of kube-controller-manager, kube-scheduler, pods, nodes"
+    assert leases_renewed(10)(History().recorded()).outcome == "inconclusive"
+
+
+def test_renewed() -> None:
+    """The longest silence of all leases is told, and holds if it is short enough."""
+    verdict = leases_renewed(10)(steady(kube_scheduler=12).recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.figures == {"lease_silence_seconds": 8.0}
+    assert verdict.summary.startswith("kube-scheduler let 8.0 s pass")
+
+
+def test_not_renewed() -> None:
+    """A silence that is too long is a violation, also of a node, and also one that lasts to the end."""
+    assert leases_renewed(5)(steady(worker=12).recorded()).evidence == ("worker let 8.0 s pass",)
+    silent_to_the_end = steady().add(40, "mark", "experiment", "end")
+    assert leases_renewed(5)(silent_to_the_end.recorded()).outcome == "violated"
+
+
+def test_renewals_are_counted_by_their_own_clock() -> None:
+    """A lease that is seen late was not renewed late."""
+    history = steady(10).lease(20, "kube-scheduler", renewed=10).lease(20.1, "kube-controller-manager", renewed=10)
+    history.lease(20.2, "worker", renewed=18).lease(20.3, "kube-scheduler", renewed=18)
+    verdict = leases_renewed(11)(history.lease(20.4, "kube-controller-manager", renewed=18).recorded())
+    assert verdict.figures["lease_silence_seconds"] == pytest.approx(10, abs=0.1)
+
+
+def test_leases_admitted() -> None:
+    """Leases that are admitted, and questions without an answer, are no denials."""
+    history = History()
+    for at in range(20):
+        history.asked(at, "ok", seconds=0.01)
+    history.asked(21, "info", said="refused").asked(22, "fail", status=500, said="etcd", seconds=0.1)
+    verdict = leases_admitted()(history.recorded())
+    assert (verdict.outcome, verdict.figures) == ("holds", {"leases_admitted": 20.0, "leases_denied": 0.0})
+    assert leases_admitted(least=21)(history.recorded()).outcome == "inconclusive"
+
+
+def test_leases_denied() -> None:
+    """A Lease that a policy denies is told with what was said, and how long it went on."""
+    history = History()
+    for at in range(20):
+        history.asked(at, "ok", seconds=0.01)
+    said = "failed to configure binding: paramKind not yet synced"
+    for moment in (5.5, 7.0):
+        history.asked(moment, "fail", status=403, said=said, seconds=0.01)
+    verdict = leases_admitted()(history.recorded())
+    assert (verdict.outcome, verdict.summary) == ("violated", "2 of 22 leases were denied")
+    assert verdict.evidence[0] == f"5.5 s: 403 {said}"
+    assert verdict.figures["denial_seconds"] == 1.5

@@ -1,0 +1,117 @@
+"""API server fault, in a world of our own: it proves that it bit and that it is healed, and a no-op is found out."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.process import Completed
+from harness.errors import FaultNotApplied
+from harness.faults.api_server import restart_api_server
+from tests.fakes.bench import Bench
+from tests.fakes.world import World
+
+NODE = "w-control-plane"
+
+
+class ControlPlane(World):
+    """A node that runs an API server; `restarts` is whether the kubelet starts it again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.serving: str | None = "a1"
+        self.restarts = True
+        self.refuses = True
+        self.ready = "ok"
+        self.nodes: list[str] = []
+
+    def _crictl(self, node: str, argv: list[str]) -> Completed:
+        self.nodes.append(node)
+        if argv[1] == "inspect":
+            return Completed(json.dumps({"info": {"pid": 99}}), "", 0)
+        found = [{"id": self.serving, "metadata": {"attempt": 1}}] if self.serving else []
+        return Completed(json.dumps({"containers": found}), "", 0)
+
+    def _curl(self, node: str, argv: list[str]) -> Completed:
+        assert argv[-1].endswith("/readyz")
+        return Completed(self.ready, "", 0)
+
+    def _kill(self, node: str, argv: list[str]) -> Completed:
+        assert argv[-1] == "99"
+        if not self.refuses:
+            return Completed("livez was asked 100 times, curl's last status is 0\n", "", 2)
+        self.serving = "b2" if self.restarts else None
+        return Completed("", "", 0)
+
+
+@pytest.fixture
+def world() -> ControlPlane:
+    return ControlPlane()
+
+
+@pytest.fixture
+def cluster(world: ControlPlane, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(cluster, tmp_path)
+    yield bench
+    bench.close()
+
+
+def test_restarts(bench: Bench, world: ControlPlane) -> None:
+    """A killed API server is proved by a refused connection and a new container, its health by readyz."""
+    fault = restart_api_server()
+    bench.inject(fault)
+    proof = bench.observed(fault)
+    assert "refused a connection after container a1 was killed" in proof
+    assert "b2 runs instead" in proof
+    bench.heal(fault)
+    assert bench.healed(fault) == f"readyz on {NODE} says ok"
+    assert set(world.nodes) == {NODE}
+    assert bench.pending() == []
+
+
+def test_node_can_be_chosen(bench: Bench, world: ControlPlane) -> None:
+    """Of several control planes one is named."""
+    bench.inject(restart_api_server("w-control-plane2"))
+    assert set(world.nodes) == {"w-control-plane2"}
+
+
+def test_no_op(bench: Bench, world: ControlPlane) -> None:
+    """A kill after which connections are still taken is not applied."""
+    world.refuses = False
+    fault = restart_api_server()
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="to refuse connections: livez was asked 100 times"):
+        bench.observed(fault, 0.3)
+
+
+def test_not_started_again(bench: Bench, world: ControlPlane) -> None:
+    """An API server that nobody starts again is no restart."""
+    world.restarts = False
+    fault = restart_api_server()
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="expected a new container"):
+        bench.observed(fault, 0.3)
+
+
+def test_not_there(bench: Bench, world: ControlPlane) -> None:
+    """A node without an API server has none to kill."""
+    world.serving = None
+    with pytest.raises(FaultNotApplied, match="it does not"):
+        bench.inject(restart_api_server())
+
+
+def test_not_ready(bench: Bench, world: ControlPlane) -> None:
+    """It is healed when readyz says so, and not before."""
+    fault = restart_api_server()
+    bench.inject(fault)
+    world.ready = "[-]poststarthook/rbac failed"
+    with pytest.raises(FaultNotApplied, match=r"it said .*rbac failed"):
+        bench.healed(fault, 0.3)
