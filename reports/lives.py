@@ -1,0 +1,93 @@
+"""Lives: the states through which pods, nodes and leases went, as the watches of a history saw them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Life", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
+
+State = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
+"""What a reader must tell apart at a glance; the reason stands in words beside it."""
+
+Sort = Literal["webhook", "gatekeeper", "workload", "node", "lease"]
+
+_MOST_STRETCHES = 200
+_NO_REASON = ("ContainerCreating", "PodInitializing", "Completed")
+
+
+@dataclass
+class Stretch:
+    """From `at` on, until the next one, the thing was in this state."""
+
+    at: float
+    state: State
+    why: str = ""
+
+
+@dataclass
+class Life:
+    """One thing from the first to the last time that it was seen; `left_out` short stretches were too many."""
+
+    name: str
+    sort: Sort
+    where: str = ""
+    stretches: list[Stretch] = field(default_factory=list)
+    left_out: int = 0
+
+    def see(self, at: float, state: State, why: str = "") -> bool:
+        """Take note of its state; return whether it is another one than before."""
+        if self.stretches and (self.stretches[-1].state, self.stretches[-1].why) == (state, why):
+            return False
+        self.stretches.append(Stretch(at, state, why))
+        if len(self.stretches) > _MOST_STRETCHES:
+            self._thin()
+        return True
+
+    def _thin(self) -> None:
+        """Leave out the shorter half of what is over, so that a life without rest stays readable and small."""
+        *past, last = self.stretches
+        lengths = [later.at - each.at for each, later in zip(past, self.stretches[1:], strict=True)]
+        limit = sorted(lengths)[len(lengths) // 2]
+        kept = [each for each, length in zip(past, lengths, strict=True) if length > limit][: _MOST_STRETCHES // 2]
+        self.left_out += len(past) - len(kept)
+        self.stretches = [*kept, last]
+
+
+def pod_state(found: Mapping[str, Any]) -> tuple[State, str]:
+    """Return the state of a pod by its status."""
+    status = found.get("status") or {}
+    if found["metadata"].get("deletionTimestamp"):
+        return "leaving", "is being deleted"
+    if status.get("phase") in ("Failed", "Succeeded"):
+        return "gone", str(status.get("reason") or status["phase"])
+    if any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ()):
+        return "ready", ""
+    return _unready_state(found, status)
+
+
+def _unready_state(found: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[State, str]:
+    containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    states = [each.get("state") or {} for each in containers]
+    waiting = next((each["waiting"].get("reason", "") for each in states if "waiting" in each), "")
+    ended = next((each["terminated"].get("reason", "Terminated") for each in states if "terminated" in each), "")
+    reason = next((each for each in (waiting, ended) if each and each not in _NO_REASON), "")
+    if reason:
+        return "waiting", reason
+    if any("running" in each for each in states):
+        return "running", "runs, is not Ready"
+    return "starting", waiting or ("Scheduled" if found.get("spec", {}).get("nodeName") else "not scheduled")
+
+
+def node_state(found: Mapping[str, Any]) -> tuple[State, str]:
+    """Return the state of a node by its conditions and taints; status is stale while nobody can write it."""
+    conditions = (found.get("status") or {}).get("conditions") or ()
+    ready = next((each for each in conditions if each["type"] == "Ready"), {"status": "Unknown"})
+    if ready["status"] != "True":
+        return "unready", f"Ready is {ready['status']}"
+    return ("leaving", "cordoned") if (found.get("spec") or {}).get("unschedulable") else ("ready", "")
+
+
+def lease_state(found: Mapping[str, Any]) -> tuple[State, str]:
+    """Return who holds a lease."""
+    holder = str((found.get("spec") or {}).get("holderIdentity") or "")
+    return ("held", holder) if holder else ("unheld", "nobody")
