@@ -1,6 +1,5 @@
 """Allure: the plugin that writes a run as Allure results, and the only module that imports it."""
 
-import gzip
 import re
 import time
 from collections.abc import Generator
@@ -15,14 +14,17 @@ from allure_commons.utils import md5
 
 from harness.record import ClaimRecord, FaultRecord, Phase, Record
 from harness.redaction import redact
-from reports import context, store
+from reports import attached, context, ending, junit, sentence, store
+from reports.attached import Attached
 from reports.records import record_in
+from reports.story import Story
 
 __all__ = ["pytest_configure"]
 
 _DIRECTORY = "chaos-allure-directory"
 _PLAIN = (str, int, float, bool, type(None))
-_LARGE_BYTES = 256 * 1024
+_EMBEDDED_BYTES = 200 * 1024
+_MOST_EMBEDDED = 200
 
 
 @pytest.hookimpl(tryfirst=True)  # before allure-pytest reads the options
@@ -37,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         given = config.option.allure_report_dir
         run = None if given else store.new_run(config.rootpath / "reports" / "out")
         results = run / "results" if run else Path(given).absolute()
+        if run and not config.option.xmlpath:
+            config.option.xmlpath = str(run / "junit.xml")
         config.pluginmanager.register(_Conductor(results, run))
     config.option.allure_report_dir = str(results)
     if getattr(config.option, "histories", "") is None:  # an option of the harness: histories lie beside their results
@@ -49,6 +53,9 @@ class _Renderer:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._embedded = 0
+        self._files = attached.Files()
+        self._last: tuple[object, Story | None] = (None, None)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # after the fixtures, before allure hashes the parameters
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -59,7 +66,36 @@ class _Renderer:
             if record:
                 listener: Any = self._config.pluginmanager.get_plugin("allure_listener")
                 logger = listener.allure_logger
-                _render(record, item, logger.get_test(None), logger)
+                result = logger.get_test(None)
+                _render(record, item, result)
+                for each in self._told(record, item, result):
+                    logger.attach_data(
+                        str(uuid4()),
+                        each.body,
+                        name=each.name,
+                        attachment_type=each.kind,
+                        extension=each.suffix,
+                        parent_uuid=result.uuid,
+                    )
+
+    def _told(self, record: Record, item: pytest.Item, result: TestResult) -> list[Attached]:
+        """Put the sentence, with the picture, in front of the result; return what is to be attached."""
+        story = self._story(record)
+        drawn = attached.pictures(record, story) if story else []
+        shown = drawn[:1] if self._embedded < _MOST_EMBEDDED else []  # a page must stay small enough for a browser
+        picture = next((each.address for each in shown if len(each.body) <= _EMBEDDED_BYTES), "")
+        self._embedded += bool(picture)
+        fact = result.description or ""
+        result.descriptionHtml = sentence.page(record, story, item.nodeid, fact=fact, picture=picture)
+        return [*drawn, *self._files.of(record)]
+
+    def _story(self, record: Record) -> Story | None:
+        """Return the story of the record; tests of one experiment share it, and it is read once."""
+        path = Path(record.history)
+        key = (path, path.stat().st_size) if path.exists() else None
+        if key is None or self._last[0] != key:
+            self._last = key, attached.story_of(record)
+        return self._last[1]
 
 
 class _Conductor:
@@ -69,23 +105,30 @@ class _Conductor:
         self._results = results
         self._run = run
         self._records: dict[str, Record] = {}
-        self._ran = False
+        self._outcomes: dict[str, str] = {}
         self._told = False
 
     def pytest_sessionstart(self) -> None:
         context.write_categories(self._results)
         if self._run:
+            store.begin(self._run)
             store.make_latest(self._run)
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[_DIRECTORY] = str(self._results)
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self._run:
+            store.note(self._run, nodeid)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._ran = True
+        ending.add_outcome(self._outcomes, report)
         record = record_in(report.user_properties)
         if record:
             self._records[report.nodeid] = record
+        if self._run and report.when == "teardown":
+            store.note(self._run, report.nodeid, record.history if record else "none")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -103,10 +146,19 @@ class _Conductor:
         message = f"{report.longreprtext}; `nox -s gc` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # after pytest has written its JUnit XML
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        result = yield
         context.write_environment(self._results, context.environment(self._records.values()))
-        if exitstatus and not (self._ran or self._told):
+        if exitstatus and not (self._outcomes or self._told):
             self._tell(f"pytest ended with {exitstatus!r} before any test ran", "")
+        for finding in ending.write(self._results, self._run, self._records, self._outcomes):
+            self._tell(finding.message, finding.detail)
+        if session.config.option.xmlpath:
+            junit.clean(Path(session.config.option.xmlpath), self._records)
+        if self._run:
+            store.end(self._run, int(session.exitstatus))
+        return result
 
     def _tell(self, message: str, trace: str) -> None:
         self._told = True
@@ -138,7 +190,7 @@ def _crashed(nodeid: str, message: str) -> TestResult:
     )
 
 
-def _render(record: Record, item: pytest.Item, result: TestResult, logger: Any) -> None:
+def _render(record: Record, item: pytest.Item, result: TestResult) -> None:
     _name_objects(item, result)
     known = {parameter.name for parameter in result.parameters}
     shape = {name: value for name, value in record.cluster["shape"].items() if name not in known}
@@ -154,10 +206,6 @@ def _render(record: Record, item: pytest.Item, result: TestResult, logger: Any) 
     ]
     result.links += [_link(issue) for issue in dict.fromkeys(claim.issue for claim in record.claims) if issue]
     result.steps += _steps(record)
-    _attach(logger, result.uuid, "history", Path(record.history), "application/jsonl")
-    _attach(logger, result.uuid, "journal", Path(record.journal), "application/jsonl")
-    for each in record.attachments:
-        _attach(logger, result.uuid, each.name, Path(each.path), each.type)
 
 
 def _name_objects(item: pytest.Item, result: TestResult) -> None:
@@ -208,18 +256,6 @@ def _step(name: str, status: str, start: float, stop: float | None, details: lis
         stop=end,
         steps=[TestStepResult(name=redact(detail), status=status, start=end, stop=end) for detail in details if detail],
     )
-
-
-def _attach(logger: Any, uuid: str, name: str, path: Path, kind: str) -> None:
-    """Attach a file without its secrets; a missing one is said to be missing, a large one compressed."""
-    try:
-        text = redact(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError as error:
-        name, text, kind = f"{name} (missing)", f"{path}: {error.strerror}", "text/plain"
-    body, suffix = text.encode(), path.suffix.lstrip(".") or "txt"
-    if len(body) > _LARGE_BYTES:
-        name, body, kind, suffix = f"{name}.gz", gzip.compress(body), "application/gzip", f"{suffix}.gz"
-    logger.attach_data(str(uuid4()), body, name=name, attachment_type=kind, extension=suffix, parent_uuid=uuid)
 
 
 def _link(issue: str) -> Link:

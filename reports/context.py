@@ -9,9 +9,24 @@ from typing import Any
 
 from harness.record import Record
 
-__all__ = ["CATEGORIES", "NO_LONGER_REPRODUCES", "environment", "write_categories", "write_environment"]
+__all__ = [
+    "CATEGORIES",
+    "CONFIGURATION",
+    "NO_LONGER_REPRODUCES",
+    "VIEWER",
+    "add_performance",
+    "environment",
+    "write_categories",
+    "write_environment",
+]
+
+CONFIGURATION = "allurerc.json"
+"""Allure 3's configuration, beside the results."""
 
 NO_LONGER_REPRODUCES = "no longer reproduces"
+
+VIEWER = "npx --yes allure@3.18.0 open"
+"""What shows results where Node.js and the npm registry are at hand."""
 
 # Any character is [\s\S], and the ends are marked: Allure 2 matches whole messages with Java, Allure 3
 # searches with JavaScript, and neither knows the other's flags. The four exclude each other.
@@ -48,7 +63,15 @@ def write_categories(results: Path) -> None:
     """Write whose fault a failure is: categories.json for Allure 2, allurerc.json beside the results for Allure 3."""
     (results / "categories.json").write_text(json.dumps(CATEGORIES, indent=2), encoding="utf-8")
     configuration = json.dumps({"categories": CATEGORIES}, indent=2)
-    (results.parent / "allurerc.json").write_text(configuration, encoding="utf-8")
+    (results.parent / CONFIGURATION).write_text(configuration, encoding="utf-8")
+
+
+def add_performance(results: Path, titles: Mapping[str, Mapping[str, str]]) -> None:
+    """Tell Allure 3 what the figures are called, and that all of them are better when they are lower."""
+    path = results.parent / CONFIGURATION
+    configuration = json.loads(path.read_text(encoding="utf-8"))
+    figures = {key: {**title, "better": "lower"} for key, title in titles.items()}
+    path.write_text(json.dumps({**configuration, "performance": {"metrics": figures}}, indent=2), encoding="utf-8")
 
 
 def environment(records: Iterable[Record]) -> dict[str, str]:
@@ -56,18 +79,18 @@ def environment(records: Iterable[Record]) -> dict[str, str]:
 
     A name for which records differ (two shapes in one run) gets all values, each once.
     """
-    found: dict[str, list[str]] = {
-        "python": [platform.python_version()],
-        "kernel": [platform.release()],
-        "machine": [platform.machine()],
-        **{f"python.{package}": [metadata.version(package)] for package in _PACKAGES},
-    }
+    found: dict[str, list[str]] = {}
     for record in records:
         shape = {name: value for name, value in record.cluster["shape"].items() if name in _OF_SHAPE}
         for name, value in {"seed": record.seed, **shape, **record.environment}.items():
             if str(value) not in found.setdefault(name, []):
                 found[name].append(str(value))
-    return {name: ", ".join(values) for name, values in found.items()}
+    return {name: ", ".join(values) for name, values in found.items()} | {
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        **{f"python.{package}": metadata.version(package) for package in _PACKAGES},
+    }
 
 
 def write_environment(results: Path, properties: Mapping[str, str]) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from harness.record import ClaimRecord, Record
+from reports.context import VIEWER
 from reports.records import record_in
 
 __all__ = ["pytest_configure"]
 
-_VIEWER = "npx --yes allure@3.18.0 open"
 _HEAD = ("", "scenario", "claim", "expected", "seen", "figure", "time")
 _COLOURS = {"✓": "green", "✗": "red", "!": "red", "?": "yellow", "-": "light"}
 _REASONS = {
@@ -176,7 +176,7 @@ def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
     shown = Path(os.path.relpath(latest if latest.exists() and latest.samefile(run) else run))
     terminal.write_line("")
     terminal.write_line(f"results: {os.path.relpath(results)}")
-    terminal.write_line(f"read it: {_VIEWER} --config {shown / 'allurerc.json'} {shown / results.name}")
+    terminal.write_line(f"read it: {VIEWER} --config {shown / 'allurerc.json'} {shown / results.name}")
 
 
 def _message(report: pytest.TestReport) -> str:

@@ -1,0 +1,72 @@
+"""Ending: what is written once all tests of a run have ended: figures, trend, and what is found in them."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.record import Record
+from reports import context, gate, metrics, store, trend
+
+__all__ = ["Finding", "add_outcome", "write"]
+
+_METRICS = "metrics.prom"
+_FIGURES = "figures.txt"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something of the run as a whole that its reader must not overlook."""
+
+    message: str
+    detail: str = ""
+
+
+def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
+    """Take note of how one phase of a test came out; the first that did not pass decides."""
+    if outcomes.get(report.nodeid, "passed") == "passed":
+        outcomes[report.nodeid] = report.outcome
+
+
+def write(results: Path, run: Path | None, records: Mapping[str, Record], outcomes: Mapping[str, str]) -> list[Finding]:
+    """Write the run's figures where Allure, Prometheus and later runs find them; return what they show.
+
+    Without a run's directory (its results went elsewhere on request) nothing is remembered or compared.
+    """
+    found = metrics.samples(records)
+    (results / "figures-perf.json").write_text(json.dumps(metrics.performance(found)), encoding="utf-8")
+    context.add_performance(results, metrics.titles(found))
+    if run is None:
+        return []
+    (run / _METRICS).write_text(metrics.open_metrics(found, records), encoding="utf-8")
+    known = trend.earlier(run.parent, run.name)
+    history: dict[str, list[float]] = {}
+    for each in known:
+        for key, value in each.figures.items():
+            history.setdefault(key, []).append(value)
+    judged = gate.judge(found, history)
+    (run / _FIGURES).write_text("".join(f"{each.words}\n" for each in judged), encoding="utf-8")
+    tests = {_key(nodeid, records[nodeid]): outcomes.get(nodeid, "") for nodeid in records}
+    flaky = trend.flaky(known, tests)
+    began = store.state(run)
+    started = began.started if began else time.time()
+    trend.remember(run.parent, trend.Run(run.name, started, {each.key: each.value for each in found}, tests))
+    return [
+        *(Finding(f"regression: {each.words}", _why(each)) for each in judged if each.outcome == "worse"),
+        *(Finding(f"flaky: {key}: {words}", "the same test on the same versions") for key, words in flaky.items()),
+    ]
+
+
+def _key(nodeid: str, record: Record) -> str:
+    shape = record.cluster.get("shape", {})
+    return f"{nodeid} | {shape.get('gatekeeper', '')} {shape.get('kubernetes', '')}"
+
+
+def _why(judged: gate.Judged) -> str:
+    return (
+        "If nothing had changed, the chance that any figure of this run is called worse would be 5 %; "
+        f"all figures of the run are in {_FIGURES}. Key: {judged.sample.key}"
+    )

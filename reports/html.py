@@ -1,0 +1,146 @@
+"""HTML: makes the report of a run with Allure 3, from which no request ever leaves the machine."""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from reports.context import CONFIGURATION
+
+__all__ = ["POLICY", "check", "generate", "quiet"]
+
+POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; "
+    "form-action 'none'; base-uri 'self' data: blob: file:"
+)
+"""What a browser may load for the report: what lies in it, and nothing from anywhere else."""
+
+_SECONDS = 900
+_MOST_SINGLE_BYTES = 48 * 1024 * 1024
+_MOST_HISTORY = 100
+_HISTORY = "history.jsonl"
+_HIDDEN = ("framework", "host", "language", "package", "parentSuite", "subSuite", "suite", "tag", "thread")
+_SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
+_FOREIGN = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//[^\"'\s>]*", re.IGNORECASE)
+_ANALYTICS = re.compile(r"googletagmanager|gtag\(", re.IGNORECASE)
+
+
+def generate(run: Path, allure: Sequence[str]) -> Path:
+    """Make `report/index.html` of the run's results, in place of an older one; return it.
+
+    It is one file that any browser opens, unless the attachments are so large that it must be served. The
+    trends are those of earlier runs; making a report twice does not count its run twice. Raises HarnessError.
+    """
+    results = check(run)
+    try:
+        with tempfile.TemporaryDirectory(dir=run, prefix=".report-") as made:
+            place = Path(made)
+            _call(allure, results, _configuration(run, place))
+            index = place / "report" / "index.html"
+            if not index.is_file():
+                raise HarnessError(f"Allure 3 made no {index.name} of {results}")
+            for page in index.parent.rglob("*.html"):
+                page.write_text(quiet(page.read_text(encoding="utf-8")), encoding="utf-8")
+            _remember(run, place / _HISTORY)
+            shutil.rmtree(run / "report", ignore_errors=True)
+            index.parent.rename(run / "report")
+    except OSError as error:
+        raise HarnessError(f"{run}: no report can be written: {error.strerror or error}; see `df {run}`") from error
+    return run / "report" / "index.html"
+
+
+def check(run: Path) -> Path:
+    """Return where the run's results lie. Raises HarnessError if there are none, before anything is installed."""
+    if not (run / "results").is_dir():
+        raise HarnessError(f"{run}: expected a run's directory with results in it, found none")
+    return run / "results"
+
+
+def quiet(page: str) -> str:
+    """Return a page of Allure without its analytics, and with the policy that forbids whatever else might ask.
+
+    Raises HarnessError if something in it would still be loaded from elsewhere.
+    """
+    page = _SCRIPT.sub(lambda found: "" if _is_analytics(found.group()) else found.group(), page)
+    page = page.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">', 1)
+    outside = _SCRIPT.sub(lambda found: found.group().partition(">")[0] + ">", page)
+    foreign = _FOREIGN.search(outside)
+    if foreign or "Content-Security-Policy" not in page:
+        what = foreign.group() if foreign else "no <head>"
+        raise HarnessError(f"expected a page that asks nobody, found {what[:200]}: this Allure is not the pinned one")
+    return page
+
+
+def _is_analytics(script: str) -> bool:
+    """Whether a script is the tag manager's or feeds it; the report's own bundle is a megabyte, and neither."""
+    return len(script) < 2_000 and bool(_ANALYTICS.search(script))  # noqa: PLR2004 - far below any bundle
+
+
+def _configuration(run: Path, place: Path) -> Path:
+    try:
+        known: dict[str, Any] = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}  # the run died before it wrote it
+    size = sum(each.stat().st_size for each in (run / "results").iterdir())
+    options = {"singleFile": size <= _MOST_SINGLE_BYTES, "reportLanguage": "en", "theme": "auto"}
+    lines = [line for line in _earlier(run) if _name(line) != run.name]
+    (place / _HISTORY).write_text("".join(lines[-_MOST_HISTORY:]), encoding="utf-8")
+    configuration = {
+        **known,
+        "name": run.name,
+        "hideLabels": list(_HIDDEN),
+        "output": str(place / "report"),
+        "historyPath": str(place / _HISTORY),
+        "plugins": {"awesome": {"options": options}},
+    }
+    path = place / CONFIGURATION
+    path.write_text(json.dumps(configuration), encoding="utf-8")
+    return path
+
+
+def _call(allure: Sequence[str], results: Path, configuration: Path) -> None:
+    command = [*allure, "generate", "--config", str(configuration), str(results)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=configuration.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HarnessError(f"Allure 3 cannot be run: {error}") from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise HarnessError(f"Allure 3 ended with {done.returncode}: {' / '.join(said[:3]) or 'nothing was said'}")
+
+
+def _earlier(run: Path) -> list[str]:
+    try:
+        return (run.parent / _HISTORY).read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError:
+        return []
+
+
+def _remember(run: Path, grown: Path) -> None:
+    """Add the run, as Allure told it, to the history of all runs, unless it is there."""
+    last = grown.read_text(encoding="utf-8").splitlines(keepends=True)[-1:] if grown.is_file() else []
+    lines = _earlier(run)
+    if last and _name(last[0]) == run.name and run.name not in map(_name, lines):
+        fresh = run / f".{_HISTORY}"
+        fresh.write_text("".join([*lines, *last][-_MOST_HISTORY:]), encoding="utf-8")
+        fresh.replace(run.parent / _HISTORY)
+
+
+def _name(line: str) -> str:
+    try:
+        return str(json.loads(line)["name"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,124 @@
+"""Metrics: the figures of a run's claims, for Allure's trends and for whoever has Prometheus."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.record import ClaimRecord, Record
+from harness.redaction import redact
+
+__all__ = ["Sample", "open_metrics", "performance", "samples", "titles"]
+
+_SHAPE = ("gatekeeper", "kubernetes")
+_UNITS = (("_seconds", "s"), ("_percent", "%"), ("_bytes", "B"))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One figure of one claim of one test, on one version of Gatekeeper and Kubernetes."""
+
+    test: str
+    on: str
+    claim: str
+    figure: str
+    value: float
+    start: float
+    stop: float
+
+    @property
+    def key(self) -> str:
+        """What it has in common with the same figure in other runs, and with nothing else."""
+        return f"{self.test} | {self.on} | {self.claim} | {self.figure}"
+
+    @property
+    def unit(self) -> str:
+        """Its unit, which its name ends with."""
+        return next((unit for ending, unit in _UNITS if self.figure.endswith(ending)), "")
+
+
+def samples(records: Mapping[str, Record]) -> list[Sample]:
+    """Return the figures of all claims that could be judged, by the ids of their tests."""
+    found = []
+    for nodeid, record in records.items():
+        shape = record.cluster.get("shape", {})
+        on = " ".join(str(shape[name]) for name in _SHAPE if name in shape)
+        start = min((phase.start for phase in record.phases), default=0.0)
+        stop = max((phase.stop or phase.start for phase in record.phases), default=start)
+        for claim in record.claims:
+            if claim.outcome != "inconclusive":
+                found += [
+                    Sample(nodeid, on, redact(claim.name), name, value, start, stop)
+                    for name, value in claim.figures.items()
+                ]
+    return found
+
+
+def performance(found: Iterable[Sample]) -> list[dict[str, Any]]:
+    """Return what Allure reads from a file `*-perf.json`."""
+    return [
+        {
+            "id": f"{number}",
+            "key": each.key,
+            "value": each.value,
+            "start": round(each.start * 1000),
+            "stop": round(each.stop * 1000),
+        }
+        for number, each in enumerate(found)
+    ]
+
+
+def titles(found: Iterable[Sample]) -> dict[str, dict[str, str]]:
+    """Return how Allure is to call each figure."""
+    return {
+        each.key: {"title": f"{_short(each.test)}: {each.claim}: {_words(each.figure)}", "unit": each.unit}
+        for each in found
+    }
+
+
+def open_metrics(found: Iterable[Sample], records: Mapping[str, Record]) -> str:
+    """Return the figures, and how the claims came out, as OpenMetrics text."""
+    lines = [
+        "# TYPE chaos_claim_as_expected gauge",
+        "# HELP chaos_claim_as_expected 1 if a claim came out as expected.",
+    ]
+    for nodeid, record in records.items():
+        lines += [_claim(nodeid, claim) for claim in record.claims]
+    families: dict[str, list[str]] = {}
+    for each in found:
+        labels = {"test": each.test, "on": each.on, "claim": each.claim}
+        families.setdefault(_name(each.figure), []).append(f"{_labels(labels)} {each.value!r}")
+    for name, series in families.items():
+        unit = [f"# UNIT {name} seconds"] if name.endswith("_seconds") else []
+        lines += [f"# TYPE {name} gauge", *unit, *(f"{name}{each}" for each in dict.fromkeys(series))]
+    return "\n".join([*dict.fromkeys(lines), "# EOF", ""])
+
+
+def _claim(nodeid: str, claim: ClaimRecord) -> str:
+    labels = {
+        "test": nodeid,
+        "claim": redact(claim.name),
+        "outcome": claim.outcome,
+        "expected": claim.expected,
+        "issue": claim.issue or "",
+    }
+    return f"chaos_claim_as_expected{_labels(labels)} {int(claim.outcome == claim.expected)}"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    escaped = {
+        name: value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n") for name, value in labels.items()
+    }
+    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"
+
+
+def _name(figure: str) -> str:
+    return f"chaos_{re.sub(r'[^a-zA-Z0-9_]', '_', figure)}"
+
+
+def _words(figure: str) -> str:
+    return figure.removesuffix("_seconds").replace("_", " ")
+
+
+def _short(nodeid: str) -> str:
+    return nodeid.rpartition("::")[2].removeprefix("test_")

@@ -1,0 +1,72 @@
+"""Trend: what earlier runs measured and how their tests came out, one line a run beside the runs."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+__all__ = ["Run", "earlier", "flaky", "remember"]
+
+_FILE = "trend.jsonl"
+_MOST_RUNS = 100
+_RECENT = 10
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its name, when it began (unix seconds), its figures and the outcomes of its tests, by their keys."""
+
+    name: str
+    started: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+    tests: Mapping[str, str] = field(default_factory=dict)
+
+
+def earlier(root: Path, than: str) -> list[Run]:
+    """Return the runs that are remembered below `root` without the run `than`, oldest first.
+
+    A line that is cut off, or that another version wrote, is left out: a trend may have holes.
+    """
+    try:
+        lines = (root / _FILE).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = {}
+    for line in lines[-_MOST_RUNS:]:
+        try:
+            run = Run(**json.loads(line))
+            figures, tests = dict(run.figures), dict(run.tests)
+        except (ValueError, TypeError):
+            continue
+        if run.name != than:
+            found[run.name] = Run(run.name, float(run.started), figures, tests)
+    return sorted(found.values(), key=lambda run: run.started)
+
+
+def remember(root: Path, run: Run) -> None:
+    """Add a run, in a single write; the oldest ones are forgotten when there are more than twice 100."""
+    path = root / _FILE
+    line = json.dumps(asdict(run), separators=(",", ":")).encode() + b"\n"
+    with path.open("ab", buffering=0) as file:
+        file.write(line)
+    lines = path.read_bytes().splitlines(keepends=True)
+    if len(lines) > 2 * _MOST_RUNS:
+        fresh = path.with_name(f".{_FILE}-{os.getpid()}")
+        fresh.write_bytes(b"".join(lines[-_MOST_RUNS:]))
+        fresh.replace(path)
+
+
+def flaky(runs: Iterable[Run], now: Mapping[str, str]) -> dict[str, str]:
+    """Return which tests, with nothing else changed, came out now one way and now another, and how often.
+
+    Only passed and failed count: a broken harness says nothing about a test.
+    """
+    recent = list(runs)[-_RECENT:]
+    found = {}
+    for key, outcome in now.items():
+        outcomes = [run.tests[key] for run in recent if run.tests.get(key) in ("passed", "failed")]
+        others = sum(each != outcome for each in outcomes)
+        if outcome in ("passed", "failed") and others:
+            found[key] = f"{outcome} now, came out otherwise in {others} of {len(outcomes)} earlier runs"
+    return found

@@ -1,0 +1,89 @@
+"""Ending: what a run leaves for later ones, and what it finds by them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.record import ClaimRecord, Record
+from reports import context, ending, store
+
+_NODE = "scenarios/test_a.py::test_b"
+
+
+def _run(root: Path, name: str, seconds: float, outcome: str = "passed") -> list[str]:
+    """End a run of one test with one figure; return what was found."""
+    run = root / name
+    (run / "results").mkdir(parents=True)
+    context.write_categories(run / "results")
+    store.begin(run)
+    claim = ClaimRecord("pods recover", "holds", "holds", None, "", [], {"serving_seconds": seconds})
+    shape = {"gatekeeper": "v3.23.1", "kubernetes": "v1.36.3"}
+    records = {_NODE: Record("x", {"shape": shape}, 7, "", "", claims=[claim])}
+    return [each.message for each in ending.write(run / "results", run, records, {_NODE: outcome})]
+
+
+def test_regression_is_found_against_earlier_runs(tmp_path: Path) -> None:
+    """After runs that agree, one that is far slower is told to be a regression; they themselves were not."""
+    quiet = [_run(tmp_path, f"run {number}", 12 + number % 3) for number in range(8)]
+    (found,) = _run(tmp_path, "slow", 62)
+
+    assert quiet == [[]] * 8
+    assert found.startswith(f"regression: {_NODE}: pods recover: serving seconds 62, worse")
+    assert "worse" in (tmp_path / "slow/figures.txt").read_text(encoding="utf-8")
+
+
+def test_flaky_test_is_a_finding(tmp_path: Path) -> None:
+    """A test that came out otherwise before, on the same versions, is named though it passes now."""
+    _run(tmp_path, "first", 12, "failed")
+
+    assert _run(tmp_path, "second", 12) == [
+        f"flaky: {_NODE} | v3.23.1 v1.36.3: passed now, came out otherwise in 1 of 1 earlier runs"
+    ]
+
+
+def test_figures_go_to_allure_and_prometheus(tmp_path: Path) -> None:
+    """Values for the trend and their titles lie where Allure reads them, text for Prometheus beside them."""
+    _run(tmp_path, "run", 12.5)
+    (value,) = json.loads((tmp_path / "run/results/figures-perf.json").read_text(encoding="utf-8"))
+    configuration = json.loads((tmp_path / "run/allurerc.json").read_text(encoding="utf-8"))
+
+    assert value["value"] == 12.5
+    assert configuration["performance"]["metrics"][value["key"]]["better"] == "lower"
+    assert configuration["categories"]
+    assert "} 12.5\n" in (tmp_path / "run/metrics.prom").read_text(encoding="utf-8")
+
+
+def test_results_elsewhere_are_not_remembered(tmp_path: Path) -> None:
+    """Without a run's directory nothing is compared and nothing kept."""
+    results = tmp_path / "results"
+    results.mkdir()
+    context.write_categories(results)
+
+    assert ending.write(results, None, {}, {}) == []
+    assert not (tmp_path / "trend.jsonl").exists()
+
+
+def test_first_outcome_that_is_no_pass_decides() -> None:
+    """A test whose tear-down passes after it failed has failed."""
+    outcomes: dict[str, str] = {}
+    for outcome in ("passed", "failed", "passed"):
+        report = pytest.TestReport("t", ("", None, ""), {}, outcome, None, "call")
+        ending.add_outcome(outcomes, report)
+
+    assert outcomes == {"t": "failed"}
+
+
+def test_run_says_when_it_began_and_ended(tmp_path: Path) -> None:
+    """A run's own words are there from its begin on, and complete at its end."""
+    store.begin(tmp_path)
+    begun = store.state(tmp_path)
+    store.end(tmp_path, 1)
+    ended = store.state(tmp_path)
+
+    assert begun is not None
+    assert (begun.pid, begun.ended, begun.status) == (os.getpid(), None, None)
+    assert ended is not None
+    assert (ended.started, ended.status) == (begun.started, 1)
+    assert store.state(tmp_path / "nowhere") is None

@@ -1,0 +1,131 @@
+"""HTML: what is taken out of Allure's pages, and what is said when they cannot be made."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from reports import __main__ as verbs
+from reports import context, html, node
+
+_PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
+<script>bundle</script>
+<script async src="https://www.googletagmanager.com/gtag/js?id=G-X"></script>
+<script> window.dataLayer = []; function gtag(){} gtag('config', 'G-X'); </script>
+</body></html>"""
+
+# Stands for Allure's command: notes the configuration, and makes a page and a line of history.
+_ALLURE = """
+import json, pathlib, sys
+configuration = json.loads(pathlib.Path(sys.argv[sys.argv.index("--config") + 1]).read_text())
+pathlib.Path("{seen}").write_text(json.dumps(configuration))
+pathlib.Path(configuration["output"]).mkdir()
+(pathlib.Path(configuration["output"]) / "index.html").write_text({page!r})
+with pathlib.Path(configuration["historyPath"]).open("a") as file:
+    file.write(json.dumps({{"name": configuration["name"]}}) + "\\n")
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Make a run with no result in it."""
+    results = tmp_path / "out" / "run-1" / "results"
+    results.mkdir(parents=True)
+    context.write_categories(results)
+    return results.parent
+
+
+def _allure(tmp_path: Path, page: str = _PAGE) -> list[str]:
+    script = tmp_path / "allure.py"
+    script.write_text(_ALLURE.format(seen=tmp_path / "seen", page=page), encoding="utf-8")
+    return [sys.executable, str(script)]
+
+
+def test_page_asks_nobody() -> None:
+    """The tag manager and what feeds it are gone, the rest is as it was, and a policy forbids all other requests."""
+    clean = html.quiet(_PAGE)
+
+    assert "google" not in clean
+    assert "gtag" not in clean
+    assert "<script>bundle</script>" in clean
+    assert clean.index("Content-Security-Policy") < clean.index("charset")
+    assert "http" not in html.POLICY
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '<script src="//elsewhere.example/x.js"></script>',
+        '<link rel="stylesheet" href="https://elsewhere.example/x.css">',
+        "<img src=http://elsewhere.example/x.png>",
+    ],
+)
+def test_page_that_would_ask_somebody_is_refused(planted: str) -> None:
+    """Whatever another version of Allure may load from elsewhere is an error, not a request."""
+    with pytest.raises(HarnessError, match="expected a page that asks nobody, found"):
+        html.quiet(_PAGE.replace("<body>", f"<body>{planted}"))
+
+
+def test_report_is_made_anew_and_its_run_counted_once(run: Path, tmp_path: Path) -> None:
+    """Made twice, the report is the newer one, and the history of all runs has the run once."""
+    for _ in range(2):
+        index = html.generate(run, _allure(tmp_path))
+    history = (run.parent / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    configuration = json.loads((tmp_path / "seen").read_text(encoding="utf-8"))
+
+    assert index == run / "report/index.html"
+    assert "google" not in index.read_text(encoding="utf-8")
+    assert [json.loads(line)["name"] for line in history] == ["run-1"]
+    assert configuration["categories"]
+    assert sorted(path.name for path in run.iterdir()) == ["allurerc.json", "report", "results"]
+
+
+def test_large_results_are_not_one_page(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attachments that no browser could hold in one page make a report of many files."""
+    monkeypatch.setattr(html, "_MOST_SINGLE_BYTES", 10)
+    html.generate(run, _allure(tmp_path))
+
+    options = json.loads((tmp_path / "seen").read_text(encoding="utf-8"))["plugins"]["awesome"]["options"]
+    assert options["singleFile"] is False
+
+
+def test_allure_that_fails_is_one_clear_error(run: Path) -> None:
+    """What Allure said is in the message, and no half of a report is left."""
+    with pytest.raises(HarnessError, match="Allure 3 ended with 3: no space left"):
+        html.generate(run, [sys.executable, "-c", "import sys; print('no space left', file=sys.stderr); sys.exit(3)"])
+
+    assert not (run / "report").exists()
+
+
+def test_without_node_one_line_tells_how_to_read_the_results(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Results stay; the verb ends with 1 and says what is missing and what to type instead."""
+
+    def missing(_say: object) -> list[str]:
+        raise HarnessError("Node.js cannot be installed: no route to host")
+
+    monkeypatch.setattr(node, "allure", missing)
+
+    assert verbs.main([str(run)]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "no HTML report: Node.js cannot be installed: no route to host"
+    assert second == f"results: {run / 'results'}; with Node.js 22: {context.VIEWER} {run / 'results'}"
+
+
+def test_run_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory without results has no report, and no way to read them."""
+    assert verbs.main([str(tmp_path)]) == 1
+    assert "expected a run's directory with results in it" in capsys.readouterr().err
+
+
+def test_verb_says_where_the_report_lies(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one line of a report that could be made is its place."""
+    monkeypatch.setattr(node, "allure", lambda _say: _allure(tmp_path))
+
+    assert verbs.main([str(run)]) == 0
+    assert capsys.readouterr().err == f"report: {run / 'report/index.html'}\n"

@@ -1,0 +1,91 @@
+"""Rescue: what a killed run still tells."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.history import History
+from reports import store
+from reports.rescue import rescue
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from harness.history import History
+from reports import store
+run = Path(sys.argv[1])
+store.begin(run)
+for name in ("done", "open"):
+    store.note(run, f"test_{name}")
+    place = run / "experiments" / "r" / name
+    place.mkdir(parents=True)
+    history = History(place / "history.jsonl")
+    history.append("invoke", "canary 0", "q")
+    history.append("fail", "canary 0", "q", {"said": "admitted, token: planted"})
+    if name == "done":
+        store.note(run, "test_done", str(place / "history.jsonl"))
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """Make the directory of a run that died while its second test ran."""
+    (tmp_path / "results").mkdir()
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], cwd=root, check=False)
+    assert done.returncode == -9
+    return tmp_path
+
+
+def _load(run: Path, pattern: str) -> list[Any]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in (run / "results").glob(pattern)]
+
+
+def test_killed_run_says_so_and_shows_what_was_open(killed: Path) -> None:
+    """The kill is an error of the run; the experiment that was open is a broken result with timeline and history."""
+    told = rescue(killed)
+    (wide,), (result,) = _load(killed, "*-globals.json"), _load(killed, "*-result.json")
+
+    assert told[0] == wide["errors"][0]["message"]
+    assert "was killed while it ran test_open" in told[0]
+    assert (result["name"], result["status"]) == ("open (killed)", "broken")
+    assert [each["name"] for each in result["attachments"]] == ["timeline", "history"]
+    picture = (killed / "results" / result["attachments"][0]["source"]).read_text(encoding="utf-8")
+    assert "0 good, 1 lost" in picture
+    assert not any(b"planted" in path.read_bytes() for path in (killed / "results").iterdir())
+
+
+def test_rescuing_again_adds_nothing(killed: Path) -> None:
+    """A report may be made twice."""
+    rescue(killed)
+    before = sorted(path.name for path in (killed / "results").iterdir())
+    rescue(killed)
+
+    assert sorted(path.name for path in (killed / "results").iterdir()) == before
+
+
+def test_broken_history_does_not_hinder_the_rest(killed: Path) -> None:
+    """An experiment whose history cannot be told is still named, with the reason."""
+    (killed / "experiments/r/open/history.jsonl").write_text("{}\n", encoding="utf-8")
+    rescue(killed)
+    (result,) = _load(killed, "*-result.json")
+
+    assert "cannot be told" in result["statusDetails"]["message"]
+
+
+def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:
+    """Only the dead are rescued."""
+    (tmp_path / "results").mkdir()
+    assert rescue(tmp_path) == []
+    store.begin(tmp_path)
+    (tmp_path / "experiments/r/x").mkdir(parents=True)
+    History(tmp_path / "experiments/r/x/history.jsonl").close()
+    assert rescue(tmp_path) == []
+    store.end(tmp_path, 0)
+    assert rescue(tmp_path) == []
+    assert list((tmp_path / "results").iterdir()) == []
