@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +23,19 @@ def chaos(session: nox.Session) -> None:
     """Run the scenarios on real clusters (arguments go to pytest: -- scenarios/test_registry.py -k Always --seed 7)."""
     _install(session, "chaos")
     chosen = any(Path(each.partition("::")[0]).resolve().is_relative_to(_SCENARIOS) for each in session.posargs)
-    _pytest(session, *([] if chosen else [_SCENARIOS.name]), *session.posargs)
+    before = _latest()
+    try:
+        _pytest(session, *([] if chosen else [_SCENARIOS.name]), *session.posargs)
+    finally:
+        if _latest() != before:  # whatever became of the run: its status is pytest's, and a report may fail
+            _patiently(session, "python", "-m", "reports", success_codes=range(256))
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Make the HTML report of the latest run, or of -- RUN, anew (--serve: show it at an address of this machine)."""
+    _install(session, "chaos")
+    _patiently(session, "python", "-m", "reports", *session.posargs)
 
 
 @nox.session
@@ -117,6 +130,7 @@ def lock(session: nox.Session) -> None:
     }.items():
         output = f"requirements/{name}.txt"
         session.run(*compile_, *options, *session.posargs, "pyproject.toml", "--output-file", output)
+    session.run(*compile_, *session.posargs, "reports/npm/node.in", "--output-file", "reports/npm/node.txt")
 
 
 def _install(session: nox.Session, lock: str) -> None:
@@ -132,10 +146,15 @@ def _pytest(session: nox.Session, *arguments: str) -> None:
     _patiently(session, "pytest", *arguments)
 
 
-def _patiently(session: nox.Session, *command: str) -> None:
+def _latest() -> Path:
+    """Return the directory of the latest run."""
+    return Path("reports/out/latest").resolve()
+
+
+def _patiently(session: nox.Session, *command: str, success_codes: Iterable[int] = (0,)) -> None:
     """Run a command that may own clusters: nox's own half second after Ctrl-C is too short to heal faults."""
     signal.signal(signal.SIGTERM, _pass_on)
-    session.run(*command, interrupt_timeout=None, terminate_timeout=120)
+    session.run(*command, interrupt_timeout=None, terminate_timeout=120, success_codes=success_codes)
 
 
 def _pass_on(number: int, _frame: FrameType | None) -> None:

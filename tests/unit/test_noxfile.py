@@ -25,6 +25,7 @@ _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULT
 _FAKE = """#!/bin/bash
 trap 'sleep 1; echo healed >> told; exit 2' INT TERM
 echo "$*" > told
+if [[ "$*" = *leaves* ]]; then mkdir -p reports/out/1; ln -s 1 reports/out/latest; exit 3; fi
 if [[ "$*" = *wait* ]]; then while :; do sleep 0.1; done; fi
 """
 
@@ -86,7 +87,7 @@ def test_every_session_says_what_it_is_for() -> None:
     listed = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
     sessions = dict(re.findall(r"^[*-] (\w+)(?: -> (.*))?$", listed.stdout, re.MULTILINE))
 
-    assert {"chaos", "tests", "images", "doctor", "gc"} <= set(sessions)
+    assert {"chaos", "report", "tests", "images", "doctor", "gc"} <= set(sessions)
     assert [name for name, line in sessions.items() if not line.endswith(".")] == []
 
 
@@ -147,6 +148,22 @@ def test_arguments_go_to_pytest(place: Path, arguments: list[str], told: str) ->
 
     assert nox.returncode == 0, output
     assert _told(place) == told
+
+
+@pytest.mark.parametrize(("arguments", "reports"), [(["leaves results"], 1), ([], 0)])
+def test_run_ends_with_its_report_and_pytests_status(place: Path, arguments: list[str], reports: int) -> None:
+    """A run that left results gets a report, one that left none does not; a report that fails changes no status."""
+    python = place / "bin" / "python"
+    python.write_text('#!/bin/bash\necho "$*" >> made\nexit 7\n', encoding="utf-8")
+    python.chmod(0o755)
+    with _nox(place, "-s", "chaos", "--", *arguments) as nox:
+        output, _ = nox.communicate(timeout=60)
+
+    assert nox.returncode == (1 if reports else 0), output
+    assert "pytest" in output
+    assert ("exit code 3" in output) == bool(reports)
+    made = (place / "made").read_text(encoding="utf-8").splitlines() if (place / "made").exists() else []
+    assert made == ["-m reports"] * reports
 
 
 def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
