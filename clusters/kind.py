@@ -15,6 +15,7 @@ import yaml
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import CommandFailed, HarnessError
+from clusters.images.catalogue import BALANCER
 from clusters.images.sources import tool
 from clusters.inventory import label_arguments, volume_argument
 from clusters.ports import LOOPBACK
@@ -49,7 +50,16 @@ leases, which are as ever.
 """
 
 _WRAPPER = """#!/bin/sh
-# docker, as kind runs it for this cluster: what it makes carries the owner's labels, its volumes too
+# docker, as kind runs it for this cluster: what it makes carries the owner's labels, its volumes too,
+# and its load balancer is of the image that was made ready
+left=$#
+while [ "$left" -gt 0 ]; do
+  word=$1
+  shift
+  left=$((left - 1))
+  [ "$word" != {published} ] || word={balancer}
+  set -- "$@" "$word"
+done
 if [ "$1" = run ]; then
   shift
   left=$#
@@ -110,13 +120,16 @@ def configuration(
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def docker_wrapper(docker: str, labels: Mapping[str, str]) -> str:
+def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALANCER) -> str:
     """Return a shell script that stands in for `docker` on kind's PATH.
 
-    kind cannot label what it creates. The script adds `labels` to `docker run`, and turns the anonymous
-    volume of a node's /var into one that carries them too; it passes all else on.
+    kind cannot label what it creates, and names the image of its load balancer itself. The script adds `labels`
+    to `docker run`, turns the anonymous volume of a node's /var into one that carries them too, and says
+    `balancer` where kind says its own image; it passes all else on.
     """
     return _WRAPPER.format(
+        published=shlex.quote(BALANCER),
+        balancer=shlex.quote(balancer),
         volume=shlex.quote(volume_argument("/var", labels)),
         labels=shlex.join(label_arguments(labels)),
         docker=shlex.quote(docker),
@@ -139,12 +152,12 @@ class Kind:
         """The file that kind writes the credentials to, mode 0600."""
         return self._directory / "kubeconfig"
 
-    def write_wrapper(self, labels: Mapping[str, str]) -> None:
+    def write_wrapper(self, labels: Mapping[str, str], balancer: str | None = None) -> None:
         """Put the docker wrapper where `create` finds it."""
         self._bin.mkdir(parents=True, exist_ok=True)
         wrapper = self._bin / "docker"
         docker = shutil.which(self._engine.cli) or self._engine.cli
-        wrapper.write_text(docker_wrapper(docker, labels), encoding="utf-8")
+        wrapper.write_text(docker_wrapper(docker, labels, balancer or BALANCER), encoding="utf-8")
         wrapper.chmod(0o700)
 
     def create(self, config: str, network: str, deadline: Deadline) -> None:

@@ -165,7 +165,7 @@ class Site:
                 self._registry.push(image, name, self._deadline)
 
     def _begin_nodes(self) -> None:
-        self.kind.write_wrapper(self._labels)
+        self.kind.write_wrapper(self._labels, self._images.balancer)
         self._nodes = Beside(self._create_nodes, "kind")
 
     def _create_nodes(self) -> None:

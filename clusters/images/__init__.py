@@ -23,6 +23,7 @@ class Images:
     gatekeeper: str | None
     gatekeeper_crds: str | None
     registry: str | None
+    balancer: str | None = None
     origin: dict[str, Origin] = field(default_factory=dict)
 
 
@@ -35,6 +36,8 @@ def entries(shape: Shape) -> dict[str, Entry]:
             needed["gatekeeper_crds"] = catalogue.gatekeeper_crds(shape.gatekeeper)
     if shape.registry:
         needed["registry"] = catalogue.registry()
+    if shape.control_planes > 1:
+        needed["balancer"] = catalogue.balancer()
     return needed
 
 
@@ -69,5 +72,6 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
         gatekeeper=roles.get("gatekeeper"),
         gatekeeper_crds=roles.get("gatekeeper_crds"),
         registry=roles.get("registry"),
+        balancer=roles.get("balancer"),
         origin=origin,
     )

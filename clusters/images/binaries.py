@@ -9,7 +9,7 @@ from clusters.images.golang import GO_SOURCES, Program, build, download
 from clusters.images.store import Artefact, digest, require_disk
 from clusters.progress import Progress
 
-__all__ = ["gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
+__all__ = ["balancer", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
 
 _SECONDS = 3600.0
 _COMMIT = "0" * 40
@@ -49,6 +49,16 @@ def tools() -> Artefact:
         _build(_TOOLS, module, folder, "build kind, helm, containerd, etcd, CoreDNS and the registry", progress)
 
     return Artefact("tools", digest(module, _TOOLS.packages, _TOOLS.arguments), make)
+
+
+def balancer() -> Artefact:
+    """Return the program, called `balancer`, that stands in for kind's load balancer of several API servers."""
+    module, program = GO_SOURCES / "balancer", Program(packages=(".",))
+
+    def make(folder: Path, progress: Progress) -> None:
+        _build(program, module, folder, "build the load balancer of the API servers", progress)
+
+    return Artefact("balancer", digest(module, program.arguments), make)
 
 
 def kubernetes(version: str) -> Artefact:

@@ -13,15 +13,29 @@ from clusters.images.rootfs import rootfs
 from clusters.images.store import Artefact, digest
 from clusters.progress import Progress
 
-__all__ = ["NAME", "Entry", "everything", "gatekeeper", "gatekeeper_crds", "node_image", "registry"]
+__all__ = [
+    "BALANCER",
+    "NAME",
+    "Entry",
+    "balancer",
+    "everything",
+    "gatekeeper",
+    "gatekeeper_crds",
+    "node_image",
+    "registry",
+]
 
 NAME = "chaos-harness"
 """Repository prefix of every image made here."""
+
+BALANCER = "docker.io/envoyproxy/envoy:v1.36.2"
+"""What kind v0.33.0 runs in front of the API servers when there are several."""
 
 _SECONDS = 600.0
 _GATEKEEPER_USER = "65532:65532"
 _BUSYBOX = rootfs("registry-rootfs", "extract", ["busybox-static"])
 _FORMAT = 2
+_BASH = '#!/bin/sh\nexec /bin/sh "$@"\n'
 
 
 @dataclass(frozen=True)
@@ -105,19 +119,34 @@ def registry() -> Entry:
     return Entry("registry", "docker.io/library/registry:3", name, build, (tools, _BUSYBOX))
 
 
+def balancer() -> Entry:
+    """Return the image in front of several API servers, with the shell in which kind starts it and configures it."""
+    program = binaries.balancer()
+    name = f"{NAME}/balancer:{digest(_FORMAT, program.key, _BUSYBOX.key)}"
+
+    def build(engine: Engine, progress: Progress) -> None:
+        files: dict[str, Path | str] = {"usr/bin/envoy": program.get(progress) / "balancer", "bin/bash": _BASH}
+        shell = {f"bin/{applet}": "/usr/bin/busybox" for applet in ("sh", "mkdir", "chmod", "mv", "cp", "sleep")}
+        base = _BUSYBOX.get(progress) / "rootfs.tar"
+        _load(engine, name, files, {}, links=shell, base=base)
+
+    return Entry("balancer", BALANCER, name, build, (program, _BUSYBOX))
+
+
 def everything() -> list[Entry]:
     """Return every image that any shape can need."""
     return [
         *(node_image(version) for version in versions.KUBERNETES),
         *(make(version) for version in versions.GATEKEEPER for make in (gatekeeper, gatekeeper_crds)),
         registry(),
+        balancer(),
     ]
 
 
 def _load(
     engine: Engine,
     name: str,
-    files: Mapping[str, Path],
+    files: Mapping[str, Path | str],
     config: Mapping[str, object],
     *,
     folders: dict[str, int] | None = None,
@@ -126,7 +155,7 @@ def _load(
 ) -> None:
     store.require_disk(1.0, f"the image {name}")
     with store.scratch("image") as folder:
-        layer = write_layer(folder / "layer.tar", files, links=links, folders=folders)
+        layer = write_layer(folder / "layer.tar", files, links=links, folders=folders, executables=["bin/bash"])
         layers = (*((Layer.of(base),) if base else ()), layer)
         write_archive(folder / "image.tar", [Image((name,), layers, config)])
         deadline = Deadline.after(_SECONDS, f"the engine to load {name}")

@@ -1,5 +1,6 @@
 """Tests of creation on a real engine: what it leaves when it succeeds, fails or is interrupted is nothing."""
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.create import create, delete
@@ -86,6 +89,24 @@ def test_two_clusters_come_up_at_once(build: Callable[..., Cluster]) -> None:
     assert names == [one.control_planes[0], two.control_planes[0]]
     delete(one)
     delete(two)
+
+
+def test_several_api_servers_stand_behind_one_address(build: Callable[..., Cluster], engine: Engine) -> None:
+    """With three control planes the cluster answers, also when the first API server is away, and all is deleted."""
+    cluster = build(Shape(control_planes=3, workers=0, gatekeeper=None, registry=False))
+    with cluster.client() as api:
+        assert len(request(api, "GET", "/api/v1/nodes")["items"]) == 3
+    engine.run(["pause", cluster.control_planes[0]], soon())
+    answered = 0
+    for _ in soon("ten answers in a row").attempts():
+        with cluster.client() as api, contextlib.suppress(HTTPError, ApiException):
+            answered = answered + 1 if request(api, "GET", "/version", timeout=(2.0, 2.0)) else 0
+        if answered == 10:
+            break
+    assert answered == 10
+    engine.run(["unpause", cluster.control_planes[0]], soon())
+    delete(cluster)
+    assert not inventory(engine, soon(), cluster=cluster.name)
 
 
 def test_nodes_that_do_not_boot_leave_their_logs_and_nothing_else(

@@ -17,8 +17,8 @@ import pytest
 from clusters.deadline import Deadline
 from clusters.engine import Engine, connect
 from clusters.errors import BadScenario
-from clusters.images import carry, catalogue
-from clusters.images.catalogue import Entry
+from clusters.images import binaries, carry, catalogue
+from clusters.images.catalogue import BALANCER, Entry
 from clusters.images.layers import Image, write_archive, write_layer
 from clusters.images.lock import digests
 from clusters.images.resolve import present, resolve
@@ -201,3 +201,9 @@ def test_a_ready_set_with_a_path_that_climbs_out_is_refused(engine: Engine, tmp_
         archive.addfile(info, io.BytesIO(b"x"))
     with pytest.raises(BadScenario, match="not a whole ready set"):
         carry.load(engine, path, _QUIET)
+
+
+def test_the_load_balancer_is_the_one_that_kind_names() -> None:
+    """What the docker wrapper replaces is what this version of kind asks for."""
+    source = binaries.kind_source() / "pkg" / "cluster" / "internal" / "loadbalancer" / "const.go"
+    assert f'const Image = "{BALANCER}"' in source.read_text(encoding="utf-8")

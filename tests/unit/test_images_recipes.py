@@ -44,6 +44,7 @@ def test_a_shape_needs_only_its_own_images() -> None:
     assert set(entries(Shape(install="chart"))) == {"node", "gatekeeper", "gatekeeper_crds", "registry"}
     assert set(entries(Shape())) == {"node", "gatekeeper", "registry"}
     assert set(entries(Shape(gatekeeper=None, registry=False))) == {"node"}
+    assert set(entries(Shape(control_planes=3, gatekeeper=None, registry=False))) == {"node", "balancer"}
 
 
 def test_names_change_with_versions_only() -> None:

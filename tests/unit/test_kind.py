@@ -11,6 +11,7 @@ import yaml
 
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
+from clusters.images.catalogue import BALANCER
 from clusters.kind import Kind, configuration, docker_wrapper, node_names
 from clusters.ownership import start_time
 from clusters.shape import Shape
@@ -125,6 +126,19 @@ def test_the_volume_of_a_node_gets_the_labels(arguments: Path) -> None:
     shape = '"volume-label=chaos-harness.shape={""workers"":2,""install"":""chart""}"'
     mount = f"type=volume,destination=/var,volume-label=chaos-harness.run=r,{shape}"
     assert words[5:] == ["--mount", mount, "--volume", "/lib/modules:/lib/modules:ro", "image"]
+
+
+def test_the_load_balancer_is_of_the_image_that_is_ready(arguments: Path) -> None:
+    """Wherever kind names its own image, to look for it or to run it, the one that was made ready is meant."""
+    wrapper = arguments.with_name("wrapper")
+    wrapper.write_text(docker_wrapper(str(arguments), {}, "balancer:1"))
+    wrapper.chmod(0o755)
+    for words in (
+        ["inspect", "--type=image", BALANCER],
+        ["run", "-e", "A=b c", BALANCER, "bash", "-c", f"echo {BALANCER}"],
+    ):
+        printed = subprocess.run([wrapper, *words], capture_output=True, check=True).stdout
+        assert json.loads(printed) == ["balancer:1" if word == BALANCER else word for word in words]
 
 
 @pytest.mark.parametrize("words", [["ps", "--filter", "label=a b"], ["exec", "c", "run", "--volume", "/var"], []])

@@ -1,0 +1,3 @@
+module chaos-harness.invalid/balancer
+
+go 1.24
