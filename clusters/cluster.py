@@ -96,10 +96,11 @@ class Cluster:
             directory=directory,
         )
 
-    def client(self) -> ApiClient:
+    def client(self, *, connections: int = 4) -> ApiClient:
         """Return a new client of the API server, to be closed by the caller (`with cluster.client() as api`).
 
-        It tries everything once: a retry behind the scenes would not be in the history.
+        It tries everything once: a retry behind the scenes would not be in the history. It keeps up to `connections`
+        open, for as many threads; more work, but each time with a handshake.
         """
         configuration = Configuration()
         load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
@@ -107,6 +108,7 @@ class Cluster:
         )
         configuration.retries = urllib3.Retry(total=False)
         configuration.proxy = None
+        configuration.connection_pool_maxsize = connections
         return ApiClient(configuration)
 
     def nodes(self, role: Role | None = None) -> list[str]:

@@ -11,11 +11,12 @@ from kubernetes.client.exceptions import ApiException
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 
-__all__ = ["apply", "delete", "find_path", "request"]
+__all__ = ["apply", "delete", "find_path", "message", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _MANAGER = "chaos-harness"
+_SHORT = 400
 
 
 def request(
@@ -45,6 +46,15 @@ def request(
     if not 200 <= response.status <= 299:  # noqa: PLR2004 - what 2xx means
         raise ApiException(http_resp=response)
     return json.loads(data) if data else None
+
+
+def message(error: ApiException) -> str:
+    """Return what the API server said of a failure: the message of its answer, or what there is instead, shortened."""
+    try:
+        said = json.loads(error.body or "")["message"]
+    except (ValueError, KeyError, TypeError):
+        said = error.body or error.reason
+    return str(said)[:_SHORT]
 
 
 def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
@@ -102,5 +112,7 @@ class _Paths:
         if version not in self._groups:
             listed = request(self._api, "GET", root)["resources"]
             self._groups[version] = {each["kind"]: each["name"] for each in listed if "/" not in each["name"]}
+        if kind not in self._groups[version]:
+            raise ApiException(status=404, reason=f"no kind {kind} in {version}")
         scope = f"/namespaces/{namespace}" if namespace else ""
         return f"{root}{scope}/{self._groups[version][kind]}"

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario, DeadlineExceeded
-from clusters.rest import apply, delete, find_path, request
+from clusters.rest import apply, delete, find_path, message, request
 
 _RESOURCES = {
     "/api/v1": [
@@ -135,3 +135,11 @@ def test_delete_of_what_is_gone(server: Server, api: ApiClient) -> None:
     server.status = 409
     with pytest.raises(ApiException):
         delete(api, "/api/v1/namespaces/n")
+
+
+@pytest.mark.parametrize(("body", "said"), [(json.dumps({"message": "no"}), "no"), ("gone", "gone"), (None, "Gone")])
+def test_message(body: str | None, said: str) -> None:
+    """What was said is the status's message, or, without one, the body or the reason."""
+    error = ApiException(status=410, reason="Gone")
+    error.body = body
+    assert message(error) == said
