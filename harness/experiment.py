@@ -3,7 +3,7 @@
 import random
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
@@ -17,20 +17,23 @@ from clusters.ownership import JOURNAL
 from clusters.progress import Progress
 from clusters.serving import wait_serving
 from harness import evidence, journal
-from harness.errors import Inconclusive, InvariantViolated
+from harness.enforcement import enforced
+from harness.errors import Inconclusive
 from harness.faults import Fault
 from harness.history import History, read
 from harness.journal import Journal
+from harness.phases import Phases
+from harness.policies import Policy
 from harness.probes import Probe
+from harness.probes.admission import CANARY, FORBIDDEN, admission_canary
+from harness.probes.fail_open import follow_fail_open
+from harness.probes.running import Probes
 from harness.probes.usual import usual_probes
-from harness.record import ClaimRecord, FaultRecord, Phase, Record
+from harness.record import ClaimRecord, FaultRecord, Record
 from harness.restart import PullPolicy, restart_gatekeeper
 from harness.verdict import Check, Claim, Expected, Verdict
 
-__all__ = ["EXPERIMENT", "FAULT", "Experiment"]
-
-EXPERIMENT = "experiment"
-"""The process, in a history, of the experiment's own marks."""
+__all__ = ["FAULT", "Experiment"]
 
 FAULT = "fault"
 """Processes "fault <n>" of a history: invoke `inject`, ok `observed`, invoke `heal`, ok `healed`."""
@@ -38,7 +41,6 @@ FAULT = "fault"
 _PROVE_SECONDS = 45.0
 _HEALED_SECONDS = 120.0
 _SERVING_SECONDS = 300.0
-_FIRST_SECONDS = 20.0
 
 
 class Experiment:
@@ -84,8 +86,8 @@ class Experiment:
         self.random = random.Random(f"{seed} {name}")  # noqa: S311 - chosen again from the same seed
         self.history = History(directory / "history.jsonl", cluster.run)
         self._probes_of = probes
-        self._probes: list[Probe] = []
-        self._progress = progress or Progress.quiet()
+        self._probes = Probes()
+        self._questions = [FORBIDDEN]
         self._open = ExitStack()
         self._faults = 0
         self._journal: Journal | None = None
@@ -97,6 +99,7 @@ class Experiment:
             journal=str(directory / JOURNAL),
             environment=evidence.environment(cluster),
         )
+        self._phase = Phases(self.record, self.history, progress or Progress.quiet())
 
     def __enter__(self) -> Self:
         """Go through steps 0 to 2. What was begun is ended again if one fails."""
@@ -108,7 +111,7 @@ class Experiment:
                 phase.detail = f"{', '.join(pods)} serve admission"
             with self._phase("probes") as phase:
                 self.probe(*self._probes_of(self.cluster, self.history))
-                phase.detail = ", ".join(probe.name for probe in self._probes)
+                phase.detail = ", ".join(self._probes.names)
         except BaseException:
             self._end()
             raise
@@ -145,16 +148,28 @@ class Experiment:
         return proof
 
     def probe(self, *probes: Probe) -> None:
-        """Start more probes, beside those of every experiment, and wait for the first sign of life of each.
+        """Start more probes, each in place of the one with its name if there is one; wait for the first sign of life.
 
         Raises ProbeBroken if there is none in time.
         """
-        for probe in probes:
-            probe.start()
-            self._probes.append(probe)
-        deadline = Deadline.after(_FIRST_SECONDS, "a first sign of life")
-        for probe in probes:
-            probe.first(deadline)
+        self._probes.start(*probes)
+
+    def apply(self, *policies: Policy, rate: float = 20.0) -> str:
+        """Put policies in force until the experiment ends; ask from now on, `rate` times a second, whether they hold.
+
+        Returns what proves that each replica enforces them. Raises BadScenario with what Gatekeeper said of a
+        policy that it cannot enforce, DeadlineExceeded, ProbeBroken.
+        """
+        if self._journal is None:
+            raise Inconclusive("apply: the experiment is not open; use `with Experiment(…) as experiment:`")
+        with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
+            block = enforced(self.cluster, self._journal, self.history, policies)
+            phase.detail = self._open.enter_context(block)
+            self._open.callback(self._probes.remove, CANARY)
+            self._questions += [question for policy in policies for question in policy.questions]
+            canary = admission_canary(self.cluster, self.history, rate=rate, questions=self._questions)
+            self.probe(canary, follow_fail_open(self.cluster, self.history))
+            return phase.detail
 
     def hold(self, seconds: float, wake: Event | None = None) -> None:
         """Let things be as they are for `seconds`, or until `wake` is set; raise ProbeBroken as soon as a probe is."""
@@ -162,7 +177,7 @@ class Experiment:
         with self._phase(f"hold for {seconds:g} s"):
             deadline = Deadline.after(seconds, "the time to pass")
             while not (deadline.expired or wake.wait(min(1.0, deadline.remaining))):
-                self._healthy()
+                self._probes.healthy()
 
     def recovered(self, seconds: float = _SERVING_SECONDS) -> bool:
         """Wait until Gatekeeper serves again with all its replicas; return whether it did within `seconds`.
@@ -176,9 +191,7 @@ class Experiment:
                 phase.detail, phase.status = str(error), "failed"
                 return False
             phase.detail = f"{', '.join(pods)} serve admission again"
-            deadline = Deadline.after(_FIRST_SECONDS, "a round of asking")
-            for probe in self._probes:
-                probe.settle(deadline)
+            self._probes.settle()
             return True
 
     def restart_gatekeeper(self, pull_policy: PullPolicy | None = None) -> list[str]:
@@ -206,7 +219,7 @@ class Experiment:
         The verdict is told in `record`, by default this experiment's. Raises InvariantViolated,
         Inconclusive, ProbeBroken.
         """
-        self._healthy()
+        self._probes.healthy()
         claim = Claim(check, expected, issue) if expected else Claim.on(check, self.cluster.shape.gatekeeper)
         verdict = claim.check(read(self.history.path))
         (record or self.record).claims.append(
@@ -260,17 +273,12 @@ class Experiment:
         self._journal = Journal(path)
         return undone
 
-    def _healthy(self) -> None:
-        for probe in self._probes:
-            probe.healthy()
-
     def _end(self) -> None:
         """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
         with ExitStack() as last:
             last.callback(self.history.close)
             last.callback(self._write_evidence)
-            for probe in self._probes:
-                last.callback(probe.stop)
+            last.callback(self._probes.stop)
             last.callback(self._open.close)
 
     def _write_evidence(self) -> None:
@@ -279,20 +287,3 @@ class Experiment:
             self._journal = None
             shutil.copyfile(self.cluster.directory / JOURNAL, self.record.journal)
         self.record.attachments = evidence.write(read(self.history.path), self.directory)
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[Phase]:
-        phase = Phase(name, time.time())
-        self.record.phases.append(phase)
-        self.history.append("mark", EXPERIMENT, "begin", name)
-        with self._progress.step(name):
-            try:
-                yield phase
-                phase.status = "passed" if phase.status == "running" else phase.status
-            except BaseException as error:
-                phase.status = "failed" if isinstance(error, InvariantViolated) else "broken"
-                phase.detail = str(error) or repr(error)
-                raise
-            finally:
-                phase.stop = time.time()
-                self.history.append("mark", EXPERIMENT, "end", name)

@@ -1,14 +1,11 @@
-"""Admission: probes that keep asking whether Gatekeeper serves, through the API server and each replica by itself."""
+"""Admission: the canary, a probe that keeps asking the API server whether policies hold, at a fixed rate."""
 
-import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from typing import Any
+from itertools import count, cycle
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
@@ -16,141 +13,112 @@ from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.rest import request
-from clusters.serving import FORBIDDEN_NAMESPACE, NAMESPACE, REVIEW, WEBHOOK
+from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
 from harness.errors import ProbeBroken
 from harness.history import History
+from harness.policies import Question
 from harness.probes import Probe
+from harness.probes.answers import TIMEOUT, Answer, ask
 
-__all__ = ["CANARY", "REPLICA", "admission_canary", "ask_replicas"]
+__all__ = ["CANARY", "FORBIDDEN", "admission_canary"]
 
 CANARY = "canary"
-"""Processes "canary <n>" of a history ask the API server; `ok` means that Gatekeeper denied what it must."""
+"""Processes "canary <n>" of a history ask the API server; `ok` means that a policy did what it must."""
 
-REPLICA = "replica"
-"""Processes "replica <pod>" of a history ask one webhook pod, which the value names by `pod` and `uid`."""
+FORBIDDEN = Question(
+    "create forbidden namespace",
+    "check ignore label",
+    "denied by webhook",
+    "/api/v1/namespaces",
+    FORBIDDEN_NAMESPACE,
+    names=WEBHOOK,
+)
+"""What can be asked of every Gatekeeper, whatever policies there are."""
 
-_TIMEOUT = (2.0, 5.0)
-_AT_ONCE = 32
-_REPLICA_PORT = 8443
-_REPLICA_TIMEOUT = (2.0, 3.0)
-_MOST_REPLICAS = 8
-_FORBIDDEN = 403
-_SHORT = 160
+_DELETE_TIMEOUT = (2.0, 3.0)
+_FEW = 16
+_DELETED_AT_ONCE = 2
+_NOT_FOUND = 404
 
 
-def admission_canary(cluster: Cluster, history: History, *, rate: float = 5.0) -> Probe:
-    """Return a probe that asks the API server `rate` times a second to create a forbidden namespace (dry run).
+def admission_canary(
+    cluster: Cluster, history: History, *, rate: float = 5.0, questions: Sequence[Question] = (FORBIDDEN,)
+) -> Probe:
+    """Return a probe that asks the API server `rate` questions a second, in turn, each with a number of its own.
 
-    The loop is open: a slow answer does not delay the next question. An entry is `ok` if the webhook
-    check-ignore-label denied it, `fail` if something else was said (its value tells: admitted, or the
-    webhook could not be called), `info` if there was no answer.
+    The loop is open: a slow answer does not delay the next question. An entry of the history is `invoke`
+    (its value has `seq`, `policy`, `dry_run`, `round`, and `late`: by how many seconds it was asked too late),
+    then `ok` if the policy did what it must, `fail` if something else was said, `info` if nothing can be
+    said; these repeat `seq` and `policy` and have `outcome` and `said`. What was really created is deleted
+    as soon as the answer is there, or, if that fails, later, one more object a question.
     """
-    return Probe(CANARY, partial(_canary, cluster, history, 1 / rate))
+    return Probe(CANARY, lambda probe: _Canary(cluster, history, rate, questions).run(probe))
 
 
-def ask_replicas(cluster: Cluster, history: History, *, every: float = 1.0) -> Probe:
-    """Return a probe that sends an AdmissionReview to each webhook pod by itself, every `every` seconds.
-
-    It goes through the API server's proxy to the pod's port, past Service and endpoints, so that one
-    replica's recovery can be told from that of the others. Outcomes are as for the canary.
-    """
-    return Probe("replicas", partial(_replicas, cluster, history, every), late_after=15.0)
-
-
-class _Clients:
-    """API clients, one a thread, closed together; each has a number for its thread's entries."""
-
-    def __init__(self, cluster: Cluster) -> None:
+class _Canary:
+    def __init__(self, cluster: Cluster, history: History, rate: float, questions: Sequence[Question]) -> None:
         self._cluster = cluster
+        self._history = history
+        self._interval = 1 / rate
+        self._questions = questions
+        self._most = _FEW + int(rate * (sum(TIMEOUT) + sum(_DELETE_TIMEOUT)))
         self._local = threading.local()
-        self._lock = threading.Lock()
-        self._made = 0
-        self._open = ExitStack()
+        self._threads = count()
+        self._left: deque[str] = deque()
 
-    def mine(self) -> tuple[ApiClient, int]:
-        if not hasattr(self._local, "client"):
-            with self._lock:
-                client = self._open.enter_context(self._cluster.client())
-                self._local.client, self._made = (client, self._made), self._made + 1
-        found: tuple[ApiClient, int] = self._local.client
-        return found
+    def run(self, probe: Probe) -> None:
+        """Ask until the probe is stopped; a thread waits for each answer, so that nobody waits for an earlier one."""
+        waiting: deque[Future[None]] = deque()
+        asked = enumerate(cycle(self._questions))
+        with self._cluster.client(connections=self._most) as api, ThreadPoolExecutor(self._most, "canary") as pool:
+            for due in probe.every(self._interval):
+                seq, question = next(asked)
+                waiting.append(pool.submit(self._ask, api, seq, question, due))
+                while waiting and waiting[0].done():
+                    waiting.popleft().result()
+                if len(waiting) > self._most:
+                    raise ProbeBroken(f"{len(waiting)} questions without an answer: it cannot keep its rate")
+            for each in waiting:
+                each.result()
 
-    def close(self) -> None:
-        self._open.close()
+    def _ask(self, api: ApiClient, seq: int, question: Question, due: float) -> None:
+        if not hasattr(self._local, "number"):
+            self._local.number = next(self._threads)
+        process = f"{CANARY} {self._local.number}"
+        told = {
+            "seq": seq,
+            "policy": question.policy,
+            "dry_run": question.dry_run,
+            "round": seq // len(self._questions),
+        }
+        late = round(time.monotonic() - due, 3)
+        self._history.append("invoke", process, question.f, {**told, "late": late})
+        answer = ask(api, question, f"{CANARY}-{seq}")
+        said = {"outcome": answer.outcome, "said": answer.said}
+        self._history.append(answer.kind, process, question.f, {**told, **said})
+        self._clean(api, question, answer, f"{question.path}/{CANARY}-{seq}")
 
-
-@contextmanager
-def _asking(cluster: Cluster, threads: int) -> Iterator[tuple[ThreadPoolExecutor, _Clients]]:
-    clients = _Clients(cluster)
-    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="admission")
-    try:
-        yield pool, clients
-    finally:
-        pool.shutdown(cancel_futures=True)
-        clients.close()
-
-
-def _canary(cluster: Cluster, history: History, interval: float, probe: Probe) -> None:
-    waiting: deque[Future[None]] = deque()
-    with _asking(cluster, _AT_ONCE) as (pool, clients):
-        for due in probe.every(interval):
-            waiting.append(pool.submit(_create, clients, history, due))
-            while waiting and waiting[0].done():
-                waiting.popleft().result()
-            if len(waiting) > _AT_ONCE:
-                raise ProbeBroken(f"{len(waiting)} questions without an answer: it cannot keep its rate")
-
-
-def _create(clients: _Clients, history: History, due: float) -> None:
-    api, number = clients.mine()
-    process, f = f"{CANARY} {number}", "create forbidden namespace"
-    history.append("invoke", process, f, {"late": round(time.monotonic() - due, 3)})
-    try:
-        request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE, timeout=_TIMEOUT)
-    except ApiException as error:
-        denied = error.status == _FORBIDDEN and WEBHOOK in str(error.body)
-        history.append("ok" if denied else "fail", process, f, {"status": error.status, "said": _message(error)})
-    except (HTTPError, ValueError) as error:
-        history.append("info", process, f, {"said": repr(error)[:_SHORT]})
-    else:
-        history.append("fail", process, f, {"status": 201, "said": "admitted"})
-
-
-def _replicas(cluster: Cluster, history: History, interval: float, probe: Probe) -> None:
-    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
-    with _asking(cluster, _MOST_REPLICAS) as (pool, clients), cluster.client() as api:
-        for _ in probe.every(interval):
+    def _clean(self, api: ApiClient, question: Question, answer: Answer, path: str) -> None:
+        """Delete what was created, and one more that is left from before; without an answer, wait for a better time."""
+        if not question.dry_run and (answer.uid or answer.kind == "info"):
+            self._left.append(path)
+        if answer.kind == "info":
+            return
+        for _ in range(_DELETED_AT_ONCE):
             try:
-                found = request(
-                    api,
-                    "GET",
-                    pods,
-                    query={"labelSelector": "gatekeeper.sh/operation=webhook"},
-                    timeout=_REPLICA_TIMEOUT,
-                )["items"]
-            except (ApiException, HTTPError, ValueError) as error:
-                history.append("info", "replicas", "list", {"said": repr(error)[:_SHORT]})
-                continue
-            list(pool.map(partial(_review, clients, history), found))
+                oldest = self._left.pop()
+            except IndexError:
+                return
+            if not _deleted(api, oldest):
+                self._left.appendleft(oldest)
+                return
 
 
-def _review(clients: _Clients, history: History, pod: dict[str, Any]) -> None:
-    name, value = pod["metadata"]["name"], {"pod": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
-    process, f = f"{REPLICA} {name}", "review"
-    api, _ = clients.mine()
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{name}:{_REPLICA_PORT}/proxy/v1/admitlabel"
-    history.append("invoke", process, f, value)
+def _deleted(api: ApiClient, path: str) -> bool:
     try:
-        denied = request(api, "POST", path, body=REVIEW, timeout=_REPLICA_TIMEOUT)["response"]["allowed"] is False
-        history.append("ok" if denied else "fail", process, f, {**value, "said": "denied" if denied else "allowed"})
+        request(api, "DELETE", path, body={"gracePeriodSeconds": 0}, timeout=_DELETE_TIMEOUT)
     except ApiException as error:
-        history.append("fail", process, f, {**value, "status": error.status, "said": _message(error)})
-    except (HTTPError, ValueError, KeyError, TypeError) as error:
-        history.append("info", process, f, {**value, "said": repr(error)[:_SHORT]})
-
-
-def _message(error: ApiException) -> str:
-    try:
-        return str(json.loads(error.body or "")["message"])[:_SHORT]
-    except (ValueError, KeyError, TypeError):
-        return str(error.body)[:_SHORT]
+        return bool(error.status == _NOT_FOUND)
+    except (HTTPError, ValueError):
+        return False
+    return True

@@ -10,6 +10,7 @@ from clusters.deadline import Deadline
 from clusters.serving import NAMESPACE
 from clusters.watching import Change, Watch
 from harness.history import History
+from harness.policies import CANARIES
 from harness.probes import Probe
 
 __all__ = [
@@ -46,7 +47,8 @@ class Watched:
 
 
 def _in_chaos(found: Object) -> Object | None:
-    return found if found["metadata"]["namespace"].startswith("chaos-") else None
+    namespace = found["metadata"]["namespace"]
+    return found if namespace.startswith("chaos-") and namespace != CANARIES else None
 
 
 def _without_images(node: Object) -> Object:
@@ -98,7 +100,7 @@ CONTROL_PLANE = (
 """Who leads and which node lives, without what leases do not need to be judged; and the pods of kube-system."""
 
 WORKLOAD = (Watched("workload", "/api/v1/pods", _in_chaos),)
-"""Pods of an experiment, in all namespaces whose names begin with "chaos-"."""
+"""Pods of an experiment, in all namespaces chaos-* but the canary's, whose answers stand in the history already."""
 
 CONSTRAINTS = "watch constraints "
 """Processes "watch constraints <plural>" of a history are the constraints of one template."""

@@ -3,8 +3,9 @@
 from clusters.cluster import Cluster
 from harness.history import History
 from harness.probes import Probe
-from harness.probes.admission import admission_canary, ask_replicas
+from harness.probes.admission import admission_canary
 from harness.probes.objects import watch_objects
+from harness.probes.replicas import ask_replicas
 from harness.probes.requests import follow_registry
 
 __all__ = ["usual_probes"]

@@ -19,7 +19,7 @@ from clusters.process import Completed
 from clusters.registry import Registry
 from clusters.shape import Shape
 
-__all__ = ["IMAGE", "Api", "World"]
+__all__ = ["IMAGE", "Api", "World", "WorldEngine", "kubeconfig"]
 
 IMAGE = "docker.io/openpolicyagent/gatekeeper:v3.23.1"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
@@ -61,12 +61,12 @@ class World:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         host = f"http://127.0.0.1:{server.server_address[1]}"
-        kubeconfig = directory / "kubeconfig"
-        kubeconfig.write_text(json.dumps(_kubeconfig(host)), encoding="utf-8")
+        credentials = directory / "kubeconfig"
+        credentials.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
         engine = WorldEngine(world=self)
         registry = Registry.at(engine, f"{self.name}-registry", port=1, address=_ADDRESS)
         try:
-            yield Cluster(self.name, self.shape, engine, kubeconfig, self.name, registry, "run", directory)
+            yield Cluster(self.name, self.shape, engine, credentials, self.name, registry, "run", directory)
         finally:
             server.shutdown()
             thread.join()
@@ -287,7 +287,7 @@ class Api(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def _kubeconfig(host: str) -> dict[str, Any]:
+def kubeconfig(host: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -9,7 +9,7 @@ from harness.checks import reading
 from harness.checks.reading import Reading
 from harness.checks.recovery import recoveries, recovers_after, recovers_within
 from harness.faults import targets
-from harness.probes import admission, objects, requests
+from harness.probes import admission, objects, replicas, requests
 from tests.fakes.histories import Told
 
 KILLED = recovers_within(60, "killed")
@@ -245,7 +245,7 @@ def test_names_of_processes() -> None:
     assert f"{experiment.FAULT} " == reading._FAULT
     assert reading._HARM == targets.HARM
     assert f"{admission.CANARY} " == reading._CANARY
-    assert f"{admission.REPLICA} " == reading._REPLICA
+    assert f"{replicas.REPLICA} " == reading._REPLICA
     assert reading._REGISTRY == requests.REGISTRY
     assert {"watch pods", "watch events", "watch endpointslices"} <= {f"watch {each.name}" for each in objects.USUAL}
 

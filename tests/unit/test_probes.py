@@ -13,7 +13,8 @@ from clusters.errors import CommandFailed
 from harness.errors import ProbeBroken
 from harness.history import Entry, History, read
 from harness.probes import Probe
-from harness.probes.admission import admission_canary, ask_replicas
+from harness.probes.admission import admission_canary
+from harness.probes.replicas import ask_replicas
 from harness.probes.requests import follow_registry
 from tests.fakes.world import World
 
@@ -195,7 +196,8 @@ def test_canary(cluster: Cluster, world: World, history: History) -> None:
     world.denies = False
     soon(lambda: entries(history, "canary", "fail"))
     probe.stop()
-    assert entries(history, "canary", "fail")[0].value == {"status": 500, "said": "failed calling webhook"}
+    value = entries(history, "canary", "fail")[0].value
+    assert (value["policy"], value["said"]) == ("check ignore label", "500 failed calling webhook")
 
 
 def test_canary_without_an_answer(tmp_path: Path, world: World, history: History) -> None:

@@ -1,0 +1,137 @@
+"""Enforcement: puts policies into a cluster and waits until each replica of Gatekeeper really enforces them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import DeadlineExceeded
+from clusters.rest import request
+from clusters.serving import NAMESPACE
+from clusters.watching import until
+from harness.errors import BadScenario
+from harness.faults.objects import put
+from harness.faults.remedies import Remedies
+from harness.history import History
+from harness.journal import Journal
+from harness.policies import GROUND, Policy, Question
+from harness.probes.answers import ask
+
+__all__ = ["POLICIES", "enforced"]
+
+POLICIES = "policies"
+"""The process, in a history, of what was put in force: invoke `apply`, ok `in force`, invoke `remove`, ok `removed`."""
+
+_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+_SECONDS = 90.0
+_ERROR_SECONDS = 10.0
+
+State = Mapping[str, Mapping[str, Any]]
+
+
+@contextmanager
+def enforced(cluster: Cluster, journal: Journal, history: History, policies: Sequence[Policy]) -> Iterator[str]:
+    """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
+
+    Every webhook pod must tell that it enforces the newest generation of each object, and every question must
+    be answered as its policy demands. Raises BadScenario with what Gatekeeper said of a policy that
+    it does not take, or takes and cannot enforce; DeadlineExceeded.
+    """
+    remedies = Remedies()
+    names = [policy.name for policy in policies]
+    history.append("invoke", POLICIES, "apply", {"policies": names})
+    try:
+        proof = _put_in_force(cluster, journal, remedies, policies)
+        history.append("ok", POLICIES, "in force", {"policies": names, "proof": proof})
+        yield proof
+    finally:
+        history.append("invoke", POLICIES, "remove", {"policies": names})
+        remedies.keep(cluster.engine, journal)
+        history.append("ok", POLICIES, "removed", {"policies": names})
+
+
+def _put_in_force(cluster: Cluster, journal: Journal, remedies: Remedies, policies: Sequence[Policy]) -> str:
+    deadline = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
+    for item in GROUND:
+        put(cluster, journal, remedies, item, deadline)
+    told = []
+    with cluster.client() as api:
+        selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
+        found = request(api, "GET", _PODS, query=selector)["items"]
+        replicas = {each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]}
+        for item in (item for policy in policies for item in policy.objects):
+            put(cluster, journal, remedies, item, deadline)
+            told.append(_wait_for_replicas(api, item, replicas, deadline))
+        generated = [each for policy in policies for each in policy.generated]
+        told += [until(api, _BINDINGS, partial(_bound, each), deadline) for each in generated]
+        _wait_for_answers(api, [each for policy in policies for each in policy.questions], deadline)
+    return "; ".join(told)
+
+
+def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], deadline: Deadline) -> str:
+    """Wait until each replica tells that it enforces an object; errors that stay are the scenario's."""
+    kind, name = item["kind"], item["metadata"]["name"]
+    plural = {"Assign": "assign", "ConstraintTemplate": "constrainttemplates"}.get(kind, kind.lower())
+    path, last = f"/apis/{item['apiVersion']}/{plural}", "no status"
+    errors: list[str] = []
+
+    def settled(state: State) -> bool:
+        nonlocal last
+        found = state.get(name, {})
+        errors[:] = _errors(found)
+        missing = sorted(replicas - _enforcing(found))
+        last = f"{kind} {name} is not enforced by {', '.join(missing)}" if missing else ""
+        return bool(errors) or not missing
+
+    until(api, path, settled, deadline)
+    if errors:
+        try:
+            part = deadline.within(_ERROR_SECONDS, f"{kind} {name} to be enforced")
+            until(api, path, lambda state: settled(state) and not errors, part)
+        except DeadlineExceeded as error:
+            raise BadScenario(
+                f"{kind} {name}: expected it to be enforced, Gatekeeper says: {'; '.join(errors) or last}"
+            ) from error
+    return f"{kind} {name} is enforced by {len(replicas)} replicas"
+
+
+def _entries(found: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Return what pods tell of the object as it is now."""
+    generation = found.get("metadata", {}).get("generation")
+    told = found.get("status", {}).get("byPod") or ()
+    return [each for each in told if each.get("observedGeneration") == generation]
+
+
+def _errors(found: Mapping[str, Any]) -> list[str]:
+    told = [error.get("message", str(error)) for each in _entries(found) for error in each.get("errors") or ()]
+    return list(dict.fromkeys(told))
+
+
+def _enforcing(found: Mapping[str, Any]) -> set[str]:
+    """Return the pods that enforce the object; a template is not said to be, so there it is enough to be seen."""
+    return {each["id"] for each in _entries(found) if each.get("enforced", True) and not each.get("errors")}
+
+
+def _bound(constraint: str, state: State) -> str:
+    for binding in state:
+        if binding.startswith("gatekeeper-") and binding.endswith(constraint):
+            return f"binding {binding} was generated"
+    return ""
+
+
+def _wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline) -> None:
+    """Ask each question, as dry runs, until all answers of one round are right."""
+    wrong = ""
+    for number in deadline.attempts():
+        wrong = ""
+        for question in questions:
+            answer = ask(api, question, f"trial-{number}", dry_run=True)
+            if answer.kind != "ok":
+                wrong = f"{question.policy}: {question.f}: {answer.outcome}, {answer.said}"
+                break
+        if not wrong:
+            return
+    raise deadline.error(wrong)

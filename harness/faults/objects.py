@@ -1,0 +1,67 @@
+"""Objects: what an experiment puts into a cluster for a while, each with the undo that takes it away again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.rest import apply, message
+from harness.errors import BadScenario, CommandFailed
+from harness.faults.remedies import Remedies, in_container
+from harness.journal import Journal, undo
+
+__all__ = ["delete", "put"]
+
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+_PATIENCE = "45s"
+_REFUSED_SECONDS = 10.0
+
+
+@undo("objects.delete")
+def delete(engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "") -> None:
+    """Delete an object and wait until it is gone; one that is not there, or of a kind that is not there, is gone."""
+    where = ("--namespace", namespace) if namespace else ()
+    words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE}")
+    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    if done is not None and done.returncode and "have a resource type" not in done.stderr:
+        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+
+
+def put(cluster: Cluster, journal: Journal, remedies: Remedies, item: Mapping[str, Any], deadline: Deadline) -> None:
+    """Apply one object, after the promise to take it away again.
+
+    Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
+    BadScenario with what was said if it is refused all that time, DeadlineExceeded.
+    """
+    metadata = item["metadata"]
+    version, kind, name = item["apiVersion"], item["kind"], metadata["name"]
+    group, _, number = version.rpartition("/")
+    place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
+    remedies.promise(
+        journal,
+        "objects.delete",
+        delete,
+        control_plane=cluster.control_planes[0],
+        resource=f"{kind}.{number}.{group}" if group else kind,
+        name=name,
+        **place,
+    )
+    refused = unheard = ""
+    part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")
+    with cluster.client() as api:
+        for _ in part.attempts():
+            try:
+                apply(api, [item], deadline)
+            except ApiException as error:
+                refused = message(error)
+            except HTTPError as error:
+                unheard = str(error)
+            else:
+                return
+    if not refused:
+        raise part.error(unheard)
+    raise BadScenario(f"{kind} {name}: expected it to be accepted, refused for {part.seconds:.0f} s: {refused}")

@@ -1,0 +1,42 @@
+"""Phases: the steps of an experiment, as the record, the history and the terminal tell them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clusters.progress import Progress
+from harness.errors import InvariantViolated
+from harness.history import History
+from harness.record import Phase, Record
+
+__all__ = ["EXPERIMENT", "Phases"]
+
+EXPERIMENT = "experiment"
+"""The process, in a history, of the experiment's own marks."""
+
+
+class Phases:
+    """Tells each step that is gone through, from its begin to its end, however it ends."""
+
+    def __init__(self, record: Record, history: History, progress: Progress) -> None:
+        self._record = record
+        self._history = history
+        self._progress = progress
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[Phase]:
+        """Go through the step `name` in a block; the block may say in `detail` what came of it."""
+        phase = Phase(name, time.time())
+        self._record.phases.append(phase)
+        self._history.append("mark", EXPERIMENT, "begin", name)
+        with self._progress.step(name):
+            try:
+                yield phase
+                phase.status = "passed" if phase.status == "running" else phase.status
+            except BaseException as error:
+                phase.status = "failed" if isinstance(error, InvariantViolated) else "broken"
+                phase.detail = str(error) or repr(error)
+                raise
+            finally:
+                phase.stop = time.time()
+                self._history.append("mark", EXPERIMENT, "end", name)

@@ -1,0 +1,233 @@
+"""Policies: what Gatekeeper shall enforce in namespaces chaos-*, and the questions that tell whether it does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+__all__ = [
+    "CANARIES",
+    "GROUND",
+    "LEVEL",
+    "Policy",
+    "Question",
+    "Wanted",
+    "deny_pods",
+    "deny_pods_by_cel",
+    "mutate_pods",
+    "mutate_templates",
+    "mutated",
+]
+
+CANARIES = "chaos-canary"
+"""The namespace of what the canary creates; workloads live in other namespaces that begin with chaos-."""
+
+LEVEL = "s0:c123,c456"
+"""What the mutators write to `securityContext.seLinuxOptions.level`, the field of the first incident."""
+
+Wanted = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
+"""What a policy demands as the answer to a question; other answers are named in harness.probes.answers."""
+
+Manifest = Mapping[str, Any]
+
+_NAMESPACES = ["chaos-*"]
+_VIOLATES = "chaos-harness/violates"
+_ASKS = "chaos-harness/asks"
+_PODS = f"/api/v1/namespaces/{CANARIES}/pods"
+_ACCOUNT = "canary"
+
+GROUND: tuple[Manifest, ...] = (
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": CANARIES}},
+    {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": _ACCOUNT, "namespace": CANARIES}},
+)
+"""What must be there for the canary to create anything: its namespace, and the account that pods need."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a canary asks of one policy, again and again: to create `body` at `path`.
+
+    `policy` is the name under which the answers are counted; `f` names the question in the history. `names`
+    is what a denial must mention to be the policy's own, and not some other's.
+    """
+
+    f: str
+    policy: str
+    wanted: Wanted
+    path: str
+    body: Manifest = field(hash=False)
+    dry_run: bool = True
+    names: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Objects that are applied in their order and taken away in the reverse one, and what they answer for.
+
+    `generated` are the constraints for which Gatekeeper must generate a binding of a ValidatingAdmissionPolicy.
+    """
+
+    name: str
+    objects: tuple[Manifest, ...] = field(hash=False)
+    questions: tuple[Question, ...] = ()
+    generated: tuple[str, ...] = ()
+
+
+def mutated(found: Manifest) -> bool:
+    """Whether a pod, or the pod template of a controller, carries what the mutators write."""
+    spec = found.get("spec") or {}
+    if "template" in spec:
+        spec = spec["template"].get("spec") or {}
+    options = (spec.get("securityContext") or {}).get("seLinuxOptions") or {}
+    return bool(options.get("level") == LEVEL)
+
+
+def mutate_pods() -> Policy:
+    """Return the policy that every pod gets the SELinux level; it is asked by real creates and by dry runs."""
+    name = "mutate pods"
+    dry_run = Question("create mutable pod", name, "mutated", _PODS, _pod())
+    return Policy(
+        name,
+        (_assign("chaos-pods", "", ["Pod"], "spec"),),
+        (replace(dry_run, dry_run=False), dry_run),
+    )
+
+
+def mutate_templates() -> Policy:
+    """Return the policy that the pod templates of Deployments, StatefulSets and DaemonSets get the level."""
+    name, kinds = "mutate templates", ["Deployment", "StatefulSet", "DaemonSet"]
+    return Policy(
+        name,
+        (_assign("chaos-templates", "apps", kinds, "spec.template.spec"),),
+        (
+            Question(
+                "create mutable deployment",
+                name,
+                "mutated",
+                f"/apis/apps/v1/namespaces/{CANARIES}/deployments",
+                _deployment(),
+            ),
+        ),
+    )
+
+
+def deny_pods() -> Policy:
+    """Return the policy, in Rego, that no pod violates; the webhook denies those that do."""
+    name, constraint = "deny by rego", "chaos-rego"
+    rego = (
+        "package chaosdeniedbyrego\n"
+        'violation[{"msg": msg}] {\n'
+        f'  value := input.review.object.metadata.labels["{_VIOLATES}"]\n'
+        '  msg := sprintf("the label says that it violates %v", [value])\n'
+        "}\n"
+    )
+    target = {"target": "admission.k8s.gatekeeper.sh", "rego": rego}
+    kind = "ChaosDeniedByRego"
+    return Policy(
+        name,
+        (_template(kind, target), _constraint(kind, constraint, "rego", {})),
+        (
+            Question("create violating pod", name, "denied by webhook", _PODS, _pod("rego", "rego"), names=constraint),
+            Question("create compliant pod", name, "admitted", _PODS, _pod("rego")),
+        ),
+    )
+
+
+def deny_pods_by_cel() -> Policy:
+    """Return the policy, in CEL, that no pod violates, enforced twice: by the webhook and by a generated policy.
+
+    The API server asks its own policies first, and tells only of the first denial. So there are two
+    constraints of one template, one for each enforcement point, and two questions alike but for the
+    label by which a constraint chooses its pods.
+    """
+    kind = "ChaosDeniedByCel"
+    expression = f"!has(object.metadata.labels) || !('{_VIOLATES}' in object.metadata.labels)"
+    source = {
+        "generateVAP": True,
+        "validations": [{"expression": expression, "message": "the label says that it violates"}],
+    }
+    target = {
+        "target": "admission.k8s.gatekeeper.sh",
+        "code": [{"engine": "K8sNativeValidation", "source": source}],
+    }
+    webhook, vap = "chaos-cel-webhook", "chaos-cel-vap"
+    asked = "create violating pod"
+    return Policy(
+        "deny by cel",
+        (
+            _template(kind, target),
+            _constraint(kind, webhook, "webhook", _only_at("validation.gatekeeper.sh")),
+            _constraint(kind, vap, "vap", _only_at("vap.k8s.io")),
+        ),
+        (
+            Question(asked, "deny by cel (webhook)", "denied by webhook", _PODS, _pod("webhook", "cel"), names=webhook),
+            Question(asked, "deny by cel (vap)", "denied by policy", _PODS, _pod("vap", "cel"), names=vap),
+            Question("create compliant pod", "deny by cel (vap)", "admitted", _PODS, _pod("vap")),
+        ),
+        generated=(vap,),
+    )
+
+
+def _assign(name: str, group: str, kinds: list[str], where: str) -> Manifest:
+    return {
+        "apiVersion": "mutations.gatekeeper.sh/v1",
+        "kind": "Assign",
+        "metadata": {"name": name},
+        "spec": {
+            "applyTo": [{"groups": [group], "versions": ["v1"], "kinds": kinds}],
+            "match": {"scope": "Namespaced", "namespaces": _NAMESPACES},
+            "location": f"{where}.securityContext.seLinuxOptions.level",
+            "parameters": {"assign": {"value": LEVEL}},
+        },
+    }
+
+
+def _template(kind: str, target: Manifest) -> Manifest:
+    return {
+        "apiVersion": "templates.gatekeeper.sh/v1",
+        "kind": "ConstraintTemplate",
+        "metadata": {"name": kind.lower()},
+        "spec": {"crd": {"spec": {"names": {"kind": kind}}}, "targets": [target]},
+    }
+
+
+def _constraint(kind: str, name: str, asks: str, spec: Manifest) -> Manifest:
+    match = {
+        "kinds": [{"apiGroups": [""], "kinds": ["Pod"]}],
+        "namespaces": _NAMESPACES,
+        "labelSelector": {"matchLabels": {_ASKS: asks}},
+    }
+    return {
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {**spec, "match": match},
+    }
+
+
+def _only_at(point: str) -> Manifest:
+    action = {"action": "deny", "enforcementPoints": [{"name": point}]}
+    return {"enforcementAction": "scoped", "scopedEnforcementActions": [action]}
+
+
+def _pod(asks: str = "", violates: str = "") -> Manifest:
+    """Return a pod that no scheduler ever looks at, so that it costs the cluster nothing but its admission."""
+    labels = {name: value for name, value in ((_ASKS, asks), (_VIOLATES, violates)) if value}
+    container = {"name": "none", "image": "registry.invalid/none"}
+    spec = {
+        "schedulerName": "chaos-harness-none",
+        "serviceAccountName": _ACCOUNT,
+        "automountServiceAccountToken": False,
+        "containers": [container],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": labels}, "spec": spec}
+
+
+def _deployment() -> Manifest:
+    labels = {"chaos-harness": "canary"}
+    template = {"metadata": {"labels": labels}, "spec": _pod()["spec"]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template},
+    }

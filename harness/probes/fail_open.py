@@ -1,0 +1,91 @@
+"""Fail open: a probe that copies what the API server logs of webhooks that it could not call, and did without."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import HarnessError
+from harness.history import History
+from harness.probes import Probe
+
+__all__ = ["FAIL_OPEN", "follow_fail_open"]
+
+FAIL_OPEN = "fail open"
+"""The process, in a history, of calls that failed and were done without: why admissions were lost."""
+
+_SCRIPT = """
+for log in /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log; do
+  size=$(stat -c %s "$log") || continue
+  from=$FIRST
+  for known in "$@"; do
+    [ "${known%=*}" = "$log" ] && from=${known##*=}
+  done
+  [ "$size" -lt "${from:-0}" ] && from=0
+  echo "LOG $log=$size"
+  tail -c "+$((${from:-$size} + 1))" "$log" | head -c "$((size - ${from:-$size}))"
+done
+"""
+"""Prints, for each log file, its name and size, and what came since the size that is known of it."""
+
+_SECONDS = 20.0
+_LINE = re.compile(r"^(?P<time>\S+) std\w+ \w .*failing open (?P<webhook>[\w.-]+): (?P<said>.*)$")
+_HEAD = re.compile(r"LOG (?P<path>/var/log/pods/[^=\n]+)=(?P<size>\d+)\n$")
+_SHORT = 300
+
+
+def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) -> Probe:
+    """Return a probe that reads the log of each control plane's API server, on its node, every `every` seconds.
+
+    Each call that failed is an entry `info call` whose value has `time` (unix seconds by the node's clock: when
+    it was given up), `webhook` and `said`. After a round comes `ok read`: up to this moment (`until`) all is copied.
+    """
+    return Probe("fail open log", partial(_follow, cluster, history, every), late_after=45.0)
+
+
+def _follow(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+    logs = {node: _Logs(cluster, node) for node in cluster.control_planes}
+    for _ in probe.every(every):
+        began = datetime.now(UTC).timestamp()
+        try:
+            for each in logs.values():
+                for value in each.calls():
+                    history.append("info", FAIL_OPEN, "call", value)
+        except HarnessError as error:
+            history.append("info", FAIL_OPEN, "read", {"said": str(error)[:_SHORT]})
+        else:
+            history.append("ok", FAIL_OPEN, "read", {"until": began})
+
+
+class _Logs:
+    """The log files of one node's API server; what was there when it was first read is not told."""
+
+    def __init__(self, cluster: Cluster, node: str) -> None:
+        self._cluster = cluster
+        self._node = node
+        self._sizes: dict[str, int] | None = None
+        self._cut: dict[str, str] = {}
+
+    def calls(self) -> Iterator[dict[str, object]]:
+        """Yield the failed calls that were logged since the last time."""
+        known = [f"{path}={size}" for path, size in (self._sizes or {}).items()]
+        first = "FIRST=0" if self._sizes is not None else "FIRST="
+        argv = ["env", first, "sh", "-c", _SCRIPT, "sh", *known]
+        done = self._cluster.exec(self._node, argv, Deadline.after(_SECONDS, "the API server's log"))
+        sizes, path = {}, ""
+        for line in done.stdout.splitlines(keepends=True):
+            head = _HEAD.search(line)
+            if head:
+                self._cut[path] = self._cut.get(path, "") + line[: head.start()]
+                path = head["path"]
+                sizes[path] = int(head["size"])
+                continue
+            whole = self._cut.pop(path, "") + line
+            if not whole.endswith("\n"):
+                self._cut[path] = whole
+            elif found := _LINE.match(whole):
+                time = datetime.fromisoformat(found["time"]).timestamp()
+                yield {"time": time, "webhook": found["webhook"], "said": found["said"][:_SHORT]}
+        self._sizes = sizes

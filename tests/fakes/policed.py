@@ -1,0 +1,181 @@
+"""Policed: an API server in memory that takes objects and enforces the harness's policies as Gatekeeper would."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from clusters.cluster import Cluster
+from clusters.process import Completed
+from harness.policies import LEVEL
+from tests.fakes.world import World, WorldEngine, kubeconfig
+
+__all__ = ["Policed"]
+
+Object = dict[str, Any]
+
+_PODS = "/api/v1/namespaces/gatekeeper-system/pods"
+_PLURALS = {"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Assign": "assign"}
+_WEBHOOK = 'admission webhook "validation.gatekeeper.sh" denied the request'
+_POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' denied request"
+_FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
+
+
+class Policed:
+    """What was applied, by its URL; `replicas` are the webhook pods that say they enforce it.
+
+    `refused` are names of objects that are refused, with what is said of them, `broken` of those that
+    replicas tell errors of. `answers` may answer creations in the place of the policies.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self.replicas = ["a", "b"]
+        self.refused: dict[str, str] = {}
+        self.broken: dict[str, str] = {}
+        self.behind: set[str] = set()
+        self.deleted: list[str] = []
+        self.created: list[str] = []
+        self.ran: list[str] = []
+        self.answers: Callable[[str, Object], tuple[int, Object] | None] = lambda *_: None
+        self.deletes = True
+
+    @contextmanager
+    def cluster(self, directory: Path) -> Iterator[Cluster]:
+        """Give the cluster, with its API served on loopback; `kubectl delete` on its node is remembered in `ran`."""
+        server = _Server(("127.0.0.1", 0), _Api)
+        server.policed = self
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        path = directory / "kubeconfig"
+        path.write_text(json.dumps(kubeconfig(f"http://127.0.0.1:{server.server_address[1]}")), encoding="utf-8")
+        world = World()
+        engine = _Engine(world=world, policed=self)
+        try:
+            yield Cluster("w", world.shape, engine, path, "w", None, "run", directory)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    def apply(self, path: str, item: Object) -> tuple[int, Object]:
+        """Take one object, as server-side apply does."""
+        name = item["metadata"]["name"]
+        if name in self.refused:
+            return 422, {"message": self.refused[name]}
+        item["metadata"] |= {"generation": 1, "uid": f"uid-{name}", "resourceVersion": "1"}
+        self.objects[path] = item
+        return 200, item
+
+    def listed(self, path: str) -> list[Object]:
+        """Return the objects below a list's URL, with what replicas say of them."""
+        if path == _PODS:
+            return [{"metadata": {"name": name, "uid": name, "resourceVersion": "1"}} for name in self.replicas]
+        if path.endswith("validatingadmissionpolicybindings"):
+            asked = [each["metadata"]["name"] for each in self.objects.values() if "scoped" in json.dumps(each)]
+            return [{"metadata": {"name": f"gatekeeper-{name}", "resourceVersion": "1"}} for name in asked]
+        found = [each for url, each in self.objects.items() if url.rpartition("/")[0] == path]
+        return [{**each, "status": {"byPod": self._status(each["metadata"]["name"])}} for each in found]
+
+    def _status(self, name: str) -> list[Object]:
+        errors = [{"message": self.broken[name]}] if name in self.broken else []
+        generation = 0 if name in self.behind else 1
+        told = {"enforced": not errors, "errors": errors, "observedGeneration": generation}
+        return [{"id": each, **told} for each in self.replicas]
+
+    def create(self, path: str, item: Object) -> tuple[int, Object]:
+        """Answer a creation as the policies that are there demand."""
+        found = self.answers(path, item)
+        if found:
+            return found
+        labels = item["metadata"].get("labels") or {}
+        violates, asks = labels.get("chaos-harness/violates"), labels.get("chaos-harness/asks")
+        names = {each["metadata"]["name"] for each in self.objects.values()}
+        if path == "/api/v1/namespaces":
+            return 403, {"message": _FORBIDDEN}
+        if violates and asks == "vap" and "chaos-cel-vap" in names:
+            return 422, {"message": _POLICY}
+        if violates and {f"chaos-{asks}", f"chaos-cel-{asks}"} & names:
+            return 403, {"message": f"{_WEBHOOK}: [chaos-{'cel-' if asks == 'webhook' else ''}{asks}] no"}
+        spec = item["spec"]["template"]["spec"] if "template" in item["spec"] else item["spec"]
+        if {"chaos-templates" if "template" in item["spec"] else "chaos-pods"} & names:
+            spec["securityContext"] = {"seLinuxOptions": {"level": LEVEL}}
+        item["metadata"]["uid"] = "new"
+        return 201, item
+
+
+class _Engine(WorldEngine):
+    policed: Policed
+
+    def __init__(self, *, world: World, policed: Policed) -> None:
+        super().__init__(world=world)
+        object.__setattr__(self, "policed", policed)
+
+    def run(self, argv: Any, *_: Any, **__: Any) -> Completed:
+        """Remember a `kubectl delete`, and do it."""
+        self.policed.ran.append(" ".join(str(word) for word in argv[5:]))
+        name = str(argv[7])
+        for path in [path for path in self.policed.objects if path.rpartition("/")[2] == name]:
+            del self.policed.objects[path]
+        return Completed("", "", 0)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    policed: Policed
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that go away are what is tested."""
+
+
+class _Api(BaseHTTPRequestHandler):
+    server: _Server
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        url, policed = urlsplit(self.path), self.server.policed
+        if "watch=true" in url.query:
+            self._answer(200, None)
+        elif url.path.count("/") in (2, 3):
+            kinds = [*_PLURALS.items(), ("ConstraintTemplate", "constrainttemplates")]
+            kinds += [(each, each.lower()) for each in ("ChaosDeniedByRego", "ChaosDeniedByCel")]
+            self._answer(200, {"resources": [{"kind": kind, "name": name} for kind, name in kinds]})
+        else:
+            items = policed.listed(url.path)
+            self._answer(
+                200, {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items}
+            )
+
+    def do_PATCH(self) -> None:
+        self._answer(*self.server.policed.apply(urlsplit(self.path).path, self._body()))
+
+    def do_POST(self) -> None:
+        url, item = urlsplit(self.path), self._body()
+        answer = self.server.policed.create(url.path, item)
+        if answer[0] == 201 and "dryRun" not in url.query:
+            self.server.policed.created.append(item["metadata"]["name"])
+        self._answer(*answer)
+
+    def do_DELETE(self) -> None:
+        self._body()
+        if self.server.policed.deletes:
+            self.server.policed.deleted.append(urlsplit(self.path).path.rpartition("/")[2])
+        self._answer(200 if self.server.policed.deletes else 500, {})
+
+    def _body(self) -> Object:
+        found: Object = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return found
+
+    def _answer(self, status: int, body: Any) -> None:
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)

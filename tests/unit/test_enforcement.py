@@ -1,0 +1,111 @@
+"""Enforcement: policies are in force when each replica says so and the answers are right, and they leave nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.errors import DeadlineExceeded
+from harness import journal
+from harness.enforcement import enforced
+from harness.errors import BadScenario
+from harness.history import History, read
+from harness.journal import Journal
+from harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from tests.fakes.policed import Policed
+
+ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
+
+
+@pytest.fixture
+def policed() -> Policed:
+    return Policed()
+
+
+@pytest.fixture
+def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
+    with policed.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def undo(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "journal.jsonl")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.jsonl")
+    yield history
+    history.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.enforcement._SECONDS", 6.0)
+    monkeypatch.setattr("harness.enforcement._ERROR_SECONDS", 1.0)
+    monkeypatch.setattr("harness.faults.objects._REFUSED_SECONDS", 2.0)
+
+
+@pytest.fixture
+def apply(cluster: Cluster, undo: Journal, history: History) -> Callable[..., str]:
+    def apply(*policies: Policy) -> str:
+        with enforced(cluster, undo, history, policies) as proof:
+            return proof
+
+    return apply
+
+
+def test_all_policies_come_into_force_and_go(
+    cluster: Cluster, policed: Policed, undo: Journal, history: History
+) -> None:
+    """Each object is enforced by each replica, the proof says so, and nothing is left afterwards."""
+    with enforced(cluster, undo, history, ALL) as proof:
+        assert "Assign chaos-pods is enforced by 2 replicas" in proof
+        assert "binding gatekeeper-chaos-cel-vap was generated" in proof
+        names = [path.rpartition("/")[2] for path in policed.objects]
+        assert len(journal.pending(undo.path)) == len(names)
+    assert policed.objects == {}
+    assert journal.pending(undo.path) == []
+    assert [line.split()[2] for line in policed.ran] == names[::-1]
+    assert policed.ran[-1].startswith("delete Namespace chaos-canary --ignore-not-found")
+    assert any(line.startswith("delete Assign.v1.mutations.gatekeeper.sh chaos-pods") for line in policed.ran)
+    told = [(each.kind, each.f) for each in read(history.path).entries]
+    assert told == [("invoke", "apply"), ("ok", "in force"), ("invoke", "remove"), ("ok", "removed")]
+
+
+@pytest.mark.usefixtures("quick")
+def test_refused_policy_is_a_bad_scenario(apply: Callable[..., str], policed: Policed, undo: Journal) -> None:
+    """What Gatekeeper does not take is told in its words, and what was applied before is taken away."""
+    policed.refused["chaos-pods"] = "invalid location format"
+    with pytest.raises(BadScenario, match=r"Assign chaos-pods: expected.*accepted.*invalid location format"):
+        apply(mutate_pods())
+    assert policed.objects == {}
+    assert journal.pending(undo.path) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_policy_that_is_stored_broken_is_a_bad_scenario(apply: Callable[..., str], policed: Policed) -> None:
+    """What Gatekeeper takes but cannot enforce, as its status tells, is told in its words."""
+    policed.broken["chaos-pods"] = "ErrConflictingSchema"
+    with pytest.raises(BadScenario, match=r"Assign chaos-pods: expected it to be enforced.*ErrConflictingSchema"):
+        apply(mutate_pods())
+
+
+@pytest.mark.usefixtures("quick")
+def test_replica_that_is_behind_is_waited_for(apply: Callable[..., str], policed: Policed) -> None:
+    """A status of an older generation is none: the wait ends with its deadline."""
+    policed.behind.add("chaos-rego")
+    with pytest.raises(DeadlineExceeded, match="deny by rego to be in force"):
+        apply(deny_pods())
+
+
+@pytest.mark.usefixtures("quick")
+def test_wrong_answers_are_not_enforcement(apply: Callable[..., str], policed: Policed) -> None:
+    """Statuses may say what they like: a pod that is admitted as it was is told."""
+    policed.answers = lambda _, item: (201, item)
+    with pytest.raises(DeadlineExceeded, match="mutate pods: create mutable pod: unmutated"):
+        apply(mutate_pods())

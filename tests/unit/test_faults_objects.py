@@ -1,0 +1,96 @@
+"""Objects: what is put into a cluster is promised to be taken away before, and what is gone already is gone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.process import Completed
+from harness import journal
+from harness.errors import BadScenario, CommandFailed
+from harness.faults.objects import delete, put
+from harness.faults.remedies import Remedies
+from harness.journal import Journal
+from harness.policies import GROUND, mutate_pods
+from tests.fakes.policed import Policed
+
+ASSIGN = mutate_pods().objects[0]
+
+
+@pytest.fixture
+def policed() -> Policed:
+    return Policed()
+
+
+@pytest.fixture
+def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
+    with policed.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def undo(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "journal.jsonl")
+    yield opened
+    opened.close()
+
+
+def soon() -> Deadline:
+    return Deadline.after(5, "the object")
+
+
+def test_a_crash_leaves_nothing(cluster: Cluster, policed: Policed, undo: Journal) -> None:
+    """The journal alone takes away what was put, newest first."""
+    for item in (*GROUND, ASSIGN):
+        put(cluster, undo, Remedies(), item, soon())
+    assert len(policed.objects) == 3
+    journal.replay(undo.path, cluster.engine)
+    assert policed.objects == {}
+    assert [line.split()[1:3] for line in policed.ran] == [
+        ["Assign.v1.mutations.gatekeeper.sh", "chaos-pods"],
+        ["ServiceAccount", "canary"],
+        ["Namespace", "chaos-canary"],
+    ]
+    assert "--namespace chaos-canary" in policed.ran[1]
+
+
+def test_promise_before_the_deed(cluster: Cluster, policed: Policed, undo: Journal) -> None:
+    """When an object reaches the cluster, its undo is on the disk."""
+    seen = []
+
+    def taking(path: str, item: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        seen.append(len(journal.pending(undo.path)))
+        return 200, item
+
+    policed.apply = taking  # type: ignore[method-assign]  # looks at the disk in the moment of the deed
+    put(cluster, undo, Remedies(), ASSIGN, soon())
+    assert seen == [1]
+
+
+def test_unknown_kind(cluster: Cluster, policed: Policed, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind that the server does not know by the end of the patience is told as it is."""
+    monkeypatch.setattr("harness.faults.objects._REFUSED_SECONDS", 2.0)
+    with pytest.raises(BadScenario, match=r"Unheard x: expected.*no kind Unheard in v1"):
+        put(cluster, undo, Remedies(), {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}, soon())
+
+
+@pytest.mark.parametrize(
+    ("said", "fails"),
+    [
+        ('error: the server doesn\'t have a resource type "ChaosDenied"', False),
+        ("Error: No such container: w-control-plane", False),
+        ("The connection to the server was refused", True),
+    ],
+)
+def test_delete_of_what_is_gone(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, said: str, fails: bool) -> None:
+    """No kind, or no cluster, means no object; an API server that is away leaves that open."""
+    monkeypatch.setattr(type(cluster.engine), "run", lambda *_, **__: Completed("", said, 1))
+    engine = cluster.engine
+    if fails:
+        with pytest.raises(CommandFailed, match="refused"):
+            delete(engine, control_plane="w-control-plane", resource="Namespace", name="x")
+    else:
+        delete(engine, control_plane="w-control-plane", resource="Namespace", name="x")

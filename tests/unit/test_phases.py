@@ -1,0 +1,42 @@
+"""Phases: each step is told where it begins and where it ends, however it ends."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.progress import Progress
+from harness.errors import InvariantViolated
+from harness.history import History, read
+from harness.phases import Phases
+from harness.record import Record
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Record:
+    return Record("a try", {}, 1, "history", "journal")
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.jsonl")
+    yield history
+    history.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, "passed"), (InvariantViolated("no"), "failed"), (ValueError("no"), "broken")]
+)
+def test_each_end_is_told(record: Record, history: History, error: Exception | None, status: str) -> None:
+    """A step that ends well passed, one whose claim is violated failed, any other is broken; all have an end."""
+    try:
+        with Phases(record, history, Progress.quiet())("step") as phase:
+            if error:
+                raise error
+    except (InvariantViolated, ValueError):
+        assert phase.detail == "no"
+    assert (phase.name, phase.status) == ("step", status)
+    assert phase.stop is not None
+    assert record.phases == [phase]
+    marks = [(each.kind, each.process, each.f, each.value) for each in read(history.path).entries]
+    assert marks == [("mark", "experiment", "begin", "step"), ("mark", "experiment", "end", "step")]

@@ -1,0 +1,118 @@
+"""Fail open: what the API server logs of webhooks that it did without is copied once, wherever a read cuts it."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed
+from clusters.process import Completed
+from harness.history import Entry, History, read
+from harness.probes.fail_open import _Logs, follow_fail_open
+from tests.fakes.world import World
+
+SAID = 'failed calling webhook "mutation.gatekeeper.sh": failed to call webhook: Post "x": connection refused'
+LINE = (
+    "2026-11-24T22:27:16.841821999Z stderr F W1124 22:27:16.841358       1 dispatcher.go:210] "
+    f"Failed calling webhook, failing open mutation.gatekeeper.sh: {SAID}\n"
+)
+OTHER = "2026-11-24T22:27:16.000000000Z stderr F I1124 22:27:16.000000       1 alloc.go:10] nothing\n"
+CALL = {"time": pytest.approx(1795559236.841822, abs=1e-3), "webhook": "mutation.gatekeeper.sh", "said": SAID}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with World().cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a log file that the script finds when it is run, here, as on a node."""
+    log = tmp_path / "kube-system_kube-apiserver-x" / "kube-apiserver" / "0.log"
+    log.parent.mkdir(parents=True)
+
+    def run(_cluster: Cluster, _node: str, argv: list[str], *_: object, **__: object) -> Completed:
+        words = [word.replace("/var/log/pods", str(tmp_path)) for word in argv]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        return Completed(done.stdout.replace(str(tmp_path), "/var/log/pods"), done.stderr, 0)
+
+    monkeypatch.setattr(Cluster, "exec", run)
+    return log
+
+
+def grow(log: Path, text: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_only_what_is_new_is_told(cluster: Cluster, log: Path) -> None:
+    """What was logged before the first read is not told, what comes after it once, and other lines never."""
+    grow(log, LINE)
+    logs = _Logs(cluster, "w-control-plane")
+    assert list(logs.calls()) == []
+    grow(log, OTHER + LINE + OTHER)
+    assert list(logs.calls()) == [CALL]
+    assert list(logs.calls()) == []
+
+
+@pytest.mark.parametrize("cut", [1, 40, 150, len(LINE) - 1])
+def test_a_line_that_is_cut_is_put_together(cluster: Cluster, log: Path, cut: int) -> None:
+    """A read in the middle of a line loses nothing."""
+    grow(log, OTHER)
+    logs = _Logs(cluster, "w-control-plane")
+    list(logs.calls())
+    grow(log, OTHER + LINE[:cut])
+    first = list(logs.calls())
+    grow(log, LINE[cut:] + OTHER)
+    assert first + list(logs.calls()) == [CALL]
+
+
+def test_a_new_file_is_read_from_its_beginning(cluster: Cluster, log: Path) -> None:
+    """An API server that was restarted logs to another file."""
+    grow(log, OTHER)
+    logs = _Logs(cluster, "w-control-plane")
+    list(logs.calls())
+    grow(log, LINE)
+    grow(log.with_name("1.log"), LINE + LINE)
+    assert list(logs.calls()) == [CALL] * 3
+
+
+def test_a_file_that_begins_anew_is_read_anew(cluster: Cluster, log: Path) -> None:
+    """A file that was rotated is shorter than what is known of it."""
+    grow(log, OTHER * 5)
+    logs = _Logs(cluster, "w-control-plane")
+    list(logs.calls())
+    log.write_text(LINE, encoding="utf-8")
+    assert list(logs.calls()) == [CALL]
+
+
+def _until(history: History, found: Callable[[Entry], bool]) -> Entry:
+    for _ in Deadline.after(30, "an entry").attempts(0.01, 0.05):
+        for entry in read(history.path).entries:
+            if found(entry):
+                return entry
+    pytest.fail("no such entry in 30 s")
+
+
+def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls and reads stand in the history; a log that cannot be read is told, and is not one without calls."""
+    grow(log, OTHER)
+    history = History(tmp_path / "history.jsonl")
+    probe = follow_fail_open(cluster, history, every=0.02)
+    probe.start()
+    _until(history, lambda entry: entry.f == "read" and entry.kind == "ok")
+    grow(log, LINE)
+    assert _until(history, lambda entry: entry.f == "call").value == CALL
+
+    def fails(*_: object, **__: object) -> Completed:
+        raise CommandFailed("the node is away")
+
+    monkeypatch.setattr(Cluster, "exec", fails)
+    told = _until(history, lambda entry: entry.f == "read" and entry.kind == "info")
+    assert told.value == {"said": "the node is away"}
+    probe.stop()
+    history.close()
