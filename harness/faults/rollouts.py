@@ -1,0 +1,205 @@
+"""Rollouts: faults that replace Gatekeeper's webhook pods, gently, at once, or by none for a while."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import DeadlineExceeded
+from clusters.rest import message, request
+from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from clusters.watching import until
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.remedies import Remedies, in_container
+from harness.faults.targets import Target, find_pods, note_harm
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = [
+    "DELETED",
+    "EVICTED",
+    "ROLLED",
+    "delete_replicas",
+    "evict_replicas",
+    "restart_rollout",
+    "scale",
+    "scale_to_zero",
+]
+
+DELETED, EVICTED, ROLLED = "deleted", "evicted", "rolled out"
+"""How, in a history, the webhook pods were harmed."""
+
+_DEPLOYMENT = f"{DEPLOYMENTS}/{CONTROLLER}"
+_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_WEBHOOKS = "gatekeeper.sh/operation=webhook"
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"
+_MERGE = "application/merge-patch+json"
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+_EVICT_SECONDS = 150.0
+_TOO_MANY, _NOT_FOUND = 429, 404
+
+State = Mapping[str, Mapping[str, Any]]
+
+
+def restart_rollout() -> Fault:
+    """Return the fault that `kubectl rollout restart` is: replicas are replaced as the Deployment says."""
+    return _Replaced("restart rollout", ROLLED, _restart)
+
+
+def delete_replicas() -> Fault:
+    """Return the fault that deletes all webhook pods at once, with their own grace periods."""
+    return _Replaced("delete replicas", DELETED, _delete)
+
+
+def evict_replicas() -> Fault:
+    """Return the fault that evicts all webhook pods, each as soon as the disruption budget lets it."""
+    return _Replaced("evict replicas", EVICTED, _evict)
+
+
+def scale_to_zero() -> Fault:
+    """Return the fault that scales the webhook's Deployment to no replica; healing scales it back."""
+    return _Scaled()
+
+
+@undo("rollouts.scale")
+def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
+    """Scale the webhook's Deployment; one that is gone stays so."""
+    words = ("--namespace", NAMESPACE, "scale", f"deployment/{CONTROLLER}", f"--replicas={replicas}")
+    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    if done is not None and done.returncode and "not found" not in done.stderr.lower():
+        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+
+
+class _Replaced:
+    """Harm after which the Deployment's controller makes new pods by itself: nothing has to be undone."""
+
+    def __init__(self, name: str, how: str, harm: Callable[[ApiClient, Sequence[Target]], str]) -> None:
+        self.name = name
+        self._how = how
+        self._harm = harm
+        self._targets: list[Target] = []
+        self._said = ""
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        with cluster.client() as api:
+            self._targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
+            for target in self._targets:
+                note_harm(history, self._how, target)
+            self._said = self._harm(api, self._targets)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        try:
+            with cluster.client() as api:
+                seen = until(api, _PODS, self._replaced, deadline, {"labelSelector": _WEBHOOKS})
+        except DeadlineExceeded as error:
+            raise FaultNotApplied(f"expected webhook pods to be {self._how}: {error}") from error
+        return f"{self._said}{seen}"
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:
+        """Do nothing."""
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:  # noqa: ARG002
+        return "nothing to heal: the Deployment's controller replaces pods"
+
+    def _replaced(self, state: State) -> str:
+        """Return who is on the way out, or gone, and who came; "" unless it is all of them, or one in a rollout."""
+        there = {each["metadata"]["uid"]: each["metadata"] for each in state.values()}
+        staying = [target.pod for target in self._targets if "deletionTimestamp" not in there.get(target.uid, _GONE)]
+        fresh = sorted(each["name"] for uid, each in there.items() if uid not in {each.uid for each in self._targets})
+        going = [target.pod for target in self._targets if target.pod not in staying]
+        if not fresh or not going or (staying and self._how != ROLLED):
+            return ""
+        return f"{', '.join(going)} {self._how}, {', '.join(fresh)} came"
+
+
+class _Scaled:
+    name = "scale to zero"
+
+    def __init__(self) -> None:
+        self._replicas = 0
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
+        with cluster.client() as api:
+            targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
+            self._replicas = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
+            control_plane = cluster.control_planes[0]
+            self._remedies.promise(
+                journal, "rollouts.scale", scale, control_plane=control_plane, replicas=self._replicas
+            )
+            for target in targets:
+                note_harm(history, DELETED, target)
+            request(api, "PATCH", _DEPLOYMENT, body={"spec": {"replicas": 0}}, content_type=_MERGE)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        try:
+            with cluster.client() as api:
+                return until(api, _PODS, _nobody, deadline, {"labelSelector": _WEBHOOKS})
+        except DeadlineExceeded as error:
+            raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        deadline.check("the Deployment was not looked at")
+        with cluster.client() as api:
+            wanted = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
+        if wanted == 0 or wanted < self._replicas:
+            raise FaultNotApplied(f"expected {self._replicas} replicas to be wanted again, found {wanted}")
+        return f"{wanted} replicas are wanted again"
+
+
+_GONE = {"deletionTimestamp": ""}
+
+
+def _nobody(state: State) -> str:
+    left = [each for each in state.values() if "deletionTimestamp" not in each["metadata"]]
+    return "" if left else f"no webhook pod is left but {len(state)} on their way out"
+
+
+def _restart(api: ApiClient, _targets: Sequence[Target]) -> str:
+    annotations = {_RESTARTED: datetime.now(UTC).isoformat()}
+    patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+    request(api, "PATCH", _DEPLOYMENT, body=patch, content_type=_MERGE)
+    return ""
+
+
+def _delete(api: ApiClient, targets: Sequence[Target]) -> str:
+    for target in targets:
+        request(api, "DELETE", f"{_PODS}/{target.pod}", body={"preconditions": {"uid": target.uid}})
+    return ""
+
+
+def _evict(api: ApiClient, targets: Sequence[Target]) -> str:
+    refused = sum(_evicted(api, target) for target in targets)
+    return f"the disruption budget refused {refused} times; "
+
+
+def _evicted(api: ApiClient, target: Target) -> int:
+    """Evict one pod and return how often that was refused before."""
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": target.pod, "namespace": NAMESPACE},
+        "deleteOptions": {"preconditions": {"uid": target.uid}},
+    }
+    said, deadline = "", Deadline.after(_EVICT_SECONDS, f"{target.pod} to be evicted")
+    for refused in deadline.attempts():
+        try:
+            request(api, "POST", f"{_PODS}/{target.pod}/eviction", body=body)
+        except ApiException as error:
+            if error.status == _NOT_FOUND:
+                return refused
+            if error.status != _TOO_MANY:
+                raise
+            said = message(error)
+        else:
+            return refused
+    raise FaultNotApplied(f"{deadline.error(said)}; see `kubectl --namespace {NAMESPACE} get pdb`")

@@ -1,0 +1,130 @@
+"""Faults that replace webhook pods, in a world of our own: each proves that it bit, and a no-op is found out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.process import Completed
+from harness import journal
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.rollouts import delete_replicas, evict_replicas, restart_rollout, scale, scale_to_zero
+from harness.history import read
+from tests.fakes.bench import Bench
+from tests.fakes.replaced import Replaced
+
+GENTLE = [restart_rollout, delete_replicas, evict_replicas]
+
+
+@pytest.fixture
+def world() -> Replaced:
+    return Replaced()
+
+
+@pytest.fixture
+def cluster(world: Replaced, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(cluster, tmp_path)
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "how"),
+    [(restart_rollout(), "rolled out"), (delete_replicas(), "deleted"), (evict_replicas(), "evicted")],
+    ids=lambda each: getattr(each, "name", each),
+)
+def test_replaces(bench: Bench, world: Replaced, fault: Fault, how: str) -> None:
+    """All replicas go and others come; the history has who was harmed, and there is nothing to undo."""
+    bench.inject(fault)
+    proof = bench.observed(fault)
+    assert f"a, b {how}, new-a, new-b came" in proof
+    assert bench.pending() == []
+    bench.heal(fault)
+    assert "nothing to heal" in bench.healed(fault)
+    harm = [entry for entry in read(bench.history.path).entries if entry.process == "harm"]
+    assert [(entry.f, entry.value["pod"]) for entry in harm] == [(how, "a"), (how, "b")]
+
+
+@pytest.mark.parametrize("make", GENTLE)
+def test_no_op_is_found_out(bench: Bench, world: Replaced, make: Any) -> None:
+    """A request that is answered and does nothing is not applied."""
+    world.lazy = True
+    fault = make()
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="expected webhook pods to be"):
+        bench.observed(fault, 0.3)
+
+
+def test_half_a_deletion_is_none(bench: Bench, world: Replaced) -> None:
+    """If one of the replicas stays, not all of them were deleted."""
+    world.stays = "b"
+    fault = delete_replicas()
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="to be deleted"):
+        bench.observed(fault, 0.3)
+
+
+def test_eviction_waits_for_the_budget(bench: Bench, world: Replaced) -> None:
+    """A budget that refuses is asked again, and how often is told."""
+    world.refusals = 2
+    fault = evict_replicas()
+    bench.inject(fault)
+    assert bench.observed(fault).startswith("the disruption budget refused 2 times; ")
+
+
+def test_budget_that_never_lets_go(bench: Bench, world: Replaced, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A budget that refuses for too long makes the fault not applied, in its words."""
+    monkeypatch.setattr("harness.faults.rollouts._EVICT_SECONDS", 0.2)
+    world.refusals = 1000
+    with pytest.raises(FaultNotApplied, match="Cannot evict pod"):
+        bench.inject(evict_replicas())
+
+
+def test_scales(bench: Bench, world: Replaced) -> None:
+    """No replica is left, and as many as before are wanted afterwards."""
+    fault = scale_to_zero()
+    bench.inject(fault)
+    assert world.replicas == 0
+    assert [each.action for each in bench.pending()] == ["rollouts.scale"]
+    assert "no webhook pod is left" in bench.observed(fault)
+    with pytest.raises(FaultNotApplied, match="expected 2 replicas"):
+        bench.healed(fault)
+    bench.heal(fault)
+    assert bench.healed(fault) == "2 replicas are wanted again"
+    assert bench.pending() == []
+
+
+def test_scale_that_does_nothing(bench: Bench, world: Replaced) -> None:
+    """Replicas that stay are found out."""
+    world.lazy = True
+    fault = scale_to_zero()
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="expected no webhook pod"):
+        bench.observed(fault, 0.3)
+
+
+def test_scale_is_undone_after_a_crash(bench: Bench, world: Replaced) -> None:
+    """What the journal has scales the Deployment back."""
+    bench.inject(scale_to_zero())
+    journal.replay(bench.journal.path, bench.cluster.engine)
+    assert world.replicas == 2
+
+
+@pytest.mark.parametrize(("said", "fails"), [('deployments.apps "x" not found', False), ("refused", True)])
+def test_scale_of_what_is_gone(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, said: str, fails: bool) -> None:
+    """A Deployment that is gone needs no replicas; an API server that is away leaves that open."""
+    monkeypatch.setattr(type(cluster.engine), "run", lambda *_, **__: Completed("", said, 1))
+    if fails:
+        with pytest.raises(CommandFailed, match="refused"):
+            scale(cluster.engine, control_plane="w-control-plane", replicas=3)
+    else:
+        scale(cluster.engine, control_plane="w-control-plane", replicas=3)
