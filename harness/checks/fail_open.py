@@ -1,0 +1,195 @@
+"""Fail open: the check on how long, and for how many requests, policies were not enforced."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.checks import Checked
+from harness.checks.admissions import Admission, Answers, Scene
+from harness.checks.causes import MUTATION, told
+from harness.history import Recorded
+from harness.verdict import Outcome, Verdict
+
+__all__ = ["Loss", "fail_open_window", "losses"]
+
+_ENOUGH_PER_SECOND = 0.5
+_SILENT_SECONDS = 5.0
+_SHOWN = 2
+
+
+@dataclass
+class Window:
+    """A run of bad answers of one policy, without a good one in between; moments are seconds of the history.
+
+    Each decision fell between question and answer. So the loss lasted `least` seconds for certain, from the
+    first bad answer to the last bad question, and `most` seconds, from the last good question before to
+    the first good answer after.
+    """
+
+    good_before: float
+    first_answered: float
+    last_asked: float
+    last_answered: float
+    good_after: float | None = None
+
+    @property
+    def least(self) -> float:
+        """How long it lasted for certain."""
+        return max(0.0, self.last_asked - self.first_answered)
+
+    @property
+    def most(self) -> float:
+        """How long it may have lasted; for ever if no good answer came any more."""
+        return math.inf if self.good_after is None else self.good_after - self.good_before
+
+
+@dataclass
+class Loss:
+    """What one policy lost after one fault had begun, until another one did after its healing."""
+
+    policy: str
+    fault: str
+    begin: float
+    end: float = 0.0
+    asked: int = 0
+    unknown: int = 0
+    lost: list[Admission] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+
+    @property
+    def least(self) -> float:
+        """Seconds without enforcement, for certain."""
+        return sum(window.least for window in self.windows)
+
+    @property
+    def most(self) -> float:
+        """Seconds without enforcement, at most."""
+        return sum(window.most for window in self.windows)
+
+    def words(self) -> str:
+        """Tell it in one line."""
+        if not self.lost:
+            return f"{self.policy}: none of {self.asked} requests after {self.fault}"
+        most = f"{self.most:.1f}" if math.isfinite(self.most) else "ever"
+        return (
+            f"{self.policy}: lost for {self.least:.1f} to {most} s, {len(self.lost)} of {self.asked} requests, "
+            f"{self.lost[0].asked - self.begin:.1f} s to {self.lost[-1].answered - self.begin:.1f} s after {self.fault}"
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Return it in numbers."""
+        name = "".join(each if each.isalnum() else "_" for each in self.policy).strip("_").replace("__", "_")
+        figures = {f"{name}_lost_requests": float(len(self.lost)), f"{name}_asked_requests": float(self.asked)}
+        figures[f"{name}_lost_least_seconds"] = round(self.least, 3)
+        if math.isfinite(self.most):
+            figures[f"{name}_lost_most_seconds"] = round(self.most, 3)
+        return figures
+
+
+def losses(recorded: Recorded, fault: str, policies: Iterable[str] = ()) -> tuple[list[Loss], Answers]:
+    """Return what each policy lost after each fault `fault`: those `policies`, or all that were asked about."""
+    answers = Answers(recorded)
+    wanted, found, flow = set(policies), dict[tuple[str, float], Loss](), dict[str, _Flow]()
+    for each in answers:
+        if wanted and each.policy not in wanted:
+            continue
+        state = flow.setdefault(each.policy, _Flow())
+        span = answers.scene.during(fault, each.answered)
+        begin = span.injected if span else 0.0
+        loss = found.setdefault((each.policy, begin), Loss(each.policy, fault, begin)) if span else None
+        state.take(each, loss)
+    return list(found.values()), answers
+
+
+def fail_open_window(seconds: float, *, fault: str, policies: Iterable[str] = ()) -> Checked:
+    """Return the check that each policy is without enforcement for at most `seconds` after the fault `fault` began.
+
+    Lost is a request that was answered otherwise than the policy demands; how long that lasted is known up
+    to the rate of asking, and figures have both bounds, `least` and `most`. Holds if `most` is within
+    `seconds`, violated if `least` is not, or, if no second is allowed, any request was lost.
+
+    Inconclusive: in between; the fault is not proved, too few were asked, or the canary fell behind.
+    """
+    chosen = tuple(policies)
+
+    def check(recorded: Recorded) -> Verdict:
+        found, answers = losses(recorded, fault, chosen)
+        problem = _problem(found, answers, fault, chosen)
+        if problem:
+            return Verdict("inconclusive", problem, tuple(each.words() for each in found))
+        return _verdict(found, answers.scene, seconds)
+
+    check.__name__ = f"enforcement is lost for at most {seconds:g} s after {fault}"
+    return Checked(check)
+
+
+class _Flow:
+    """The answers of one policy, one after the other."""
+
+    def __init__(self) -> None:
+        self._good = 0.0
+        self._window: Window | None = None
+
+    def take(self, each: Admission, loss: Loss | None) -> None:
+        if loss:
+            loss.end = max(loss.end, each.answered)
+            loss.asked += each.kind != "info"
+            loss.unknown += each.kind == "info"
+        if each.kind == "ok":
+            self._good = each.asked
+            if self._window:
+                self._window.good_after = each.answered
+                self._window = None
+        elif each.kind == "fail":
+            if loss:
+                loss.lost.append(each)
+            if self._window is None:
+                self._window = Window(self._good, each.answered, each.asked, each.answered)
+                if loss:
+                    loss.windows.append(self._window)
+            self._window.last_asked = max(self._window.last_asked, each.asked)
+            self._window.last_answered = max(self._window.last_answered, each.answered)
+
+
+def _problem(found: list[Loss], answers: Answers, fault: str, policies: tuple[str, ...]) -> str:
+    spans = [span for span in answers.scene.spans if span.name == fault]
+    if not spans or any(span.proved is None for span in spans):
+        return f"{fault} was not proved"
+    if answers.fell_behind:
+        return answers.fell_behind
+    silent = sorted(set(policies) - {each.policy for each in found})
+    if silent or not found:
+        return f"nobody asked about {', '.join(silent) or 'any policy'} after {fault}"
+    for each in found:
+        lasted, heard = _watched_until(each, answers.scene) - each.begin, each.end - each.begin
+        if each.asked < max(lasted, heard) * _ENOUGH_PER_SECOND or heard < lasted - _SILENT_SECONDS:
+            return (
+                f"{each.policy}: {each.asked} requests were answered in the {lasted:.0f} s after {fault}, "
+                f"the last one after {heard:.0f} s: too few to judge"
+            )
+    return ""
+
+
+def _watched_until(loss: Loss, scene: Scene) -> float:
+    """Return up to when there must be answers: the fault is healed, or policies are removed, or nothing is recorded."""
+    ends = [span.healing for span in scene.spans if span.injected == loss.begin]
+    ends += [each.until for each in scene.enforced if each.until is not None and each.until > loss.begin]
+    return min(end for end in (*ends, scene.end) if end is not None)
+
+
+def _verdict(found: list[Loss], scene: Scene, seconds: float) -> Verdict:
+    figures: dict[str, float] = {}
+    for each in found:
+        for name, value in each.figures().items():
+            figures[name] = max(value, figures.get(name, value))
+    worst = max(found, key=lambda each: (each.least, len(each.lost)))
+    outcome: Outcome = "inconclusive"
+    if any(each.least > seconds or (each.lost and not seconds) for each in found):
+        outcome = "violated"
+    elif all(each.most <= seconds for each in found):
+        outcome = "holds"
+    evidence = [each.words() for each in found]
+    for each in found:
+        webhook = MUTATION if each.policy.startswith("mutate") else "validation.gatekeeper.sh"
+        evidence += told(each.lost, scene, webhook, _SHOWN)
+    return Verdict(outcome, worst.words(), tuple(evidence), figures)

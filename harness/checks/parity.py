@@ -1,0 +1,94 @@
+"""Parity: the check that the webhook and the generated policies of the API server decide alike."""
+
+from dataclasses import dataclass
+
+from harness.checks import Checked
+from harness.checks.admissions import Admission, Answers
+from harness.history import Recorded
+from harness.verdict import Verdict
+
+__all__ = ["enforcement_parity"]
+
+_WEBHOOK, _POLICY = "deny by cel (webhook)", "deny by cel (vap)"
+_ASKED = "create violating pod"
+_DENIED = ("denied by webhook", "denied by policy")
+_ENOUGH = 50
+_SHOWN = 5
+
+
+@dataclass
+class Disagreement:
+    """A run of rounds in which the two decided differently, from the last agreement before to the next after."""
+
+    begin: float
+    end: float
+    rounds: int
+    said: str
+
+    def words(self) -> str:
+        """Tell it in one line."""
+        return f"{self.begin:.1f} s to {self.end:.1f} s ({self.rounds} times): {self.said}"
+
+
+def enforcement_parity(
+    seconds: float = 0.0, *, webhook: str = _WEBHOOK, policy: str = _POLICY, enough: int = _ENOUGH
+) -> Checked:
+    """Return the check that `webhook` and `policy` never decide differently for longer than `seconds` at a time.
+
+    They are compared round by round: in one round the canary asks both the same. A round in which one gave
+    no answer is not compared. How long a disagreement lasted is told from the agreement before to that after.
+    Inconclusive: fewer than `enough` rounds can be compared, or the canary fell behind.
+    """
+
+    def check(recorded: Recorded) -> Verdict:
+        answers = Answers(recorded)
+        rounds, found = _compare(answers, webhook, policy)
+        if answers.fell_behind:
+            return Verdict("inconclusive", answers.fell_behind)
+        if rounds < enough:
+            return Verdict("inconclusive", f"{rounds} rounds can be compared, {enough} are needed to judge")
+        longest = max((each.end - each.begin for each in found), default=0.0)
+        figures = {
+            "compared_rounds": float(rounds),
+            "different_rounds": float(sum(each.rounds for each in found)),
+            "longest_difference_seconds": round(longest, 3),
+        }
+        words = (
+            f"{int(figures['different_rounds'])} of {rounds} decisions differ, for at most {longest:.1f} s at a time"
+        )
+        evidence = tuple(each.words() for each in found[:_SHOWN])
+        return Verdict("violated" if found and longest > seconds else "holds", words, evidence, figures)
+
+    check.__name__ = f"{webhook} and {policy} decide alike"
+    return Checked(check)
+
+
+def _compare(answers: Answers, webhook: str, policy: str) -> tuple[int, list[Disagreement]]:
+    """Return how many rounds could be compared, and the runs of those that differ."""
+    rounds, agreed = 0, 0.0
+    found: list[Disagreement] = []
+    open_: Disagreement | None = None
+    first: Admission | None = None
+    for each in answers:
+        if each.f != _ASKED or each.policy not in (webhook, policy):
+            continue
+        if first is None or first.round != each.round or first.policy == each.policy:
+            first = each
+            continue
+        one, other, first = first, each, None
+        if "info" in (one.kind, other.kind):
+            continue
+        rounds += 1
+        if (one.outcome in _DENIED) == (other.outcome in _DENIED):
+            agreed = min(one.asked, other.asked)
+            if open_:
+                open_.end, open_ = max(one.answered, other.answered), None
+            continue
+        if open_ is None:
+            open_ = Disagreement(
+                agreed, each.answered, 0, f"{one.policy}: {one.outcome}, {other.policy}: {other.outcome}"
+            )
+            found.append(open_)
+        open_.rounds += 1
+        open_.end = max(one.answered, other.answered)
+    return rounds, found

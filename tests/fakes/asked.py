@@ -1,0 +1,101 @@
+"""Asked: histories of a canary by hand, answer by answer, with what an experiment and the watches would add."""
+
+from typing import Any, Self
+
+from harness.history import Kind
+from harness.policies import LEVEL
+from tests.fakes.histories import STARTED, Told
+
+__all__ = ["Asked"]
+
+_OUTCOMES = {
+    ("mutate pods", "ok"): "mutated",
+    ("mutate pods", "fail"): "unmutated",
+    ("deny by cel (vap)", "ok"): "denied by policy",
+    ("deny by cel (vap)", "fail"): "admitted",
+    ("deny by cel (webhook)", "fail"): "admitted",
+    ("deny by rego", "fail"): "admitted",
+}
+_ASKED = {"mutate pods": "create mutable pod"}
+
+
+class Asked(Told):
+    """A history in which questions get the next number, in the order in which they are told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seq = 0
+        self._round = 0
+
+    def in_force(self, at: float, *policies: str, until: float | None = None) -> Self:
+        """Add that policies are in force from a moment on, and perhaps until another."""
+        self.add(at, "ok", "policies", "in force", {"policies": list(policies), "proof": "seen"})
+        if until is not None:
+            self.add(until, "invoke", "policies", "remove", {"policies": list(policies)})
+        return self
+
+    def ask(
+        self,
+        at: float,
+        kind: Kind | None = "ok",
+        *,
+        policy: str = "mutate pods",
+        took: float = 0.01,
+        late: float = 0.0,
+        outcome: str = "",
+        round_: int | None = None,
+    ) -> Self:
+        """Add a question and its answer, by a thread of its own; kind None: it never gets one."""
+        process, f = f"canary {self._seq % 50}", _ASKED.get(policy, "create violating pod")
+        told: dict[str, Any] = {"seq": self._seq, "policy": policy, "dry_run": True}
+        told["round"] = self._seq if round_ is None else round_
+        self._seq += 1
+        self.add(at, "invoke", process, f, {**told, "late": late})
+        if kind is not None:
+            said = outcome or _OUTCOMES.get((policy, kind), "denied by webhook" if kind == "ok" else "other")
+            self.add(at + took, kind, process, f, {**told, "outcome": said, "said": "so"})
+        return self
+
+    def asks(self, begin: float, end: float, kind: Kind = "ok", *, rate: float = 10, **rest: Any) -> Self:
+        """Add questions at a rate, all with the same kind of answer."""
+        for number in range(round((end - begin) * rate)):
+            self.ask(begin + number / rate, kind, **rest)
+        return self
+
+    def again(self) -> Self:
+        """Begin to number anew, as a second canary does."""
+        self._seq = 0
+        return self
+
+    def call(
+        self, at: float, said: str = "connect: connection refused", webhook: str = "mutation.gatekeeper.sh"
+    ) -> Self:
+        """Add a call that failed, which the API server did without; it is copied two seconds later."""
+        value = {"time": STARTED + at, "webhook": webhook, "said": f'failed calling webhook "x": Post "y": {said}'}
+        return self.add(at + 2, "info", "fail open", "call", value)
+
+    def calls_read(self, until: float) -> Self:
+        """Add that the API server's log is copied up to a moment."""
+        return self.add(until, "ok", "fail open", "read", {"until": STARTED + until})
+
+    def workload(self, at: float, name: str, *, mutated: bool = True, f: str = "ADDED", in_gap: bool = False) -> Self:
+        """Add what the watch saw of a pod of the workload."""
+        options = {"seLinuxOptions": {"level": LEVEL}} if mutated else {}
+        metadata = {
+            "name": name,
+            "namespace": "chaos-work",
+            "uid": f"uid-{name}",
+            "ownerReferences": [{"kind": "ReplicaSet", "name": "set"}],
+        }
+        value: dict[str, Any] = {"object": {"metadata": metadata, "spec": {"securityContext": options}}}
+        return self.add(at, "change", "watch workload", f, value | ({"in_gap": True} if in_gap else {}))
+
+    def blind(self, at: float) -> Self:
+        """Add that the watch on the workload sees nothing for a while."""
+        return self.add(at, "change", "watch workload", "GAP", {"why": "ended", "detail": ""})
+
+    def serving(self, at: float, *pods: str) -> Self:
+        """Add which webhook pods the Service sends requests to, by name."""
+        endpoints = [{"conditions": {"ready": True}, "targetRef": {"name": pod, "uid": f"uid-{pod}"}} for pod in pods]
+        found = {"metadata": {"name": "slice"}, "endpoints": endpoints}
+        return self.add(at, "change", "watch endpointslices", "MODIFIED", {"object": found})

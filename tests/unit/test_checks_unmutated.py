@@ -1,0 +1,173 @@
+"""Unmutated: one pod without its mutation is a violation with its cause, and too little to go by is no verdict."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.checks.unmutated import never_unmutated
+from harness.statistics import wilson
+from tests.fakes.asked import Asked
+
+CHECK = never_unmutated()
+DURING = never_unmutated(during="restart")
+
+
+def healthy() -> Asked:
+    """Return a history of 20 s, 199 questions, all answered by mutated pods."""
+    return Asked().in_force(0, "mutate pods").asks(0.1, 20)
+
+
+def test_holds() -> None:
+    """All that was created carries the mutation, in the workload, too."""
+    verdict = CHECK(healthy().workload(5, "a").recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.summary.startswith("0 of 200 pods were created unmutated: 0.00 % (0.00 to ")
+    assert verdict.figures["unmutated_pods"] == 0
+    assert verdict.figures["created_pods"] == 200
+
+
+def test_one_miss_is_told_with_its_cause() -> None:
+    """Who was created when, which replicas got requests and which were leaving, and what the API server said."""
+    told = healthy().serving(1, "a", "b").pod(20.5, "a", deleting=True)
+    told.ask(21, "fail", took=1.0).call(21.95, "context deadline exceeded").calls_read(30)
+    verdict = CHECK(told.recorded())
+    assert verdict.outcome == "violated"
+    assert verdict.summary.startswith("1 of 200 pods were created unmutated: 0.50 %")
+    assert verdict.evidence == (
+        "causes: 1 timed out",
+        (
+            "21.00 s: create mutable pod 199 (dry run) unmutated after 1000 ms: context deadline exceeded; "
+            "in the Service: a, b; on its way out: a since 0.5 s"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("dial tcp 10.96.0.1:443: connect: connection refused", "connection refused"),
+        ("net/http: request canceled (Client.Timeout exceeded)", "timed out"),
+        ("net/http: TLS handshake timeout", "timed out"),
+        ("tls: failed to verify certificate: x509: unknown authority", "TLS not right"),
+        ("EOF", "cut in the middle"),
+        ('no endpoints available for service "x"', "no endpoint"),
+        ("dial tcp: no route to host", "no route"),
+        ("something new", "other"),
+    ],
+)
+def test_causes(said: str, name: str) -> None:
+    """What the API server says of a failed call is sorted by what it tells of the replicas."""
+    verdict = CHECK(healthy().ask(21, "fail").call(21.005, said).calls_read(30).recorded())
+    assert verdict.evidence[0] == f"causes: 1 {name}"
+
+
+def test_causes_that_are_not_there() -> None:
+    """A miss that the API server did not log is told apart from one up to which its log was not read."""
+    told = healthy().ask(21, "fail").ask(40, "fail").calls_read(30)
+    told.call(21.005, webhook="validation.gatekeeper.sh")
+    assert CHECK(told.recorded()).evidence[0] == "causes: 1 not logged, 1 log not read"
+
+
+def test_a_call_is_the_cause_of_one_miss() -> None:
+    """Of two misses at once, one has the one call that failed, and the earlier answered takes the earlier call."""
+    told = healthy().ask(21, "fail", took=0.5).ask(21.1, "fail", took=0.2).calls_read(30)
+    told.call(21.2, "EOF").call(21.4, "context deadline exceeded")
+    chains = CHECK(told.recorded()).evidence[1:]
+    assert "unmutated after 500 ms: context deadline exceeded" in chains[0]
+    assert "unmutated after 200 ms: EOF" in chains[1]
+
+
+def test_an_excused_cause_is_told_and_does_not_count() -> None:
+    """A time-out can be excused, a refused connection beside it stays a violation, and so does an unknown cause."""
+    check = never_unmutated(excused=["timed out"])
+    told = healthy().ask(21, "fail").call(21.005, "context deadline exceeded").calls_read(40)
+    verdict = check(told.recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.summary.endswith("; 1 more are excused by their cause")
+    assert verdict.evidence[0] == "causes: 1 timed out"
+    told.ask(22, "fail").call(22.005, "connection refused")
+    assert check(told.recorded()).outcome == "violated"
+    assert check(healthy().ask(21, "fail").calls_read(40).recorded()).outcome == "violated"
+
+
+def test_workload_pod_without_the_mutation() -> None:
+    """A pod of the workload is told with its owner."""
+    verdict = CHECK(healthy().workload(7, "a", mutated=False).recorded())
+    assert verdict.outcome == "violated"
+    assert verdict.evidence == ("7.00 s: pod chaos-work/a of ReplicaSet set seen without the mutation",)
+
+
+def test_only_what_was_created_counts() -> None:
+    """What was there already, and what was asked while the policy was not in force, is nobody's fault."""
+    told = Asked().asks(0, 1, "fail").in_force(2, "mutate pods", until=30).asks(3, 20).asks(31, 32, "fail")
+    told.workload(5, "a", mutated=False, f="LISTED").workload(1, "b", mutated=False)
+    assert CHECK(told.recorded()).outcome == "holds"
+
+
+def test_other_policies_do_not_count() -> None:
+    """What another policy lost is not this one's."""
+    told = healthy().in_force(0, "deny by rego").asks(5, 6, "fail", policy="deny by rego")
+    assert CHECK(told.recorded()).outcome == "holds"
+
+
+def test_only_during_the_fault() -> None:
+    """With a fault it is from its beginning to the next one's that counts."""
+    told = healthy().asks(20, 50).fault(25, 26, 27, name="restart").fault(40, 41, 42, name="other", process="fault 2")
+    assert DURING(told.recorded()).outcome == "holds"
+    for at, outcome in ((24, "holds"), (30, "violated"), (45, "holds")):
+        told = healthy().asks(20, 24).ask(at, "fail").asks(25.1, 50)
+        told.fault(25, 26, 27, name="restart").fault(40, 41, 42, name="other", process="fault 2")
+        assert DURING(told.recorded()).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("told", "check", "words"),
+    [
+        (Asked().in_force(0, "mutate pods").asks(0.1, 5), CHECK, "49 pods were asked for, 100 are needed"),
+        (Asked().asks(0, 20), CHECK, "0 pods were asked for"),
+        (healthy(), DURING, "restart was not proved"),
+        (healthy().fault(1, None, 2, name="restart"), DURING, "restart was not proved"),
+        (healthy().blind(7), CHECK, "blind"),
+        (healthy().asks(20, 21, late=2.0), CHECK, "fell behind"),
+        (healthy().asks(20, 21, "fail", late=2.0), CHECK, "fell behind"),
+        (healthy().asks(20, 21, "info"), never_unmutated(enough=201), "199 pods were asked for"),
+    ],
+)
+def test_inconclusive(told: Asked, check: object, words: str) -> None:
+    """Too few samples, no proof, a blind watch or a late canary leave it open, also where something was missed."""
+    assert callable(check)
+    verdict = check(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert words in verdict.summary
+
+
+def test_blind_watch_does_not_excuse() -> None:
+    """What was seen to be missed stays a violation, whatever else could not be seen."""
+    assert CHECK(healthy().blind(7).ask(21, "fail").recorded()).outcome == "violated"
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), min_size=100, max_size=400), st.sampled_from([0.0, 0.01, 0.05, 0.5]))
+def test_as_counted(mutated: list[bool], at_most: float) -> None:
+    """The verdict is that of counting by hand, and a share is judged by its whole interval."""
+    told = Asked().in_force(0, "mutate pods")
+    for number, fine in enumerate(mutated):
+        told.ask(1 + number / 10, "ok" if fine else "fail")
+    verdict = never_unmutated(at_most=at_most)(told.recorded())
+    missed, rate = mutated.count(False), wilson(mutated.count(False), len(mutated))
+    assert verdict.figures["unmutated_pods"] == missed
+    if not at_most:
+        assert verdict.outcome == ("violated" if missed else "holds")
+    elif verdict.outcome == "holds":
+        assert rate.high <= at_most
+    else:
+        assert verdict.outcome == ("violated" if rate.low > at_most else "inconclusive")
+
+
+def test_names() -> None:
+    """A claim's name says what is claimed."""
+    assert CHECK.__name__ == "no pod is created unmutated"
+    assert never_unmutated(excused=["timed out"]).__name__ == "no pod is created unmutated, unless timed out"
+    assert never_unmutated(during="restart", at_most=0.01).__name__ == (
+        "at most 1 % of pods are created unmutated during restart"
+    )
