@@ -12,17 +12,22 @@ _LATE_SECONDS = 60.0
 _SHOWN = 8
 
 
-def policies_match(gatekeeper: str | None, *, late: float = _LATE_SECONDS) -> Checked:
-    """Return the check that policies and bindings are those that templates and constraints ask this Gatekeeper for.
+def policies_match(late: float = _LATE_SECONDS, *, gatekeeper: str = "") -> Checked:
+    """Return the check that policies and bindings are those that templates and constraints ask for.
 
+    What they ask for depends on Gatekeeper's version and flags: those of its Deployments in the history, or the
+    defaults of the version `gatekeeper`.
     They may be `late` seconds late: from v3.18 on a binding waits 30 s for the definition of its constraint. Violated:
     an orphan or something missing was there for longer. Inconclusive: it may have been, in a gap of a watch; the
     history ends with a younger one; a list was not watched; nothing was ever asked for. Raises BadScenario for a
     version that does not generate by the field `generateVAP`.
     """
-    rules = Rules.of(gatekeeper)
+    given = Rules.of(gatekeeper) if gatekeeper else None
 
     def check(recorded: Recorded) -> Verdict:
+        rules = given or Rules.read(recorded)
+        if rules is None:
+            return Verdict("inconclusive", "no Gatekeeper was seen that generates policies by the field generateVAP")
         return _judge(Differences(recorded, rules), late)
 
     check.__name__ = f"generated policies match, at most {late:g} s late"

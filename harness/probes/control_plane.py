@@ -45,11 +45,11 @@ _LEASE = {
 }
 
 
-def watch_control_plane(cluster: Cluster, history: History) -> list[Probe]:
-    """Return probes of leases and of the pods of kube-system, of the API server's latency, and of metrics."""
+def watch_control_plane(cluster: Cluster, history: History, *, every: float = 1.0) -> list[Probe]:
+    """Return probes of leases and of the pods of kube-system, of the API server, asked so often, and of metrics."""
     return [
         *watch_objects(cluster, history, CONTROL_PLANE),
-        ask_api_server(cluster, history),
+        ask_api_server(cluster, history, every=every),
         read_metrics(cluster, history),
     ]
 

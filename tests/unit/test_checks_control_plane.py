@@ -144,11 +144,11 @@ def test_renewals_are_counted_by_their_own_clock() -> None:
 
 
 def test_leases_admitted() -> None:
-    """Leases that are admitted, and questions without an answer, are no denials."""
+    """Leases that are admitted, questions without an answer, and a server that does not know us yet, deny nothing."""
     history = History()
     for at in range(20):
         history.asked(at, "ok", seconds=0.01)
-    history.asked(21, "info", said="refused").asked(22, "fail", status=500, said="etcd", seconds=0.1)
+    history.asked(21, "info", said="refused").asked(22, "fail", status=403, said="User cannot create", seconds=0.1)
     verdict = leases_admitted()(history.recorded())
     assert (verdict.outcome, verdict.figures) == ("holds", {"leases_admitted": 20.0, "leases_denied": 0.0})
     assert leases_admitted(least=21)(history.recorded()).outcome == "inconclusive"
@@ -159,10 +159,10 @@ def test_leases_denied() -> None:
     history = History()
     for at in range(20):
         history.asked(at, "ok", seconds=0.01)
-    said = "failed to configure binding: paramKind not yet synced"
+    said = "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: failed to configure binding: not yet synced"
     for moment in (5.5, 7.0):
-        history.asked(moment, "fail", status=403, said=said, seconds=0.01)
+        history.asked(moment, "fail", status=422, said=said, seconds=0.01)
     verdict = leases_admitted()(history.recorded())
     assert (verdict.outcome, verdict.summary) == ("violated", "2 of 22 leases were denied")
-    assert verdict.evidence[0] == f"5.5 s: 403 {said}"
+    assert verdict.evidence[0] == f"5.5 s: 422 {said}"
     assert verdict.figures["denial_seconds"] == 1.5

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from harness.checks import generated
 from harness.checks.generated import Binding, Rules
 from harness.errors import BadScenario
+from harness.probes.objects import USUAL
+from tests.fakes.histories import Told
 
 VERSIONS = ("v3.17.1", "v3.18.3", "v3.20.1", "v3.23.1")
 
@@ -43,6 +46,32 @@ def test_defaults(version: str, by_default: int) -> None:
     rules = Rules.of(version)
     assert len(rules.policies([template(None)])) == by_default
     assert len(rules.bindings([template(True)], [constraint()])) == by_default
+
+
+def test_flags() -> None:
+    """A flag says otherwise than the default, for templates and for constraints."""
+    no_templates = Rules.of("v3.23.1", ["--port=8443", "--default-create-vap-for-templates=false"])
+    assert (no_templates.templates, no_templates.constraints) == (False, True)
+    bindings = Rules.of("v3.18.3", ["--default-create-vap-binding-for-constraints"])
+    assert (bindings.templates, bindings.constraints) == (False, True)
+
+
+def test_watched() -> None:
+    """The rules are those of the last Gatekeeper that was watched, with its flags."""
+    assert generated._DEPLOYMENTS in {f"watch {each.name}" for each in USUAL}
+    told = Told()
+    for at, version in enumerate(("v3.20.1", "v3.23.1")):
+        args = ["--default-create-vap-for-templates=false"]
+        containers = [
+            {"image": f"docker.io/openpolicyagent/gatekeeper:{version}", "args": args},
+            {"image": "other:v1.2.3"},
+        ]
+        found = {"metadata": {"name": "a"}, "spec": {"template": {"spec": {"containers": containers}}}}
+        told.add(at, "change", "watch deployments", "MODIFIED", {"resource_version": "1", "object": found})
+    other = {"metadata": {"name": "b"}, "spec": {"template": {"spec": {"containers": [{"image": "other:v1.2.3"}]}}}}
+    told.add(2, "change", "watch deployments", "ADDED", {"resource_version": "1", "object": other})
+    assert Rules.read(told.recorded()) == Rules(templates=False, constraints=True, named_by_kind=True)
+    assert Rules.read(Told().recorded()) is None
 
 
 def test_names() -> None:

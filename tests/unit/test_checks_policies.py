@@ -76,7 +76,7 @@ def matching() -> History:
 
 
 def judged(recorded: Recorded, late: float = 60, version: str = "v3.23.1") -> Verdict:
-    return policies_match(version, late=late)(recorded)
+    return policies_match(late, gatekeeper=version)(recorded)
 
 
 def test_names_are_those_of_the_probe() -> None:
@@ -188,10 +188,23 @@ def test_others_are_none_of_our_business() -> None:
     assert judged(history.end(200)).outcome == "holds"
 
 
+@pytest.mark.parametrize(
+    ("image", "outcome"), [("v3.23.1", "holds"), ("v3.20.1", "violated"), ("v3.16.3", "inconclusive")]
+)
+def test_version_is_read_from_the_history(image: str, outcome: str) -> None:
+    """Without a version the check goes by the Gatekeeper that was watched; without one it decides nothing."""
+    history = matching()
+    assert policies_match()(history.end(200)).outcome == "inconclusive"
+    containers = [{"image": f"docker.io/openpolicyagent/gatekeeper:{image}"}]
+    found = {"metadata": {"name": "gatekeeper-audit"}, "spec": {"template": {"spec": {"containers": containers}}}}
+    history.add(0, "change", "watch deployments", "LISTED", {"resource_version": "1", "object": found})
+    assert policies_match()(history.end(200)).outcome == outcome
+
+
 def test_versions_that_cannot_be_judged() -> None:
     """A version without the field is refused before anything is read."""
     with pytest.raises(BadScenario):
-        policies_match("v3.16.3")
+        policies_match(gatekeeper="v3.16.3")
 
 
 STEPS = st.lists(st.sampled_from("TCPB-"), max_size=24)
