@@ -1,3 +1,3 @@
 """Wiring: the plugins that scenarios run with, and nothing else."""
 
-pytest_plugins = ["harness.plugin", "reports.allure", "reports.summary", "scenarios.matrix"]
+pytest_plugins = ["harness.plugin", "reports.allure", "reports.summary", "scenarios.matrix", "scenarios.generated"]

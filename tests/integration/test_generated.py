@@ -1,0 +1,131 @@
+"""Generated policies on a real cluster: planted violations are found, and the faults for them bite and are healed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.deadline import Deadline
+from clusters.engine import connect
+from clusters.images import ensure
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.rest import apply
+from clusters.rest import delete as delete_object
+from clusters.shape import Shape
+from harness import journal
+from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
+from harness.checks.policies import policies_match
+from harness.errors import FaultNotApplied, InvariantViolated
+from harness.experiment import Experiment
+from harness.faults.api_server import _Restarted, restart_api_server
+from harness.faults.throttle import _Throttled, throttle
+from harness.history import read
+from harness.probes.control_plane import watch_control_plane
+from harness.probes.objects import GENERATED, constraints, watch_objects
+from harness.trigger import TRIGGER, Trigger, When
+from scenarios.generated import CONFIG_MAPS, Generated
+
+pytestmark = pytest.mark.cluster
+
+AUDIT = "gatekeeper.sh/operation=audit"
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+ORPHAN = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingAdmissionPolicyBinding",
+    "metadata": {"name": "gatekeeper-chaoslabels-nobody"},
+    "spec": {"policyName": "gatekeeper-chaoslabels", "validationActions": ["Audit"]},
+}
+KILL_SCHEDULER = "kill -KILL $(crictl inspect $(crictl ps --quiet --name '^kube-scheduler$') | jq .info.pid)"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    progress = Progress.terminal()
+    engine, shape, owner = connect(progress=progress), Shape(workers=1), Owner.mine()
+    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
+    yield cluster
+    delete(cluster)
+
+
+@pytest.fixture
+def make(cluster: Cluster, tmp_path: Path) -> Callable[[], Experiment]:
+    return lambda: Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=Progress.terminal())
+
+
+def test_planted_orphan(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """What is generated matches; a binding planted by hand is seen by a trigger, and is an orphan when it is old."""
+    with Generated(cluster, CONFIG_MAPS) as generated, cluster.client() as api, make() as experiment:
+        generated.put()
+        watched = (*GENERATED, *constraints(CONFIG_MAPS.kind))
+        experiment.probe(*watch_objects(cluster, experiment.history, watched))
+        experiment.hold(2)
+        experiment.claim(policies_match(5))
+        planted = When("ValidatingAdmissionPolicyBinding", name="*-nobody")
+        with Trigger(cluster, experiment.history, planted, lambda _: None) as trigger:
+            apply(api, [ORPHAN], Deadline.after(30, "the orphan"))
+            trigger.wait(Deadline.after(10, "the orphan to be seen"))
+        experiment.hold(6)
+        with pytest.raises(InvariantViolated, match="1 orphan binding for more than 5 s"):
+            experiment.claim(policies_match(5))
+        assert delete_object(api, f"{BINDINGS}/{ORPHAN['metadata']['name']}")  # type: ignore[index]
+        generated.remove()
+        experiment.hold(1)
+        experiment.claim(policies_match(30))
+    acted = [each for each in read(experiment.history.path).entries if each.process.startswith(TRIGGER)]
+    assert [each.kind for each in acted] == ["invoke", "ok"]
+    assert acted[1].value["begun_seconds"] < 1
+
+
+def test_restarted_api_server(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """An API server that is killed refuses connections and comes back as another; who is spared is not judged."""
+    spare = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    with make() as experiment:
+        experiment.probe(*watch_control_plane(cluster, experiment.history))
+        experiment.hold(12)
+        experiment.claim(control_plane_unharmed() & leases_renewed(20) & leases_admitted(least=5))
+        with experiment.fault(restart_api_server()) as proof:
+            assert "refused a connection" in proof
+        assert experiment.recovered()
+        experiment.hold(10)
+        experiment.claim(control_plane_unharmed(spare=spare))
+        with pytest.raises(InvariantViolated, match="container kube-apiserver"):
+            experiment.claim(control_plane_unharmed())
+        with pytest.raises(InvariantViolated, match="between renewals"):
+            experiment.claim(leases_renewed(0.5))
+
+
+def test_planted_restart(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """A scheduler killed behind our back is harm to the control plane, and is told by its name."""
+    with make() as experiment:
+        experiment.probe(*watch_control_plane(cluster, experiment.history))
+        experiment.hold(7)
+        control_plane = cluster.control_planes[0]
+        cluster.exec(control_plane, ["bash", "-c", KILL_SCHEDULER], Deadline.after(30, "the scheduler to be killed"))
+        experiment.hold(10)
+        with pytest.raises(InvariantViolated, match="container kube-scheduler of"):
+            experiment.claim(control_plane_unharmed())
+
+
+def test_throttle(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """A throttled pod is held back by the kernel, and gets its limit back."""
+    with make() as experiment:
+        with experiment.fault(throttle(AUDIT, 0.05)) as proof:
+            assert "says 5000" in proof
+            assert journal.pending(cluster.directory / "journal.jsonl")
+        assert "have the limit that they had" in experiment.record.faults[0].heal_proof
+    assert journal.pending(Path(experiment.record.journal)) == []
+
+
+def test_no_ops(cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults that were turned into no-ops are not applied: nothing was killed, nothing was written."""
+    monkeypatch.setattr("harness.experiment._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr(_Restarted, "_kill", lambda *_: "")
+    monkeypatch.setattr(_Throttled, "_write", lambda *_: None)
+    with make() as experiment:
+        with pytest.raises(FaultNotApplied, match="expected a new container"), experiment.fault(restart_api_server()):
+            pytest.fail("the block was entered")
+        with pytest.raises(FaultNotApplied, match="to say 5000"), experiment.fault(throttle(AUDIT, 0.05)):
+            pytest.fail("the block was entered")
