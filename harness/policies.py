@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 __all__ = [
+    "ADMIT",
     "CANARIES",
     "GROUND",
     "LEVEL",
@@ -23,6 +24,9 @@ CANARIES = "chaos-canary"
 
 LEVEL = "s0:c123,c456"
 """What the mutators write to `securityContext.seLinuxOptions.level`, the field of the first incident."""
+
+ADMIT = "admit compliant pods"
+"""Under which name the answers to compliant pods are counted: that what must be denied is, is another question."""
 
 Wanted = Literal["mutated", "admitted", "denied by webhook", "denied by policy"]
 """What a policy demands as the answer to a question; other answers are named in harness.probes.answers."""
@@ -127,7 +131,7 @@ def deny_pods() -> Policy:
         (_template(kind, target), _constraint(kind, constraint, "rego", {})),
         (
             Question("create violating pod", name, "denied by webhook", _PODS, _pod("rego", "rego"), names=constraint),
-            Question("create compliant pod", name, "admitted", _PODS, _pod("rego")),
+            Question("create compliant pod", ADMIT, "admitted", _PODS, _pod("rego")),
         ),
     )
 
@@ -161,7 +165,7 @@ def deny_pods_by_cel() -> Policy:
         (
             Question(asked, "deny by cel (webhook)", "denied by webhook", _PODS, _pod("webhook", "cel"), names=webhook),
             Question(asked, "deny by cel (vap)", "denied by policy", _PODS, _pod("vap", "cel"), names=vap),
-            Question("create compliant pod", "deny by cel (vap)", "admitted", _PODS, _pod("vap")),
+            Question("create compliant pod", ADMIT, "admitted", _PODS, _pod("vap")),
         ),
         generated=(vap,),
     )

@@ -18,7 +18,7 @@ _WORDS = {
     "connection refused": ("connection refused",),
     "no endpoint": ("no endpoints available",),
     "TLS not right": ("x509", "tls:", "remote error"),
-    "cut in the middle": ("EOF", "reset by peer", "GOAWAY", "connection lost", "broken pipe"),
+    "cut in the middle": ("EOF", "reset by peer", "GOAWAY", "connection lost", "broken pipe", "closed idle connection"),
     "no route": ("no route to host", "unreachable"),
 }
 

@@ -33,7 +33,7 @@ _FORBIDDEN, _INVALID, _TOO_MANY, _INTERNAL = 403, 422, 429, 500
 _CALL_FAILED = "failed calling webhook"
 _BY_WEBHOOK, _BY_POLICY = "admission webhook", "ValidatingAdmissionPolicy"
 _MISCONFIGURED = ("failed to configure", "resulted in error", "failed to find resource", "not yet synced", "no params")
-_SLOW = ("deadline exceeded", "timeout", "timed out")
+_SLOW = ("deadline exceeded", "Client.Timeout", "i/o timeout", "TLS handshake timeout", "timed out")
 _CLOSED = ("refused", "no endpoints", "EOF", "reset by peer", "no route")
 
 
