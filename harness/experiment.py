@@ -52,7 +52,8 @@ class Experiment:
        first, so that a dirty start is impossible.
     1. *Steady state.* Gatekeeper serves admission with all its replicas; else nothing is begun.
     2. *Probes.* They begin to ask, in threads of their own, and each must have heard something.
-       The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario.
+       The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario, which may have
+       `experiment.apply(mutate_pods())` put policies in force, about which the canary asks from then on.
     3. *Fault.* `with experiment.fault(cut_registry()):` writes the undo to the journal, does the harm
     4. *Observed.* and has the fault prove that it bit: FaultNotApplied otherwise, and nothing is judged.
        Harm that lasts no longer than the blow is dealt by `experiment.act(kill_containers(…))`: same
