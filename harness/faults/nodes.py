@@ -35,6 +35,7 @@ _SECONDS = 60.0
 _STOP_SECONDS = 20
 _GONE = "no such"
 _NOT_PAUSED = "is not paused"
+_NOT_FROZEN = "unable to freeze"
 
 
 def kill_node(node: str) -> Fault:
@@ -121,8 +122,7 @@ class _Down:
         else:
             self._remedies.promise(journal, "nodes.resume", resume, node=self._node)
         note_node_harm(history, self._kind.how, self._node)
-        deadline = Deadline.after(_SECONDS, f"{self._node} to go down")
-        cluster.engine.run([*self._kind.command, self._node], deadline)
+        self._do(cluster.engine)
         self._last = _heard(cluster, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -136,6 +136,18 @@ class _Down:
         _expect(cluster.engine, self._node, "running")
         _keep_address(cluster, self._node, self._address)
         return wait_back(cluster, self._node, self._last, deadline, restarted=self._kind.restarts)
+
+    def _do(self, engine: Engine) -> None:
+        """Harm; a busy node is not frozen at the first try: its processes must stand still for a moment."""
+        deadline, said = Deadline.after(_SECONDS, f"{self._node} to go down"), ""
+        for _ in deadline.attempts(first=0.5):
+            done = engine.run([*self._kind.command, self._node], deadline, check=False)
+            said = done.stderr.strip()
+            if done.returncode == 0:
+                return
+            if _NOT_FROZEN not in said:
+                break
+        raise CommandFailed(f"`docker {' '.join(self._kind.command)} {self._node}`: {said}")
 
 
 class _Rebooted:

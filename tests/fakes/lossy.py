@@ -1,6 +1,7 @@
 """Lossy: a world whose nodes have kubelets, leases and pods, so that they can be lost and come back."""
 
 import json
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,10 @@ from tests.fakes.world import Api, World
 
 __all__ = ["LossyWorld"]
 
+_KINDS = {
+    "/api/v1": ("Namespace",),
+    "/apis/apps/v1": ("Deployment", "StatefulSet", "DaemonSet"),
+}
 _DONE = Completed("", "", 0)
 _LEASE_SECONDS = 0.4
 """A kubelet's lease is due at every fourth of it; here it renews it whenever somebody looks."""
@@ -18,7 +23,8 @@ _LEASE_SECONDS = 0.4
 class LossyWorld(World):
     """Nodes that run, stand still or are down; `missing` Node objects are unknown to the API server.
 
-    `deaf` nodes are such whose kubelet does not come back, `budget` is how many evictions are refused.
+    `deaf` nodes are such whose kubelet does not come back; `budget` is how many evictions are refused, and
+    `stubborn` how often a node cannot be frozen.
     """
 
     def __init__(self) -> None:
@@ -32,6 +38,9 @@ class LossyWorld(World):
         self.taints: list[str] = []
         self.ready = "True"
         self.budget = 0
+        self.stubborn = 0
+        self.policy_of_mutation = "Ignore"
+        self.applied: dict[str, dict[str, Any]] = {}
         self.packets = 3
         self._ticks = count(1)
         self._heard: dict[str, int] = {}
@@ -68,6 +77,12 @@ class LossyWorld(World):
     def answer(self, words: list[str]) -> Completed:
         """Do what a docker command asks of a node's container."""
         node = words[-1]
+        if words[0] == "exec" and "patch" in words:
+            self.policy_of_mutation = json.loads(words[-1])["webhooks"][0]["failurePolicy"]
+            return _DONE
+        if words[0] == "exec" and "delete" in words:
+            self.applied.clear()
+            return _DONE
         if words[0] == "exec" and "create" in words:
             self.missing.clear()
             return _DONE
@@ -91,8 +106,27 @@ class LossyWorld(World):
         if words[0] in ("start", "restart"):
             self._started[node] = next(self._ticks)
             self._reported[node] = next(self._ticks)
+        if words[0] == "pause" and self.stubborn:
+            self.stubborn -= 1
+            return Completed("", "Error response from daemon: OCI runtime pause failed: unable to freeze", 1)
         self.states[node] = states.get(words[0], self.state(node))
         return _DONE
+
+    def workload(self) -> Iterator[dict[str, Any]]:
+        """Yield the pods of the controllers that were applied, all Ready, where pods may go."""
+        free = [node for node in ("w-worker", "w-worker2") if node not in self.cordoned]
+        for each in self.applied.values():
+            spec = each.get("spec", {})
+            nodes = ["w-worker", "w-worker2"] if each["kind"] == "DaemonSet" else free[-1:] * spec.get("replicas", 0)
+            for number, node in enumerate(nodes):
+                metadata = {
+                    "name": f"{each['metadata']['name']}-{number}",
+                    "namespace": each["metadata"]["namespace"],
+                    "labels": spec["template"]["metadata"]["labels"],
+                    "resourceVersion": "1",
+                }
+                ready = {"conditions": [{"type": "Ready", "status": self.ready}]}
+                yield {"metadata": metadata, "spec": {"nodeName": node}, "status": ready}
 
     def _beat(self, name: str) -> None:
         alive = self.state(name) == "running" and not self.rules.get(name) and name not in self.deaf
@@ -115,7 +149,15 @@ class _Api(Api):
     def do_GET(self) -> None:  # noqa: N802 - the name in the base class
         url, world = urlsplit(self.path), self.lossy
         name = url.path.rpartition("/")[2]
-        if url.path == "/api/v1/pods":
+        if url.path in _KINDS:
+            self.answer(200, {"resources": [{"kind": kind, "name": f"{kind.lower()}s"} for kind in _KINDS[url.path]]})
+        elif url.path.endswith("webhook-configuration"):
+            webhook = {"name": "mutation.gatekeeper.sh", "failurePolicy": world.policy_of_mutation}
+            self.answer(200, {"webhooks": [webhook]})
+        elif url.path.startswith("/api/v1/namespaces/chaos-") and "watch" not in url.query:
+            listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}}
+            self.answer(200, {**listed, "items": list(world.workload())})
+        elif url.path == "/api/v1/pods":
             node = self.path.rpartition("%3D")[2]
             self.answer(200, {"items": [each for each in world.pods.values() if each["spec"]["nodeName"] == node]})
         elif "/leases/" in url.path or url.path.startswith("/api/v1/nodes/"):
@@ -124,13 +166,27 @@ class _Api(Api):
         else:
             super().do_GET()
 
+    def do_PATCH(self) -> None:  # noqa: N802 - the name in the base class
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "webhooks" in body:
+            self.lossy.policy_of_mutation = body["webhooks"][0]["failurePolicy"]
+        else:
+            self.lossy.applied[body["metadata"]["name"]] = body
+        self.answer(200, {})
+
     def do_DELETE(self) -> None:  # noqa: N802 - the name in the base class
-        name = urlsplit(self.path).path.rpartition("/")[2]
+        path = urlsplit(self.path).path
+        if "/pods/" in path:
+            super().do_DELETE()
+            return
         if "DELETE" not in self.lossy.ignored:
-            self.lossy.missing.add(name)
+            self.lossy.missing.add(path.rpartition("/")[2])
         self.answer(200, {})
 
     def do_POST(self) -> None:  # noqa: N802 - the name in the base class
+        if not self.path.endswith("/eviction"):
+            super().do_POST()
+            return
         self.rfile.read(int(self.headers["Content-Length"]))
         world, name = self.lossy, self.path.split("/")[-2]
         if world.budget:

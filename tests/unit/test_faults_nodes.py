@@ -167,6 +167,16 @@ def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
         bench.observed(fault, 0.5)
 
 
+def test_a_busy_node_is_frozen_at_last(bench: Bench, world: LossyWorld) -> None:
+    """A node that cannot be frozen at once is tried again; another refusal is told."""
+    world.stubborn = 2
+    bench.inject(pause_node(NODE))
+    assert world.state(NODE) == "paused"
+    world.gone = {NODE}
+    with pytest.raises(CommandFailed, match="No such container"):
+        bench.inject(kill_node(NODE))
+
+
 def test_reboots(bench: Bench, world: LossyWorld) -> None:
     """A reboot is proved by a new start of the container and a kubelet that is heard since."""
     fault = reboot_node(NODE)
