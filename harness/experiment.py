@@ -4,7 +4,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Self
@@ -24,6 +24,7 @@ from harness.history import History, read
 from harness.journal import Journal
 from harness.phases import Phases
 from harness.policies import Policy
+from harness.preparation import Preparation
 from harness.probes import Probe
 from harness.probes.admission import CANARY, FORBIDDEN, admission_canary
 from harness.probes.fail_open import follow_fail_open
@@ -38,9 +39,7 @@ __all__ = ["FAULT", "Experiment"]
 FAULT = "fault"
 """Processes "fault <n>" of a history: invoke `inject`, ok `observed`, invoke `heal`, ok `healed`."""
 
-_PROVE_SECONDS = 45.0
-_HEALED_SECONDS = 120.0
-_SERVING_SECONDS = 300.0
+_PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS = 45.0, 120.0, 300.0
 
 
 class Experiment:
@@ -148,6 +147,14 @@ class Experiment:
         proof, _ = self._open.enter_context(self._harm(fault))
         return proof
 
+    def prepared(self, preparation: Preparation) -> AbstractContextManager[str]:
+        """Have the cluster in a certain state for the length of a block; give the proof that it is."""
+        return preparation.block(self.cluster, self._written(preparation.name), self._phase)
+
+    def prepare(self, preparation: Preparation) -> str:
+        """Bring the cluster into a certain state until the experiment ends; return the proof that it is."""
+        return self._open.enter_context(self.prepared(preparation))
+
     def probe(self, *probes: Probe) -> None:
         """Start more probes, each in place of the one with its name if there is one; wait for the first sign of life.
 
@@ -161,10 +168,8 @@ class Experiment:
         Returns what proves that each replica enforces them. Raises BadScenario with what Gatekeeper said of a
         policy that it cannot enforce, DeadlineExceeded, ProbeBroken.
         """
-        if self._journal is None:
-            raise Inconclusive("apply: the experiment is not open; use `with Experiment(…) as experiment:`")
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
-            block = enforced(self.cluster, self._journal, self.history, policies)
+            block = enforced(self.cluster, self._written("apply"), self.history, policies)
             phase.detail = self._open.enter_context(block)
             self._open.callback(self._probes.remove, CANARY)
             self._questions += [question for policy in policies for question in policy.questions]
@@ -239,8 +244,7 @@ class Experiment:
 
     @contextmanager
     def _harm(self, fault: Fault) -> Generator[tuple[str, Callable[[], None]], None, None]:
-        if self._journal is None:
-            raise Inconclusive(f"{fault.name}: the experiment is not open; use `with Experiment(…) as experiment:`")
+        written = self._written(fault.name)
         self._faults += 1
         process = f"{FAULT} {self._faults}"
         told = FaultRecord(fault.name, time.time())
@@ -256,17 +260,22 @@ class Experiment:
         try:
             with self._phase(f"fault: {fault.name}"):
                 self.history.append("invoke", process, "inject", {"name": fault.name})
-                fault.inject(self.cluster, self._journal, self.history)
+                fault.inject(self.cluster, written, self.history)
             prove()
             yield told.proof, prove
         finally:
             with self._phase(f"heal: {fault.name}") as phase:
                 self.history.append("invoke", process, "heal", {"name": fault.name})
-                fault.heal(self.cluster, self._journal, self.history)
+                fault.heal(self.cluster, written, self.history)
                 proof = fault.healed(self.cluster, Deadline.after(_HEALED_SECONDS, f"{fault.name} to be healed"))
                 self.history.append("ok", process, "healed", {"name": fault.name, "proof": proof})
                 phase.detail = told.heal_proof = proof
                 told.healed_at = time.time()
+
+    def _written(self, what: str) -> Journal:
+        if self._journal is None:
+            raise Inconclusive(f"{what}: the experiment is not open; use `with Experiment(…) as experiment:`")
+        return self._journal
 
     def _undo_first(self) -> list[str]:
         path = self.cluster.directory / JOURNAL
