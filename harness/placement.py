@@ -1,0 +1,117 @@
+"""Placement: brings Gatekeeper's pods to chosen nodes, by closing the other ones for a moment."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.rest import request
+from clusters.serving import NAMESPACE, wait_serving
+from clusters.watching import State, until
+from harness.errors import BadScenario
+from harness.faults.pods import uncordon
+from harness.faults.remedies import Remedies
+from harness.journal import Journal
+from harness.preparation import Preparation
+
+__all__ = ["AUDIT", "WEBHOOK", "closed", "place_gatekeeper"]
+
+WEBHOOK, AUDIT = "webhook", "audit"
+"""Values of the label by which Gatekeeper's pods are told apart."""
+
+_OPERATION = "gatekeeper.sh/operation"
+_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+_SECONDS = 240.0
+
+Places = dict[str, tuple[str, str, str]]
+
+
+def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
+    """Return the preparation that as many `webhooks` and the audit pod, or not, are on this worker, the rest elsewhere.
+
+    Neither Deployment is changed: what replaces a pod later goes where Gatekeeper as shipped lets it go.
+    """
+    wanted = {WEBHOOK: webhooks, AUDIT: int(audit)}
+    return Preparation(
+        f"place {webhooks} webhook pods and {'the' if audit else 'no'} audit pod on {on}",
+        partial(_placed, node=on, wanted=wanted),
+    )
+
+
+@contextmanager
+def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: Deadline) -> Iterator[None]:
+    """Let no pod be scheduled to `nodes` for the length of a block."""
+    remedies, control_plane = Remedies(), cluster.control_planes[0]
+    try:
+        for node in nodes:
+            remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=node)
+            cluster.exec(control_plane, [*_KUBECTL, "cordon", node], deadline)
+        yield
+    finally:
+        remedies.keep(cluster.engine, journal)
+
+
+@contextmanager
+def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, int]) -> Iterator[str]:
+    others = [each for each in cluster.workers if each != node]
+    if node not in cluster.workers or not others:
+        raise BadScenario(f"expected a worker beside others, found {node!r} of {', '.join(cluster.workers) or 'none'}")
+    deadline = Deadline.after(_SECONDS, f"Gatekeeper's pods to be placed on {node} and beside it")
+    with cluster.client() as api:
+        for shut, choose in (([node], _too_many), (others, _lacking)):
+            found = _where(request(api, "GET", _PODS)["items"])
+            doomed = [uid for operation, count in wanted.items() for uid in choose(found, operation, node, count)]
+            if not doomed:
+                continue
+            with closed(cluster, journal, shut, deadline):
+                for uid in doomed:
+                    body = {"gracePeriodSeconds": 1, "preconditions": {"uid": uid}}
+                    request(api, "DELETE", f"{_PODS}/{found[uid][1]}", body=body)
+                total = {each: sum(1 for operation, _, _ in found.values() if operation == each) for each in wanted}
+                until(api, _PODS, partial(_moved, set(doomed), total), deadline)
+                wait_serving(cluster, deadline)
+        state = _where(request(api, "GET", _PODS)["items"])
+    seen = {each: sum(1 for kind, _, where in state.values() if kind == each and where == node) for each in wanted}
+    if seen != dict(wanted):
+        raise BadScenario(f"expected {dict(wanted)} of Gatekeeper's pods on {node}, found {seen}: are there so many?")
+    yield "; ".join(f"{name} ({kind}) on {where}" for kind, name, where in sorted(state.values()))
+
+
+def _where(pods: Sequence[Mapping[str, Any]]) -> Places:
+    """Return operation, name and node of each pod that is to stay, by uid."""
+    return {
+        each["metadata"]["uid"]: (
+            each["metadata"].get("labels", {}).get(_OPERATION, ""),
+            each["metadata"]["name"],
+            each["spec"].get("nodeName", ""),
+        )
+        for each in pods
+        if "deletionTimestamp" not in each["metadata"]
+    }
+
+
+def _too_many(found: Places, operation: str, node: str, wanted: int) -> list[str]:
+    """Return the pods on the node that are too many."""
+    return [uid for uid, (kind, _, where) in found.items() if kind == operation and where == node][wanted:]
+
+
+def _lacking(found: Places, operation: str, node: str, wanted: int) -> list[str]:
+    """Return pods beside the node, as many as it lacks."""
+    places = {uid: where for uid, (kind, _, where) in found.items() if kind == operation}
+    beside = [uid for uid, where in places.items() if where != node]
+    return beside[: max(0, wanted - (len(places) - len(beside)))]
+
+
+def _moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:
+    """Whether the doomed pods are gone and as many as before are Ready."""
+    ready = [
+        each["metadata"].get("labels", {}).get(_OPERATION)
+        for each in state.values()
+        for condition in each.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    ]
+    gone = doomed.isdisjoint(each["metadata"]["uid"] for each in state.values())
+    return gone and all(ready.count(operation) == count for operation, count in total.items())

@@ -1,0 +1,122 @@
+"""Workload: controllers with pods on a chosen node, for an experiment to lose: they cost nothing and leave quickly."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.rest import apply
+from clusters.watching import State, until
+from harness.errors import BadScenario
+from harness.faults.images import images_of
+from harness.faults.objects import put
+from harness.faults.remedies import Remedies
+from harness.journal import Journal
+from harness.placement import closed
+from harness.preparation import Preparation
+
+__all__ = ["Controller", "Kind", "deploy"]
+
+Kind = Literal["Deployment", "StatefulSet", "DaemonSet"]
+
+_SECONDS = 90.0
+_TOLERATED_SECONDS = 5
+_LOST = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_NAME = "chaos-harness/workload"
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A controller to deploy; a DaemonSet has a pod on each worker, whatever its `replicas`."""
+
+    kind: Kind
+    name: str
+    replicas: int = 1
+
+    def manifest(self, namespace: str, image: str) -> dict[str, Any]:
+        """Return the object; its pods run the sandbox's own image, and leave a lost node after 5 s."""
+        labels = {_NAME: self.name}
+        spec: dict[str, Any] = {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(image)},
+        }
+        if self.kind != "DaemonSet":
+            spec["replicas"] = self.replicas
+        if self.kind == "StatefulSet":
+            spec |= {"serviceName": self.name, "podManagementPolicy": "Parallel"}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": self.kind,
+            "metadata": {"name": self.name, "namespace": namespace, "labels": labels},
+            "spec": spec,
+        }
+
+
+def deploy(namespace: str, *controllers: Controller, on: str) -> Preparation:
+    """Return the preparation that `controllers` run in the new `namespace`, which goes at the end with all in it.
+
+    All pods are on the node `on`, and those of DaemonSets on every worker. Raises BadScenario.
+    """
+    if not namespace.startswith("chaos-"):
+        raise BadScenario(f"namespace {namespace!r}: expected one that begins with 'chaos-', which policies are for")
+    names = ", ".join(f"{each.kind} {each.name}" for each in controllers)
+    make = partial(_deployed, namespace=namespace, controllers=controllers, on=on)
+    return Preparation(f"deploy {names} in {namespace} on {on}", make)
+
+
+@contextmanager
+def _deployed(
+    cluster: Cluster, journal: Journal, namespace: str, controllers: Sequence[Controller], on: str
+) -> Iterator[str]:
+    deadline = Deadline.after(_SECONDS, f"the pods of {namespace} to be Ready on {on}")
+    remedies, image = Remedies(), _sandbox_image(cluster, deadline)
+    try:
+        item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        put(cluster, journal, remedies, item, deadline)
+        others = [each for each in cluster.workers if each != on]
+        with closed(cluster, journal, others, deadline), cluster.client() as api:
+            apply(api, [each.manifest(namespace, image) for each in controllers], deadline)
+            wanted = {
+                each.name: len(cluster.workers) if each.kind == "DaemonSet" else each.replicas for each in controllers
+            }
+            running = until(api, f"/api/v1/namespaces/{namespace}/pods", partial(_ready, wanted), deadline)
+        yield f"{', '.join(running)} run {image}"
+    finally:
+        remedies.keep(cluster.engine, journal)
+
+
+def _pod(image: str) -> dict[str, Any]:
+    tolerations = [
+        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": _TOLERATED_SECONDS}
+        for key in _LOST
+    ]
+    return {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 1,
+        "tolerations": tolerations,
+        "containers": [{"name": "pause", "image": image, "imagePullPolicy": "IfNotPresent"}],
+    }
+
+
+def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
+    """Return the image of pods' sandboxes, which every node has; kind's own are the only ones that all nodes do."""
+    common = set.intersection(*(images_of(cluster, node, deadline) for node in cluster.workers))
+    found = sorted(each for each in common if "/pause:" in each)
+    if not found:
+        raise BadScenario(f"expected an image …/pause on all workers, they share {', '.join(sorted(common)) or 'none'}")
+    return found[0]
+
+
+def _ready(wanted: Mapping[str, int], state: State) -> list[str]:
+    """Return where each pod is, when all are Ready."""
+    told: list[str] = []
+    counts = dict.fromkeys(wanted, 0)
+    for each in state.values():
+        metadata, conditions = each["metadata"], each.get("status", {}).get("conditions") or ()
+        if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
+            counts[metadata["labels"][_NAME]] += 1
+            told.append(f"{metadata['name']} on {each['spec']['nodeName']}")
+    return sorted(told) if counts == wanted else []

@@ -1,0 +1,90 @@
+"""Workload: what is deployed for an experiment to lose, in a world of our own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from harness import journal, workload
+from harness.errors import BadScenario, DeadlineExceeded
+from harness.workload import Controller, deploy
+from tests.fakes.bench import Bench
+from tests.fakes.lossy import LossyWorld
+
+PAUSE = "registry.k8s.io/pause:3.10"
+ALL = (Controller("Deployment", "a", 2), Controller("StatefulSet", "b"), Controller("DaemonSet", "c"))
+
+
+@pytest.fixture
+def world() -> LossyWorld:
+    world = LossyWorld()
+    world.images = {node: {PAUSE, f"only-on/{node}/pause:1"} for node in ("w-worker", "w-worker2")}
+    return world
+
+
+@pytest.fixture
+def cluster(world: LossyWorld, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(cluster, tmp_path)
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize("on", ["w-worker", "w-worker2"])
+def test_all_on_one_node(bench: Bench, world: LossyWorld, on: str) -> None:
+    """All pods are on the chosen node, DaemonSets' on every worker, and every node takes pods again afterwards."""
+    with deploy("chaos-x", *ALL, on=on).make(bench.cluster, bench.journal) as proof:
+        where, _, image = proof.rpartition(" run ")
+        assert [each.rpartition(" on ")[2] for each in where.split(", ")].count(on) == 4
+        assert image == PAUSE
+        assert world.cordoned == set()
+        assert [each.action for each in bench.pending()] == ["objects.delete"]
+    assert world.applied == {}
+    assert bench.pending() == []
+
+
+def test_what_is_deployed(bench: Bench, world: LossyWorld) -> None:
+    """Pods leave a lost node after 5 s, run an image that is there, and need nobody's permission."""
+    with deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal):
+        made = {each["kind"]: each for each in world.applied.values()}
+    assert set(made) == {"Namespace", "Deployment", "StatefulSet", "DaemonSet"}
+    assert made["Deployment"]["spec"]["replicas"] == 2
+    assert "replicas" not in made["DaemonSet"]["spec"]
+    pod = made["Deployment"]["spec"]["template"]["spec"]
+    assert {each["tolerationSeconds"] for each in pod["tolerations"]} == {5}
+    assert pod["containers"][0]["image"] == PAUSE
+
+
+def test_a_crash_leaves_nothing(bench: Bench, world: LossyWorld) -> None:
+    """What the journal has takes the namespace away and opens the nodes, whenever the harness is killed."""
+    world.ready = "False"
+    block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workload, "_SECONDS", 0.5)
+        patch.setattr("harness.faults.remedies.Remedies.keep", lambda *_: None)
+        with pytest.raises(DeadlineExceeded):
+            block.__enter__()
+    assert world.cordoned == {"w-worker2"}
+    journal.replay(bench.journal.path, bench.cluster.engine)
+    assert world.cordoned == set()
+    assert world.applied == {}
+
+
+def test_no_common_image(bench: Bench, world: LossyWorld) -> None:
+    """Nodes that share no sandbox image could not start the pods."""
+    world.images["w-worker"].discard(PAUSE)
+    block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
+    with pytest.raises(BadScenario, match="expected an image"):
+        block.__enter__()
+
+
+def test_foreign_namespace() -> None:
+    """A namespace to which policies do not apply, or that is somebody's, is refused."""
+    with pytest.raises(BadScenario, match="begins with 'chaos-'"):
+        deploy("default", *ALL, on="w-worker")
