@@ -20,6 +20,7 @@ __all__ = [
     "USUAL",
     "WEBHOOKS",
     "WORKLOAD",
+    "WORKLOAD_EVENTS",
     "Watched",
     "constraints",
     "watch_objects",
@@ -104,6 +105,10 @@ WORKLOAD = (Watched("workload", "/api/v1/pods", _in_chaos),)
 
 CONSTRAINTS = "watch constraints "
 """Processes "watch constraints <plural>" of a history are the constraints of one template."""
+
+
+WORKLOAD_EVENTS = (Watched("workload events", "/api/v1/events", _in_chaos),)
+"""What kubelets and controllers tell of those."""
 
 
 def constraints(*kinds: str) -> tuple[Watched, ...]:

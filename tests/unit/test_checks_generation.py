@@ -1,0 +1,55 @@
+"""Generation: how long a binding may take, in histories by hand."""
+
+from typing import Self
+
+import pytest
+
+from harness.checks.generation import generated_within
+from tests.fakes.histories import Told
+
+CHECK = generated_within(30, "c")
+
+
+class ToldGeneration(Told):
+    """A history of constraints and bindings."""
+
+    def constraint(self, at: float, name: str = "c", f: str = "ADDED") -> Self:
+        """Add a constraint."""
+        return self.add(at, "change", "watch constraints x", f, {"object": {"metadata": {"name": name}}})
+
+    def binding(self, at: float, name: str = "gatekeeper-x-c", f: str = "ADDED") -> Self:
+        """Add a binding."""
+        value = {"object": {"metadata": {"name": name}}}
+        return self.add(at, "change", "watch validatingadmissionpolicybindings", f, value)
+
+    def gap(self, at: float) -> Self:
+        """Add that bindings are not watched from now on."""
+        return self.add(at, "change", "watch validatingadmissionpolicybindings", "GAP", {"why": "refused"})
+
+
+def told() -> ToldGeneration:
+    return ToldGeneration().constraint(10)
+
+
+@pytest.mark.parametrize(
+    ("history", "outcome", "words"),
+    [
+        (told().binding(12), "holds", "generated 2.0 s after"),
+        (told().binding(90), "violated", "generated 80.0 s after"),
+        (told().binding(11, "gatekeeper-x-other").constraint(100), "violated", "no binding of c for 90.0 s"),
+        (told().binding(5).binding(11, f="DELETED").constraint(100), "violated", "no binding"),
+        (told().constraint(20), "inconclusive", "for only 10.0 of 30 s"),
+        (told().gap(12).binding(13), "inconclusive", "not watched all the time"),
+        (ToldGeneration().constraint(1, "other").binding(2), "inconclusive", "never seen"),
+        (ToldGeneration().gap(2).constraint(10).binding(12), "holds", "2.0 s"),
+    ],
+)
+def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: str) -> None:
+    """The binding in time holds; too late, or never while it was watched for long enough, is a violation."""
+    verdict = CHECK(history.recorded())
+    assert (verdict.outcome, words in verdict.summary) == (outcome, True)
+
+
+def test_figure() -> None:
+    """How long it took is a figure, also when that was too long."""
+    assert dict(CHECK(told().binding(90).recorded()).figures) == {"generation_seconds": 80}
