@@ -20,7 +20,7 @@ from harness.errors import BadScenario
 from harness.experiment import Experiment
 from harness.incident.collection import collected
 from harness.record import PROPERTY, Record
-from harness.session import Session, shapes_of
+from harness.session import EXTENDED, Session, shapes_of
 from harness.supply import Supply
 
 __all__ = ["Cluster", "Experiments", "tell"]
@@ -96,12 +96,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Find every file's shape before a cluster is touched; deselect what the options contradict.
+    """Find every file's shape before a cluster is touched; deselect what the options contradict, or nobody asked for.
 
     All problems of all files are told at once, as a usage error. A worker of xdist cannot end with one: it runs
     nothing and leaves them to the controller.
     """
     session = config.stash[_SESSION]
+    if not (config.option.markexpr or config.option.keyword):
+        extended = [item for item in items if item.get_closest_marker(EXTENDED)]
+        config.hook.pytest_deselected(items=extended)
+        items[:] = [item for item in items if item not in extended]
     session.shapes, contradicted, session.problems = shapes_of(items, session.asked)
     if session.problems and not hasattr(config, "workerinput"):
         raise pytest.UsageError(*session.problems)

@@ -19,10 +19,13 @@ from clusters.shape import Shape
 from harness import journal
 from harness.errors import BadScenario
 
-__all__ = ["MARKER", "Keep", "Session", "shapes_of"]
+__all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]
 
 MARKER = "shape"
 """The marker that says what cluster a file's scenarios run on."""
+
+EXTENDED = "extended"
+"""The marker of scenarios that only run when -m or -k selects them."""
 
 Keep = Literal["never", "on-failure", "always"]
 

@@ -71,7 +71,8 @@ class Bench:
         self.folder = folder
         (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
         (folder / "pytest.ini").write_text(
-            "[pytest]\nmarkers = shape: what it runs on\naddopts = --strict-markers\nfilterwarnings = error\n",
+            "[pytest]\nmarkers = shape: what it runs on\n  extended: not by default\n"
+            "addopts = --strict-markers\nfilterwarnings = error\n",
             encoding="utf-8",
         )
 
@@ -171,6 +172,15 @@ def test_options_fill_what_is_open(bench: Bench) -> None:
     assert status == 0, output
     assert "3 passed, 2 deselected" in output
     assert {line for line in bench.did() if "create" in line} == {"create 1cp2w-k1.36.3-g3.20.1-chart keep=False"}
+
+
+def test_extended(bench: Bench) -> None:
+    """What is extended runs only when somebody selects, and touches no cluster otherwise."""
+    bench.write(more="import pytest\ndef test_short(): pass\n@pytest.mark.extended\ndef test_long(cluster): pass\n")
+    assert "1 passed, 1 deselected" in bench.run()[1]
+    assert bench.did() == []
+    assert "1 passed, 1 deselected" in bench.run("-m", "extended")[1]
+    assert bench.did()
 
 
 def test_nothing_left(bench: Bench) -> None:
