@@ -17,7 +17,9 @@ from harness.journal import Journal, undo
 __all__ = ["delete", "put"]
 
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
-_PATIENCE = "45s"
+_PATIENCE_SECONDS = 240.0
+"""A namespace goes when its last pod has gone, and on a busy node, or one just started, kubelets take their time."""
+
 _REFUSED_SECONDS = 10.0
 
 
@@ -25,8 +27,8 @@ _REFUSED_SECONDS = 10.0
 def delete(engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "") -> None:
     """Delete an object and wait until it is gone; one that is not there, or of a kind that is not there, is gone."""
     where = ("--namespace", namespace) if namespace else ()
-    words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE}")
-    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE_SECONDS:.0f}s")
+    done = in_container(engine, control_plane, *_KUBECTL, *words, seconds=_PATIENCE_SECONDS + 10)
     if done is not None and done.returncode and "have a resource type" not in done.stderr:
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 

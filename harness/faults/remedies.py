@@ -35,12 +35,12 @@ class Remedies:
             self._promised.pop()
 
 
-def in_container(engine: Engine, container: str, *argv: str) -> Completed | None:
+def in_container(engine: Engine, container: str, *argv: str, seconds: float = _SECONDS) -> Completed | None:
     """Run `argv` in a container for an undo; None if it is gone or stopped, and the harm with it.
 
     The status may be anything: the caller knows which ones mean "undone already". Raises DeadlineExceeded.
     """
-    deadline = Deadline.after(_SECONDS, f"`{' '.join(argv)}` in {container}")
+    deadline = Deadline.after(seconds, f"`{' '.join(argv)}` in {container}")
     done = engine.run(["exec", container, *argv], deadline, check=False)
     if done.returncode and any(word in done.stderr.lower() for word in _GONE):
         return None
