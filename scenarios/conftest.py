@@ -1,3 +1,10 @@
 """Wiring: the plugins that scenarios run with, and nothing else."""
 
-pytest_plugins = ["harness.plugin", "reports.allure", "reports.summary", "scenarios.matrix", "scenarios.generated"]
+pytest_plugins = [
+    "harness.plugin",
+    "reports.allure",
+    "reports.summary",
+    "scenarios.generated",
+    "scenarios.losing",
+    "scenarios.matrix",
+]

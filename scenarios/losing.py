@@ -1,0 +1,174 @@
+"""Losing: the steps by which a row of the table of node losses is gone through, and its claims are judged."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.watching import State, until
+from harness.checks import Checked
+from harness.errors import DeadlineExceeded, HarnessError
+from harness.experiment import Experiment
+from harness.faults.objects import put
+from harness.faults.remedies import Remedies
+from harness.faults.webhooks import fail_mutation
+from harness.journal import Journal
+from harness.placement import place_gatekeeper
+from harness.plugin import Experiments, tell
+from harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
+from harness.preparation import Preparation
+from harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
+from harness.record import Record
+from harness.workload import Controller, deploy
+from scenarios.losses import (
+    DEADLOCK_SECONDS,
+    FAULTS,
+    OUTAGE,
+    PODS,
+    REPLACED_SECONDS,
+    REPLICAS,
+    TEMPLATES,
+    Predicted,
+    Row,
+)
+
+__all__ = ["Judged", "Lost", "lose"]
+
+_COUNTS = {"one": 1, "all": REPLICAS, "none": 0}
+_BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+_KIND = "ChaosDeniedByCel"
+
+
+def lose(experiment: Experiment, row: Row) -> None:
+    """Go through one row: put pods on a worker, lose it, wait for their replacements, and let it come back."""
+    victim, make = experiment.cluster.workers[-1], FAULTS[row.fault][0]
+    experiment.prepare(place_gatekeeper(victim, webhooks=_COUNTS[row.webhooks], audit=True))
+    generating = (deny_pods_by_cel(),) if row.generation else ()
+    experiment.apply(_only_in(mutate_pods(), PODS), _only_in(mutate_templates(), TEMPLATES), *generating)
+    watched = (*WORKLOAD, *WORKLOAD_EVENTS, *((*GENERATED, *constraints(_KIND)) if row.generation else ()))
+    experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
+    direct = (Controller("Deployment", "direct", 3), Controller("StatefulSet", "stateful", 2))
+    experiment.prepare(deploy(PODS, *direct, Controller("DaemonSet", "daemon"), on=victim))
+    experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim))
+    with ExitStack() as stack:
+        if row.policy == "Fail":
+            stack.enter_context(experiment.prepared(fail_mutation("Fail")))
+        if row.policy == "Fail" and row.deployment == "never":
+            # Nothing heals while nobody can renew a lease: the policy goes first, as Gatekeeper's emergency page says.
+            experiment.act(make(victim))
+            experiment.hold(DEADLOCK_SECONDS)
+            return
+        with experiment.fault(make(victim)):
+            if row.generation:
+                experiment.prepare(_CONSTRAINT)
+            if row.deployment != "never":
+                _wait_for(experiment, _pods_of(TEMPLATES), partial(_replaced, 3, victim))
+                _wait_for(experiment, _pods_of(PODS), partial(_replaced, 3, victim))
+        _wait_for(experiment, _pods_of(PODS), partial(_replaced, 5, ""))
+        experiment.recovered()
+        if row.generation:
+            _wait_for(experiment, _BINDINGS, _generated)
+
+
+@dataclass
+class Lost:
+    """A row that was gone through, and what kept it from its end, if anything did."""
+
+    row: Row
+    experiment: Experiment
+    error: HarnessError | None
+
+
+@dataclass
+class Judged:
+    """What one test claims of a row, judged by the row's one history."""
+
+    lost: Lost
+    record: Record
+
+    @property
+    def row(self) -> Row:
+        """The row."""
+        return self.lost.row
+
+    def claim(self, check: Checked, *, expected: Predicted = "holds", issue: str | None = None) -> None:
+        """Claim something of the row, in this test's record."""
+        self.lost.experiment.claim(check, expected=expected, issue=issue, record=self.record)
+
+
+@pytest.fixture(scope="module")
+def lost(request: pytest.FixtureRequest, experiments: Experiments) -> Lost:
+    """Go through the row that is the parameter; an error is kept for the claims, so that each shows what was seen."""
+    row: Row = request.param
+    experiment = experiments(row.name)
+    try:
+        with experiment:
+            lose(experiment, row)
+    except HarnessError as error:
+        return Lost(row, experiment, error)
+    return Lost(row, experiment, None)
+
+
+@pytest.fixture
+def judged(request: pytest.FixtureRequest, lost: Lost) -> Iterator[Judged]:
+    """Return what claims of the row, with a record of its own; raise what kept the row from its end."""
+    record = lost.experiment.record.of(request.node.name)
+    try:
+        if lost.error:
+            raise lost.error
+        yield Judged(lost, record)
+    finally:
+        tell(request.node, record)
+
+
+def _only_in(policy: Policy, namespace: str) -> Policy:
+    """Return the policy for one namespace, and for the canary's, whose answers tell when it is not enforced."""
+    objects = []
+    for each in policy.objects:
+        match = {**each["spec"]["match"], "namespaces": [namespace, CANARIES]}
+        objects.append({**each, "spec": {**each["spec"], "match": match}})
+    return replace(policy, objects=tuple(objects))
+
+
+@contextmanager
+def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
+    """Have one more constraint of the CEL template, which asks for a binding of the policy that is there already."""
+    remedies, item = Remedies(), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
+    try:
+        put(cluster, journal, remedies, item, Deadline.after(REPLACED_SECONDS, f"constraint {OUTAGE}"))
+        yield f"constraint {OUTAGE} is made"
+    finally:
+        remedies.keep(cluster.engine, journal)
+
+
+_CONSTRAINT = Preparation("ask for a generated binding", _asked)
+
+
+def _pods_of(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def _wait_for(experiment: Experiment, path: str, predicate: Callable[[State], bool]) -> None:
+    """Wait until something is so; whether it is in time is for a check to say."""
+    with experiment.cluster.client() as api, suppress(DeadlineExceeded):
+        until(api, path, predicate, Deadline.after(REPLACED_SECONDS, path))
+
+
+def _generated(state: State) -> bool:
+    return any(name.endswith(f"-{OUTAGE}") for name in state)
+
+
+def _replaced(count: int, beside: str, state: State) -> bool:
+    ready = [
+        each
+        for each in state.values()
+        for condition in each.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True"
+        if "deletionTimestamp" not in each["metadata"] and each["spec"].get("nodeName") not in ("", beside)
+        if not any(owner["kind"] == "DaemonSet" for owner in each["metadata"].get("ownerReferences") or ())
+    ]
+    return len(ready) >= count

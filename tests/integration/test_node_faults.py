@@ -1,0 +1,211 @@
+"""Faults on nodes of a real cluster: each bites and is healed, and a killed harness leaves what a replay heals."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.deadline import Deadline
+from clusters.engine import connect
+from clusters.images import ensure
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.rest import request
+from clusters.shape import Shape
+from clusters.watching import State, until
+from harness import journal
+from harness.checks.lost import PHASES, Losses
+from harness.checks.node_loss import never_replaced, replaced_within
+from harness.errors import FaultNotApplied
+from harness.faults import Fault
+from harness.faults.heartbeats import Heartbeat, heartbeat, wait_back
+from harness.faults.leaving import _Drained, _Removed, drain_node, remove_node
+from harness.faults.network import _CutOff, cut_off_node
+from harness.faults.nodes import KILLED_NODE, _Down, _Rebooted, kill_node, pause_node, reboot_node, stop_node
+from harness.history import read
+from harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
+from harness.workload import Controller, deploy
+from tests.fakes.bench import Bench
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+_APART = 0.5
+"""By how many seconds two watches may tell of two things in the wrong order."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    progress = Progress.terminal()
+    engine, shape, owner = connect(progress=progress), Shape(gatekeeper=None, registry=False), Owner.mine()
+    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
+    yield cluster
+    delete(cluster)
+
+
+@pytest.fixture
+def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(cluster, tmp_path)
+    yield bench
+    bench.close()
+
+
+FAULTS: dict[str, tuple[Callable[[str], Fault], type[Fault], str]] = {
+    "kill": (kill_node, _Down, "is exited (exit code 137); its lease, due every 10 s, is not renewed for"),
+    "stop": (stop_node, _Down, "is exited"),
+    "pause": (pause_node, _Down, "is paused; its lease"),
+    "reboot": (reboot_node, _Rebooted, "ran since"),
+    "cut off": (cut_off_node, _CutOff, "dropped"),
+    "drain": (drain_node, _Drained, "pods were evicted"),
+    "remove": (remove_node, _Removed, "the API server knows no node"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_bites_and_heals(cluster: Cluster, bench: Bench, name: str) -> None:
+    """Each fault proves that the node is lost, and that it is back at its old address, by what is heard of it since."""
+    make, _, proof = FAULTS[name]
+    victim, addresses = cluster.workers[-1], _addresses(cluster)
+    somebody = deploy("chaos-lost", Controller("Deployment", "a"), on=victim)
+    with somebody.make(cluster, bench.journal) if name == "drain" else nullcontext():
+        fault = make(victim)
+        bench.inject(fault)
+        try:
+            assert proof in bench.observed(fault, 45)
+        finally:
+            bench.heal(fault)
+        assert victim in bench.healed(fault, 120)
+    assert bench.pending() == []
+    assert _addresses(cluster) == addresses
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_no_op(cluster: Cluster, bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A fault that was turned into a no-op is FaultNotApplied, not green."""
+    make, kind, _ = FAULTS[name]
+    monkeypatch.setattr(kind, "inject", lambda *_: None)
+    with pytest.raises(FaultNotApplied):
+        bench.observed(make(cluster.workers[-1]), 5)
+
+
+def test_silence_is_not_believed_too_soon(cluster: Cluster, bench: Bench) -> None:
+    """A node that lives renews its lease before the time that proves its death, so nobody takes it for dead."""
+    fault = cut_off_node(cluster.workers[-1])
+    with cluster.client() as api:
+        fault._last = heartbeat(api, cluster.workers[-1])  # type: ignore[attr-defined]
+    with pytest.raises(FaultNotApplied, match="renewed its lease"):
+        bench.observed(fault, 30)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from clusters.cluster import Cluster
+from clusters.engine import connect
+from harness.faults.leaving import drain_node, remove_node
+from harness.faults.network import cut_off_node
+from harness.faults.nodes import kill_node, pause_node, stop_node
+from harness.history import History
+from harness.journal import Journal
+
+name, folder, *todo = sys.argv[1:]
+cluster = Cluster.open(connect(), name)
+journal, history = Journal(Path(folder) / "child.jsonl"), History(Path(folder) / "child-history.jsonl")
+for each in todo:
+    kind, _, number = each.partition(" ")
+    globals()[f"{kind}_node"](cluster.workers[int(number)]).inject(cluster, journal, history)
+print("broken", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("todo", [("drain 0", "pause 0", "stop 1"), ("remove 0", "cut_off 0", "kill 1")], ids=str)
+def test_killed_in_the_middle(cluster: Cluster, tmp_path: Path, todo: tuple[str, ...]) -> None:
+    """What a harness that is killed (SIGKILL) leaves of nodes, a replay of its journal brings back."""
+    with cluster.client() as api:
+        before = {node: heartbeat(api, node) for node in cluster.workers}
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, cluster.name, str(tmp_path), *todo],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "broken\n"
+        child.send_signal(signal.SIGKILL)
+    path = tmp_path / "child.jsonl"
+    assert len(journal.pending(path)) >= len(todo)
+    journal.replay(path, cluster.engine)
+    assert journal.pending(path) == []
+    for node, last in before.items():
+        wait_back(cluster, node, Heartbeat(renewed=last.renewed), Deadline.after(120, f"{node} to be back"))
+    with cluster.client() as api:
+        found = request(api, "GET", "/api/v1/nodes")["items"]
+    assert not [each for each in found if each["spec"].get("unschedulable")]
+    for worker in cluster.workers:
+        rules = cluster.exec(worker, ["iptables", "-t", "mangle", "-S"], Deadline.after(30, "the rules")).stdout
+        assert "chaos-harness" not in rules
+
+
+def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
+    """Pods of a lost node are replaced on the other one, in phases that the history tells; a DaemonSet's pod stays."""
+    victim, other = cluster.workers
+    probes = watch_objects(cluster, bench.history, (*USUAL, *WORKLOAD, *WORKLOAD_EVENTS))
+    for probe in probes:
+        probe.start()
+    controllers = (Controller("Deployment", "a", 2), Controller("DaemonSet", "d"))
+    with deploy("chaos-workload", *controllers, on=victim).make(cluster, bench.journal) as proof:
+        assert proof.count(f"on {victim}") == 3
+        fault = kill_node(victim)
+        bench.history.append("invoke", "fault 1", "inject", {"name": fault.name})
+        bench.inject(fault)
+        bench.history.append("ok", "fault 1", "observed", {"name": fault.name, "proof": bench.observed(fault, 45)})
+        try:
+            deadline = Deadline.after(120, "replacements")
+            with cluster.client() as api:
+                until(
+                    api, "/api/v1/namespaces/chaos-workload/pods", lambda state: _ready_on(state, other) == 3, deadline
+                )
+        finally:
+            bench.heal(fault)
+        bench.healed(fault, 120)
+        recorded = read(bench.history.path)
+        verdict = replaced_within(120, KILLED_NODE)(recorded)
+        assert verdict.outcome == "holds", verdict
+        assert replaced_within(20, KILLED_NODE)(recorded).outcome == "violated"
+        for found in Losses(recorded).replacements(KILLED_NODE):
+            moments = [found.phases()[phase] for phase in PHASES if phase != "pull"]
+            assert found.phases()["pull"] > moments[0], "of which an event tells, and events may come late"
+            assert moments[0] > 30, "the API server knew sooner than its grace period says"
+            assert all(later >= earlier - _APART for earlier, later in pairwise(moments)), found
+        outlives = never_replaced(KILLED_NODE, kinds=("DaemonSet",))(recorded)
+        assert "never mutated at all" in outlives.summary, "no policy is in force here"
+    for probe in probes:
+        probe.stop()
+    with cluster.client() as api:
+        gone = Deadline.after(60, "the namespace to go")
+        until(api, "/api/v1/namespaces", lambda state: "chaos-workload" not in state, gone)
+
+
+def _ready_on(state: State, node: str) -> int:
+    return sum(
+        1
+        for each in state.values()
+        for condition in each.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True" and each["spec"].get("nodeName") == node
+    )
+
+
+def _addresses(cluster: Cluster) -> dict[str, str]:
+    told = cluster.engine.run(["inspect", *cluster.nodes()], Deadline.after(30, "the addresses")).stdout
+    found = {each["Name"]: each["NetworkSettings"]["Networks"] for each in json.loads(told)}
+    return {name: networks[cluster.network]["IPAddress"] for name, networks in found.items()}
