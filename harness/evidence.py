@@ -8,6 +8,7 @@ from typing import Any
 
 from clusters.cluster import Cluster
 from harness.history import Entry, Recorded
+from harness.probes.fail_open import FAIL_OPEN
 from harness.probes.requests import REGISTRY
 from harness.record import Attachment
 
@@ -27,11 +28,12 @@ def environment(cluster: Cluster) -> dict[str, str]:
 
 
 def write(recorded: Recorded, directory: Path) -> list[Attachment]:
-    """Write events, pods and the registry's log, as the history has them, below `directory`; tell what is where."""
+    """Write events, pods, the registry's log and failed calls of webhooks below `directory`; tell what is where."""
     files = {
         "events": ("events.txt", _events(recorded)),
         "pods": ("pods.json", _pods(recorded)),
         "registry log": ("registry.txt", _requests(recorded)),
+        "failed webhook calls": ("webhooks.txt", _calls(recorded)),
     }
     attachments = []
     for name, (file, lines) in files.items():
@@ -79,6 +81,20 @@ def _requests(recorded: Recorded) -> Iterator[str]:
             lines.append((value["time"], f"{began:9.3f} s  {said}"))
         lines += [(entry.wall, line) for line in _marks(entry)]
     yield from (line for _, line in sorted(lines, key=lambda each: each[0]))
+
+
+def _calls(recorded: Recorded) -> Iterator[str]:
+    """Yield what the API server logged of webhooks that it did without, if anything, among what was done."""
+    lines: list[tuple[float, str]] = []
+    calls = 0
+    for entry in recorded.entries:
+        if entry.process == FAIL_OPEN and entry.f == "call":
+            value, began = entry.value, entry.value["time"] - recorded.header.started
+            lines.append((value["time"], f"{began:9.3f} s  {value['webhook']}: {value['said']}"))
+            calls += 1
+        lines += [(entry.wall, line) for line in _marks(entry)]
+    if calls:
+        yield from (line for _, line in sorted(lines, key=lambda each: each[0]))
 
 
 def _marks(entry: Entry) -> Iterator[str]:

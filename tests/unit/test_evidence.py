@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from harness.evidence import write
+from tests.fakes.asked import Asked
 from tests.fakes.histories import Told
 
 
@@ -21,6 +22,15 @@ def test_files(tmp_path: Path) -> None:
     log = Path(found["registry log"].path).read_text(encoding="utf-8").splitlines()
     assert "heal" in log[-2]
     assert log[-1].split()[-1] == "200"
+
+
+def test_failed_calls(tmp_path: Path) -> None:
+    """What the API server said of webhooks that it did without is written at the moment at which it said it."""
+    told = Asked().fault(9, 10, 80).call(15, "connection refused").call(90, "EOF")
+    [found] = [each for each in write(told.recorded(), tmp_path) if each.name == "failed webhook calls"]
+    lines = Path(found.path).read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in lines] == ["9.000", "10.000", "15.000", "80.000", "80.000", "90.000"]
+    assert lines[2].endswith("connection refused")
 
 
 def test_nothing_to_write(tmp_path: Path) -> None:
