@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -15,17 +15,23 @@ _PLAIN_TICK_SECONDS = 60.0
 
 
 class Step:
-    """A step under way; `detail` (how far) may be set at any time and is shown behind its name."""
+    """A step under way; `detail` (how far) may be set at any time and is shown behind its name.
 
-    def __init__(self, name: str) -> None:
+    `beside` tells what goes on meanwhile, and is asked anew for each line.
+    """
+
+    def __init__(self, name: str, beside: Callable[[], str] = str) -> None:
         self.name = name
         self.detail = ""
+        self.beside = beside
         self.started = time.monotonic()
 
     def line(self, mark: str) -> str:
         """Return the step as one line of text behind `mark`."""
         detail = f" ({self.detail})" if self.detail else ""
-        return f" {mark} {self.name}{detail} {time.monotonic() - self.started:.1f} s"
+        line = f" {mark} {self.name}{detail} {time.monotonic() - self.started:.1f} s"
+        beside = self.beside()
+        return f"{line} | {beside}" if beside else line
 
 
 class Progress:
@@ -54,9 +60,9 @@ class Progress:
         self._write(text)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
-        """Show `name` while the block runs, then ✓ or ✗ and how long it took."""
-        step = Step(name)
+    def step(self, name: str, beside: Callable[[], str] = str) -> Iterator[Step]:
+        """Show `name` while the block runs, then ✓ or ✗ and how long it took, and what `beside` tells then."""
+        step = Step(name, beside)
         done = threading.Event()
         ticker = threading.Thread(target=self._tick, args=(step, done), daemon=True)
         with self._lock:

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ class History:
         self._wall = wall
         self._lock = threading.Lock()
         self._next = 0
+        self._counts: Counter[tuple[str, Kind]] = Counter()
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
@@ -88,6 +90,10 @@ class History:
             self._offset += jump
             return self._append(kind, process, f, value, now, wall)
 
+    def counted(self, who: str, kind: Kind) -> int:
+        """Return how many entries of a kind there are of the processes "<who> <n>", for who wants to show it live."""
+        return self._counts[who, kind]
+
     def close(self) -> None:
         """Close the file; appending afterwards is an error."""
         with self._lock:
@@ -99,6 +105,7 @@ class History:
         entry = Entry(self._next, kind, process, f, value, round(now - self._began, 6), round(wall, 6))
         self._write(asdict(entry))
         self._next += 1
+        self._counts[process.partition(" ")[0], kind] += 1
         return entry
 
     def _write(self, line: Mapping[str, Any]) -> None:

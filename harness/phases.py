@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from clusters.progress import Progress
 from harness.errors import InvariantViolated
 from harness.history import History
+from harness.live import beside
 from harness.record import Phase, Record
 
 __all__ = ["EXPERIMENT", "Phases"]
@@ -29,7 +30,7 @@ class Phases:
         phase = Phase(name, time.time())
         self._record.phases.append(phase)
         self._history.append("mark", EXPERIMENT, "begin", name)
-        with self._progress.step(name):
+        with self._progress.step(name, lambda: beside(self._record.name, self._history)):
             try:
                 yield phase
                 phase.status = "passed" if phase.status == "running" else phase.status

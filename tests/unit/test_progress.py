@@ -86,3 +86,11 @@ def test_say() -> None:
     stream = io.StringIO()
     Progress(stream).say("hello")
     assert stream.getvalue() == "hello\n"
+
+
+def test_what_goes_on_meanwhile_stands_beside() -> None:
+    """Each line asks anew what to tell behind the time."""
+    stream, told = io.StringIO(), iter(["1 lost"])
+    with Progress(stream).step("hold", lambda: next(told)):
+        pass
+    assert re.fullmatch(r" ✓ hold 0\.\d s \| 1 lost", stream.getvalue().splitlines()[-1])

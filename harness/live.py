@@ -1,0 +1,14 @@
+"""Live: what the terminal tells of an experiment while it runs."""
+
+from harness.history import History
+from harness.probes.admission import CANARY
+
+__all__ = ["beside"]
+
+
+def beside(name: str, history: History) -> str:
+    """Tell whose phase it is, and how the canary has fared so far."""
+    good, lost, silent = (history.counted(CANARY, kind) for kind in ("ok", "fail", "info"))
+    if not good + lost + silent:
+        return name
+    return f"{name}: canary {good} ok, {lost} lost" + (f", {silent} unanswered" if silent else "")
