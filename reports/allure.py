@@ -18,6 +18,7 @@ from reports import attached, context, ending, junit, sentence, store
 from reports.attached import Attached
 from reports.records import record_in
 from reports.story import Story
+from reports.sweep import sweep
 
 __all__ = ["pytest_configure"]
 
@@ -107,6 +108,7 @@ class _Conductor:
         self._records: dict[str, Record] = {}
         self._outcomes: dict[str, str] = {}
         self._told = False
+        self._trouble = ""
 
     def pytest_sessionstart(self) -> None:
         context.write_categories(self._results)
@@ -146,9 +148,19 @@ class _Conductor:
         message = f"{report.longreprtext}; `nox -s gc` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)  # after pytest has written its JUnit XML
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        result = yield
+    @pytest.hookimpl(trylast=True)  # after pytest has written its JUnit XML, before the summary is told
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        try:
+            self._finish(exitstatus, session)
+        except OSError as error:  # a full disk is no verdict: pytest's status stays
+            where = error.filename or self._results
+            self._trouble = f"the report is not complete: {where}: {error.strerror}; see `df {self._results}`"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._trouble:
+            terminalreporter.write_line(self._trouble, red=True)
+
+    def _finish(self, exitstatus: int, session: pytest.Session) -> None:
         context.write_environment(self._results, context.environment(self._records.values()))
         if exitstatus and not (self._outcomes or self._told):
             self._tell(f"pytest ended with {exitstatus!r} before any test ran", "")
@@ -156,9 +168,9 @@ class _Conductor:
             self._tell(finding.message, finding.detail)
         if session.config.option.xmlpath:
             junit.clean(Path(session.config.option.xmlpath), self._records)
+        sweep(self._results)
         if self._run:
             store.end(self._run, int(session.exitstatus))
-        return result
 
     def _tell(self, message: str, trace: str) -> None:
         self._told = True

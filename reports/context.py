@@ -16,6 +16,7 @@ __all__ = [
     "VIEWER",
     "add_performance",
     "environment",
+    "nodeid_of",
     "write_categories",
     "write_environment",
 ]
@@ -72,6 +73,13 @@ def add_performance(results: Path, titles: Mapping[str, Mapping[str, str]]) -> N
     configuration = json.loads(path.read_text(encoding="utf-8"))
     figures = {key: {**title, "better": "lower"} for key, title in titles.items()}
     path.write_text(json.dumps({**configuration, "performance": {"metrics": figures}}, indent=2), encoding="utf-8")
+
+
+def nodeid_of(result: Mapping[str, Any]) -> str:
+    """Return pytest's id of the test that a result of allure-pytest belongs to."""
+    path: list[str] = list(result.get("titlePath", ()))
+    files = next((number for number, part in enumerate(path, start=1) if part.endswith(".py")), len(path))
+    return "::".join(["/".join(path[:files]), *path[files:], str(result.get("name", ""))])
 
 
 def environment(records: Iterable[Record]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.record import Record
+from harness.redaction import redact
 from reports import context, gate, metrics, store, trend
 
 __all__ = ["Finding", "add_outcome", "write"]
@@ -49,8 +50,10 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
             history.setdefault(key, []).append(value)
     judged = gate.judge(found, history)
     (run / _FIGURES).write_text("".join(f"{each.words}\n" for each in judged), encoding="utf-8")
-    tests = {_key(nodeid, records[nodeid]): outcomes.get(nodeid, "") for nodeid in records}
+    keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
+    tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}
     flaky = trend.flaky(known, tests)
+    _mark_flaky(results, {keys[key]: words for key, words in flaky.items()})
     began = store.state(run)
     started = began.started if began else time.time()
     trend.remember(run.parent, trend.Run(run.name, started, {each.key: each.value for each in found}, tests))
@@ -60,9 +63,23 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
     ]
 
 
+def _mark_flaky(results: Path, flaky: Mapping[str, str]) -> None:
+    """Mark the results of tests that come out both ways: Allure shows and filters them."""
+    if not flaky:
+        return
+    for path in results.glob("*-result.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        words = flaky.get(context.nodeid_of(result))
+        if words:
+            details = result.get("statusDetails") or {}
+            message = "\n".join(filter(None, [details.get("message"), f"flaky: {words}"]))
+            result["statusDetails"] = {**details, "message": message, "flaky": True}
+            path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+
+
 def _key(nodeid: str, record: Record) -> str:
     shape = record.cluster.get("shape", {})
-    return f"{nodeid} | {shape.get('gatekeeper', '')} {shape.get('kubernetes', '')}"
+    return redact(f"{nodeid} | {shape.get('gatekeeper', '')} {shape.get('kubernetes', '')}")
 
 
 def _why(judged: gate.Judged) -> str:

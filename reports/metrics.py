@@ -42,7 +42,7 @@ def samples(records: Mapping[str, Record]) -> list[Sample]:
     found = []
     for nodeid, record in records.items():
         shape = record.cluster.get("shape", {})
-        on = " ".join(str(shape[name]) for name in _SHAPE if name in shape)
+        on = redact(" ".join(str(shape[name]) for name in _SHAPE if name in shape))
         start = min((phase.start for phase in record.phases), default=0.0)
         stop = max((phase.stop or phase.start for phase in record.phases), default=start)
         for claim in record.claims:

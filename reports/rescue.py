@@ -11,6 +11,7 @@ from harness.history import read
 from harness.redaction import redact
 from reports import attached, store
 from reports.attached import Attached
+from reports.sweep import sweep
 from reports.telling import tell
 from reports.timeline import timeline
 
@@ -38,6 +39,7 @@ def rescue(run: Path) -> list[str]:
         if str(history) not in told:
             _add(results, history)
             rescued.append(history.parent.name)
+    sweep(results)
     return [message, *(f"rescued: {name}" for name in rescued)]
 
 

@@ -132,7 +132,7 @@ def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
         claim.outcome,
         claim.name,
         f"{claim.expected} {(claim.issue or '').rpartition('/')[2]}".strip(),
-        next((_figure(name, value) for name, value in reversed(claim.figures.items())), ""),
+        next((_figure(name, value) for name, value in claim.figures.items()), ""),
         reason=claim.summary,
     )
 
@@ -176,6 +176,9 @@ def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
     shown = Path(os.path.relpath(latest if latest.exists() and latest.samefile(run) else run))
     terminal.write_line("")
     terminal.write_line(f"results: {os.path.relpath(results)}")
+    for name, what in (("junit.xml", "JUnit XML"), ("metrics.prom", "OpenMetrics"), ("figures.txt", "figures")):
+        if (run / name).is_file():
+            terminal.write_line(f"{what}: {shown / name}")
     terminal.write_line(f"read it: {VIEWER} --config {shown / 'allurerc.json'} {shown / results.name}")
 
 

@@ -54,7 +54,7 @@ def leave(request, tmp_path):
             "claims": [{"name": "pods ready within 60 s", "expected": "violated", "outcome": "violated",
                         "issue": "open-policy-agent/gatekeeper#3839", "summary": "0 of 4 ready after 60 s",
                         "evidence": ["pod a: ImagePullBackOff"],
-                        "figures": {"asked_seconds": 1.5, "recovered_seconds": 62.0}}],
+                        "figures": {"recovered_seconds": 62.0, "asked_seconds": 1.5}}],
             "attachments": [{"name": "registry log", "path": str(tmp_path / "large.log"), "type": "text/plain"},
                             {"name": "events", "path": str(tmp_path / "nowhere"), "type": "text/plain"}],
         } | changes

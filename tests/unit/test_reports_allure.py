@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.context import nodeid_of
 from tests.sessions import SCENARIOS, Session, run
 
 
@@ -41,8 +42,8 @@ def test_steps_tell_phases_faults_and_claims_in_order(every_kind: Session) -> No
     ]
     assert [step["name"] for step in steps[1]["steps"]] == ["observed: no request since", "healed: answers 200"]
     assert [(each["name"], each["value"]) for each in steps[3]["parameters"]] == [
-        ("asked_seconds", "1.5"),
         ("recovered_seconds", "62"),
+        ("asked_seconds", "1.5"),
     ]
 
 
@@ -157,3 +158,37 @@ def test_session_that_ends_early_leaves_an_error(tmp_path: Path, scenarios: str,
 
     assert session.status not in {0, 1}
     assert told in str(session.load("*-globals.json"))
+
+
+def test_result_leads_back_to_its_test(every_kind: Session) -> None:
+    """A result tells the id by which pytest knows its test."""
+    found = {nodeid_of(result) for result in every_kind.load("*-result.json")}
+
+    assert "scenarios/test_registry.py::test_pods_restart[Always]" in found
+    assert len(found) == 7
+
+
+def test_sentence_comes_first(every_kind: Session) -> None:
+    """A result is described by its sentence, and says what it is that cannot be drawn."""
+    description = every_kind.result("test_pods_restart[Always]")["descriptionHtml"]
+
+    assert description.startswith("<p><em>Restarted pods come back.</em></p>")
+    assert "known upstream defect gatekeeper#3839 reproduces" in description
+    assert "there is no history to read" in description
+
+
+def test_disk_that_is_full_at_the_end_is_said(tmp_path: Path) -> None:
+    """What cannot be written is named, and the run's status stays pytest's."""
+    blocked = (
+        SCENARIOS
+        + """
+def test_blocks(request):
+    results = Path(request.config.option.allure_report_dir)
+    (results / "figures-perf.json").mkdir()
+"""
+    )
+    session = run(tmp_path, "from pathlib import Path\n" + blocked, "-k", "blocks or Always and restart")
+
+    assert session.status == 0
+    assert "the report is not complete: " in session.output
+    assert "see `df " in session.output

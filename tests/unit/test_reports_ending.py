@@ -15,7 +15,7 @@ _NODE = "scenarios/test_a.py::test_b"
 def _run(root: Path, name: str, seconds: float, outcome: str = "passed") -> list[str]:
     """End a run of one test with one figure; return what was found."""
     run = root / name
-    (run / "results").mkdir(parents=True)
+    (run / "results").mkdir(parents=True, exist_ok=True)
     context.write_categories(run / "results")
     store.begin(run)
     claim = ClaimRecord("pods recover", "holds", "holds", None, "", [], {"serving_seconds": seconds})
@@ -37,10 +37,18 @@ def test_regression_is_found_against_earlier_runs(tmp_path: Path) -> None:
 def test_flaky_test_is_a_finding(tmp_path: Path) -> None:
     """A test that came out otherwise before, on the same versions, is named though it passes now."""
     _run(tmp_path, "first", 12, "failed")
+    results = tmp_path / "second" / "results"
+    results.mkdir(parents=True)
+    for name in ("test_b", "test_c"):
+        result = {"name": name, "titlePath": ["scenarios", "test_a.py"], "status": "passed"}
+        (results / f"{name}-result.json").write_text(json.dumps(result), encoding="utf-8")
 
     assert _run(tmp_path, "second", 12) == [
         f"flaky: {_NODE} | v3.23.1 v1.36.3: passed now, came out otherwise in 1 of 1 earlier runs"
     ]
+    marked, other = (json.loads((results / f"{name}-result.json").read_text()) for name in ("test_b", "test_c"))
+    assert marked["statusDetails"]["flaky"]
+    assert "statusDetails" not in other
 
 
 def test_figures_go_to_allure_and_prometheus(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def _lines(session: Session, below: str) -> list[str]:
 
 
 def test_matrix_has_a_line_for_each_cell(every_kind: Session) -> None:
-    """A test's parameters, claim, expected and seen verdict, issue, last figure and time stand on one line."""
+    """A test's parameters, claim, expected and seen verdict, issue, first figure and time stand on one line."""
     assert len(re.findall(r"^✓ .* recovered 62 s +\d+ s$", every_kind.output, re.MULTILINE)) == 3
     cells = _lines(every_kind, "scenarios/test_registry.py::test_pods_restart")
 
@@ -71,6 +71,8 @@ def test_end_tells_where_the_report_lies(every_kind: Session) -> None:
 
     assert place is not None
     assert Path(place[1]).name == "results"
+    for line in ("JUnit XML: reports/out/latest/junit.xml", "OpenMetrics: reports/out/latest/metrics.prom"):
+        assert f"\n{line}\n" in every_kind.output
     assert re.search(
         r"^read it: npx --yes allure@\S+ open --config reports/out/latest/allurerc.json reports/out/latest/results$",
         every_kind.output,
