@@ -24,10 +24,12 @@ from harness.checks.recovery import recovers_within, undisturbed
 from harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
 from harness.experiment import Experiment
 from harness.faults import Fault
+from harness.faults.certificate import _Blanked, blank_certificate
 from harness.faults.containers import _Killed, kill_containers
 from harness.faults.images import images_of, remove_image
 from harness.faults.pods import _Rescheduled, reschedule_pod
 from harness.faults.registry import _Dropped, _Stopped, _Unavailable, cut_registry
+from harness.faults.webhook_link import _Cut, cut_webhook
 from harness.history import read
 from harness.restart import restart_gatekeeper
 
@@ -60,6 +62,9 @@ CUTS: dict[str, tuple[Callable[[Cluster], Fault], str]] = {
     "stop": (lambda _: cut_registry("stop"), "is exited"),
     "drop": (lambda cluster: cut_registry("drop", nodes=cluster.workers[:1]), "dropped"),
     "503": (lambda _: cut_registry("503"), "with status 503"),
+    "webhook dropped": (lambda _: cut_webhook("drop"), "lost"),
+    "webhook rejected": (lambda _: cut_webhook("reject"), "lost"),
+    "certificate": (lambda _: blank_certificate(), "was emptied"),
     "image": (lambda cluster: remove_image(image(cluster), cluster.workers[:1]), "does not list"),
 }
 
@@ -72,7 +77,7 @@ def image(cluster: Cluster) -> str:
 
 @pytest.mark.parametrize("name", CUTS)
 def test_cuts(cluster: Cluster, make: Callable[[], Experiment], name: str) -> None:
-    """Each fault on the registry and on images proves that it bites, and that it is healed."""
+    """Each fault on the registry, on images and on webhooks proves that it bites, and that it is healed."""
     fault, proof = CUTS[name]
     with make() as experiment:
         assert proof in experiment.act(fault(cluster))
@@ -87,9 +92,11 @@ def test_cuts(cluster: Cluster, make: Callable[[], Experiment], name: str) -> No
         (_Stopped, lambda _: cut_registry("stop")),
         (_Dropped, lambda _: cut_registry("drop")),
         (_Unavailable, lambda _: cut_registry("503")),
+        (_Cut, lambda _: cut_webhook()),
+        (_Blanked, lambda _: blank_certificate()),
         (_Rescheduled, lambda cluster: reschedule_pod(webhooks(cluster)[0])),
     ],
-    ids=["stop", "drop", "503", "reschedule"],
+    ids=["stop", "drop", "503", "webhook", "certificate", "reschedule"],
 )
 def test_no_op(
     cluster: Cluster,
@@ -174,6 +181,7 @@ import json, sys
 from pathlib import Path
 from clusters.cluster import Cluster
 from clusters.engine import connect
+from harness.faults.certificate import _Blanked, blank_certificate
 from harness.faults.containers import kill_containers
 from harness.faults.images import remove_image
 from harness.faults.pods import reschedule_pod

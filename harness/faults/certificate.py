@@ -1,0 +1,96 @@
+"""Certificate: the fault that empties the Secret with the certificate of Gatekeeper's webhooks."""
+
+import hashlib
+import json
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.rest import request
+from clusters.serving import CONTROLLER, NAMESPACE
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.remedies import Remedies, in_container
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
+
+BLANK_CERTIFICATE = "blank certificate"
+"""The fault's name in a history."""
+
+_SECRET = "gatekeeper-webhook-server-cert"  # noqa: S105 - the object's name
+_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{_SECRET}"
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", NAMESPACE)
+_MERGE = "application/merge-patch+json"
+_BLANK = "blank"
+
+
+def blank_certificate() -> Fault:
+    """Return the fault that empties the webhooks' Secret, as applying the release manifest once more does.
+
+    Gatekeeper makes a new authority and a new certificate then, and its pods get them when their kubelets do; until
+    then they serve the old one, which the API server trusts no more. Healing waits for a certificate to be there.
+    """
+    return _Blanked()
+
+
+@undo("certificate.refill")
+def refill(engine: Engine, *, control_plane: str) -> None:
+    """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
+    words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
+    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
+        return
+    restart = ("rollout", "restart", f"deployment/{CONTROLLER}")
+    done = in_container(engine, control_plane, *_KUBECTL, *restart)
+    if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
+        raise CommandFailed(f"`kubectl {' '.join(restart)}` on {control_plane}: {done.stderr.strip()}")
+
+
+class _Blanked:
+    name = BLANK_CERTIFICATE
+
+    def __init__(self) -> None:
+        self._before = ""
+        self._version = ""
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        with cluster.client() as api:
+            self._before = _print(request(api, "GET", _PATH))
+            self._remedies.promise(journal, "certificate.refill", refill, control_plane=cluster.control_planes[0])
+            done = request(api, "PATCH", _PATH, body={"data": None}, content_type=_MERGE)
+            self._version = done["metadata"]["resourceVersion"]
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """See that the Secret is empty, or already has another certificate."""
+        deadline.check("the Secret was not looked at")
+        with cluster.client() as api:
+            now = _print(request(api, "GET", _PATH))
+        if self._before in {_BLANK, now}:
+            raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
+        return f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}"
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        now = _BLANK
+        with cluster.client() as api:
+            for _ in deadline.attempts(first=0.2):
+                now = _print(request(api, "GET", _PATH))
+                if now != _BLANK:
+                    return f"Secret {_SECRET} holds a certificate again: {now}"
+        raise FaultNotApplied(
+            f"expected Gatekeeper to fill Secret {_SECRET} within {deadline.seconds:.0f} s: it is {now}"
+        )
+
+
+def _print(secret: Any) -> str:
+    """Return the fingerprint of a Secret's certificates, by which two are told apart and nothing else is told."""
+    data = secret.get("data") or {}
+    if not data.get("tls.crt") or not data.get("ca.crt"):
+        return _BLANK
+    return hashlib.sha256(f"{data['ca.crt']} {data['tls.crt']}".encode()).hexdigest()[:12]

@@ -1,0 +1,119 @@
+"""Edits: the fault that changes fields of an object, as somebody with kubectl does, and puts them back."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes.client.exceptions import ApiException
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.rest import find_path, request
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.remedies import Remedies, in_container
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = ["edit_object", "restore"]
+
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+_MERGE = "application/merge-patch+json"
+_GONE = ("notfound", "have a resource type")
+_NOT_FOUND = 404
+
+
+def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str = "") -> Fault:
+    """Return the fault that merges `patch` into an object: a field that is null is taken out, a list is replaced.
+
+    Healing puts the fields of the patch back to what they were. Raises BadScenario.
+    """
+    if not patch or kind == "Secret":
+        raise BadScenario(f"edit_object({kind!r}, {name!r}): expected a patch, and of no Secret")
+    return _Edited(kind, name, patch, namespace)
+
+
+@undo("edits.restore")
+def restore(engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str, patch: Any) -> None:
+    """Merge a patch into an object; one that is gone, or of a kind that is gone, has nothing to restore."""
+    where = ("--namespace", namespace) if namespace else ()
+    words = ("patch", resource, name, *where, "--type", "merge", "--patch", json.dumps(patch))
+    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    said = "" if done is None else done.stderr.lower().replace("not found", "notfound")
+    if done is not None and done.returncode and not any(each in said for each in _GONE):
+        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+
+
+class _Edited:
+    def __init__(self, kind: str, name: str, patch: Mapping[str, Any], namespace: str) -> None:
+        self.name = f"edit {kind}"
+        self._kind = kind
+        self._object = name
+        self._patch = patch
+        self._namespace = namespace
+        self._before: Any = {}
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        with cluster.client() as api:
+            path = self._path(api)
+            found = request(api, "GET", path)
+            self._before = _inverse(self._patch, found)
+            group, _, version = found["apiVersion"].rpartition("/")
+            self._remedies.promise(
+                journal,
+                "edits.restore",
+                restore,
+                control_plane=cluster.control_planes[0],
+                resource=f"{self._kind}.{version}.{group}" if group else self._kind,
+                name=self._object,
+                namespace=self._namespace,
+                patch=self._before,
+            )
+            request(api, "PATCH", path, body=self._patch, content_type=_MERGE)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        return self._expect(cluster, self._patch, deadline)
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        return self._expect(cluster, self._before, deadline)
+
+    def _expect(self, cluster: Cluster, wanted: Any, deadline: Deadline) -> str:
+        """See that the object has what a patch says; what was changed back by somebody else is no edit any more."""
+        deadline.check(f"{self._kind} {self._object} was not looked at")
+        with cluster.client() as api:
+            try:
+                found = request(api, "GET", self._path(api))
+            except ApiException as error:
+                if error.status == _NOT_FOUND and wanted is self._before:
+                    return f"{self._kind} {self._object} is gone"
+                raise
+        if not _has(found, wanted):
+            raise FaultNotApplied(f"expected {self._kind} {self._object} to have {wanted}, it has not")
+        return f"{self._kind} {self._object} has {json.dumps(wanted)} in version {found['metadata']['resourceVersion']}"
+
+    def _path(self, api: Any) -> str:
+        root, _, plural = find_path(api, self._kind).rpartition("/")
+        scope = f"/namespaces/{self._namespace}" if self._namespace else ""
+        return f"{root}{scope}/{plural}/{self._object}"
+
+
+def _inverse(patch: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the patch that puts the fields of another one back to what they are now."""
+    return {
+        name: _inverse(value, found[name])
+        if isinstance(value, dict) and isinstance(found.get(name), dict)
+        else found.get(name)
+        for name, value in patch.items()
+    }
+
+
+def _has(found: Any, wanted: Any) -> bool:
+    """Whether an object has everything that a merged patch leaves in it, and nothing that it takes out."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_has(found.get(name), value) for name, value in wanted.items())
+    return bool(found == wanted)

@@ -1,0 +1,120 @@
+"""Certificate: an emptied Secret is proved by its fingerprint, and filled again if Gatekeeper does not do it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.process import Completed
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults import certificate
+from harness.faults.certificate import blank_certificate, refill
+from tests.fakes.bench import Bench
+from tests.fakes.world import World, WorldEngine
+
+_FULL = {"ca.crt": "Y2E=", "tls.crt": "Y3J0", "tls.key": "cGxhbnRlZA=="}
+
+
+class Secrets:
+    """The one Secret; `taken` says whether it can be emptied, `filled` what Gatekeeper fills it with at once."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, str] | None = dict(_FULL)
+        self.taken = True
+        self.filled: dict[str, str] | None = None
+        self.restarted = 0
+
+    def request(self, _api: object, method: str, path: str, **options: Any) -> Any:
+        assert path.endswith("/secrets/gatekeeper-webhook-server-cert")
+        if method == "PATCH" and self.taken:
+            assert options["body"] == {"data": None}
+            self.data = self.filled
+        return {"metadata": {"resourceVersion": "8"}, "data": self.data}
+
+    def kubectl(self, _engine: object, _node: str, *words: str) -> Completed:
+        if "get" in words:
+            return Completed(json.dumps({"data": self.data}), "", 0)
+        self.restarted += 1
+        self.data = dict(_FULL)
+        return Completed("", "", 0)
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
+    secrets = Secrets()
+    monkeypatch.setattr(certificate, "request", secrets.request)
+    monkeypatch.setattr(certificate, "in_container", secrets.kubectl)
+    return secrets
+
+
+@pytest.fixture
+def on(tmp_path: Path) -> Callable[[Callable[[Bench], None]], None]:
+    """Return who does something on a bench."""
+
+    def on(work: Callable[[Bench], None]) -> None:
+        with World().cluster(tmp_path) as cluster:
+            bench = Bench(cluster, tmp_path)
+            work(bench)
+            bench.close()
+
+    return on
+
+
+@pytest.mark.parametrize("filled", [None, {**_FULL, "ca.crt": "b3RoZXI="}])
+def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled: dict[str, str] | None) -> None:
+    """It is proved whether or not Gatekeeper has filled it meanwhile, and in the end there is a certificate."""
+    secrets.filled = filled
+
+    def work(bench: Bench) -> None:
+        fault = blank_certificate()
+        bench.inject(fault)
+        assert [each.action for each in bench.pending()] == ["certificate.refill"]
+        assert "was emptied in version 8" in bench.observed(fault)
+        bench.heal(fault)
+        assert bench.pending() == []
+        assert "holds a certificate again" in bench.healed(fault)
+
+    on(work)
+    assert secrets.restarted == (filled is None)
+    assert "cGxhbnRlZA" not in (tmp_path / "journal.jsonl").read_text(encoding="utf-8")
+
+
+def test_no_op(secrets: Secrets, on: Callable[..., None]) -> None:
+    """A Secret that is as it was is no fault, nor is one that was empty before."""
+
+    def work(bench: Bench) -> None:
+        fault = blank_certificate()
+        bench.inject(fault)
+        with pytest.raises(FaultNotApplied, match=r"expected Secret .* to lose its certificate"):
+            bench.observed(fault)
+
+    secrets.taken = False
+    on(work)
+
+
+def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
+    """A Secret that stays empty is not healed."""
+
+    def work(bench: Bench) -> None:
+        fault = blank_certificate()
+        bench.inject(fault)
+        with pytest.raises(FaultNotApplied, match="expected Gatekeeper to fill Secret"):
+            bench.healed(fault, 0.3)
+
+    on(work)
+
+
+@pytest.mark.parametrize(
+    ("said", "raises"),
+    [(None, False), ("Error from server (NotFound): deployments", False), ("connection refused", True)],
+)
+def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
+    """The undo succeeds where there is nothing to undo it on, and says what kept it from being done."""
+    monkeypatch.setattr(certificate, "in_container", lambda *_: None if said is None else Completed("", said, 1))
+    if raises:
+        with pytest.raises(CommandFailed, match="connection refused"):
+            refill(WorldEngine(), control_plane="w-control-plane")
+    else:
+        refill(WorldEngine(), control_plane="w-control-plane")

@@ -1,0 +1,132 @@
+"""Edits: fields are changed, proved, and put back as they were, also after a crash."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from clusters.process import Completed
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import edits
+from harness.faults.edits import edit_object, restore
+from tests.fakes.bench import Bench
+from tests.fakes.world import World, WorldEngine
+
+_PATCH = {"spec": {"replicas": 0, "paused": True, "list": [2], "old": None}}
+
+
+def _merge(found: Any, patch: Any) -> Any:
+    """Merge as an API server does."""
+    merged = {**found, **{name: value for name, value in patch.items() if not isinstance(value, dict)}}
+    merged |= {name: _merge(found.get(name) or {}, value) for name, value in patch.items() if isinstance(value, dict)}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+class Objects:
+    """The one object, behind the API and behind kubectl."""
+
+    def __init__(self) -> None:
+        self.spec: Any = {"replicas": 3, "list": [1], "old": 1, "other": 7}
+        self.taken = True
+        self.gone = False
+        self.asked: list[str] = []
+
+    def request(self, _api: object, method: str, path: str, **options: Any) -> Any:
+        self.asked.append(path)
+        if self.gone:
+            raise ApiException(status=404)
+        if method == "PATCH" and self.taken:
+            self.spec = _merge({"spec": self.spec}, options["body"])["spec"]
+        return {"apiVersion": "apps/v1", "metadata": {"resourceVersion": "8"}, "spec": self.spec}
+
+    def kubectl(self, _engine: object, _node: str, *words: str) -> Completed:
+        assert words[3:7] == ("patch", "Deployment.v1.apps", "d", "--namespace")
+        self.request(None, "PATCH", "", body=json.loads(words[-1]))
+        return Completed("", "", 0)
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
+    objects = Objects()
+    monkeypatch.setattr(edits, "request", objects.request)
+    monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
+    monkeypatch.setattr(edits, "in_container", objects.kubectl)
+    return objects
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with World().cluster(tmp_path) as cluster:
+        bench = Bench(cluster, tmp_path)
+        yield bench
+        bench.close()
+
+
+def test_life(objects: Objects, bench: Bench) -> None:
+    """What the patch says is so, and after healing everything is as it was; the undo was written before."""
+    before = dict(objects.spec)
+    fault = edit_object("Deployment", "d", _PATCH, namespace="n")
+    bench.inject(fault)
+    (undo,) = bench.pending()
+
+    assert undo.arguments["patch"] == {"spec": {"replicas": 3, "paused": None, "list": [1], "old": 1}}
+    assert objects.asked[0] == "/apis/apps/v1/namespaces/n/deployments/d"
+    assert objects.spec == {"replicas": 0, "paused": True, "list": [2], "other": 7}
+    assert fault.name == "edit Deployment"
+    assert bench.observed(fault).startswith("Deployment d has ")
+
+    bench.heal(fault)
+    assert objects.spec == before
+    assert bench.pending() == []
+    assert "in version 8" in bench.healed(fault)
+
+
+def test_no_op(objects: Objects, bench: Bench) -> None:
+    """An edit that was not taken, or that somebody took back, is no fault."""
+    objects.taken = False
+    fault = edit_object("Deployment", "d", _PATCH, namespace="n")
+    bench.inject(fault)
+
+    with pytest.raises(FaultNotApplied, match="expected Deployment d to have"):
+        bench.observed(fault)
+
+
+def test_gone(objects: Objects, bench: Bench) -> None:
+    """An object that is gone meanwhile is healed, but was not observed."""
+    fault = edit_object("Deployment", "d", _PATCH, namespace="n")
+    bench.inject(fault)
+    objects.gone = True
+
+    assert bench.healed(fault) == "Deployment d is gone"
+    with pytest.raises(ApiException):
+        bench.observed(fault)
+
+
+@pytest.mark.parametrize(
+    ("said", "raises"),
+    [
+        (None, False),
+        ('Error from server (NotFound): deployments.apps "d" not found', False),
+        ('error: the server doesn\'t have a resource type "K"', False),
+        ("connection refused", True),
+    ],
+)
+def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
+    """The undo succeeds where nothing is left to restore, and says what else kept it from being done."""
+    monkeypatch.setattr(edits, "in_container", lambda *_: None if said is None else Completed("", said, 1))
+    where = {"control_plane": "w", "resource": "K.v1.g", "name": "d", "namespace": ""}
+    if raises:
+        with pytest.raises(CommandFailed, match="connection refused"):
+            restore(WorldEngine(), **where, patch={})
+    else:
+        restore(WorldEngine(), **where, patch={})
+
+
+@pytest.mark.parametrize(("kind", "patch"), [("Deployment", {}), ("Secret", _PATCH)])
+def test_nonsense(kind: str, patch: dict[str, Any]) -> None:
+    """An empty patch, and one of a Secret, whose values would stand in the journal, are refused."""
+    with pytest.raises(BadScenario, match="expected a patch, and of no Secret"):
+        edit_object(kind, "d", patch)
