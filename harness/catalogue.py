@@ -4,11 +4,11 @@ import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
@@ -17,18 +17,20 @@ from pydantic_core import ErrorDetails
 from clusters.cluster import Cluster
 from harness import checks as check_modules
 from harness import faults as fault_modules
+from harness import policies
 from harness import probes as probe_modules
 from harness.checks import Checked
 from harness.errors import BadScenario, HarnessError
 from harness.faults import Fault
 from harness.history import History
+from harness.policies import Policy
 from harness.probes import Probe
 
 __all__ = ["KINDS", "Entry", "Kind", "entries"]
 
-Kind = Literal["fault", "probe", "check"]
+Kind = Literal["fault", "probe", "check", "policy"]
 
-KINDS: tuple[Kind, ...] = ("fault", "probe", "check")
+KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy")
 
 _GIVEN = (Cluster, History)
 """What an experiment gives a probe; a user names none of it."""
@@ -85,22 +87,31 @@ class Entry:
 def entries(kind: Kind) -> Mapping[str, Entry]:
     """Return all entries of a kind by their names.
 
-    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe or a Checked;
-    a new one is found because it is there. Raises HarnessError if two have the same name.
+    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Checked or a
+    Policy; a new one is found because it is there. Raises HarnessError if two have the same name.
     """
-    package, made = {
+    place, made = {
         "fault": (fault_modules, Fault),
         "probe": (probe_modules, Probe),
         "check": (check_modules, Checked),
+        "policy": (policies, Policy),
     }[kind]
     found: dict[str, Entry] = {}
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        for entry in _entries_in(importlib.import_module(module.name), made):
+    for module in _modules(place):
+        for entry in _entries_in(module, made):
             if entry.name in found:
                 other = found[entry.name].factory.__module__
-                raise HarnessError(f"two {kind}s have the name {entry.name}: in {other} and in {module.name}")
+                raise HarnessError(f"two entries have the name {entry.name}: in {other} and in {module.__name__}")
             found[entry.name] = entry
     return dict(sorted(found.items()))
+
+
+def _modules(place: ModuleType) -> list[ModuleType]:
+    """Return the modules of a package, or the module itself."""
+    if not hasattr(place, "__path__"):
+        return [place]
+    names = [each.name for each in pkgutil.iter_modules(place.__path__, f"{place.__name__}.")]
+    return [importlib.import_module(name) for name in names]
 
 
 def _entries_in(module: ModuleType, made: type) -> list[Entry]:
@@ -111,7 +122,7 @@ def _entries_in(module: ModuleType, made: type) -> list[Entry]:
 
 def _entry(function: Callable[..., Any]) -> Entry | None:
     """Return the entry of a function, or None if it must be given something that no file can hold."""
-    hints: dict[str, Any] = get_type_hints(function, include_extras=True)
+    hints = {name: _listed(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
     fields: dict[str, Any] = {}
     many = ""
     for name, parameter in inspect.signature(function).parameters.items():
@@ -127,6 +138,11 @@ def _entry(function: Callable[..., Any]) -> Entry | None:
     model = create_model(function.__name__, __base__=_Parameters, **fields)
     told = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
     return Entry(function.__name__, function, model, told, many)
+
+
+def _listed(annotation: Any) -> Any:
+    """Return the annotation of a list for that of any collection, of which pydantic knows no schema."""
+    return Sequence[get_args(annotation)] if get_origin(annotation) is Collection else annotation  # type: ignore[misc]
 
 
 def _is_data(annotation: Any) -> bool:

@@ -26,6 +26,7 @@ POLICIES = "policies"
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+_OURS = (".gatekeeper.sh",)
 _SECONDS = 90.0
 _ERROR_SECONDS = 10.0
 
@@ -36,8 +37,8 @@ State = Mapping[str, Mapping[str, Any]]
 def enforced(cluster: Cluster, journal: Journal, history: History, policies: Sequence[Policy]) -> Iterator[str]:
     """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
 
-    Every webhook pod must tell that it enforces the newest generation of each object, and every question must
-    be answered as its policy demands. Raises BadScenario with what Gatekeeper said of a policy that
+    Every webhook pod must tell that it enforces the newest generation of each object of Gatekeeper's, and every
+    question must be answered as its policy demands. Raises BadScenario with what Gatekeeper said of a policy that
     it does not take, or takes and cannot enforce; DeadlineExceeded.
     """
     remedies = Remedies()
@@ -64,7 +65,8 @@ def _put_in_force(cluster: Cluster, journal: Journal, remedies: Remedies, polici
         replicas = {each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]}
         for item in (item for policy in policies for item in policy.objects):
             put(cluster, journal, remedies, item, deadline)
-            told.append(_wait_for_replicas(api, item, replicas, deadline))
+            if item["apiVersion"].partition("/")[0].endswith(_OURS):
+                told.append(_wait_for_replicas(api, item, replicas, deadline))
         generated = [each for policy in policies for each in policy.generated]
         told += [until(api, _BINDINGS, partial(_bound, each), deadline) for each in generated]
         _wait_for_answers(api, [each for policy in policies for each in policy.questions], deadline)

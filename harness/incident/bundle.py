@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness import __version__
+from harness.errors import HarnessError
 from harness.incident.judge import Judged
 from harness.incident.load import Loaded
 from harness.incident.provenance import host
@@ -76,8 +77,26 @@ def write(
 ) -> Path:
     """Write the bundle as the directory `target` and as a zip beside it; return the zip.
 
-    `runs` come with the directories of their experiments. Every file goes through the redactor.
+    `runs` come with the directories of their experiments, which stay. Every file goes through the redactor. Raises
+    HarnessError if the disk does not take it.
     """
+    try:
+        return _write(target, loaded, seed, runs, environment, images)
+    except OSError as error:
+        raise HarnessError(
+            f"{target}: the bundle cannot be written: {error.strerror}; what the runs left is beside it; "
+            f"see `df {target.parent}`"
+        ) from error
+
+
+def _write(
+    target: Path,
+    loaded: Loaded,
+    seed: int,
+    runs: Sequence[tuple[Lived, Path]],
+    environment: Mapping[str, str],
+    images: Mapping[str, str],
+) -> Path:
     target.mkdir(parents=True)
     for path in (loaded.path, *loaded.files):
         _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent))

@@ -2,19 +2,26 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from queue import Empty, SimpleQueue
 
+from clusters.deadline import Deadline
 from harness.catalogue import entries
-from harness.errors import Inconclusive
+from harness.errors import DeadlineExceeded, Inconclusive
 from harness.experiment import Experiment
+from harness.incident.files import Objects
 from harness.incident.load import Loaded
 from harness.incident.model import Step
+from harness.incident.model import Trigger as Awaited
 from harness.incident.references import resolve
 from harness.incident.timeline import length
-from harness.incident.triggers import Trap
+from harness.policies import Policy
+from harness.probes.objects import CONTROL_PLANE, GENERATED, WEBHOOKS, WORKLOAD, Watched, constraints, watch_objects
+from harness.trigger import Trigger, When
 
 __all__ = ["relive"]
 
@@ -29,6 +36,10 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
     if incident.seed is not None:
         experiment.random.seed(incident.seed)
         experiment.record.seed = incident.seed
+    if applied := [*_policies(loaded), *_workload(loaded)]:
+        experiment.apply(*applied)
+    watched = [object_ for name in incident.watch for object_ in _watched(name)]
+    experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
     for each in incident.probes:
         probe = entries("probe")[each.probe].make(each.with_, experiment.cluster, experiment.history)
         experiment.probe(probe)
@@ -36,6 +47,32 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
         _Drive(loaded, experiment, healing).run()
     if incident.recovery:
         experiment.recovered(incident.recovery)
+
+
+def _watched(name: str) -> tuple[Watched, ...]:
+    kind, _, plural = name.partition("constraints ")
+    if not kind:
+        return constraints(plural)
+    return {"generated": GENERATED, "webhooks": WEBHOOKS, "control plane": CONTROL_PLANE, "workload": WORKLOAD}[name]
+
+
+def _policies(loaded: Loaded) -> Iterator[Policy]:
+    for item, objects in zip(loaded.incident.policies, loaded.policies, strict=True):
+        if item.policy:
+            yield entries("policy")[item.policy].make(item.with_)
+        else:
+            yield Policy(item.file or _name(objects), objects)
+
+
+def _workload(loaded: Loaded) -> Iterator[Policy]:
+    return (
+        Policy(f"workload {item.file or _name(objects)}", objects)
+        for item, objects in zip(loaded.incident.workload, loaded.workload, strict=True)
+    )
+
+
+def _name(objects: Objects) -> str:
+    return ", ".join(f"{each['kind']} {each['metadata']['name']}" for each in objects)
 
 
 @dataclass(order=True)
@@ -64,23 +101,17 @@ class _Drive:
 
     def run(self) -> None:
         """Do everything that is due, in its order, until nothing is and the timeline is over."""
-        with self._traps() as traps:
+        with self._armed() as waiting:
             self._began = time.monotonic()
-            waiting = {index: self._steps[index].when for index in traps}
             self._due = [_Due(_begin(step), index, ends=False) for index, step in self._timed()]
             while self._due or waiting or self._now < self._end:
-                self._wait(min([self._next(), *(trigger.within for trigger in waiting.values() if trigger)]))
+                self._wait(min([self._next(), *(self._within(index) for index in waiting)]))
                 for index in self._taken():
                     waiting.pop(index, None)
                     self._due.append(_Due(self._now + self._steps[index].delay, index, ends=False))
                 for index, trigger in waiting.items():
-                    traps[index].check()
-                    if trigger and self._now > trigger.within:
-                        raise Inconclusive(
-                            f"step {index + 1} ({self._steps[index].fault}): expected {trigger.kind} {trigger.name} "
-                            f"to be {trigger.event} {trigger.count} times within {trigger.within:g} s, "
-                            f"seen {traps[index].seen} times"
-                        )
+                    if self._now > self._within(index):
+                        self._complain(index, trigger)
                 self._do()
 
     @property
@@ -94,19 +125,37 @@ class _Drive:
         return ((index, step) for index, step in enumerate(self._steps) if step.at is not None)
 
     @contextmanager
-    def _traps(self) -> Iterator[dict[int, Trap]]:
-        traps = {
-            index: Trap(self._experiment.cluster, step.when, index, self._sprung, self._wake)
-            for index, step in enumerate(self._steps)
-            if step.when
-        }
+    def _armed(self) -> Iterator[dict[int, Trigger]]:
+        """Give the triggers of the steps that wait for one, armed, by the steps' indices."""
+        with ExitStack() as stack:
+            yield {
+                index: stack.enter_context(self._trigger(index, step.when))
+                for index, step in enumerate(self._steps)
+                if step.when
+            }
+
+    def _trigger(self, index: int, wanted: Awaited) -> Trigger:
+        when = When(wanted.kind, wanted.event, wanted.name, wanted.namespace)
+        act = partial(self._spring, index, partial(next, count(1)), wanted.count)
+        return Trigger(self._experiment.cluster, self._experiment.history, when, act, times=wanted.count)
+
+    def _spring(self, index: int, seen: Callable[[], int], wanted: int, _object: object) -> None:
+        """Tell the main thread, which acts, that the moment of a step has come; in the trigger's thread."""
+        if seen() == wanted:
+            self._sprung.put(index)
+            self._wake.set()
+
+    def _within(self, index: int) -> float:
+        when = self._steps[index].when
+        return when.within if when else 0.0
+
+    def _complain(self, index: int, trigger: Trigger) -> None:
+        """Raise Inconclusive with what was seen instead of the moment that a step waited for."""
         try:
-            for trap in traps.values():
-                trap.set()
-            yield traps
-        finally:
-            for trap in traps.values():
-                trap.stop()
+            trigger.wait(Deadline.after(0, f"step {index + 1} ({self._steps[index].fault}) to begin"))
+        except DeadlineExceeded as error:
+            within = self._within(index)
+            raise Inconclusive(f"{error}; it may take {within:g} s, see `when` of this step") from error
 
     def _wait(self, until: float) -> None:
         if self._now > self._budget:

@@ -36,9 +36,12 @@ def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path]
 
 
 def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, None]) -> Objects:
-    given = [name for name in ("object", "file") if item.get(name) is not None]
+    allowed = ("object", "file", "policy") if place[0] == "policies" else ("object", "file")
+    given = [name for name in allowed if item.get(name) is not None]
     if len(given) != 1:
-        raise BadScenario(source.problem(place, "expected either an object or a file"))
+        raise BadScenario(source.problem(place, f"expected one of {', '.join(allowed)}"))
+    if given == ["policy"]:
+        return ()  # its objects are the harness's own
     value = item[given[0]]
     if given == ["object"]:
         documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in _lacks(value)]

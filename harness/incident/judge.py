@@ -12,6 +12,7 @@ from harness.experiment import Experiment
 from harness.history import Recorded
 from harness.incident.load import Loaded
 from harness.incident.model import Claimed, Incident
+from harness.incident.references import of_shape
 from harness.verdict import Outcome
 
 __all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
@@ -35,10 +36,16 @@ class Judged:
         """Whether nothing else was expected."""
         return self.expected in (None, self.outcome)
 
+    @property
+    def short(self) -> str:
+        """The first part of the summary, and how many more there are."""
+        first, *others = self.summary.split("; ")
+        return f"{first}; {len(others)} more like it" if others else first
 
-def check_of(claimed: Claimed) -> Checked:
+
+def check_of(claimed: Claimed, shape: Shape) -> Checked:
     """Return the check that a claim names. Raises BadScenario, KeyError if there is no such check (any more)."""
-    check: Checked = entries("check")[claimed.check].make(claimed.with_)
+    check: Checked = entries("check")[claimed.check].make(of_shape(claimed.with_, shape))
     return check
 
 
@@ -46,7 +53,7 @@ def judge(incident: Incident, shape: Shape, recorded: Recorded) -> list[Judged]:
     """Return what the claims of an incident say of a history."""
     found = []
     for claimed in incident.claims:
-        check = check_of(claimed)
+        check = check_of(claimed, shape)
         verdict = check(recorded)
         name, expected = check.__name__.replace("_", " "), claimed.expected(shape)
         found.append(Judged(name, claimed.symptom, expected, verdict.outcome, verdict.summary, tuple(verdict.evidence)))
@@ -70,11 +77,12 @@ def claim(loaded: Loaded, experiment: Experiment) -> None:
     """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
-        expected = claimed.expected(experiment.cluster.shape)
+        shape = experiment.cluster.shape
+        expected = claimed.expected(shape)
         if expected is None:
             continue
         try:
-            experiment.claim(check_of(claimed), expected=expected, issue=claimed.issue)
+            experiment.claim(check_of(claimed, shape), expected=expected, issue=claimed.issue)
         except (HarnessError, InvariantViolated) as error:
             first = first or error
     if first:

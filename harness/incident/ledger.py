@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BadScenario
+from harness.errors import BadScenario, HarnessError
 from harness.incident.load import Loaded
 
 __all__ = ["Ledger"]
@@ -65,5 +65,8 @@ class Ledger:
             self._path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _add(self, line: Mapping[str, Any]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{json.dumps(line)}\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{json.dumps(line)}\n")
+        except OSError as error:
+            raise HarnessError(f"{self._path}: cannot be written: {error.strerror}; see `df`") from error

@@ -23,7 +23,7 @@ __all__ = ["Loaded", "load"]
 
 Problem = tuple[Location, str]
 
-_FIELDS: Mapping[Kind, str] = {"fault": "faults", "probe": "probes", "check": "claims"}
+_FIELDS: Mapping[Kind, str] = {"fault": "faults", "probe": "probes", "check": "claims", "policy": "policies"}
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,11 @@ def load(path: Path, asked: Mapping[str, Any] | None = None) -> Loaded:
     source = sources[0]
     if not isinstance(source.data, dict):
         raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
-    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data), *problems_of_time(source.data)]
+    shape, options = _asked_of(source.data, asked or {})
+    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data, shape or Shape())]
     policies, workload, files, more = objects_of(source)
-    told = _in_order(source, problems)
-    shape = _asked_of(source.data, asked or {}, told)
+    told = _in_order(source, [*problems, *problems_of_time(source.data)])
+    told = told or options
     if told or more or shape is None:
         raise BadScenario([*dict.fromkeys([*told, *more])])
     incident = Incident.model_validate_json(json.dumps(source.data))
@@ -74,14 +75,13 @@ def _in_order(source: Source, problems: Iterable[Problem]) -> list[str]:
     return [source.problem(place, words) for place, words in ordered]
 
 
-def _asked_of(data: Mapping[str, Any], asked: Mapping[str, Any], told: list[str]) -> Shape | None:
+def _asked_of(data: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[Shape | None, list[str]]:
+    """Return the shape, or the problems of what was asked for beside the file: those of the file are told with it."""
     given = data.get("shape", {})
     try:
-        return Shape.parse({**(given if isinstance(given, dict) else {}), **asked}, "options")
+        return Shape.parse({**(given if isinstance(given, dict) else {}), **asked}, "options"), []
     except BadScenario as error:
-        if not told:
-            told.extend(error.problems)
-        return None
+        return None, list(error.problems)
 
 
 def _problems_of_model(data: Any) -> Iterator[Problem]:
@@ -105,17 +105,17 @@ def _words(problem: ErrorDetails) -> str:
     return f"{message} (was {str(problem['input'])[:80]!r})"
 
 
-def _problems_of_names(data: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems_of_names(data: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
     """Yield what is wrong with the names of faults, probes and checks, and with their parameters."""
     for kind in KINDS:
         parts = data.get(_FIELDS[kind])
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):
-                for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
+                for place, words in _problems_of_entry(kind, part[kind], part.get("with", {}), shape):
                     yield (_FIELDS[kind], index, *place), words
 
 
-def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
+def _problems_of_entry(kind: Kind, name: str, values: Any, shape: Shape) -> Iterator[Problem]:
     known = entries(kind)
     if name not in known:
         meant = difflib.get_close_matches(name, known, 1)
@@ -129,6 +129,6 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
     yield from wrong
     if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
         try:
-            known[name].make(values)
+            known[name].make(references.of_shape(values, shape))
         except BadScenario as error:
             yield from ((("with",), problem) for problem in error.problems)

@@ -9,7 +9,7 @@ from clusters.shape import Shape
 from harness.errors import BadScenario
 from harness.versions import Versions
 
-__all__ = ["SCHEMA", "Claimed", "Expected", "Incident", "Item", "Probed", "Step", "Trigger", "seconds"]
+__all__ = ["SCHEMA", "Claimed", "Enforced", "Expected", "Incident", "Item", "Probed", "Step", "Trigger", "seconds"]
 
 SCHEMA = 1
 
@@ -56,6 +56,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Identity = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
 Words = Annotated[str, Field(min_length=1, max_length=200)]
+Watch = Annotated[str, Field(pattern=r"^(generated|webhooks|control plane|workload|constraints [A-Za-z][A-Za-z0-9]*)$")]
 Verdict = Literal["holds", "violated"]
 
 
@@ -68,14 +69,14 @@ class _Part(BaseModel):
 class Trigger(_Part):
     """The change of an object that a step waits for.
 
-    `name` may have wildcards ("gatekeeper-*"); `count` is which such change it is; `within` is how long it may take.
+    `name` and `namespace` are patterns ("gatekeeper-*"); `count` is which such change it is; `within` is how long
+    it may take.
     """
 
     kind: Words
     event: Literal["ADDED", "MODIFIED", "DELETED"] = "ADDED"
     name: Words = "*"
-    namespace: Words | None = None
-    api_version: Annotated[Words | None, Field(alias="apiVersion")] = None
+    namespace: Words = "*"
     count: Annotated[int, Field(ge=1, le=10_000)] = 1
     within: Positive = 120.0
 
@@ -159,9 +160,18 @@ class Item(_Part):
     file: Words | None = None
 
 
+class Enforced(Item):
+    """A policy to put in force: objects, or one of the harness's own, which the canary asks about."""
+
+    policy: Name | None = None
+    with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
+
+
 class Incident(_Part):
     """One incident, to be lived again: on what, with what, what is done when, and what is claimed of it.
 
+    Policies and workload are applied before the timeline begins, and taken away at the end. What it is to `watch`,
+    beside Gatekeeper itself and nodes, is "generated", "webhooks", "control plane", "workload" or "constraints KIND".
     `lasts` is the length of the timeline (by default until the last step is over); then Gatekeeper has `recovery`
     to serve again, and the claims are judged. `budget` is the most that all of it may take.
     """
@@ -173,8 +183,9 @@ class Incident(_Part):
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     budget: Positive = 900.0
     shape: Shape = Shape()
-    policies: Annotated[list[Item], Field(max_length=200)] = []
+    policies: Annotated[list[Enforced], Field(max_length=200)] = []
     workload: Annotated[list[Item], Field(max_length=200)] = []
+    watch: Annotated[list[Watch], Field(max_length=20)] = []
     probes: Annotated[list[Probed], Field(max_length=20)] = []
     faults: Annotated[list[Step], Field(min_length=1, max_length=50)]
     lasts: Seconds | None = None

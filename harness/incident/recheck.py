@@ -64,7 +64,7 @@ def told(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Comp
         mark = "≠" if each.changed else "✓" if judged.as_expected else "✗"
         changed = f"{now}, was {then}" if each.changed else now
         yield f" {mark} {each.run}: {each.name}: {changed} (expected {judged.expected or 'nothing'})"
-        yield f"     {judged.summary}"
+        yield f"     {judged.short}"
     changes = sum(each.changed for each in compared)
     yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
 

@@ -11,7 +11,7 @@ from harness.statistics import wilson
 
 __all__ = ["again", "score", "told"]
 
-_SHOWN = 6
+_SHOWN = 2
 
 
 def score(runs: Sequence[Lived]) -> str:
@@ -68,7 +68,7 @@ def _evidence(runs: Iterable[Lived]) -> Iterator[str]:
     if not proved:
         return
     for each in min(proved, key=lambda symptoms: sum(len(line) for one in symptoms for line in one.evidence)):
-        yield f"  {each.name}: {each.summary}"
+        yield f"  {each.name}: {each.short}"
         yield from (f"    {line}" for line in each.evidence[:_SHOWN])
         if len(each.evidence) > _SHOWN:
             yield f"    and {len(each.evidence) - _SHOWN} more lines in the bundle"

@@ -1,14 +1,15 @@
 """Schema: the JSON Schema of incident files, with the faults, probes and checks that there are, for editors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.catalogue import KINDS, Kind, entries
 from harness.incident.model import Incident
 
-__all__ = ["schema"]
+__all__ = ["PARTS", "schema"]
 
-_PARTS: dict[Kind, str] = {"fault": "Step", "probe": "Probed", "check": "Claimed"}
+PARTS: Mapping[Kind, str] = {"fault": "Step", "probe": "Probed", "check": "Claimed", "policy": "Enforced"}
+"""What names each kind, in the schema."""
 
 Wanted = Callable[[Kind, str], bool]
 
@@ -20,7 +21,7 @@ def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
     """
     found = Incident.model_json_schema(by_alias=True)
     for kind in KINDS:
-        part = found["$defs"][_PARTS[kind]]
+        part = found["$defs"][PARTS[kind]]
         known = [name for name in entries(kind) if wanted(kind, name)]
         part["properties"][kind]["examples"] = known
         part["allOf"] = list(_branches(kind, known))

@@ -1,7 +1,7 @@
 """Skeleton: an incident file to begin with, whose comments say what may stand in it."""
 
 from clusters import versions
-from harness.catalogue import Kind, entries
+from harness.catalogue import KINDS, Kind, entries
 from harness.incident.references import SYNTAX
 
 __all__ = ["skeleton"]
@@ -26,7 +26,7 @@ shape:
 budget: 10m         # the most that the timeline may take
 
 # Objects that are applied before the clock starts and taken away at the end: written here, or in a file beside.
-policies: []        # - file: {name}/policies.yaml
+policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml
 workload: []        # - object: {{apiVersion: v1, kind: Namespace, metadata: {{name: chaos-a}}}}
 
 # What is done, and when: `at` a moment, `when` an object changes, or `after` another step has proved itself.
@@ -67,12 +67,11 @@ def skeleton(name: str) -> str:
         known_gatekeeper=", ".join(versions.GATEKEEPER),
         known_kubernetes=", ".join(versions.KUBERNETES),
     )
-    kinds: tuple[Kind, ...] = ("fault", "probe", "check")
-    return head + "".join(_listed(kind) for kind in kinds)
+    return head + "".join(_listed(kind) for kind in KINDS)
 
 
 def _listed(kind: Kind) -> str:
-    lines = [f"# {kind}s:"]
+    lines = [f"# {kind.replace('policy', 'policie')}s:"]
     for name, entry in entries(kind).items():
         fields = entry.parameters.model_fields
         words = [each if field.is_required() else f"[{each}]" for each, field in fields.items()]

@@ -14,17 +14,18 @@ from harness.errors import BadScenario, HarnessError
 _FAULT = '''
 """Nothing: a fault."""
 
+from collections.abc import Collection
 from harness.faults import Fault
 from harness.faults.registry import cut_registry
 
 __all__ = ["do_nothing", "helper", "needs_an_engine", "cut_registry"]
 
-def do_nothing(*names: str, seconds: float = 1.0) -> Fault:
+def do_nothing(*names: str, seconds: float = 1.0, spare: Collection[str] = ()) -> Fault:
     """Return the fault that does nothing.
 
     More words.
     """
-    return (names, seconds)
+    return (names, seconds, *spare)
 
 def helper() -> str:
     return ""
@@ -58,7 +59,7 @@ def test_a_new_fault_is_one_new_file(planted: Path) -> None:
     """A function that returns a Fault is found because its module is there; what a module only uses is not."""
     found = entries("fault")
 
-    assert found["do_nothing"].make({"names": ["a", "b"], "seconds": 2}) == (("a", "b"), 2.0)
+    assert found["do_nothing"].make({"names": ["a", "b"], "seconds": 2, "spare": ["c"]}) == (("a", "b"), 2.0, "c")
     assert found["do_nothing"].make({}) == ((), 1.0)
     assert found["do_nothing"].told == "Return the fault that does nothing."
     assert "helper" not in found

@@ -59,6 +59,15 @@ def apply(cluster: Cluster, undo: Journal, history: History) -> Callable[..., st
     return apply
 
 
+def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history: History) -> None:
+    """What is none of Gatekeeper's objects comes and goes with the policies, and nobody waits for its status."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-other"}}
+    with enforced(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
+        assert proof == ""
+        assert "chaos-other" in undo.path.read_text(encoding="utf-8")
+    assert journal.pending(undo.path) == []
+
+
 def test_all_policies_come_into_force_and_go(
     cluster: Cluster, policed: Policed, undo: Journal, history: History
 ) -> None:

@@ -1,11 +1,14 @@
 """Bundle: everything is in it, no secret is, and a line of JSON stays one."""
 
+import errno
 import json
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.incident.bundle import MANIFEST, Lived, write
 from harness.redaction import REDACTED
 from tests.fakes.incidents import bundled, incident, lived
@@ -75,3 +78,17 @@ def test_lines_stay_json(tmp_path: Path) -> None:
     first, second = (tmp_path / "bundle/runs/1/more.jsonl").read_text(encoding="utf-8").split("\n")
     assert json.loads(first) == {"index": 1, "value": {"said": REDACTED, "pod": "a"}}
     assert second == '{"index": 2, "val'
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full is one error, which says where the runs still are."""
+    loaded = incident(tmp_path)
+    runs = [lived(loaded, tmp_path)]
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("harness.incident.bundle._copy", full)
+    with pytest.raises(HarnessError, match="cannot be written: No space left on device; what the runs left is beside"):
+        write(tmp_path / "bundle", loaded, seed=7, runs=runs, environment={}, images={})
+    assert (runs[0][1] / "history.jsonl").is_file()

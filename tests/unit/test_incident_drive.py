@@ -1,6 +1,8 @@
 """Drive: each step when its moment or its trigger has come, and everything healed whatever happens."""
 
+import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,18 @@ import pytest
 
 from clusters.cluster import Cluster
 from harness import faults as fault_modules
+from harness import trigger as trigger_module
 from harness.catalogue import entries
 from harness.errors import FaultNotApplied, Inconclusive
 from harness.experiment import Experiment
 from harness.history import History, read
 from harness.incident import drive
 from harness.incident.drive import relive
+from harness.policies import Policy
 from harness.probes import Probe
+from harness.probes.objects import WEBHOOKS
+from harness.trigger import Trigger
+from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.incidents import incident
 from tests.fakes.world import IMAGE, World
 
@@ -130,10 +137,10 @@ def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
 def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: World) -> None:
     """A step that does not last is healed when the experiment ends; the timeline may be longer than its steps."""
     blow = {"fault": "remove_image", "at": 0, "with": {"image": "$gatekeeper-image", "nodes": ["$worker"]}}
-    experiment = live(faults=[blow], lasts=0.2)
+    experiment = live(faults=[blow], lasts=1.5)
 
     assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "healed"]
-    assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.2
+    assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.5
     assert world.images["w-worker"] == {IMAGE}
 
 
@@ -163,46 +170,50 @@ def test_heals_when_a_step_fails(live: Callable[..., Experiment], world: World) 
     assert world.running
 
 
-class _Sprung:
-    """A trap that is sprung at once, or never."""
+def _appear(server: FakeApiServer, names: list[str]) -> None:
+    """Let pods appear one after the other, when somebody watches."""
 
-    seen = 0
+    def put() -> None:
+        server.wait_for_stream()
+        for name in names:
+            server.put(name)
 
-    def __init__(self, _cluster: object, trigger: Any, token: int, sprung: Any, wake: Any) -> None:
-        self._sprung, self._token, self._wake = sprung, token, wake
-        self._never = trigger.name == "never"
-        self.stopped = False
-
-    def set(self) -> None:
-        if not self._never:
-            self._sprung.put(self._token)
-            self._wake.set()
-
-    def check(self) -> None:
-        """Nothing dies here."""
-
-    def stop(self) -> None:
-        """Nothing runs here."""
+    threading.Thread(target=put, daemon=True).start()
 
 
-def test_a_trigger(live: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that waits for a trigger begins at once when it is sprung, and its delay later."""
-    monkeypatch.setattr(drive, "Trap", _Sprung)
-    experiment = live(faults=[{"fault": "cut_registry", "when": {"kind": "Pod", "within": 30}, "lasts": 0.1}])
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
+    """Give a server on which pods can be watched, for the triggers of an incident."""
+    with FakeApiServer() as server:
 
-    assert [f for _, f in faults(experiment)] == ["inject", "observed", "observed", "heal", "healed"]
-    assert moments(experiment, "inject")[0] < 10
+        def trigger(_cluster: object, *arguments: Any, **options: Any) -> Trigger:
+            return Trigger(server, *arguments, **options)  # type: ignore[arg-type]  # it gives clients
+
+        monkeypatch.setattr(drive, "Trigger", trigger)
+        monkeypatch.setattr(trigger_module, "find_path", lambda *_: PATH)
+        yield server
 
 
-def test_a_trigger_that_never_comes(
-    live: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trigger(live: Callable[..., Experiment], server: FakeApiServer) -> None:
+    """A step that waits for a trigger begins when that many objects have appeared, and its delay later."""
+    server.put("old")
+    _appear(server, ["new-a", "other", "new-b"])
+    when = {"kind": "Pod", "name": "new-*", "count": 2, "within": 30}
+    experiment = live(faults=[hold("triggered", when=when, delay=0.2, lasts=0.1), hold("first", at=0)])
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["first", "triggered"]
+    seen = [each for each in read(experiment.history.path).entries if each.process == "trigger Pod"]
+    assert [each.value["name"] for each in seen if each.f == "seen"] == ["new-a", "new-b"]
+    assert moments(experiment, "inject")[1] - seen[-1].at >= 0.1
+
+
+def test_a_trigger_that_never_comes(live: Callable[..., Experiment], world: World, server: FakeApiServer) -> None:
     """A trigger that does not come in time makes the run inconclusive; what else was done is healed."""
-    monkeypatch.setattr(drive, "Trap", _Sprung)
     when = {"kind": "Pod", "within": 0.2, "name": "never", "event": "DELETED"}
-    with pytest.raises(Inconclusive, match=r"step 2 \(cut_registry\): expected Pod never to be DELETED 1 times within"):
+    with pytest.raises(Inconclusive, match=r"step 2 \(cut_registry\) to begin.*Pod never DELETED: seen 0 of 1 times"):
         live(faults=[CUT | {"lasts": 10}, {"fault": "cut_registry", "when": when}])
     assert world.running
+    assert server
 
 
 def test_own_probes_and_seed(live: Callable[..., Experiment]) -> None:
@@ -213,3 +224,35 @@ def test_own_probes_and_seed(live: Callable[..., Experiment]) -> None:
     asked = [entry for entry in read(experiment.history.path).entries if entry.process.startswith("canary ")]
     assert asked
     assert experiment.record.seed == 11
+
+
+def test_policies_and_workload(
+    live: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the file names is in force before the first step, its own objects and the harness's, then the workload."""
+    applied: list[Policy] = []
+
+    def apply(experiment: Experiment, *policies: Policy) -> None:
+        experiment.history.append("mark", "test", "applied")
+        applied.extend(policies)
+
+    monkeypatch.setattr(Experiment, "apply", apply)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    (tmp_path / "more.yaml").write_text(json.dumps(namespace), encoding="utf-8")
+    policies = [{"policy": "mutate_pods"}, {"file": "more.yaml"}]
+    experiment = live(faults=[hold("a", at=0)], policies=policies, workload=[{"object": namespace}])
+
+    assert [policy.name for policy in applied] == ["mutate pods", "more.yaml", "workload Namespace n"]
+    assert applied[0].questions
+    assert [policy.objects for policy in applied[1:]] == [(namespace,), (namespace,)]
+    order = [entry.f for entry in read(experiment.history.path).entries if entry.f in ("applied", "inject")]
+    assert order == ["applied", "inject"]
+
+
+def test_watch(live: Callable[..., Experiment]) -> None:
+    """What the file wants to be watched is, beside what every experiment watches."""
+    experiment = live(faults=[hold("a", at=0)], watch=["webhooks", "constraints ChaosK"])
+
+    seen = {entry.process for entry in read(experiment.history.path).entries if entry.process.startswith("watch ")}
+    assert "watch constraints chaosk" in seen
+    assert len(seen) == 1 + len(WEBHOOKS)

@@ -8,12 +8,11 @@ import pytest
 
 from harness.catalogue import KINDS, entries
 from harness.incident.load import load
-from harness.incident.schema import schema
+from harness.incident.schema import PARTS, schema
 
 _FOLDER = Path(__file__).parents[2] / "scenarios/incidents"
 _FILE = _FOLDER / "schema.json"
 _INCIDENTS = sorted(_FOLDER.glob("*.yaml"))
-_PARTS = {"fault": "Step", "probe": "Probed", "check": "Claimed"}
 
 
 def _bare(found: Any) -> Any:
@@ -29,7 +28,7 @@ def _bare(found: Any) -> Any:
 def test_true() -> None:
     """The file is what is exported, but for its words, and for faults, probes and checks that are newer."""
     told = json.loads(_FILE.read_text(encoding="utf-8"))
-    known = {kind: told["$defs"][_PARTS[kind]]["properties"][kind]["examples"] for kind in KINDS}
+    known = {kind: told["$defs"][PARTS[kind]]["properties"][kind]["examples"] for kind in KINDS}
 
     assert all(set(names) <= entries(kind).keys() for kind, names in known.items())
     made = json.loads(json.dumps(schema(lambda kind, name: name in known[kind])))
