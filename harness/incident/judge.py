@@ -12,7 +12,6 @@ from harness.experiment import Experiment
 from harness.history import Recorded
 from harness.incident.load import Loaded
 from harness.incident.model import Claimed, Incident
-from harness.incident.references import of_shape
 from harness.verdict import Outcome
 
 __all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
@@ -43,9 +42,9 @@ class Judged:
         return f"{first}; {len(others)} more like it" if others else first
 
 
-def check_of(claimed: Claimed, shape: Shape) -> Checked:
+def check_of(claimed: Claimed) -> Checked:
     """Return the check that a claim names. Raises BadScenario, KeyError if there is no such check (any more)."""
-    check: Checked = entries("check")[claimed.check].make(of_shape(claimed.with_, shape))
+    check: Checked = entries("check")[claimed.check].make(claimed.with_)
     return check
 
 
@@ -53,7 +52,7 @@ def judge(incident: Incident, shape: Shape, recorded: Recorded) -> list[Judged]:
     """Return what the claims of an incident say of a history."""
     found = []
     for claimed in incident.claims:
-        check = check_of(claimed, shape)
+        check = check_of(claimed)
         verdict = check(recorded)
         name, expected = check.__name__.replace("_", " "), claimed.expected(shape)
         found.append(Judged(name, claimed.symptom, expected, verdict.outcome, verdict.summary, tuple(verdict.evidence)))
@@ -77,12 +76,11 @@ def claim(loaded: Loaded, experiment: Experiment) -> None:
     """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
-        shape = experiment.cluster.shape
-        expected = claimed.expected(shape)
+        expected = claimed.expected(experiment.cluster.shape)
         if expected is None:
             continue
         try:
-            experiment.claim(check_of(claimed, shape), expected=expected, issue=claimed.issue)
+            experiment.claim(check_of(claimed), expected=expected, issue=claimed.issue)
         except (HarnessError, InvariantViolated) as error:
             first = first or error
     if first:

@@ -59,7 +59,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None) -> Loaded:
     if not isinstance(source.data, dict):
         raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
     shape, options = _asked_of(source.data, asked or {})
-    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data, shape or Shape())]
+    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data)]
     policies, workload, files, more = objects_of(source)
     told = _in_order(source, [*problems, *problems_of_time(source.data)])
     told = told or options
@@ -105,17 +105,17 @@ def _words(problem: ErrorDetails) -> str:
     return f"{message} (was {str(problem['input'])[:80]!r})"
 
 
-def _problems_of_names(data: Mapping[str, Any], shape: Shape) -> Iterator[Problem]:
+def _problems_of_names(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with the names of faults, probes and checks, and with their parameters."""
     for kind in KINDS:
         parts = data.get(_FIELDS[kind])
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):
-                for place, words in _problems_of_entry(kind, part[kind], part.get("with", {}), shape):
+                for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
                     yield (_FIELDS[kind], index, *place), words
 
 
-def _problems_of_entry(kind: Kind, name: str, values: Any, shape: Shape) -> Iterator[Problem]:
+def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
     known = entries(kind)
     if name not in known:
         meant = difflib.get_close_matches(name, known, 1)
@@ -129,6 +129,6 @@ def _problems_of_entry(kind: Kind, name: str, values: Any, shape: Shape) -> Iter
     yield from wrong
     if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
         try:
-            known[name].make(references.of_shape(values, shape))
+            known[name].make(values)
         except BadScenario as error:
             yield from ((("with",), problem) for problem in error.problems)

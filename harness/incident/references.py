@@ -9,14 +9,10 @@ from clusters.cluster import Cluster
 from clusters.gatekeeper import REPOSITORY
 from clusters.rest import request
 from clusters.serving import NAMESPACE
-from clusters.shape import Shape
 from harness.errors import BadScenario
 from harness.incident.source import Location
 
-__all__ = ["SYNTAX", "VERSION", "of_shape", "refused", "resolve"]
-
-VERSION = "$gatekeeper-version"
-"""The one reference that a claim may have: it is judged where there is no cluster."""
+__all__ = ["SYNTAX", "refused", "resolve"]
 
 SYNTAX = "$worker, $worker2, $any-worker, $control-plane, $pod(LABELS), $node(LABELS)[2], $gatekeeper-image"
 """What there is; LABELS select pods of Gatekeeper's namespace, [2] means the second by name of node and pod."""
@@ -27,11 +23,6 @@ _REFERENCE = re.compile(
     r"|(?P<image>gatekeeper-image)"
     r"|(?P<of>pod|node)\((?P<labels>[\w./=,!() -]{1,200})\)(?:\[(?P<nth>[1-9]\d?|any)\])?)"
 )
-
-
-def of_shape(values: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    """Return the parameters of a check with its version of Gatekeeper in the place of `VERSION`."""
-    return {name: shape.gatekeeper if value == VERSION else value for name, value in values.items()}
 
 
 def refused(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.shape import Shape
 from harness.errors import BadScenario
-from harness.incident.references import of_shape, refused, resolve
+from harness.incident.references import refused, resolve
 from tests.fakes.world import IMAGE, World
 
 
@@ -69,10 +68,3 @@ def test_refused(word: str) -> None:
 
     assert place == ("nodes", 1)
     assert f"no such reference {word!r}" in told
-
-
-def test_of_a_shape() -> None:
-    """A claim may name the version of Gatekeeper, and nothing that only a cluster could tell."""
-    values = {"gatekeeper": "$gatekeeper-version", "late": 60, "other": "$worker"}
-
-    assert of_shape(values, Shape(gatekeeper="v3.20.1")) == {"gatekeeper": "v3.20.1", "late": 60, "other": "$worker"}
