@@ -166,6 +166,13 @@ class Generated:
         waiting = [each for each in points if each["enforcementPoint"] == "vap.k8s.io" and each["state"] != "generated"]
         return bool(told) and not waiting and all(each.get("observedGeneration") == generation for each in told)
 
+    def wait_audited(self, seconds: float = 2 * _SECONDS) -> None:
+        """Wait until the next audit has written its result to the constraint, which has its controller look at it."""
+        before = _audited(request(self._api, "GET", self._constraint))
+        deadline = Deadline.after(seconds, f"the next audit of {self.policy.kind}")
+        kind = self._constraint.rpartition("/")[0]
+        until(self._api, kind, lambda state: _audited(state.get("chaos", {})) not in ("", before), deadline)
+
     def wait_decided(self, seconds: float) -> None:
         """Wait until all pods have dealt with the template as it is."""
         deadline = Deadline.after(seconds, f"all pods to have seen the template {self.name}")
@@ -205,6 +212,10 @@ def filler(number: int, revision: str, *, rules: int = 60) -> Object:
     kind = _filler(number)
     rego = "\n".join([f"package {kind.lower()}", *(rule.format(n=n, revision=revision) for n in range(rules))])
     return _template(kind, {"names": {"kind": kind}}, {"rego": rego})
+
+
+def _audited(constraint: Object) -> str:
+    return str(constraint.get("status", {}).get("auditTimestamp", ""))
 
 
 def _is(name: str, there: bool, state: State) -> bool:
