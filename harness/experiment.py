@@ -221,11 +221,12 @@ class Experiment:
     ) -> Verdict:
         """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
 
-        What is not `expected` here is what the check itself expects of this cluster's Gatekeeper (`Checked.expect`).
-        The verdict is told in `record`, by default this experiment's. Raises InvariantViolated,
-        Inconclusive, ProbeBroken.
+        A canary that still asks is waited for: what it asked before has its answer then. What is not `expected` here is
+        what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). The verdict is told in `record`,
+        by default this experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken.
         """
         self._probes.healthy()
+        self._probes.settle(CANARY)
         claim = Claim(check, expected, issue) if expected else Claim.on(check, self.cluster.shape.gatekeeper)
         verdict = claim.check(read(self.history.path))
         (record or self.record).claims.append(

@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
+from clusters.deadline import Deadline
 from clusters.rest import request
 from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
 from harness.errors import ProbeBroken
@@ -52,11 +53,12 @@ def admission_canary(
     said; these repeat `seq` and `policy` and have `outcome` and `said`. What was really created is deleted
     as soon as the answer is there, or, if that fails, later, one more object a question.
     """
-    return Probe(CANARY, lambda probe: _Canary(cluster, history, rate, questions).run(probe))
+    return _Canary(cluster, history, rate, questions)
 
 
-class _Canary:
+class _Canary(Probe):
     def __init__(self, cluster: Cluster, history: History, rate: float, questions: Sequence[Question]) -> None:
+        super().__init__(CANARY, self._run_questions)
         self._cluster = cluster
         self._history = history
         self._interval = 1 / rate
@@ -65,15 +67,28 @@ class _Canary:
         self._local = threading.local()
         self._threads = count()
         self._left: deque[str] = deque()
+        self._last = -1
+        self._open: set[int] = set()
 
-    def run(self, probe: Probe) -> None:
+    def settle(self, deadline: Deadline) -> None:
+        """Wait for one more question, and for the answers to all that were asked before; raise ProbeBroken."""
+        super().settle(deadline)
+        last = self._last
+        for _ in deadline.attempts(0.02, 0.2):
+            if all(seq > last for seq in tuple(self._open)):
+                return
+        raise ProbeBroken(f"probe {self.name}: {deadline.error(f'{len(self._open)} questions without an answer')}")
+
+    def _run_questions(self, probe: Probe) -> None:
         """Ask until the probe is stopped; a thread waits for each answer, so that nobody waits for an earlier one."""
         waiting: deque[Future[None]] = deque()
         asked = enumerate(cycle(self._questions))
         with self._cluster.client(connections=self._most) as api, ThreadPoolExecutor(self._most, "canary") as pool:
             for due in probe.every(self._interval):
                 seq, question = next(asked)
-                waiting.append(pool.submit(self._ask, api, seq, question, due))
+                self._open.add(seq)
+                self._last = seq
+                waiting.append(pool.submit(self._put, api, seq, question, due))
                 while waiting and waiting[0].done():
                     waiting.popleft().result()
                 if len(waiting) > self._most:
@@ -81,7 +96,7 @@ class _Canary:
             for each in waiting:
                 each.result()
 
-    def _ask(self, api: ApiClient, seq: int, question: Question, due: float) -> None:
+    def _put(self, api: ApiClient, seq: int, question: Question, due: float) -> None:
         if not hasattr(self._local, "number"):
             self._local.number = next(self._threads)
         process = f"{CANARY} {self._local.number}"
@@ -96,6 +111,7 @@ class _Canary:
         answer = ask(api, question, f"{CANARY}-{seq}")
         said = {"outcome": answer.outcome, "said": answer.said}
         self._history.append(answer.kind, process, question.f, {**told, **said})
+        self._open.discard(seq)
         self._clean(api, question, answer, f"{question.path}/{CANARY}-{seq}")
 
     def _clean(self, api: ApiClient, question: Question, answer: Answer, path: str) -> None:

@@ -45,11 +45,12 @@ class Probes:
         for probe in self._probes.values():
             probe.healthy()
 
-    def settle(self) -> None:
-        """Wait until each has asked once more; raise ProbeBroken if one does not."""
+    def settle(self, *names: str) -> None:
+        """Wait until each that is not stopped, or each of `names`, has asked once more; raise ProbeBroken."""
         deadline = Deadline.after(_FIRST_SECONDS, "a round of asking")
-        for probe in self._probes.values():
-            probe.settle(deadline)
+        for name, probe in self._probes.items():
+            if not probe.stopping.is_set() and (name in names or not names):
+                probe.settle(deadline)
 
     def stop(self) -> None:
         """Stop all, newest first, also when one cannot be stopped; raise ProbeBroken if one had died."""

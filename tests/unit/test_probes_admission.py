@@ -9,6 +9,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from harness.errors import ProbeBroken
 from harness.history import Entry, History, read
 from harness.policies import deny_pods, mutate_pods
 from harness.probes.admission import FORBIDDEN, admission_canary
@@ -118,3 +119,26 @@ def test_what_could_not_be_deleted_is_deleted_later(cluster: Cluster, policed: P
             break
     probe.stop()
     assert set(policed.created[:5]) <= set(policed.deleted)
+
+
+def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Policed, history: History) -> None:
+    """Settling waits for the answers to all earlier questions, and tells when they do not come."""
+    release = threading.Event()
+
+    def silent(_path: str, _item: Any) -> None:
+        release.wait(30)
+
+    policed.answers = silent
+    probe = admission_canary(cluster, history, rate=20, questions=QUESTIONS)
+    probe.start()
+    for _ in Deadline.after(30, "a question").attempts(0.01, 0.05):
+        if any(True for _ in read(history.path).entries):
+            break
+    with pytest.raises(ProbeBroken, match="questions without an answer"):
+        probe.settle(Deadline.after(0.5, "answers"))
+    asked_before = sum(each.kind == "invoke" for each in read(history.path).entries)
+    threading.Timer(0.2, release.set).start()
+    probe.settle(Deadline.after(30, "answers"))
+    answered = {each.value["seq"] for each in read(history.path).entries if each.kind != "invoke"}
+    assert set(range(asked_before)) <= answered
+    probe.stop()

@@ -18,13 +18,14 @@ def dies(probe: Probe) -> None:
 
 
 def test_all_are_stopped() -> None:
-    """Probes ask until all are stopped."""
+    """Probes ask until all are stopped; one that is stopped is not waited for."""
     probes, one, two = Probes(), Probe("one", asks), Probe("two", asks)
     probes.start(one, two)
     assert probes.names == ["one", "two"]
     probes.healthy()
     probes.settle()
     probes.stop()
+    probes.settle()
     assert one.stopping.is_set()
     assert two.stopping.is_set()
 
