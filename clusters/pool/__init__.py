@@ -31,6 +31,7 @@ from clusters.ownership import Owner
 from clusters.pool import room, shelf
 from clusters.pool.fingerprint import differences, fingerprint
 from clusters.pool.freezing import freeze, thaw
+from clusters.pool.resetting import covers, remember, reset
 from clusters.progress import Progress
 from clusters.shape import Shape
 
@@ -38,6 +39,7 @@ __all__ = ["Pool"]
 
 _FREEZE_SECONDS = 60.0
 _THAW_SECONDS = 60.0
+_RESET_SECONDS = 120.0
 _REMOVE_SECONDS = 120.0
 _FAILURES = (HarnessError, ApiException, HTTPError, OSError)
 _TOLD = 12
@@ -84,6 +86,8 @@ class Pool:
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
             entry = shelf.Entry(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
             shelf.note(directory, entry)
+            if shape.gatekeeper:
+                remember(cluster, directory)
         except BaseException:
             with suppress(HarnessError):
                 remove_all(self._engine, Deadline.after(_REMOVE_SECONDS, f"what is left of {owner.run}"), run=owner.run)
@@ -92,9 +96,9 @@ class Pool:
         return cluster
 
     def give_back(self, cluster: Cluster, *, broken: str = "") -> list[str]:
-        """Freeze a cluster and put it on the shelf if it is as it was handed out, else remove it and return why not.
+        """Freeze a cluster and put it on the shelf if it is as it was made, else remove it and return why not.
 
-        `broken` is a reason that the caller knows.
+        What concerns nothing but Gatekeeper's Deployments is reset before. `broken` is a reason that the caller knows.
         """
         directory = cluster.directory.parent
         why = [broken] if broken else self._unfit(cluster, directory)
@@ -131,13 +135,21 @@ class Pool:
         if crowded:
             return [crowded]
         try:
-            with self._progress.step(f"compare {cluster.name} with what it was") as step:
-                deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-                found = differences(shelf.label(directory).fingerprint, fingerprint(cluster, deadline))
-                step.detail = f"{len(found)} differences" if found else "as it was"
+            found = self._differences(cluster, directory)
+            if found and covers(found):
+                with self._progress.step(f"reset Gatekeeper on {cluster.name}"):
+                    reset(cluster, directory, Deadline.after(_RESET_SECONDS, "Gatekeeper to serve as it did"))
+                found = self._differences(cluster, directory)
         except _FAILURES as error:
             return [f"nothing could be compared: {error}"]
         return found
+
+    def _differences(self, cluster: Cluster, directory: Path) -> list[str]:
+        with self._progress.step(f"compare {cluster.name} with what it was") as step:
+            deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
+            found = differences(shelf.label(directory).fingerprint, fingerprint(cluster, deadline))
+            step.detail = f"{len(found)} differences" if found else "as it was"
+            return found
 
     def _crowded(self, shape: Shape) -> str:
         """Return why no more clusters should stand frozen, or ""; say so the first time that it is memory."""

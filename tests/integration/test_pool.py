@@ -8,7 +8,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine, connect
-from clusters.gatekeeper import wait_serving
+from clusters.gatekeeper import set_pull_policy, wait_serving
 from clusters.images import Images, ensure
 from clusters.inventory import RUN, inventory
 from clusters.ownership import collect_garbage
@@ -102,6 +102,17 @@ def test_garbage_collection_leaves_the_shelf_alone(pool: Pool, cluster: Cluster,
     collect_garbage(cluster.engine)
     assert of_cluster(cluster) == before
     assert pool.lease(_SHAPE, images) == cluster
+
+
+def test_gatekeeper_that_was_rolled_out_anew_is_as_it_was_again(pool: Pool, cluster: Cluster, images: Images) -> None:
+    """Another pull policy, another ReplicaSet, a killed container: after the reset nothing of it is left."""
+    set_pull_policy(cluster, "IfNotPresent", soon("the roll-out", 240))
+    argv = "crictl stop --timeout 0 $(crictl ps --quiet --label io.kubernetes.container.name=manager)"
+    for node in cluster.workers:
+        cluster.exec(node, ["sh", "-c", argv], soon())
+    assert pool.give_back(cluster) == []
+    assert pool.lease(_SHAPE, images) == cluster
+    assert set(past(cluster)["pods"].values()) == {0}
 
 
 def test_what_a_scenario_leaves_is_found_and_what_it_takes_back_is_forgotten(pool: Pool, cluster: Cluster) -> None:

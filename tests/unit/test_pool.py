@@ -55,10 +55,11 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     found = World()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(pools, "create", found.create)
-    for verb in ("delete", "freeze", "thaw"):
+    for verb in ("delete", "freeze", "thaw", "reset"):
         monkeypatch.setattr(pools, verb, found.does(verb))
     monkeypatch.setattr(pools, "fingerprint", lambda *_: dict(found.like))
     monkeypatch.setattr(Cluster, "open", lambda _engine, name: found.clusters[name])
+    monkeypatch.setattr(pools, "remember", lambda *_: None)
     monkeypatch.setattr(room, "memory", lambda _: "")
     return found
 
@@ -103,6 +104,28 @@ def test_a_cluster_that_was_changed_is_thrown_away_and_what_differs_is_told(worl
     assert world.did == ["create", "delete"]
     assert not cluster.directory.parent.exists()
     assert pool().lease(Shape(), _IMAGES) is None
+
+
+def test_a_cluster_whose_gatekeeper_alone_was_changed_is_reset(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards it must be as it was made, and only then it goes back."""
+    cluster = get(pool())
+    world.like = {**world.like, "pods of gatekeeper-system/ReplicaSet x": "restarted"}
+
+    def mend(*_: object) -> None:
+        world.act("reset")
+        world.like.pop("pods of gatekeeper-system/ReplicaSet x")
+
+    monkeypatch.setattr(pools, "reset", mend)
+    assert pool().give_back(cluster) == []
+    assert world.did == ["create", "reset", "freeze"]
+
+
+def test_a_cluster_that_a_reset_does_not_mend_is_thrown_away(world: World) -> None:
+    """What is left is told."""
+    cluster = get(pool())
+    world.like = {**world.like, "replicasets gatekeeper-system/old": "there"}
+    assert pool().give_back(cluster) == ["new: replicasets gatekeeper-system/old (there)"]
+    assert world.did == ["create", "reset", "delete"]
 
 
 def test_a_cluster_that_its_user_knows_to_be_broken_is_thrown_away(world: World) -> None:
