@@ -22,6 +22,7 @@ from harness.incident.collection import collected
 from harness.record import PROPERTY, Record
 from harness.session import EXTENDED, Session, shapes_of
 from harness.supply import Supply
+from harness.workers import at_once
 
 __all__ = ["Cluster", "Experiments", "tell"]
 
@@ -67,6 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
         Shape.parse(asked, "options")
     except BadScenario as error:
         raise pytest.UsageError(*error.problems) from error
+    if getattr(option, "dist", "no") == "load":
+        option.dist = "loadfile"  # a file's tests share a cluster
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
     if option.seed is None:
         option.seed = secrets.randbelow(2**32)
@@ -125,6 +128,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output["chaos"] = {"kept": mine.kept, "problems": mine.problems, "told": mine.told}
     elif mine.problems:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Let `-n auto` be as many clusters as the machine bears, each file's on one worker."""
+    asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(config.option, name)) is not None}
+    try:
+        return at_once(Shape.parse(asked))
+    except BadScenario:  # told by pytest_configure, which comes later
+        return 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -60,7 +60,7 @@ def test_one(cluster): pass
 def test_two(cluster): pass
 """
 CHART = MANIFEST.replace("manifest", "chart")
-XDIST = ("-p", "xdist", "-n", "2", "--dist", "loadfile")
+XDIST = ("-p", "xdist", "-n", "2")
 OPEN = "def test_open(cluster): pass\n"
 
 
@@ -163,6 +163,15 @@ def test_bad_shapes_under_xdist(bench: Bench) -> None:
     assert status == 4, output
     assert "no such field 'wokers'" in output
     assert bench.did() == []
+
+
+@pytest.mark.parametrize("workers", ["2", "auto"])
+def test_one_cluster_a_file_on_several_workers(bench: Bench, workers: str) -> None:
+    """However many there are, and without being told so, a file's tests stay together."""
+    bench.write(manifest=MANIFEST, chart=CHART)
+    status, output = bench.run("-p", "xdist", "-n", workers)
+    assert status == 0, output
+    assert len([line for line in bench.did() if line.startswith("create")]) == 2
 
 
 def test_options_fill_what_is_open(bench: Bench) -> None:

@@ -1,0 +1,35 @@
+"""Workers: how many clusters at once this machine bears, by its memory, its cores and its inotify limits."""
+
+import os
+from pathlib import Path
+
+from clusters.engine import HostQuirks
+from clusters.shape import Shape
+
+__all__ = ["at_once", "bearable"]
+
+_RESERVE_MIB = 1024
+_CORES = 2
+_INOTIFY_INSTANCES = 100
+"""What systemd, containerd, the kubelet and the pods of one node take, generously."""
+_MOST = 4
+"""More nodes booting at once make kind fail on its own time-outs."""
+
+
+def bearable(shape: Shape, *, free_mib: int, cores: int, inotify_instances: int | None) -> int:
+    """Return how many clusters of `shape` fit at once; one is tried in any case."""
+    limits = [_MOST, (free_mib - _RESERVE_MIB) // shape.memory_mib, cores // _CORES]
+    if inotify_instances is not None:
+        limits.append(inotify_instances // (_INOTIFY_INSTANCES * shape.nodes))
+    return max(1, min(limits))
+
+
+def at_once(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Return how many clusters of `shape` this machine bears at once, as it is now."""
+    lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+    return bearable(
+        shape,
+        free_mib=int(lines["MemAvailable"].split()[0]) // 1024,
+        cores=os.cpu_count() or 1,
+        inotify_instances=HostQuirks.detect().inotify_instances,
+    )
