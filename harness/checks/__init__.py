@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from harness.checks.starvation import starved
 from harness.errors import BadScenario
 from harness.history import Entry, Recorded
 from harness.verdict import Check, Expectation, Expected, Verdict
@@ -29,8 +30,10 @@ class Checked:
         self.__doc__ = check.__doc__
 
     def __call__(self, recorded: Recorded) -> Verdict:
-        """Return the verdict on a history."""
-        return self._check(recorded)
+        """Return the verdict on a history; what looks violated while the probes starved is inconclusive."""
+        verdict = self._check(recorded)
+        why = starved(recorded) if verdict.outcome == "violated" else ""
+        return replace(verdict, outcome="inconclusive", summary=f"{why}; {verdict.summary}") if why else verdict
 
     def __and__(self, other: Check) -> "Checked":
         """Return the check that holds if both do: all of them on the same history, `Verdict & Verdict`.

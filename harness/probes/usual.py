@@ -4,6 +4,7 @@ from clusters.cluster import Cluster
 from harness.history import History
 from harness.probes import Probe
 from harness.probes.admission import admission_canary
+from harness.probes.metronome import keep_time
 from harness.probes.objects import watch_objects
 from harness.probes.replicas import ask_replicas
 from harness.probes.requests import follow_registry
@@ -12,11 +13,12 @@ __all__ = ["usual_probes"]
 
 
 def usual_probes(cluster: Cluster, history: History) -> list[Probe]:
-    """Return probes of objects, of admission, of each replica, and of the registry's log if there is one."""
+    """Return probes of objects, admission, each replica, this machine, and of the registry's log if there is one."""
     registry = [follow_registry(cluster.registry, history)] if cluster.registry else []
     return [
         *watch_objects(cluster, history),
         admission_canary(cluster, history),
         ask_replicas(cluster, history),
+        keep_time(history),
         *registry,
     ]
