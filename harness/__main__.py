@@ -98,7 +98,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
         left = inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left"))
     sys.stdout.writelines(f"removed {each}\n" for each in removed)
     sys.stdout.writelines(
-        f"left {each.kind} {each.name}: kept, or its run lives; --all takes it too\n" for each in left
+        f"left {each.kind} {each.name}: kept, in the pool, or its run lives; --all takes it too\n" for each in left
     )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     used = left or any(owner.alive() for _, owner in ownership.run_directories())
