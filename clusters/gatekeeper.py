@@ -1,11 +1,12 @@
 """Gatekeeper: how it gets into a cluster, from its release manifest or its chart, and what can be set on it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
+from kubernetes.client import ApiClient
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -17,7 +18,7 @@ from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
 from clusters.shape import Install
 from clusters.watching import until
 
-__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "install", "set_pull_policy", "wait_serving"]
+__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "define", "install", "set_pull_policy", "wait_serving"]
 
 REPOSITORY = "openpolicyagent/gatekeeper"
 """Where, below docker.io, manifest and chart say that Gatekeeper's image is."""
@@ -38,6 +39,15 @@ _CHART_VALUES = {
 """What the chart gets that is not its default."""
 
 
+def define(cluster: Cluster, deadline: Deadline) -> None:
+    """Apply the custom resource definitions of the shape's manifest, which need no node; `install` does so, too.
+
+    Raises ApiException, DeadlineExceeded.
+    """
+    with cluster.client() as api:
+        _apply_definitions(api, _manifest(cluster), deadline)
+
+
 def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
     """Install the shape's Gatekeeper by `method`; return when it is applied, see `wait_serving` for when it serves.
 
@@ -48,7 +58,10 @@ def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
         raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")
     source = gatekeeper_source(cluster.shape.gatekeeper)
     if method == "manifest":
-        _apply_manifest(cluster, source / "deploy" / "gatekeeper.yaml", deadline)
+        objects = _manifest(cluster)
+        with cluster.client() as api:
+            _apply_definitions(api, objects, deadline)
+            apply(api, [each for each in objects if each["kind"] != _CRD], deadline)
     else:
         _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
 
@@ -70,14 +83,18 @@ def set_pull_policy(cluster: Cluster, policy: PullPolicy, deadline: Deadline) ->
     return wait_serving(cluster, deadline)
 
 
-def _apply_manifest(cluster: Cluster, manifest: Path, deadline: Deadline) -> None:
-    objects = [each for each in yaml.load_all(manifest.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
+def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
+    path = gatekeeper_source(str(cluster.shape.gatekeeper)) / "deploy" / "gatekeeper.yaml"
+    return [each for each in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
+
+
+def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
     definitions = [each for each in objects if each["kind"] == _CRD]
     names = {each["metadata"]["name"] for each in definitions}
-    with cluster.client() as api:
+    there = {each["metadata"]["name"]: each for each in request(api, "GET", _CRDS)["items"]}
+    if not _established(there, names):
         apply(api, definitions, deadline)
         until(api, _CRDS, lambda state: _established(state, names), deadline)
-        apply(api, [each for each in objects if each["kind"] != _CRD], deadline)
 
 
 def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:

@@ -79,7 +79,8 @@ class Site:
         """Return what is done to bring the cluster up, in order.
 
         kind works beside the actions between the nodes' begin and `wait for the nodes`: the registry is filled
-        while they boot, and Gatekeeper's objects are applied while workers join.
+        while they boot, and what needs no node is applied while workers join. Pods come when all nodes are Ready:
+        else they would all land on the first one.
         """
         shape = self._shape
         nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
@@ -100,8 +101,11 @@ class Site:
         actions.append(("wait for the API server", self._wait_api_server))
         if shape.certificate == "prepared":
             actions.append(("prepare the webhook's certificate", self._prepare_certificate))
+        if shape.install == "manifest":
+            actions.append(("define Gatekeeper's resources", self._define))
+        actions += joined
         actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
-        return [*actions, *joined, ("wait until Gatekeeper serves", self._wait_serving)]
+        return [*actions, ("wait until Gatekeeper serves", self._wait_serving)]
 
     def abandon(self) -> None:
         """End what goes on beside, so that nothing is made any more."""
@@ -231,6 +235,9 @@ class Site:
         deadline = self._deadline.within(_NODES_SECONDS, f"the nodes {', '.join(sorted(wanted))} to be Ready")
         with self.cluster.client() as api:
             until(api, "/api/v1/nodes", lambda state: _ready(state) >= wanted, deadline)
+
+    def _define(self) -> None:
+        gatekeeper.define(self.cluster, self._deadline)
 
     def _install(self) -> None:
         gatekeeper.install(self.cluster, self._shape.install, self._deadline)

@@ -166,6 +166,14 @@ def test_gatekeeper_serves(cluster: Cluster) -> None:
     assert len(wait_serving(cluster, soon("Gatekeeper"))) == 3
 
 
+def test_replicas_are_spread_over_the_workers(cluster: Cluster) -> None:
+    """Objects are applied while workers join, and yet no worker has all of the webhook's pods."""
+    with cluster.client() as api:
+        pods = request(api, "GET", f"/api/v1/namespaces/{_SYSTEM}/pods")["items"]
+    webhook = [each for each in pods if each["metadata"]["labels"].get("gatekeeper.sh/operation") == "webhook"]
+    assert {each["spec"]["nodeName"] for each in webhook} == set(cluster.workers)
+
+
 def test_gatekeeper_that_the_api_server_does_not_ask_is_not_serving(cluster: Cluster) -> None:
     """With the webhook configuration gone all pods are Ready, and yet nothing is enforced."""
     with cluster.client() as api:

@@ -48,10 +48,19 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
         "push Gatekeeper to the registry",
         "wait for the API server",
         "prepare the webhook's certificate",
-        "install Gatekeeper v3.23.1 by its manifest",
+        "define Gatekeeper's resources",
         "wait for the nodes",
+        "install Gatekeeper v3.23.1 by its manifest",
         "wait until Gatekeeper serves",
     ]
+
+
+@pytest.mark.parametrize("shape", [Shape(), Shape(install="chart"), Shape(registry=False, install="chart")])
+def test_no_pod_comes_before_all_nodes_are_ready(shape: Shape) -> None:
+    """What is applied while workers still join is scheduled to the first of them, all of it."""
+    found = titles(shape)
+    (install,) = [title for title in found if title.startswith("install")]
+    assert found.index("wait for the nodes") < found.index(install)
 
 
 def test_a_native_certificate_is_left_to_gatekeeper() -> None:
