@@ -91,10 +91,8 @@ def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
 def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
     definitions = [each for each in objects if each["kind"] == _CRD]
     names = {each["metadata"]["name"] for each in definitions}
-    there = {each["metadata"]["name"]: each for each in request(api, "GET", _CRDS)["items"]}
-    if not _established(there, names):
-        apply(api, definitions, deadline)
-        until(api, _CRDS, lambda state: _established(state, names), deadline)
+    apply(api, definitions, deadline)
+    until(api, _CRDS, lambda state: _established(state, names), deadline)
 
 
 def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:

@@ -165,15 +165,6 @@ def test_bad_shapes_under_xdist(bench: Bench) -> None:
     assert bench.did() == []
 
 
-@pytest.mark.parametrize("workers", ["2", "auto"])
-def test_one_cluster_a_file_on_several_workers(bench: Bench, workers: str) -> None:
-    """However many there are, and without being told so, a file's tests stay together."""
-    bench.write(manifest=MANIFEST, chart=CHART)
-    status, output = bench.run("-p", "xdist", "-n", workers)
-    assert status == 0, output
-    assert len([line for line in bench.did() if line.startswith("create")]) == 2
-
-
 def test_options_fill_what_is_open(bench: Bench) -> None:
     """An option decides what a file leaves open, and deselects the tests that say otherwise."""
     bench.write(manifest=MANIFEST, chart=CHART, open=OPEN)

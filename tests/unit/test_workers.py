@@ -1,5 +1,9 @@
 """Tests of harness.workers: the scarcest thing decides how many clusters there are at once."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from clusters.shape import Shape
@@ -29,3 +33,23 @@ def test_the_scarcest_thing_decides(scarce: dict[str, int | None], expected: int
 def test_this_machine_bears_at_least_one() -> None:
     """What is read of this machine makes sense."""
     assert 1 <= at_once(Shape()) <= 4
+
+
+@pytest.mark.parametrize("workers", ["2", "auto"])
+def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None:
+    """However many workers there are, and without being told so: a file's tests share a cluster."""
+    for name in ("a", "b"):
+        told = "import os, pathlib\n" + "".join(
+            f"def test_{n}(): pathlib.Path('{name}-' + os.environ['PYTEST_XDIST_WORKER']).touch()\n" for n in range(4)
+        )
+        (tmp_path / f"test_{name}.py").write_text(told)
+    options = ["-p", "harness.plugin", "-p", "no:cacheprovider", "-n", workers]
+    argv = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+    environment = {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PATH": "/usr/bin:/bin",
+        "XDG_STATE_HOME": str(tmp_path),
+    }
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    assert sorted(path.name[0] for path in tmp_path.glob("[ab]-*")) == ["a", "b"]
