@@ -26,6 +26,7 @@ DRAINED_NODE, REMOVED_NODE = "drained node", "removed node"
 """How, in a history, a node was harmed."""
 
 _SECONDS = 30.0
+_DRAIN_SECONDS = 150.0
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _NODES = "/api/v1/nodes"
 _TOO_MANY, _NOT_FOUND, _CONFLICT = 429, 404, 409
@@ -80,11 +81,13 @@ class _Drained:
         note_node_harm(history, DRAINED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to be cordoned")
         cluster.exec(control_plane, [*_KUBECTL, "cordon", self._node], deadline)
+        drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
         with cluster.client() as api:
-            self._evict(api)
+            for _ in drained.attempts(first=0.5):
+                if not self._evict(api):
+                    return
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """Evict what a budget did not let go before, until nothing is left; that is what a drain does."""
         left: list[str] = []
         with cluster.client() as api:
             if not request(api, "GET", f"{_NODES}/{self._node}")["spec"].get("unschedulable"):

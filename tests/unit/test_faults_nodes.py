@@ -10,7 +10,7 @@ from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault
+from harness.faults import Fault, leaving
 from harness.faults.leaving import drain_node, register, remove_node
 from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, reboot_node, resume, start, stop_node
@@ -259,8 +259,9 @@ def test_drain_waits_for_budgets(bench: Bench, world: LossyWorld) -> None:
     assert "budgets refused 2 times: a" in bench.observed(fault)
 
 
-def test_drain_that_never_ends(bench: Bench, world: LossyWorld) -> None:
+def test_drain_that_never_ends(bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node on which evicted pods stay is not drained."""
+    monkeypatch.setattr(leaving, "_DRAIN_SECONDS", 0.3)
     world.ignored = {"evict"}
     fault = drain_node(NODE)
     bench.inject(fault)
