@@ -84,7 +84,10 @@ def test_pods_admitted_unmutated(judged: Judged) -> None:
     """How many Pods were admitted unmutated, and for how long, is told, and bounded if anything bounds it."""
     row, fault = judged.row, f"{judged.row.fault} node"
     if row.open_share is not None:
-        judged.claim(never_unmutated("mutate pods", during=fault, at_most=row.open_share))
+        excused = (
+            () if row.webhooks == "one" else ("timed out",)
+        )  # no dead endpoint: it is the busy machine that is late
+        judged.claim(never_unmutated("mutate pods", during=fault, at_most=row.open_share, excused=excused))
         return
     lasting = row.deployment != "never"
     check = fail_open_window(DEADLOCK_SECONDS, fault=fault, policies=("mutate pods",))
