@@ -17,20 +17,21 @@ from pydantic_core import ErrorDetails
 from clusters.cluster import Cluster
 from harness import checks as check_modules
 from harness import faults as fault_modules
-from harness import policies
+from harness import placement, policies
 from harness import probes as probe_modules
 from harness.checks import Checked
 from harness.errors import BadScenario, HarnessError
 from harness.faults import Fault
 from harness.history import History
 from harness.policies import Policy
+from harness.preparation import Preparation
 from harness.probes import Probe
 
 __all__ = ["KINDS", "Entry", "Kind", "entries"]
 
-Kind = Literal["fault", "probe", "check", "policy"]
+Kind = Literal["fault", "probe", "check", "policy", "preparation"]
 
-KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy")
+KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy", "preparation")
 
 _GIVEN = (Cluster, History)
 """What an experiment gives a probe; a user names none of it."""
@@ -87,17 +88,19 @@ class Entry:
 def entries(kind: Kind) -> Mapping[str, Entry]:
     """Return all entries of a kind by their names.
 
-    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Checked or a
-    Policy; a new one is found because it is there. Raises HarnessError if two have the same name.
+    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Checked, a Policy
+    or a Preparation; a new one is found because it is there. Raises HarnessError if two have the same name.
     """
-    place, made = {
-        "fault": (fault_modules, Fault),
-        "probe": (probe_modules, Probe),
-        "check": (check_modules, Checked),
-        "policy": (policies, Policy),
-    }[kind]
+    places: Mapping[Kind, tuple[type, tuple[ModuleType, ...]]] = {
+        "fault": (Fault, (fault_modules,)),
+        "probe": (Probe, (probe_modules,)),
+        "check": (Checked, (check_modules,)),
+        "policy": (Policy, (policies,)),
+        "preparation": (Preparation, (fault_modules, placement)),
+    }
+    made, among = places[kind]
     found: dict[str, Entry] = {}
-    for module in _modules(place):
+    for module in (module for place in among for module in _modules(place)):
         for entry in _entries_in(module, made):
             if entry.name in found:
                 other = found[entry.name].factory.__module__
@@ -128,6 +131,8 @@ def _entry(function: Callable[..., Any]) -> Entry | None:
     for name, parameter in inspect.signature(function).parameters.items():
         required = parameter.default is parameter.empty
         if parameter.kind is parameter.VAR_POSITIONAL:
+            if not _is_data(hints[name]):
+                return None
             many, fields[name] = name, (Sequence[hints[name]], ())  # type: ignore[valid-type]  # known when it runs
         elif hints[name] in _GIVEN:
             continue

@@ -37,8 +37,16 @@ class _IncidentFile(pytest.Module):
         module = ModuleType(re.sub(r"\W", "_", loaded.name), loaded.incident.title)
         fields = {name: getattr(loaded.incident.shape, name) for name in loaded.incident.shape.model_fields_set}
         test = _test(loaded, f"test_{module.__name__}")
-        vars(module).update({"pytestmark": pytest.mark.shape(**fields), test.__name__: test})
+        marks = [pytest.mark.shape(**fields)]
+        if loaded.incident.extended and not self._named():
+            marks.append(pytest.mark.extended)
+        vars(module).update({"pytestmark": marks, test.__name__: test})
         return module
+
+    def _named(self) -> bool:
+        """Whether the file itself is on the command line: that selects it."""
+        places = [Path(each.partition("::")[0]) for each in self.config.args]
+        return self.path in [self.config.invocation_params.dir / place for place in places]
 
 
 def _test(loaded: Loaded, name: str) -> Any:

@@ -36,6 +36,9 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
     if incident.seed is not None:
         experiment.random.seed(incident.seed)
         experiment.record.seed = incident.seed
+    for prepared in incident.preparations:
+        values = resolve(prepared.with_, experiment.cluster, experiment.random)
+        experiment.prepare(entries("preparation")[prepared.preparation].make(values))
     if applied := [*_policies(loaded), *_workload(loaded)]:
         experiment.apply(*applied)
     watched = [object_ for name in incident.watch for object_ in _watched(name)]

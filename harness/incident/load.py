@@ -23,7 +23,13 @@ __all__ = ["Loaded", "load"]
 
 Problem = tuple[Location, str]
 
-_FIELDS: Mapping[Kind, str] = {"fault": "faults", "probe": "probes", "check": "claims", "policy": "policies"}
+_FIELDS: Mapping[Kind, str] = {
+    "fault": "faults",
+    "probe": "probes",
+    "check": "claims",
+    "policy": "policies",
+    "preparation": "preparations",
+}
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
     if not isinstance(values, dict):
         return
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
-    wrong += references.refused(values, ("with",)) if kind == "fault" else ()
+    wrong += references.refused(values, ("with",)) if kind in ("fault", "preparation") else ()
     yield from wrong
     if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
         try:

@@ -9,7 +9,19 @@ from clusters.shape import Shape
 from harness.errors import BadScenario
 from harness.versions import Versions
 
-__all__ = ["SCHEMA", "Claimed", "Enforced", "Expected", "Incident", "Item", "Probed", "Step", "Trigger", "seconds"]
+__all__ = [
+    "SCHEMA",
+    "Claimed",
+    "Enforced",
+    "Expected",
+    "Incident",
+    "Item",
+    "Prepared",
+    "Probed",
+    "Step",
+    "Trigger",
+    "seconds",
+]
 
 SCHEMA = 1
 
@@ -99,6 +111,13 @@ class Step(_Part):
     lasts: Positive | None = None
 
 
+class Prepared(_Part):
+    """A state into which the cluster is brought before policies are applied, until the incident is over."""
+
+    preparation: Name
+    with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
+
+
 class Probed(_Part):
     """One more probe, beside those of every experiment."""
 
@@ -173,7 +192,8 @@ class Incident(_Part):
     Policies and workload are applied before the timeline begins, and taken away at the end. What it is to `watch`,
     beside Gatekeeper itself and nodes, is "generated", "webhooks", "control plane", "workload" or "constraints KIND".
     `lasts` is the length of the timeline (by default until the last step is over); then Gatekeeper has `recovery`
-    to serve again, and the claims are judged. `budget` is the most that all of it may take.
+    to serve again, and the claims are judged. `budget` is the most that all of it may take. One that is `extended` is
+    a test of `nox -s chaos` only when it is selected.
     """
 
     schema_: Annotated[Literal[1], Field(alias="schema")]
@@ -183,6 +203,8 @@ class Incident(_Part):
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     budget: Positive = 900.0
     shape: Shape = Shape()
+    extended: bool = False
+    preparations: Annotated[list[Prepared], Field(max_length=20)] = []
     policies: Annotated[list[Enforced], Field(max_length=200)] = []
     workload: Annotated[list[Item], Field(max_length=200)] = []
     watch: Annotated[list[Watch], Field(max_length=20)] = []

@@ -13,7 +13,7 @@ from harness.incident.timeline import rewired
 
 __all__ = ["durations", "structure", "text", "without"]
 
-_LISTS = {"policies": "policy", "workload": "object", "probes": "probe"}
+_LISTS = {"preparations": "preparation", "policies": "policy", "workload": "object", "probes": "probe"}
 _HALVINGS = ("half", "half again")
 _SHORTEST = 4.0
 

@@ -8,7 +8,13 @@ from harness.incident.model import Incident
 
 __all__ = ["PARTS", "schema"]
 
-PARTS: Mapping[Kind, str] = {"fault": "Step", "probe": "Probed", "check": "Claimed", "policy": "Enforced"}
+PARTS: Mapping[Kind, str] = {
+    "fault": "Step",
+    "probe": "Probed",
+    "check": "Claimed",
+    "policy": "Enforced",
+    "preparation": "Prepared",
+}
 """What names each kind, in the schema."""
 
 Wanted = Callable[[Kind, str], bool]

@@ -25,6 +25,8 @@ shape:
 # seed: 7           # of every choice by chance; without it each run takes a new one, and tells it
 budget: 10m         # the most that the timeline may take
 
+# extended: true    # for `nox -s chaos` only when it is selected
+# preparations: [{{preparation: place_gatekeeper, with: {{on: $worker, webhooks: 3, audit: true}}}}]
 # Objects that are applied before the clock starts and taken away at the end: written here, or in a file beside.
 policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml
 workload: []        # - object: {{apiVersion: v1, kind: Namespace, metadata: {{name: chaos-a}}}}

@@ -50,6 +50,8 @@ def test_what_there_is() -> None:
     """Faults, probes and checks have the names of the functions that make them, and tell what they are."""
     assert {"cut_registry", "kill_containers", "reschedule_pod"} <= entries("fault").keys()
     assert "admission_canary" in entries("probe")
+    assert "mutate_pods" in entries("policy")
+    assert {"fail_mutation", "place_gatekeeper"} <= entries("preparation").keys()
     assert {"recovers_within", "undisturbed"} <= entries("check").keys()
     assert entries("fault")["cut_registry"].told == "Return the fault that makes pulls impossible."
     assert all(entry.told for kind in catalogue.KINDS for entry in entries(kind).values())

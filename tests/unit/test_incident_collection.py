@@ -53,3 +53,13 @@ def test_a_bad_file(bench: Bench) -> None:
     assert "incidents/b.yaml:1:1: faults: is missing" in output
     assert "Traceback" not in output
     assert bench.did() == []
+
+
+def test_extended(bench: Bench) -> None:
+    """An incident that is marked so runs only when its file, or something by -k or -m, is selected."""
+    incident(bench.folder / "incidents", extended=True)
+    (bench.folder / "pytest.ini").write_text("[pytest]\nmarkers = shape: s\n  extended: e\n", encoding="utf-8")
+
+    for arguments, selected in (((), 0), (("incidents/a.yaml",), 1), (("-k", "test_a"), 1)):
+        _, output = bench.run("--collect-only", "-q", *arguments)
+        assert ("::test_a\n" in output) == bool(selected), output

@@ -231,22 +231,29 @@ def test_policies_and_workload(
 ) -> None:
     """What the file names is in force before the first step, its own objects and the harness's, then the workload."""
     applied: list[Policy] = []
+    prepared: list[str] = []
 
     def apply(experiment: Experiment, *policies: Policy) -> None:
         experiment.history.append("mark", "test", "applied")
         applied.extend(policies)
 
     monkeypatch.setattr(Experiment, "apply", apply)
+    monkeypatch.setattr(Experiment, "prepare", lambda _, preparation: prepared.append(preparation.name))
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
     (tmp_path / "more.yaml").write_text(json.dumps(namespace), encoding="utf-8")
     policies = [{"policy": "mutate_pods"}, {"file": "more.yaml"}]
-    experiment = live(faults=[hold("a", at=0)], policies=policies, workload=[{"object": namespace}])
+    place = {"on": "$worker", "webhooks": 3, "audit": True}
+    places = [{"preparation": "place_gatekeeper", "with": place}]
+    experiment = live(
+        faults=[hold("a", at=0)], policies=policies, workload=[{"object": namespace}], preparations=places
+    )
 
     assert [policy.name for policy in applied] == ["mutate pods", "more.yaml", "workload Namespace n"]
     assert applied[0].questions
     assert [policy.objects for policy in applied[1:]] == [(namespace,), (namespace,)]
     order = [entry.f for entry in read(experiment.history.path).entries if entry.f in ("applied", "inject")]
     assert order == ["applied", "inject"]
+    assert prepared == ["place 3 webhook pods and the audit pod on w-worker"]
 
 
 def test_watch(live: Callable[..., Experiment]) -> None:
