@@ -135,6 +135,14 @@ class Generated:
         path = f"{_TEMPLATES}/{self.name}"
         request(self._api, "PATCH", path, body=patch, content_type="application/json-patch+json")
 
+    def take_back(self, seconds: float = 15.0) -> None:
+        """Let the template refuse a policy, and see to it that policy and binding go: v3.17 never removes a policy."""
+        self.generate(wanted=False)
+        if not self.comes_to(there=False, seconds=seconds):
+            for each in self._generated:
+                self.delete(each)
+            self.wait(there=False)
+
     def scope(self, points: tuple[str, ...]) -> None:
         """Let the constraint be enforced at these points."""
         self._edit({"scopedEnforcementActions": _scoped(points)})

@@ -119,8 +119,7 @@ def test_no_race_leaves_an_orphan(experiment: Experiment, generated: Generated, 
     busy = crowd(cluster.shape.gatekeeper)
     generated.fill(busy.templates, "first")
     for repetition in range(repetitions):
-        generated.generate(wanted=False)
-        generated.wait(there=False)
+        generated.take_back()
         with experiment.fault(throttle(busy.selector, 0.1)):
             generated.fill(busy.templates, str(repetition))
             race(experiment, generated, how, str(repetition))
