@@ -82,6 +82,15 @@ def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, g
     generated.scope(BOTH)
 
 
+def test_a_template_that_takes_its_policy_back(experiment: Experiment, generated: Generated) -> None:
+    """A template that asks for no policy any more loses policy and binding; v3.17 keeps the policy for ever."""
+    generated.generate(wanted=False)
+    generated.comes_to(there=False, seconds=LATE + 5)
+    experiment.hold(3)
+    experiment.claim(policies_match(LATE).expect("violated", on="<3.18"))
+    generated.take_back()
+
+
 @pytest.mark.parametrize("what", ["binding", "policy"])
 def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: Generated, what: str) -> None:
     """What somebody deleted is generated again, from v3.21 on; before, a binding only when an audit stumbles on it."""
