@@ -24,8 +24,9 @@ __all__ = ["pytest_configure"]
 
 _DIRECTORY = "chaos-allure-directory"
 _PLAIN = (str, int, float, bool, type(None))
-_EMBEDDED_BYTES = 200 * 1024
-_MOST_EMBEDDED = 200
+_EMBEDDED_BYTES = 512 * 1024
+_MOST_EMBEDDED_BYTES = 24 * 1024 * 1024
+"""A page must stay small enough for a browser; all pictures are attached, too."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before allure-pytest reads the options
@@ -83,9 +84,9 @@ class _Renderer:
         """Put the sentence, with the picture, in front of the result; return what is to be attached."""
         story = self._story(record)
         drawn = attached.pictures(record, story) if story else []
-        shown = drawn[:1] if self._embedded < _MOST_EMBEDDED else []  # a page must stay small enough for a browser
-        picture = next((each.address for each in shown if len(each.body) <= _EMBEDDED_BYTES), "")
-        self._embedded += bool(picture)
+        most = min(_EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES - self._embedded)
+        picture = next((each.address for each in drawn[:1] if len(each.body) <= most), "")
+        self._embedded += len(picture)
         fact = result.description or ""
         result.descriptionHtml = sentence.page(record, story, item.nodeid, fact=fact, picture=picture)
         return [*drawn, *self._files.of(record)]

@@ -207,7 +207,7 @@ class Lanes:
             for lost in tally.kept:
                 if lost.outcome == outcome and self.axis.shows(lost.asked):
                     x, took = self.axis.x(lost.asked), lost.answered - lost.asked
-                    hint = f"{lost.asked:.2f} s: {outcome}: {svg.shortened(lost.said, 160)} (after {took:.2f} s)"
+                    hint = f"{lost.asked:.2f} s: {outcome}: {svg.shortened(lost.said, 80)} (after {took:.2f} s)"
                     self.parts.append(svg.path(f"M{x:.2f} {upper:.1f}V{bottom:.1f}", f"tick s-{outcome}", hint))
 
     def _glyph(self, at: float, y: float, d: str, style: str, hint: str) -> None:

@@ -14,8 +14,9 @@ _FAULT, _REPLICA, _WATCH = "fault ", "replica ", "watch "
 _OUTCOMES: dict[str, Outcome] = {"ok": "good", "fail": "lost", "info": "silent"}
 _MOST_LIVES, _MOST_MARKS, _MOST_QUESTIONS, _MOST_BANDS, _MOST_TOLD = 300, 300, 40, 100, 400
 _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt", "Taint", "Unhealthy", "Error")
+_FAILED_OPEN = "webhook calls failed open"
 _LEASE_SECONDS = 15.0
-_OWN_LANES = ("pods", "events", "endpointslices", "nodes", "leases", "deployments", "workload")
+_OWN_LANES = ("pods", "events", "endpointslices", "nodes", "leases", "deployments", "workload", "workload events")
 
 
 def tell(recorded: Recorded) -> Story:
@@ -36,8 +37,15 @@ class _Reader:
         self._slices: dict[str, int] = {}
         self._renewed: dict[str, tuple[float, float]] = {}
         self._told: dict[str, Told] = {}
+        self._others: dict[str, Any] = {
+            "registry": self._registry,
+            "fail open": self._fail_open,
+            "policies": self._policies,
+            "history": lambda entry: self._tell(entry.at, f"the wall clock jumped by {entry.value['seconds']} s"),
+        }
         self._watches: dict[str, Any] = {
             "watch events": self._event,
+            "watch workload events": self._event,
             "watch endpointslices": self._slice,
             "watch nodes": self._node,
             "watch leases": self._lease,
@@ -56,11 +64,8 @@ class _Reader:
             self._change(entry)
         elif entry.kind == "mark":
             self._mark(entry)
-        elif process == "registry":
-            if entry.f == "request":
-                story.requests.add(max(0.0, entry.value["time"] - story.started))
-        elif process == "history":
-            self._tell(entry.at, f"the wall clock jumped by {entry.value['seconds']} s")
+        elif process in self._others:
+            self._others[process](entry)
         else:
             self._answer(entry)
 
@@ -103,6 +108,23 @@ class _Reader:
         else:
             band.ended, band.heal_proof = entry.at, proof
             self._tell(entry.at, f"healed: {name}: {proof}")
+
+    def _registry(self, entry: Entry) -> None:
+        if entry.f == "request":
+            self._story.requests.add(max(0.0, entry.value["time"] - self._story.started))
+
+    def _fail_open(self, entry: Entry) -> None:
+        """Count a call that the API server, by its own log, did without."""
+        if entry.f == "call":
+            at = max(0.0, entry.value["time"] - self._story.started)
+            said = f"{entry.value['webhook']}: {entry.value['said']}"
+            if not (tally := self._story.questions.setdefault(_FAILED_OPEN, Tally())).total.lost:
+                self._tell(at, f"first call that failed open: {said}")
+            tally.add(at, at, "lost", said)
+
+    def _policies(self, entry: Entry) -> None:
+        if entry.kind == "ok":
+            self._tell(entry.at, f"policies {entry.f}")
 
     def _harm(self, entry: Entry) -> None:
         what = entry.value.get("pod") or entry.value.get("node") or ""

@@ -11,13 +11,14 @@ from reports.story import Story
 
 __all__ = ["close_up", "timeline"]
 
-_MOST_FAULTS, _MOST_QUESTIONS, _MOST_KINDS, _MOST_WORDS = 10, 10, 8, 30
+_MOST_FAULTS, _MOST_QUESTIONS, _MOST_KINDS, _MOST_WORDS = 10, 10, 8, 28
 _GROUPS: tuple[tuple[tuple[Sort, ...], int, str], ...] = (
     (("webhook", "gatekeeper", "workload"), 24, "Pods; thin line: answers of the webhook pod, asked by itself"),
     (("node",), 8, "Nodes, as their status says"),
     (("lease",), 8, "Leases"),
 )
 _MARKS = {"holds": "✓", "violated": "✗", "inconclusive": "?"}
+_LAST_LEGEND = 150.0
 _CLOSE_SHARE, _CLOSE_SECONDS = 0.25, 1.0
 
 
@@ -182,4 +183,7 @@ def _legend(lanes: Lanes) -> None:
         lanes.parts.append(f'<g transform="translate({x:.0f} {y:.0f})">{shape}</g>')
         lanes.parts.append(svg.text(x + 17, y, words, "small"))
         x += 33 + len(words) * 6
+        if x > WIDTH - _LAST_LEGEND:
+            x, y = 8.0, y + 18
+    lanes.y = y
     lanes.parts.insert(0, svg.path(f"M{LEFT:.0f} 30H{RIGHT:.0f}", "edge"))

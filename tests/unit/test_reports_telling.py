@@ -90,6 +90,25 @@ def test_lease_that_is_not_renewed_runs_out() -> None:
     assert [(each.state, each.at) for each in lease.stretches] == [("held", 1), ("unheld", 20), ("held", 40)]
 
 
+def test_calls_that_failed_open_are_counted_where_they_were() -> None:
+    """What the API server's log tells of calls done without stands at their own time; policies stand in the chain."""
+    told = Told().canaries(0, 9).add(1, "invoke", "policies", "apply").add(2, "ok", "policies", "in force")
+    for at in (3.0, 4.0):
+        call = {"time": STARTED + at, "webhook": "mutation.gatekeeper.sh", "said": "refused"}
+        told.add(6, "info", "fail open", "call", call)
+    told.add(7, "ok", "fail open", "read", {"until": STARTED + 6})
+
+    story = tell(told.recorded())
+    tally = story.questions["webhook calls failed open"]
+
+    assert ([each.asked for each in tally.kept], tally.total.lost) == ([3.0, 4.0], 2)
+    assert list(story.canaries) == ["canary create forbidden namespace"]
+    assert [each.what for each in story.chain] == [
+        "policies in force",
+        "first call that failed open: mutation.gatekeeper.sh: refused",
+    ]
+
+
 def test_chain_tells_each_thing_once_and_in_order() -> None:
     """What comes again with the same words is counted; moments never go backwards."""
     told = Told().fault(1, 2, 9).harm(3, "killed", "p")
