@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
             _say(told)
         html.check(run)
         index = html.generate(run, node.allure(_say))
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
         if (run / "results").is_dir():
             _say(f"results: {shown / 'results'}; with Node.js 22: {VIEWER} {shown / 'results'}")

@@ -1,6 +1,5 @@
 """Allure: the plugin that writes a run as Allure results, and the only module that imports it."""
 
-import re
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -16,13 +15,14 @@ from harness.record import ClaimRecord, FaultRecord, Phase, Record
 from harness.redaction import redact
 from reports import attached, context, ending, junit, sentence, store
 from reports.attached import Attached
+from reports.guard import Guard
 from reports.records import record_in
 from reports.story import Story
 from reports.sweep import sweep
 
 __all__ = ["pytest_configure"]
 
-_DIRECTORY = "chaos-allure-directory"
+_DIRECTORY, _TROUBLE = "chaos-allure-directory", "chaos-allure-trouble"
 _PLAIN = (str, int, float, bool, type(None))
 _EMBEDDED_BYTES = 512 * 1024
 _MOST_EMBEDDED_BYTES = 24 * 1024 * 1024
@@ -43,18 +43,23 @@ def pytest_configure(config: pytest.Config) -> None:
         results = run / "results" if run else Path(given).absolute()
         if run and not config.option.xmlpath:
             config.option.xmlpath = str(run / "junit.xml")
-        config.pluginmanager.register(_Conductor(results, run))
+    guard = Guard(results)
+    allure_commons.plugin_manager.register(guard)
+    config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(guard))
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Conductor(results, run, guard))
     config.option.allure_report_dir = str(results)
     if getattr(config.option, "histories", "") is None:  # an option of the harness: histories lie beside their results
         config.option.histories = str(results.parent / "experiments")
-    config.pluginmanager.register(_Renderer(config))
+    config.pluginmanager.register(_Renderer(config, guard))
 
 
 class _Renderer:
     """Adds to a test's result what its record tells, where the test runs and on the main thread."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, guard: Guard) -> None:
         self._config = config
+        self._guard = guard
         self._embedded = 0
         self._files = attached.Files()
         self._last: tuple[object, Story | None] = (None, None)
@@ -80,6 +85,10 @@ class _Renderer:
                         parent_uuid=result.uuid,
                     )
 
+    def pytest_sessionfinish(self) -> None:
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[_TROUBLE] = self._guard.trouble
+
     def _told(self, record: Record, item: pytest.Item, result: TestResult) -> list[Attached]:
         """Put the sentence, with the picture, in front of the result; return what is to be attached."""
         story = self._story(record)
@@ -103,35 +112,39 @@ class _Renderer:
 class _Conductor:
     """Writes, once a run, what belongs to no test or to a test that could not write it itself."""
 
-    def __init__(self, results: Path, run: Path | None) -> None:
+    def __init__(self, results: Path, run: Path | None, guard: Guard) -> None:
         self._results = results
         self._run = run
+        self._guard = guard
         self._records: dict[str, Record] = {}
         self._outcomes: dict[str, str] = {}
         self._told = False
-        self._trouble = ""
 
     def pytest_sessionstart(self) -> None:
-        context.write_categories(self._results)
-        if self._run:
-            store.begin(self._run)
-            store.make_latest(self._run)
+        with self._guard.safely():
+            context.write_categories(self._results)
+            if self._run:
+                store.begin(self._run)
+                store.make_latest(self._run)
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[_DIRECTORY] = str(self._results)
 
+    @pytest.hookimpl(optionalhook=True)  # only with xdist
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._guard.trouble = self._guard.trouble or getattr(node, "workeroutput", {}).get(_TROUBLE, "")
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        if self._run:
-            store.note(self._run, nodeid)
+        self._note(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         ending.add_outcome(self._outcomes, report)
         record = record_in(report.user_properties)
         if record:
             self._records[report.nodeid] = record
-        if self._run and report.when == "teardown":
-            store.note(self._run, report.nodeid, record.history if record else "none")
+        if report.when == "teardown":
+            self._note(report.nodeid, record.history if record else "none")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -149,17 +162,16 @@ class _Conductor:
         message = f"{report.longreprtext}; `nox -s gc` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
-    @pytest.hookimpl(trylast=True)  # after pytest has written its JUnit XML, before the summary is told
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        try:
+    @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is told
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        with self._guard.safely():
+            yield
+        with self._guard.safely():
             self._finish(exitstatus, session)
-        except OSError as error:  # a full disk is no verdict: pytest's status stays
-            where = error.filename or self._results
-            self._trouble = f"the report is not complete: {where}: {error.strerror}; see `df {self._results}`"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._trouble:
-            terminalreporter.write_line(self._trouble, red=True)
+        if self._guard.trouble:
+            terminalreporter.write_line(self._guard.trouble, red=True)
 
     def _finish(self, exitstatus: int, session: pytest.Session) -> None:
         context.write_environment(self._results, context.environment(self._records.values()))
@@ -172,6 +184,11 @@ class _Conductor:
         sweep(self._results)
         if self._run:
             store.end(self._run, int(session.exitstatus))
+
+    def _note(self, nodeid: str, history: str = "") -> None:
+        if self._run:
+            with self._guard.safely():
+                store.note(self._run, nodeid, history)
 
     def _tell(self, message: str, trace: str) -> None:
         self._told = True
@@ -217,7 +234,8 @@ def _render(record: Record, item: pytest.Item, result: TestResult) -> None:
         Label("feature", _words(Path(item.path).stem)),
         Label("story", _words(item.originalname if isinstance(item, pytest.Function) else item.name)),
     ]
-    result.links += [_link(issue) for issue in dict.fromkeys(claim.issue for claim in record.claims) if issue]
+    issues = dict.fromkeys(claim.issue for claim in record.claims if claim.issue)
+    result.links += [Link("issue", context.address(issue), issue) for issue in issues]
     result.steps += _steps(record)
 
 
@@ -269,15 +287,6 @@ def _step(name: str, status: str, start: float, stop: float | None, details: lis
         stop=end,
         steps=[TestStepResult(name=redact(detail), status=status, start=end, stop=end) for detail in details if detail],
     )
-
-
-def _link(issue: str) -> Link:
-    """Return the link of "gatekeeper#3839", with or without its owner; another form is an address itself."""
-    known = re.fullmatch(r"(?:(?P<owner>[\w.-]+)/)?(?P<name>[\w.-]+)#(?P<number>\d+)", issue)
-    if known is None:
-        return Link("issue", issue, issue)
-    owner = known["owner"] or "open-policy-agent"
-    return Link("issue", f"https://github.com/{owner}/{known['name']}/issues/{known['number']}", issue)
 
 
 def _words(name: str) -> str:

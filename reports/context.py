@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +16,7 @@ __all__ = [
     "NO_LONGER_REPRODUCES",
     "VIEWER",
     "add_performance",
+    "address",
     "environment",
     "nodeid_of",
     "write_categories",
@@ -73,6 +75,15 @@ def add_performance(results: Path, titles: Mapping[str, Mapping[str, str]]) -> N
     configuration = json.loads(path.read_text(encoding="utf-8"))
     figures = {key: {**title, "better": "lower"} for key, title in titles.items()}
     path.write_text(json.dumps({**configuration, "performance": {"metrics": figures}}, indent=2), encoding="utf-8")
+
+
+def address(issue: str) -> str:
+    """Return the address of "gatekeeper#3839", with or without its owner; another form is an address itself."""
+    known = re.fullmatch(r"(?:(?P<owner>[\w.-]+)/)?(?P<name>[\w.-]+)#(?P<number>\d+)", issue)
+    if known is None:
+        return issue
+    owner = known["owner"] or "open-policy-agent"
+    return f"https://github.com/{owner}/{known['name']}/issues/{known['number']}"
 
 
 def nodeid_of(result: Mapping[str, Any]) -> str:

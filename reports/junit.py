@@ -14,11 +14,16 @@ __all__ = ["clean"]
 def clean(path: Path, records: Mapping[str, Record]) -> None:
     """Rewrite the file that pytest wrote: each claim is a property; no text holds a secret.
 
-    A file that is not there (pytest ended before it wrote one) stays away.
+    A file that is not there (pytest ended before it wrote one) stays away; one that the disk cut off is removed,
+    for nobody can read it, and what it holds is not clean.
     """
     if not path.is_file():
         return
-    tree = ET.parse(path)  # noqa: S314 - pytest wrote it a moment ago
+    try:
+        tree = ET.parse(path)  # noqa: S314 - pytest wrote it a moment ago
+    except ET.ParseError:
+        path.unlink()
+        return
     named = {_name(nodeid): record for nodeid, record in records.items()}
     for case in tree.iter("testcase"):
         record = named.get((case.get("classname", ""), case.get("name", "")))

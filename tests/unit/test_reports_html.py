@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import HarnessError
 from reports import __main__ as verbs
-from reports import context, html, node
+from reports import context, html, node, rescue
 
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
 <script>bundle</script>
@@ -113,6 +113,20 @@ def test_without_node_one_line_tells_how_to_read_the_results(
     first, second = capsys.readouterr().err.splitlines()
     assert first == "no HTML report: Node.js cannot be installed: no route to host"
     assert second == f"results: {run / 'results'}; with Node.js 22: {context.VIEWER} {run / 'results'}"
+
+
+def test_full_disk_while_rescuing_is_one_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that takes no more is no traceback."""
+
+    def full(_run: Path) -> list[str]:
+        raise OSError(28, "No space left on device", str(run))
+
+    monkeypatch.setattr(rescue, "rescue", full)
+
+    assert verbs.main([str(run)]) == 1
+    assert capsys.readouterr().err.startswith("no HTML report: [Errno 28] No space left on device: ")
 
 
 def test_run_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,9 @@
 """JUnit: the file that continuous integration reads, of a real session."""
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from reports.junit import clean
 from tests.sessions import Session
 
 
@@ -33,3 +35,12 @@ def test_claims_are_properties_in_place_of_records(every_kind: Session) -> None:
         "figure: pods ready within 60 s: recovered_seconds": "62",
     }
     assert "chaos-record" not in (every_kind.results.parent / "junit.xml").read_text(encoding="utf-8")
+
+
+def test_file_that_is_cut_off_is_removed(tmp_path: Path) -> None:
+    """What nobody can read, and was not cleaned, does not stay; a file that is not there is no error."""
+    (tmp_path / "junit.xml").write_text('<testsuites><testsuite name="token: planted', encoding="utf-8")
+    clean(tmp_path / "junit.xml", {})
+    clean(tmp_path / "junit.xml", {})
+
+    assert list(tmp_path.iterdir()) == []
