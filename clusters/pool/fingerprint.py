@@ -78,10 +78,13 @@ def _short(value: Any) -> str:
 
 
 def _containers(cluster: Cluster, deadline: Deadline) -> Iterator[tuple[str, str]]:
-    names = [*cluster.nodes(), *([cluster.registry.container] if cluster.registry else [])]
+    nodes = cluster.nodes()
+    names = [*nodes, *([cluster.registry.container] if cluster.registry else [])]
     for each in json.loads(cluster.engine.run(["inspect", "--type", "container", *names], deadline).stdout):
-        part = f"container {each['Name'].lstrip('/')}"
-        yield f"{part} state", f"{each['State']['Status']} since {each['State']['StartedAt']}"
+        name, state = each["Name"].lstrip("/"), each["State"]
+        part = f"container {name}"
+        # A registry that was stopped and started has what it had; a node has booted anew.
+        yield f"{part} state", f"{state['Status']} since {state['StartedAt']}" if name in nodes else state["Status"]
         yield f"{part} limits", _short({name: each["HostConfig"].get(name) for name in _LIMITS})
         networks = each["NetworkSettings"]["Networks"]
         yield f"{part} networks", _short({name: told["IPAddress"] for name, told in networks.items()})

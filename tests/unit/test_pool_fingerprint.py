@@ -1,6 +1,7 @@
 """Tests of clusters.pool.fingerprint: what was changed is named, what changes by itself is not."""
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.pool.fingerprint import differences, fingerprint
 from clusters.process import Completed
+from clusters.registry import Registry
 from clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
@@ -145,6 +147,19 @@ def test_what_changed_inside_a_node_is_named(cluster: Cluster, engine: Nodes, sa
     """Rules of iptables, images that went, processes that were stopped."""
     (told,) = changed(cluster, lambda: engine.inside.update({"c-worker": said}))
     assert told.startswith(f"changed: node c-worker {part} (was ")
+
+
+def test_a_registry_that_was_stopped_and_started_is_as_it_was(
+    server: RestServer, engine: Nodes, tmp_path: Path
+) -> None:
+    """What it holds lies in a volume; one that does not run is a difference."""
+    registry = Registry(engine, "c-registry", "", "")
+    cluster = dataclasses.replace(cluster_on(server, engine, tmp_path, Shape(workers=1)), registry=registry)
+    engine.containers["c-registry"] = made = container("c-registry")
+    later, stopped = ({"Status": status, "StartedAt": "2026-01-01T01:00:00Z"} for status in ("running", "exited"))
+    assert changed(cluster, lambda: engine.containers.update({"c-registry": made | {"State": later}})) == []
+    (told,) = changed(cluster, lambda: engine.containers.update({"c-registry": made | {"State": stopped}}))
+    assert told == "changed: container c-registry state (was running, is exited)"
 
 
 @pytest.mark.parametrize(
