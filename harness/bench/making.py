@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from clusters.cluster import Cluster
+from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import ClusterUnavailable
 from clusters.images import Images
@@ -16,6 +17,9 @@ from harness.bench.samples import Ratio, Samples, timed
 from harness.session import Session
 
 __all__ = ["Making"]
+
+_STANDING_SECONDS = 15.0
+"""Longer than kubelets wait between two renewals of their leases, as clusters stand in a pool."""
 
 
 @dataclass
@@ -70,6 +74,8 @@ class Making:
             why = pool.give_back(cluster)
             if why:
                 raise ClusterUnavailable(f"{cluster.name} did not go back to the pool: {'; '.join(why)}")
+        for _ in Deadline.after(_STANDING_SECONDS, "it to stand frozen").attempts(first=_STANDING_SECONDS):
+            pass
         with timed(self.lease):
             leased = pool.lease(self.shape, self.images)
             if leased is None:
