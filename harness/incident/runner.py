@@ -9,7 +9,7 @@ from clusters import create, images
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.shape import Shape
-from harness.errors import ChaosError, DeadlineExceeded, InvariantViolated
+from harness.errors import DeadlineExceeded
 from harness.experiment import Experiment
 from harness.history import read
 from harness.incident import logs
@@ -57,7 +57,7 @@ class Runner:
     def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
         """Live the incident once; return what was seen and the directory with its history.
 
-        A harness error is told as a run that broke, and its cluster is not used again; an interruption is raised.
+        An error is told as a run that broke, and its cluster is not used again; an interruption is raised.
         """
         self._runs += 1
         directory = self._directory / str(self._runs)
@@ -66,9 +66,7 @@ class Runner:
         try:
             cluster = self._ready(loaded.shape)
             lived = self._live(lived, loaded, cluster, seed, directory)
-        except InvariantViolated:
-            raise
-        except ChaosError as error:
+        except Exception as error:  # noqa: BLE001 - whatever broke a run, the other ones and the bundle must come
             directory.mkdir(parents=True, exist_ok=True)
             lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}"})
             self._drop(failed=True)

@@ -102,7 +102,7 @@ def test_fresh(bench: Bench) -> None:
     assert bench.did == ["create", "live", "delete", "create", "live", "delete"]
 
 
-@pytest.mark.parametrize("error", [ProbeBroken("late"), DeadlineExceeded("slow")])
+@pytest.mark.parametrize("error", [ProbeBroken("late"), DeadlineExceeded("slow"), OSError("full")])
 def test_a_run_that_breaks(bench: Bench, error: Exception) -> None:
     """A run that the harness broke is told as broken, its cluster is not used again, and the next one goes on."""
     bench.fails["live"] = error
