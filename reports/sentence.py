@@ -23,16 +23,16 @@ def sentence(record: Record, story: Story | None) -> str:
 def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", picture: str = "") -> str:
     """Return what stands first in a test's report, as HTML.
 
-    The sentence, the claims that did not come out as expected with their evidence, the `picture` (an image's
-    address), the chain of events, how long each phase took, and the command that runs the test again. `fact`
+    The sentence, the `picture` (an image's address), the claims that did not come out as expected with their
+    evidence, the chain of events, how long each phase took, and the command that runs the test again. `fact`
     is what the test says of itself.
     """
     parts = [f"<p><em>{_html(fact)}</em></p>"] if fact else []
     done, lost, verdicts = _sentences(record, story)
     parts += [f"<p><strong>{_html(verdicts)}</strong></p>", *(f"<p>{_html(each)}</p>" for each in (done, lost) if each)]
-    parts += [_evidence(claim) for claim in record.claims if claim.outcome != claim.expected or claim.issue]
     if picture and story is not None:
         parts.append(f'<p><img src="{picture}" alt="{_html(sentence(record, story))}" width="1000"></p>')
+    parts += [_evidence(claim) for claim in record.claims if claim.outcome != claim.expected or claim.issue]
     if story is not None:
         parts.append(_chain(story))
     parts += [_phases(record), _figures(record.claims)]

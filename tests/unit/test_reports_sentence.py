@@ -53,10 +53,10 @@ def test_each_way_a_claim_can_come_out_has_its_words(changes: dict[str, str], sa
 
 
 def test_page_has_the_sentence_first_and_the_command_last() -> None:
-    """A page goes from the verdict over evidence, picture, chain and phases to the command that does it again."""
+    """A page goes from the verdict over picture, evidence, chain and phases to the command that does it again."""
     record = replace(_RECORD, claims=[_CLAIM], phases=[Phase("hold", 1.0, 61.0, "passed"), Phase("heal", 61.0)])
     written = page(record, tell(_story().recorded()), _NODE, fact="A pod serves.", picture="data:x")
-    order = ["A pod serves.", "is violated", "p: ErrImagePull", "data:x", "What happened", "not ended", "nox -s chaos"]
+    order = ["A pod serves.", "is violated", "data:x", "p: ErrImagePull", "What happened", "not ended", "nox -s chaos"]
 
     assert [written.index(each) for each in order] == sorted(written.index(each) for each in order)
     assert "no &lt;image&gt;" in written
