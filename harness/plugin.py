@@ -31,6 +31,7 @@ Experiments = Callable[[str], Experiment]
 
 _SESSION = pytest.StashKey[Session]()
 _SEED = "chaos-seed"
+_REPETITION = "repetition"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
 
@@ -50,6 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--install", metavar="METHOD", help=f"manifest or chart, {told}")
     group.addoption("--seed", metavar="N", type=int, help="seed of every random choice; told by each run")
     group.addoption(
+        "--times",
+        metavar="N",
+        type=int,
+        default=1,
+        help="make each experiment N times, the first with the seed, the next with seed+1, …",
+    )
+    group.addoption(
         "--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)"
     )
     told = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
@@ -64,10 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options, all problems at once, before anything is collected or touched."""
     option = config.option
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
+    problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
     try:
         Shape.parse(asked, "options")
     except BadScenario as error:
-        raise pytest.UsageError(*error.problems) from error
+        problems += error.problems
+    if problems:
+        raise pytest.UsageError(*problems)
     if getattr(option, "dist", "no") == "load":
         option.dist = "loadfile"  # a file's tests share a cluster
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
@@ -96,6 +107,14 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect incident files beside the modules."""
     return collected(file_path, parent)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat what makes experiments as often as --times says."""
+    times = metafunc.config.option.times
+    if times > 1 and _REPETITION in metafunc.fixturenames:
+        ids = [f"time_{number}" for number in range(1, times + 1)]
+        metafunc.parametrize(_REPETITION, range(times), indirect=True, scope="module", ids=ids)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -200,13 +219,19 @@ def cluster(request: pytest.FixtureRequest, supply: Supply) -> Iterator[Cluster]
 
 
 @pytest.fixture(scope="module")
-def experiments(pytestconfig: pytest.Config, cluster: Cluster) -> Experiments:
+def repetition(request: pytest.FixtureRequest) -> int:
+    """Return how often the experiments of this test were made before in this run (see --times)."""
+    return int(getattr(request, "param", 0))
+
+
+@pytest.fixture(scope="module")
+def experiments(pytestconfig: pytest.Config, cluster: Cluster, repetition: int) -> Experiments:
     """Return who makes experiments on the file's cluster, for tests that share one."""
     session = pytestconfig.stash[_SESSION]
 
     def named(name: str) -> Experiment:
         directory = session.directory(name)
-        return Experiment(cluster, directory, name=name, seed=session.seed, progress=session.progress)
+        return Experiment(cluster, directory, name=name, seed=session.seed + repetition, progress=session.progress)
 
     return named
 

@@ -1,57 +1,14 @@
 """Plugin: real pytest sessions in processes of their own, in which only making and removing clusters is pretended."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from clusters.deadline import Deadline
-
-ROOT = Path(__file__).parents[2]
-
-CONFTEST = """
-from pathlib import Path
-
-import pytest
-
-from clusters import create, images
-from clusters.cluster import Cluster
-from clusters.registry import Registry
-from harness.session import Session
-from tests.fakes.world import World, WorldEngine
-
-pytest_plugins = ["harness.plugin"]
-DID = Path(__file__).with_name("did.txt")
-
-def did(what):
-    with DID.open("a") as file:
-        file.write(what + "\\n")
-
-def pretend_create(engine, images, shape, owner, directory, progress, *, keep=False, logs=None):
-    did(f"create {shape.slug} keep={keep}")
-    folder = directory / shape.slug
-    folder.mkdir()
-    registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.9")
-    return Cluster(shape.slug, shape, engine, folder / "kubeconfig", "w", registry, owner.run, folder)
-
-def pretend_delete(cluster):
-    did(f"delete {cluster.name}")
-    cluster.directory.rmdir()
-
-create.create, create.delete = pretend_create, pretend_delete
-images.ensure = lambda engine, shapes, progress: None
-Session.connect = lambda session: WorldEngine(world=World())
-
-def pytest_runtest_logreport(report):
-    for name, value in report.user_properties:
-        if report.when == "teardown":
-            did(f"{name} {value}")
-"""
+from tests.fakes.plugged import Plugged
 
 MANIFEST = """
 import pytest
@@ -64,54 +21,12 @@ XDIST = ("-p", "xdist", "-n", "2")
 OPEN = "def test_open(cluster): pass\n"
 
 
-class Bench:
-    """A folder of tests, and what became of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-        (folder / "pytest.ini").write_text(
-            "[pytest]\nmarkers = shape: what it runs on\n  extended: not by default\n"
-            "addopts = --strict-markers\nfilterwarnings = error\n",
-            encoding="utf-8",
-        )
-
-    def write(self, **files: str) -> None:
-        for name, text in files.items():
-            (self.folder / f"test_{name}.py").write_text(text, encoding="utf-8")
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "XDG_STATE_HOME": str(self.folder / "state"),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        }
-        return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        with self.start(*arguments) as process:
-            output, _ = process.communicate(timeout=300)
-        return process.returncode, output
-
-    def did(self) -> list[str]:
-        path = self.folder / "did.txt"
-        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-
-
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path) -> Plugged:
+    return Plugged(tmp_path)
 
 
-def test_one_cluster_a_file(bench: Bench) -> None:
+def test_one_cluster_a_file(bench: Plugged) -> None:
     """Each file's tests share one cluster of the file's shape, which is removed after the last of them."""
     bench.write(manifest=MANIFEST, open=OPEN)
     status, output = bench.run()
@@ -127,19 +42,20 @@ def test_one_cluster_a_file(bench: Bench) -> None:
     assert list((bench.folder / "state/chaos-harness/runs").iterdir()) == []
 
 
-def test_bad_options(bench: Bench) -> None:
+def test_bad_options(bench: Plugged) -> None:
     """All problems of the options are told at once, as a usage error, and no cluster is touched."""
     bench.write(open=OPEN)
-    status, output = bench.run("--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic")
+    status, output = bench.run("--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic", "--times", "0")
     assert status == 4
     assert "Gatekeeper v9.9.9 has no recipe; there are v3.17.1" in output
     assert "workers" in output
     assert "install" in output
+    assert "times: expected a number above 0 (was 0)" in output
     assert "Traceback" not in output
     assert bench.did() == []
 
 
-def test_bad_shapes(bench: Bench) -> None:
+def test_bad_shapes(bench: Plugged) -> None:
     """All problems of all files' shapes are told at once, as a usage error, and no cluster is touched."""
     bench.write(
         a=MANIFEST,
@@ -156,7 +72,7 @@ def test_bad_shapes(bench: Bench) -> None:
     assert bench.did() == []
 
 
-def test_bad_shapes_under_xdist(bench: Bench) -> None:
+def test_bad_shapes_under_xdist(bench: Plugged) -> None:
     """Under xdist the same problems are told and no cluster is touched."""
     bench.write(b="import pytest\n@pytest.mark.shape(wokers=2)\ndef test_b(cluster): pass\n")
     status, output = bench.run(*XDIST)
@@ -165,7 +81,7 @@ def test_bad_shapes_under_xdist(bench: Bench) -> None:
     assert bench.did() == []
 
 
-def test_options_fill_what_is_open(bench: Bench) -> None:
+def test_options_fill_what_is_open(bench: Plugged) -> None:
     """An option decides what a file leaves open, and deselects the tests that say otherwise."""
     bench.write(manifest=MANIFEST, chart=CHART, open=OPEN)
     status, output = bench.run("--install", "chart", "--gatekeeper", "v3.20.1")
@@ -174,7 +90,7 @@ def test_options_fill_what_is_open(bench: Bench) -> None:
     assert {line for line in bench.did() if "create" in line} == {"create 1cp2w-k1.36.3-g3.20.1-chart keep=False"}
 
 
-def test_extended(bench: Bench) -> None:
+def test_extended(bench: Plugged) -> None:
     """What is extended runs only when somebody selects, and touches no cluster otherwise."""
     bench.write(more="import pytest\ndef test_short(): pass\n@pytest.mark.extended\ndef test_long(cluster): pass\n")
     assert "1 passed, 1 deselected" in bench.run()[1]
@@ -183,14 +99,14 @@ def test_extended(bench: Bench) -> None:
     assert bench.did()
 
 
-def test_nothing_left(bench: Bench) -> None:
+def test_nothing_left(bench: Plugged) -> None:
     """If no test is left, that is no success."""
     bench.write(manifest=MANIFEST)
     status, _ = bench.run("--install", "chart")
     assert status == 5
 
 
-def test_seed(bench: Bench) -> None:
+def test_seed(bench: Plugged) -> None:
     """The seed is told: the one that is given, else a new one."""
     bench.write(nothing="def test_nothing(): pass\n")
     assert "chaos: --seed 7\n" in bench.run("--seed", "7")[1]
@@ -209,7 +125,7 @@ def test_seed(bench: Bench) -> None:
     ],
     ids=["never", "failed", "passed", "always", "xdist"],
 )
-def test_keep(bench: Bench, keep: str, body: str, workers: tuple[str, ...], *, kept: bool) -> None:
+def test_keep(bench: Plugged, keep: str, body: str, workers: tuple[str, ...], *, kept: bool) -> None:
     """A cluster that is to be kept is, and the commands that use and remove it are told."""
     bench.write(one=f"def test_one(cluster): {body}\n")
     _, output = bench.run("--keep", keep, *workers)
@@ -219,7 +135,7 @@ def test_keep(bench: Bench, keep: str, body: str, workers: tuple[str, ...], *, k
     assert any((bench.folder / "state/chaos-harness/runs").iterdir()) == kept
 
 
-def test_sigterm(bench: Bench) -> None:
+def test_sigterm(bench: Plugged) -> None:
     """SIGTERM is an orderly stop with fixtures torn down and the status of an interruption; a second is ignored."""
     bench.write(
         slow="from clusters.deadline import Deadline\n"
@@ -244,12 +160,38 @@ def test_sigterm(bench: Bench) -> None:
     assert bench.did()[-1].startswith("delete")
 
 
-def test_xdist(bench: Bench) -> None:
+def test_xdist(bench: Plugged) -> None:
     """Workers of xdist have clusters of their own, one a file."""
     bench.write(manifest=MANIFEST, chart=CHART)
     status, output = bench.run(*XDIST)
     assert status == 0, output
     assert sorted(line.split()[0] for line in bench.did()) == ["create", "create", "delete", "delete"]
+
+
+TRIED = """
+import pytest
+@pytest.fixture(scope="module")
+def tried(request, experiments):
+    return request.param, experiments("row")
+@pytest.mark.parametrize("tried", ["a", "b"], indirect=True, scope="module")
+@pytest.mark.parametrize("cell", [1, 2])
+def test_cell(tried, cell, record_property):
+    row, experiment = tried
+    record_property("tried", f"{row}{cell} {experiment.record.seed} {id(experiment)}")
+"""
+
+
+def test_times(bench: Plugged) -> None:
+    """Each experiment is made anew as often as asked, on one cluster, each time with a seed of its own."""
+    bench.write(tried=TRIED)
+    status, output = bench.run("--times", "3", "--seed", "7")
+    assert status == 0, output
+    told = [line.split()[1:] for line in bench.did() if line.startswith("tried")]
+    assert sorted({(cell, seed) for cell, seed, _ in told}) == [
+        (cell, seed) for cell in ("a1", "a2", "b1", "b2") for seed in ("7", "8", "9")
+    ]
+    assert len({experiment for _, _, experiment in told}) == 6
+    assert len([line for line in bench.did() if line.startswith("create")]) == 1
 
 
 EXPERIMENT = """
@@ -279,7 +221,7 @@ def test_cut(experiment):
 """
 
 
-def test_record(bench: Bench) -> None:
+def test_record(bench: Plugged) -> None:
     """A test's experiment leaves its record in the reports, and its history where it was asked to."""
     bench.write(cut=EXPERIMENT.replace("{ignored}", "[]"))
     status, output = bench.run("--seed", "7", "--histories", "told")
@@ -290,7 +232,7 @@ def test_record(bench: Bench) -> None:
     assert Path(record["history"]).is_relative_to(bench.folder / "told")
 
 
-def test_no_op_is_not_green(bench: Bench) -> None:
+def test_no_op_is_not_green(bench: Plugged) -> None:
     """A scenario whose fault is a no-op does not pass; its record is left all the same."""
     bench.write(cut=EXPERIMENT.replace("{ignored}", '["stop"]'))
     status, output = bench.run()

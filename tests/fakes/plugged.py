@@ -1,0 +1,91 @@
+"""Plugged: real pytest sessions in processes of their own, in which only making and removing clusters is pretended."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["Plugged"]
+
+_ROOT = Path(__file__).parents[2]
+
+_CONFTEST = """
+from pathlib import Path
+
+import pytest
+
+from clusters import create, images
+from clusters.cluster import Cluster
+from clusters.registry import Registry
+from harness.session import Session
+from tests.fakes.world import World, WorldEngine
+
+pytest_plugins = ["harness.plugin"]
+DID = Path(__file__).with_name("did.txt")
+
+def did(what):
+    with DID.open("a") as file:
+        file.write(what + "\\n")
+
+def pretend_create(engine, images, shape, owner, directory, progress, *, keep=False, logs=None):
+    did(f"create {shape.slug} keep={keep}")
+    folder = directory / shape.slug
+    folder.mkdir()
+    registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.9")
+    return Cluster(shape.slug, shape, engine, folder / "kubeconfig", "w", registry, owner.run, folder)
+
+def pretend_delete(cluster):
+    did(f"delete {cluster.name}")
+    cluster.directory.rmdir()
+
+create.create, create.delete = pretend_create, pretend_delete
+images.ensure = lambda engine, shapes, progress: None
+Session.connect = lambda session: WorldEngine(world=World())
+
+def pytest_runtest_logreport(report):
+    for name, value in report.user_properties:
+        if report.when == "teardown":
+            did(f"{name} {value}")
+"""
+
+
+class Plugged:
+    """A folder of tests, and what became of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
+        (folder / "pytest.ini").write_text(
+            "[pytest]\nmarkers = shape: what it runs on\n  extended: not by default\n"
+            "addopts = --strict-markers\nfilterwarnings = error\n",
+            encoding="utf-8",
+        )
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.folder / f"test_{name}.py").write_text(text, encoding="utf-8")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(_ROOT),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        with self.start(*arguments) as process:
+            output, _ = process.communicate(timeout=300)
+        return process.returncode, output
+
+    def did(self) -> list[str]:
+        path = self.folder / "did.txt"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
