@@ -4,6 +4,7 @@ pytest_plugins = [
     "harness.plugin",
     "reports.allure",
     "reports.summary",
+    "reports.verdicts",
     "scenarios.generated",
     "scenarios.losing",
     "scenarios.matrix",

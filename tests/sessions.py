@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["reports.allure", "reports.summary"]
+pytest_plugins = ["reports.allure", "reports.summary", "reports.verdicts"]
 
 class InvariantViolated(AssertionError):
     pass

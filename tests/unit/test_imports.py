@@ -21,6 +21,7 @@ _MAY_IMPORT = {
         "harness.errors",
         "harness.record",
         "harness.redaction",
+        "harness.statistics",
         "harness.verdict",
     ),
     "scenarios": ("scenarios", "harness", "clusters", "reports"),

@@ -166,6 +166,18 @@ def test_run_ends_with_its_report_and_pytests_status(place: Path, arguments: lis
     assert made == ["-m reports"] * reports
 
 
+def test_truth_runs_the_scenarios_on_each_version(place: Path) -> None:
+    """Each version is a run with results of its own; without any verdict there is no table, and no success."""
+    with _nox(place, "-s", "truth", "--", "--versions", "v3.18.3", "v3.20.1", "--times", "2", "-k", "race") as nox:
+        output, _ = nox.communicate(timeout=300)
+
+    options = "scenarios --gatekeeper {0} --times 2 --alluredir reports/out/truth-[0-9-]+/{0}/results -k race\n"
+    assert re.fullmatch(options.format(r"v3\.20\.1"), _told(place))
+    assert len(re.findall(r"nox > pytest scenarios --gatekeeper v3\.(?:18\.3|20\.1) --times 2", output)) == 2
+    assert nox.returncode == 1
+    assert "no scenario ran on these versions" in output
+
+
 def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
     """Everything is checked before pytest when no argument asks for less."""
     for arguments in (["--", "-x"], []):

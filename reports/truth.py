@@ -1,0 +1,130 @@
+"""Truth: the table of what each check said on each version, over many runs, with rates and their intervals."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from harness.errors import BadScenario
+from harness.statistics import Interval, wilson
+from reports.verdicts import BROKEN, FILE, Line, read
+
+__all__ = ["Cell", "cells", "main", "markdown"]
+
+_DECIDED = ("holds", "violated")
+_HEAD = (
+    "scenario",
+    "claim",
+    "Gatekeeper",
+    "expected",
+    "holds",
+    "violated",
+    "inconclusive",
+    "rate of `violated` (95 %)",
+    "time to verdict",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One claim on one version, over all runs: how often it came out how, and how long that took (seconds)."""
+
+    test: str
+    claim: str
+    gatekeeper: str
+    expected: str
+    issue: str | None
+    counts: dict[str, int]
+    seconds: tuple[float, ...]
+
+    @property
+    def decided(self) -> int:
+        """How often there was a verdict."""
+        return sum(self.counts.get(name, 0) for name in _DECIDED)
+
+    @property
+    def rate(self) -> Interval:
+        """The rate of `violated` among the verdicts, with 95 % confidence."""
+        return wilson(self.counts.get("violated", 0), self.decided)
+
+    @property
+    def false_alarms(self) -> int:
+        """How often it was violated although it was expected to hold."""
+        return self.counts.get("violated", 0) if self.expected == "holds" else 0
+
+    @property
+    def missed(self) -> int:
+        """How often it held although it was expected to be violated."""
+        return self.counts.get("holds", 0) if self.expected == "violated" else 0
+
+
+def cells(lines: Iterable[Line]) -> list[Cell]:
+    """Return a cell for each test, claim, version and expectation, in the order in which they first came."""
+    groups: dict[tuple[str, str, str, str], list[Line]] = {}
+    for line in lines:
+        gatekeeper = line.shape.get("gatekeeper") or "none"
+        groups.setdefault((line.test, line.claim, gatekeeper, line.expected), []).append(line)
+    return [
+        Cell(
+            *key,
+            issue=next((line.issue for line in group if line.issue), None),
+            counts=dict(Counter(line.outcome for line in group)),
+            seconds=tuple(line.seconds for line in group),
+        )
+        for key, group in groups.items()
+    ]
+
+
+def markdown(found: Sequence[Cell]) -> str:
+    """Return the table, and below it what an engineer asks first: false alarms, misses, what could not be judged."""
+    rows = [[_name(cell.test), *_told(cell)] for cell in found if cell.claim]
+    lines = [f"| {' | '.join(row)} |" for row in (_HEAD, ["---"] * len(_HEAD), *rows)]
+    verdicts, broken = sum(cell.decided for cell in found), sum(cell.counts.get(BROKEN, 0) for cell in found)
+    undecided = sum(cell.counts.get("inconclusive", 0) for cell in found)
+    wrong = sum(cell.false_alarms for cell in found), sum(cell.missed for cell in found)
+    lines += ["", f"{verdicts} verdicts: {wrong[0]} false alarms, {wrong[1]} missed; {undecided} inconclusive"]
+    lines[-1] += f"; {broken} tests broken" if broken else ""
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table of the runs in the given directories, and write it beside the first as JSON; return the status.
+
+    0: every verdict is the expected one and none is missing; 1: not; 2: there is nothing to read.
+    """
+    parser = argparse.ArgumentParser(prog="python -m reports.truth", description="Tells the truth table of runs.")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="DIR", help=f"directory of a run, with its {FILE}")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the cells as JSON, too")
+    chosen = parser.parse_args(arguments)
+    try:
+        found = cells(line for run in chosen.runs for line in read(run / FILE))
+    except BadScenario as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(f"{markdown(found)}\n")
+    if chosen.write:
+        chosen.write.write_text(json.dumps([asdict(cell) for cell in found], indent=1), encoding="utf-8")
+    return int(any(cell.counts.keys() != {cell.expected} for cell in found))
+
+
+def _told(cell: Cell) -> list[str]:
+    issue = (cell.issue or "").rpartition("/")[2]
+    counts = [str(cell.counts.get(name, 0)) for name in (*_DECIDED, "inconclusive")]
+    shown = cell.rate.percent() if cell.decided else "-"
+    took = f"{median(cell.seconds):.0f} s ({min(cell.seconds):.0f} to {max(cell.seconds):.0f})"
+    return [cell.claim, cell.gatekeeper, f"{cell.expected} {issue}".strip(), *counts, shown, took]
+
+
+def _name(test: str) -> str:
+    """Return a test as a reader of the table wants it: its parameters if it has some, else its name."""
+    _, _, name = test.partition("::")
+    function, _, parameters = name.partition("[")
+    return parameters.removesuffix("]") or function.removeprefix("test_").replace("_", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Verdicts: the plugin that writes each claim of a run as one line of JSON, for whoever counts over runs."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import BadScenario
+from harness.record import Record
+from harness.redaction import redact
+from reports.records import record_in
+
+__all__ = ["BROKEN", "FILE", "Line", "pytest_configure", "read"]
+
+FILE = "verdicts.jsonl"
+"""Name of the file in a run's directory."""
+
+BROKEN = "broken"
+"""The outcome of a test that went wrong beside its claims: what it says is nothing about Gatekeeper."""
+
+_TIME = re.compile(r"-?\btime_\d+\b-?")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A claim of one test as it was judged, or with outcome `broken` a test that went wrong beside its claims.
+
+    `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
+    to its last: the time to this verdict.
+    """
+
+    test: str
+    claim: str
+    expected: str
+    outcome: str
+    issue: str | None
+    seed: int
+    shape: dict[str, Any]
+    seconds: float
+    summary: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+_LINE = TypeAdapter(Line)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write where the results of Allure go; not in the workers, whose reports come here."""
+    results = config.option.allure_report_dir
+    if results and not config.option.collectonly and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Writer(Path(results).parent / FILE), "chaos-verdicts")
+
+
+def read(path: Path) -> list[Line]:
+    """Return the lines of the file `path`; a last one that a kill cut off does not count.
+
+    Raises BadScenario if there is no such file, or with the number of a line that is none.
+    """
+    try:
+        *lines, _torn = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise BadScenario(f"{path}: no verdicts can be read: {error.strerror}") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(_LINE.validate_json(line))
+        except ValidationError as error:
+            raise BadScenario(f"{path}:{number}: expected a verdict, found {line[:80]!r}") from error
+    return found
+
+
+class _Writer:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._failed: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.outcome == "failed":
+            self._failed.setdefault(report.nodeid, _message(report))
+        if report.when == "teardown":
+            lines = self._lines(report.nodeid, record_in(report.user_properties))
+            text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
+
+    def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
+        told: dict[str, Any] = {"test": _TIME.sub("", nodeid).replace("[]", ""), "seed": 0, "shape": {}, "seconds": 0.0}
+        if record:
+            stops = [phase.stop or phase.start for phase in record.phases]
+            took = round(max(stops) - record.phases[0].start, 3) if stops else 0.0
+            told |= {"seed": record.seed, "shape": record.cluster["shape"], "seconds": took}
+        claims = record.claims if record else []
+        for each in claims:
+            fields = ("expected", "outcome", "issue", "figures")
+            summary = redact(each.summary)
+            yield Line(claim=each.name, summary=summary, **told, **{name: getattr(each, name) for name in fields})
+        if nodeid in self._failed and all(each.outcome == each.expected for each in claims):
+            yield Line(claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **told)
+
+
+def _message(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return (crash.message if crash else report.longreprtext).strip().partition("\n")[0]

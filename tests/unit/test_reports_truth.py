@@ -1,0 +1,91 @@
+"""Truth: what the table of many runs says of a check."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.truth import cells, main, markdown
+from reports.verdicts import BROKEN, FILE, Line
+
+_HELD = Line("scenarios/test_a.py::test_x[row]", "c", "holds", "holds", None, 1, {"gatekeeper": "v3.23.1"}, 10.0, "s")
+
+
+def line(**changes: Any) -> Line:
+    return Line(**(asdict(_HELD) | changes))
+
+
+def old(outcome: str, expected: str = "violated") -> Line:
+    return line(outcome=outcome, expected=expected, issue="gatekeeper#1", shape={"gatekeeper": "v3.18.3"})
+
+
+def test_versions_are_told_apart() -> None:
+    """The same claim on two versions is two cells, in the order in which they came."""
+    found = cells([line(), old("violated"), line(seconds=20.0)])
+    assert [(cell.gatekeeper, cell.counts) for cell in found] == [
+        ("v3.23.1", {"holds": 2}),
+        ("v3.18.3", {"violated": 1}),
+    ]
+    assert found[0].seconds == (10.0, 20.0)
+
+
+def test_a_rate_counts_verdicts_only() -> None:
+    """What is inconclusive or broken is neither a violation nor none."""
+    (cell,) = cells([old("violated"), old("holds"), old("inconclusive"), old(BROKEN)])
+    assert (cell.decided, cell.rate.estimate) == (2, 0.5)
+    assert 0 < cell.rate.low < 0.5 < cell.rate.high < 1
+
+
+def test_without_a_verdict_there_is_no_rate() -> None:
+    """A cell of which nothing was decided shows a dash, not a rate of 0."""
+    (cell,) = cells([old("inconclusive")])
+    assert (cell.rate.low, cell.rate.high) == (0.0, 1.0)
+    assert "| 0 | 0 | 1 | - |" in markdown([cell])
+
+
+def test_false_alarms_and_misses() -> None:
+    """Violated where it should hold is a false alarm, held where it should not is a miss."""
+    found = cells([line(outcome="violated"), line(), old("holds"), old("violated")])
+    assert [(cell.false_alarms, cell.missed) for cell in found] == [(1, 0), (0, 1)]
+    assert markdown(found).endswith("4 verdicts: 1 false alarms, 1 missed; 0 inconclusive")
+
+
+def test_a_row_reads_well() -> None:
+    """A row has the test's parameters, the claim, the version, the issue, the counts, the rate and the time."""
+    table = markdown(cells([old("violated"), line(test="a::test_no_parameters")]))
+    assert (
+        "| row | c | v3.18.3 | violated gatekeeper#1 | 0 | 1 | 0 | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) |"
+        in table
+    )
+    assert "| no parameters | c | v3.23.1 | holds |" in table
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [([line()], 0), ([old("violated")], 0), ([old("holds")], 1), ([line(), line(outcome="inconclusive")], 1)],
+)
+def test_status(tmp_path: Path, lines: list[Line], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only a table in which everything came out as expected is a success."""
+    write(tmp_path, lines)
+    assert main([str(tmp_path), "--write", str(tmp_path / "truth.json")]) == status
+    assert "| scenario | claim |" in capsys.readouterr().out
+    assert json.loads((tmp_path / "truth.json").read_text())[0]["claim"] == "c"
+
+
+def test_broken_tests_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A test without a verdict has no row, but is told, and is no success."""
+    write(tmp_path, [line(), line(claim="", expected="", outcome=BROKEN)])
+    assert main([str(tmp_path)]) == 1
+    assert "1 tests broken" in capsys.readouterr().out
+
+
+def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory without verdicts is an error that names it."""
+    assert main([str(tmp_path)]) == 2
+    assert str(tmp_path / FILE) in capsys.readouterr().err
+
+
+def write(run: Path, lines: list[Line]) -> None:
+    (run / FILE).write_text("".join(f"{json.dumps(asdict(each))}\n" for each in lines), encoding="utf-8")
