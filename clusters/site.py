@@ -38,6 +38,7 @@ _SERVING_SECONDS = 420.0
 _DELETE_SECONDS = 120.0
 _ANSWER_SECONDS = 15.0
 _ABANDON_SECONDS = 60.0
+_NOT_READY = "node.kubernetes.io/not-ready"
 _NOWHERE = "127.0.0.1:1"
 """The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
 
@@ -247,9 +248,11 @@ class Site:
 
 
 def _ready(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the nodes that say Ready and take pods: the taint of one that was not goes a moment later."""
     return {
         name
         for name, node in nodes.items()
         for condition in node.get("status", {}).get("conditions") or ()
         if condition["type"] == "Ready" and condition["status"] == "True"
+        if all(taint["key"] != _NOT_READY for taint in node["spec"].get("taints") or ())
     }

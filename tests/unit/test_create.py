@@ -15,7 +15,7 @@ from clusters.images import Images
 from clusters.ownership import Owner
 from clusters.progress import Progress
 from clusters.shape import Shape
-from clusters.site import Site
+from clusters.site import Site, _ready
 from tests.fakes.engine import FakeEngine
 
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
@@ -61,6 +61,18 @@ def test_no_pod_comes_before_all_nodes_are_ready(shape: Shape) -> None:
     found = titles(shape)
     (install,) = [title for title in found if title.startswith("install")]
     assert found.index("wait for the nodes") < found.index(install)
+
+
+def test_a_node_is_ready_when_it_takes_pods() -> None:
+    """One that says Ready and still carries the taint gets none: they would all land on the others."""
+
+    def node(status: str, *taints: str) -> dict[str, Any]:
+        spec = {"taints": [{"key": taint} for taint in taints]}
+        return {"spec": spec, "status": {"conditions": [{"type": "Ready", "status": status}]}}
+
+    control = node("True", "node-role.kubernetes.io/control-plane")
+    tainted, booting = node("True", "node.kubernetes.io/not-ready"), node("False")
+    assert _ready({"a": control, "b": tainted, "c": booting, "d": node("True")}) == {"a", "d"}
 
 
 def test_a_native_certificate_is_left_to_gatekeeper() -> None:
