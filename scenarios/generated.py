@@ -14,7 +14,7 @@ from clusters.watching import State, until
 from harness.checks.generated import Rules
 from harness.errors import DeadlineExceeded
 
-__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "filler", "repetitions"]
+__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "filler", "how", "repetitions"]
 
 Object = dict[str, Any]
 
@@ -32,9 +32,13 @@ _GENERATE = "/spec/targets/0/code/0/source/generateVAP"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of races: one run of one shows little."""
-    parser.getgroup("chaos").addoption(
+    """Add the options of races: one run of one shows little, and who acts blindly seldom meets the moment."""
+    group = parser.getgroup("chaos")
+    group.addoption(
         "--repetitions", metavar="N", type=int, default=3, help="how often a race is run in its experiment (default: 3)"
+    )
+    group.addoption(
+        "--race", choices=("trigger", "burst"), default="trigger", help="race at the moment that counts, or at once"
     )
 
 
@@ -42,6 +46,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def repetitions(pytestconfig: pytest.Config) -> int:
     """Return how often a race is to be run."""
     found: int = pytestconfig.option.repetitions
+    return found
+
+
+@pytest.fixture(scope="session")
+def how(pytestconfig: pytest.Config) -> str:
+    """Return how a race is to be run."""
+    found: str = pytestconfig.option.race
     return found
 
 

@@ -121,7 +121,6 @@ def test_what_nobody_asks_for_goes(experiment: Experiment, generated: Generated,
     generated.remove()
 
 
-@pytest.mark.parametrize("how", ["burst", "trigger"])
 def test_no_race_leaves_an_orphan(experiment: Experiment, generated: Generated, repetitions: int, how: str) -> None:
     """A template asks for a policy and takes it back while others keep its controller busy: the binding is left."""
     cluster, history = experiment.cluster, experiment.history
