@@ -65,7 +65,7 @@ DEADLOCK = "open-policy-agent/gatekeeper#2423"
 PODS, TEMPLATES = "chaos-pods", "chaos-templates"
 """The namespaces in which Pods, or pod templates of controllers, are mutated."""
 
-REPLACED_SECONDS = 10.05
+REPLACED_SECONDS = 120.0
 """How long the replacement of a pod may take: 50 s until the node is NotReady, 5 s of toleration, and a slow start."""
 
 DEADLOCK_SECONDS = 75.0
