@@ -149,7 +149,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Let `-n auto` be as many clusters as the machine bears, each file's on one worker."""
     asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(config.option, name)) is not None}

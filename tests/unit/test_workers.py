@@ -37,7 +37,7 @@ def test_this_machine_bears_at_least_one() -> None:
 
 @pytest.mark.parametrize("workers", ["2", "auto"])
 def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None:
-    """However many workers there are, and without being told so: a file's tests share a cluster."""
+    """However many workers there are, and without being told so; `auto` is as many as the machine bears."""
     for name in ("a", "b"):
         told = "import os, pathlib\n" + "".join(
             f"def test_{n}(): pathlib.Path('{name}-' + os.environ['PYTEST_XDIST_WORKER']).touch()\n" for n in range(4)
@@ -52,4 +52,6 @@ def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None
     }
     done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
+    expected = at_once(Shape()) if workers == "auto" else 2
+    assert f"created: {expected}/{expected} worker" in done.stdout
     assert sorted(path.name[0] for path in tmp_path.glob("[ab]-*")) == ["a", "b"]
