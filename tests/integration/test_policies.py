@@ -1,0 +1,144 @@
+"""Tests of policies on a real cluster: they come into force, are seen to be lost, and leave nothing behind."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.deadline import Deadline
+from clusters.engine import connect
+from clusters.images import ensure
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.rest import request
+from clusters.serving import wait_serving
+from clusters.shape import Shape
+from harness import journal
+from harness.checks.fail_open import fail_open_window
+from harness.checks.parity import enforcement_parity
+from harness.checks.unmutated import never_unmutated
+from harness.enforcement import enforced
+from harness.errors import BadScenario
+from harness.experiment import Experiment
+from harness.faults.rollouts import scale_to_zero
+from harness.history import History, read
+from harness.journal import Journal
+from harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+
+pytestmark = pytest.mark.cluster
+
+LISTS = {
+    "mutators": "/apis/mutations.gatekeeper.sh/v1/assign",
+    "templates": "/apis/templates.gatekeeper.sh/v1/constrainttemplates",
+    "policies": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "bindings": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    progress = Progress.terminal()
+    engine, shape, owner = connect(progress=progress), Shape(), Owner.mine()
+    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
+    yield cluster
+    delete(cluster)
+
+
+@pytest.fixture
+def make(cluster: Cluster, tmp_path: Path) -> Callable[[], Experiment]:
+    return lambda: Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=Progress.terminal())
+
+
+def left(cluster: Cluster) -> list[str]:
+    """Return what of policies is in the cluster, once Kubernetes has had time to collect what belonged to others."""
+    found = [""]
+    with cluster.client() as api:
+        for _ in Deadline.after(60, "generated policies to be collected").attempts():
+            lists = [each for path in LISTS.values() for each in request(api, "GET", path)["items"]]
+            found = [f"{each.get('kind')} {each['metadata']['name']}" for each in lists]
+            try:
+                request(api, "GET", f"/api/v1/namespaces/{CANARIES}")
+                found.append(CANARIES)
+            except ApiException:
+                pass
+            if not found:
+                break
+    return found
+
+
+def test_policies_are_in_force_and_leave_nothing(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """Every question gets the answer that its policy demands, at both enforcement points, and all goes again."""
+    with make() as experiment:
+        experiment.apply(mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel(), rate=20)
+        experiment.hold(10)
+        experiment.claim(never_unmutated(enough=20, excused=["timed out"]))
+        experiment.claim(enforcement_parity(enough=5))
+    told = [each for each in read(experiment.history.path).entries if each.process.startswith("canary ")]
+    outcomes = {(each.value["policy"], each.value["outcome"]) for each in told if each.kind == "ok" and each.value}
+    assert outcomes == {
+        ("check ignore label", "denied by webhook"),
+        ("mutate pods", "mutated"),
+        ("mutate templates", "mutated"),
+        ("deny by rego", "denied by webhook"),
+        ("admit compliant pods", "admitted"),
+        ("deny by cel (webhook)", "denied by webhook"),
+        ("deny by cel (vap)", "denied by policy"),
+    }
+    assert left(cluster) == []
+    assert journal.pending(Path(experiment.record.journal)) == []
+
+
+def broken(location: str) -> Policy:
+    """Return a mutator with this location, and no question."""
+    [assign] = mutate_pods().objects
+    spec = {**assign["spec"], "location": location}
+    changed: dict[str, Any] = {**assign, "metadata": {"name": "chaos-broken"}, "spec": spec}
+    return replace(mutate_pods(), name="broken", objects=(changed,), questions=())
+
+
+def test_mutator_that_is_refused(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """A location that Gatekeeper cannot parse is a bad scenario, in its words, and nothing is left."""
+    with make() as experiment, pytest.raises(BadScenario, match=r"chaos-broken: expected.*invalid location format"):
+        experiment.apply(mutate_pods(), broken("spec.annotations.example.com/pod"))
+    assert left(cluster) == []
+
+
+def test_mutator_that_is_stored_broken(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """Two mutators that Gatekeeper takes, and then enforces neither of, are a bad scenario with its status's words."""
+    with make() as experiment, pytest.raises(BadScenario, match=r"Gatekeeper says: .*[Cc]onflict"):
+        experiment.apply(mutate_pods(), broken("spec.securityContext[name: x].seLinuxOptions.level"))
+    assert left(cluster) == []
+
+
+def test_loss_is_seen(cluster: Cluster, make: Callable[[], Experiment]) -> None:
+    """Without a replica pods are created unmutated: the check is violated with its cause, and the time is measured."""
+    with make() as experiment:
+        experiment.apply(mutate_pods(), rate=20)
+        with experiment.fault(scale_to_zero()):
+            experiment.hold(12)
+        assert experiment.recovered()
+        experiment.hold(5)
+        lost = experiment.claim(never_unmutated(enough=50), expected="violated")
+        window = experiment.claim(fail_open_window(0, fault="scale to zero"), expected="violated")
+    assert lost.evidence[0].startswith("causes: ")
+    assert "not logged" not in lost.evidence[0]
+    assert window.figures["mutate_pods_lost_least_seconds"] > 2
+
+
+def test_crash_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """What the journal of a harness that died has takes all policies away."""
+    wait_serving(cluster, Deadline.after(120, "Gatekeeper to serve"))
+    opened = Journal(tmp_path / "journal.jsonl")
+    block = enforced(cluster, opened, History(tmp_path / "history.jsonl"), [mutate_pods(), deny_pods()])
+    block.__enter__()
+    try:
+        journal.replay(opened.path, cluster.engine)
+        assert left(cluster) == []
+    finally:
+        block.__exit__(None, None, None)
+        opened.close()
