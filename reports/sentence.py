@@ -8,10 +8,11 @@ from html import escape
 from harness.record import ClaimRecord, Record
 from harness.redaction import redact
 from reports.story import Story, Told
+from reports.svg import shortened
 
 __all__ = ["page", "reproduce", "sentence"]
 
-_MOST_LINKS, _MOST_EVIDENCE = 30, 12
+_MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS = 30, 12, 110
 _VERSIONS = ("kubernetes", "gatekeeper")
 
 
@@ -138,7 +139,8 @@ def _chain(story: Story) -> str:
 
 
 def _link(told: Told) -> str:
-    return f"{told.what} ({told.times} times, last at {told.until:.1f} s)" if told.times > 1 else told.what
+    what = shortened(told.what, _MOST_LETTERS)  # a page's tables do not wrap
+    return f"{what} ({told.times} times, last at {told.until:.1f} s)" if told.times > 1 else what
 
 
 def _phases(record: Record) -> str:

@@ -83,3 +83,12 @@ def test_page_holds_no_secret() -> None:
     claim = replace(_CLAIM, summary="Authorization: Bearer planted-0123456789abcdef", evidence=["token: planted"])
 
     assert "planted" not in page(replace(_RECORD, claims=[claim]), tell(_story().recorded()), _NODE)
+
+
+def test_link_of_the_chain_is_one_line() -> None:
+    """What a kubelet says can be long; a page shows its begin and its end, the attached events all of it."""
+    told = _story().event(30, "Failed", "p", "x" * 500)
+    written = page(_RECORD, tell(told.recorded()), _NODE)
+
+    assert "x" * 80 in written
+    assert "x" * 200 not in written
