@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of races: one run of one shows little, and who acts blindly seldom meets the moment."""
     group = parser.getgroup("chaos")
     group.addoption(
-        "--repetitions", metavar="N", type=int, default=3, help="how often a race is run in its experiment (default: 3)"
+        "--repetitions", metavar="N", type=int, default=4, help="how often a race is run in its experiment (default: 4)"
     )
     group.addoption(
         "--race", choices=("trigger", "burst"), default="trigger", help="race at the moment that counts, or at once"
