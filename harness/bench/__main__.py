@@ -26,7 +26,7 @@ __all__ = ["main"]
 _PARTS = ("plain", "ours", "detection", "overhead", "peer", "histories")
 _FILE = "bench.json"
 _RETURNS = 3
-_DETECTIONS = 20
+_DETECTIONS = 10
 _PROBING_SECONDS = 60.0
 
 
