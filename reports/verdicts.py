@@ -78,6 +78,7 @@ class _Writer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._failed: dict[str, str] = {}
+        self._trouble = ""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.outcome == "failed":
@@ -85,22 +86,35 @@ class _Writer:
         if report.when == "teardown":
             lines = self._lines(report.nodeid, record_in(report.user_properties))
             text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(text)
+            except OSError as error:  # a full disk is no verdict: pytest's status stays
+                self._trouble = f"the verdicts are not complete: {self._path}: {error.strerror}"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._trouble:
+            terminalreporter.write_line(self._trouble, red=True)
 
     def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
         told: dict[str, Any] = {"test": _TIME.sub("", nodeid).replace("[]", ""), "seed": 0, "shape": {}, "seconds": 0.0}
         if record:
             stops = [phase.stop or phase.start for phase in record.phases]
             took = round(max(stops) - record.phases[0].start, 3) if stops else 0.0
-            told |= {"seed": record.seed, "shape": record.cluster["shape"], "seconds": took}
+            told |= {"seed": record.seed, "shape": _clean(record.cluster["shape"]), "seconds": took}
         claims = record.claims if record else []
         for each in claims:
             fields = ("expected", "outcome", "issue", "figures")
             summary = redact(each.summary)
-            yield Line(claim=each.name, summary=summary, **told, **{name: getattr(each, name) for name in fields})
+            yield Line(
+                claim=redact(each.name), summary=summary, **told, **{name: getattr(each, name) for name in fields}
+            )
         if nodeid in self._failed and all(each.outcome == each.expected for each in claims):
             yield Line(claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **told)
+
+
+def _clean(shape: dict[str, Any]) -> dict[str, Any]:
+    return {name: redact(value) if isinstance(value, str) else value for name, value in shape.items()}
 
 
 def _message(report: pytest.TestReport) -> str:
