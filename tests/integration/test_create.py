@@ -115,7 +115,7 @@ def test_nodes_that_do_not_boot_leave_their_logs_and_nothing_else(
     """The error names kind's action and the logs' place, where the container's last words are."""
     images = ensure(engine, _BARE, Progress.quiet())
     assert images.registry
-    with pytest.raises(ClusterUnavailable, match="could not create the nodes with kind") as caught:
+    with pytest.raises(ClusterUnavailable, match=r"could not wait for the nodes.*kind create cluster") as caught:
         build(_BARE, images=dataclasses.replace(images, node=images.registry), logs=tmp_path)
     (logs,) = tmp_path.iterdir()
     assert f"logs: {logs}" in str(caught.value)
