@@ -174,7 +174,7 @@ class _Rebooted:
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         started = _started(cluster.engine, self._node)
-        if started == self._started:
+        if started == self._started or not self._started:
             raise FaultNotApplied(f"expected {self._node} to start anew, it runs since {started}")
         back = wait_back(cluster, self._node, self._last, deadline, restarted=True)
         return f"{self._node} ran since {self._started}, now since {started}; {back}"
