@@ -69,7 +69,7 @@ class _Blanked:
         deadline.check("the Secret was not looked at")
         with cluster.client() as api:
             now = _print(request(api, "GET", _PATH))
-        if self._before in {_BLANK, now}:
+        if self._before in {"", _BLANK, now}:
             raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
         return f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}"
 

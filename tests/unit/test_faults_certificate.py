@@ -82,10 +82,12 @@ def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled:
 
 
 def test_no_op(secrets: Secrets, on: Callable[..., None]) -> None:
-    """A Secret that is as it was is no fault, nor is one that was empty before."""
+    """A Secret that is as it was is no fault, nor is one to which nothing was done."""
 
     def work(bench: Bench) -> None:
         fault = blank_certificate()
+        with pytest.raises(FaultNotApplied):
+            bench.observed(fault)
         bench.inject(fault)
         with pytest.raises(FaultNotApplied, match=r"expected Secret .* to lose its certificate"):
             bench.observed(fault)
