@@ -1,15 +1,64 @@
-"""Fixtures that several unit tests share because they take seconds to make."""
+"""Fixtures that several unit tests share: stand-ins that each of them wants fresh, and a session that takes seconds."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from kubernetes.client import ApiClient
 
+from clusters.cluster import Cluster
+from harness.history import History
+from tests.fakes.api_server import FakeApiServer
+from tests.fakes.bench import Bench
+from tests.fakes.policed import Policed
+from tests.fakes.world import World
 from tests.sessions import SCENARIOS, Session, run
-
-settings.register_profile("busy machine", deadline=None)  # clusters of other runs may take all the time there is
-settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
 def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Run one session with a test of every kind, whose output is not a terminal."""
     return run(tmp_path_factory.mktemp("session"), SCENARIOS, "--tb=no")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
+    """Give the cluster of whatever world the test has."""
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(cluster, tmp_path)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def policed() -> Policed:
+    return Policed()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    history = History(tmp_path / "history.jsonl")
+    yield history
+    history.close()
+
+
+@pytest.fixture
+def server() -> Iterator[FakeApiServer]:
+    with FakeApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def api(server: FakeApiServer) -> Iterator[ApiClient]:
+    with server.client() as api:
+        yield api

@@ -19,11 +19,6 @@ ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
 
 
 @pytest.fixture
-def policed() -> Policed:
-    return Policed()
-
-
-@pytest.fixture
 def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
     with policed.cluster(tmp_path) as cluster:
         yield cluster
@@ -34,13 +29,6 @@ def undo(tmp_path: Path) -> Iterator[Journal]:
     opened = Journal(tmp_path / "journal.jsonl")
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
-    yield history
-    history.close()
 
 
 @pytest.fixture

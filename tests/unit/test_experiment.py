@@ -1,7 +1,7 @@
 """Experiment: its life cycle, in a world of our own, and what becomes of it when something goes wrong in the middle."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -38,12 +38,6 @@ def world() -> World:
     world = World()
     world.pod("a", "w-worker")
     return world
-
-
-@pytest.fixture
-def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
 
 
 def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:

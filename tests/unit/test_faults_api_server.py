@@ -57,13 +57,6 @@ def cluster(world: ControlPlane, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
-
-
 def test_restarts(bench: Bench, world: ControlPlane) -> None:
     """A killed API server is proved by a refused connection and a new container, its health by readyz."""
     fault = restart_api_server()

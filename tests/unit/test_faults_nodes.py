@@ -1,7 +1,6 @@
 """Faults on nodes, in a world of our own: each proves that it bit and that it is healed, and a no-op is found out."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,19 +25,6 @@ def world() -> LossyWorld:
     world = LossyWorld()
     world.pod("a", NODE)
     return world
-
-
-@pytest.fixture
-def cluster(world: LossyWorld, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
 
 
 LASTING: dict[str, tuple[Callable[[str], Fault], str, str, str]] = {

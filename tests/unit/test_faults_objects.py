@@ -21,11 +21,6 @@ ASSIGN = mutate_pods().objects[0]
 
 
 @pytest.fixture
-def policed() -> Policed:
-    return Policed()
-
-
-@pytest.fixture
 def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
     with policed.cluster(tmp_path) as cluster:
         yield cluster

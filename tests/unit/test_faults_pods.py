@@ -1,11 +1,7 @@
 """Faults on pods, in a world of our own: each proves that it bit and that it is healed, and a no-op is found out."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from clusters.cluster import Cluster
 from harness import journal
 from harness.errors import BadScenario, FaultNotApplied
 from harness.faults.containers import kill_containers
@@ -13,24 +9,6 @@ from harness.faults.pods import reschedule_pod
 from harness.history import read
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
 
 
 def test_kills(bench: Bench, world: World) -> None:

@@ -1,11 +1,9 @@
 """Faults on registry and images, in a world of our own: each proves that it bit, and that it is healed."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied, UndoFailed
@@ -14,25 +12,6 @@ from harness.faults.images import pull, remove_image
 from harness.faults.registry import cut_registry
 from tests.fakes.bench import Bench
 from tests.fakes.world import IMAGE, World
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
-
 
 LASTING: dict[str, tuple[Callable[[], Fault], str, str]] = {
     "stop": (lambda: cut_registry("stop"), "stop", "is exited"),

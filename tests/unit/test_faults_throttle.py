@@ -53,13 +53,6 @@ def cluster(world: Cgroups, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
-
-
 @pytest.mark.parametrize(
     ("file", "before", "limit"), [(V1, "-1", "10000"), (V2, "max 100000", "10000 100000")], ids=["v1", "v2"]
 )

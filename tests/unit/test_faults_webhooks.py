@@ -1,7 +1,5 @@
 """Webhooks: the failurePolicy of mutation is set for a block and set back, in a world of our own."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,19 +16,6 @@ from tests.fakes.lossy import LossyWorld
 @pytest.fixture
 def world() -> LossyWorld:
     return LossyWorld()
-
-
-@pytest.fixture
-def cluster(world: LossyWorld, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
 
 
 def test_sets_and_sets_back(bench: Bench, world: LossyWorld) -> None:

@@ -36,12 +36,6 @@ def world() -> World:
     return world
 
 
-@pytest.fixture
-def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
 def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:
     return []
 

@@ -16,18 +16,6 @@ from tests.fakes.seen import QUICK, take, whole
 
 
 @pytest.fixture
-def server() -> Iterator[FakeApiServer]:
-    with FakeApiServer() as server:
-        yield server
-
-
-@pytest.fixture
-def api(server: FakeApiServer) -> Iterator[ApiClient]:
-    with server.client() as api:
-        yield api
-
-
-@pytest.fixture
 def changes(api: ApiClient) -> Iterator[Generator[Change, None, None]]:
     changes = Watch(api, PATH, timing=QUICK).changes(Deadline.after(60, "the test"))
     yield changes

@@ -1,6 +1,5 @@
 """Phases: each step is told where it begins and where it ends, however it ends."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from harness.record import Record
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
     return Record("a try", {}, 1, "history", "journal")
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
-    yield history
-    history.close()
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,6 @@ def cluster(world: Placed, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
-
-
 @pytest.mark.parametrize("webhooks", [0, 1, 3])
 @pytest.mark.parametrize("audit", [False, True])
 @pytest.mark.parametrize("node", WORKERS)

@@ -1,7 +1,7 @@
 """Probes: what they write, and that a dead, late or silent one is never taken for good news."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,24 +34,6 @@ def soon(what: Callable[[], object]) -> None:
         if what():
             return
     pytest.fail("it did not come true in 5 s")
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
-    yield history
-    history.close()
 
 
 def entries(history: History, process: str, kind: str = "") -> list[Entry]:

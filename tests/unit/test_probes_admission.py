@@ -31,13 +31,6 @@ def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
-    yield history
-    history.close()
-
-
 def asked(cluster: Cluster, history: History, enough: int, *, rate: float = 50) -> list[Entry]:
     """Run a canary until it has asked `enough` questions; return its entries."""
     probe = admission_canary(cluster, history, rate=rate, questions=QUESTIONS)

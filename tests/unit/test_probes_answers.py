@@ -25,11 +25,6 @@ BOUND = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'gatekeeper-x' with 
 
 
 @pytest.fixture
-def policed() -> Policed:
-    return Policed()
-
-
-@pytest.fixture
 def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
     with policed.cluster(tmp_path) as cluster:
         yield cluster

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import cast
 
@@ -85,13 +84,6 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def cluster(server: Server) -> Cluster:
     return cast("Cluster", server)
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
-    yield history
-    history.close()
 
 
 def told(history: History, probe: Probe, process: str, kind: str) -> Entry:

@@ -1,7 +1,5 @@
 """Objects: what the watches write, what they leave out, and that a long gap is no dead probe."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,24 +23,6 @@ from harness.probes.objects import (
 from tests.fakes.world import World
 
 LEASES, _ = CONTROL_PLANE
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
-    yield history
-    history.close()
 
 
 def seen(history: History, probe: Probe, f: str) -> list[Entry]:

@@ -1,7 +1,6 @@
 """Trigger: it acts once on the right change, at once, and says what went wrong."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -24,13 +23,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
     monkeypatch.setattr("harness.trigger.find_path", lambda *_: PATH)
     with FakeApiServer() as server:
         yield server
-
-
-@pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
-    yield history
-    history.close()
 
 
 @pytest.fixture

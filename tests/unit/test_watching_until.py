@@ -1,7 +1,6 @@
 """Watching until: a wait for a state, and what it says when the state does not come."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from kubernetes.client import ApiClient
@@ -11,18 +10,6 @@ from clusters.errors import DeadlineExceeded
 from clusters.watching import State, until
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import QUICK
-
-
-@pytest.fixture
-def server() -> Iterator[FakeApiServer]:
-    with FakeApiServer() as server:
-        yield server
-
-
-@pytest.fixture
-def api(server: FakeApiServer) -> Iterator[ApiClient]:
-    with server.client() as api:
-        yield api
 
 
 def test_until(server: FakeApiServer, api: ApiClient) -> None:

@@ -1,11 +1,7 @@
 """Workload: what is deployed for an experiment to lose, in a world of our own."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from clusters.cluster import Cluster
 from harness import journal, workload
 from harness.errors import BadScenario, DeadlineExceeded
 from harness.workload import Controller, deploy
@@ -21,19 +17,6 @@ def world() -> LossyWorld:
     world = LossyWorld()
     world.images = {node: {PAUSE, f"only-on/{node}/pause:1"} for node in ("w-worker", "w-worker2")}
     return world
-
-
-@pytest.fixture
-def cluster(world: LossyWorld, tmp_path: Path) -> Iterator[Cluster]:
-    with world.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(cluster, tmp_path)
-    yield bench
-    bench.close()
 
 
 @pytest.mark.parametrize("on", ["w-worker", "w-worker2"])
