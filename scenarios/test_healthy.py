@@ -13,7 +13,8 @@ from harness.probes.control_plane import watch_control_plane
 
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
 
-HEALTHY_SECONDS = 10.0
+HEALTHY_SECONDS = 15.0
+"""How long it is asked: for more than the 100 pods that a verdict takes."""
 
 
 def test_no_check_raises_a_false_alarm(experiment: Experiment) -> None:
