@@ -11,7 +11,7 @@ import pytest
 
 from harness.record import ClaimRecord, Record
 from reports.context import VIEWER
-from reports.records import record_in
+from reports.records import reason_of, record_in
 
 __all__ = ["pytest_configure"]
 
@@ -46,7 +46,7 @@ class _Test:
         self.seconds += report.duration
         self.record = record_in(report.user_properties) or self.record
         if report.outcome != "passed" and self.outcome == "passed":
-            self.outcome, self.message = report.outcome, _message(report)
+            self.outcome, self.message = report.outcome, reason_of(report)
 
     @property
     def verdict(self) -> tuple[str, str]:
@@ -180,11 +180,3 @@ def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
         if (run / name).is_file():
             terminal.write_line(f"{what}: {shown / name}")
     terminal.write_line(f"read it: {VIEWER} --config {shown / 'allurerc.json'} {shown / results.name}")
-
-
-def _message(report: pytest.TestReport) -> str:
-    """Return the first line of why a test failed or was skipped."""
-    if isinstance(report.longrepr, tuple):
-        return report.longrepr[2].removeprefix("Skipped: ")
-    crash = getattr(report.longrepr, "reprcrash", None)
-    return (crash.message if crash else report.longreprtext).strip().partition("\n")[0]

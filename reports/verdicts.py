@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness.errors import BadScenario
 from harness.record import Record
 from harness.redaction import redact
-from reports.records import record_in
+from reports.records import reason_of, record_in
 
 __all__ = ["BROKEN", "FILE", "Line", "pytest_configure", "read"]
 
@@ -82,7 +82,7 @@ class _Writer:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.outcome == "failed":
-            self._failed.setdefault(report.nodeid, _message(report))
+            self._failed.setdefault(report.nodeid, reason_of(report))
         if report.when == "teardown":
             lines = self._lines(report.nodeid, record_in(report.user_properties))
             text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
@@ -115,8 +115,3 @@ class _Writer:
 
 def _clean(shape: dict[str, Any]) -> dict[str, Any]:
     return {name: redact(value) if isinstance(value, str) else value for name, value in shape.items()}
-
-
-def _message(report: pytest.TestReport) -> str:
-    crash = getattr(report.longrepr, "reprcrash", None)
-    return (crash.message if crash else report.longreprtext).strip().partition("\n")[0]
