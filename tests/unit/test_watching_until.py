@@ -1,6 +1,7 @@
 """Watching until: a wait for a state, and what it says when the state does not come."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from kubernetes.client import ApiClient
@@ -10,6 +11,8 @@ from clusters.errors import DeadlineExceeded
 from clusters.watching import State, until
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import QUICK
+
+NEVER_SILENT = replace(QUICK, read=60)  # a read time-out at the deadline would be a gap at the end
 
 
 def test_until(server: FakeApiServer, api: ApiClient) -> None:
@@ -53,7 +56,7 @@ def test_until_too_late(server: FakeApiServer, api: ApiClient) -> None:
     for number in range(6):
         server.put(f"b{number}")
     with pytest.raises(DeadlineExceeded) as caught:
-        until(api, PATH, lambda state: None, Deadline.after(2, "pods to be Ready"), timing=QUICK)
+        until(api, PATH, lambda state: None, Deadline.after(2, "pods to be Ready"), timing=NEVER_SILENT)
     message = str(caught.value)
     assert message.startswith("waited 2 s for pods to be Ready; last seen: Pod default/a: Pending Ready=False Image")
     assert message.endswith("BackOff, Pod default/b0: no status, Pod default/b1: no status, Pod default/b2: no status, "
@@ -64,7 +67,7 @@ def test_until_no_longer_blind(server: FakeApiServer, api: ApiClient) -> None:
     """The error of `until` does not tell of a gap that is over."""
     server.status.append(500)
     with pytest.raises(DeadlineExceeded, match=r"last seen: no object$"):
-        until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=QUICK)
+        until(api, PATH, lambda state: None, Deadline.after(2, "a pod"), timing=NEVER_SILENT)
 
 
 def test_until_blind(server: FakeApiServer, api: ApiClient) -> None:
