@@ -170,9 +170,11 @@ def test_xdist(bench: Plugged) -> None:
 
 TRIED = """
 import pytest
+MADE = []  # kept, since an id is given anew
 @pytest.fixture(scope="module")
 def tried(request, experiments):
-    return request.param, experiments("row")
+    MADE.append(experiments("row"))
+    return request.param, MADE[-1]
 @pytest.mark.parametrize("tried", ["a", "b"], indirect=True, scope="module")
 @pytest.mark.parametrize("cell", [1, 2])
 def test_cell(tried, cell, record_property):
