@@ -42,12 +42,17 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def truth(session: nox.Session) -> None:
-    """Count what each check says on each version (-- --versions v3.20.1 v3.23.1 --times 10 -k …)."""
+    """Count what each check says on each version (-- --versions v3.20.1 v3.23.1 --times 10 -k … --add EARLIER)."""
     _install(session, "chaos")
     parser = argparse.ArgumentParser(prog="nox -s truth --", allow_abbrev=False)
     parser.add_argument("--versions", nargs="+", default=["v3.18.3", "v3.20.1", "v3.23.1"], metavar="V")
     parser.add_argument("--times", default="10", metavar="N")
+    parser.add_argument("--add", nargs="+", default=[], metavar="RUN", help="directories of earlier runs to count, too")
     chosen, others = parser.parse_known_args(session.posargs)
+    if none := [run for run in chosen.add if not Path(run, "verdicts.jsonl").is_file()]:
+        session.error(
+            f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs there are"
+        )
     runs = Path("reports", "out", f"truth-{time.strftime('%Y%m%d-%H%M%S')}")
     each = [runs / version for version in chosen.versions]
     for run in each:
@@ -57,7 +62,7 @@ def truth(session: nox.Session) -> None:
     told = [str(run) for run in each if (run / "verdicts.jsonl").exists()]
     if not told:
         session.error("no scenario ran on these versions; `pytest scenarios --collect-only` lists them")
-    session.run("python", "-m", "reports.truth", *told, "--write", str(runs / "truth.json"))
+    session.run("python", "-m", "reports.truth", *chosen.add, *told, "--write", str(runs / "truth.json"))
 
 
 @nox.session

@@ -22,10 +22,13 @@ _LOCKS = ("chaos", "tests", "lowest")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 # Stands for pytest: tells its arguments, and needs a second to put things right when it is interrupted.
-_FAKE = """#!/bin/bash
+_FAKE = r"""#!/bin/bash
 trap 'sleep 1; echo healed >> told; exit 2' INT TERM
 echo "$*" > told
 if [[ "$*" = *leaves* ]]; then mkdir -p reports/out/1; ln -s 1 reports/out/latest; exit 3; fi
+if [[ "$*" =~ --alluredir\ (.*)/results\ -k\ judged ]]; then
+  mkdir -p ${BASH_REMATCH[1]} && touch ${BASH_REMATCH[1]}/verdicts.jsonl
+fi
 if [[ "$*" = *wait* ]]; then while :; do sleep 0.1; done; fi
 """
 
@@ -127,6 +130,17 @@ def _told(place: Path) -> str:
     return (place / "told").read_text(encoding="utf-8") if (place / "told").exists() else ""
 
 
+def _python(place: Path) -> None:
+    """Put a python there that tells its arguments and fails."""
+    python = place / "bin" / "python"
+    python.write_text('#!/bin/bash\necho "$*" >> made\nexit 7\n', encoding="utf-8")
+    python.chmod(0o755)
+
+
+def _made(place: Path) -> str:
+    return (place / "made").read_text(encoding="utf-8") if (place / "made").exists() else ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -153,17 +167,14 @@ def test_arguments_go_to_pytest(place: Path, arguments: list[str], told: str) ->
 @pytest.mark.parametrize(("arguments", "reports"), [(["leaves results"], 1), ([], 0)])
 def test_run_ends_with_its_report_and_pytests_status(place: Path, arguments: list[str], reports: int) -> None:
     """A run that left results gets a report, one that left none does not; a report that fails changes no status."""
-    python = place / "bin" / "python"
-    python.write_text('#!/bin/bash\necho "$*" >> made\nexit 7\n', encoding="utf-8")
-    python.chmod(0o755)
+    _python(place)
     with _nox(place, "-s", "chaos", "--", *arguments) as nox:
         output, _ = nox.communicate(timeout=60)
 
     assert nox.returncode == (1 if reports else 0), output
     assert "pytest" in output
     assert ("exit code 3" in output) == bool(reports)
-    made = (place / "made").read_text(encoding="utf-8").splitlines() if (place / "made").exists() else []
-    assert made == ["-m reports"] * reports
+    assert _made(place) == "-m reports\n" * reports
 
 
 def test_truth_runs_the_scenarios_on_each_version(place: Path) -> None:
@@ -176,6 +187,30 @@ def test_truth_runs_the_scenarios_on_each_version(place: Path) -> None:
     assert len(re.findall(r"nox > pytest scenarios --gatekeeper v3\.(?:18\.3|20\.1) --times 2", output)) == 2
     assert nox.returncode == 1
     assert "no scenario ran on these versions" in output
+
+
+def test_truth_counts_earlier_runs_too(place: Path) -> None:
+    """Runs that are there already are told before the new ones."""
+    _python(place)
+    (place / "earlier").mkdir()
+    (place / "earlier" / "verdicts.jsonl").touch()
+    with _nox(
+        place, "-s", "truth", "--", "--versions", "v3.20.1", "--add", "earlier", "--times", "2", "-k", "judged"
+    ) as nox:
+        output, _ = nox.communicate(timeout=300)
+
+    run = r"reports/out/truth-[0-9-]+"
+    assert re.fullmatch(rf"-m reports.truth earlier {run}/v3\.20\.1 --write {run}/truth.json\n", _made(place)), output
+
+
+def test_truth_of_a_run_that_is_none(place: Path) -> None:
+    """An earlier run that has no verdicts is said before any cluster is made."""
+    with _nox(place, "-s", "truth", "--", "--add", "nowhere") as nox:
+        output, _ = nox.communicate(timeout=300)
+
+    assert nox.returncode == 1
+    assert "no verdicts.jsonl in nowhere" in output
+    assert not _told(place)
 
 
 def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
