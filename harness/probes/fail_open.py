@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from clusters.cluster import Cluster
@@ -31,9 +31,13 @@ done
 """Prints, for each log file, its name and size, and what came since the size that is known of it."""
 
 _SECONDS = 20.0
-_LINE = re.compile(r"^(?P<time>\S+) std\w+ \w .*failing open (?P<webhook>[\w.-]+): (?P<said>.*)$")
+_LINE = re.compile(
+    r"^(?P<time>\S+) std\w+ \w (?:[IWEF]\d{4} (?P<said_at>[\d:.]{15}) )?"
+    r".*failing open (?P<webhook>[\w.-]+): (?P<said>.*)$"
+)
 _HEAD = re.compile(r"LOG (?P<path>/var/log/pods/[^=\n]+)=(?P<size>\d+)\n$")
 _SHORT = 300
+_HALF_A_DAY = timedelta(hours=12)
 
 
 def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) -> Probe:
@@ -86,6 +90,17 @@ class _Logs:
             if not whole.endswith("\n"):
                 self._cut[path] = whole
             elif found := _LINE.match(whole):
-                time = datetime.fromisoformat(found["time"]).timestamp()
-                yield {"time": time, "webhook": found["webhook"], "said": found["said"][:_SHORT]}
+                yield {"time": _moment(found), "webhook": found["webhook"], "said": found["said"][:_SHORT]}
         self._sizes = sizes
+
+
+def _moment(line: re.Match[str]) -> float:
+    """Return when the API server wrote a line: containerd's stamp in front says when it read it, which may be later.
+
+    What the API server says is without a date, so that the other tells the day.
+    """
+    read = datetime.fromisoformat(line["time"])
+    if line["said_at"] is None:
+        return read.timestamp()
+    said = datetime.combine(read.date(), datetime.strptime(line["said_at"], "%H:%M:%S.%f").time(), read.tzinfo)  # noqa: DTZ007
+    return (said - timedelta(days=1) if said - read > _HALF_A_DAY else said).timestamp()

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ LINE = (
     f"Failed calling webhook, failing open mutation.gatekeeper.sh: {SAID}\n"
 )
 OTHER = "2026-11-24T22:27:16.000000000Z stderr F I1124 22:27:16.000000       1 alloc.go:10] nothing\n"
-CALL = {"time": pytest.approx(1795559236.841822, abs=1e-3), "webhook": "mutation.gatekeeper.sh", "said": SAID}
+CALL = {"time": pytest.approx(1795559236.841358, abs=1e-4), "webhook": "mutation.gatekeeper.sh", "said": SAID}
 
 
 @pytest.fixture
@@ -57,6 +58,24 @@ def test_only_what_is_new_is_told(cluster: Cluster, log: Path) -> None:
     grow(log, OTHER + LINE + OTHER)
     assert list(logs.calls()) == [CALL]
     assert list(logs.calls()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        ("2026-11-24T22:27:17.5Z stderr F W1124 22:27:16.841358       1 x.go:1] y", -0.658642),
+        ("2026-11-24T22:27:17.5Z stderr F y", 0.0),
+        ("2026-11-25T00:00:00.5Z stderr F W1124 23:59:59.750000       1 x.go:1] y", -0.75),
+    ],
+)
+def test_the_api_server_tells_when(cluster: Cluster, log: Path, line: str, seconds: float) -> None:
+    """A log that is read late tells when the line was written, also when a day ended in between."""
+    grow(log, OTHER)
+    logs = _Logs(cluster, "w-control-plane")
+    list(logs.calls())
+    grow(log, f"{line}, failing open mutation.gatekeeper.sh: {SAID}\n")
+    read = datetime.fromisoformat(line.partition(" ")[0]).timestamp()
+    assert [call["time"] for call in logs.calls()] == [pytest.approx(read + seconds, abs=1e-4)]
 
 
 @pytest.mark.parametrize("cut", [1, 40, 150, len(LINE) - 1])
