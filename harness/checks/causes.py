@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from harness.checks.admissions import Admission, Call, Scene
 
-__all__ = ["MUTATION", "cause", "causes", "named", "told"]
+__all__ = ["MUTATION", "cause", "causes", "named", "told", "webhook_of"]
 
 MUTATION = "mutation.gatekeeper.sh"
 """The webhook that mutates; it fails open."""
 
+_VALIDATION, _LABEL = "validation.gatekeeper.sh", "check-ignore-label.gatekeeper.sh"
+
 _SLACK_SECONDS = 0.1
 _GOING_SECONDS = 30.0
+_SILENT = ("unmutated", "admitted")
 _WORDS = {
     "timed out": ("deadline exceeded", "Client.Timeout", "i/o timeout", "TLS handshake timeout"),
     "connection refused": ("connection refused",),
@@ -28,15 +31,25 @@ def cause(said: str) -> str:
     return next((name for name, words in _WORDS.items() if any(each in said for each in words)), "other")
 
 
+def webhook_of(policy: str) -> str:
+    """Return the webhook that has to be called for a policy, as policies are called by those who ask about them."""
+    if policy.startswith("mutate"):
+        return MUTATION
+    return _LABEL if policy == "check ignore label" else _VALIDATION
+
+
 def causes(missed: Sequence[Admission], scene: Scene, webhook: str) -> list[Call | None]:
     """Return for each admission the call of `webhook` that failed while it was decided; None if none was logged.
 
-    A call is one admission's. Where several fit, who was answered first gets the earliest.
+    A call is one admission's. Where several fit, who was answered first gets the earliest. Who was refused was told
+    why: the API server logs only what it let pass.
     """
     calls = sorted((each for each in scene.calls if each.webhook == webhook), key=lambda each: each.at)
     moments = [each.at for each in calls]
-    found: dict[int, Call] = {}
-    for index in sorted(range(len(missed)), key=lambda index: missed[index].answered):
+    told = {index: each for index, each in enumerate(missed) if each.outcome not in _SILENT}
+    found = {index: Call(each.answered, webhook, each.said) for index, each in told.items()}
+    silent = (index for index in range(len(missed)) if index not in told)
+    for index in sorted(silent, key=lambda index: missed[index].answered):
         first = bisect_left(moments, missed[index].asked - _SLACK_SECONDS)
         if first < len(moments) and moments[first] <= missed[index].answered + _SLACK_SECONDS:
             found[index] = calls.pop(first)
@@ -45,7 +58,10 @@ def causes(missed: Sequence[Admission], scene: Scene, webhook: str) -> list[Call
 
 
 def named(missed: Sequence[Admission], scene: Scene, webhook: str) -> list[str]:
-    """Return the cause of each admission in few words; "not logged", or "log not read", if there is none."""
+    """Return the cause of each admission in few words; "not logged", or "log not read", if there is none.
+
+    A refusal of which nothing else is known is called as it is sorted: "denied by configuration error".
+    """
     found = causes(missed, scene, webhook)
     return [_name(each, call, scene) for each, call in zip(missed, found, strict=True)]
 
@@ -63,7 +79,8 @@ def told(missed: Sequence[Admission], scene: Scene, webhook: str, most: int) -> 
 
 def _name(admission: Admission, call: Call | None, scene: Scene) -> str:
     if call:
-        return cause(call.said)
+        name = cause(call.said)
+        return admission.outcome if name == "other" and admission.outcome not in _SILENT else name
     read = scene.calls_read_until
     return "not logged" if read is not None and read >= admission.answered else "log not read"
 

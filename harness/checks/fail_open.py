@@ -1,20 +1,22 @@
 """Fail open: the check on how long, and for how many requests, policies were not enforced."""
 
 import math
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from harness.checks import Checked
 from harness.checks.admissions import Admission, Answers, Scene
-from harness.checks.causes import MUTATION, told
+from harness.checks.causes import named, told, webhook_of
 from harness.history import Recorded
 from harness.verdict import Outcome, Verdict
 
-__all__ = ["Loss", "fail_open_window", "losses"]
+__all__ = ["Loss", "doubts", "evidence", "fail_open_window", "losses"]
 
 _ENOUGH_PER_SECOND = 0.5
 _SILENT_SECONDS = 5.0
 _SHOWN = 2
+_LATEST = 50
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Window:
     last_asked: float
     last_answered: float
     good_after: float | None = None
+    lost: list[Admission] = field(default_factory=list)
 
     @property
     def least(self) -> float:
@@ -45,16 +48,28 @@ class Window:
 
 @dataclass
 class Loss:
-    """What one policy lost after one fault had begun, until another one did after its healing."""
+    """What one policy lost after one fault had begun, until another one did after its healing.
+
+    `asked` counts answers by the whole second, since the begin, in which they were asked for; `latest` are the last
+    ones, and `before_healing` the last ones that were there before healing began. Of those that were `missed`, the
+    `excused` do not count.
+    """
 
     policy: str
     fault: str
     begin: float
     end: float = 0.0
-    asked: int = 0
-    unknown: int = 0
-    lost: list[Admission] = field(default_factory=list)
+    asked: Counter[int] = field(default_factory=Counter)
+    missed: list[Admission] = field(default_factory=list)
+    excused: set[Admission] = field(default_factory=set)
     windows: list[Window] = field(default_factory=list)
+    latest: deque[Admission] = field(default_factory=lambda: deque(maxlen=_LATEST))
+    before_healing: deque[Admission] = field(default_factory=lambda: deque(maxlen=_LATEST))
+
+    @property
+    def lost(self) -> list[Admission]:
+        """What was lost and counts."""
+        return [each for each in self.missed if each not in self.excused]
 
     @property
     def least(self) -> float:
@@ -68,26 +83,43 @@ class Loss:
 
     def words(self) -> str:
         """Tell it in one line."""
-        if not self.lost:
-            return f"{self.policy}: none of {self.asked} requests after {self.fault}"
+        but = f"; {len(self.excused)} more are excused by their cause" if self.excused else ""
+        lost = self.lost
+        if not lost:
+            return f"{self.policy}: none of {self.asked.total()} requests after {self.fault}{but}"
         most = f"{self.most:.1f}" if math.isfinite(self.most) else "ever"
         return (
-            f"{self.policy}: lost for {self.least:.1f} to {most} s, {len(self.lost)} of {self.asked} requests, "
-            f"{self.lost[0].asked - self.begin:.1f} s to {self.lost[-1].answered - self.begin:.1f} s after {self.fault}"
+            f"{self.policy}: lost for {self.least:.1f} to {most} s, {len(lost)} of {self.asked.total()} requests, "
+            f"{lost[0].asked - self.begin:.1f} s to {lost[-1].answered - self.begin:.1f} s after {self.fault}{but}"
         )
 
     def figures(self) -> dict[str, float]:
         """Return it in numbers."""
         name = "".join(each if each.isalnum() else "_" for each in self.policy).strip("_").replace("__", "_")
-        figures = {f"{name}_lost_requests": float(len(self.lost)), f"{name}_asked_requests": float(self.asked)}
+        figures = {f"{name}_lost_requests": float(len(self.lost)), f"{name}_asked_requests": float(self.asked.total())}
         figures[f"{name}_lost_least_seconds"] = round(self.least, 3)
         if math.isfinite(self.most):
             figures[f"{name}_lost_most_seconds"] = round(self.most, 3)
         return figures
 
+    def excuse(self, scene: Scene, causes: Collection[str]) -> None:
+        """Leave out what was lost by one of these causes, and windows in which nothing else was lost."""
+        names = named(self.missed, scene, webhook_of(self.policy))
+        self.excused = {each for each, name in zip(self.missed, names, strict=True) if name in causes}
+        self.windows = [window for window in self.windows if not self.excused.issuperset(window.lost)]
+        for answers in (self.latest, self.before_healing):
+            kept = [each for each in answers if each not in self.excused]
+            answers.clear()
+            answers.extend(kept)
 
-def losses(recorded: Recorded, fault: str, policies: Iterable[str] = ()) -> tuple[list[Loss], Answers]:
-    """Return what each policy lost after each fault `fault`: those `policies`, or all that were asked about."""
+
+def losses(
+    recorded: Recorded, fault: str, policies: Iterable[str] = (), excused: Collection[str] = ()
+) -> tuple[list[Loss], Answers]:
+    """Return what each policy lost after each fault `fault`: those `policies`, or all that were asked about.
+
+    What was lost by a cause that is `excused` (see `harness.checks.causes`) is left out.
+    """
     answers = Answers(recorded)
     wanted, found, flow = set(policies), dict[tuple[str, float], Loss](), dict[str, _Flow]()
     for each in answers:
@@ -98,10 +130,18 @@ def losses(recorded: Recorded, fault: str, policies: Iterable[str] = ()) -> tupl
         begin = span.injected if span else 0.0
         loss = found.setdefault((each.policy, begin), Loss(each.policy, fault, begin)) if span else None
         state.take(each, loss)
+        if span and loss and each.kind != "info":
+            loss.latest.append(each)
+            if span.healing is None or each.answered <= span.healing:
+                loss.before_healing.append(each)
+    for loss in found.values() if excused else ():
+        loss.excuse(answers.scene, excused)
     return list(found.values()), answers
 
 
-def fail_open_window(seconds: float, *, fault: str, policies: Iterable[str] = ()) -> Checked:
+def fail_open_window(
+    seconds: float, *, fault: str, policies: Iterable[str] = (), excused: Collection[str] = ()
+) -> Checked:
     """Return the check that each policy is without enforcement for at most `seconds` after the fault `fault` began.
 
     Lost is a request that was answered otherwise than the policy demands; how long that lasted is known up
@@ -113,13 +153,14 @@ def fail_open_window(seconds: float, *, fault: str, policies: Iterable[str] = ()
     chosen = tuple(policies)
 
     def check(recorded: Recorded) -> Verdict:
-        found, answers = losses(recorded, fault, chosen)
-        problem = _problem(found, answers, fault, chosen)
+        found, answers = losses(recorded, fault, chosen, excused)
+        problem = doubts(found, answers, fault, chosen)
         if problem:
             return Verdict("inconclusive", problem, tuple(each.words() for each in found))
         return _verdict(found, answers.scene, seconds)
 
-    check.__name__ = f"enforcement is lost for at most {seconds:g} s after {fault}"
+    but = f", unless {' or '.join(excused)}" if excused else ""
+    check.__name__ = f"enforcement is lost for at most {seconds:g} s after {fault}{but}"
     return Checked(check)
 
 
@@ -133,8 +174,7 @@ class _Flow:
     def take(self, each: Admission, loss: Loss | None) -> None:
         if loss:
             loss.end = max(loss.end, each.answered)
-            loss.asked += each.kind != "info"
-            loss.unknown += each.kind == "info"
+            loss.asked[int(each.asked - loss.begin)] += each.kind != "info"
         if each.kind == "ok":
             self._good = each.asked
             if self._window:
@@ -142,16 +182,18 @@ class _Flow:
                 self._window = None
         elif each.kind == "fail":
             if loss:
-                loss.lost.append(each)
+                loss.missed.append(each)
             if self._window is None:
                 self._window = Window(self._good, each.answered, each.asked, each.answered)
                 if loss:
                     loss.windows.append(self._window)
+            self._window.lost.append(each)
             self._window.last_asked = max(self._window.last_asked, each.asked)
             self._window.last_answered = max(self._window.last_answered, each.answered)
 
 
-def _problem(found: list[Loss], answers: Answers, fault: str, policies: tuple[str, ...]) -> str:
+def doubts(found: list[Loss], answers: Answers, fault: str, policies: tuple[str, ...]) -> str:
+    """Return why nothing can be said of what was lost, or ""."""
     spans = [span for span in answers.scene.spans if span.name == fault]
     if not spans or any(span.proved is None for span in spans):
         return f"{fault} was not proved"
@@ -162,9 +204,10 @@ def _problem(found: list[Loss], answers: Answers, fault: str, policies: tuple[st
         return f"nobody asked about {', '.join(silent) or 'any policy'} after {fault}"
     for each in found:
         lasted, heard = _watched_until(each, answers.scene) - each.begin, each.end - each.begin
-        if each.asked < max(lasted, heard) * _ENOUGH_PER_SECOND or heard < lasted - _SILENT_SECONDS:
+        asked = each.asked.total()
+        if asked < max(lasted, heard) * _ENOUGH_PER_SECOND or heard < lasted - _SILENT_SECONDS:
             return (
-                f"{each.policy}: {each.asked} requests were answered in the {lasted:.0f} s after {fault}, "
+                f"{each.policy}: {asked} requests were answered in the {lasted:.0f} s after {fault}, "
                 f"the last one after {heard:.0f} s: too few to judge"
             )
     return ""
@@ -177,19 +220,23 @@ def _watched_until(loss: Loss, scene: Scene) -> float:
     return min(end for end in (*ends, scene.end) if end is not None)
 
 
-def _verdict(found: list[Loss], scene: Scene, seconds: float) -> Verdict:
+def evidence(found: Iterable[Loss], scene: Scene) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Return what was lost, in lines and in figures; of one figure of several losses the largest."""
     figures: dict[str, float] = {}
     for each in found:
         for name, value in each.figures().items():
             figures[name] = max(value, figures.get(name, value))
+    lines = [each.words() for each in found]
+    for each in found:
+        lines += told(each.missed, scene, webhook_of(each.policy), _SHOWN)
+    return tuple(lines), figures
+
+
+def _verdict(found: list[Loss], scene: Scene, seconds: float) -> Verdict:
     worst = max(found, key=lambda each: (each.least, len(each.lost)))
     outcome: Outcome = "inconclusive"
     if any(each.least > seconds or (each.lost and not seconds) for each in found):
         outcome = "violated"
     elif all(each.most <= seconds for each in found):
         outcome = "holds"
-    evidence = [each.words() for each in found]
-    for each in found:
-        webhook = MUTATION if each.policy.startswith("mutate") else "validation.gatekeeper.sh"
-        evidence += told(each.lost, scene, webhook, _SHOWN)
-    return Verdict(outcome, worst.words(), tuple(evidence), figures)
+    return Verdict(outcome, worst.words(), *evidence(found, scene))

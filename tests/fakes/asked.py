@@ -43,6 +43,7 @@ class Asked(Told):
         took: float = 0.01,
         late: float = 0.0,
         outcome: str = "",
+        said: str = "so",
         round_: int | None = None,
     ) -> Self:
         """Add a question and its answer, by a thread of its own; kind None: it never gets one."""
@@ -52,8 +53,8 @@ class Asked(Told):
         self._seq += 1
         self.add(at, "invoke", process, f, {**told, "late": late})
         if kind is not None:
-            said = outcome or _OUTCOMES.get((policy, kind), "denied by webhook" if kind == "ok" else "other")
-            self.add(at + took, kind, process, f, {**told, "outcome": said, "said": "so"})
+            sorted_ = outcome or _OUTCOMES.get((policy, kind), "denied by webhook" if kind == "ok" else "other")
+            self.add(at + took, kind, process, f, {**told, "outcome": sorted_, "said": said})
         return self
 
     def asks(self, begin: float, end: float, kind: Kind = "ok", *, rate: float = 10, **rest: Any) -> Self:

@@ -88,6 +88,24 @@ def test_each_policy_is_told() -> None:
     assert verdict.figures["deny_by_rego_lost_requests"] == 50
 
 
+def test_an_excused_cause_does_not_count() -> None:
+    """Windows in which all timed out are left out, one with another cause in it stays; both are told."""
+    told = Asked().asks(0, 20).asks(20, 25, "fail").asks(25, 30).asks(30, 31, "fail").asks(31, 60)
+    for number in range(50):
+        told.call(20.005 + number / 10, "context deadline exceeded")
+    for number in range(10):
+        told.call(30.005 + number / 10, "context deadline exceeded" if number else "EOF")
+    told.fault(10, 11, 40, name="restart").calls_read(60)
+    verdict = fail_open_window(2, fault="restart", excused=["timed out"])(told.recorded())
+    assert verdict.outcome == "holds"
+    assert verdict.summary == (
+        "mutate pods: lost for 0.9 to 1.1 s, 1 of 500 requests, 20.0 s to 20.0 s after restart; "
+        "59 more are excused by their cause"
+    )
+    assert verdict.evidence[1] == "causes: 59 timed out, 1 cut in the middle"
+    assert check(2)(told.recorded()).outcome == "violated"
+
+
 def test_before_the_fault_is_not_its_doing() -> None:
     """A loss before the fault is not counted, nor one that the next fault brings."""
     told = Asked().asks(0, 5).asks(5, 6, "fail").asks(6, 30).asks(30, 31, "fail").asks(31, 60)
@@ -182,3 +200,5 @@ def test_truth_lies_within(stretches: list[tuple[float, bool]], rate: float, too
 def test_name() -> None:
     """A claim's name says what is claimed."""
     assert check(5).__name__ == "enforcement is lost for at most 5 s after restart"
+    excused = fail_open_window(5, fault="restart", excused=["timed out"])
+    assert excused.__name__ == "enforcement is lost for at most 5 s after restart, unless timed out"

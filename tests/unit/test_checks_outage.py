@@ -1,0 +1,163 @@
+"""Outage: when enforcement begins to be lost tells replicas that serve on from those that go at once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.checks import Checked
+from harness.checks.outage import comes_back, outlasts
+from tests.fakes.asked import Asked
+
+FAULT = 10.0
+LIMIT = 8.0
+LASTS = outlasts(LIMIT, fault="delete", policies=["mutate pods"])
+BACK = comes_back(fault="delete", policies=["mutate pods"])
+MEANWHILE = comes_back(fault="delete", policies=["mutate pods"], before_healing=True)
+
+
+def lost(begin: float, end: float, said: str = "connect: connection refused") -> Asked:
+    """Return a history of 60 s whose fault lasts from 10 s to 40 s, with answers lost from `begin` to `end`."""
+    told = Asked().asks(0, begin).asks(begin, end, "fail").asks(end, 60)
+    for number in range(round((end - begin) * 10)):
+        told.call(begin + number / 10 + 0.005, said)
+    return told.calls_read(60).fault(FAULT, 11, 40, name="delete")
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "summary"),
+    [
+        (lost(10.2, 24), "violated", "the first request is lost 0.2 s after delete"),
+        (lost(20.4, 24), "holds", "the first request is lost 10.4 s after delete"),
+        (lost(18.1, 18.2), "holds", "the first request is lost 8.1 s after delete"),
+        (lost(20, 20), "holds", "no request was lost after delete"),
+        (lost(12, 14, "context deadline exceeded"), "holds", "no request was lost after delete"),
+    ],
+)
+def test_outlasts(told: Asked, outcome: str, summary: str) -> None:
+    """Replicas that go at once lose the first request early, those that serve on late; a time-out does not count."""
+    verdict = LASTS(told.recorded())
+    assert (verdict.outcome, verdict.summary) == (outcome, summary)
+
+
+def test_figures() -> None:
+    """When the first request was lost is a figure, beside how many were."""
+    figures = LASTS(lost(20.4, 24).recorded()).figures
+    assert figures["first_lost_seconds"] == pytest.approx(10.405)
+    assert figures["mutate_pods_lost_requests"] == 36
+
+
+def test_the_failed_call_tells_the_moment() -> None:
+    """A slow request is lost when its call fails, as logged; without a log it is somewhere in between."""
+    told = Asked().asks(0, 17).ask(17, "fail", took=3).asks(20, 60).fault(FAULT, 11, 40, name="delete")
+    verdict = LASTS(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert verdict.summary == "the first request is lost 7.0 to 10.0 s after delete"
+    assert LASTS(told.call(19.5).recorded()).outcome == "holds"
+
+
+def test_the_first_of_all_policies_decides() -> None:
+    """If any policy is lost early, it is early; each policy's own webhook tells its causes."""
+    told = lost(25, 26)
+    told.asks(0, 12, policy="deny by rego").asks(12, 13, "fail", policy="deny by rego")
+    told.asks(13, 60, policy="deny by rego")
+    verdict = outlasts(LIMIT, fault="delete")(told.recorded())
+    assert verdict.outcome == "violated"
+    assert verdict.summary == "the first request is lost 2.0 s after delete"
+    assert "causes: 10 not logged" in verdict.evidence
+
+
+def test_refused_requests_tell_why() -> None:
+    """Who was refused, because the webhook fails closed, was told why: no log is needed."""
+    told = Asked().asks(0, 20, policy="check ignore label").fault(FAULT, 11, 40, name="delete")
+    told.ask(20, "fail", policy="check ignore label", outcome="refused", said="500 failed calling webhook: EOF")
+    told.ask(20.1, "fail", policy="check ignore label", outcome="denied by configuration error", said="500 no sync")
+    told.asks(20.2, 60, policy="check ignore label")
+    verdict = outlasts(LIMIT, fault="delete")(told.recorded())
+    assert verdict.evidence[1] == "causes: 1 cut in the middle, 1 denied by configuration error"
+
+
+@pytest.mark.parametrize(
+    ("told", "back", "meanwhile"),
+    [
+        (lost(12, 24), "holds", "holds"),
+        (lost(12, 45), "holds", "violated"),
+        (lost(12, 60), "violated", "violated"),
+        (lost(59.8, 60), "violated", "holds"),
+        (lost(39.5, 40), "holds", "violated"),
+        (lost(12, 58, "context deadline exceeded"), "holds", "inconclusive"),
+        (lost(20, 20), "holds", "holds"),
+    ],
+)
+def test_comes_back(told: Asked, back: str, meanwhile: str) -> None:
+    """The last ten requests that count decide: of all, or of those while the fault lasted."""
+    assert BACK(told.recorded()).outcome == back
+    assert MEANWHILE(told.recorded()).outcome == meanwhile
+
+
+def test_what_it_cost_is_told() -> None:
+    """That enforcement is back is said with what was lost until then, and what is away with how much of it."""
+    assert BACK(lost(20, 22).recorded()).summary == (
+        "enforced again after delete; mutate pods: lost for 1.9 to 2.1 s, 20 of 500 requests, "
+        "10.0 s to 11.9 s after delete"
+    )
+    assert BACK(lost(20, 60).recorded()).summary == "mutate pods: 10 of the last 10 requests were lost"
+
+
+@pytest.mark.parametrize("check", [LASTS, BACK, MEANWHILE])
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (Asked().asks(0, 60), "delete was not proved"),
+        (Asked().asks(0, 60).fault(FAULT, None, 40, name="delete"), "delete was not proved"),
+        (Asked().asks(0, 9).fault(FAULT, 11, 40, name="delete"), "nobody asked about mutate pods"),
+        (lost(12, 24).asks(60, 61, late=3.0), "fell behind"),
+    ],
+)
+def test_inconclusive(check: Checked, told: Asked, words: str) -> None:
+    """No proof, no answers, or a late canary leave it open."""
+    verdict = check(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert words in verdict.summary
+
+
+def test_silence_at_the_beginning_is_no_service() -> None:
+    """If hardly anything was answered in the first seconds, nobody knows whether it would have been lost."""
+    told = Asked().asks(0, 10).asks(10, 18, "info").asks(18, 60).fault(FAULT, 11, 40, name="delete")
+    verdict = LASTS(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert verdict.summary == "mutate pods: only 0 requests were answered in the first 8 s after delete"
+
+
+@given(
+    begins=st.floats(0.1, 20),
+    lasts=st.floats(0.5, 8),
+    slow=st.lists(st.floats(0.001, 2.5), min_size=10, max_size=10),
+    timeouts=st.sets(st.integers(100, 550), max_size=40),
+)
+def test_a_slow_machine_changes_no_verdict(begins: float, lasts: float, slow: list[float], timeouts: set[int]) -> None:
+    """However slow answers are and whatever times out, the verdict is that of when requests began to be refused."""
+    told, first = Asked().fault(FAULT, 11, 40, name="delete").calls_read(100), None
+    for number in range(600):
+        asked, took = number / 10, slow[number % len(slow)]
+        decided = asked + took / 2
+        if FAULT + begins <= decided < FAULT + begins + lasts:
+            told.ask(asked, "fail", took=took).call(decided)
+            first = min(decided, first or decided)
+        elif number in timeouts:
+            told.ask(asked, "fail", took=took).call(decided, "context deadline exceeded")
+        else:
+            told.ask(asked, took=took)
+    outcome = LASTS(told.recorded()).outcome
+    assert first is not None
+    assert outcome in {"violated" if first - FAULT < LIMIT else "holds", "inconclusive"}
+    if abs(first - FAULT - LIMIT) > max(slow):
+        assert outcome != "inconclusive"
+    assert BACK(told.recorded()).outcome == "holds"
+
+
+def test_names() -> None:
+    """A claim's name says what is claimed, and what is excused."""
+    assert LASTS.__name__ == "enforcement outlasts delete by 8 s, unless timed out"
+    assert BACK.__name__ == "enforcement comes back after delete, unless timed out"
+    assert MEANWHILE.__name__ == "enforcement comes back while delete lasts, unless timed out"
+    assert outlasts(2, fault="x", excused=()).__name__ == "enforcement outlasts x by 2 s"
