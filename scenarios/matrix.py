@@ -7,6 +7,8 @@ from typing import Literal
 import pytest
 
 from harness.checks import Checked
+from harness.checks.fail_open import fail_open_window
+from harness.checks.outage import comes_back
 from harness.checks.recovery import recovers_after, recovers_within, undisturbed
 from harness.errors import HarnessError
 from harness.experiment import Experiment
@@ -15,10 +17,24 @@ from harness.faults.images import pull, remove_image
 from harness.faults.pods import reschedule_pod
 from harness.faults.registry import cut_registry
 from harness.plugin import Cluster, Experiments, tell
+from harness.policies import deny_pods, mutate_pods
 from harness.record import Record
 from harness.restart import PullPolicy, pull_policy
 
-__all__ = ["ISSUE", "ROWS", "TREATMENTS", "Cell", "Row", "Treatment", "Tried", "cut_off", "markdown", "rows"]
+__all__ = [
+    "ISSUE",
+    "ROWS",
+    "TREATMENTS",
+    "Cell",
+    "Row",
+    "Treatment",
+    "Tried",
+    "claim_all_killed",
+    "cut_off",
+    "kill_all",
+    "markdown",
+    "rows",
+]
 
 ISSUE = "open-policy-agent/gatekeeper#3839"
 
@@ -27,6 +43,18 @@ WINDOW_SECONDS = 60.0
 
 AFTER_SECONDS = 300.0
 """How long it has after the cut: the longest back-off of a kubelet between two pulls is 300 s."""
+
+GAP_SECONDS = 30.0
+"""How long enforcement may be lost while one replica serves: many times what passes until a killed one gets no request
+any more, so that only who is lost for good breaks it."""
+
+ALL_KILLED_SECONDS = 90.0
+"""How long replicas that were killed all at once have, during the cut, to serve again; mostly they need less."""
+
+_ENFORCED = ("mutate pods", "deny by rego")
+_RATE = 10.0
+_LAST_SECONDS = 10.0
+_CUT = "cut registry"
 
 Policy = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
 Image = Literal["on the node", "not on the node"]
@@ -99,11 +127,10 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
 
     All pods are fresh, so that no back-off of the row before slows them. Which pod gets which treatment is
     chosen by the seed. The audit pod's container is killed, too: the incident's report shows it failing.
+    Meanwhile it is asked whether policies are enforced: one replica serves all the time.
     """
     image, workers = experiment.gatekeeper_image, experiment.cluster.workers
-    for node in workers:
-        pull(experiment.cluster.engine, node=node, image=image)
-    webhooks = experiment.restart_gatekeeper("IfNotPresent" if row.policy.startswith("patched") else shipped)
+    webhooks = _fresh(experiment, row, shipped)
     if row.image == "not on the node":
         experiment.act(remove_image(image, workers))
     killed, rescheduled, _left_alone = experiment.random.sample(webhooks, len(TREATMENTS))
@@ -113,6 +140,33 @@ def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
         experiment.act(reschedule_pod(rescheduled))
         experiment.hold(WINDOW_SECONDS)
     experiment.recovered(AFTER_SECONDS)
+
+
+def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
+    """Kill the containers of all webhook pods while the registry is away: nobody is left to enforce anything."""
+    webhooks = _fresh(experiment, row, shipped)
+    with experiment.fault(cut_registry()):
+        experiment.act(kill_containers(*webhooks))
+        experiment.recovered(ALL_KILLED_SECONDS)
+        experiment.hold(_LAST_SECONDS)
+    experiment.recovered(AFTER_SECONDS)
+    experiment.hold(_LAST_SECONDS)
+
+
+def claim_all_killed(experiment: Experiment, row: Row) -> None:
+    """Claim that policies are enforced again while the registry is away, as far as one killed pod serves, and after."""
+    meanwhile = comes_back(fault=_CUT, policies=_ENFORCED, before_healing=True)
+    experiment.claim(meanwhile, expected=row.killed, issue=row.issue("killed"))
+    experiment.claim(comes_back(fault=_CUT, policies=_ENFORCED))
+
+
+def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
+    """Replace all pods by fresh ones with the row's pull policy, ask for policies from now on, return the webhooks."""
+    for node in experiment.cluster.workers:
+        pull(experiment.cluster.engine, node=node, image=experiment.gatekeeper_image)
+    webhooks = experiment.restart_gatekeeper("IfNotPresent" if row.policy.startswith("patched") else shipped)
+    experiment.apply(mutate_pods(), deny_pods(), rate=_RATE)
+    return webhooks
 
 
 @dataclass
@@ -140,6 +194,14 @@ class Cell:
         during = recovers_within(WINDOW_SECONDS, treatment)
         self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment))
         self.claim(recovers_after(AFTER_SECONDS, treatment))
+
+    def judge_enforcement(self) -> None:
+        """Claim what the cut costs in enforcement: nothing beyond the gap at the kill, for one replica always serves.
+
+        What a busy machine lets time out is told, and is not the cut's doing.
+        """
+        self.claim(fail_open_window(GAP_SECONDS, fault=_CUT, policies=_ENFORCED, excused=["timed out"]))
+        self.claim(comes_back(fault=_CUT, policies=_ENFORCED, before_healing=True))
 
     def claim(self, check: Checked, *, expected: Predicted = "holds", issue: str | None = None) -> None:
         """Claim something of the row, in this test's record."""

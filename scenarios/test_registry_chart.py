@@ -24,3 +24,9 @@ def test_the_registry_is_asked_before_and_not_during(cell: Cell) -> None:
     always, repository = cell.tried.row.policy == "Always", cell.tried.experiment.gatekeeper_repository
     cell.claim(asked_registry(repository) if always else asked_no_registry(repository))
     cell.claim(no_request_during())
+
+
+@each_row
+def test_one_replica_enforces_for_all(cell: Cell) -> None:
+    """While one replica serves, a cut costs no enforcement beyond the moment at which another is killed."""
+    cell.judge_enforcement()

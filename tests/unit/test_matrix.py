@@ -2,12 +2,16 @@
 
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import pytest
 
+from harness.checks import Checked
 from scenarios import test_registry, test_registry_chart
-from scenarios.matrix import ISSUE, ROWS, TREATMENTS, Image, Policy, Row, markdown, rows
+from scenarios.matrix import ISSUE, ROWS, TREATMENTS, Image, Policy, Row, claim_all_killed, markdown, rows
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +43,27 @@ def test_issue() -> None:
     for row, treatment in product(ROWS, TREATMENTS):
         broken = row.policy == "Always" and row.predicted(treatment) == "violated"
         assert row.issue(treatment) == (ISSUE if broken else None)
+
+
+def test_all_killed() -> None:
+    """With the image on the node, the pull policy alone decides whether all killed replicas enforce again in time."""
+    claims: list[tuple[str, str, str | None]] = []
+
+    class Claiming:
+        def claim(self, check: Checked, *, expected: str = "holds", issue: str | None = None) -> None:
+            claims.append((check.__name__, expected, issue))
+
+    for row in test_registry.PRESENT:
+        claim_all_killed(cast("Experiment", Claiming()), row)
+    meanwhile = "enforcement comes back while cut registry lasts, unless timed out"
+    after = "enforcement comes back after cut registry, unless timed out"
+    assert [row.policy for row in test_registry.PRESENT] == ["Always", "patched IfNotPresent"]
+    assert claims == [
+        (meanwhile, "violated", ISSUE),
+        (after, "holds", None),
+        (meanwhile, "holds", None),
+        (after, "holds", None),
+    ]
 
 
 def test_readme() -> None:
