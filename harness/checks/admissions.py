@@ -1,8 +1,9 @@
 """Admissions: what canaries asked and were told, in the order of the questions, as a history streams by."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.history import Entry, Recorded
 from harness.policies import mutated
@@ -18,8 +19,7 @@ _OPEN_SECONDS = 15.0  # more than any question waits for its answer
 _LATE_SHARE = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """One question and its answer; moments are seconds of the history.
 
     `kind` is "ok" (as the policy demands), "fail" (it was not enforced), or "info" (nothing can be said).
@@ -139,7 +139,8 @@ class Answers:
         self._faults: dict[str, Span] = {}
         self._slices: dict[str, dict[str, bool]] = {}
         self._seen: set[str] = set()
-        self._takes = {
+        self._ready: deque[Admission] = deque()
+        self._takes: dict[str, Callable[[Entry], None]] = {
             _POLICIES: self._take_policies,
             _FAIL_OPEN: self._take_call,
             _WORKLOAD: self._take_workload,
@@ -149,18 +150,18 @@ class Answers:
 
     def __iter__(self) -> Iterator[Admission]:
         """Read the history once, from its first to its last entry."""
+        scene, ready, takes = self.scene, self._ready, self._takes
         for entry in self._recorded.entries:
             process = entry.process
-            if process.startswith(_CANARY):
-                if entry.value and "seq" in entry.value:
-                    yield from self._take_canary(entry)
-            elif process.startswith(_FAULT):
-                self._take_fault(entry)
-            elif process in self._takes:
-                self._takes[process](entry)
-            self.scene.end = entry.at
-        self._asked = {seq: each for seq, each in self._asked.items() if each.at < self.scene.end - _OPEN_SECONDS}
-        yield from self._flush()
+            if process not in takes:
+                takes[process] = self._take_of(process)
+            takes[process](entry)
+            while ready:
+                yield ready.popleft()
+            scene.end = entry.at
+        self._asked = {seq: each for seq, each in self._asked.items() if each.at < scene.end - _OPEN_SECONDS}
+        self._flush()
+        yield from ready
 
     @property
     def fell_behind(self) -> str:
@@ -171,12 +172,20 @@ class Answers:
             return f"the canary lost {self.lost} answers of {self.asked + self.lost}"
         return ""
 
-    def _take_canary(self, entry: Entry) -> Iterator[Admission]:
+    def _take_of(self, process: str) -> Callable[[Entry], None]:
+        """Return what takes the entries of a process: it is asked once, as there are few processes and many entries."""
+        if process.startswith(_CANARY):
+            return self._take_canary
+        return self._take_fault if process.startswith(_FAULT) else _leave
+
+    def _take_canary(self, entry: Entry) -> None:
         value = entry.value
+        if not value or "seq" not in value:
+            return
         seq = value["seq"]
         if entry.kind == "invoke":
             if seq < self._next or seq in self._asked:
-                yield from self._flush()
+                self._flush()
             self._asked[seq] = entry
             return
         asked = self._asked.pop(seq, None)
@@ -197,18 +206,19 @@ class Answers:
             value["said"],
         )
         while self._next in self._answered:
-            yield self._counted(self._answered.pop(self._next))
+            self._give(self._answered.pop(self._next))
             self._next += 1
 
-    def _counted(self, found: Admission) -> Admission:
+    def _give(self, found: Admission) -> None:
         self.asked += 1
         self.late += found.late > _LATE_SECONDS
-        return found
+        self._ready.append(found)
 
-    def _flush(self) -> Iterator[Admission]:
-        """Yield what waits for a question that was never answered, and begin to count anew."""
+    def _flush(self) -> None:
+        """Give what waits for a question that was never answered, and begin to count anew."""
         self.lost += len(self._asked)
-        yield from (self._counted(self._answered[seq]) for seq in sorted(self._answered))
+        for seq in sorted(self._answered):
+            self._give(self._answered[seq])
         self._asked.clear()
         self._answered.clear()
         self._next = 0
@@ -269,3 +279,7 @@ class Answers:
         found = entry.value.get("object")
         if found is not None and (entry.f == "DELETED" or "deletionTimestamp" in found["metadata"]):
             self.scene.going.setdefault(found["metadata"]["name"], entry.at)
+
+
+def _leave(_entry: Entry) -> None:
+    """Take nothing from the entries of a process that says nothing of admissions."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from harness.checks import Checked
-from harness.checks.admissions import Admission, Answers, Scene
+from harness.checks.admissions import Admission, Answers, Scene, Span
 from harness.checks.causes import named, told, webhook_of
 from harness.history import Recorded
 from harness.verdict import Outcome, Verdict
@@ -81,6 +81,15 @@ class Loss:
         """Seconds without enforcement, at most."""
         return sum(window.most for window in self.windows)
 
+    def take(self, each: Admission, span: Span) -> None:
+        """Take one more answer after the fault `span` had begun."""
+        self.end = max(self.end, each.answered)
+        if each.kind != "info":
+            self.asked[int(each.asked - self.begin)] += 1
+            self.latest.append(each)
+            if span.healing is None or each.answered <= span.healing:
+                self.before_healing.append(each)
+
     def words(self) -> str:
         """Tell it in one line."""
         but = f"; {len(self.excused)} more are excused by their cause" if self.excused else ""
@@ -125,15 +134,17 @@ def losses(
     for each in answers:
         if wanted and each.policy not in wanted:
             continue
-        state = flow.setdefault(each.policy, _Flow())
+        if each.policy not in flow:
+            flow[each.policy] = _Flow()
         span = answers.scene.during(fault, each.answered)
-        begin = span.injected if span else 0.0
-        loss = found.setdefault((each.policy, begin), Loss(each.policy, fault, begin)) if span else None
-        state.take(each, loss)
-        if span and loss and each.kind != "info":
-            loss.latest.append(each)
-            if span.healing is None or each.answered <= span.healing:
-                loss.before_healing.append(each)
+        loss = None
+        if span:
+            key = each.policy, span.injected
+            if key not in found:
+                found[key] = Loss(each.policy, fault, span.injected)
+            loss = found[key]
+            loss.take(each, span)
+        flow[each.policy].take(each, loss)
     for loss in found.values() if excused else ():
         loss.excuse(answers.scene, excused)
     return list(found.values()), answers
@@ -172,9 +183,6 @@ class _Flow:
         self._window: Window | None = None
 
     def take(self, each: Admission, loss: Loss | None) -> None:
-        if loss:
-            loss.end = max(loss.end, each.answered)
-            loss.asked[int(each.asked - loss.begin)] += each.kind != "info"
         if each.kind == "ok":
             self._good = each.asked
             if self._window:

@@ -1,6 +1,7 @@
 """Reading: what a recorded history says of faults, pods, admission and pulls, in the words that checks use."""
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +120,8 @@ class Reading:
         self.events: list[Event] = []
         self.endpoints: list[tuple[float, frozenset[str]]] = []
         self.reviews: list[Review] = []
-        self.canaries: list[tuple[float, str]] = []
+        self.canaries = array("d")
+        """When canaries were answered: nothing else of a long history is kept one by one."""
         self.requests: list[Request] = []
         self.log_read_until: float | None = None
         self._open: dict[str, Span] = {}
@@ -130,9 +132,13 @@ class Reading:
             "watch events": self._take_event,
             "watch endpointslices": self._take_slice,
         }
+        takes: dict[str, Callable[[Entry], None]] = {}
         for entry in recorded.entries:
+            process = entry.process
+            if process not in takes:
+                takes[process] = self._take_of(process)
+            takes[process](entry)
             self.end = entry.at
-            self._take(entry)
 
     def spans_of(self, fault: str) -> list[Span]:
         """Return the times of the fault `fault` that are proved."""
@@ -162,21 +168,27 @@ class Reading:
         """Return what the kubelet first told, `since` then, of a failure with the pod, or ""."""
         return next((each.message for each in self.events if each.tells("Failed", uid, since)), "")
 
-    def _take(self, entry: Entry) -> None:
-        process = entry.process
+    def _take_of(self, process: str) -> Callable[[Entry], None]:
+        """Return what takes the entries of a process: it is asked once, as there are few processes and many entries."""
         if process.startswith(_FAULT):
-            self._take_fault(entry)
-        elif process == _HARM and "pod" in entry.value:
+            return self._take_fault
+        if process.startswith((_CANARY, _REPLICA)):
+            return self._take_answer
+        watched = self._watched.get(process)
+        if watched:
+            return lambda entry: watched(entry) if "object" in entry.value else None
+        return {_HARM: self._take_harm, _REGISTRY: self._take_request}.get(process, _leave)
+
+    def _take_harm(self, entry: Entry) -> None:
+        if "pod" in entry.value:
             value = {**entry.value, "containers": tuple(entry.value["containers"])}
             self.harms.append(Harm(at=entry.at, how=entry.f, **value))
-        elif process in self._watched and "object" in entry.value:
-            self._watched[process](entry)
-        elif process.startswith((_CANARY, _REPLICA)):
-            self._take_answer(entry)
-        elif process == _REGISTRY and entry.f == "request":
+
+    def _take_request(self, entry: Entry) -> None:
+        if entry.f == "request":
             value = {name: entry.value[name] for name in ("method", "path", "status", "remote")}
             self.requests.append(Request(at=entry.value["time"] - self._started, **value))
-        elif process == _REGISTRY and entry.kind == "ok":
+        elif entry.kind == "ok":
             self.log_read_until = entry.value["until"] - self._started
 
     def _take_fault(self, entry: Entry) -> None:
@@ -225,7 +237,11 @@ class Reading:
         elif asked is not None and entry.process.startswith(_REPLICA):
             self.reviews.append(Review(entry.value["uid"], asked, entry.at, entry.kind))
         elif asked is not None:
-            self.canaries.append((entry.at, entry.kind))
+            self.canaries.append(entry.at)
+
+
+def _leave(_entry: Entry) -> None:
+    """Take nothing from the entries of a process that says nothing of pods."""
 
 
 def _pod(found: Mapping[str, Any], *, gone: bool) -> Pod:

@@ -173,7 +173,7 @@ def _within(reading: Reading, found: Recovery, seconds: float, during: str) -> V
         return Verdict(
             "inconclusive", f"{during} lasted only {watched:.1f} of {seconds:g} s after {harm.pod} was {harm.how}", told
         )
-    asked = sum(1 for at, _ in reading.canaries if harm.at <= at <= limit)
+    asked = sum(1 for at in reading.canaries if harm.at <= at <= limit)
     if asked < seconds * _CANARIES_PER_SECOND:
         return Verdict("inconclusive", f"Gatekeeper was asked only {asked} times in {seconds:g} s", told)
     return Verdict(

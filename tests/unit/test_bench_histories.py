@@ -8,4 +8,5 @@ def test_longer_histories_are_checked_in_nearly_the_same_memory() -> None:
     found = Histories((100, 10_000))
     found.measure(1)
     assert all(each.figures for each in found.samples)
+    assert found.verdicts == {"holds"}
     assert found.memory[1].median < 2 * found.memory[0].median
