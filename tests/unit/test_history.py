@@ -163,14 +163,28 @@ def test_torn_line(lost: int) -> None:
         assert recorded.truncated == (not content[:size].endswith(b"\n"))
 
 
-def test_broken_in_the_middle(history: History, path: Path) -> None:
-    """A broken line that is not the last is an error that names it."""
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{broken",
+        b"[]",
+        b"7",
+        b"\xff",
+        b"",
+        b'{"index":1,"kind":"info"}',
+        b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0,"more":1}',
+        b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0} {}',
+    ],
+)
+def test_broken_in_the_middle(history: History, path: Path, line: bytes) -> None:
+    """A broken line that is not the last, or one that is no entry and nothing else, is an error that names it."""
     history.append("info", "p", "f")
-    with path.open("a") as file:
-        file.write("{broken\n")
+    with path.open("ab") as file:
+        file.write(line + b"\n")
     history.append("info", "p", "f")
-    with pytest.raises(HarnessError, match=r"history.jsonl:3: expected an entry, found b'{broken"):
+    with pytest.raises(HarnessError, match=r"history.jsonl:3: expected an entry, found b'") as error:
         list(read(path).entries)
+    assert str(line[:80]).removeprefix("b'").removesuffix("'") in str(error.value)
 
 
 def test_read_again_and_again(history: History, path: Path) -> None:
