@@ -40,13 +40,13 @@ _REGISTRY_PATCHES = tuple(
 """One for each containerd configuration version; kind applies the one that matches the node image's."""
 
 _KUBELET_PATCH = """kind: KubeletConfiguration
-nodeStatusUpdateFrequency: 2s
-nodeStatusReportFrequency: 10s
+nodeStatusReportFrequency: 5s
 """
-"""A kubelet looks at its node every 2 s, not 10, and tells of it, changed or not, as often as it renews its lease.
+"""A kubelet tells of its node whenever it looks at it, changed or not: every 10 s, as often as it renews its lease.
 
-That is what shows that a node is awake again (clusters.pool.freezing). When a node counts as lost hangs on
-leases, which are as ever.
+That is what shows that a node is awake again (clusters.pool.freezing). How often it looks is left as it is shipped,
+for that is also how long it waits for its lease to be taken: with less, webhooks that nobody answers for would cost
+nodes their leases here and nowhere else. When a node counts as lost hangs on leases, which are as ever.
 """
 
 _WRAPPER = """#!/bin/sh
