@@ -1,10 +1,12 @@
-"""Webhooks: sets what the API server does when nobody answers for Gatekeeper's mutation, and sets it back."""
+"""Webhooks: sets how long the API server waits for Gatekeeper, what it does if nobody answers, and sets both back."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import Field
 
 from clusters.cluster import Cluster
 from clusters.engine import Engine
@@ -14,15 +16,31 @@ from harness.faults.remedies import Remedies, in_container
 from harness.journal import Journal, undo
 from harness.preparation import Preparation
 
-__all__ = ["FailurePolicy", "fail_mutation", "set_failure_policy"]
+__all__ = ["FailurePolicy", "fail_closed", "fail_mutation", "set_back", "time_out_webhooks"]
 
 FailurePolicy = Literal["Ignore", "Fail"]
+Timeout = Annotated[int, Field(ge=1, le=30)]
 
-_CONFIGURATION = "gatekeeper-mutating-webhook-configuration"
-_PATH = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{_CONFIGURATION}"
-_WEBHOOK = "mutation.gatekeeper.sh"
+_ROOT = "/apis/admissionregistration.k8s.io/v1"
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _MERGE = "application/strategic-merge-patch+json"
+_LONGEST = 30
+
+
+class _Webhook(NamedTuple):
+    """A webhook of Gatekeeper's: the kind and name of the configuration that it is in, and its own name."""
+
+    kind: str
+    configuration: str
+    name: str
+
+
+_MUTATION = _Webhook(
+    "mutatingwebhookconfiguration", "gatekeeper-mutating-webhook-configuration", "mutation.gatekeeper.sh"
+)
+_VALIDATION = _Webhook(
+    "validatingwebhookconfiguration", "gatekeeper-validating-webhook-configuration", "validation.gatekeeper.sh"
+)
 
 
 def fail_mutation(policy: FailurePolicy) -> Preparation:
@@ -32,32 +50,62 @@ def fail_mutation(policy: FailurePolicy) -> Preparation:
     """
     if policy not in get_args(FailurePolicy):
         raise BadScenario(f"failurePolicy {policy!r}: expected one of {', '.join(get_args(FailurePolicy))}")
-    return Preparation(f"set failurePolicy of mutation to {policy}", partial(_failing, policy=policy))
+    fields = {_MUTATION: {"failurePolicy": policy}}
+    return Preparation(f"set failurePolicy of mutation to {policy}", partial(_set, fields=fields))
 
 
-@undo("webhooks.set_failure_policy")
-def set_failure_policy(engine: Engine, *, control_plane: str, policy: str) -> None:
-    """Set the mutating webhook's failurePolicy; no webhook is asked about webhooks, so this works whatever is down."""
-    patch = ["patch", "mutatingwebhookconfiguration", _CONFIGURATION, "--type", "strategic", "--patch", _patch(policy)]
-    done = in_container(engine, control_plane, *_KUBECTL, *patch)
+def fail_closed() -> Preparation:
+    """Return the preparation that both webhooks have the failurePolicy Fail, as who must not lose a denial sets it."""
+    fields = {each: {"failurePolicy": "Fail"} for each in (_MUTATION, _VALIDATION)}
+    return Preparation("set failurePolicy of both webhooks to Fail", partial(_set, fields=fields))
+
+
+def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Preparation:
+    """Return the preparation that the API server waits so many seconds for each webhook; by default as released.
+
+    Raises BadScenario.
+    """
+    wanted = {_MUTATION: mutation, _VALIDATION: validation}
+    if not all(1 <= each <= _LONGEST for each in wanted.values()):
+        raise BadScenario(f"time-outs of {mutation} and {validation} s: the API server takes 1 to {_LONGEST} s")
+    fields = {webhook: {"timeoutSeconds": each} for webhook, each in wanted.items()}
+    return Preparation(
+        f"wait {mutation} s for mutation and {validation} s for validation", partial(_set, fields=fields)
+    )
+
+
+@undo("webhooks.set_back")
+def set_back(engine: Engine, *, control_plane: str, kind: str, configuration: str, patch: str) -> None:
+    """Set fields of a webhook to what they were; no webhook is asked about webhooks, so this works whatever is down."""
+    words = ["patch", kind, configuration, "--type", "strategic", "--patch", patch]
+    done = in_container(engine, control_plane, *_KUBECTL, *words)
     if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
-        raise CommandFailed(f"`kubectl {' '.join(patch)}` on {control_plane}: {done.stderr.strip()}")
+        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 
 
 @contextmanager
-def _failing(cluster: Cluster, journal: Journal, policy: FailurePolicy) -> Iterator[str]:
-    remedies = Remedies()
-    with cluster.client() as api:
-        found = request(api, "GET", _PATH)["webhooks"]
-        before = next(each["failurePolicy"] for each in found if each["name"] == _WEBHOOK)
-        place = {"control_plane": cluster.control_planes[0], "policy": before}
-        remedies.promise(journal, "webhooks.set_failure_policy", set_failure_policy, **place)
-        try:
-            request(api, "PATCH", _PATH, body=json.loads(_patch(policy)), content_type=_MERGE)
-            yield f"failurePolicy of {_WEBHOOK} is {policy}, was {before}"
-        finally:
-            remedies.keep(cluster.engine, journal)
+def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[str, Any]]) -> Iterator[str]:
+    """Set fields of webhooks for the length of a block."""
+    remedies, told = Remedies(), []
+    with cluster.client() as api, ExitStack() as last:
+        last.callback(remedies.keep, cluster.engine, journal)
+        for webhook, wanted in fields.items():
+            path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
+            found = next(each for each in request(api, "GET", path)["webhooks"] if each["name"] == webhook.name)
+            before = {name: found[name] for name in wanted}
+            place = {"kind": webhook.kind, "configuration": webhook.configuration}
+            remedies.promise(
+                journal,
+                "webhooks.set_back",
+                set_back,
+                control_plane=cluster.control_planes[0],
+                patch=_patch(webhook, before),
+                **place,
+            )
+            request(api, "PATCH", path, body=json.loads(_patch(webhook, wanted)), content_type=_MERGE)
+            told += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
+        yield "; ".join(told)
 
 
-def _patch(policy: str) -> str:
-    return json.dumps({"webhooks": [{"name": _WEBHOOK, "failurePolicy": policy}]})
+def _patch(webhook: _Webhook, fields: Mapping[str, Any]) -> str:
+    return json.dumps({"webhooks": [{"name": webhook.name, **fields}]})

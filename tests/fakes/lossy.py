@@ -23,8 +23,8 @@ _LEASE_SECONDS = 0.4
 class LossyWorld(World):
     """Nodes that run, stand still or are down; `missing` Node objects are unknown to the API server.
 
-    `deaf` nodes are such whose kubelet does not come back; `budget` is how many evictions are refused, and
-    `stubborn` how often a node cannot be frozen.
+    `deaf` nodes are such whose kubelet does not come back; `closed`: webhooks let nobody write leases; `budget` is
+    how many evictions are refused, and `stubborn` how often a node cannot be frozen.
     """
 
     def __init__(self) -> None:
@@ -37,9 +37,13 @@ class LossyWorld(World):
         self.created: list[dict[str, Any]] = []
         self.taints: list[str] = []
         self.ready = "True"
+        self.closed = False
         self.budget = 0
         self.stubborn = 0
-        self.policy_of_mutation = "Ignore"
+        self.webhooks = {
+            "mutation.gatekeeper.sh": {"failurePolicy": "Ignore", "timeoutSeconds": 1},
+            "validation.gatekeeper.sh": {"failurePolicy": "Ignore", "timeoutSeconds": 3},
+        }
         self.applied: dict[str, dict[str, Any]] = {}
         self.packets = 3
         self._ticks = count(1)
@@ -78,7 +82,7 @@ class LossyWorld(World):
         """Do what a docker command asks of a node's container."""
         node = words[-1]
         if words[0] == "exec" and "patch" in words:
-            self.policy_of_mutation = json.loads(words[-1])["webhooks"][0]["failurePolicy"]
+            self.set_webhooks(json.loads(words[-1]))
             return _DONE
         if words[0] == "exec" and "delete" in words:
             self.applied.clear()
@@ -111,6 +115,11 @@ class LossyWorld(World):
             return Completed("", "Error response from daemon: OCI runtime pause failed: unable to freeze", 1)
         self.states[node] = states.get(words[0], self.state(node))
         return _DONE
+
+    def set_webhooks(self, patch: dict[str, Any]) -> None:
+        """Merge a patch of a webhook configuration."""
+        for each in patch["webhooks"]:
+            self.webhooks[each["name"]] |= {name: value for name, value in each.items() if name != "name"}
 
     def workload(self) -> Iterator[dict[str, Any]]:
         """Yield the pods of the controllers that were applied, all Ready, where pods may go."""
@@ -152,8 +161,9 @@ class _Api(Api):
         if url.path in _KINDS:
             self.answer(200, {"resources": [{"kind": kind, "name": f"{kind.lower()}s"} for kind in _KINDS[url.path]]})
         elif url.path.endswith("webhook-configuration"):
-            webhook = {"name": "mutation.gatekeeper.sh", "failurePolicy": world.policy_of_mutation}
-            self.answer(200, {"webhooks": [webhook]})
+            which = "mutation" if "mutating" in name else "validation"
+            named = [each for each in world.webhooks if each.startswith(which)]
+            self.answer(200, {"webhooks": [{"name": each, **world.webhooks[each]} for each in named]})
         elif url.path.startswith("/api/v1/namespaces/chaos-") and "watch" not in url.query:
             listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}}
             self.answer(200, {**listed, "items": list(world.workload())})
@@ -168,8 +178,12 @@ class _Api(Api):
 
     def do_PATCH(self) -> None:  # noqa: N802 - the name in the base class
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "/leases/" in self.path:
+            said = "failed calling webhook: no endpoints" if self.lossy.closed else "ok"
+            self.answer(500 if self.lossy.closed else 200, {"message": said})
+            return
         if "webhooks" in body:
-            self.lossy.policy_of_mutation = body["webhooks"][0]["failurePolicy"]
+            self.lossy.set_webhooks(body)
         else:
             self.lossy.applied[body["metadata"]["name"]] = body
         self.answer(200, {})

@@ -1,4 +1,4 @@
-"""Webhooks: the failurePolicy of mutation is set for a block and set back, in a world of our own."""
+"""Webhooks: failurePolicy and time-outs are set for a block and set back, in a world of our own."""
 
 from typing import Any
 
@@ -8,9 +8,12 @@ from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness import journal
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.webhooks import fail_mutation, set_failure_policy
+from harness.faults.webhooks import fail_closed, fail_mutation, set_back, time_out_webhooks
+from harness.preparation import Preparation
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
+
+SHIPPED = LossyWorld().webhooks
 
 
 @pytest.fixture
@@ -18,28 +21,55 @@ def world() -> LossyWorld:
     return LossyWorld()
 
 
-def test_sets_and_sets_back(bench: Bench, world: LossyWorld) -> None:
-    """The policy is what was asked for inside the block, and what it was before afterwards."""
-    with fail_mutation("Fail").make(bench.cluster, bench.journal) as proof:
-        assert world.policy_of_mutation == "Fail"
-        assert proof == "failurePolicy of mutation.gatekeeper.sh is Fail, was Ignore"
+def of(world: LossyWorld, field: str) -> list[Any]:
+    """Return a field of both webhooks."""
+    return [each[field] for each in world.webhooks.values()]
+
+
+@pytest.mark.parametrize(
+    ("preparation", "field", "inside", "told"),
+    [
+        (
+            fail_mutation("Fail"),
+            "failurePolicy",
+            ["Fail", "Ignore"],
+            "failurePolicy of mutation.gatekeeper.sh is Fail, was Ignore",
+        ),
+        (fail_closed(), "failurePolicy", ["Fail", "Fail"], "failurePolicy of validation.gatekeeper.sh is Fail"),
+        (
+            time_out_webhooks(validation=5),
+            "timeoutSeconds",
+            [1, 5],
+            "timeoutSeconds of validation.gatekeeper.sh is 5, was 3",
+        ),
+    ],
+    ids=["mutation", "both", "time-outs"],
+)
+def test_sets_and_sets_back(
+    bench: Bench, world: LossyWorld, preparation: Preparation, field: str, inside: list[Any], told: str
+) -> None:
+    """A field is what was asked for inside the block, and what it was before afterwards."""
+    with preparation.make(bench.cluster, bench.journal) as proof:
+        assert of(world, field) == inside
+        assert told in proof
         assert bench.pending()
-    assert world.policy_of_mutation == "Ignore"
+    assert world.webhooks == SHIPPED
     assert bench.pending() == []
 
 
 def test_a_crash_sets_it_back(bench: Bench, world: LossyWorld) -> None:
-    """What the journal has sets the policy back after a crash."""
-    block = fail_mutation("Fail").make(bench.cluster, bench.journal)
+    """What the journal has sets all back after a crash."""
+    block = fail_closed().make(bench.cluster, bench.journal)
     block.__enter__()
+    assert world.webhooks != SHIPPED
     journal.replay(bench.journal.path, bench.cluster.engine)
-    assert world.policy_of_mutation == "Ignore"
+    assert world.webhooks == SHIPPED
     block.__exit__(None, None, None)
 
 
 def test_refused(cluster: Cluster, world: LossyWorld) -> None:
     """A patch that is refused is an error; a cluster or configuration that is gone needs none."""
-    place = {"control_plane": "w-control-plane", "policy": "Ignore"}
+    place = {"control_plane": "w-control-plane", "kind": "mutatingwebhookconfiguration", "configuration": "g"}
     gone = (
         "Error: No such container: w-control-plane",
         'Error from server (NotFound): "gatekeeper" not found',
@@ -48,9 +78,9 @@ def test_refused(cluster: Cluster, world: LossyWorld) -> None:
     answers = iter([Completed("", said, 1) for said in gone])
     world.answer = lambda words: next(answers)  # type: ignore[method-assign]
     for _ in gone[:2]:
-        set_failure_policy(cluster.engine, **place)
+        set_back(cluster.engine, **place, patch="{}")
     with pytest.raises(CommandFailed, match="connection refused"):
-        set_failure_policy(cluster.engine, **place)
+        set_back(cluster.engine, **place, patch="{}")
 
 
 def test_unknown_policy() -> None:
@@ -58,3 +88,10 @@ def test_unknown_policy() -> None:
     unknown: Any = "Maybe"
     with pytest.raises(BadScenario, match="expected one of Ignore, Fail"):
         fail_mutation(unknown)
+
+
+@pytest.mark.parametrize("seconds", [0, 31])
+def test_impossible_time_out(seconds: int) -> None:
+    """A time-out that the API server does not take is refused before anything is touched."""
+    with pytest.raises(BadScenario, match="takes 1 to 30 s"):
+        time_out_webhooks(mutation=seconds)
