@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
+from clusters.rest import message, request
 from harness.errors import BadScenario, FaultNotApplied
 
 __all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
@@ -19,6 +19,8 @@ _NODES = "/api/v1/nodes"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _TIMEOUT = (2.0, 5.0)
 _NOT_FOUND = 404
+_MERGE = "application/merge-patch+json"
+_UNCALLED = "failed calling webhook"
 _SILENCE = 0.375
 """Share of a lease's duration after which a kubelet, that renews at every fourth, must have renewed it."""
 
@@ -95,7 +97,8 @@ def wait_silent(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadlin
 def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline, *, restarted: bool = False) -> str:
     """Return the proof that `node` is back: Ready, not tainted as lost, and its lease renewed since `since`.
 
-    A kubelet that was `restarted` must have reported Ready since, too: what the status said before is stale.
+    A kubelet that was `restarted` must have reported Ready since, too: what the status said before is stale. If it has,
+    and it is a webhook that lets it renew nothing, the node is back all the same: what is left is the webhook's doing.
     Raises FaultNotApplied.
     """
     last = "no answer of the API server"
@@ -103,17 +106,31 @@ def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline,
         for _ in deadline.attempts(first=0.2):
             try:
                 now = heartbeat(api, node)
+                reported = now.ready == "True" and not (restarted and now.reported == since.reported)
+                renewed = now.renewed not in {"", since.renewed}
+                if reported and renewed and _LOST.isdisjoint(now.taints):
+                    return f"{node} is Ready, its lease renewed since the healing ({now.renewed})"
+                if restarted and reported and not renewed and (why := _refused(api, node)):
+                    return f"{node} is Ready since {now.reported}; it cannot renew its lease: {why}"
             except (ApiException, HTTPError) as error:
                 last = f"the API server: {error}"
                 continue
-            fresh = now.renewed not in {"", since.renewed} and not (restarted and now.reported == since.reported)
-            if fresh and now.ready == "True" and _LOST.isdisjoint(now.taints):
-                return f"{node} is Ready, its lease renewed since the healing ({now.renewed})"
             last = str(now)
     raise FaultNotApplied(
         f"expected {node} to be Ready with a lease renewed since {since.renewed or 'the healing'} within "
         f"{deadline.seconds:.0f} s; last seen: {last}; see `journalctl --unit kubelet` on it"
     )
+
+
+def _refused(api: ApiClient, node: str) -> str:
+    """Return why nobody may renew the lease of a node, if it is a webhook that was asked and did not answer."""
+    try:
+        body = {"spec": {"holderIdentity": node}}
+        request(api, "PATCH", f"{_LEASES}/{node}", query={"dryRun": "All"}, body=body, content_type=_MERGE)
+    except ApiException as error:
+        said = message(error)
+        return said if _UNCALLED in said else ""
+    return ""
 
 
 def _get(api: ApiClient, path: str) -> dict[str, Any]:

@@ -123,6 +123,18 @@ def test_stale_ready(bench: Bench, world: LossyWorld, name: str) -> None:
         bench.healed(fault, 0.3)
 
 
+def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: LossyWorld) -> None:
+    """A restarted node that has reported Ready is back, though webhooks that nobody answers for deny its lease."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    world.deaf, world.closed = {NODE}, True
+    bench.heal(fault)
+    assert bench.healed(fault).endswith("it cannot renew its lease: failed calling webhook: no endpoints")
+    world._reported.clear()
+    with pytest.raises(FaultNotApplied, match="lease renewed since"):
+        bench.healed(fault, 0.3)
+
+
 def test_ready_from_before_the_restart(bench: Bench, world: LossyWorld) -> None:
     """A kubelet that was restarted and renews its lease is not back before it has reported Ready anew."""
     fault = kill_node(NODE)
