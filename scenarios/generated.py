@@ -13,8 +13,9 @@ from clusters.rest import apply, delete, request
 from clusters.watching import State, until
 from harness.checks.generated import Rules
 from harness.errors import DeadlineExceeded
+from harness.faults.crowd import filler
 
-__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "filler", "how", "repetitions"]
+__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "how", "repetitions"]
 
 Object = dict[str, Any]
 
@@ -205,7 +206,7 @@ class Generated:
     def unfill(self, count: int) -> None:
         """Take the templates of `fill` away."""
         for number in range(count):
-            delete(self._api, f"{_TEMPLATES}/{_filler(number).lower()}")
+            delete(self._api, f"{_TEMPLATES}/{filler(number, '')['metadata']['name']}")
 
     def _edit(self, spec: Object) -> None:
         request(self._api, "PATCH", self._constraint, body={"spec": spec}, content_type="application/merge-patch+json")
@@ -221,28 +222,12 @@ class Generated:
         return bool(told) and all(each.get("observedGeneration") == template["metadata"]["generation"] for each in told)
 
 
-def filler(number: int, revision: str, *, rules: int = 60) -> Object:
-    """Return a template in Rego with many rules, which differ from revision to revision."""
-    rule = (
-        'violation[{{"msg": msg}}] {{ labels := input.review.object.metadata.labels; labels["{n}"] == "{revision}"; '
-        'found := [each | each := labels[_]; startswith(each, "{n}")]; count(found) > {n}; '
-        'msg := sprintf("%v", [found]) }}'
-    )
-    kind = _filler(number)
-    rego = "\n".join([f"package {kind.lower()}", *(rule.format(n=n, revision=revision) for n in range(rules))])
-    return _template(kind, {"names": {"kind": kind}}, {"rego": rego})
-
-
 def _audited(constraint: Object) -> str:
     return str(constraint.get("status", {}).get("auditTimestamp", ""))
 
 
 def _is(name: str, there: bool, state: State) -> bool:
     return (name in state) is there
-
-
-def _filler(number: int) -> str:
-    return f"ChaosFiller{number}"
 
 
 def _template(kind: str, crd: Object, target: Object) -> Object:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.checks.generated import Rules, generates
-from scenarios.generated import CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated, Policy, filler
+from harness.checks.generated import Rules
+from scenarios.generated import CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated, Policy
 from scenarios.test_generated_policies import crowd
 from tests.fakes.world import World
 
@@ -22,14 +22,6 @@ def test_policies_ask_on_every_version(policy: Policy, rules: Rules) -> None:
     assert rules.bindings(templates, [constraint]) == {rules.binding(constraint)}
     constraint["spec"]["scopedEnforcementActions"][0]["enforcementPoints"] = [{"name": WEBHOOK_ONLY[0]}]
     assert rules.bindings(templates, [constraint]) == set()
-
-
-def test_fillers_ask_for_nothing() -> None:
-    """A template that only takes time generates nothing, and differs from revision to revision."""
-    assert not generates(filler(1, "a"))
-    assert filler(1, "a") == filler(1, "a")
-    assert filler(1, "a") != filler(1, "b")
-    assert filler(1, "a")["metadata"] != filler(2, "a")["metadata"]
 
 
 def constraint(*told: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""Crowd: the fault that has Gatekeeper compile many templates, so that it is late with everything else."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from kubernetes.client import ApiClient
+from pydantic import Field
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.rest import apply, request
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.remedies import Remedies, in_container
+from harness.history import History
+from harness.journal import Journal, undo
+
+__all__ = ["crowd_templates", "disperse", "filler"]
+
+_TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+_LABEL = "chaos-harness/crowd"
+_SECONDS = 180.0
+_MOST = 300
+
+
+def crowd_templates(count: Annotated[int, Field(ge=1, le=300)] = 40, *, rules: int = 60) -> Fault:
+    """Return the fault that puts `count` templates there, in Rego, each with so many `rules` to compile.
+
+    No constraint uses them: they cost nothing but time. Healing takes them away. Raises BadScenario.
+    """
+    if not (1 <= count <= _MOST and 1 <= rules <= _MOST):
+        raise BadScenario(f"crowd_templates({count}, rules={rules}): expected 1 to {_MOST} of each")
+    return _Crowd(count, rules)
+
+
+def filler(number: int, revision: str, *, rules: int = 60, label: str = "") -> dict[str, Any]:
+    """Return a template in Rego with many rules, which differ from revision to revision."""
+    rule = (
+        'violation[{{"msg": msg}}] {{ labels := input.review.object.metadata.labels; labels["{n}"] == "{revision}"; '
+        'found := [each | each := labels[_]; startswith(each, "{n}")]; count(found) > {n}; '
+        'msg := sprintf("%v", [found]) }}'
+    )
+    kind = f"ChaosFiller{number}"
+    rego = "\n".join([f"package {kind.lower()}", *(rule.format(n=n, revision=revision) for n in range(rules))])
+    labels = {"labels": {_LABEL: label}} if label else {}
+    return {
+        "apiVersion": "templates.gatekeeper.sh/v1",
+        "kind": "ConstraintTemplate",
+        "metadata": {"name": kind.lower(), **labels},
+        "spec": {
+            "crd": {"spec": {"names": {"kind": kind}}},
+            "targets": [{"target": "admission.k8s.gatekeeper.sh", "rego": rego}],
+        },
+    }
+
+
+@undo("crowd.disperse")
+def disperse(engine: Engine, *, control_plane: str, label: str) -> None:
+    """Delete all templates of one crowd and wait until they are gone; none, and no such kind, is fine."""
+    words = ("delete", "constrainttemplates", "--selector", f"{_LABEL}={label}", f"--timeout={_SECONDS:.0f}s")
+    done = in_container(engine, control_plane, *_KUBECTL, *words, seconds=_SECONDS + 10)
+    if done is not None and done.returncode and "have a resource type" not in done.stderr:
+        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+
+
+class _Crowd:
+    name = "crowd templates"
+
+    def __init__(self, count: int, rules: int) -> None:
+        self._label = secrets.token_hex(4)
+        self._templates = [filler(number, self._label, rules=rules, label=self._label) for number in range(count)]
+        self._remedies = Remedies()
+
+    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        deadline = Deadline.after(_SECONDS, f"{len(self._templates)} templates to be put there")
+        place = {"control_plane": cluster.control_planes[0], "label": self._label}
+        self._remedies.promise(journal, "crowd.disperse", disperse, **place)
+        with cluster.client() as api:
+            apply(api, self._templates, deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """See that all are there, and tell how many of them some pod of Gatekeeper's has not seen yet."""
+        deadline.check("the templates were not looked at")
+        with cluster.client() as api:
+            found = self._found(api)
+        if len(found) != len(self._templates):
+            raise FaultNotApplied(f"expected {len(self._templates)} templates of the crowd, found {len(found)}")
+        return f"{len(found)} templates are there, {sum(map(_waiting, found))} still to be compiled by some pod"
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._remedies.keep(cluster.engine, journal)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        deadline.check("the templates were not looked at")
+        with cluster.client() as api:
+            left = [each["metadata"]["name"] for each in self._found(api)]
+        if left:
+            raise FaultNotApplied(f"expected no template of the crowd, {', '.join(left)} is there")
+        return f"{len(self._templates)} templates are gone"
+
+    def _found(self, api: ApiClient) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = request(
+            api, "GET", _TEMPLATES, query={"labelSelector": f"{_LABEL}={self._label}"}
+        )["items"]
+        return found
+
+
+def _waiting(template: Mapping[str, Any]) -> bool:
+    """Whether some pod tells of an older generation of a template, or none tells of it."""
+    told = template.get("status", {}).get("byPod") or ()
+    return not told or any(each.get("observedGeneration") != template["metadata"]["generation"] for each in told)
