@@ -9,14 +9,16 @@ from harness.checks import Checked
 from harness.history import Recorded
 from harness.verdict import Verdict
 
-__all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed"]
+__all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed", "leases_renewed_again"]
 
 # The watches of a history, as harness.probes.objects calls them; a test holds them equal.
 _LEASES, _PODS, _NODES = "watch leases", "watch system pods", "watch nodes"
 _LEADERS = ("kube-controller-manager", "kube-scheduler")
 _OF_NODES = "kube-node-lease"
 _API_SERVER = "api server"
+_FAULT = "fault "
 _FEW_RENEWALS = 3
+_SILENT_SECONDS = 15.0
 _DENIERS = ("ValidatingAdmissionPolicy", "admission webhook", "failed calling webhook")
 _SHOWN = 5
 
@@ -79,6 +81,46 @@ def leases_renewed(seconds: float) -> Checked:
     return Checked(check)
 
 
+def leases_renewed_again(seconds: float, *, fault: str) -> Checked:
+    """Return the check that leaders and nodes renew their leases again `seconds` after the healing of `fault` began.
+
+    Nobody has helped until then, so what still keeps them from it would do so for ever. Violated: one that had a lease
+    before the fault has not renewed it for 15 s at that moment; nodes do every 10 s, leaders more often. The figure
+    `control_plane_back_seconds` is when the last of them renewed for the first time. Inconclusive: the fault was not
+    proved and healed, the history ends before, or a leader had no lease.
+    """
+
+    def check(recorded: Recorded) -> Verdict:
+        seen = _Seen(recorded)
+        moments = seen.healing.get(fault)
+        if not moments:
+            return Verdict("inconclusive", f"{fault} was not proved and taken back")
+        injected, healing = moments
+        before = {name: found for name, found in seen.renewals.items() if found[0] < injected}
+        lacking = [name for name in _LEADERS if name not in before]
+        if lacking or seen.end < healing + seconds:
+            why = f"{', '.join(lacking)} had no lease before" if lacking else "the history ends"
+            return Verdict("inconclusive", f"{why}, {seen.end - healing:.1f} of {seconds:g} s after {fault}")
+        return _back(before, healing, seconds, fault)
+
+    check.__name__ = f"leases are renewed again {seconds:g} s after {fault}"
+    return Checked(check)
+
+
+def _back(renewals: Mapping[str, list[float]], healing: float, seconds: float, fault: str) -> Verdict:
+    """Judge when those that had leases renewed them again."""
+    limit = healing + seconds
+    last = {name: max(at for at in moments if at <= limit) for name, moments in renewals.items()}
+    late = [name for name in sorted(last) if last[name] < limit - _SILENT_SECONDS]
+    if late:
+        told = tuple(f"{name} renewed last {last[name] - healing:+.1f} s from then" for name in late)
+        words = f"{len(late)} of {len(last)} leases are not renewed {seconds:g} s after {fault} began to be healed"
+        return Verdict("violated", words, told, {"leases_not_renewed": float(len(late))})
+    back = max(min(at for at in moments if at > healing) for moments in renewals.values()) - healing
+    words = f"all of {len(last)} leases are renewed again, the last one after {back:.1f} s"
+    return Verdict("holds", words, (), {"control_plane_back_seconds": round(back, 3)})
+
+
 def leases_admitted(*, least: int = 20) -> Checked:
     """Return the check that no policy and no webhook denied a Lease that the probe asked the API server to create.
 
@@ -112,12 +154,23 @@ class _Seen:
         self.renewals: dict[str, list[float]] = {}
         self.containers: dict[str, list[str]] = {}
         self.nodes: dict[str, list[str]] = {}
+        self.healing: dict[str, tuple[float, float]] = {}
         self.end = 0.0
+        injected: dict[str, tuple[str, float]] = {}
+        proved: set[str] = set()
         take = {_LEASES: self._take_lease, _PODS: self._take_pod, _NODES: self._take_node}
         for entry in recorded.entries:
             self.end = entry.wall
             if entry.process in take and entry.kind == "change" and "object" in entry.value and entry.f != "DELETED":
                 take[entry.process](entry.value["object"])
+            elif entry.process.startswith(_FAULT):
+                if entry.f == "inject":
+                    injected[entry.process] = (entry.value["name"], entry.wall)
+                elif entry.f == "observed":
+                    proved.add(entry.process)
+                elif entry.f == "heal" and entry.process in proved:
+                    name, moment = injected[entry.process]
+                    self.healing[name] = (moment, entry.wall)
 
     def _take_lease(self, lease: Object) -> None:
         name, spec = lease["metadata"]["name"], lease["spec"]

@@ -1,18 +1,26 @@
-"""Races: how often, of all repetitions that a scenario marked, an orphan was left behind."""
+"""Races: how often, of all repetitions, an orphan was left behind when all was decided."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from harness.checks import Checked
 from harness.checks.differences import Difference, Differences
-from harness.checks.generated import Rules
+from harness.checks.generated import Rules, generates, policy_name
 from harness.history import Recorded
 from harness.statistics import wilson
 from harness.verdict import Verdict
 
-__all__ = ["DECIDED", "RACE", "never_orphaned"]
+__all__ = ["DECIDED", "RACE", "never_orphaned", "no_orphan_stays"]
 
 RACE, DECIDED = "race", "decided"
 """Marks of this process, in a history: from here on nothing more is asked to change in this repetition."""
+
+
+# The watch of a history, as harness.probes.objects calls it; a test holds it equal.
+_TEMPLATES = "watch constrainttemplates"
+_UNKNOWN = "no Gatekeeper was seen that generates policies by the field generateVAP"
 
 
 def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
@@ -28,7 +36,7 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
     def check(recorded: Recorded) -> Verdict:
         rules = given or Rules.read(recorded)
         if rules is None:
-            return Verdict("inconclusive", "no Gatekeeper was seen that generates policies by the field generateVAP")
+            return Verdict("inconclusive", _UNKNOWN)
         found = Differences(recorded, rules)
         decided = [each.at for each in recorded.entries if each.process == RACE and each.f == DECIDED]
         short = sum(after - before < late for before, after in pairwise([*decided, found.end]))
@@ -51,6 +59,79 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
 
     check.__name__ = f"no race leaves an orphan for {late:g} s"
     return Checked(check)
+
+
+def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
+    """Return the check that no policy or binding is left of a template that refuses one, once all pods have seen it.
+
+    A repetition is a time in which a template refuses a policy and all pods tell of its newest generation; one of less
+    than `late` seconds is none. An orphan is what is there for `late` seconds of it: whoever generates has nothing
+    left to do, so nothing takes it away. Figures as of `never_orphaned`. Inconclusive: there was no such time, or not
+    all was watched.
+    """
+    given = Rules.of(gatekeeper) if gatekeeper else None
+
+    def check(recorded: Recorded) -> Verdict:
+        rules = given or Rules.read(recorded)
+        if rules is None:
+            return Verdict("inconclusive", _UNKNOWN)
+        found = Differences(recorded, rules)
+        times = [each for each in _decided(recorded, rules, found.end) if each.until - each.since > late]
+        if not times or found.began is None or found.unwatched or found.longest_gap > late:
+            return Verdict("inconclusive", f"{len(times)} times a template that refuses a policy was seen by all pods")
+        left = [(each, orphan) for each in times for orphan in found.all if each.overlap(orphan) > late]
+        orphaned = len({each for each, _ in left})
+        rate = wilson(orphaned, len(times))
+        figures = {
+            "repetitions": float(len(times)),
+            "orphaned": float(orphaned),
+            "orphan_rate": rate.estimate,
+            "orphan_rate_low": rate.low,
+            "orphan_rate_high": rate.high,
+            "oldest_orphan_seconds": round(max((each.overlap(orphan) for each, orphan in left), default=0.0), 3),
+        }
+        words = f"{orphaned} of {len(times)} repetitions left an orphan: {rate.percent()}"
+        evidence = tuple(f"{orphan}; all pods had seen that by {each.since:.1f} s" for each, orphan in left)
+        return Verdict("violated" if left else "holds", words, evidence, figures)
+
+    check.__name__ = f"no orphan stays for {late:g} s of a policy that nobody asks for"
+    return Checked(check)
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """A time in which a template refuses its policy, and all pods have seen that."""
+
+    policy: str
+    since: float
+    until: float
+
+    def overlap(self, found: Difference) -> float:
+        """Return how long, of this time, something of the template's was there that nobody asked for."""
+        if not found.orphan or found.kind.name.rpartition(" of ")[2] != self.policy:
+            return 0.0
+        return min(self.until, found.until) - max(self.since, found.since)
+
+
+def _decided(recorded: Recorded, rules: Rules, end: float) -> Iterator[_Decided]:
+    """Yield these times of all templates that could generate a policy, in the order of their ends."""
+    since: dict[str, float] = {}
+    for entry in recorded.entries:
+        if entry.process != _TEMPLATES or "object" not in entry.value or not generates(entry.value["object"]):
+            continue
+        template = entry.value["object"]
+        name = template["metadata"]["name"]
+        settled = entry.f != "DELETED" and not rules.template_asks(template) and _seen_by_all(template)
+        if settled:
+            since.setdefault(name, entry.at)
+        elif name in since:
+            yield _Decided(policy_name(name), since.pop(name), entry.at)
+    yield from (_Decided(policy_name(name), at, end) for name, at in since.items())
+
+
+def _seen_by_all(template: Mapping[str, Any]) -> bool:
+    told = template.get("status", {}).get("byPod") or ()
+    return bool(told) and all(each.get("observedGeneration") == template["metadata"]["generation"] for each in told)
 
 
 def _orphans(found: Differences, decided: float, late: float) -> list[Difference]:

@@ -5,8 +5,14 @@ from typing import Any, Self
 
 import pytest
 
+from harness import experiment
 from harness.checks import control_plane
-from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
+from harness.checks.control_plane import (
+    control_plane_unharmed,
+    leases_admitted,
+    leases_renewed,
+    leases_renewed_again,
+)
 from harness.history import Kind
 from harness.probes import control_plane as probes
 from harness.probes import objects
@@ -61,6 +67,7 @@ def test_names_are_those_of_the_probes() -> None:
     assert (control_plane._LEASES, control_plane._PODS) == (LEASES, PODS)
     assert control_plane._NODES in {f"watch {each.name}" for each in objects.USUAL}
     assert control_plane._API_SERVER == probes.API_SERVER
+    assert f"{experiment.FAULT} " == control_plane._FAULT
 
 
 def test_unharmed() -> None:
@@ -166,3 +173,54 @@ def test_leases_denied() -> None:
     assert (verdict.outcome, verdict.summary) == ("violated", "2 of 22 leases were denied")
     assert verdict.evidence[0] == f"5.5 s: 422 {said}"
     assert verdict.figures["denial_seconds"] == 1.5
+
+
+def blocked(back: float | None, *, proved: bool = True, end: float = 90) -> History:
+    """Return a history with a fault from 8 to 20 s, in which no lease is renewed; the worker's is from `back` on."""
+    history = History()
+    for at in range(0, 8, 2):
+        for name in ("kube-controller-manager", "kube-scheduler", "worker"):
+            history.lease(at, name)
+    history.add(8, "invoke", "fault 1", "inject", {"name": "stop node"})
+    if proved:
+        history.add(10, "ok", "fault 1", "observed", {"name": "stop node", "proof": "seen"})
+    history.add(20, "invoke", "fault 1", "heal", {"name": "stop node"})
+    for at in range(22, int(end), 2):
+        for name in ("kube-controller-manager", "kube-scheduler", "worker"):
+            if name != "worker" or (back is not None and at >= back):
+                history.lease(at, name)
+    history.add(end, "mark", "experiment", "end")
+    return history
+
+
+def test_renewed_again() -> None:
+    """All renew again in time: it holds, and tells when the last one began."""
+    verdict = leases_renewed_again(60, fault="stop node")(blocked(40).recorded())
+    assert (verdict.outcome, verdict.figures) == ("holds", {"control_plane_back_seconds": 20.0})
+
+
+@pytest.mark.parametrize("back", [None, 84])
+def test_not_renewed_again(back: float | None) -> None:
+    """One that never renews again, or only later, is a deadlock, with when it renewed last."""
+    verdict = leases_renewed_again(60, fault="stop node")(blocked(back).recorded())
+    assert verdict.outcome == "violated"
+    assert verdict.evidence == ("worker renewed last -14.0 s from then",)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        blocked(40, proved=False),
+        blocked(40, end=70),
+        History().add(1, "ok", "fault 1", "observed", {"name": "stop node"}),
+        History()
+        .add(1, "invoke", "fault 1", "inject", {"name": "stop node"})
+        .add(1, "ok", "fault 1", "observed", {"name": "stop node"})
+        .add(2, "invoke", "fault 1", "heal", {"name": "stop node"})
+        .add(99, "mark", "experiment", "end"),
+    ],
+    ids=["unproved", "brief", "unhealed", "leaderless"],
+)
+def test_unknown_whether_renewed_again(history: History) -> None:
+    """A fault that was not proved and healed, and a history that ends too early, decide nothing."""
+    assert leases_renewed_again(60, fault="stop node")(history.recorded()).outcome == "inconclusive"

@@ -1,10 +1,13 @@
 """Races: how orphans of repetitions are counted."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.races import DECIDED, RACE, never_orphaned
+from harness.checks import races as checks
+from harness.checks.races import DECIDED, RACE, never_orphaned, no_orphan_stays
 from harness.history import Recorded
 from harness.probes import objects
 from tests.fakes.histories import Told
@@ -74,3 +77,65 @@ def test_inconclusive(recorded: Recorded) -> None:
 def test_unknown_gatekeeper() -> None:
     """A history in which no Gatekeeper was watched decides nothing."""
     assert never_orphaned()(races([1]).recorded()).outcome == "inconclusive"
+
+
+def template(*, asks: bool, generation: int, seen: int) -> dict[str, Any]:
+    """Return a template that asks for a policy or not, of which two pods tell generations, one of them `seen`."""
+    source = {"generateVAP": asks}
+    code = [{"engine": "K8sNativeValidation", "source": source}]
+    told = [{"observedGeneration": generation}, {"observedGeneration": seen}]
+    return {
+        "metadata": {"name": "chaoslabels", "generation": generation},
+        "spec": {"targets": [{"code": code}]},
+        "status": {"byPod": told},
+    }
+
+
+def refused(stays: list[float]) -> Told:
+    """Return a history in which a template refuses its policy at 30 s, 60 s, …, and the binding stays so long."""
+    told = Told()
+    for process in (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS):
+        told.add(0, "change", process, "LISTED", {"resource_version": "1"})
+    binding = {"metadata": {"name": "gatekeeper-chaoslabels-c"}, "spec": {"policyName": "gatekeeper-chaoslabels"}}
+    for number, seconds in enumerate(stays, start=1):
+        at = 30 * number
+        for moment, asks, generation, seen in ((-4, True, 1, 1), (-1, False, 2, 1), (0, False, 2, 2)):
+            value = {"resource_version": "2", "object": template(asks=asks, generation=generation, seen=seen)}
+            told.add(at + moment, "change", TEMPLATES, "MODIFIED", value)
+        told.add(at, "change", BINDINGS, "ADDED", {"resource_version": "3", "object": binding})
+        told.add(at + seconds, "change", BINDINGS, "DELETED", {"resource_version": "4", "object": binding})
+    return told.add(30 * len(stays) + 29, "mark", "experiment", "end")
+
+
+def test_watches_are_those_of_the_probes() -> None:
+    """The checks read what the probes write."""
+    assert checks._TEMPLATES == TEMPLATES
+
+
+@given(st.lists(st.floats(0.1, 25), min_size=1, max_size=8))
+def test_no_orphan_stays(stays: list[float]) -> None:
+    """What is left for 15 s after all pods have seen that it is refused is an orphan, once for each refusal."""
+    left = [seconds for seconds in stays if seconds > 15]
+    verdict = no_orphan_stays(gatekeeper="v3.23.1")(refused(stays).recorded())
+    assert verdict.outcome == ("violated" if left else "holds")
+    assert (verdict.figures["orphaned"], verdict.figures["repetitions"]) == (len(left), len(stays))
+    assert verdict.figures["oldest_orphan_seconds"] == pytest.approx(max(left, default=0.0), abs=0.001)
+    assert len(verdict.evidence) == len(left)
+
+
+def test_orphan_of_another_template() -> None:
+    """What is left of another template's policy is not this one's, and its own evidence says since when all knew."""
+    told = refused([20])
+    other = {"metadata": {"name": "gatekeeper-x"}, "spec": {"policyName": "gatekeeper-y"}}
+    told.add(59.5, "change", BINDINGS, "ADDED", {"resource_version": "5", "object": other})
+    told.add(99, "mark", "experiment", "end")
+    (evidence,) = no_orphan_stays(gatekeeper="v3.23.1")(told.recorded()).evidence
+    assert evidence.endswith("since 30.0 s until 50.0 s, 20.0 s old; all pods had seen that by 30.0 s")
+
+
+def test_never_seen_by_all() -> None:
+    """A template that some pod has not seen, or that was not refused for long, decides nothing."""
+    for history in (refused([]), Told().add(1, "mark", "experiment", "end")):
+        assert no_orphan_stays(gatekeeper="v3.23.1")(history.recorded()).outcome == "inconclusive"
+    assert no_orphan_stays(late=40, gatekeeper="v3.23.1")(refused([29, 29]).recorded()).outcome == "inconclusive"
+    assert no_orphan_stays()(refused([20]).recorded()).outcome == "inconclusive"
