@@ -46,8 +46,10 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
     for each in incident.probes:
         probe = entries("probe")[each.probe].make(each.with_, experiment.cluster, experiment.history)
         experiment.probe(probe)
-    with ExitStack() as healing:
-        _Drive(loaded, experiment, healing).run()
+    budget = Deadline.after(incident.budget, f"the timeline, {incident.repeat} times")
+    for _ in range(incident.repeat):
+        with ExitStack() as healing:
+            _Drive(loaded, experiment, healing, budget).run()
     if incident.recovery:
         experiment.recovered(incident.recovery)
 
@@ -90,9 +92,9 @@ class _Due:
 class _Drive:
     """One run of a timeline; `healing` holds what must be healed whatever happens, newest first."""
 
-    def __init__(self, loaded: Loaded, experiment: Experiment, healing: ExitStack) -> None:
+    def __init__(self, loaded: Loaded, experiment: Experiment, healing: ExitStack, budget: Deadline) -> None:
         self._steps = loaded.incident.faults
-        self._budget = loaded.incident.budget
+        self._budget = budget
         self._experiment = experiment
         self._healing = healing
         self._open: dict[int, ExitStack] = {}
@@ -161,8 +163,10 @@ class _Drive:
             raise Inconclusive(f"{error}; it may take {within:g} s, see `when` of this step") from error
 
     def _wait(self, until: float) -> None:
-        if self._now > self._budget:
-            raise Inconclusive(f"the budget of {self._budget:g} s is used up after {self._now:.0f} s of the timeline")
+        if self._budget.expired:
+            raise Inconclusive(
+                f"the budget of {self._budget.seconds:g} s is used up after {self._now:.0f} s of the timeline"
+            )
         if until > self._now:
             self._experiment.hold(round(until - self._now, 3), self._wake)
         self._wake.clear()

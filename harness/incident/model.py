@@ -20,6 +20,7 @@ __all__ = [
     "Probed",
     "Step",
     "Trigger",
+    "Turns",
     "seconds",
 ]
 
@@ -64,6 +65,7 @@ _Duration = WithJsonSchema(
 )
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=_LONGEST), _Duration]
 Positive = Annotated[float, BeforeValidator(seconds), Field(gt=0, le=_LONGEST), _Duration]
+Turns = Annotated[int, Field(ge=1, le=20)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Identity = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
@@ -191,9 +193,10 @@ class Incident(_Part):
 
     Policies and workload are applied before the timeline begins, and taken away at the end. What it is to `watch`,
     beside Gatekeeper itself and nodes, is "generated", "webhooks", "control plane", "workload" or "constraints KIND".
-    `lasts` is the length of the timeline (by default until the last step is over); then Gatekeeper has `recovery`
-    to serve again, and the claims are judged. `budget` is the most that all of it may take. One that is `extended` is
-    a test of `nox -s chaos` only when it is selected.
+    `lasts` is the length of the timeline (by default until the last step is over). It is gone through `repeat` times,
+    for a race that is not always lost; then Gatekeeper has `recovery` to serve again, and the claims are judged.
+    `budget` is the most that all of it may take. One that is `extended` is a test of `nox -s chaos` only when it is
+    selected.
     """
 
     schema_: Annotated[Literal[1], Field(alias="schema")]
@@ -211,5 +214,6 @@ class Incident(_Part):
     probes: Annotated[list[Probed], Field(max_length=20)] = []
     faults: Annotated[list[Step], Field(min_length=1, max_length=50)]
     lasts: Seconds | None = None
+    repeat: Turns = 1
     recovery: Seconds = 300.0
     claims: Annotated[list[Claimed], Field(min_length=1, max_length=50)]

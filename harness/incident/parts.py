@@ -19,12 +19,13 @@ _SHORTEST = 4.0
 
 
 def structure(loaded: Loaded) -> list[str]:
-    """Return the names of what an incident is made of: steps, policies, objects, probes, and workers but one."""
+    """Return the names of what an incident is made of: steps, policies, objects, probes, turns and workers but one."""
     incident = loaded.incident
     steps = [_step(index, step) for index, step in enumerate(incident.faults)]
     lists = [f"{word} {index + 1}" for name, word in _LISTS.items() for index in range(len(getattr(incident, name)))]
+    turns = [f"turn {number}" for number in range(incident.repeat, 1, -1)]
     workers = [f"worker {number}" for number in range(loaded.shape.workers, 1, -1)]
-    return [*steps, *lists, *workers]
+    return [*steps, *lists, *turns, *workers]
 
 
 def durations(loaded: Loaded) -> list[str]:
@@ -50,7 +51,8 @@ def without(loaded: Loaded, left_out: frozenset[str]) -> Loaded | None:
         for name, word in _LISTS.items()
     }
     lasts = _halved(incident.lasts, "the timeline", left_out)
-    changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts})
+    repeat = 1 + sum(f"turn {number}" not in left_out for number in range(2, incident.repeat + 1))
+    changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts, "repeat": repeat})
     workers = sum(f"worker {number}" not in left_out for number in range(2, loaded.shape.workers + 1))
     shape = loaded.shape.model_copy(update={"workers": min(loaded.shape.workers, 1) + workers})
     policies, workload = (

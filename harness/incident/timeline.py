@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.incident.model import Incident, Positive, Seconds, Step
+from harness.incident.model import Incident, Positive, Seconds, Step, Turns
 from harness.incident.source import Location
 
 __all__ = ["length", "longest", "problems_of_time", "rewired"]
@@ -22,6 +22,7 @@ class _Times(BaseModel):
     model_config = ConfigDict(strict=True)
 
     lasts: Seconds = 0.0
+    repeat: Turns = 1
     budget: Positive = Incident.model_fields["budget"].default
 
 
@@ -80,9 +81,10 @@ def _problems_of_budget(data: Mapping[str, Any], steps: Sequence[Step]) -> Itera
         times = _Times.model_validate_json(json.dumps(given))
     except ValidationError:
         return  # told by the model
-    needs = longest(steps, times.lasts)
+    needs = longest(steps, times.lasts) * times.repeat
     if needs > times.budget:
-        yield ("budget",), f"the timeline may take {needs:g} s, which is more than the budget of {times.budget:g} s"
+        words = f"the timeline, {times.repeat} times," if times.repeat > 1 else "the timeline"
+        yield ("budget",), f"{words} may take {needs:g} s, which is more than the budget of {times.budget:g} s"
 
 
 def _circle(steps: Mapping[int, Step], identities: Mapping[str, int], begin: int) -> list[str]:

@@ -157,6 +157,19 @@ def test_after_another(live: Callable[..., Experiment]) -> None:
     assert third - second < 0.2
 
 
+def test_again_and_again(live: Callable[..., Experiment]) -> None:
+    """A timeline that repeats is gone through anew when all of the turn before is healed."""
+    experiment = live(faults=[hold("a", at=0.1, lasts=0.1)], repeat=3)
+
+    assert [f for _, f in faults(experiment)] == ["inject", "observed", "observed", "heal", "healed"] * 3
+
+
+def test_a_budget_is_that_of_all_turns(live: Callable[..., Experiment]) -> None:
+    """Turns that take longer than they say, as faults do on a busy machine, end when the budget of all is used up."""
+    with pytest.raises(Inconclusive, match="the budget of 1 s is used up"):
+        live(faults=[hold("a", at=0, lasts=0.04)], repeat=20, budget=1, lasts=0.05)
+
+
 def test_heals_when_a_step_fails(live: Callable[..., Experiment], world: World) -> None:
     """When a later step proves nothing, the earlier ones are healed and the error comes through."""
     with pytest.raises(FaultNotApplied):

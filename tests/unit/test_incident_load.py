@@ -76,6 +76,11 @@ def test_what_is_asked_for_counts_more(tmp_path: Path) -> None:
         ({"probes": [{"probe": "ask"}]}, "no such probe 'ask'"),
         ({"probes": [{"probe": "ask_replicas", "with": {"every": "often"}}]}, "probes.0.with.every"),
         ({"budget": "30s"}, "budget: the timeline may take 62 s, which is more than the budget of 30 s"),
+        (
+            {"budget": "100s", "repeat": 2},
+            "the timeline, 2 times, may take 124 s, which is more than the budget of 100",
+        ),
+        ({"repeat": 21}, "repeat: Input should be less than or equal to 20"),
         ({"budget": "9h"}, "budget: Input should be less than or equal to 21600"),
         ({"policies": [{}]}, "policies.0: expected one of object, file, policy"),
         ({"policies": [{"policy": "deny_pods", "with": {"a": 1}}]}, "policies.0.with.a: deny_pods takes no such"),

@@ -31,6 +31,7 @@ def loaded(tmp_path: Path) -> Loaded:
         workload=[_NAMESPACE, {"file": "more.yaml"}],
         probes=[{"probe": "ask_replicas"}],
         shape={"workers": 3},
+        repeat=2,
     )
 
 
@@ -65,6 +66,7 @@ def test_parts(loaded: Loaded) -> None:
         "object 1",
         "object 2",
         "probe 1",
+        "turn 2",
         "worker 3",
         "worker 2",
     ]
@@ -73,7 +75,7 @@ def test_parts(loaded: Loaded) -> None:
 
 def test_without(loaded: Loaded) -> None:
     """What is left is an incident, in which steps begin when they would have begun."""
-    left = without(loaded, frozenset({"step 1 (cut_registry)", "object 1", "probe 1", "worker 2"}))
+    left = without(loaded, frozenset({"step 1 (cut_registry)", "object 1", "probe 1", "turn 2", "worker 2"}))
 
     assert left
     assert [(step.fault, step.at, step.after, step.delay) for step in left.incident.faults] == [
@@ -81,7 +83,7 @@ def test_without(loaded: Loaded) -> None:
         ("reschedule_pod", None, "kill", 0.0),
     ]
     assert (len(left.workload), len(left.incident.workload), left.incident.probes) == (1, 1, [])
-    assert left.shape.workers == 2
+    assert (left.shape.workers, left.incident.repeat) == (2, 1)
     assert without(loaded, frozenset(structure(loaded))) is None
 
 
@@ -98,7 +100,7 @@ def test_smallest(loaded: Loaded, tmp_path: Path) -> None:
     text = (tmp_path / "small/a.yaml").read_text(encoding="utf-8")
     assert "# without step 1 (cut_registry): reproduced 0 of" in text
     assert "the chance that any of these decisions is wrong is at most" in text
-    assert lines[0].startswith("a: 2 of 8 parts are left after")
+    assert lines[0].startswith("a: 2 of 9 parts are left after")
     assert lines[-1] == f"live it again: nox -s repro -- {tmp_path}/small/a.yaml"
 
 
