@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from harness import __version__
 from harness.errors import BadScenario
-from harness.incident.bundle import MANIFEST, SCHEMA, Content, Manifest
+from harness.incident.bundle import INCIDENT, MANIFEST, SCHEMA, Content, Manifest
 
 __all__ = ["opened"]
 
@@ -94,7 +94,7 @@ def _manifest(path: Path, text: str) -> Manifest:
     if found != SCHEMA:
         raise BadScenario(
             f"{path}: has schema {found!r}, written by chaos-harness {harness[:20]}; this is {__version__}, which "
-            f"reads schema {SCHEMA}: check it with the version that wrote it"
+            f"reads schema {SCHEMA}; {_remedy(path, found)}"
         )
     try:
         manifest = Manifest.model_validate_json(text)
@@ -106,6 +106,13 @@ def _manifest(path: Path, text: str) -> Manifest:
     if len(manifest.files) > _MOST_FILES or sum(each.bytes for each in manifest.files.values()) > _MOST_BYTES:
         raise BadScenario(f"{path}: holds more than {_MOST_FILES} files or {_MOST_BYTES // 2**30} GiB")
     return manifest
+
+
+def _remedy(path: Path, schema: object) -> str:
+    """Return what to type for a bundle of another schema; there is no older one than the first."""
+    if isinstance(schema, int) and schema > SCHEMA:
+        return f"it is newer than this harness: `git pull`, then `nox -s recheck -- {path}`"
+    return f"no version ever wrote that, so it was changed: live it again by `nox -s repro -- {path}/{INCIDENT}/…yaml`"
 
 
 def _refuse_paths(path: Path, names: Iterable[str]) -> None:

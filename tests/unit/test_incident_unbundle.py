@@ -107,12 +107,23 @@ def test_half(tmp_path: Path, place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1", None])
-def test_other_schemas(tmp_path: Path, schema: object) -> None:
-    """A bundle of another schema is refused with both versions."""
+@pytest.mark.parametrize("zipped", [False, True], ids=["directory", "zip"])
+@pytest.mark.parametrize(
+    ("schema", "remedy"),
+    [
+        (2, "newer than this harness: `git pull`, then `nox -s recheck -- "),
+        (0, "no version ever wrote that, so it was changed: live it again by `nox -s repro -- "),
+        ("1", "no version ever wrote that"),
+        (None, "no version ever wrote that"),
+    ],
+)
+def test_other_schemas(tmp_path: Path, schema: object, remedy: str, *, zipped: bool) -> None:
+    """A bundle of a schema that is not the first and only one is refused with both versions, and what to type."""
     folder = _edit(bundled(tmp_path), lambda manifest: manifest.update(schema_version=schema))
+    refused = _refused(_zip(folder) if zipped else folder)
 
-    assert f"has schema {schema!r}, written by chaos-harness 0.1.0; this is 0.1.0" in _refused(folder)
+    assert f"has schema {schema!r}, written by chaos-harness 0.1.0; this is 0.1.0, which reads schema 1; " in refused
+    assert remedy in refused
 
 
 @pytest.mark.parametrize(
