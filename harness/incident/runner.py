@@ -33,13 +33,16 @@ class Runner:
     """
 
     def __init__(self, session: Session, directory: Path, *, fresh: bool = False) -> None:
-        """Prepare to run; what each run writes goes below `directory`; `fresh` means a new cluster for each run."""
+        """Prepare to run; what each run writes goes below `directory`, beside that of runs before an interruption.
+
+        `fresh` means a new cluster for each run.
+        """
         self._session = session
         self._directory = directory
         self._fresh = fresh
         self._cluster: Cluster | None = None
         self._used = False
-        self._runs = 0
+        self._runs = max((int(each.name) for each in directory.glob("[0-9]*")), default=0)
         self.environment: dict[str, str] = {}
         self.images: dict[str, str] = {}
 

@@ -103,7 +103,9 @@ class Shrinking:
         head = f"shrunk by chaos-harness {__version__} from {self.loaded.path.name}; what each removal showed:"
         target.write_text(text(smallest, [head, *lines]), encoding="utf-8")
         whole, left = structure(self.loaded), structure(smallest)
-        yield f"{self.loaded.name}: {len(left)} of {len(whole)} parts are left after {self.runs} runs"
+        before = f", {self.ledger.restored} of them before an interruption" if self.ledger.restored else ""
+        runs = self.runs + self.ledger.restored
+        yield f"{self.loaded.name}: {len(left)} of {len(whole)} parts are left after {runs} runs{before}"
         yield from (f"  {line}" for line in lines)
         if not all(each.finished for each in found):
             yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"

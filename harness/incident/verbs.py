@@ -104,7 +104,13 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
             chosen.confidence,
             progress.say,
         )
-        smallest, found = shrinking.run()
+        try:
+            smallest, found = shrinking.run()
+        except KeyboardInterrupt:
+            progress.say(
+                f"stopped after {shrinking.runs} runs; go on: nox -s shrink -- {chosen.file} --resume {folder}"
+            )
+            raise
     sys.stdout.writelines(f"{line}\n" for line in shrinking.told(smallest, found, folder))
     return 0
 

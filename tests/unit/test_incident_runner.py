@@ -93,6 +93,16 @@ def test_one_cluster_for_many_runs(bench: Bench) -> None:
     assert runner.images["gatekeeper"]
 
 
+def test_after_an_interruption(bench: Bench) -> None:
+    """Who goes on where another was stopped keeps what its runs left."""
+    for _ in range(2):
+        with bench.runner() as runner:
+            lived, directory = runner.run(bench.loaded, 7)
+
+    assert (lived.seen, lived.directory, directory.name) == ("not reproduced", "runs/2", "2")
+    assert (directory.parent / "1/history.jsonl").is_file()
+
+
 def test_fresh(bench: Bench) -> None:
     """If that is asked for, each run has a cluster of its own."""
     with bench.runner(fresh=True) as runner:

@@ -125,10 +125,14 @@ def test_resumed(loaded: Loaded, tmp_path: Path) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write('{"without": ["torn')
     second = Runs()
-    ended, _ = _shrinking(loaded, second, path).run()
+    resumed = _shrinking(loaded, second, path)
+    ended, found = resumed.run()
+    (tmp_path / "small").mkdir()
 
     assert ended.incident == expected.incident
     assert first.made + second.made == whole.made
+    head, *_ = resumed.told(ended, found, tmp_path / "small")
+    assert head.endswith(f"after {whole.made} runs, {first.made} of them before an interruption")
 
 
 def test_budget(loaded: Loaded, tmp_path: Path) -> None:

@@ -170,6 +170,24 @@ def test_shrink(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert load(smallest).incident.probes == []
 
 
+def test_shrink_that_is_stopped(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shrink that is interrupted ends with the command that goes on with it."""
+
+    def stop(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verbs, "Runner", _Runner)
+    monkeypatch.setattr(_Runner, "run", stop)
+    incident(place)
+
+    assert command.main(["shrink", "a.yaml", "--seed", "7"]) == 130
+    (folder,) = place.glob("reports/out/incidents/*-shrink-a")
+    told = capsys.readouterr().err
+    assert f"stopped after 1 runs; go on: nox -s shrink -- a.yaml --resume {folder.relative_to(place)}" in told
+
+
 def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
     """The help lists the verbs."""
     with pytest.raises(SystemExit):
