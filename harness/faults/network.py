@@ -25,6 +25,10 @@ _WAYS = {"in": ("PREROUTING", "-i"), "out": ("POSTROUTING", "-o")}
 """Chains of the table mangle that see both the node's own packets and those of its pods."""
 
 _INTERFACE = "eth0"
+_KUBELET = 10250
+_KNOCK_SECONDS = 2
+_REACHED = {0, 7}
+"""curl's status for an answer, and for a refusal, which is one, too."""
 
 
 def cut_off_node(node: str) -> Fault:
@@ -58,6 +62,7 @@ class _CutOff:
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         silent = wait_silent(cluster, self._node, self._last, deadline)
+        self._knock(cluster, deadline)
         dropped = {way: self._dropped(cluster, way, deadline) for way in _WAYS}
         idle = [way for way, packets in dropped.items() if not packets]
         if idle:
@@ -79,6 +84,13 @@ class _CutOff:
     def _rule(self, way: str) -> Sequence[str]:
         chain, option = _WAYS[way]
         return [chain, "-t", "mangle", option, _INTERFACE, "-m", "comment", "--comment", self._comment, "-j", "DROP"]
+
+    def _knock(self, cluster: Cluster, deadline: Deadline) -> None:
+        """Send packets to the node, since nobody else may have any for one that is silent, and expect no answer."""
+        plane, url = cluster.control_planes[0], f"https://{self._node}:{_KUBELET}/healthz"
+        curl = ["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", f"{_KNOCK_SECONDS}", url]
+        if cluster.exec(plane, curl, deadline, check=False).returncode in _REACHED:
+            raise FaultNotApplied(f"expected {self._node} to be cut off, but {plane} reaches its port {_KUBELET}")
 
     def _dropped(self, cluster: Cluster, way: str, deadline: Deadline) -> int | None:
         """Return how many packets the rule dropped, or None if there is no such rule."""

@@ -23,8 +23,9 @@ _LEASE_SECONDS = 0.4
 class LossyWorld(World):
     """Nodes that run, stand still or are down; `missing` Node objects are unknown to the API server.
 
-    `deaf` nodes are such whose kubelet does not come back; `closed`: webhooks let nobody write leases; `budget` is
-    how many evictions are refused, and `stubborn` how often a node cannot be frozen.
+    `deaf` nodes are such whose kubelet does not come back; `closed`: webhooks let nobody write leases; `leaky`: rules
+    let a node's kubelet be reached; `budget` is how many evictions are refused, and `stubborn` how often a node cannot
+    be frozen.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class LossyWorld(World):
         }
         self.applied: dict[str, dict[str, Any]] = {}
         self.packets = 3
+        self.leaky = False
         self._ticks = count(1)
         self._heard: dict[str, int] = {}
         self._reported: dict[str, int] = {}
@@ -141,7 +143,21 @@ class LossyWorld(World):
         alive = self.state(name) == "running" and not self.rules.get(name) and name not in self.deaf
         if alive:
             self._heard[name] = next(self._ticks)
-        self.rules[name] = [(rule, packets + self.packets) for rule, packets in self.rules.get(name, [])]
+        self._meet(name, "POSTROUTING")
+
+    def _curl(self, node: str, argv: list[str]) -> Completed:
+        """Answer for a kubelet; the packets that do not reach it are the only ones that are sent to its node."""
+        name = urlsplit(argv[-1]).hostname or ""
+        if not name.startswith("w-worker"):
+            return super()._curl(node, argv)
+        if self.rules.get(name) and not self.leaky:
+            self._meet(name, "PREROUTING")
+            return Completed("", "curl: (28) Connection timed out", 28)
+        return Completed("Unauthorized", "", 0)
+
+    def _meet(self, name: str, chain: str) -> None:
+        rules = self.rules.get(name, [])
+        self.rules[name] = [(rule, count + self.packets * rule.startswith(chain)) for rule, count in rules]
 
     def _inspected(self, node: str) -> dict[str, Any]:
         address = self.addresses.get(node, "10.0.0.3")

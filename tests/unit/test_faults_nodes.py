@@ -165,6 +165,15 @@ def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
         bench.observed(fault, 0.5)
 
 
+def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: LossyWorld) -> None:
+    """A kubelet that answers a control plane is reached, whatever its lease says."""
+    world.leaky = True
+    fault = cut_off_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="w-control-plane reaches its port 10250"):
+        bench.observed(fault, 0.5)
+
+
 def test_a_busy_node_is_frozen_at_last(bench: Bench, world: LossyWorld) -> None:
     """A node that cannot be frozen at once is tried again; another refusal is told."""
     world.stubborn = 2
