@@ -1,15 +1,64 @@
-"""Fixtures of tests that need an engine of their own, to be broken at will."""
+"""What tests on real engines and clusters share: live progress, clusters, and an engine of one's own to break."""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clusters.engine import Layout, stop_private
+from clusters.cluster import Cluster
+from clusters.create import create, delete
+from clusters.engine import Engine, Layout, connect, stop_private
+from clusters.images import ensure
+from clusters.ownership import Owner
+from clusters.progress import Progress
+from clusters.shape import Shape
+from harness.experiment import Experiment
 from tests.fakes.tiny import tiny_context
+
+_PROGRESS = pytest.StashKey[Progress]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the way to the terminal: what takes minutes is told while it lasts, and pytest captures the original."""
+    stream = os.fdopen(os.dup(2), "w", buffering=1)
+    config.add_cleanup(stream.close)
+    config.stash[_PROGRESS] = Progress(stream)
+
+
+@pytest.fixture(scope="session")
+def progress(pytestconfig: pytest.Config) -> Progress:
+    return pytestconfig.stash[_PROGRESS]
+
+
+@pytest.fixture(scope="session")
+def engine(progress: Progress) -> Engine:
+    return connect(progress=progress)
+
+
+@pytest.fixture(scope="module")
+def build(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]]:
+    """Return who makes clusters of a shape that go after the last test of the file."""
+    owner = Owner.mine()
+    made: list[Cluster] = []
+
+    def bring_up(shape: Shape, **settings: Any) -> Cluster:
+        images = settings.pop("images", None) or ensure(engine, shape, progress)
+        made.append(create(engine, images, shape, owner, owner.claim(), progress, **settings))
+        return made[-1]
+
+    yield bring_up
+    for cluster in made:
+        delete(cluster)
+
+
+@pytest.fixture
+def make(cluster: Cluster, tmp_path: Path, progress: Progress) -> Callable[[], Experiment]:
+    """Return who makes an experiment on the file's cluster."""
+    return lambda: Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=progress)
 
 
 @pytest.fixture(scope="module")

@@ -3,24 +3,20 @@
 import http.client
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
 from clusters.deadline import Deadline
-from clusters.engine import Engine, connect
+from clusters.engine import Engine
 from clusters.errors import CommandFailed, DeadlineExceeded
 from clusters.gatekeeper import install, set_pull_policy, wait_serving
-from clusters.images import ensure
 from clusters.inventory import RUN, Thing, inventory
-from clusters.ownership import Owner, collect_garbage
-from clusters.progress import Progress
+from clusters.ownership import collect_garbage
 from clusters.registry import DOWN_FILE, RequestLine
 from clusters.rest import request
 from clusters.shape import Shape
@@ -32,27 +28,6 @@ pytestmark = pytest.mark.cluster
 _BARE = Shape(workers=0, gatekeeper=None)
 _SYSTEM = "gatekeeper-system"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return connect(progress=Progress.terminal())
-
-
-@pytest.fixture(scope="module")
-def build(engine: Engine) -> Iterator[Callable[..., Cluster]]:
-    owner = Owner.mine()
-    made: list[Cluster] = []
-
-    def bring_up(shape: Shape, **settings: Any) -> Cluster:
-        progress = Progress.terminal()
-        images = settings.pop("images", None) or ensure(engine, shape, progress)
-        made.append(create(engine, images, shape, owner, owner.claim(), progress, **settings))
-        return made[-1]
-
-    yield bring_up
-    for cluster in made:
-        delete(cluster)
 
 
 @pytest.fixture(scope="module")

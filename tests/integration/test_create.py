@@ -4,24 +4,22 @@ import contextlib
 import dataclasses
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
+from clusters.create import delete
 from clusters.deadline import Deadline
-from clusters.engine import Engine, connect
+from clusters.engine import Engine
 from clusters.errors import ClusterUnavailable
 from clusters.gatekeeper import wait_serving
 from clusters.images import ensure
 from clusters.inventory import RUN, Thing, inventory
-from clusters.ownership import Owner
 from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
@@ -30,27 +28,6 @@ from tests.fakes.child import child
 pytestmark = pytest.mark.cluster
 
 _BARE = Shape(workers=0, gatekeeper=None)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return connect(progress=Progress.terminal())
-
-
-@pytest.fixture(scope="module")
-def build(engine: Engine) -> Iterator[Callable[..., Cluster]]:
-    owner = Owner.mine()
-    made: list[Cluster] = []
-
-    def bring_up(shape: Shape, **settings: Any) -> Cluster:
-        progress = Progress.terminal()
-        images = settings.pop("images", None) or ensure(engine, shape, progress)
-        made.append(create(engine, images, shape, owner, owner.claim(), progress, **settings))
-        return made[-1]
-
-    yield bring_up
-    for cluster in made:
-        delete(cluster)
 
 
 def soon(what: str = "the test", seconds: float = 60) -> Deadline:

@@ -4,18 +4,13 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
 from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.images import ensure
-from clusters.ownership import Owner
-from clusters.progress import Progress
 from clusters.serving import wait_serving
 from clusters.shape import Shape
 from harness import journal
@@ -40,17 +35,8 @@ AUDIT = "gatekeeper.sh/operation=audit"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    progress = Progress.terminal()
-    engine, shape, owner = connect(progress=progress), Shape(), Owner.mine()
-    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
-    yield cluster
-    delete(cluster)
-
-
-@pytest.fixture
-def make(cluster: Cluster, tmp_path: Path) -> Callable[[], Experiment]:
-    return lambda: Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=Progress.terminal())
+def cluster(build: Callable[..., Cluster]) -> Cluster:
+    return build(Shape())
 
 
 def webhooks(cluster: Cluster) -> list[str]:

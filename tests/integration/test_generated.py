@@ -1,17 +1,12 @@
 """Generated policies on a real cluster: planted violations are found, and the faults for them bite and are healed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
 from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.images import ensure
-from clusters.ownership import Owner
-from clusters.progress import Progress
 from clusters.rest import apply
 from clusters.rest import delete as delete_object
 from clusters.shape import Shape
@@ -42,17 +37,8 @@ KILL_SCHEDULER = "kill -KILL $(crictl inspect $(crictl ps --quiet --name '^kube-
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    progress = Progress.terminal()
-    engine, shape, owner = connect(progress=progress), Shape(workers=1), Owner.mine()
-    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
-    yield cluster
-    delete(cluster)
-
-
-@pytest.fixture
-def make(cluster: Cluster, tmp_path: Path) -> Callable[[], Experiment]:
-    return lambda: Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=Progress.terminal())
+def cluster(build: Callable[..., Cluster]) -> Cluster:
+    return build(Shape(workers=1))
 
 
 def test_planted_orphan(cluster: Cluster, make: Callable[[], Experiment]) -> None:

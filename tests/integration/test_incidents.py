@@ -40,9 +40,9 @@ claims:
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+def runner(tmp_path_factory: pytest.TempPathFactory, progress: Progress) -> Iterator[Runner]:
     work = tmp_path_factory.mktemp("work")
-    with Runner(Session(7, "never", None, {}, work, Progress.terminal()), work).open() as runner:
+    with Runner(Session(7, "never", None, {}, work, progress), work).open() as runner:
         yield runner
 
 

@@ -12,12 +12,7 @@ from pathlib import Path
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
 from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.images import ensure
-from clusters.ownership import Owner
-from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
 from clusters.watching import State, until
@@ -43,12 +38,8 @@ _APART = 0.5
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    progress = Progress.terminal()
-    engine, shape, owner = connect(progress=progress), Shape(gatekeeper=None, registry=False), Owner.mine()
-    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
-    yield cluster
-    delete(cluster)
+def cluster(build: Callable[..., Cluster]) -> Cluster:
+    return build(Shape(gatekeeper=None, registry=False))
 
 
 @pytest.fixture

@@ -6,17 +6,11 @@ that ends behind the harness's back.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
 from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.images import ensure
-from clusters.ownership import Owner
-from clusters.progress import Progress
 from clusters.rest import request
 from clusters.serving import NAMESPACE
 from clusters.shape import Shape
@@ -38,18 +32,13 @@ _NOWHERE = "/planted"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    progress = Progress.terminal()
-    engine, shape, owner = connect(progress=progress), Shape(workers=1), Owner.mine()
-    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
-    yield cluster
-    delete(cluster)
+def cluster(build: Callable[..., Cluster]) -> Cluster:
+    return build(Shape(workers=1))
 
 
 @pytest.fixture
-def experiment(cluster: Cluster, tmp_path: Path) -> Iterator[Experiment]:
-    made = Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=Progress.terminal())
-    with made as experiment:
+def experiment(make: Callable[[], Experiment]) -> Iterator[Experiment]:
+    with make() as experiment:
         experiment.apply(mutate_pods(), deny_pods_by_cel())
         yield experiment
 

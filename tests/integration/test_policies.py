@@ -1,6 +1,6 @@
 """Tests of policies on a real cluster: they come into force, are seen to be lost, and leave nothing behind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
 from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.images import ensure
-from clusters.ownership import Owner
-from clusters.progress import Progress
 from clusters.rest import request
 from clusters.serving import wait_serving
 from clusters.shape import Shape
@@ -41,17 +36,8 @@ LISTS = {
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    progress = Progress.terminal()
-    engine, shape, owner = connect(progress=progress), Shape(), Owner.mine()
-    cluster = create(engine, ensure(engine, shape, progress), shape, owner, owner.claim(), progress)
-    yield cluster
-    delete(cluster)
-
-
-@pytest.fixture
-def make(cluster: Cluster, tmp_path: Path) -> Callable[[], Experiment]:
-    return lambda: Experiment(cluster, tmp_path / "try", name="try", seed=1, progress=Progress.terminal())
+def cluster(build: Callable[..., Cluster]) -> Cluster:
+    return build(Shape())
 
 
 def left(cluster: Cluster) -> list[str]:

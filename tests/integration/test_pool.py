@@ -7,7 +7,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.engine import Engine, connect
+from clusters.engine import Engine
 from clusters.gatekeeper import set_pull_policy, wait_serving
 from clusters.images import Images, ensure
 from clusters.inventory import RUN, inventory
@@ -26,21 +26,16 @@ _RULE = ["FORWARD", "--destination", "203.0.113.9", "--jump", "DROP"]
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    return connect(progress=Progress.terminal())
+def images(engine: Engine, progress: Progress) -> Images:
+    return ensure(engine, _SHAPE, progress)
 
 
 @pytest.fixture(scope="module")
-def images(engine: Engine) -> Images:
-    return ensure(engine, _SHAPE, Progress.terminal())
-
-
-@pytest.fixture(scope="module")
-def pool(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def pool(engine: Engine, progress: Progress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     with pytest.MonkeyPatch.context() as patch:
         # A shelf of its own: the machine's may hold clusters of others. Leftovers would be found by their labels.
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        yield Pool(engine, Progress.terminal())
+        yield Pool(engine, progress)
 
 
 @pytest.fixture(scope="module")
