@@ -3,13 +3,13 @@
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from reports.calling import call
 from reports.context import CONFIGURATION
 
 __all__ = ["POLICY", "check", "generate", "quiet"]
@@ -40,7 +40,8 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
     try:
         with tempfile.TemporaryDirectory(dir=run, prefix=".report-") as made:
             place = Path(made)
-            _call(allure, results, _configuration(run, place))
+            command = [*allure, "generate", "--config", str(_configuration(run, place)), str(results)]
+            call("Allure 3 cannot make the report", command, place, _SECONDS)
             index = place / "report" / "index.html"
             if not index.is_file():
                 raise HarnessError(f"Allure 3 made no {index.name} of {results}")
@@ -101,25 +102,6 @@ def _configuration(run: Path, place: Path) -> Path:
     path = place / CONFIGURATION
     path.write_text(json.dumps(configuration), encoding="utf-8")
     return path
-
-
-def _call(allure: Sequence[str], results: Path, configuration: Path) -> None:
-    command = [*allure, "generate", "--config", str(configuration), str(results)]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=configuration.parent,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise HarnessError(f"Allure 3 cannot be run: {error}") from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise HarnessError(f"Allure 3 ended with {done.returncode}: {' / '.join(said[:3]) or 'nothing was said'}")
 
 
 def _earlier(run: Path) -> list[str]:

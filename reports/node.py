@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import HarnessError
+from reports.calling import call
 
 __all__ = ["LEAST", "allure", "cache"]
 
@@ -91,29 +92,11 @@ def _install(place: Path, fill: Callable[[Path], None]) -> None:
 def _npm(npm: list[str], into: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(_LOCKS / name, into / name)
-    _run("Allure 3", [*npm, *_NPM_OPTIONS], into, {"PATH": f"{Path(npm[0]).parent}{os.pathsep}{os.environ['PATH']}"})
+    path = {"PATH": f"{Path(npm[0]).parent}{os.pathsep}{os.environ['PATH']}"}
+    call("Allure 3 cannot be installed", [*npm, *_NPM_OPTIONS], into, _SECONDS, path)
 
 
 def _pip(locked: Path, into: Path) -> None:
     options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--no-compile")
-    _run("Node.js", [sys.executable, "-m", "pip", "install", *options, "--target", str(into), "-r", str(locked)], into)
-
-
-def _run(what: str, command: list[str], where: Path, extra: Mapping[str, str] | None = None) -> None:
-    environment = {**os.environ, **(extra or {})}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=where,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise HarnessError(f"{what} cannot be installed: {error}") from error
-    if done.returncode:
-        said = next((line for line in reversed((done.stderr or done.stdout).splitlines()) if line.strip()), "")
-        raise HarnessError(f"{what} cannot be installed: `{command[0]}` ended with {done.returncode}: {said}")
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(into), "-r", str(locked)]
+    call("Node.js cannot be installed", command, into, _SECONDS)

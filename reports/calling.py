@@ -1,0 +1,40 @@
+"""Calling: runs a program of a report's, and says in one line what it said when it fails."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+__all__ = ["call"]
+
+_MOST_LINES = 3
+
+
+def call(
+    lack: str, command: Sequence[str], where: Path, seconds: float, extra: Mapping[str, str] | None = None
+) -> None:
+    """Run a command in a directory, with `extra` in its environment.
+
+    Raises HarnessError, which begins with `lack` (what cannot be had without it), if it cannot be run, does not end in
+    so many seconds, or ends with another status than 0.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=where,
+            env={**os.environ, **(extra or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HarnessError(f"{lack}: {error}") from error
+    if done.returncode:
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()][-_MOST_LINES:]
+        raise HarnessError(
+            f"{lack}: `{command[0]}` ended with {done.returncode}: {' / '.join(said) or 'nothing was said'}"
+        )
