@@ -1,17 +1,15 @@
 """Policed: an API server in memory that takes objects and enforces the harness's policies as Gatekeeper would."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness.policies import LEVEL
+from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine, kubeconfig
 
 __all__ = ["Policed"]
@@ -19,7 +17,14 @@ __all__ = ["Policed"]
 Object = dict[str, Any]
 
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
-_PLURALS = {"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Assign": "assign"}
+_KINDS = {
+    "Namespace": "namespaces",
+    "ServiceAccount": "serviceaccounts",
+    "Assign": "assign",
+    "ConstraintTemplate": "constrainttemplates",
+    "ChaosDeniedByRego": "chaosdeniedbyrego",
+    "ChaosDeniedByCel": "chaosdeniedbycel",
+}
 _WEBHOOK = 'admission webhook "validation.gatekeeper.sh" denied the request'
 _POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' denied request"
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
@@ -47,20 +52,29 @@ class Policed:
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
         """Give the cluster, with its API served on loopback; `kubectl delete` on its node is remembered in `ran`."""
-        server = _Server(("127.0.0.1", 0), _Api)
-        server.policed = self
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        path = directory / "kubeconfig"
-        path.write_text(json.dumps(kubeconfig(f"http://127.0.0.1:{server.server_address[1]}")), encoding="utf-8")
-        world = World()
+        path, world = directory / "kubeconfig", World()
         engine = _Engine(world=world, policed=self)
-        try:
+        with served(self) as host:
+            path.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
             yield Cluster("w", world.shape, engine, path, "w", None, "run", directory)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+
+    def answer(self, verb: str, path: str, body: Any, query: str) -> tuple[int, Any]:
+        """Answer one request."""
+        if verb == "PATCH":
+            return self.apply(path, body)
+        if verb == "POST":
+            status, item = self.create(path, body)
+            if status == 201 and "dryRun" not in query:
+                self.created.append(item["metadata"]["name"])
+            return status, item
+        if verb == "DELETE":
+            if self.deletes:
+                self.deleted.append(path.rpartition("/")[2])
+            return (200 if self.deletes else 500), {}
+        if path.count("/") in (2, 3):
+            return 200, {"resources": [{"kind": kind, "name": name} for kind, name in _KINDS.items()]}
+        metadata = {"resourceVersion": "1"}
+        return 200, {"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": self.listed(path)}
 
     def apply(self, path: str, item: Object) -> tuple[int, Object]:
         """Take one object, as server-side apply does."""
@@ -122,60 +136,3 @@ class _Engine(WorldEngine):
         for path in [path for path in self.policed.objects if path.rpartition("/")[2] == name]:
             del self.policed.objects[path]
         return Completed("", "", 0)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    policed: Policed
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what is tested."""
-
-
-class _Api(BaseHTTPRequestHandler):
-    server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        url, policed = urlsplit(self.path), self.server.policed
-        if "watch=true" in url.query:
-            self._answer(200, None)
-        elif url.path.count("/") in (2, 3):
-            kinds = [*_PLURALS.items(), ("ConstraintTemplate", "constrainttemplates")]
-            kinds += [(each, each.lower()) for each in ("ChaosDeniedByRego", "ChaosDeniedByCel")]
-            self._answer(200, {"resources": [{"kind": kind, "name": name} for kind, name in kinds]})
-        else:
-            items = policed.listed(url.path)
-            self._answer(
-                200, {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items}
-            )
-
-    def do_PATCH(self) -> None:
-        self._answer(*self.server.policed.apply(urlsplit(self.path).path, self._body()))
-
-    def do_POST(self) -> None:
-        url, item = urlsplit(self.path), self._body()
-        answer = self.server.policed.create(url.path, item)
-        if answer[0] == 201 and "dryRun" not in url.query:
-            self.server.policed.created.append(item["metadata"]["name"])
-        self._answer(*answer)
-
-    def do_DELETE(self) -> None:
-        self._body()
-        if self.server.policed.deletes:
-            self.server.policed.deleted.append(urlsplit(self.path).path.rpartition("/")[2])
-        self._answer(200 if self.server.policed.deletes else 500, {})
-
-    def _body(self) -> Object:
-        found: Object = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        return found
-
-    def _answer(self, status: int, body: Any) -> None:
-        data = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)

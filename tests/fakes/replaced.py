@@ -1,16 +1,14 @@
 """Replaced: an API server in memory whose webhook pods, when they are told to go, go, and are replaced."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
+from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine, kubeconfig
 
 __all__ = ["Replaced"]
@@ -31,20 +29,30 @@ class Replaced:
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
         """Give the cluster, with its API served on loopback; `kubectl scale` on its node is done."""
-        server = _Server(("127.0.0.1", 0), _Api)
-        server.replaced = self
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        path = directory / "kubeconfig"
-        path.write_text(json.dumps(kubeconfig(f"http://127.0.0.1:{server.server_address[1]}")), encoding="utf-8")
-        world = World()
+        path, world = directory / "kubeconfig", World()
         world.answer = self._scale  # type: ignore[method-assign]  # the one command that faults on rollouts use
-        try:
+        with served(self) as host:
+            path.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
             yield Cluster("w", world.shape, WorldEngine(world=world), path, "w", None, "run", directory)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+
+    def answer(self, verb: str, path: str, body: Any, query: str) -> tuple[int, Any]:
+        """Answer one request."""
+        if verb == "POST" and self.refusals:
+            self.refusals -= 1
+            return 429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."}
+        if verb == "POST":
+            self.replace(body["metadata"]["name"])
+            return 201, {}
+        if verb == "PATCH":
+            self.patch(body)
+        elif verb == "DELETE":
+            self.replace(path.rpartition("/")[2])
+        elif path.startswith(_NAMESPACE):
+            return 200, {"spec": {"replicas": self.replicas}}
+        else:
+            metadata = {"resourceVersion": "1"}
+            return 200, {"apiVersion": "v1", "kind": "PodList", "metadata": metadata, "items": self.pods}
+        return 200, {}
 
     def replace(self, name: str) -> None:
         """Let a new pod come in the place of an old one."""
@@ -63,58 +71,6 @@ class Replaced:
     def _scale(self, words: list[str]) -> Completed:
         self.replicas = int(words[-1].rpartition("=")[2])
         return Completed("", "", 0)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    replaced: Replaced
-
-
-class _Api(BaseHTTPRequestHandler):
-    server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        url, replaced = urlsplit(self.path), self.server.replaced
-        if "watch=true" in url.query:
-            self._answer(200, None)
-        elif url.path.startswith(_NAMESPACE):
-            self._answer(200, {"spec": {"replicas": replaced.replicas}})
-        else:
-            found = {"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"}}
-            self._answer(200, {**found, "items": replaced.pods})
-
-    def do_PATCH(self) -> None:
-        self.server.replaced.patch(self._body())
-        self._answer(200, {})
-
-    def do_DELETE(self) -> None:
-        self._body()
-        self.server.replaced.replace(urlsplit(self.path).path.rpartition("/")[2])
-        self._answer(200, {})
-
-    def do_POST(self) -> None:
-        replaced = self.server.replaced
-        name = self._body()["metadata"]["name"]
-        if replaced.refusals:
-            replaced.refusals -= 1
-            self._answer(429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."})
-            return
-        replaced.replace(name)
-        self._answer(201, {})
-
-    def _body(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        return found
-
-    def _answer(self, status: int, body: Any) -> None:
-        data = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
 
 def _pod(name: str) -> dict[str, Any]:
