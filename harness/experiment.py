@@ -229,15 +229,11 @@ class Experiment:
         self._probes.settle(CANARY)
         claim = Claim(check, expected, issue) if expected else Claim.on(check, self.cluster.shape.gatekeeper)
         verdict = claim.check(read(self.history.path))
+        evidence, figures = list(verdict.evidence), dict(verdict.figures)
+        at = self.history.end if verdict.at is None else verdict.at
         (record or self.record).claims.append(
             ClaimRecord(
-                name=claim.name,
-                expected=claim.expected,
-                outcome=verdict.outcome,
-                issue=claim.issue,
-                summary=verdict.summary,
-                evidence=list(verdict.evidence),
-                figures=dict(verdict.figures),
+                claim.name, claim.expected, verdict.outcome, claim.issue, verdict.summary, evidence, figures, at
             )
         )
         claim.accept(verdict)

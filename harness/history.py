@@ -65,6 +65,7 @@ class History:
         self._wall = wall
         self._lock = threading.Lock()
         self._next = 0
+        self._end = 0.0
         self._counts: Counter[tuple[str, Kind]] = Counter()
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -90,6 +91,11 @@ class History:
             self._offset += jump
             return self._append(kind, process, f, value, now, wall)
 
+    @property
+    def end(self) -> float:
+        """The moment of its last entry."""
+        return self._end
+
     def counted(self, who: str, kind: Kind) -> int:
         """Return how many entries of a kind there are of the processes "<who> <n>", for who wants to show it live."""
         return self._counts[who, kind]
@@ -104,7 +110,7 @@ class History:
     def _append(self, kind: Kind, process: str, f: str, value: Any, now: float, wall: float) -> Entry:
         entry = Entry(self._next, kind, process, f, value, round(now - self._began, 6), round(wall, 6))
         self._write(asdict(entry))
-        self._next += 1
+        self._next, self._end = self._next + 1, entry.at
         self._counts[process.partition(" ")[0], kind] += 1
         return entry
 

@@ -34,7 +34,10 @@ class FaultRecord:
 
 @dataclass(frozen=True)
 class ClaimRecord:
-    """A claim as it was judged."""
+    """A claim as it was judged; `at` is the moment of the history, in seconds, that decided.
+
+    That is when the first thing violated it, or else the end of what was recorded when it was judged.
+    """
 
     name: str
     expected: str
@@ -43,6 +46,7 @@ class ClaimRecord:
     summary: str
     evidence: list[str]
     figures: dict[str, float]
+    at: float | None = None
 
 
 @dataclass(frozen=True)

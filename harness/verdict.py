@@ -23,27 +23,31 @@ class Verdict:
     """What a check says about a history.
 
     `summary` is one line; `evidence` are the lines of the history, in words, that decided; `figures`
-    are numbers worth a trend, each named with its unit ("ready_seconds").
+    are numbers worth a trend, each named with its unit ("ready_seconds"). `at` is the moment of the history, in
+    seconds, at which the first thing violated it; None if nothing did, or no single moment decided.
     """
 
     outcome: Outcome
     summary: str
     evidence: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+    at: float | None = None
 
     def __and__(self, other: "Verdict") -> "Verdict":
         """Return the verdict on both: violated beats inconclusive, which beats holds.
 
-        The summary is of what decided, the evidence and the figures are of both; of two figures with
-        the same name the right one stays.
+        The summary and the moment are of what decided, the evidence and the figures are of both; of two figures
+        with the same name the right one stays.
         """
         worst = max(self.outcome, other.outcome, key=_WEIGHT.__getitem__)
-        deciding = [part for verdict in (self, other) if verdict.outcome == worst for part in _parts(verdict.summary)]
+        deciding = [verdict for verdict in (self, other) if verdict.outcome == worst]
+        summaries = [part for verdict in deciding for part in _parts(verdict.summary)]
         return Verdict(
             worst,
-            _JOINT.join(dict.fromkeys(deciding)),
+            _JOINT.join(dict.fromkeys(summaries)),
             tuple(dict.fromkeys((*self.evidence, *other.evidence))),
             {**self.figures, **other.figures},
+            min((verdict.at for verdict in deciding if verdict.at is not None), default=None),
         )
 
 

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.record import ClaimRecord
 from reports import svg
 from reports.lives import Life
 from reports.palette import STATES
@@ -14,8 +15,14 @@ __all__ = ["Axis", "Lanes"]
 
 LEFT, RIGHT, WIDTH = 222.0, 988.0, 1000.0
 _NAME, _NOTE = 30, 35
-_HARM_ROWS = 4
+_HARM_ROWS, _VERDICT_ROWS, _VERDICT_WIDTH = 4, 6, 28.0
 _LETTER = 6.2
+_VERDICTS = {
+    "holds": ("M-5 0L-1.5 4L5 -5", "verdict s-good"),
+    "violated": ("M-4.5 -4.5L4.5 4.5M-4.5 4.5L4.5 -4.5", "verdict s-lost"),
+    "inconclusive": ("M-4 -2.5A4 4 0 1 1 0 1.5V2.5M0 4.6V6", "verdict s-idle"),
+}
+"""How a claim came out, by shape, then by colour."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class Lanes:
     axis: Axis
     y: float
     parts: list[str] = field(default_factory=list)
+    decided: list[float] = field(default_factory=list)
+    """Where a violation decided, for lines through all lanes."""
 
     def title(self, words: str) -> None:
         """Begin a group of lanes."""
@@ -113,6 +122,29 @@ class Lanes:
             hint = f"{mark.at:.1f} s: {mark.how} {mark.what}"
             self._glyph(mark.at, top + 9 + 13 * row, "M-5 -4L5 -4L0 5Z", "lost", hint)
             self.parts.append(svg.text(self.axis.x(mark.at) + 9, top + 13 + 13 * row, words, "small"))
+
+    def verdicts(self, claims: Sequence[ClaimRecord]) -> None:
+        """Add a mark at the moment that decided each claim, with the number that it has in the list below."""
+        rows = [RIGHT + _VERDICT_WIDTH] * _VERDICT_ROWS  # filled from the right: most are decided at the end
+        places = []
+        for number, claim in sorted(enumerate(claims, start=1), key=lambda each: -(each[1].at or 0.0)):
+            if claim.at is not None and self.axis.shows(claim.at):
+                x = self.axis.x(claim.at)
+                row = next((row for row, left in enumerate(rows) if x + _VERDICT_WIDTH <= left), _VERDICT_ROWS - 1)
+                rows[row] = min(rows[row], x)
+                places.append((number, claim, claim.at, x, row))
+        if not places:
+            return
+        top = self._lane("verdicts", "when each was decided", 22 + 15 * max(1, *(place[-1] for place in places)))
+        for number, claim, at, x, row in places:
+            y, expected = top + 9 + 15 * row, claim.outcome == claim.expected
+            hint = f"{at:.1f} s: {number}. {claim.outcome}, expected {claim.expected}: {claim.name}: {claim.summary}"
+            d, style = _VERDICTS[claim.outcome]
+            if claim.outcome == "violated":
+                self.decided.append(x)
+            self._glyph(at, y, d, style, hint)
+            words = "small" if expected else "small bad"
+            self.parts.append(svg.text(x - 8, y + 4, str(number), words, anchor="end", hint=hint))
 
     def asked(self, name: str, tally: Tally) -> None:
         """Add the answers to one question: good ones as a hill, each other one as a mark over the whole height."""

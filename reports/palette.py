@@ -71,6 +71,8 @@ text { font-family: system-ui, "Segoe UI", "DejaVu Sans", sans-serif; font-size:
 .phase { fill: var(--line) }
 .heal { fill: var(--paper); stroke: var(--ink); stroke-width: 1.5 }
 .s-good { stroke: var(--good) } .s-idle { stroke: var(--idle) }
+.verdict { stroke-width: 2.5; fill: none }
+.decided { stroke: var(--lost); stroke-width: 1; stroke-dasharray: 2 3; fill: none }
 """
 
 

@@ -32,7 +32,7 @@ def timeline(
     """
     axis = Axis(*(window or (0.0, max(story.end, 1.0))))
     lanes = Lanes(axis, 40)
-    _draw(lanes, story)
+    _draw(lanes, story, claims)
     bottom = lanes.y
     lanes.y += 22
     _verdicts(lanes, claims)
@@ -40,6 +40,7 @@ def timeline(
     _legend(lanes)
     body = "".join(lanes.parts).replace('height="0" class="shade"', f'height="{bottom - 30:.1f}" class="shade"')
     grid = "".join(svg.path(f"M{axis.x(at):.1f} 30V{bottom:.1f}", "grid") for at in axis.ticks)
+    decided = "".join(svg.path(f"M{x:.2f} 30V{bottom:.1f}", "decided") for x in lanes.decided)
     numbers = "".join(
         svg.text(axis.x(at), y, f"{at:g} s", "small", anchor="middle") for at in axis.ticks for y in (26, bottom + 14)
     )
@@ -52,7 +53,7 @@ def timeline(
         f"Timeline of {title}",
         description(story, claims),
         f"{style()}<defs>{PATTERNS}</defs>",
-        f"{paper}{grid}{numbers}{head}{body}",
+        f"{paper}{grid}{decided}{numbers}{head}{body}",
     )
 
 
@@ -76,14 +77,19 @@ def description(story: Story, claims: Sequence[ClaimRecord] = ()) -> str:
         words.append(f"Fault {band.name} from {band.begun:.1f} s, {proved}, {healed}.")
     words += [f"{mark.how.capitalize()} at {mark.at:.1f} s: {mark.what}." for mark in story.harms[:_MOST_WORDS]]
     words += [f"{name}: {tally.words}." for name, tally in story.questions.items()]
-    words += [f"Claim {claim.name}: {claim.outcome}, expected {claim.expected}." for claim in claims]
+    words += [f"Claim {claim.name}: {claim.outcome}{_when(claim)}, expected {claim.expected}." for claim in claims]
     return " ".join(words)
 
 
-def _draw(lanes: Lanes, story: Story) -> None:
+def _when(claim: ClaimRecord) -> str:
+    return "" if claim.at is None else f" (decided at {claim.at:.1f} s)"
+
+
+def _draw(lanes: Lanes, story: Story, claims: Sequence[ClaimRecord]) -> None:
     lanes.phases(story.phases)
     _faults(lanes, story)
     lanes.harms(story.harms)
+    lanes.verdicts(claims)
     _questions(lanes, story)
     lanes.rotation(story.rotation)
     for sorts, most, title in _GROUPS:
@@ -146,10 +152,11 @@ def _more(lanes: Lanes, number: int, what: str) -> None:
 def _verdicts(lanes: Lanes, claims: Sequence[ClaimRecord]) -> None:
     if claims:
         lanes.title("Verdicts")
-    for claim in claims:
+    for number, claim in enumerate(claims, start=1):
         known = f" ({claim.issue.rpartition('/')[2]})" if claim.issue else ""
         expected = "as expected" if claim.outcome == claim.expected else f"expected {claim.expected}"
-        words = f"{_MARKS[claim.outcome]} {claim.outcome}, {expected}{known}: {claim.name}: {claim.summary}"
+        said = f"{claim.outcome}{_when(claim)}, {expected}{known}"
+        words = f"{number} {_MARKS[claim.outcome]} {said}: {claim.name}: {claim.summary}"
         lanes.say(words, "" if claim.outcome == claim.expected else "bad")
 
 

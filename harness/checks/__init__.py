@@ -33,7 +33,9 @@ class Checked:
         """Return the verdict on a history; what looks violated while the probes starved is inconclusive."""
         verdict = self._check(recorded)
         why = starved(recorded) if verdict.outcome == "violated" else ""
-        return replace(verdict, outcome="inconclusive", summary=f"{why}; {verdict.summary}") if why else verdict
+        if not why:
+            return verdict
+        return replace(verdict, outcome="inconclusive", summary=f"{why}; {verdict.summary}", at=None)
 
     def __and__(self, other: Check) -> "Checked":
         """Return the check that holds if both do: all of them on the same history, `Verdict & Verdict`.

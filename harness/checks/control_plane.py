@@ -23,6 +23,7 @@ _DENIERS = ("ValidatingAdmissionPolicy", "admission webhook", "failed calling we
 _SHOWN = 5
 
 Object = Mapping[str, Any]
+State = tuple[float, str]
 
 
 def control_plane_unharmed(*, spare: Collection[str] = ()) -> Checked:
@@ -47,7 +48,8 @@ def control_plane_unharmed(*, spare: Collection[str] = ()) -> Checked:
         ]
         figures = {"control_plane_changes": float(len(harm))}
         if harm:
-            return Verdict("violated", f"{len(harm)} changes in the control plane", tuple(harm), figures)
+            told, words = tuple(each for _, each in harm), f"{len(harm)} changes in the control plane"
+            return Verdict("violated", words, told, figures, min(at for at, _ in harm))
         counted = f"{len(seen.holders)} leases, {len(seen.containers)} containers, {len(seen.nodes)} nodes"
         return Verdict("holds", f"{counted} stayed as they were", (), figures)
 
@@ -67,15 +69,16 @@ def leases_renewed(seconds: float) -> Checked:
         lacking = [name for name in _LEADERS if len(seen.renewals.get(name, ())) < _FEW_RENEWALS]
         if lacking:
             return Verdict("inconclusive", f"{', '.join(lacking)} was seen to renew less than {_FEW_RENEWALS} times")
-        silences = {
-            name: max(later - earlier for earlier, later in pairwise([*moments, max(seen.end, moments[-1])]))
-            for name, moments in seen.renewals.items()
-        }
+        silences, late_at = {}, []
+        for name, moments in seen.renewals.items():
+            pauses = [(later - earlier, earlier) for earlier, later in pairwise([*moments, max(seen.end, moments[-1])])]
+            silences[name] = max(pause for pause, _ in pauses)
+            late_at += [since + seconds - recorded.header.started for pause, since in pauses if pause > seconds]
         longest = max(silences, key=lambda name: silences[name])
         figures = {"lease_silence_seconds": round(silences[longest], 3)}
         late = [f"{name} let {silence:.1f} s pass" for name, silence in silences.items() if silence > seconds]
         words = f"{longest} let {silences[longest]:.1f} s pass between renewals of its lease"
-        return Verdict("violated" if late else "holds", words, tuple(late), figures)
+        return Verdict("violated" if late else "holds", words, tuple(late), figures, min(late_at, default=None))
 
     check.__name__ = f"leases are renewed every {seconds:g} s"
     return Checked(check)
@@ -101,21 +104,21 @@ def leases_renewed_again(seconds: float, *, fault: str) -> Checked:
         if lacking or seen.end < healing + seconds:
             why = f"{', '.join(lacking)} had no lease before" if lacking else "the history ends"
             return Verdict("inconclusive", f"{why}, {seen.end - healing:.1f} of {seconds:g} s after {fault}")
-        return _back(before, healing, seconds, fault)
+        return _back(before, healing, seconds, fault, recorded.header.started)
 
     check.__name__ = f"leases are renewed again {seconds:g} s after {fault}"
     return Checked(check)
 
 
-def _back(renewals: Mapping[str, list[float]], healing: float, seconds: float, fault: str) -> Verdict:
-    """Judge when those that had leases renewed them again."""
+def _back(renewals: Mapping[str, list[float]], healing: float, seconds: float, fault: str, started: float) -> Verdict:
+    """Judge when those that had leases renewed them again; `started` is when the history began."""
     limit = healing + seconds
     last = {name: max(at for at in moments if at <= limit) for name, moments in renewals.items()}
     late = [name for name in sorted(last) if last[name] < limit - _SILENT_SECONDS]
     if late:
         told = tuple(f"{name} renewed last {last[name] - healing:+.1f} s from then" for name in late)
         words = f"{len(late)} of {len(last)} leases are not renewed {seconds:g} s after {fault} began to be healed"
-        return Verdict("violated", words, told, {"leases_not_renewed": float(len(late))})
+        return Verdict("violated", words, told, {"leases_not_renewed": float(len(late))}, limit - started)
     back = max(min(at for at in moments if at > healing) for moments in renewals.values()) - healing
     words = f"all of {len(last)} leases are renewed again, the last one after {back:.1f} s"
     return Verdict("holds", words, (), {"control_plane_back_seconds": round(back, 3)})
@@ -140,27 +143,28 @@ def leases_admitted(*, least: int = 20) -> Checked:
             return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
         figures["denial_seconds"] = round(denied[-1].at - denied[0].at, 3)
         told = tuple(f"{each.at:.1f} s: {each.value['status']} {each.value['said']}" for each in denied[:_SHOWN])
-        return Verdict("violated", f"{len(denied)} of {admitted + len(denied)} leases were denied", told, figures)
+        words = f"{len(denied)} of {admitted + len(denied)} leases were denied"
+        return Verdict("violated", words, told, figures, denied[0].at)
 
     check.__name__ = "no policy denies a lease"
     return Checked(check)
 
 
 class _Seen:
-    """What the watches saw of the control plane: states in their order, moments in unix seconds."""
+    """What the watches saw of the control plane: states in their order, since when; renewals in unix seconds."""
 
     def __init__(self, recorded: Recorded) -> None:
-        self.holders: dict[str, list[str]] = {}
+        self.holders: dict[str, list[State]] = {}
         self.renewals: dict[str, list[float]] = {}
-        self.containers: dict[str, list[str]] = {}
-        self.nodes: dict[str, list[str]] = {}
+        self.containers: dict[str, list[State]] = {}
+        self.nodes: dict[str, list[State]] = {}
         self.healing: dict[str, tuple[float, float]] = {}
-        self.end = 0.0
+        self.end = self._at = 0.0
         injected: dict[str, tuple[str, float]] = {}
         proved: set[str] = set()
         take = {_LEASES: self._take_lease, _PODS: self._take_pod, _NODES: self._take_node}
         for entry in recorded.entries:
-            self.end = entry.wall
+            self.end, self._at = entry.wall, entry.at
             if entry.process in take and entry.kind == "change" and "object" in entry.value and entry.f != "DELETED":
                 take[entry.process](entry.value["object"])
             elif entry.process.startswith(_FAULT):
@@ -179,7 +183,7 @@ class _Seen:
             return
         if not of_node:
             holder = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
-            self.holders.setdefault(name, []).append(holder)
+            self.holders.setdefault(name, []).append((self._at, holder))
         if spec.get("renewTime"):
             moment = datetime.fromisoformat(spec["renewTime"]).timestamp()
             moments = self.renewals.setdefault(name, [])
@@ -191,18 +195,20 @@ class _Seen:
             identity = each.get("containerID", "").rpartition("/")[2]
             if identity:
                 told = f"{identity[:12]} (restart {each.get('restartCount', 0)})"
-                self.containers.setdefault(f"{each['name']} of {pod['metadata']['name']}", []).append(told)
+                states = self.containers.setdefault(f"{each['name']} of {pod['metadata']['name']}", [])
+                states.append((self._at, told))
 
     def _take_node(self, node: Object) -> None:
         for each in node["status"].get("conditions") or ():
             if each["type"] == "Ready":
                 told = f"Ready={each['status']} since {each.get('lastTransitionTime', 'ever')}"
-                self.nodes.setdefault(node["metadata"]["name"], []).append(told)
+                self.nodes.setdefault(node["metadata"]["name"], []).append((self._at, told))
 
 
-def _changes(what: str, states: Mapping[str, list[str]], spare: Collection[str]) -> Iterator[str]:
+def _changes(what: str, states: Mapping[str, list[State]], spare: Collection[str]) -> Iterator[State]:
+    """Yield each change, and when it was seen."""
     for name, told in states.items():
         if name.partition(" of ")[0] not in spare:
-            yield from (
-                f"{what} {name}: {earlier}, then {later}" for earlier, later in pairwise(told) if earlier != later
-            )
+            for (_, earlier), (at, later) in pairwise(told):
+                if earlier != later:
+                    yield at, f"{what} {name}: {earlier}, then {later}"

@@ -243,8 +243,9 @@ def evidence(found: Iterable[Loss], scene: Scene) -> tuple[tuple[str, ...], dict
 def _verdict(found: list[Loss], scene: Scene, seconds: float) -> Verdict:
     worst = max(found, key=lambda each: (each.least, len(each.lost)))
     outcome: Outcome = "inconclusive"
-    if any(each.least > seconds or (each.lost and not seconds) for each in found):
+    over = [each.lost[0].asked for each in found if each.least > seconds or (each.lost and not seconds)]
+    if over:
         outcome = "violated"
     elif all(each.most <= seconds for each in found):
         outcome = "holds"
-    return Verdict(outcome, worst.words(), *evidence(found, scene))
+    return Verdict(outcome, worst.words(), *evidence(found, scene), min(over, default=None))

@@ -35,10 +35,14 @@ def generated_within(seconds: float, constraint: str) -> Checked:
         if generated is None and end - asked < seconds:
             return Verdict("inconclusive", f"bindings were watched for only {end - asked:.1f} of {seconds:g} s")
         if generated is None:
-            return Verdict("violated", f"no binding of {constraint} for {end - asked:.1f} s, to the end of the history")
+            words = f"no binding of {constraint} for {end - asked:.1f} s, to the end of the history"
+            return Verdict("violated", words, at=asked + seconds)
         took = round(generated - asked, 3)
         words = f"the binding of {constraint} was generated {took:.1f} s after the constraint was made"
-        return Verdict("holds" if took <= seconds else "violated", words, (), {"generation_seconds": took})
+        figures = {"generation_seconds": took}
+        if took <= seconds:
+            return Verdict("holds", words, (), figures)
+        return Verdict("violated", words, (), figures, asked + seconds)
 
     check.__name__ = f"the binding of {constraint} is generated within {seconds:g} s"
     return Checked(check)

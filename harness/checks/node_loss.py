@@ -38,7 +38,7 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
             return Verdict("inconclusive", f"only {watched:.1f} of {seconds:g} s were watched", told, figures)
         names = ", ".join(f"{each.lost.namespace}/{each.lost.name}" for each in late)
         words = f"{len(late)} of {len(found)} pods had no Ready replacement {seconds:g} s after the harm: {names}"
-        return Verdict("violated", words, told, figures)
+        return Verdict("violated", words, told, figures, min(each.loss.at for each in late) + seconds)
 
     check.__name__ = f"{_of(namespace, kinds)} of a {how} are replaced within {seconds:g} s"
     return Checked(check)
@@ -62,7 +62,8 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = ()) ->
         if lacking and not undecided:
             causes = _causes(Reading(recorded), lacking)
             words = f"{len(lacking)} of {len(born)} replacements lack the mutation: {causes[0]}"
-            return Verdict("violated", words, (*causes, *told), figures)
+            first = min(each.by.seen for each in lacking if each.by)
+            return Verdict("violated", words, (*causes, *told), figures, first)
         if not undecided and any(end is None or end > found[0].loss.at for _, end in losses.blind):
             undecided = "the workload was not watched all the time: a replacement may have come and gone unseen"
         if not undecided and len(born) < len(found):
@@ -87,7 +88,8 @@ def never_replaced(how: str, *, namespace: str = "", kinds: Kinds = ()) -> Check
             return Verdict("inconclusive", undecided, told)
         born = [each for each in found if each.by]
         if born:
-            return Verdict("violated", f"{len(born)} of {len(found)} pods were replaced", told)
+            first = min(each.by.seen for each in born if each.by)
+            return Verdict("violated", f"{len(born)} of {len(found)} pods were replaced", told, at=first)
         bare = [each for each in found if not each.lost.mutated]
         if bare:
             return Verdict("violated", f"{len(bare)} of {len(found)} pods were never mutated at all", told)

@@ -49,7 +49,8 @@ def outlasts(
         lines, figures = evidence(found, answers.scene)
         figures |= {"first_lost_seconds": round(earliest, 3)}
         when = f"{earliest:.1f} s" if latest - earliest < _SHARP_SECONDS else f"{earliest:.1f} to {latest:.1f} s"
-        return Verdict(outcome, f"the first request is lost {when} after {fault}", lines, figures)
+        first = min(each[0].begin + each[1] for each in begun) if outcome == "violated" else None
+        return Verdict(outcome, f"the first request is lost {when} after {fault}", lines, figures, first)
 
     check.__name__ = f"enforcement outlasts {fault} by {seconds:g} s{_unless(excused)}"
     return Checked(check)
@@ -81,11 +82,14 @@ def comes_back(
             problem = f"fewer than {_LAST} answers count of {', '.join(few)}"
         if problem:
             return Verdict("inconclusive", problem, tuple(each.words() for each in found))
-        bad = [(each.policy, lost) for each, last in ends if (lost := sum(answer.kind == "fail" for answer in last))]
-        away = [f"{policy}: {lost} of the last {_LAST} requests were lost" for policy, lost in bad]
+        bad = {
+            each.policy: lost for each, last in ends if (lost := [answer for answer in last if answer.kind == "fail"])
+        }
+        away = [f"{policy}: {len(lost)} of the last {_LAST} requests were lost" for policy, lost in bad.items()]
+        first = min((lost[0].asked for lost in bad.values()), default=None)
         when = f" while {fault} lasts" if before_healing else f" after {fault}"
         words = "; ".join(away) if away else f"enforced again{when}; {max(found, key=lambda each: each.least).words()}"
-        return Verdict("violated" if away else "holds", words, *evidence(found, answers.scene))
+        return Verdict("violated" if away else "holds", words, *evidence(found, answers.scene), first)
 
     when = f"while {fault} lasts" if before_healing else f"after {fault}"
     check.__name__ = f"enforcement comes back {when}{_unless(excused)}"

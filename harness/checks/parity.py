@@ -57,7 +57,8 @@ def enforcement_parity(
             f"{int(figures['different_rounds'])} of {rounds} decisions differ, for at most {longest:.1f} s at a time"
         )
         evidence = tuple(each.words() for each in found[:_SHOWN])
-        return Verdict("violated" if found and longest > seconds else "holds", words, evidence, figures)
+        first = next((each.begin + seconds for each in found if each.end - each.begin > seconds), None)
+        return Verdict("holds" if first is None else "violated", words, evidence, figures, first)
 
     check.__name__ = f"{webhook} and {policy} decide alike"
     return Checked(check)

@@ -42,7 +42,8 @@ def _judge(found: Differences, late: float) -> Verdict:
         "missing": float(sum(not each.orphan for each in standing)),
     }
     if old := [each for each in found.all if each.certain > late]:
-        return Verdict("violated", f"{_counted(old)} for more than {late:g} s", _told(old), figures)
+        first = min(each.since for each in old) + late
+        return Verdict("violated", f"{_counted(old)} for more than {late:g} s", _told(old), figures, first)
     if doubtful := [each for each in found.all if each.age > late]:
         return Verdict("inconclusive", f"{_counted(doubtful)}, perhaps for {late:g} s", _told(doubtful), figures)
     if standing:

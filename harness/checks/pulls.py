@@ -50,7 +50,8 @@ def no_request_during(fault: str = "cut registry") -> Checked:
         answered = [each for each in reading.requests if span.proved <= each.at < span.healing]
         lasted = span.healing - span.proved
         if answered:
-            return Verdict("violated", f"the registry answered {len(answered)} requests meanwhile", _told(answered))
+            words = f"the registry answered {len(answered)} requests meanwhile"
+            return Verdict("violated", words, _told(answered), at=answered[0].at)
         return Verdict("holds", f"the registry answered no request for {lasted:.1f} s", (), {"cut_seconds": lasted})
 
     check.__name__ = f"the registry answers nothing during {fault}"
@@ -72,7 +73,9 @@ def _asked(reading: Reading, repository: str, before: str, *, wanted: bool) -> V
         if each.at < begin and each.method in ("HEAD", "GET") and f"/{repository}{_MANIFESTS}" in each.path
     ]
     words = f"the registry was asked {len(asked)} times for {repository} before {before}"
-    return Verdict("holds" if bool(asked) == wanted else "violated", words, _told(asked))
+    if bool(asked) == wanted:
+        return Verdict("holds", words, _told(asked))
+    return Verdict("violated", words, _told(asked), at=asked[0].at if asked else begin)
 
 
 def _told(requests: list[Request]) -> tuple[str, ...]:

@@ -42,20 +42,22 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
         short = sum(after - before < late for before, after in pairwise([*decided, found.end]))
         if not decided or short or found.began is None or found.unwatched or found.longest_gap > late:
             return Verdict("inconclusive", f"{len(decided)} repetitions were decided, {short} watched too briefly")
-        orphans = [left for moment in decided if (left := _orphans(found, moment, late))]
-        rate = wilson(len(orphans), len(decided))
-        ages = [each.until - moment for moment in decided for each in _orphans(found, moment, late)]
+        left = {moment: orphans for moment in decided if (orphans := _orphans(found, moment, late))}
+        rate = wilson(len(left), len(decided))
+        ages = [each.until - moment for moment, orphans in left.items() for each in orphans]
         figures = {
             "repetitions": float(len(decided)),
-            "orphaned": float(len(orphans)),
+            "orphaned": float(len(left)),
             "orphan_rate": rate.estimate,
             "orphan_rate_low": rate.low,
             "orphan_rate_high": rate.high,
             "oldest_orphan_seconds": round(max(ages, default=0.0), 3),
         }
-        words = f"{len(orphans)} of {len(decided)} repetitions left an orphan: {rate.percent()}"
-        evidence = tuple(str(each) for left in orphans for each in left)
-        return Verdict("violated" if orphans else "holds", words, evidence, figures)
+        words = f"{len(left)} of {len(decided)} repetitions left an orphan: {rate.percent()}"
+        evidence = tuple(str(each) for orphans in left.values() for each in orphans)
+        if left:
+            return Verdict("violated", words, evidence, figures, min(left) + late)
+        return Verdict("holds", words, evidence, figures)
 
     check.__name__ = f"no race leaves an orphan for {late:g} s"
     return Checked(check)
@@ -92,7 +94,8 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
         }
         words = f"{orphaned} of {len(times)} repetitions left an orphan: {rate.percent()}"
         evidence = tuple(f"{orphan}; all pods had seen that by {each.since:.1f} s" for each, orphan in left)
-        return Verdict("violated" if left else "holds", words, evidence, figures)
+        first = min((max(each.since, orphan.since) + late for each, orphan in left), default=None)
+        return Verdict("violated" if left else "holds", words, evidence, figures, first)
 
     check.__name__ = f"no orphan stays for {late:g} s of a policy that nobody asks for"
     return Checked(check)

@@ -177,7 +177,7 @@ def _within(reading: Reading, found: Recovery, seconds: float, during: str) -> V
     if asked < seconds * _CANARIES_PER_SECOND:
         return Verdict("inconclusive", f"Gatekeeper was asked only {asked} times in {seconds:g} s", told)
     return Verdict(
-        "violated", f"{found.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}", told, figures
+        "violated", f"{found.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}", told, figures, limit
     )
 
 
@@ -190,7 +190,8 @@ def _after(reading: Reading, found: Recovery, seconds: float, end: float) -> Ver
         return Verdict(
             "inconclusive", f"{found.pod} was watched for only {reading.end - end:.1f} s after the end", (found.phases,)
         )
-    return Verdict("violated", f"{found.pod} does not serve {seconds:g} s after the end", (found.phases,))
+    words = f"{found.pod} does not serve {seconds:g} s after the end"
+    return Verdict("violated", words, (found.phases,), at=end + seconds)
 
 
 def _left_alone(reading: Reading, uid: str, life: Life, span: Span) -> Verdict:
@@ -201,17 +202,19 @@ def _left_alone(reading: Reading, uid: str, life: Life, span: Span) -> Verdict:
         changed = pod.deleted or not pod.ready or (before is not None and pod.container != before.container)
         if span.injected < sighting.at <= end and changed:
             what = "is being deleted" if pod.deleted else "is not Ready" if not pod.ready else "was restarted"
-            return Verdict("violated", f"{life.name} {what} {sighting.at - span.injected:.1f} s after the fault")
+            words = f"{life.name} {what} {sighting.at - span.injected:.1f} s after the fault"
+            return Verdict("violated", words, at=sighting.at)
     if not life.webhook:
         return Verdict("holds", f"{life.name} stayed Ready")
     asked = [each for each in reading.reviews if each.uid == uid and span.injected <= each.answered <= end]
     if not asked:
         return Verdict("inconclusive", f"{life.name} was not asked during the fault")
     answers = [span.injected, *(each.answered for each in asked if each.outcome == "ok"), end]
-    silence = max(later - earlier for earlier, later in pairwise(answers))
+    silence, since = max((later - earlier, earlier) for earlier, later in pairwise(answers))
     figures = {"longest_silence_seconds": round(silence, 3)}
     if silence > _LONGEST_SILENCE_SECONDS:
-        return Verdict("violated", f"{life.name} stayed Ready but was silent for {silence:.1f} s", (), figures)
+        words = f"{life.name} stayed Ready but was silent for {silence:.1f} s"
+        return Verdict("violated", words, (), figures, since + _LONGEST_SILENCE_SECONDS)
     return Verdict("holds", f"{life.name} stayed Ready and answered {len(answers) - 2} of {len(asked)}", (), figures)
 
 

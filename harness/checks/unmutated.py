@@ -88,7 +88,9 @@ class _Found:
         rate = wilson(self._bad, self._all)
         but = f"; {self.excused} more are excused by their cause" if self.excused else ""
         words = f"{self._bad} of {self._all} pods were created unmutated: {rate.percent()}{but}"
-        return Verdict(_outcome(self._bad, rate, at_most), words, evidence, self._figures())
+        first = min((*(each.asked for each in self.missed), *(each.at for each in self.strangers)), default=None)
+        outcome = _outcome(self._bad, rate, at_most)
+        return Verdict(outcome, words, evidence, self._figures(), first if outcome == "violated" else None)
 
     @property
     def _bad(self) -> int:

@@ -100,7 +100,7 @@ def test_unharmed() -> None:
 def test_harmed(history: History, evidence: str) -> None:
     """A leader that lost its lease, a container that was replaced, a node that was not Ready: each is told."""
     verdict = control_plane_unharmed()(history.recorded())
-    assert verdict.outcome == "violated"
+    assert (verdict.outcome, verdict.at) == ("violated", 21)
     assert evidence in verdict.evidence[0]
     assert verdict.figures == {"control_plane_changes": 1.0}
 
@@ -139,7 +139,8 @@ def test_not_renewed() -> None:
     """A silence that is too long is a violation, also of a node, and also one that lasts to the end."""
     assert leases_renewed(5)(steady(worker=12).recorded()).evidence == ("worker let 8.0 s pass",)
     silent_to_the_end = steady().add(40, "mark", "experiment", "end")
-    assert leases_renewed(5)(silent_to_the_end.recorded()).outcome == "violated"
+    verdict = leases_renewed(5)(silent_to_the_end.recorded())
+    assert (verdict.outcome, verdict.at) == ("violated", pytest.approx(25, abs=3))
 
 
 def test_renewals_are_counted_by_their_own_clock() -> None:
@@ -171,6 +172,7 @@ def test_leases_denied() -> None:
         history.asked(moment, "fail", status=422, said=said, seconds=0.01)
     verdict = leases_admitted()(history.recorded())
     assert (verdict.outcome, verdict.summary) == ("violated", "2 of 22 leases were denied")
+    assert verdict.at == 5.5
     assert verdict.evidence[0] == f"5.5 s: 422 {said}"
     assert verdict.figures["denial_seconds"] == 1.5
 
@@ -205,6 +207,7 @@ def test_not_renewed_again(back: float | None) -> None:
     verdict = leases_renewed_again(60, fault="stop node")(blocked(back).recorded())
     assert verdict.outcome == "violated"
     assert verdict.evidence == ("worker renewed last -14.0 s from then",)
+    assert verdict.at == 80
 
 
 @pytest.mark.parametrize(

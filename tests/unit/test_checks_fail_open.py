@@ -29,7 +29,7 @@ def lost(begin: float, end: float) -> Asked:
 def test_bound(seconds: float, outcome: str) -> None:
     """Lost for 1.89 to 2.11 s: below it is violated, above it holds, in between nobody knows."""
     verdict = check(seconds)(lost(20, 22).recorded())
-    assert verdict.outcome == outcome
+    assert (verdict.outcome, verdict.at) == (outcome, 20 if outcome == "violated" else None)
     assert verdict.summary == ("mutate pods: lost for 1.9 to 2.1 s, 20 of 500 requests, 10.0 s to 11.9 s after restart")
     assert verdict.figures == {
         "mutate_pods_lost_requests": 20,

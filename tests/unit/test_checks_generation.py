@@ -48,6 +48,7 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
     """The binding in time holds; too late, or never while it was watched for long enough, is a violation."""
     verdict = CHECK(history.recorded())
     assert (verdict.outcome, words in verdict.summary) == (outcome, True)
+    assert verdict.at == (40 if outcome == "violated" else None), "30 s after the constraint was made"
 
 
 def test_figure() -> None:

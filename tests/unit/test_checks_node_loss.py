@@ -70,7 +70,7 @@ def test_root_cause(rotation: list[str], nodes_of: dict[str, str], cause: str) -
     for name, node in nodes_of.items():
         told.pod(1, name, node=node)
     verdict = MUTATED(told.recorded())
-    assert verdict.outcome == "violated"
+    assert (verdict.outcome, verdict.at) == ("violated", 76.1)
     assert verdict.summary.startswith(f"1 of 1 replacements lack the mutation: {cause}")
     assert "NOT mutated" in verdict.evidence[-1]
 
@@ -121,7 +121,7 @@ def test_in_time() -> None:
     """A replacement that is Ready within the time holds, a later one is a violation."""
     assert IN_TIME(replaced().recorded()).outcome == "holds"
     verdict = replaced_within(58, HOW)(replaced().recorded())
-    assert verdict.outcome == "violated"
+    assert (verdict.outcome, verdict.at) == ("violated", 78)
     assert verdict.summary == "1 of 1 pods had no Ready replacement 58 s after the harm: chaos-pods/a"
 
 
@@ -166,7 +166,7 @@ def test_a_daemon_set_outlives_its_node() -> None:
     told = ToldLoss().workload(5, "d", node=NODE, ready=True, kind="DaemonSet").lose(20)
     assert outlives(told.recorded()).outcome == "holds"
     told.workload(90, "d2", node=NODE, kind="DaemonSet", mutated=False)
-    assert outlives(told.recorded()).outcome == "violated"
+    assert (outlives(told.recorded()).outcome, outlives(told.recorded()).at) == ("violated", 90)
     assert replacements_mutated(HOW, kinds=("DaemonSet",))(told.recorded()).outcome == "violated"
     bare = ToldLoss().workload(5, "d", node=NODE, kind="DaemonSet", mutated=False).lose(20)
     assert outlives(bare.recorded()).outcome == "violated"

@@ -37,6 +37,7 @@ def test_outlasts(told: Asked, outcome: str, summary: str) -> None:
     """Replicas that go at once lose the first request early, those that serve on late; a time-out does not count."""
     verdict = LASTS(told.recorded())
     assert (verdict.outcome, verdict.summary) == (outcome, summary)
+    assert verdict.at == (pytest.approx(10.2, abs=0.01) if outcome == "violated" else None)
 
 
 def test_figures() -> None:
@@ -100,7 +101,9 @@ def test_what_it_cost_is_told() -> None:
         "enforced again after delete; mutate pods: lost for 1.9 to 2.1 s, 20 of 500 requests, "
         "10.0 s to 11.9 s after delete"
     )
-    assert BACK(lost(20, 60).recorded()).summary == "mutate pods: 10 of the last 10 requests were lost"
+    away = BACK(lost(20, 60).recorded())
+    assert away.summary == "mutate pods: 10 of the last 10 requests were lost"
+    assert away.at == pytest.approx(59), "the first of the last ten"
 
 
 @pytest.mark.parametrize("check", [LASTS, BACK, MEANWHILE])

@@ -48,6 +48,7 @@ def test_disagreement(seconds: float, outcome: str) -> None:
     )
     assert verdict.figures["different_rounds"] == 3
     assert verdict.figures["longest_difference_seconds"] == pytest.approx(4.11)
+    assert verdict.at == (pytest.approx(59 + seconds, abs=0.01) if outcome == "violated" else None)
 
 
 def test_rounds_without_an_answer_are_not_compared() -> None:

@@ -120,6 +120,7 @@ def test_evidence_tells_the_age() -> None:
     assert verdict.evidence == (
         "orphan binding gatekeeper-chaoslabels-c of gatekeeper-chaoslabels: since 50.0 s and still, 150.0 s old",
     )
+    assert verdict.at == 110, "60 s late is too late"
     assert verdict.figures["orphans"] == 1
 
 

@@ -21,7 +21,7 @@ def test_asked(method: str) -> None:
     """A request for the manifest before the cut is what `Always` does, and what IfNotPresent must not do."""
     recorded = cut().request(2, MANIFEST, method=method).recorded()
     assert ASKED(recorded).outcome == "holds"
-    assert NOT_ASKED(recorded).outcome == "violated"
+    assert (NOT_ASKED(recorded).outcome, NOT_ASKED(recorded).at) == ("violated", 2)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_asked(method: str) -> None:
 )
 def test_not_asked(told: Told) -> None:
     """Other requests, and those after the cut, do not count."""
-    assert ASKED(told.recorded()).outcome == "violated"
+    assert (ASKED(told.recorded()).outcome, ASKED(told.recorded()).at) == ("violated", 9)
     assert NOT_ASKED(told.recorded()).outcome == "holds"
 
 
@@ -68,7 +68,7 @@ def test_cut_is_a_cut() -> None:
 def test_leaky_cut() -> None:
     """A request that the registry answered during the cut is a violation, and is told."""
     verdict = no_request_during()(cut().request(40, MANIFEST).recorded())
-    assert verdict.outcome == "violated"
+    assert (verdict.outcome, verdict.at) == ("violated", 40)
     assert MANIFEST in verdict.evidence[0]
 
 

@@ -53,6 +53,7 @@ def test_orphan_that_is_still_there() -> None:
     binding = {"metadata": {"name": "gatekeeper-x"}, "spec": {"policyName": "gatekeeper-y"}}
     told.add(39, "change", BINDINGS, "ADDED", {"resource_version": "4", "object": binding})
     verdict = never_orphaned(gatekeeper="v3.23.1")(told.recorded())
+    assert verdict.at == 45, "5 s after the second repetition was decided"
     assert verdict.summary.startswith("1 of 2 repetitions left an orphan: 50.00 %")
     assert verdict.evidence == ("orphan binding gatekeeper-x of gatekeeper-y: since 39.0 s and still, 21.0 s old",)
 
@@ -121,6 +122,7 @@ def test_no_orphan_stays(stays: list[float]) -> None:
     assert (verdict.figures["orphaned"], verdict.figures["repetitions"]) == (len(left), len(stays))
     assert verdict.figures["oldest_orphan_seconds"] == pytest.approx(max(left, default=0.0), abs=0.001)
     assert len(verdict.evidence) == len(left)
+    assert (verdict.at is not None) == bool(left)
 
 
 def test_orphan_of_another_template() -> None:
@@ -129,7 +131,9 @@ def test_orphan_of_another_template() -> None:
     other = {"metadata": {"name": "gatekeeper-x"}, "spec": {"policyName": "gatekeeper-y"}}
     told.add(59.5, "change", BINDINGS, "ADDED", {"resource_version": "5", "object": other})
     told.add(99, "mark", "experiment", "end")
-    (evidence,) = no_orphan_stays(gatekeeper="v3.23.1")(told.recorded()).evidence
+    verdict = no_orphan_stays(gatekeeper="v3.23.1")(told.recorded())
+    (evidence,) = verdict.evidence
+    assert verdict.at == 45, "15 s after all pods had seen it"
     assert evidence.endswith("since 30.0 s until 50.0 s, 20.0 s old; all pods had seen that by 30.0 s")
 
 

@@ -66,7 +66,7 @@ def test_serves_again() -> None:
 def test_never_serves_again() -> None:
     """A killed pod that waits for its image while the cut lasts is a violation, told with the kubelet's reasons."""
     verdict = KILLED(killed_for_good().recorded())
-    assert verdict.outcome == "violated"
+    assert (verdict.outcome, verdict.at) == ("violated", 75)
     assert "ErrImagePull, then ImagePullBackOff" in verdict.evidence[0]
     assert "no such host" in verdict.evidence
 

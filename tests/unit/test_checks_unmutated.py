@@ -31,7 +31,7 @@ def test_one_miss_is_told_with_its_cause() -> None:
     told = healthy().serving(1, "a", "b").pod(20.5, "a", deleting=True)
     told.ask(21, "fail", took=1.0).call(21.95, "context deadline exceeded").calls_read(30)
     verdict = CHECK(told.recorded())
-    assert verdict.outcome == "violated"
+    assert (verdict.outcome, verdict.at) == ("violated", 21)
     assert verdict.summary.startswith("1 of 200 pods were created unmutated: 0.50 %")
     assert verdict.evidence == (
         "causes: 1 timed out",
@@ -93,7 +93,7 @@ def test_an_excused_cause_is_told_and_does_not_count() -> None:
 def test_workload_pod_without_the_mutation() -> None:
     """A pod of the workload is told with its owner."""
     verdict = CHECK(healthy().workload(7, "a", mutated=False).recorded())
-    assert verdict.outcome == "violated"
+    assert (verdict.outcome, verdict.at) == ("violated", 7)
     assert verdict.evidence == ("7.00 s: pod chaos-work/a of ReplicaSet set seen without the mutation",)
 
 

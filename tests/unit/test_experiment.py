@@ -97,6 +97,7 @@ def test_life_cycle(make: Callable[..., Experiment]) -> None:
         "summary": "because",
         "evidence": ["seen"],
         "figures": {"some_seconds": 1.0},
+        "at": experiment.record.claims[0].at,
     }
     assert record["environment"] == {"engine": "Docker 20.10.24 (private)", "host quirks": "none"}
 
@@ -220,6 +221,18 @@ def test_claims(
         with pytest.raises(error):
             experiment.claim(found(outcome), expected=expected, issue="gatekeeper#1")
         assert experiment.record.claims[0].outcome == outcome
+        assert experiment.record.claims[0].at == experiment.history.end > 0
+
+
+def test_claim_keeps_the_moment_that_decided(make: Callable[..., Experiment]) -> None:
+    """When a check tells what violated it first, that is the claim's moment, and not the end."""
+
+    def check(_: Recorded) -> Verdict:
+        return Verdict("violated", "lost", at=0.25)
+
+    with make() as experiment:
+        experiment.claim(check, expected="violated")
+        assert experiment.record.claims[0].at == 0.25
 
 
 def test_claim_afterwards(make: Callable[..., Experiment]) -> None:

@@ -3,6 +3,7 @@
 import time
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -18,7 +19,7 @@ from reports.timeline import close_up, timeline
 from tests.fakes.histories import STARTED, Told
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_CLAIM = ClaimRecord("pods serve", "holds", "violated", None, "3 requests lost", [], {})
+_CLAIM = ClaimRecord("pods serve", "holds", "violated", None, "3 requests lost", [], {}, 50.5)
 
 
 def _shapes(drawn: str, style: str) -> list[ET.Element]:
@@ -91,10 +92,40 @@ def test_verdicts_and_words_stand_beside_the_picture() -> None:
     """The claims' verdicts are lines of text, and the description tells the story without any picture."""
     drawn = timeline(_lost(50), "x", [_CLAIM])
 
-    assert "✗ violated, expected holds: pods serve: 3 requests lost" in drawn
+    assert "1 ✗ violated (decided at 50.5 s), expected holds: pods serve: 3 requests lost" in drawn
     description = ET.fromstring(drawn).findtext(f"{_SVG}desc") or ""
     assert "create forbidden namespace: 200 good, 1 lost." in description
-    assert "Claim pods serve: violated, expected holds." in description
+    assert "Claim pods serve: violated (decided at 50.5 s), expected holds." in description
+
+
+def _places(drawn: str, style: str) -> list[tuple[float, float]]:
+    """Return where the glyphs of a class stand."""
+    groups = [each for each in ET.fromstring(drawn).iter(f"{_SVG}g") if each[0].get("class") == style]
+    words = [(each.get("transform") or "").removeprefix("translate(").removesuffix(")").split() for each in groups]
+    return [(float(x), float(y)) for x, y in words]
+
+
+def test_verdicts_stand_where_they_were_decided() -> None:
+    """Each claim has a mark at its moment, by shape and colour, with a hint; a violation is a line through all."""
+    axis, held = Axis(0, 99.6), ClaimRecord("nodes stay", "holds", "holds", None, "all did", [], {}, 99.0)
+    unsure = replace(held, outcome="inconclusive", at=80.0)
+    drawn = timeline(_lost(50), "x", [_CLAIM, held, unsure, replace(held, at=None)])
+
+    marks = [_places(drawn, f"verdict s-{name}") for name in ("lost", "good", "idle")]
+    assert [[x for x, _ in each] for each in marks] == [[pytest.approx(axis.x(at), abs=0.1)] for at in (50.5, 99, 80)]
+    (line,) = _shapes(drawn, "decided")
+    assert (line.get("d") or "").startswith(f"M{marks[0][0][0]:.2f} 30V")
+    hints = [each.text for each in ET.fromstring(drawn).iter(f"{_SVG}title")]
+    assert "50.5 s: 1. violated, expected holds: pods serve: 3 requests lost" in hints
+
+
+def test_verdicts_of_one_moment_do_not_hide_each_other() -> None:
+    """Claims decided at the same moment stand below each other; those outside of a close-up are not drawn."""
+    claims = [replace(_CLAIM, outcome="holds", at=99.0) for _ in range(4)]
+    drawn = timeline(_lost(50), "x", claims)
+
+    assert len({y for _, y in _places(drawn, "verdict s-good")}) == 4
+    assert _places(timeline(_lost(50), "x", claims, (49, 52)), "verdict s-good") == []
 
 
 def test_close_up_shows_what_only_it_can_show() -> None:

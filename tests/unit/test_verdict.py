@@ -20,6 +20,7 @@ VERDICTS = st.builds(
     st.sampled_from("xyz"),
     st.lists(st.sampled_from("abc"), max_size=3, unique=True).map(tuple),
     st.dictionaries(st.sampled_from("fg"), st.integers(0, 3), max_size=2),
+    st.none() | st.integers(0, 9),
 )
 
 
@@ -41,7 +42,7 @@ def test_associative(a: Verdict, b: Verdict, c: Verdict) -> None:
 def test_commutative(a: Verdict, b: Verdict) -> None:
     """The order of verdicts changes neither the outcome nor what is told, only in which order it is told."""
     one, other = a & b, b & a
-    assert one.outcome == other.outcome
+    assert (one.outcome, one.at) == (other.outcome, other.at)
     assert set(one.evidence) == set(other.evidence)
     assert set(one.summary.split("; ")) == set(other.summary.split("; "))
 
@@ -57,6 +58,12 @@ def test_worst(one: Outcome, other: Outcome) -> None:
     """Violated beats inconclusive, which beats holds."""
     worst = OUTCOMES[max(OUTCOMES.index(one), OUTCOMES.index(other))]
     assert (Verdict(one, "") & Verdict(other, "")).outcome == worst
+
+
+def test_first_of_what_decided_is_the_moment() -> None:
+    """Of two violations the earlier one is the moment of both; that of one which did not decide is not."""
+    late, early, none = Verdict("violated", "", at=9), Verdict("violated", "", at=3), Verdict("violated", "")
+    assert (late & early & none & Verdict("inconclusive", "", at=1)).at == 3
 
 
 def test_joint_summary() -> None:
