@@ -119,6 +119,7 @@ class _Conductor:
         self._records: dict[str, Record] = {}
         self._outcomes: dict[str, str] = {}
         self._told = False
+        self._worse: list[str] = []
 
     def pytest_sessionstart(self) -> None:
         with self._guard.safely():
@@ -170,8 +171,8 @@ class _Conductor:
             self._finish(exitstatus, session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._guard.trouble:
-            terminalreporter.write_line(self._guard.trouble, red=True)
+        for words in filter(None, [self._guard.trouble, *self._worse]):
+            terminalreporter.write_line(words, red=True)
 
     def _finish(self, exitstatus: int, session: pytest.Session) -> None:
         context.write_environment(self._results, context.environment(self._records.values()))
@@ -179,6 +180,9 @@ class _Conductor:
             self._tell(f"pytest ended with {exitstatus!r} before any test ran", "")
         for finding in ending.write(self._results, self._run, self._records, self._outcomes):
             self._tell(finding.message, finding.detail)
+            self._worse += [redact(finding.message)] if finding.fails else []
+        if self._worse and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED  # a gate that nobody must pass is none
         if session.config.option.xmlpath:
             junit.clean(Path(session.config.option.xmlpath), self._records)
         sweep(self._results)
@@ -200,6 +204,8 @@ def _crashed(nodeid: str, message: str) -> TestResult:
     path, *classes, name = nodeid.split("::")
     package, suite = path.removesuffix(".py").replace("/", "."), Path(path).stem
     full_name = f"{'.'.join([package, *classes])}#{name.partition('[')[0]}"
+    parent = package.rpartition(".")[0]
+    labels = {"parentSuite": parent, "suite": suite, "feature": _words(suite), "framework": "pytest"}
     at = _milliseconds(time.time())
     return TestResult(
         uuid=str(uuid4()),
@@ -209,12 +215,7 @@ def _crashed(nodeid: str, message: str) -> TestResult:
         titlePath=[*path.split("/"), *classes],
         status=Status.BROKEN,
         statusDetails=StatusDetails(message=message),
-        labels=[
-            Label("parentSuite", package.rpartition(".")[0]),
-            Label("suite", suite),
-            Label("feature", _words(suite)),
-            Label("framework", "pytest"),
-        ],
+        labels=[Label(*each) for each in labels.items()],
         start=at,
         stop=at,
     )

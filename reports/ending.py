@@ -10,7 +10,7 @@ import pytest
 
 from harness.record import Record
 from harness.redaction import redact
-from reports import context, gate, metrics, store, trend
+from reports import context, gate, metrics, quality, store, trend
 
 __all__ = ["Finding", "add_outcome", "write"]
 
@@ -20,10 +20,11 @@ _FIGURES = "figures.txt"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something of the run as a whole that its reader must not overlook."""
+    """Something of the run as a whole that its reader must not overlook; one that `fails` is no good run's."""
 
     message: str
     detail: str = ""
+    fails: bool = False
 
 
 def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
@@ -50,6 +51,7 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
             history.setdefault(key, []).append(value)
     judged = gate.judge(found, history)
     (run / _FIGURES).write_text("".join(f"{each.words}\n" for each in judged), encoding="utf-8")
+    quality.write(run, quality.rules(records, outcomes, judged))
     keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
     tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}
     flaky = trend.flaky(known, tests)
@@ -58,7 +60,11 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
     started = began.started if began else time.time()
     trend.remember(run.parent, trend.Run(run.name, started, {each.key: each.value for each in found}, tests))
     return [
-        *(Finding(f"regression: {each.words}", _why(each)) for each in judged if each.outcome == "worse"),
+        *(
+            Finding(f"regression: {each.words}; this fails the run", _why(each), fails=True)
+            for each in judged
+            if each.outcome == "worse"
+        ),
         *(Finding(f"flaky: {key}: {words}", "the same test on the same versions") for key, words in flaky.items()),
     ]
 
@@ -84,6 +90,6 @@ def _key(nodeid: str, record: Record) -> str:
 
 def _why(judged: gate.Judged) -> str:
     return (
-        "If nothing had changed, the chance that any figure of this run is called worse would be 5 %; "
+        f"If nothing had changed, the chance that any figure of this run is called worse would be {gate.ERROR:.0%}; "
         f"all figures of the run are in {_FIGURES}. Key: {judged.sample.key}"
     )

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, log, sqrt
 from statistics import NormalDist, fmean, stdev
 from typing import Literal
 
 from reports.metrics import Sample
 
-__all__ = ["FEWEST", "Judged", "bound", "judge", "quantile"]
+__all__ = ["ERROR", "FEWEST", "Judged", "bound", "judge", "quantile"]
 
 FEWEST = 5
 """With fewer earlier values there is no noise to speak of, and nothing is said."""
 
-_ERROR = 0.05
-_RESOLUTION = 0.5
+ERROR = 0.01
+"""How often a run in which nothing changed is called worse."""
+
+_RESOLUTION, _OFFSET = 0.5, 1.0
 _MOST_EARLIER = 30
 _NO_HARM = ("cut_seconds", "asked_seconds", "samples", "asked", "answered")
 
@@ -45,7 +47,7 @@ def judge(samples: Sequence[Sample], earlier: Mapping[str, Sequence[float]]) -> 
     """Compare each figure with its values in earlier runs.
 
     The bound is that of a prediction interval: if nothing has changed, the chance that any of all the
-    figures of this run is called worse is 5 % together, not each.
+    figures of this run is called worse is ERROR together, not each.
     """
     gated = [each for each in samples if each.figure not in _NO_HARM]
     known = {each.key: list(earlier.get(each.key, ()))[-_MOST_EARLIER:] for each in gated}
@@ -56,11 +58,11 @@ def judge(samples: Sequence[Sample], earlier: Mapping[str, Sequence[float]]) -> 
 def bound(values: Sequence[float], error: float) -> float:
     """Return what the next value exceeds only with the chance `error` if it comes from where these came from.
 
-    A figure is measured to about half a second, so that values that are all the same do not make a bound
-    without any room.
+    Figures vary by factors: a recovery that waits for back-off takes twice as long, not a second longer. So it is
+    their logarithms that are compared, and one slow run among quick ones makes a wide bound. A figure is measured
+    to about half a second, so that values that are all the same do not make a bound without any room.
     """
-    noise = max(stdev(values), _RESOLUTION)
-    return fmean(values) + quantile(1 - error, len(values) - 1) * noise * sqrt(1 + 1 / len(values))
+    return _bounds(values, error)[1]
 
 
 def quantile(probability: float, freedom: int) -> float:
@@ -76,11 +78,18 @@ def quantile(probability: float, freedom: int) -> float:
     return sum(terms)
 
 
+def _bounds(values: Sequence[float], error: float) -> tuple[float, float]:
+    logs = [log(max(value, 0.0) + _OFFSET) for value in values]
+    middle = fmean(logs)
+    noise = max(stdev(logs), _RESOLUTION / exp(middle))
+    room = quantile(1 - error, len(logs) - 1) * noise * sqrt(1 + 1 / len(logs))
+    return exp(middle - room) - _OFFSET, exp(middle + room) - _OFFSET
+
+
 def _judged(sample: Sample, earlier: Sequence[float], number: int) -> Judged:
     if len(earlier) < FEWEST:
         return Judged(sample, len(earlier), 0.0, None, "too few runs")
-    mean, most = fmean(earlier), bound(earlier, _ERROR / number)
-    least = 2 * mean - most
+    mean, (least, most) = fmean(earlier), _bounds(earlier, ERROR / number)
     outcome: Literal["worse", "better", "as before"] = (
         "worse" if sample.value > most else "better" if sample.value < least else "as before"
     )

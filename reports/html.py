@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from reports import quality
 from reports.calling import call
 from reports.context import CONFIGURATION
 
@@ -40,7 +41,14 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
     try:
         with tempfile.TemporaryDirectory(dir=run, prefix=".report-") as made:
             place = Path(made)
-            command = [*allure, "generate", "--config", str(_configuration(run, place)), str(results)]
+            command = [
+                *allure,
+                "generate",
+                "--config",
+                str(_configuration(run, place)),
+                *_gate(run, place),
+                str(results),
+            ]
             call("Allure 3 cannot make the report", command, place, _SECONDS)
             index = place / "report" / "index.html"
             if not index.is_file():
@@ -102,6 +110,11 @@ def _configuration(run: Path, place: Path) -> Path:
     path = place / CONFIGURATION
     path.write_text(json.dumps(configuration), encoding="utf-8")
     return path
+
+
+def _gate(run: Path, place: Path) -> list[str]:
+    found = quality.read(run)
+    return ["--dump", str(quality.archive(found, place / "gate.zip"))] if found else []
 
 
 def _earlier(run: Path) -> list[str]:

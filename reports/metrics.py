@@ -32,6 +32,11 @@ class Sample:
         return f"{self.test} | {self.on} | {self.claim} | {self.figure}"
 
     @property
+    def title(self) -> str:
+        """What a reader calls it."""
+        return f"{_short(self.test)}: {self.claim}: {_words(self.figure)}"
+
+    @property
     def unit(self) -> str:
         """Its unit, which its name ends with."""
         return next((unit for ending, unit in _UNITS if self.figure.endswith(ending)), "")
@@ -70,10 +75,7 @@ def performance(found: Iterable[Sample]) -> list[dict[str, Any]]:
 
 def titles(found: Iterable[Sample]) -> dict[str, dict[str, str]]:
     """Return how Allure is to call each figure."""
-    return {
-        each.key: {"title": f"{_short(each.test)}: {each.claim}: {_words(each.figure)}", "unit": each.unit}
-        for each in found
-    }
+    return {each.key: {"title": each.title, "unit": each.unit} for each in found}
 
 
 def open_metrics(found: Iterable[Sample], records: Mapping[str, Record]) -> str:

@@ -1,10 +1,12 @@
 """Allure: small real sessions with hand-made records, and the result files that they leave."""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 
+from reports import quality
 from reports.context import nodeid_of
 from tests.sessions import SCENARIOS, Session, run
 
@@ -192,3 +194,23 @@ def test_blocks(request):
     assert session.status == 0
     assert "the report is not complete: " in session.output
     assert "see `df " in session.output
+
+
+@pytest.mark.parametrize(("seconds", "status", "lines"), [(62.0, 0, 0), (12.0, 1, 1)])
+def test_regression_fails_the_run_and_is_said(tmp_path: Path, seconds: float, status: int, lines: int) -> None:
+    """A figure that is worse than in earlier runs, beyond noise, ends a run with 1 though all claims are met."""
+    trend = tmp_path / "reports/out/trend.jsonl"
+    trend.parent.mkdir(parents=True)
+    key = "scenarios/test_registry.py::test_pods_restart[Always] | v1.36.3 | pods ready within 60 s | recovered_seconds"
+    earlier = [{"name": f"run {number}", "started": number, "figures": {key: seconds}} for number in range(6)]
+    trend.write_text("".join(f"{json.dumps(each)}\n" for each in earlier), encoding="utf-8")
+
+    session = run(tmp_path, SCENARIOS, "-k", "restart and Always")
+
+    assert session.status == status
+    assert session.output.count("regression: scenarios/test_registry.py::test_pods_restart[Always]") == lines
+    assert "1 of 1 claims came out as expected" in session.output
+    run_ = session.results.parent
+    assert json.loads((run_ / "run.json").read_text(encoding="utf-8"))["status"] == status
+    assert [each.met for each in quality.read(run_)] == [True, not lines]
+    assert len(session.load("*-globals.json")) == lines

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import HarnessError
 from reports import __main__ as verbs
-from reports import context, html, node, rescue
+from reports import context, html, node, quality, rescue
 
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
 <script>bundle</script>
@@ -143,3 +143,22 @@ def test_verb_says_where_the_report_lies(
 
     assert verbs.main([str(run)]) == 0
     assert capsys.readouterr().err == f"report: {run / 'report/index.html'}\n"
+
+
+def test_gate_of_the_run_goes_to_allure(run: Path, tmp_path: Path) -> None:
+    """What the run must meet is handed over with the results; a run that has told nothing hands over nothing."""
+    asked = (
+        "import json, pathlib, sys; "
+        "pathlib.Path('{told}').write_text(json.dumps([pathlib.Path(each).is_file() for each in sys.argv]));"
+    )
+    allure = _allure(tmp_path)
+    script = Path(allure[1])
+    script.write_text(asked.format(told=tmp_path / "told") + script.read_text(encoding="utf-8"), encoding="utf-8")
+    found = []
+    for rules in ([], [quality.Rule("claims", False, "1 of 2", 2, 1)]):
+        if rules:
+            quality.write(run, rules)
+        html.generate(run, allure)
+        found.append(json.loads((tmp_path / "told").read_text(encoding="utf-8"))[4:-1])
+
+    assert found == [[], [False, True]]
