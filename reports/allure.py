@@ -62,6 +62,7 @@ class _Renderer:
         self._guard = guard
         self._embedded = 0
         self._files = attached.Files()
+        self._budget = attached.Budget.of_one(getattr(config, "workerinput", {}).get("workercount", 1))
         self._last: tuple[object, Story | None] = (None, None)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # after the fixtures, before allure hashes the parameters
@@ -77,7 +78,7 @@ class _Renderer:
                 _render(record, item, result)
                 for each in self._told(record, item, result):
                     logger.attach_data(
-                        str(uuid4()),
+                        each.digest,
                         each.body,
                         name=each.name,
                         attachment_type=each.kind,
@@ -98,7 +99,7 @@ class _Renderer:
         self._embedded += len(picture)
         fact = result.description or ""
         result.descriptionHtml = sentence.page(record, story, item.nodeid, fact=fact, picture=picture)
-        return [*drawn, *self._files.of(record)]
+        return self._budget.within([*drawn, *self._files.of(record)], record)
 
     def _story(self, record: Record) -> Story | None:
         """Return the story of the record; tests of one experiment share it, and it is read once."""

@@ -2,10 +2,12 @@
 
 import base64
 import gzip
+import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from harness.errors import ChaosError
 from harness.history import read
@@ -15,11 +17,12 @@ from reports.story import Story
 from reports.telling import tell
 from reports.timeline import close_up, timeline
 
-__all__ = ["Attached", "Files", "file", "pictures", "story_of"]
+__all__ = ["Attached", "Budget", "Files", "file", "pictures", "story_of"]
 
 _LARGE_BYTES = 256 * 1024
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_AT_ONCE = 32 * 1024 * 1024
+_MOST_OF_RUN = 256 * 1024 * 1024
 _SVG = "image/svg+xml"
 
 
@@ -36,6 +39,45 @@ class Attached:
     def address(self) -> str:
         """Its body as an address, for a page that shows it in its place."""
         return f"data:{self.kind};base64,{base64.b64encode(self.body).decode()}"
+
+    @property
+    def digest(self) -> str:
+        """A name for its content: what has the same one is the same, and need not be there twice."""
+        return hashlib.sha256(self.body).hexdigest()[:32]
+
+
+class Budget:
+    """How many bytes a run may attach; the second half is kept for tests in which something came out otherwise."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._kept = most // 2
+        self._paid: set[str] = set()
+
+    @classmethod
+    def of_one(cls, workers: int) -> Self:
+        """Return the share of one of so many workers that make a run together."""
+        return cls(_MOST_OF_RUN // workers)
+
+    def within(self, found: list[Attached], record: Record) -> list[Attached]:
+        """Return what may be attached for a record, in the order given, and what says that the rest was left out.
+
+        What was attached before costs nothing more.
+        """
+        matters = any(claim.outcome != claim.expected for claim in record.claims)
+        chosen, left_out = [], []
+        for each in found:
+            cost = 0 if each.digest in self._paid else len(each.body)
+            if cost <= self._left - (0 if matters else self._kept):
+                self._left -= cost
+                self._paid.add(each.digest)
+                chosen.append(each)
+            else:
+                left_out.append(f"{each.name}, {len(each.body):,} bytes\n")
+        if left_out:
+            said = f"The run has attached enough; what was left out here lies in {Path(record.history).parent}:\n"
+            chosen.append(Attached("left out", (said + "".join(left_out)).encode(), "text/plain", "txt"))
+        return chosen
 
 
 def story_of(record: Record) -> Story | None:

@@ -5,8 +5,8 @@ import json
 import random
 from pathlib import Path
 
-from harness.record import Attachment, Record
-from reports.attached import Files, file, pictures, story_of
+from harness.record import Attachment, ClaimRecord, Record
+from reports.attached import Attached, Budget, Files, file, pictures, story_of
 from reports.telling import tell
 from tests.fakes.histories import Told
 
@@ -78,3 +78,60 @@ def test_history_that_cannot_be_read_has_no_story(tmp_path: Path) -> None:
     broken.write_text('{"schema": 1, "run": "", "started": 0, "harness": "0"}\n{}\n', encoding="utf-8")
 
     assert [story_of(Record("x", {}, 1, str(path), "")) for path in (tmp_path / "none", broken)] == [None, None]
+
+
+def _some(name: str, number: int, letter: str = "x") -> Attached:
+    return Attached(name, letter.encode() * number, "text/plain", "txt")
+
+
+def _of(*outcomes: str) -> Record:
+    claims = [ClaimRecord("c", "holds", each, None, "", [], {}) for each in outcomes]
+    return Record("x", {}, 1, "/run/experiments/x/history.jsonl", "", claims=claims)
+
+
+def test_run_attaches_no_more_than_its_budget(tmp_path: Path) -> None:
+    """Once half of it is used up, only tests in which something came out otherwise attach more, until it is empty."""
+    budget, fine, odd = Budget(1_000), _of("holds"), _of("holds", "violated")
+
+    found = [
+        [each.name for each in budget.within([_some("picture", 200, letter), _some("log", 125, letter * 2)], record)]
+        for letter, record in (("a", fine), ("b", fine), ("c", odd), ("d", odd))
+    ]
+
+    assert found == [["picture", "log"], ["left out"], ["picture", "log"], ["left out"]]
+
+
+def test_what_was_left_out_is_named_with_its_place() -> None:
+    """The reader is told what there would have been, and where it lies."""
+    (note,) = Budget(10).within([_some("history.gz", 123_456)], _of("violated"))
+
+    assert note.body == (
+        b"The run has attached enough; what was left out here lies in /run/experiments/x:\nhistory.gz, 123,456 bytes\n"
+    )
+
+
+def test_same_content_is_paid_for_once() -> None:
+    """What tests of one experiment share is one file for all of them, and costs its size once."""
+    budget, shared = Budget(1_000), _some("history", 400)
+
+    found = [budget.within([shared, _some("own", 5, str(number))], _of("holds")) for number in range(10)]
+
+    assert [len(each) for each in found] == [2] * 10
+    assert len({each[0].digest for each in found}) == 1
+
+
+def test_workers_share_a_budget() -> None:
+    """All workers of a run together attach no more than one process alone would."""
+    assert Budget.of_one(4)._left * 4 == Budget.of_one(1)._left == 256 * 1024 * 1024
+
+
+def test_five_thousand_tests_stay_within_the_budget() -> None:
+    """However many tests a run has, what they attach is bounded, and each one says so."""
+    budget, total, notes = Budget(10_000_000), 0, 0
+    for number in range(5_000):
+        for each in budget.within([_some("history.gz", 40_000, f"{number:08}"[-8:])], _of("holds")):
+            total += len(each.body)
+            notes += each.name == "left out"
+
+    assert total < 10_000_000
+    assert notes > 4_900
