@@ -58,6 +58,10 @@ class Lanes:
     parts: list[str] = field(default_factory=list)
     decided: list[float] = field(default_factory=list)
     """Where a violation decided, for lines through all lanes."""
+    areas: dict[str, int] = field(default_factory=dict)
+    """How many requests of each lane have no mark of their own."""
+    room: int = 4_000
+    """How many marks may still be drawn."""
 
     def title(self, words: str) -> None:
         """Begin a group of lanes."""
@@ -150,7 +154,7 @@ class Lanes:
         """Add the answers to one question: good ones as a hill, each other one as a mark over the whole height."""
         top = self._lane(name.removeprefix("canary "), tally.words, 34, bad=tally.total.lost > 0)
         self._hill(tally.bins, top + 30, 16)
-        self._lost(tally, top + 2, top + 30)
+        self._lost(name, tally, top + 2, top + 30)
 
     def life(self, life: Life, replica: Tally | None) -> None:
         """Add the states of a pod, node or lease, and below them what a replica answered when asked by itself."""
@@ -169,7 +173,7 @@ class Lanes:
             self._glyph(gone, top + 9, "M-4 -5L4 5M-4 5L4 -5", "edge", f"{gone:.1f} s: gone")
         if replica is not None:
             self._hill(replica.bins, top + 20, 3, flat=True)
-            self._lost(replica, top + 17, top + 22)
+            self._lost(life.name, replica, top + 17, top + 22)
 
     def rotation(self, steps: Sequence[tuple[float, int]]) -> None:
         """Add how many webhook pods the Service sends requests to."""
@@ -225,19 +229,25 @@ class Lanes:
                 hint = f"{begin:g} to {end:g} s: {each.good} good"
                 self.parts.append(svg.rect(self.axis.x(begin), bottom - height, width, height, "good", hint))
 
-    def _lost(self, tally: Tally, top: float, bottom: float) -> None:
+    def _lost(self, name: str, tally: Tally, top: float, bottom: float) -> None:
         """Draw each request that did not come out well; of those beyond the bound, the bins in which they are."""
         middle = top + (bottom - top) * 0.45
+        kept = [each for each in tally.kept if self.axis.shows(each.asked)]
+        single = kept[: self.room]
+        self.room -= len(single)
+        beyond = tally.unkept + len(kept) - len(single)
+        if beyond:
+            self.areas[name] = beyond
         for outcome, upper in (("silent", middle), ("lost", top)):
-            if tally.unkept:
+            if beyond:
                 for index, each in sorted(tally.bins.bins.items()):
                     number, begin = getattr(each, outcome), index * tally.bins.width
                     if number and self.axis.shows(begin, begin + tally.bins.width):
                         left, right = self.axis.x(begin), self.axis.x(begin + tally.bins.width)
                         hint = f"{begin:g} to {begin + tally.bins.width:g} s: {number} {outcome}"
                         self.parts.append(svg.rect(left, upper, right - left, bottom - upper, outcome, hint))
-            for lost in tally.kept:
-                if lost.outcome == outcome and self.axis.shows(lost.asked):
+            for lost in single:
+                if lost.outcome == outcome:
                     x, took = self.axis.x(lost.asked), lost.answered - lost.asked
                     hint = f"{lost.asked:.2f} s: {outcome}: {svg.shortened(lost.said, 80)} (after {took:.2f} s)"
                     self.parts.append(svg.path(f"M{x:.2f} {upper:.1f}V{bottom:.1f}", f"tick s-{outcome}", hint))

@@ -10,7 +10,7 @@ Outcome = Literal["good", "lost", "silent"]
 """`good` is the answer that is demanded, `lost` another one, `silent` none at all."""
 
 MOST_LOST = 2000
-"""So many requests that did not come out well are kept one by one; of those beyond only the number in each bin."""
+"""So many lost requests, and as many unanswered, are kept one by one; of those beyond only the number in each bin."""
 
 _MOST_BINS = 400
 _FINEST_SECONDS = 1.0
@@ -72,7 +72,7 @@ class Bins:
 
 @dataclass
 class Tally:
-    """All requests of one kind: the good ones counted, the others kept one by one up to MOST_LOST.
+    """All requests of one kind: the good ones counted, the others kept one by one, up to MOST_LOST of each outcome.
 
     `said` counts what was said of those that were lost, in the words of the probe.
     """
@@ -95,7 +95,7 @@ class Tally:
             self.last_lost = asked if self.last_lost is None else max(asked, self.last_lost)
         if len(self.said) < MOST_LOST or said in self.said:
             self.said[said] += 1
-        if len(self.kept) < MOST_LOST:
+        if getattr(self.total, outcome) <= MOST_LOST:
             self.kept.append(Lost(asked, answered, outcome, said))
 
     @property

@@ -163,8 +163,7 @@ def _verdicts(lanes: Lanes, claims: Sequence[ClaimRecord]) -> None:
 def _remarks(lanes: Lanes, story: Story) -> None:
     if story.truncated:
         lanes.say("The history breaks off in the middle of a line: the run was killed while it wrote.", "bad")
-    unkept = {name: tally.unkept for name, tally in story.questions.items() if tally.unkept}
-    for name, number in unkept.items():
+    for name, number in lanes.areas.items():
         lanes.say(f"{name}: {number:,} lost requests are drawn as areas, not one by one")
     if story.omitted:
         lanes.say("too much to be drawn: " + ", ".join(f"{number:,} {what}" for what, number in story.omitted.items()))

@@ -55,6 +55,31 @@ def test_lost_requests_beyond_the_bound_are_areas() -> None:
     assert "500 lost requests are drawn as areas" in drawn
 
 
+def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
+    """However many got no answer before, one that is lost has a mark of its own."""
+    told = Told()
+    for number in range(3 * MOST_LOST):
+        told.add(number / 100, "invoke", "canary 1", "q").add(number / 100, "info", "canary 1", "q", {})
+    told.add(90, "invoke", "canary 1", "q").add(90.01, "fail", "canary 1", "q", {})
+    drawn = timeline(tell(told.recorded()), "x")
+
+    (mark,) = _shapes(drawn, "tick s-lost")
+    assert float((mark.get("d") or "")[1:].partition(" ")[0]) == pytest.approx(Axis(0, 90.01).x(90), abs=0.1)
+
+
+def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
+    """Ten questions that all lose more than is kept make no large picture, and each of them shows where it lost."""
+    told = Told()
+    for number in range(10 * (MOST_LOST + 100)):
+        process, f = f"canary {number % 10}", f"question {number % 10}"
+        told.add(number / 100, "invoke", process, f).add(number / 100, "fail", process, f, {"said": "lost " * 30})
+    drawn = timeline(tell(told.recorded()), "x")
+
+    assert len(drawn) < 1_500_000
+    tops = {shape.get("y") for shape in _shapes(drawn, "lost")}
+    assert len(tops) == 10
+
+
 def test_fault_is_a_band_with_its_proofs() -> None:
     """It is pale up to the proof, then full; proof and healing have a mark each, and all lanes are shaded."""
     drawn = timeline(tell(Told().fault(10, 20, 80).canaries(0, 100).recorded()), "x")
