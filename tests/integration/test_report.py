@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,26 +12,16 @@ from pathlib import Path
 import pytest
 
 from reports.html import quiet
+from tests.browser import browser, show
 from tests.sessions import SCENARIOS, Session, run
 
 _ROOT = Path(__file__).parents[2]
-_BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=20000",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
-_BROWSER_ITSELF = "not an origin"
-"""Who asks, in a net log, for what no page wanted: updates of the browser, its clock."""
 
-_needs_browser = pytest.mark.skipif(_BROWSER is None, reason="no browser here: `apt-get install chromium` brings one")
+
+@pytest.fixture(scope="session")
+def chromium(request: pytest.FixtureRequest) -> str:
+    """Give a browser, installed if this machine has none; a run of chosen tests (-m, the quick loop) installs none."""
+    return browser(install=not request.config.option.markexpr)
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +36,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Session:
 def _reports(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "reports", *arguments]
     return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=900, check=False)
-
-
-def _show(address: str, place: Path) -> tuple[str, list[str]]:
-    """Let the browser show an address; return what it then shows, and all that the page asked for."""
-    log = place / "net.json"
-    command = [str(_BROWSER), *_OPTIONS, f"--user-data-dir={place / 'profile'}", f"--log-net-log={log}", "--dump-dom"]
-    done = subprocess.run([*command, address], capture_output=True, text=True, timeout=300, check=True)
-    noted = json.loads(log.read_text(encoding="utf-8"))
-    start = noted["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    asked = [each.get("params", {}) for each in noted["events"] if each["type"] == start]
-    return done.stdout, [each["url"] for each in asked if each.get("initiator") != _BROWSER_ITSELF and "url" in each]
-
-
-def _abroad(asked: list[str]) -> list[str]:
-    return [url for url in asked if not re.match(r"(file|data|blob|chrome|about):|http://127\.0\.0\.1[:/]", url)]
 
 
 @contextlib.contextmanager
@@ -79,20 +53,18 @@ def _served(directory: Path) -> Iterator[str]:
             server.terminate()
 
 
-@_needs_browser
 @pytest.mark.parametrize("way", ["opened", "served"])
-def test_no_request_leaves_the_machine(told: Session, tmp_path: Path, way: str) -> None:
+def test_no_request_leaves_the_machine(told: Session, tmp_path: Path, way: str, chromium: str) -> None:
     """The whole report is shown, and everything that the browser asked for lies on this machine."""
     index = told.results.parent / "report/index.html"
     with _served(told.results.parent) if way == "served" else contextlib.nullcontext(index.as_uri()) as address:
-        shown, asked = _show(address, tmp_path)
+        page = show(chromium, address, tmp_path)
 
-    assert "test_pods_restart[Always]" in shown
-    assert _abroad(asked) == []
+    assert "test_pods_restart[Always]" in page.html
+    assert page.abroad == []
 
 
-@_needs_browser
-def test_a_request_that_would_leave_is_seen(tmp_path: Path) -> None:
+def test_a_request_that_would_leave_is_seen(tmp_path: Path, chromium: str) -> None:
     """What watches the network sees a page that asks elsewhere; the report's policy keeps the same page from it."""
     asks = '<head></head><body><script>fetch("http://elsewhere.invalid/x")</script></body>'
     policy = re.search(r"<meta http-equiv.*?>", quiet(asks))
@@ -102,7 +74,7 @@ def test_a_request_that_would_leave_is_seen(tmp_path: Path) -> None:
         place = tmp_path / str(number)
         place.mkdir()
         (place / "page.html").write_text(f"<!DOCTYPE html><html>{page}</html>", encoding="utf-8")
-        found.append(_abroad(_show((place / "page.html").as_uri(), place)[1]))
+        found.append(show(chromium, (place / "page.html").as_uri(), place).abroad)
 
     assert found == [["http://elsewhere.invalid/x"], []]
 
@@ -127,3 +99,24 @@ def test_run_without_tests_has_a_report(tmp_path: Path) -> None:
     assert session.status == 5
     assert done.returncode == 0, done.stderr
     assert (session.results.parent / "report/index.html").is_file()
+
+
+@pytest.mark.parametrize(("seconds", "met"), [(62.0, True), (12.0, False)])
+def test_quality_gate_tells_what_the_run_must_meet(tmp_path: Path, seconds: float, met: bool, chromium: str) -> None:
+    """The tab shows that all claims came out as expected, and whether a figure is worse than before, beyond noise."""
+    key = "scenarios/test_registry.py::test_pods_restart[Always] | v1.36.3 | pods ready within 60 s | recovered_seconds"
+    trend = tmp_path / "reports/out/trend.jsonl"
+    trend.parent.mkdir(parents=True)
+    earlier = [{"name": f"run {number}", "started": number, "figures": {key: seconds}} for number in range(6)]
+    trend.write_text("".join(f"{json.dumps(each)}\n" for each in earlier), encoding="utf-8")
+    session = run(tmp_path, SCENARIOS, "-k", "restart and Always")
+    done = _reports(str(session.results.parent))
+    assert done.returncode == 0, done.stderr
+
+    index = session.results.parent / "report/index.html"
+    shown = show(chromium, f"{index.as_uri()}#qualityGate", tmp_path).html
+
+    assert "1 of 1 claims came out as expected" in shown
+    assert ("none of 1 figures is worse than in earlier runs" in shown) == met
+    assert ("62, worse: 12 in 6 earlier runs" in shown) == (not met)
+    assert shown.count('data-success="true"') == 1 + met

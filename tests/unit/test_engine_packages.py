@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import distribution
 from clusters.engine import packages
 from clusters.errors import EngineUnavailable
 from clusters.progress import Progress
@@ -30,7 +31,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root.chmod(0o755)
     monkeypatch.setenv("PATH", str(directory))
     monkeypatch.setattr(packages, "SEARCH_PATH", str(directory))
-    monkeypatch.setattr(packages, "_POLICY", root / "policy-rc.d")
+    monkeypatch.setattr(distribution, "_POLICY", root / "policy-rc.d")
     monkeypatch.setattr(packages, "_WANTS", root / "systemd")
     yield directory
     shutil.rmtree(root)
@@ -123,27 +124,3 @@ def test_who_is_not_root_gets_the_command_to_type(bare: Path) -> None:
     with _nobody(), pytest.raises(EngineUnavailable, match="sudo sh -c 'apt-get update && apt-get install"):
         packages.ensure(Progress.quiet())
     assert not log.exists()
-
-
-def test_a_policy_that_was_there_comes_back(tmp_path: Path) -> None:
-    """A machine's own policy-rc.d is the same after the installation, also when that fails."""
-    policy = tmp_path / "policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 0\n")
-    seen = []
-    with contextlib.suppress(KeyError), packages.no_daemon_starts(policy):
-        seen.append(policy.read_text())
-        raise KeyError
-    assert "exit 101" in seen[0]
-    assert policy.read_text() == "#!/bin/sh\nexit 0\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["policy-rc.d"]
-
-
-def test_a_policy_that_a_killed_run_put_aside_comes_back(tmp_path: Path) -> None:
-    """What a kill -9 in the middle left is put right by the next installation."""
-    policy = tmp_path / "policy-rc.d"
-    policy.write_text("the machine's own")
-    guard = packages.no_daemon_starts(policy)
-    guard.__enter__()
-    with packages.no_daemon_starts(policy):
-        pass
-    assert policy.read_text() == "the machine's own"

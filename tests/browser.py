@@ -1,0 +1,84 @@
+"""Browser: a headless Chromium, the machine's own or Debian's, and what it shows and asks for."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clusters import distribution
+from clusters.errors import HarnessError
+from clusters.progress import Progress
+
+__all__ = ["Page", "browser", "shoot", "show"]
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=20000",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+_ITSELF = "not an origin"
+"""Who asks, in a net log, for what no page wanted: updates of the browser, its clock."""
+_AT_HOME = re.compile(r"(file|data|blob|chrome|about):|http://127\.0\.0\.1[:/]")
+_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a browser showed in the end, as HTML, and what the page asked for that is not on this machine."""
+
+    html: str
+    abroad: list[str]
+
+
+def browser(*, install: bool) -> str:
+    """Return a browser; with `install` it is installed if there is none. Skips the test, and says why, if not."""
+    found = _found()
+    if found is None and not install:
+        pytest.skip("no browser on this machine, and this run installs none; type `apt-get install chromium`")
+    if found is None:
+        try:
+            distribution.install(
+                ["chromium"], Progress.terminal(), lack="no browser on this machine", elsewhere="install Chromium"
+            )
+        except HarnessError as error:
+            pytest.skip(str(error))
+        found = _found()
+    return found or pytest.skip("no browser on this machine, though apt-get has installed chromium")
+
+
+def show(program: str, address: str, place: Path) -> Page:
+    """Let a browser show an address; `place` is a directory of its own."""
+    log = place / "net.json"
+    shown = _run(program, place, f"--log-net-log={log}", "--dump-dom", address)
+    noted = json.loads(log.read_text(encoding="utf-8"))
+    start = noted["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    asked = [each.get("params", {}) for each in noted["events"] if each["type"] == start]
+    urls = [each["url"] for each in asked if each.get("initiator") != _ITSELF and "url" in each]
+    return Page(shown, [url for url in urls if not _AT_HOME.match(url)])
+
+
+def shoot(program: str, address: str, picture: Path, *, size: tuple[int, int], options: tuple[str, ...] = ()) -> None:
+    """Let a browser make a picture of an address, in a window of a size."""
+    window = f"--window-size={size[0]},{size[1]}"
+    _run(program, picture.parent, window, "--hide-scrollbars", f"--screenshot={picture}", *options, address)
+
+
+def _found() -> str | None:
+    return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+def _run(program: str, place: Path, *arguments: str) -> str:
+    command = [program, *_OPTIONS, f"--user-data-dir={place / 'profile'}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True).stdout
