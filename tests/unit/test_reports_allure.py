@@ -214,3 +214,19 @@ def test_regression_fails_the_run_and_is_said(tmp_path: Path, seconds: float, st
     assert json.loads((run_ / "run.json").read_text(encoding="utf-8"))["status"] == status
     assert [each.met for each in quality.read(run_)] == [True, not lines]
     assert len(session.load("*-globals.json")) == lines
+
+
+def test_disk_that_takes_no_more_in_the_middle_is_said(tmp_path: Path) -> None:
+    """From the first file on that cannot be written the report is told to be incomplete; the verdicts are told all."""
+    full = """
+def test_fills(leave):
+    import resource
+    leave()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, resource.RLIM_INFINITY))
+"""
+    session = run(tmp_path, SCENARIOS + full, "-k", "fills")
+
+    assert session.status == 0
+    assert "1 of 1 claims came out as expected" in session.output
+    assert "the report is not complete: " in session.output
+    assert "File too large" in session.output
