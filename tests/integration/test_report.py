@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.context import write_categories
 from reports.html import quiet
 from tests.browser import browser, show
 from tests.sessions import SCENARIOS, Session, run
@@ -120,3 +121,27 @@ def test_quality_gate_tells_what_the_run_must_meet(tmp_path: Path, seconds: floa
     assert ("none of 1 figures is worse than in earlier runs" in shown) == met
     assert ("62, worse: 12 in 6 earlier runs" in shown) == (not met)
     assert shown.count('data-success="true"') == 1 + met
+
+
+def test_five_thousand_tests_are_one_report(tmp_path: Path) -> None:
+    """A report of very many tests is made, knows all of them, and names those that did not pass."""
+    run_ = tmp_path / "out" / "many"
+    (run_ / "results").mkdir(parents=True)
+    write_categories(run_ / "results")
+    for number in range(5_000):
+        status = "failed" if number % 1_000 == 0 else "passed"
+        times = {"start": 1_000 * number, "stop": 1_000 * number + 500}
+        named = {
+            "uuid": f"u{number}",
+            "historyId": f"h{number}",
+            "name": f"test_{number}",
+            "fullName": f"many#{number}",
+        }
+        result = {**named, **times, "status": status, "labels": [{"name": "suite", "value": f"suite {number % 40}"}]}
+        (run_ / "results" / f"u{number}-result.json").write_text(json.dumps(result), encoding="utf-8")
+
+    done = _reports(str(run_))
+
+    assert done.returncode == 0, done.stderr
+    stats = json.loads((run_ / "report/summary.json").read_text(encoding="utf-8"))["stats"]
+    assert (stats["total"], stats["failed"]) == (5_000, 5)
