@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 from harness.errors import ChaosError
 from harness.history import read
 from harness.redaction import redact
-from reports import attached, store
+from reports import attached, quality, store
 from reports.attached import Attached
 from reports.sweep import sweep
 from reports.telling import tell
@@ -24,7 +24,8 @@ def rescue(run: Path) -> list[str]:
     """Add to the results of a killed run what they lack; return what was added, in words.
 
     That the run was killed becomes an error of the whole run; each experiment whose test did not end becomes a
-    broken result with its timeline up to the kill. A run that ended, or still goes on, is left as it is.
+    broken result with its timeline up to the kill, and no gate is passed. A run that ended,
+    or still goes on, is left as it is.
     """
     said = store.state(run)
     results = run / "results"
@@ -34,6 +35,7 @@ def rescue(run: Path) -> list[str]:
     running = f" while it ran {', '.join(begun)}" if begun else ""
     message = f"the run was killed{running}; {_GC}"
     _write(results, "run", "globals", {"attachments": [], "errors": [{"message": redact(message)}]})
+    quality.write(run, [quality.Rule("the run comes to its end", False, redact(message), 1, 0)])
     rescued = []
     for history in sorted((run / "experiments").glob("*/*/history.jsonl")):
         if str(history) not in told:

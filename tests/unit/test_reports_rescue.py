@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.history import History
-from reports import store
+from reports import quality, store
 from reports.rescue import rescue
 
 _KILLED = """
@@ -53,6 +53,7 @@ def test_killed_run_says_so_and_shows_what_was_open(killed: Path) -> None:
 
     assert told[0] == wide["errors"][0]["message"]
     assert "was killed while it ran test_open" in told[0]
+    assert [(each.met, each.message) for each in quality.read(killed)] == [(False, told[0])]
     assert (result["name"], result["status"]) == ("open (killed)", "broken")
     assert [each["name"] for each in result["attachments"]] == ["timeline", "history"]
     picture = (killed / "results" / result["attachments"][0]["source"]).read_text(encoding="utf-8")
