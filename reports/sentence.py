@@ -121,7 +121,8 @@ def _verdict(claim: ClaimRecord) -> str:
 
 def _evidence(claim: ClaimRecord) -> str:
     known = f", known upstream as {claim.issue}" if claim.issue else ""
-    head = f"{claim.name}: {claim.outcome} (expected {claim.expected}{known}): {claim.summary}"
+    when = f" at {claim.at:.1f} s" if claim.outcome == "violated" and claim.at is not None else ""
+    head = f"{claim.name}: {claim.outcome}{when} (expected {claim.expected}{known}): {claim.summary}"
     lines = [f"<li>{_html(line)}</li>" for line in claim.evidence[:_MOST_EVIDENCE]]
     more = len(claim.evidence) - _MOST_EVIDENCE
     lines += [f"<li>and {more} more, in the claim's step</li>"] if more > 0 else []

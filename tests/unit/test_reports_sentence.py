@@ -61,6 +61,16 @@ def test_page_has_the_sentence_first_and_the_command_last() -> None:
     assert [written.index(each) for each in order] == sorted(written.index(each) for each in order)
     assert "no &lt;image&gt;" in written
     assert "60.0 s" in written
+    assert "pods serve: violated (expected holds): p does not serve" in written
+
+
+def test_page_says_when_a_claim_was_violated() -> None:
+    """The moment that the picture marks stands in words, too; that of a claim that holds is no moment."""
+    record = replace(_RECORD, claims=[replace(_CLAIM, at=15.0), replace(_CLAIM, outcome="inconclusive", at=80.0)])
+    written = page(record, tell(_story().recorded()), _NODE)
+
+    assert "pods serve: violated at 15.0 s (expected holds)" in written
+    assert "pods serve: inconclusive (expected holds)" in written
 
 
 def test_page_without_a_history_still_tells() -> None:
