@@ -217,22 +217,17 @@ def test_claims(
     make: Callable[..., Experiment], outcome: Outcome, expected: Literal["holds", "violated"], error: type[Exception]
 ) -> None:
     """A verdict that is not the expected one raises, and stands in the record all the same."""
-    with make() as experiment:
-        with pytest.raises(error):
-            experiment.claim(found(outcome), expected=expected, issue="gatekeeper#1")
-        assert experiment.record.claims[0].outcome == outcome
-        assert experiment.record.claims[0].at == experiment.history.end > 0
+    with make() as experiment, pytest.raises(error):
+        experiment.claim(found(outcome), expected=expected, issue="gatekeeper#1")
+    (claim,) = experiment.record.claims
+    assert (claim.outcome, 0 < (claim.at or 0) <= experiment.history.end) == (outcome, True)
 
 
 def test_claim_keeps_the_moment_that_decided(make: Callable[..., Experiment]) -> None:
     """When a check tells what violated it first, that is the claim's moment, and not the end."""
-
-    def check(_: Recorded) -> Verdict:
-        return Verdict("violated", "lost", at=0.25)
-
     with make() as experiment:
-        experiment.claim(check, expected="violated")
-        assert experiment.record.claims[0].at == 0.25
+        experiment.claim(lambda _: Verdict("violated", "lost", at=0.2), expected="violated")
+    assert experiment.record.claims[0].at == 0.2
 
 
 def test_claim_afterwards(make: Callable[..., Experiment]) -> None:
