@@ -97,7 +97,8 @@ class _Renderer:
         most = min(_EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES - self._embedded)
         picture = next((each.address for each in drawn[:1] if len(each.body) <= most), "")
         self._embedded += len(picture)
-        fact = result.description or ""
+        fact, details = result.description or "", result.statusDetails or StatusDetails()
+        details.message = details.message and sentence.brief(details.message)
         result.descriptionHtml = sentence.page(record, story, item.nodeid, fact=fact, picture=picture)
         return self._budget.within([*drawn, *self._files.of(record)], record)
 

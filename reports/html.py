@@ -25,7 +25,12 @@ _SECONDS = 900
 _MOST_SINGLE_BYTES = 48 * 1024 * 1024
 _MOST_HISTORY = 100
 _HISTORY = "history.jsonl"
-_HIDDEN = ("framework", "host", "language", "package", "parentSuite", "subSuite", "suite", "tag", "thread")
+_HIDDEN = [
+    *("feature", "framework", "host", "language", "package", "parentSuite"),
+    *("story", "subSuite", "suite", "tag", "thread"),
+]
+"""Labels that say what the path above says, or nothing: the sentence stands higher without them."""
+
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
 _FOREIGN = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//[^\"'\s>]*", re.IGNORECASE)
 _ANALYTICS = re.compile(r"googletagmanager|gtag\(", re.IGNORECASE)
@@ -102,7 +107,7 @@ def _configuration(run: Path, place: Path) -> Path:
     configuration = {
         **known,
         "name": run.name,
-        "hideLabels": list(_HIDDEN),
+        "hideLabels": _HIDDEN,
         "output": str(place / "report"),
         "historyPath": str(place / _HISTORY),
         "plugins": {"awesome": {"options": options}},

@@ -111,8 +111,6 @@ class Lanes:
 
     def harms(self, harms: Sequence[Mark]) -> None:
         """Add what was done to pods and nodes: a mark each, with its name in the first row that has room for it."""
-        if not harms:
-            return
         rows = [0.0] * _HARM_ROWS
         places = []
         for mark in (each for each in harms if self.axis.shows(each.at)):
@@ -121,7 +119,9 @@ class Lanes:
             row = next((number for number, free in enumerate(rows) if x > free), None)
             rows[row or 0] = x + 14 + len(words) * _LETTER * room
             places.append((mark, row or 0, words if row is not None and room else ""))
-        top = self._lane("harm", "", 8 + 13 * (1 + max((row for _, row, _ in places), default=0)))
+        if not places:
+            return
+        top = self._lane("harm", "", 8 + 13 * (1 + max(row for _, row, _ in places)))
         for mark, row, words in places:
             hint = f"{mark.at:.1f} s: {mark.how} {mark.what}"
             self._glyph(mark.at, top + 9 + 13 * row, "M-5 -4L5 -4L0 5Z", "lost", hint)

@@ -10,9 +10,9 @@ from harness.redaction import redact
 from reports.story import Story, Told
 from reports.svg import shortened
 
-__all__ = ["page", "reproduce", "sentence"]
+__all__ = ["brief", "page", "reproduce", "sentence"]
 
-_MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS = 30, 12, 110
+_MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS, _MOST_BRIEF = 30, 12, 110, 3
 _VERSIONS = ("kubernetes", "gatekeeper")
 
 
@@ -39,6 +39,18 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
     parts += [_phases(record), _figures(record.claims)]
     parts.append(f"<p>The same again:</p><pre>{_html(reproduce(record, nodeid))}</pre>")
     return "\n".join(filter(None, parts))
+
+
+def brief(message: str) -> str:
+    """Return an error's message without most of its evidence, which has its place further down."""
+    lines = message.splitlines()
+    evidence = [number for number, line in enumerate(lines) if number and line.startswith("  ")]
+    if len(evidence) <= _MOST_BRIEF + 1:
+        return message
+    dropped = set(evidence[_MOST_BRIEF:])
+    kept = [line for number, line in enumerate(lines) if number not in dropped]
+    kept.insert(evidence[_MOST_BRIEF], f"  and {len(dropped)} lines more, in the description and the claim's step")
+    return "\n".join(kept)
 
 
 def reproduce(record: Record, nodeid: str) -> str:

@@ -11,7 +11,7 @@ from reports.story import Story
 
 __all__ = ["close_up", "timeline"]
 
-_MOST_FAULTS, _MOST_QUESTIONS, _MOST_KINDS, _MOST_WORDS = 10, 10, 8, 28
+_MOST_FAULTS, _MOST_QUESTIONS, _MOST_KINDS, _MOST_WORDS = 10, 10, 8, 26
 _GROUPS: tuple[tuple[tuple[Sort, ...], int, str], ...] = (
     (("webhook", "gatekeeper", "workload"), 24, "Pods; thin line: answers of the webhook pod, asked by itself"),
     (("node",), 8, "Nodes, as their status says"),
@@ -82,7 +82,9 @@ def description(story: Story, claims: Sequence[ClaimRecord] = ()) -> str:
 
 
 def _when(claim: ClaimRecord) -> str:
-    return "" if claim.at is None else f" (decided at {claim.at:.1f} s)"
+    if claim.at is None:
+        return ""
+    return f" at {claim.at:.1f} s" if claim.outcome == "violated" else f" (judged at {claim.at:.1f} s)"
 
 
 def _draw(lanes: Lanes, story: Story, claims: Sequence[ClaimRecord]) -> None:

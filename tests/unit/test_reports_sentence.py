@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.record import ClaimRecord, Phase, Record
-from reports.sentence import page, reproduce, sentence
+from reports.sentence import brief, page, reproduce, sentence
 from reports.telling import tell
 from tests.fakes.histories import Told
 
@@ -102,3 +102,20 @@ def test_link_of_the_chain_is_one_line() -> None:
 
     assert "x" * 80 in written
     assert "x" * 200 not in written
+
+
+def test_error_leaves_room_for_the_sentence() -> None:
+    """Of a long evidence an error shows the begin, and its own end, which tells its kind; short ones stay."""
+    told = [
+        "Violated: c: expected holds, found violated: x",
+        *(f"  {number} s: lost" for number in range(9)),
+        "no longer",
+    ]
+
+    assert brief("\n".join(told)).splitlines() == [
+        *told[:4],
+        "  and 6 lines more, in the description and the claim's step",
+        "no longer",
+    ]
+    for message in ("one line", "\n".join(told[:5]), "AssertionError: assert 1 == 2\n +  where 1 = f()"):
+        assert brief(message) == message

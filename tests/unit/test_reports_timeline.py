@@ -117,10 +117,10 @@ def test_verdicts_and_words_stand_beside_the_picture() -> None:
     """The claims' verdicts are lines of text, and the description tells the story without any picture."""
     drawn = timeline(_lost(50), "x", [_CLAIM])
 
-    assert "1 ✗ violated (decided at 50.5 s), expected holds: pods serve: 3 requests lost" in drawn
+    assert "1 ✗ violated at 50.5 s, expected holds: pods serve: 3 requests lost" in drawn
     description = ET.fromstring(drawn).findtext(f"{_SVG}desc") or ""
     assert "create forbidden namespace: 200 good, 1 lost." in description
-    assert "Claim pods serve: violated (decided at 50.5 s), expected holds." in description
+    assert "Claim pods serve: violated at 50.5 s, expected holds." in description
 
 
 def _places(drawn: str, style: str) -> list[tuple[float, float]]:
