@@ -18,7 +18,6 @@ ERROR = 0.01
 
 _RESOLUTION, _OFFSET = 0.5, 1.0
 _MOST_EARLIER = 30
-_NO_HARM = ("cut_seconds", "asked_seconds", "samples", "asked", "answered")
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def judge(samples: Sequence[Sample], earlier: Mapping[str, Sequence[float]]) -> 
     The bound is that of a prediction interval: if nothing has changed, the chance that any of all the
     figures of this run is called worse is ERROR together, not each.
     """
-    gated = [each for each in samples if each.figure not in _NO_HARM]
+    gated = [each for each in samples if each.is_harm]
     known = {each.key: list(earlier.get(each.key, ()))[-_MOST_EARLIER:] for each in gated}
     number = sum(len(values) >= FEWEST for values in known.values())
     return [_judged(each, known[each.key], number) for each in gated]

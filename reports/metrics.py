@@ -10,6 +10,9 @@ from harness.redaction import redact
 
 __all__ = ["Sample", "open_metrics", "performance", "samples", "titles"]
 
+_HARM = ("_seconds", "_percent")
+_NO_HARM = ("asked_seconds", "cut_seconds", "first_lost_seconds")
+_BOUNDS = ("_low_", "_high_")
 _SHAPE = ("gatekeeper", "kubernetes")
 _UNITS = (("_seconds", "s"), ("_percent", "%"), ("_bytes", "B"))
 
@@ -30,6 +33,15 @@ class Sample:
     def key(self) -> str:
         """What it has in common with the same figure in other runs, and with nothing else."""
         return f"{self.test} | {self.on} | {self.claim} | {self.figure}"
+
+    @property
+    def is_harm(self) -> bool:
+        """Whether more of it is worse: how long something took, or what share was lost.
+
+        What the scenario itself chooses, how much was asked, and the ends of a confidence interval are not.
+        """
+        bounds = any(bound in self.figure for bound in _BOUNDS)
+        return self.figure.endswith(_HARM) and self.figure not in _NO_HARM and not bounds
 
     @property
     def title(self) -> str:
@@ -74,8 +86,11 @@ def performance(found: Iterable[Sample]) -> list[dict[str, Any]]:
 
 
 def titles(found: Iterable[Sample]) -> dict[str, dict[str, str]]:
-    """Return how Allure is to call each figure."""
-    return {each.key: {"title": each.title, "unit": each.unit} for each in found}
+    """Return how Allure is to call each figure, and whether it is better when it is lower."""
+    return {
+        each.key: {"title": each.title, "unit": each.unit, **({"better": "lower"} if each.is_harm else {})}
+        for each in found
+    }
 
 
 def open_metrics(found: Iterable[Sample], records: Mapping[str, Record]) -> str:

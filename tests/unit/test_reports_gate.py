@@ -37,9 +37,27 @@ def test_worse_is_what_noise_does_not_explain(value: float, earlier: list[float]
     assert _outcome(value, earlier) == outcome
 
 
-def test_length_of_the_cut_is_no_recovery() -> None:
-    """What the scenario itself chooses is not gated."""
-    assert _outcome(500.0, [10] * 10, "cut_seconds") == "not gated"
+@pytest.mark.parametrize(
+    "figure",
+    [
+        "cut_seconds",
+        "first_lost_seconds",
+        "created_pods",
+        "mutate_pods_asked_requests",
+        "unmutated_low_percent",
+        "ready_median_high_seconds",
+        "repetitions",
+    ],
+)
+def test_what_is_no_harm_is_not_gated(figure: str) -> None:
+    """What the scenario itself chooses, how much was asked, and bounds of intervals are not called worse."""
+    assert _outcome(500.0, [10] * 10, figure) == "not gated"
+
+
+@pytest.mark.parametrize("figure", ["ready_median_seconds", "mutate_pods_lost_least_seconds", "unmutated_percent"])
+def test_recovery_and_loss_are_gated(figure: str) -> None:
+    """How long it took, how long enforcement was lost, and how much of it: more is worse."""
+    assert _outcome(500.0, [10] * 10, figure) == "worse"
 
 
 @pytest.mark.parametrize("shape", ["even", "skewed"])

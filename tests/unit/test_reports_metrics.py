@@ -32,7 +32,12 @@ def test_allure_gets_values_and_titles() -> None:
         (found[0].key, 10_000, 12.5),
         (found[1].key, 10_000, 2),
     ]
-    assert titles(found)[found[0].key] == {"title": 'b[c]: pods "a" recover: serving', "unit": "s"}
+    assert titles(found)[found[0].key] == {
+        "title": 'b[c]: pods "a" recover: serving',
+        "unit": "s",
+        "better": "lower",
+    }
+    assert "better" not in titles(found)[found[1].key], "of restarts nobody knows"
 
 
 def test_text_is_open_metrics() -> None:
