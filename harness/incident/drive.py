@@ -13,13 +13,12 @@ from clusters.deadline import Deadline
 from harness.catalogue import entries
 from harness.errors import DeadlineExceeded, Inconclusive
 from harness.experiment import Experiment
-from harness.incident.files import Objects
+from harness.incident.applied import applied
 from harness.incident.load import Loaded
 from harness.incident.model import Step
 from harness.incident.model import Trigger as Awaited
 from harness.incident.references import resolve
 from harness.incident.timeline import length
-from harness.policies import Policy
 from harness.probes.objects import CONTROL_PLANE, GENERATED, WEBHOOKS, WORKLOAD, Watched, constraints, watch_objects
 from harness.trigger import Trigger, When
 
@@ -39,8 +38,8 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
     for prepared in incident.preparations:
         values = resolve(prepared.with_, experiment.cluster, experiment.random)
         experiment.prepare(entries("preparation")[prepared.preparation].make(values))
-    if applied := [*_policies(loaded), *_workload(loaded)]:
-        experiment.apply(*applied)
+    if policies := applied(loaded):
+        experiment.apply(*policies)
     watched = [object_ for name in incident.watch for object_ in _watched(name)]
     experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
     for each in incident.probes:
@@ -59,25 +58,6 @@ def _watched(name: str) -> tuple[Watched, ...]:
     if not kind:
         return constraints(plural)
     return {"generated": GENERATED, "webhooks": WEBHOOKS, "control plane": CONTROL_PLANE, "workload": WORKLOAD}[name]
-
-
-def _policies(loaded: Loaded) -> Iterator[Policy]:
-    for item, objects in zip(loaded.incident.policies, loaded.policies, strict=True):
-        if item.policy:
-            yield entries("policy")[item.policy].make(item.with_)
-        else:
-            yield Policy(item.file or _name(objects), objects)
-
-
-def _workload(loaded: Loaded) -> Iterator[Policy]:
-    return (
-        Policy(f"workload {item.file or _name(objects)}", objects)
-        for item, objects in zip(loaded.incident.workload, loaded.workload, strict=True)
-    )
-
-
-def _name(objects: Objects) -> str:
-    return ", ".join(f"{each['kind']} {each['metadata']['name']}" for each in objects)
 
 
 @dataclass(order=True)
