@@ -1,9 +1,7 @@
-"""Command line of the bench: chooses what is measured, prints the table, writes the figures for machines."""
+"""Command line of the bench: chooses what is measured, in rounds that take turns, and prints the table."""
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,73 +12,84 @@ from clusters.progress import Progress
 from clusters.shape import Shape
 from harness import journal
 from harness.bench.detection import Detection
+from harness.bench.findings import Findings
 from harness.bench.histories import Histories
 from harness.bench.making import Making
 from harness.bench.overhead import Overhead
 from harness.bench.peer import Peer
-from harness.bench.samples import Limit, Ratio, Samples, table, to_json
+from harness.bench.samples import Measured, OnCluster
+from harness.bench.suites import CHOSEN, Suites
+from harness.bench.watched import Watched
 from harness.session import Session
 
 __all__ = ["main"]
 
-_PARTS = ("plain", "ours", "detection", "overhead", "peer", "histories")
-_FILE = "bench.json"
+_PARTS = ("plain", "ours", "detection", "watched", "overhead", "peer", "histories", "suites")
+_ALL = "all"
 _RETURNS = 3
-_DETECTIONS = 10
-_PROBING_SECONDS = 60.0
+_PROBING_SECONDS = 600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, in rounds that take turns, and return the exit status: a figure over its limit is none to fail by."""
+    """Measure, and return the exit status: 1 if something could not be measured; a figure over its limit is no failure.
+
+    What needs a cluster of ours is measured on that of the last round.
+    """
     chosen = _parser().parse_args(arguments)
-    parts, progress = set(chosen.parts), Progress.terminal()
+    parts, progress = set(_PARTS if _ALL in chosen.parts else chosen.parts), Progress.terminal()
     session = Session(0, "never", None, {}, chosen.output.absolute() / "experiments", progress)
     engine = session.connect()
     shape = Shape()
     making = Making(engine, images.ensure(engine, shape, progress), shape, session)
-    detection, overhead, histories, peer = Detection(), Overhead(), Histories(), Peer(chosen.peer)
-    on_cluster = {
-        "detection": partial(detection.measure, rounds=_DETECTIONS),
-        "overhead": partial(overhead.measure, seconds=chosen.probing),
-        "peer": partial(peer.measure, session=session),
-    }
-    load = [os.getloadavg()[0]]
+    on_cluster = _on_cluster(chosen, session)
+    histories, suites = Histories(), Suites(chosen.output / f"suites-{session.owner.run}", chosen.suite)
+    findings = Findings(
+        chosen.output, progress, _chosen(parts, ours=making, **on_cluster, histories=histories, suites=suites)
+    )
+    wanted = {name: part for name, part in on_cluster.items() if name in parts}
     try:
         for number in range(chosen.rounds):
             if "plain" in parts:
-                with progress.step(f"round {number + 1}: a cluster by hand"):
+                with findings.part("plain"):
                     making.by_hand()
-            if "ours" in parts:
-                with making.ours(_RETURNS) as cluster:
-                    for part in on_cluster if number == chosen.rounds - 1 else ():
-                        if part in parts:
-                            with progress.step(f"measure: {part}"):
-                                on_cluster[part](cluster)
-            load.append(os.getloadavg()[0])
+            last = number == chosen.rounds - 1
+            if "ours" in parts or (wanted and last):
+                with findings.part("ours"), making.ours(_RETURNS if "ours" in parts else 0) as cluster:
+                    for name, part in wanted.items() if last else ():
+                        with findings.part(name):
+                            part.measure(cluster)
         if "histories" in parts:
-            with progress.step("measure: histories"):
+            with findings.part("histories"):
                 histories.measure(chosen.rounds)
+        if "suites" in parts:
+            with findings.part("suites"):
+                suites.measure(chosen.rounds)
     finally:
+        sys.stdout.write(findings.told())
         collect_garbage(engine, progress=progress, undo=partial(journal.replay, engine=engine))
         session.close()
-    things = (making, detection, overhead, peer, histories)
-    samples: list[Samples] = [each for thing in things for each in thing.samples]
-    ratios: list[Ratio] = [each for thing in things for each in thing.ratios]
-    limits: list[Limit] = [*overhead.limits, *histories.limits]
-    about = {"when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cores": os.cpu_count(), "load": load}
-    chosen.output.mkdir(parents=True, exist_ok=True)
-    (chosen.output / _FILE).write_text(to_json(samples, ratios, limits, about), encoding="utf-8")
-    sys.stdout.write(f"{table(samples, ratios, limits)}\n\n")
-    sys.stdout.write(f"load of the machine meanwhile: {', '.join(f'{each:.1f}' for each in load)}\n")
-    sys.stdout.write(f"for machines: {chosen.output / _FILE}\n")
-    return 0
+    return 1 if findings.problems else 0
+
+
+def _on_cluster(chosen: argparse.Namespace, session: Session) -> dict[str, OnCluster]:
+    overhead, peer = Overhead(chosen.probing), Peer(chosen.peer, session)
+    return {"detection": Detection(), "watched": Watched(), "overhead": overhead, "peer": peer}
+
+
+def _chosen(parts: set[str], **things: Measured) -> list[Measured]:
+    """Return what is told: clusters by hand and ours are compared with one another."""
+    names = parts | ({"ours"} if "plain" in parts else set())
+    return [thing for name, thing in things.items() if name in names]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.bench", description="Measures ratios on real clusters.")
-    parser.add_argument("parts", nargs="*", default=list(_PARTS), metavar="PART", help=f"of {', '.join(_PARTS)}")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="cold clusters of each way (default: 3)")
-    parser.add_argument("--probing", type=float, default=_PROBING_SECONDS, metavar="S", help="seconds under probes")
+    told = f"of {', '.join(_PARTS)} (default: {_ALL})"
+    parser.add_argument("parts", nargs="*", choices=[_ALL, *_PARTS], default=_ALL, metavar="PART", help=told)
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="turns of each way (default: 3)")
+    told = f"seconds under probes (default: {_PROBING_SECONDS:.0f})"
+    parser.add_argument("--probing", type=float, default=_PROBING_SECONDS, metavar="S", help=told)
+    parser.add_argument("--suite", default=CHOSEN, metavar="EXPRESSION", help=f"which scenarios (default: {CHOSEN!r})")
     parser.add_argument("--peer", type=Path, metavar="FILE", help="the `chaos` command of Chaos Toolkit")
     parser.add_argument("--output", type=Path, default=Path("reports", "out", "bench"), metavar="DIR")
     return parser

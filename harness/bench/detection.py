@@ -9,16 +9,18 @@ from typing import Any
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import request
-from clusters.watching import until
-from harness.bench.samples import Ratio, Samples
+from clusters.watching import Watch, until
+from harness.bench.samples import Limit, Ratio, Samples
 
 __all__ = ["Detection"]
 
 _MAPS = "/api/v1/namespaces/default/configmaps"
 _NAME = "chaos-harness-bench"
+_ONLY = {"fieldSelector": f"metadata.name={_NAME}"}
 _SECONDS = 30.0
 _SETTLE_SECONDS = 1.5
 _POLL_SECONDS = 1.0
+_BETWEEN_SECONDS = 0.1
 _MERGE = "application/merge-patch+json"
 
 Waiting = Callable[[Cluster, str], object]
@@ -28,14 +30,17 @@ Waiting = Callable[[Cluster, str], object]
 class Detection:
     """The three ways, each of which waits for the same map to have the same value."""
 
+    rounds: int = 10
+    changes: int = 300
     ours: Samples = field(default_factory=lambda: Samples("change seen, ours", "ms"))
     kubectl: Samples = field(default_factory=lambda: Samples("change seen, kubectl wait", "ms"))
     poll: Samples = field(default_factory=lambda: Samples("change seen, a poll every second", "ms"))
+    open: Samples = field(default_factory=lambda: Samples("change seen by a watch that stays open, ours", "ms"))
 
     @property
     def samples(self) -> list[Samples]:
         """What is measured."""
-        return [self.ours, self.kubectl, self.poll]
+        return [self.ours, self.kubectl, self.poll, self.open]
 
     @property
     def ratios(self) -> list[Ratio]:
@@ -45,15 +50,24 @@ class Detection:
             Ratio("change seen: ours / poll", self.ours, self.poll, 0.1),
         ]
 
-    def measure(self, cluster: Cluster, rounds: int) -> None:
-        """Change a map `rounds` times for each way."""
+    @property
+    def limits(self) -> list[Limit]:
+        """What issue 4 allows, from the request that changes something to the change seen."""
+        return [
+            Limit("change seen by a watch, ms, median", self.open, 20.0),
+            Limit("change seen by a watch, ms, 99th percentile", self.open, 100.0, "p99"),
+        ]
+
+    def measure(self, cluster: Cluster) -> None:
+        """Change a map `rounds` times for each way of waiting for it, and `changes` times under one watch."""
         with cluster.client() as api:
             body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _NAME}, "data": {"value": "-"}}
             request(api, "POST", _MAPS, body=body)
             try:
-                for number in range(rounds):
+                for number in range(self.rounds):
                     for samples, waiting in ((self.ours, _ours), (self.kubectl, _kubectl), (self.poll, _poll)):
-                        _one(cluster, api, f"{number} {samples.name}", samples, waiting, number / rounds)
+                        _one(cluster, api, f"{number} {samples.name}", samples, waiting, number / self.rounds)
+                _under_a_watch(cluster, api, self.open, self.changes)
             finally:
                 request(api, "DELETE", f"{_MAPS}/{_NAME}")
 
@@ -75,15 +89,45 @@ def _one(cluster: Cluster, api: Any, value: str, samples: Samples, waiting: Wait
     samples.figures += [(moment - sent) * 1000 for moment in over]
 
 
+def _under_a_watch(cluster: Cluster, api: Any, samples: Samples, changes: int) -> None:
+    """Change the map again and again while a thread watches it, and note how long after each request it was seen."""
+    seen: dict[str, float] = {}
+    whole, stop = threading.Event(), threading.Event()
+    last = str(changes - 1)
+
+    def watch() -> None:
+        with cluster.client() as own:
+            for change in Watch(own, _MAPS, params=_ONLY).changes(Deadline.after(600, "the changes"), stop):
+                if change.object is None:
+                    whole.set()
+                else:
+                    seen[change.object["data"]["value"]] = change.at
+                    if change.object["data"]["value"] == last:
+                        return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    whole.wait(_SECONDS)
+    sent = {}
+    pauses = Deadline.after(600, "the changes").attempts(first=_BETWEEN_SECONDS, most=_BETWEEN_SECONDS)
+    for number, _ in zip(range(changes), pauses, strict=False):
+        sent[str(number)] = time.monotonic()
+        request(api, "PATCH", f"{_MAPS}/{_NAME}", body={"data": {"value": str(number)}}, content_type=_MERGE)
+    thread.join(_SECONDS)
+    stop.set()
+    thread.join()
+    samples.figures += [(seen[value] - moment) * 1000 for value, moment in sent.items() if value in seen]
+    samples.note = f"{len(sent) - len(samples.figures)} of {len(sent)} were not seen"
+
+
 def _ours(cluster: Cluster, value: str) -> None:
-    only = {"fieldSelector": f"metadata.name={_NAME}"}
     with cluster.client() as api:
         until(
             api,
             _MAPS,
             lambda state: any(each["data"]["value"] == value for each in state.values()),
             Deadline.after(_SECONDS, "the change"),
-            only,
+            _ONLY,
         )
 
 

@@ -13,7 +13,7 @@ from clusters.pool import Pool
 from clusters.progress import Progress
 from clusters.shape import Shape
 from harness.bench.plain import plain_cluster
-from harness.bench.samples import Ratio, Samples, timed
+from harness.bench.samples import Limit, Ratio, Samples, timed
 from harness.session import Session
 
 __all__ = ["Making"]
@@ -48,6 +48,11 @@ class Making:
             Ratio("lease / plain", self.lease, self.plain, 0.06),
             Ratio("return / plain", self.back, self.plain, 0.1),
         ]
+
+    @property
+    def limits(self) -> list[Limit]:
+        """None in seconds: what a second is worth hangs on the machine."""
+        return []
 
     def by_hand(self) -> None:
         """Make one as a user does, and remove it."""

@@ -1,4 +1,4 @@
-"""Overhead: what an experiment's probes cost this machine, in a process of their own."""
+"""Overhead: what an experiment's probes cost this machine, in a process of their own, and the API server."""
 
 import json
 import resource
@@ -12,6 +12,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.process import run
+from harness.bench.processor import api_server_seconds
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.history import History, read
 from harness.probes.admission import CANARY, admission_canary
@@ -20,38 +21,50 @@ from harness.probes.usual import usual_probes
 __all__ = ["Overhead", "main"]
 
 _RATE = 50.0
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 180.0
 _FIRST_SECONDS = 20.0
+_QUIET_SECONDS = 60.0
 
 
 class Overhead:
-    """The usual probes, and a canary of 50 questions a second, for some time."""
+    """The usual probes, and a canary of 50 questions a second, for some time; before that, none."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self.core = Samples("probes and 50 canaries/s: processor", "% of a core")
         self.memory = Samples("probes and 50 canaries/s: memory", "MiB")
         self.rate = Samples("probes and 50 canaries/s: answers kept up with", "/s")
+        self.quiet = Samples("API server without probes: processor", "% of a core")
+        self.asked = Samples("API server under probes and 50 canaries/s: processor", "% of a core")
 
     @property
     def samples(self) -> list[Samples]:
         """What is measured."""
-        return [self.core, self.memory, self.rate]
+        return [self.core, self.memory, self.rate, self.quiet, self.asked]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """Nothing to compare with."""
-        return []
+        """What the API server pays."""
+        return [Ratio("processor of the API server: with probes / without", self.asked, self.quiet)]
 
     @property
     def limits(self) -> list[Limit]:
         """What issue 4 allows."""
         return [Limit("50 canaries/s: processor", self.core, 15.0), Limit("50 canaries/s: memory", self.memory, 150.0)]
 
-    def measure(self, cluster: Cluster, seconds: float) -> None:
-        """Let the probes ask for `seconds`."""
+    def measure(self, cluster: Cluster) -> None:
+        """Leave the cluster alone for a while, then let the probes ask."""
+        seconds = self._seconds
+        quiet = min(seconds, _QUIET_SECONDS)
+        began, used = time.monotonic(), api_server_seconds(cluster)
+        for _ in Deadline.after(quiet, "the time to pass").attempts(first=quiet, most=quiet):
+            pass
+        self.quiet.figures.append(100 * (api_server_seconds(cluster) - used) / (time.monotonic() - began))
+        self.quiet.note = f"over {quiet:.0f} s"
         argv: list[str | Path] = [sys.executable, "-m", __name__, cluster.name, str(seconds)]
         told = json.loads(run(argv, Deadline.after(seconds + _PATIENCE_SECONDS, "the probes")).stdout)
-        for samples, name in ((self.core, "core"), (self.memory, "mib"), (self.rate, "rate")):
+        measured = (self.core, "core"), (self.memory, "mib"), (self.rate, "rate"), (self.asked, "api_server")
+        for samples, name in measured:
             samples.figures.append(told[name])
             samples.note = f"over {seconds:.0f} s"
 
@@ -62,22 +75,26 @@ def main(name: str, seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder, ExitStack() as stack:
         history = History(Path(folder) / "history.jsonl", "bench")
         stack.callback(history.close)
-        probes = [*usual_probes(cluster, history), admission_canary(cluster, history, rate=_RATE)]
+        others = (each for each in usual_probes(cluster, history) if each.name != CANARY)
+        probes = [*others, admission_canary(cluster, history, rate=_RATE)]
         for probe in probes:
             probe.start()
             stack.callback(probe.stop)
         for probe in probes:
             probe.first(Deadline.after(_FIRST_SECONDS, "a first sign of life"))
-        processor, began = time.process_time(), time.monotonic()
+        used, processor, began = api_server_seconds(cluster), time.process_time(), time.monotonic()
         for _ in Deadline.after(seconds, "the time to pass").attempts(first=1.0):
             for probe in probes:
                 probe.healthy()
         took = time.monotonic() - began
         core = 100 * (time.process_time() - processor) / took
+        api_server = 100 * (api_server_seconds(cluster) - used) / (time.monotonic() - began)
         mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        canaries = (each for each in read(history.path).entries if each.process.startswith(CANARY))
-        answers = sum(1 for each in canaries if each.kind in ("ok", "fail"))
-        sys.stdout.write(json.dumps({"core": core, "mib": mib, "rate": answers / took}))
+        answers = sum(
+            1 for each in read(history.path).entries if each.process.startswith(CANARY) and each.kind in ("ok", "fail")
+        )
+        told = {"core": core, "mib": mib, "rate": answers / took, "api_server": api_server}
+        sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

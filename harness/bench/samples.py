@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-__all__ = ["Limit", "Ratio", "Samples", "table", "timed", "to_json"]
+from clusters.cluster import Cluster
+
+__all__ = ["Limit", "Measured", "OnCluster", "Ratio", "Samples", "table", "timed", "to_json"]
 
 _MISSING = "not measured"
 _DIGITS_UP_TO = 1000
@@ -27,23 +30,35 @@ class Samples:
         """The middle figure."""
         return statistics.median(self.figures)
 
+    @property
+    def p99(self) -> float:
+        """The figure that one in a hundred exceeds; of fewer, the highest."""
+        return sorted(self.figures)[min(len(self.figures) - 1, int(len(self.figures) * 0.99))]
+
     def told(self) -> dict[str, object]:
         """Return it for machines."""
         if not self.figures:
             return {"name": self.name, "unit": self.unit, "n": 0, "note": self.note}
-        ordered = sorted(self.figures)
-        low, middle, high = ordered[0], self.median, ordered[-1]
-        told = {"name": self.name, "unit": self.unit, "n": len(ordered), "median": middle, "low": low, "high": high}
-        return {**told, "p99": ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], "note": self.note}
+        low, high = min(self.figures), max(self.figures)
+        told = {"name": self.name, "unit": self.unit, "n": len(self.figures), "median": self.median}
+        return {**told, "low": low, "high": high, "p99": self.p99, "note": self.note}
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a figure should not exceed."""
+    """What the median, or the 99th percentile, of figures should not exceed."""
 
     name: str
     samples: Samples
     most: float
+    of: Literal["median", "p99"] = "median"
+
+    @property
+    def value(self) -> float | None:
+        """The figure that is limited, or None if it was not measured."""
+        if not self.samples.figures:
+            return None
+        return self.samples.median if self.of == "median" else self.samples.p99
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,29 @@ class Ratio:
     def value(self) -> float | None:
         """The ratio of the medians, or None if one of them was not measured."""
         return self.ours.median / self.other.median if self.ours.figures and self.other.figures else None
+
+
+class Measured(Protocol):
+    """A part of the bench: what it measures, how that compares, and what is asked for."""
+
+    @property
+    def samples(self) -> list[Samples]:
+        """What is measured."""
+
+    @property
+    def ratios(self) -> list[Ratio]:
+        """How it compares."""
+
+    @property
+    def limits(self) -> list[Limit]:
+        """What figures should not exceed."""
+
+
+class OnCluster(Measured, Protocol):
+    """A part that is measured on a cluster of ours."""
+
+    def measure(self, cluster: Cluster) -> None:
+        """Measure it."""
 
 
 @contextmanager
@@ -82,10 +120,7 @@ def to_json(
         }
         for each in ratios
     ]
-    limited = [
-        {"name": each.name, "value": each.samples.median if each.samples.figures else None, "most": each.most}
-        for each in limits
-    ]
+    limited = [{"name": each.name, "value": each.value, "most": each.most} for each in limits]
     told = {"about": about, "samples": [each.told() for each in samples], "ratios": compared, "limits": limited}
     return json.dumps(told, indent=1)
 
@@ -103,11 +138,7 @@ def table(samples: Sequence[Samples], ratios: Sequence[Ratio], limits: Sequence[
             told = f"{0:>4} {_MISSING:>10}"
         lines.append(f"{each.name:{width}}  {told}{f'  {each.note}' if each.note else ''}")
     lines.append("")
-    lines += [f"{each.name:{width}}  {_aimed(each.value, each.most)}" for each in ratios]
-    lines += [
-        f"{each.name:{width}}  {_aimed(each.samples.median if each.samples.figures else None, each.most)}"
-        for each in limits
-    ]
+    lines += [f"{each.name:{width}}  {_aimed(each.value, each.most)}" for group in (ratios, limits) for each in group]
     return "\n".join(lines)
 
 

@@ -50,3 +50,11 @@ def test_what_failed_is_no_figure() -> None:
     with timed(samples):
         pass
     assert len(samples.figures) == 1
+
+
+def test_a_limit_may_be_for_the_slowest() -> None:
+    """The 99th percentile is the figure that one in a hundred exceeds; of few, the highest."""
+    many = Samples("many", figures=[float(number) for number in range(200)])
+    assert Limit("l", many, 2, "p99").value == 198
+    assert Limit("l", _OURS, 2, "p99").value == 9.0
+    assert Limit("l", _NOTHING, 2, "p99").value is None

@@ -1,0 +1,49 @@
+"""Findings: what a bench has measured up to now, and what it could not; told after each part, in case it is ended."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from clusters.progress import Progress
+from harness.bench.samples import Measured, table, to_json
+
+__all__ = ["Findings"]
+
+_FILE = "bench.json"
+
+
+class Findings:
+    """What was measured of `things`, for people and, in a file below `output`, for machines."""
+
+    def __init__(self, output: Path, progress: Progress, things: Sequence[Measured]) -> None:
+        output.mkdir(parents=True, exist_ok=True)
+        self._path = output / _FILE
+        self._progress = progress
+        self._things = things
+        self._load: list[tuple[str, float]] = []
+        self.problems: list[str] = []
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Measure a part in the block; that it could not be is told, and keeps no other from being measured."""
+        try:
+            with self._progress.step(f"measure: {name}"):
+                yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are worth their time
+            self.problems.append(f"{name} could not be measured: {type(error).__name__}: {error}")
+        self._load.append((name, round(os.getloadavg()[0], 1)))
+        self.told()
+
+    def told(self) -> str:
+        """Write everything down for machines, and return it for people."""
+        samples = [each for thing in self._things for each in thing.samples]
+        ratios = [each for thing in self._things for each in thing.ratios]
+        limits = [each for thing in self._things for each in thing.limits]
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        about = {"when": when, "cores": os.cpu_count(), "load": self._load, "problems": self.problems}
+        self._path.write_text(to_json(samples, ratios, limits, about), encoding="utf-8")
+        load = ", ".join(f"{name} {load}" for name, load in self._load)
+        lines = [table(samples, ratios, limits), "", *self.problems, f"load of the machine after each part: {load}"]
+        return "\n".join([*lines, f"for machines: {self._path}", ""])

@@ -1,0 +1,28 @@
+"""Processor: how much time of it the API server has used, as the kernel counts for its container."""
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+
+__all__ = ["api_server_seconds"]
+
+_SECONDS = 20.0
+# Prints microseconds; cgroup v2 has one hierarchy, v1 one for the processor.
+_USED = r"""
+pid=$(pgrep --oldest --full '^kube-apiserver ')
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+    sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")/cpu.stat"
+else
+    found=$(sed -nE 's/^[0-9]+:(cpuacct|cpu,cpuacct|cpuacct,cpu)://p' "/proc/$pid/cgroup")
+    echo $(($(cat "/sys/fs/cgroup/cpuacct$found/cpuacct.usage") / 1000))
+fi
+"""
+
+
+def api_server_seconds(cluster: Cluster) -> float:
+    """Return how many seconds of processor the first control plane's API server has used since its container began.
+
+    Raises CommandFailed, DeadlineExceeded.
+    """
+    deadline = Deadline.after(_SECONDS, "what the API server has used")
+    done = cluster.exec(cluster.control_planes[0], ["bash", "-c", _USED], deadline)
+    return int(done.stdout) / 1e6

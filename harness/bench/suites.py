@@ -1,0 +1,111 @@
+"""Suites: how long some scenarios take with the pool and without, one cluster at a time and two, and what they say."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed
+from clusters.process import run
+from harness.bench.samples import Limit, Ratio, Samples
+
+__all__ = ["CHOSEN", "Suites", "differing", "verdicts"]
+
+CHOSEN = "healthy or leaves_an_enforcement_point"
+"""Short scenarios of two files, so that what a cluster costs is seen: the longer a scenario, the less it matters."""
+
+_SECONDS = 3600.0
+_STATUSES = (0, 1)
+"""1: a claim came out otherwise than expected, which the verdicts tell, too."""
+
+Verdicts = dict[str, str]
+
+
+class Suites:
+    """The same scenarios, serially on new clusters, serially from a pool that is warm, and two files at once.
+
+    A verdict that is not that of the first run is told in the notes.
+    """
+
+    def __init__(self, directory: Path, chosen: str = CHOSEN) -> None:
+        self._directory = directory
+        self._chosen = chosen
+        self.serial = Samples("suite, each file on a new cluster (-n 1)")
+        self.pooled = Samples("suite, clusters from the pool")
+        self.parallel = Samples("suite, two files at once (-n 2)")
+        self._first: Verdicts = {}
+
+    @property
+    def samples(self) -> list[Samples]:
+        """What is measured."""
+        return [self.serial, self.pooled, self.parallel]
+
+    @property
+    def ratios(self) -> list[Ratio]:
+        """What the pool, and working side by side, are worth."""
+        return [
+            Ratio("suite: with pool / without", self.pooled, self.serial, 1.0),
+            Ratio("suite: -n 2 / -n 1", self.parallel, self.serial, 1.0),
+        ]
+
+    @property
+    def limits(self) -> list[Limit]:
+        """None: verdicts must be the same, which the notes tell."""
+        return []
+
+    def measure(self, rounds: int) -> None:
+        """Run all ways so often, in turns; the pool is one of its own, into which a first run has put a cluster.
+
+        Without its directory, which goes at the end, what stands frozen is garbage.
+        """
+        with tempfile.TemporaryDirectory(prefix="chaos-bench-") as state:
+            self._run(Samples("fill the pool"), "fill", state, "--pool")
+            for number in range(1, rounds + 1):
+                self._run(self.serial, f"serial-{number}", state)
+                self._run(self.pooled, f"pooled-{number}", state, "--pool")
+                self._run(self.parallel, f"parallel-{number}", state, "-n", "2", "--dist", "loadfile")
+
+    def _run(self, samples: Samples, name: str, state: str, *options: str) -> None:
+        run_directory = (self._directory / name).absolute()
+        where: list[str | Path] = [
+            "--alluredir",
+            run_directory / "results",
+            "--histories",
+            run_directory / "experiments",
+        ]
+        argv: list[str | Path] = [sys.executable, "-m", "pytest", "scenarios", "-p", "no:cacheprovider", "--seed", "7"]
+        run_directory.mkdir(parents=True)
+        began = time.perf_counter()
+        done = run(
+            [*argv, "-k", self._chosen, *where, *options],
+            Deadline.after(_SECONDS, f"the suite {name}"),
+            env={"XDG_STATE_HOME": state},
+            check=False,
+        )
+        took = time.perf_counter() - began
+        (run_directory / "output.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+        if done.returncode not in _STATUSES:
+            raise CommandFailed(f"suite {name} ended with status {done.returncode}; see {run_directory}/output.txt")
+        samples.figures.append(took)
+        told = verdicts(run_directory / "verdicts.jsonl")
+        self._first = self._first or told
+        differ = differing(self._first, told)
+        samples.note = "; ".join(filter(None, [samples.note, *(f"{name}: {each}" for each in differ)]))
+
+
+def verdicts(path: Path) -> Verdicts:
+    """Return what was said of each claim of each test."""
+    lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return {f"{each['test']}: {each['claim']}": each["outcome"] for each in lines}
+
+
+def differing(first: Verdicts, other: Verdicts) -> Sequence[str]:
+    """Return, in words, on what two runs do not agree."""
+    return [
+        f"{claim}: {first.get(claim, 'not judged')}, then {other.get(claim, 'not judged')}"
+        for claim in dict.fromkeys([*first, *other])
+        if first.get(claim) != other.get(claim)
+    ]

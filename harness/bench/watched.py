@@ -1,0 +1,176 @@
+"""Watched: what it costs to watch a workload, by the number of its Pods."""
+
+import json
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import connect
+from clusters.process import run
+from clusters.rest import request
+from clusters.watching import until
+from harness.bench.samples import Limit, Ratio, Samples
+from harness.history import History, read
+from harness.probes.objects import WORKLOAD, watch_objects
+
+__all__ = ["Watched", "main"]
+
+_SIZES = (10, 100, 1_000, 3_000)
+_NAMESPACE = "chaos-bench"
+_PODS = f"/api/v1/namespaces/{_NAMESPACE}/pods"
+_MARK = "chaos-harness/bench"
+_MERGE = "application/merge-patch+json"
+_SECONDS = 300.0
+_CHANGES = 50
+_BETWEEN_SECONDS = 0.1
+_THREADS = 8
+_TAIL = 65_536
+
+
+class Watched:
+    """The probe of a workload, in a process of its own, beside more and more Pods that wait for a scheduler."""
+
+    def __init__(self, sizes: Sequence[int] = _SIZES) -> None:
+        self._sizes = sizes
+        self.lists = [Samples(f"first list of {size:,} Pods") for size in sizes]
+        self.changes = [Samples(f"change seen among {size:,} Pods", "ms") for size in sizes]
+        self.processor = [Samples(f"a change among {size:,} Pods", "ms of processor") for size in sizes]
+        self.memory = [Samples(f"memory of the probe of {size:,} Pods", "MiB") for size in sizes]
+
+    @property
+    def samples(self) -> list[Samples]:
+        """What is measured."""
+        return [*self.lists, *self.changes, *self.processor, *self.memory]
+
+    @property
+    def ratios(self) -> list[Ratio]:
+        """How it grows from the fewest Pods to the most; a change should not cost more because there are others."""
+        most, fewest = f"{self._sizes[-1]:,}", f"{self._sizes[0]:,}"
+        return [
+            Ratio(f"{name}: {most} / {fewest} Pods", each[-1], each[0], aim)
+            for name, each, aim in (("change seen", self.changes, 2.0), ("memory of the probe", self.memory, None))
+        ]
+
+    @property
+    def limits(self) -> list[Limit]:
+        """None but those of ratios."""
+        return []
+
+    def measure(self, cluster: Cluster) -> None:
+        """Make more and more Pods, and each time have them watched and some of them changed."""
+        with _namespace(cluster):
+            made = 0
+            columns = zip(self._sizes, self.lists, self.changes, self.processor, self.memory, strict=True)
+            for size, lists, changes, processor, memory in columns:
+                _make(cluster, range(made, size))
+                made = size
+                argv: list[str | Path] = [sys.executable, "-m", __name__, cluster.name]
+                told = json.loads(run(argv, Deadline.after(_SECONDS, f"the watch of {size} Pods")).stdout)
+                lists.figures.append(told["list"])
+                changes.figures += told["seen"]
+                processor.figures.append(told["processor"])
+                memory.figures.append(told["mib"])
+
+
+def main(name: str) -> None:
+    """Watch the Pods that there are, change some, and print what it cost."""
+    cluster = Cluster.open(connect(), name)
+    with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder, ExitStack() as stack:
+        history = History(Path(folder) / "history.jsonl", "bench")
+        stack.callback(history.close)
+        (probe,) = watch_objects(cluster, history, WORKLOAD)
+        began = time.monotonic()
+        probe.start()
+        stack.callback(probe.stop)
+        _wait(history.path, '"f":"LISTED","value":{"resource_version":', "object")
+        listed = time.monotonic() - began
+        api = stack.enter_context(cluster.client())
+        names = [each["metadata"]["name"] for each in request(api, "GET", _PODS, query={"limit": "10"})["items"]]
+        before, mine = time.process_time(), time.thread_time()
+        sent = _change(api, names)
+        _wait(history.path, f'"{_MARK}":"{_CHANGES - 1}"')
+        used = time.process_time() - before - (time.thread_time() - mine)
+        mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        seen = {
+            each.value["object"]["metadata"]["annotations"][_MARK]: each.wall
+            for each in read(history.path).entries
+            if each.f == "MODIFIED" and _MARK in each.value["object"]["metadata"].get("annotations", {})
+        }
+        told = {
+            "list": listed,
+            "seen": [(seen[mark] - moment) * 1000 for mark, moment in sent.items()],
+            "processor": 1000 * used / _CHANGES,
+            "mib": mib,
+        }
+        sys.stdout.write(json.dumps(told))
+
+
+def _change(api: Any, names: Sequence[str]) -> dict[str, float]:
+    """Annotate one Pod after the other; return when each was asked for."""
+    sent = {}
+    pauses = Deadline.after(_SECONDS, "the changes").attempts(first=_BETWEEN_SECONDS, most=_BETWEEN_SECONDS)
+    for number, _ in zip(range(_CHANGES), pauses, strict=False):
+        sent[str(number)] = time.time()
+        body = {"metadata": {"annotations": {_MARK: str(number)}}}
+        request(api, "PATCH", f"{_PODS}/{names[number % len(names)]}", body=body, content_type=_MERGE)
+    return sent
+
+
+def _wait(path: Path, text: str, without: str = "\0") -> None:
+    """Wait until a line at the end of the history has one text and not the other."""
+    for _ in Deadline.after(_SECONDS, f"{text} in {path}").attempts(most=0.05):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            tail = file.read().decode(errors="replace").splitlines()
+        if any(text in line and without not in line for line in tail):
+            return
+
+
+@contextmanager
+def _namespace(cluster: Cluster) -> Iterator[None]:
+    """Have a namespace for the block; its Pods go with it."""
+    namespaces = "/api/v1/namespaces"
+    with cluster.client() as api:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}}
+        request(api, "POST", namespaces, body=body)
+        accounts = f"{namespaces}/{_NAMESPACE}/serviceaccounts"
+        until(api, accounts, bool, Deadline.after(_SECONDS, "the account that Pods need"))
+        try:
+            yield
+        finally:
+            request(api, "DELETE", f"{namespaces}/{_NAMESPACE}")
+            gone = Deadline.after(_SECONDS, f"namespace {_NAMESPACE} to go")
+            until(api, namespaces, lambda state: _NAMESPACE not in state, gone)
+
+
+def _make(cluster: Cluster, numbers: Sequence[int]) -> None:
+    """Make Pods that no scheduler takes: objects as any, and no containers."""
+    local = threading.local()
+    with ExitStack() as stack:
+
+        def make(number: int) -> None:
+            if not hasattr(local, "api"):
+                local.api = stack.enter_context(cluster.client())
+            body = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"pod-{number}"},
+                "spec": {"schedulerName": "nobody", "containers": [{"name": "main", "image": "none"}]},
+            }
+            request(local.api, "POST", _PODS, body=body)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(make, numbers))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,27 @@
+"""Tests of harness.bench.suites: two runs agree by their verdicts."""
+
+import json
+from pathlib import Path
+
+from harness.bench.suites import differing, verdicts
+
+
+def written(path: Path, *outcomes: tuple[str, str]) -> Path:
+    lines = [json.dumps({"test": "t", "claim": claim, "outcome": outcome}) + "\n" for claim, outcome in outcomes]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def test_the_same_verdicts_in_another_order_do_not_differ(tmp_path: Path) -> None:
+    """Which worker ended first says nothing."""
+    one = verdicts(written(tmp_path / "one", ("a", "holds"), ("b", "violated")))
+    assert list(differing(one, verdicts(written(tmp_path / "two", ("b", "violated"), ("a", "holds"))))) == []
+
+
+def test_another_verdict_and_a_missing_one_are_named(tmp_path: Path) -> None:
+    """What was said first, and what then."""
+    one = verdicts(written(tmp_path / "one", ("a", "holds"), ("b", "holds")))
+    assert differing(one, verdicts(written(tmp_path / "two", ("a", "inconclusive")))) == [
+        "t: a: holds, then inconclusive",
+        "t: b: holds, then not judged",
+    ]
