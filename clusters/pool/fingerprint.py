@@ -7,7 +7,7 @@ its name is chance, but one with a past of restarts has a back-off that another 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,13 +35,16 @@ section() { echo "== $1"; }
 section rules; iptables-save | grep -v -e '^[#:]' -e KUBE- | sed 's/^\[[0-9:]*\] //'
 section routes; ip route show | grep -v 'dev veth'
 section queues; tc qdisc show | grep -v noqueue
-section images; crictl images --quiet | sort
+section images; crictl images --no-trunc --digests | sort
+section containers; crictl ps --output json | jq --raw-output '.containers[] | [
+  .labels["io.kubernetes.pod.namespace"], .metadata.name, "started \(.metadata.attempt + 1) times"] | join(" ")'
 section stopped; ps -eo stat=,args= | grep '^T'
 section services; systemctl is-active kubelet containerd
 section files; sha256sum /etc/kubernetes/manifests/* /etc/kubernetes/*.conf /var/lib/kubelet/config.yaml \
   /etc/hosts /etc/resolv.conf /etc/containerd/config.toml 2>/dev/null
 exit 0
 """
+_RUNNING = "containers"
 _LIMITS = ("Memory", "NanoCpus", "CpuQuota", "CpuShares", "CpusetCpus", "PidsLimit")
 
 
@@ -51,13 +54,15 @@ def fingerprint(cluster: Cluster, deadline: Deadline) -> Fingerprint:
     Raises CommandFailed, ApiException, urllib3's HTTPError, DeadlineExceeded.
     """
     with ThreadPoolExecutor() as pool:
-        inside = pool.map(lambda node: list(_inside(cluster, node, deadline)), cluster.nodes())
+        inside = pool.map(lambda node: dict(_inside(cluster, node, deadline)), cluster.nodes())
         found = dict(_containers(cluster, deadline))
         with cluster.client() as api:
             found |= _objects(api, deadline)
-        for parts in inside:
-            found |= dict(parts)
-    return found
+        running: list[str] = []
+        for node, sections in zip(cluster.nodes(), inside, strict=True):
+            running += sections.pop(_RUNNING, "").splitlines()
+            found |= {f"node {node} {title}": _short(text) for title, text in sections.items()}
+    return found | _running(running)
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -94,7 +99,16 @@ def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[s
     done = cluster.exec(node, ["sh", "-c", _PROBE], deadline)
     for section in done.stdout.split("== ")[1:]:
         title, _, text = section.partition("\n")
-        yield f"node {node} {title}", _short(text.strip())
+        yield title, text.strip()
+
+
+def _running(containers: Iterable[str]) -> Fingerprint:
+    """Return what runs on all nodes together, by namespace: a pod's status tells of a blow only some time later."""
+    found: dict[str, list[str]] = {}
+    for each in containers:
+        namespace, _, told = each.partition(" ")
+        found.setdefault(f"pods of {namespace}/as nodes run them", []).append(told)
+    return {part: _short(sorted(told)) for part, told in found.items()}
 
 
 def _objects(api: ApiClient, deadline: Deadline) -> Fingerprint:

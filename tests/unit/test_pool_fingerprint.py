@@ -13,6 +13,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.pool.fingerprint import differences, fingerprint
+from clusters.pool.resetting import covers
 from clusters.process import Completed
 from clusters.registry import Registry
 from clusters.shape import Shape
@@ -147,6 +148,25 @@ def test_what_changed_inside_a_node_is_named(cluster: Cluster, engine: Nodes, sa
     """Rules of iptables, images that went, processes that were stopped."""
     (told,) = changed(cluster, lambda: engine.inside.update({"c-worker": said}))
     assert told.startswith(f"changed: node c-worker {part} (was ")
+
+
+def test_a_blow_that_no_status_tells_of_yet_is_named(cluster: Cluster, engine: Nodes) -> None:
+    """Nodes are asked what they run, and how often it was started; on which of them it runs is chance."""
+    names = ("c-control-plane", "c-worker")
+
+    def run(*starts: int) -> None:
+        ours = [f"gatekeeper-system manager started {number} times\n" for number in starts]
+        engine.inside.update({names[0]: f"{_INSIDE}== containers\n{ours[0]}", names[1]: f"{_INSIDE}== containers\n"})
+        for each in ours[1:]:
+            engine.inside[names[1]] += each
+
+    part = "pods of gatekeeper-system/as nodes run them"
+    run(1, 2)
+    assert changed(cluster, lambda: run(2, 1)) == []
+    (restarted,) = changed(cluster, lambda: run(2, 2))
+    (ended,) = changed(cluster, lambda: run(2))
+    assert {restarted.partition(" (")[0], ended.partition(" (")[0]} == {f"changed: {part}"}
+    assert covers([restarted, ended])
 
 
 def test_a_registry_that_was_stopped_and_started_is_as_it_was(
