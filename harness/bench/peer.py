@@ -1,8 +1,6 @@
 """Peer: Chaos Toolkit doing the nearest experiment on the same cluster, and what a kill of it leaves behind."""
 
 import json
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +8,8 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
 from clusters.process import run
-from clusters.rest import request
 from clusters.serving import NAMESPACE, wait_serving
+from harness.bench.killed import cordoned, kill_ours, kill_while_cordoned, uncordon
 from harness.bench.samples import Limit, Ratio, Samples, timed
 from harness.experiment import Experiment
 from harness.faults.containers import kill_containers
@@ -35,11 +33,12 @@ class Peer:
         self.ours = Samples("all webhook containers killed, to verdict: ours")
         self.theirs = Samples("all webhook pods killed, to verdict: Chaos Toolkit")
         self.left = Samples("cordoned nodes left by kill -9 of Chaos Toolkit", "nodes")
+        self.healed = Samples("cordoned nodes left by kill -9 of ours, after the next run began", "nodes")
 
     @property
     def samples(self) -> list[Samples]:
         """What is measured."""
-        return [self.ours, self.theirs, self.left]
+        return [self.ours, self.theirs, self.left, self.healed]
 
     @property
     def ratios(self) -> list[Ratio]:
@@ -69,6 +68,7 @@ class Peer:
         ]
         lost = sum(1 for kind in answers if kind != "ok")
         self.ours.note = f"saw {lost} of {len(answers)} questions without the answer that policy demands"
+        kill_ours(cluster, session.directory("killed"), self.healed)
         if self._chaos is None:
             self.theirs.note = self.left.note = "Chaos Toolkit is not installed; `nox -s bench` does that"
             return
@@ -93,19 +93,11 @@ class Peer:
         """Kill it while its fault is on; count the nodes that stay cordoned, and make them usable again."""
         node = cluster.workers[0]
         argv, folder, env = _command(cluster, chaos, _cordoning(node))
-        with subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as peer:
-            path = f"/api/v1/nodes/{node}"
-            with cluster.client() as api:
-                for _ in Deadline.after(_SECONDS, f"{node} to be cordoned").attempts():
-                    if peer.poll() is not None or request(api, "GET", path)["spec"].get("unschedulable"):
-                        break
-                peer.send_signal(signal.SIGKILL)
-                peer.wait()
-                nodes = request(api, "GET", "/api/v1/nodes")["items"]
-                self.left.figures.append(sum(1 for each in nodes if each["spec"].get("unschedulable")))
-                body = {"spec": {"unschedulable": None}}
-                request(api, "PATCH", path, body=body, content_type="application/merge-patch+json")
+        kill_while_cordoned(cluster, argv, node, cwd=folder, env=env)
+        left = cordoned(cluster)
+        self.left.figures.append(len(left))
         self.left.note = "its rollback would have uncordoned it; nothing does so later"
+        uncordon(cluster, left)
 
 
 def _command(cluster: Cluster, chaos: Path, experiment: dict[str, Any]) -> tuple[list[str], Path, dict[str, str]]:

@@ -1,0 +1,78 @@
+"""Killed: what a harness leaves on a cluster when `kill -9` ends it while its fault is on."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import connect
+from clusters.ownership import JOURNAL
+from clusters.rest import request
+from harness import journal
+from harness.bench.samples import Samples
+from harness.experiment import Experiment
+from harness.faults.leaving import drain_node
+
+__all__ = ["cordoned", "kill_ours", "kill_while_cordoned", "main", "uncordon"]
+
+_SECONDS = 300.0
+_HOLD_SECONDS = 120.0
+_NODES = "/api/v1/nodes"
+
+
+def kill_while_cordoned(
+    cluster: Cluster, argv: Sequence[str | Path], node: str, *, cwd: Path, env: Mapping[str, str]
+) -> None:
+    """Run a harness until it has cordoned `node`, and kill it."""
+    with subprocess.Popen(
+        [str(word) for word in argv], cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        for _ in Deadline.after(_SECONDS, f"{node} to be cordoned").attempts():
+            if process.poll() is not None or node in cordoned(cluster):
+                break
+        process.send_signal(signal.SIGKILL)
+
+
+def cordoned(cluster: Cluster) -> list[str]:
+    """Return the nodes that take no pods."""
+    with cluster.client() as api:
+        nodes = request(api, "GET", _NODES)["items"]
+    return [each["metadata"]["name"] for each in nodes if each["spec"].get("unschedulable")]
+
+
+def uncordon(cluster: Cluster, nodes: Sequence[str]) -> None:
+    """Let nodes take pods again."""
+    with cluster.client() as api:
+        for node in nodes:
+            body = {"spec": {"unschedulable": None}}
+            request(api, "PATCH", f"{_NODES}/{node}", body=body, content_type="application/merge-patch+json")
+
+
+def kill_ours(cluster: Cluster, directory: Path, samples: Samples) -> None:
+    """Kill an experiment of ours; count the cordoned nodes after its journal was replayed, as the next run does."""
+    node = cluster.workers[0]
+    argv: list[str | Path] = [sys.executable, "-m", __name__, cluster.name, node, directory]
+    kill_while_cordoned(cluster, argv, node, cwd=Path.cwd(), env=os.environ)
+    before = len(cordoned(cluster))
+    undone = journal.replay(cluster.directory / JOURNAL, cluster.engine)
+    left = cordoned(cluster)
+    samples.figures.append(len(left))
+    samples.note = f"{before} until the next run undid {'; '.join(undone) or 'nothing'}"
+    uncordon(cluster, left)
+
+
+def main(name: str, node: str, directory: Path) -> None:
+    """Drain a node of the cluster `name`, and wait for the end."""
+    with (
+        Experiment(Cluster.open(connect(), name), directory, name="killed", seed=0) as experiment,
+        experiment.fault(drain_node(node)),
+    ):
+        experiment.hold(_HOLD_SECONDS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
