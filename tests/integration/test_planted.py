@@ -15,6 +15,7 @@ from clusters.rest import request
 from clusters.serving import NAMESPACE
 from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
+from harness.checks.outage import comes_back, outlasts
 from harness.checks.parity import enforcement_parity
 from harness.checks.recovery import undisturbed
 from harness.checks.unmutated import never_unmutated
@@ -92,7 +93,9 @@ def test_all_checks_hold_where_nothing_is_wrong(experiment: Experiment) -> None:
         experiment.hold(20)
     for check in (
         never_unmutated(during=_NAME, excused=["timed out"]),
-        fail_open_window(5, fault=_NAME),
+        fail_open_window(5, fault=_NAME, excused=["timed out"]),
+        outlasts(10, fault=_NAME),
+        comes_back(fault=_NAME, before_healing=True),
         enforcement_parity(5),
         undisturbed(during=_NAME),
     ):
@@ -108,8 +111,12 @@ def test_mutation_that_fails_open_is_found(experiment: Experiment, cluster: Clus
     verdict = experiment.claim(never_unmutated(during=_NAME), expected="violated")
     assert verdict.figures["unmutated_pods"] >= 20
     assert any("unmutated" in line for line in verdict.evidence)
-    experiment.claim(fail_open_window(10, fault=_NAME, policies=["mutate pods"]), expected="violated")
-    experiment.claim(fail_open_window(5, fault=_NAME, policies=["deny by cel (webhook)"]))
+    mutated, denied = ["mutate pods"], ["deny by cel (webhook)"]
+    experiment.claim(fail_open_window(10, fault=_NAME, policies=mutated), expected="violated")
+    experiment.claim(outlasts(10, fault=_NAME, policies=mutated), expected="violated")
+    experiment.claim(comes_back(fault=_NAME, policies=mutated, before_healing=True), expected="violated")
+    experiment.claim(fail_open_window(5, fault=_NAME, policies=denied, excused=["timed out"]))
+    experiment.claim(comes_back(fault=_NAME, policies=denied, before_healing=True))
     experiment.claim(enforcement_parity(5))
 
 
