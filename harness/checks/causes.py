@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.checks.admissions import Admission, Call, Scene
 
-__all__ = ["MUTATION", "cause", "causes", "named", "told", "webhook_of"]
+__all__ = ["MUTATION", "cause", "causes", "inexcusable", "named", "told", "webhook_of"]
 
 MUTATION = "mutation.gatekeeper.sh"
 """The webhook that mutates; it fails open."""
@@ -15,6 +15,7 @@ _VALIDATION, _LABEL = "validation.gatekeeper.sh", "check-ignore-label.gatekeeper
 
 _SLACK_SECONDS = 0.1
 _GOING_SECONDS = 30.0
+_EXCUSED_SHARE = 0.25
 _SILENT = ("unmutated", "admitted")
 _WORDS = {
     "timed out": ("deadline exceeded", "Client.Timeout", "i/o timeout", "TLS handshake timeout"),
@@ -64,6 +65,13 @@ def named(missed: Sequence[Admission], scene: Scene, webhook: str) -> list[str]:
     """
     found = causes(missed, scene, webhook)
     return [_name(each, call, scene) for each, call in zip(missed, found, strict=True)]
+
+
+def inexcusable(excused: int, asked: int) -> str:
+    """Return why so many of those asked cannot be excused, or "": what nobody answers any more times out, too."""
+    if excused <= _EXCUSED_SHARE * asked:
+        return ""
+    return f"{excused} of {asked} were lost by a cause that is excused: too many to know better"
 
 
 def told(missed: Sequence[Admission], scene: Scene, webhook: str, most: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.checks import Checked
 from harness.checks.admissions import Admission, Answers, Scene, Span
-from harness.checks.causes import named, told, webhook_of
+from harness.checks.causes import inexcusable, named, told, webhook_of
 from harness.history import Recorded
 from harness.verdict import Outcome, Verdict
 
@@ -16,7 +16,7 @@ __all__ = ["Loss", "doubts", "evidence", "fail_open_window", "losses"]
 _ENOUGH_PER_SECOND = 0.5
 _SILENT_SECONDS = 5.0
 _SHOWN = 2
-_LATEST = 50
+_LATEST = 20
 
 
 @dataclass
@@ -116,10 +116,6 @@ class Loss:
         names = named(self.missed, scene, webhook_of(self.policy))
         self.excused = {each for each, name in zip(self.missed, names, strict=True) if name in causes}
         self.windows = [window for window in self.windows if not self.excused.issuperset(window.lost)]
-        for answers in (self.latest, self.before_healing):
-            kept = [each for each in answers if each not in self.excused]
-            answers.clear()
-            answers.extend(kept)
 
 
 def losses(
@@ -248,4 +244,7 @@ def _verdict(found: list[Loss], scene: Scene, seconds: float) -> Verdict:
         outcome = "violated"
     elif all(each.most <= seconds for each in found):
         outcome = "holds"
+    doubt = next(filter(None, (inexcusable(len(each.excused), each.asked.total()) for each in found)), "")
+    if outcome == "holds" and doubt:
+        return Verdict("inconclusive", f"{doubt}; {worst.words()}", *evidence(found, scene))
     return Verdict(outcome, worst.words(), *evidence(found, scene), min(over, default=None))

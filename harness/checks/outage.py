@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from harness.checks import Checked
 from harness.checks.admissions import Answers
-from harness.checks.causes import causes, webhook_of
+from harness.checks.causes import causes, inexcusable, webhook_of
 from harness.checks.fail_open import Loss, doubts, evidence, losses
 from harness.history import Recorded
 from harness.verdict import Outcome, Verdict
@@ -27,8 +27,8 @@ def outlasts(
     call that failed, if the API server logged one, or else between question and answer. What was lost by a cause that
     is `excused` (see `harness.checks.causes`) does not count: a time-out is what a busy machine makes.
 
-    Inconclusive: the first request was lost about then, the fault is not proved, too few were asked, or the canary
-    fell behind.
+    Inconclusive: the first request was lost about then, more than a quarter of the first ones is excused, the fault is
+    not proved, too few were asked, or the canary fell behind.
     """
     chosen = tuple(policies)
 
@@ -37,20 +37,20 @@ def outlasts(
         problem = doubts(found, answers, fault, chosen) or _unheard(found, seconds)
         if problem:
             return Verdict("inconclusive", problem, tuple(each.words() for each in found))
-        begun = [(each, *begins) for each in found if (begins := _begins(each, answers))]
-        if not begun:
-            return Verdict("holds", f"no request was lost after {fault}", *evidence(found, answers.scene))
-        earliest, latest = min(each[1] for each in begun), min(each[2] for each in begun)
-        outcome: Outcome = "inconclusive"
-        if latest < seconds:
-            outcome = "violated"
-        elif earliest >= seconds:
-            outcome = "holds"
         lines, figures = evidence(found, answers.scene)
-        figures |= {"first_lost_seconds": round(earliest, 3)}
-        when = f"{earliest:.1f} s" if latest - earliest < _SHARP_SECONDS else f"{earliest:.1f} to {latest:.1f} s"
-        first = min(each[0].begin + each[1] for each in begun) if outcome == "violated" else None
-        return Verdict(outcome, f"the first request is lost {when} after {fault}", lines, figures, first)
+        begun = [(each, *begins) for each in found if (begins := _begins(each, answers))]
+        earliest = min((each[1] for each in begun), default=math.inf)
+        latest = min((each[2] for each in begun), default=math.inf)
+        words = f"no request was lost after {fault}"
+        if begun:
+            figures |= {"first_lost_seconds": round(earliest, 3)}
+            when = f"{earliest:.1f} s" if latest - earliest < _SHARP_SECONDS else f"{earliest:.1f} to {latest:.1f} s"
+            words = f"the first request is lost {when} after {fault}"
+        if latest < seconds:
+            return Verdict("violated", words, lines, figures, min(each[0].begin + each[1] for each in begun))
+        doubt = _too_many(found, seconds)
+        outcome: Outcome = "inconclusive" if doubt or earliest < seconds else "holds"
+        return Verdict(outcome, f"{doubt}; {words}" if doubt else words, lines, figures)
 
     check.__name__ = f"enforcement outlasts {fault} by {seconds:g} s{_unless(excused)}"
     return Checked(check)
@@ -69,27 +69,31 @@ def comes_back(
     done, or, with `before_healing`, the last ones while the fault lasted. How long it took is told and not judged.
     What was lost by a cause that is `excused` does not count.
 
-    Inconclusive: the fault is not proved, too few were asked, or the canary fell behind.
+    Inconclusive: more than a quarter of the last ones is excused, the fault is not proved, too few were asked, or the
+    canary fell behind.
     """
     chosen = tuple(policies)
 
     def check(recorded: Recorded) -> Verdict:
         found, answers = losses(recorded, fault, chosen, excused)
-        ends = [(each, list(each.before_healing if before_healing else each.latest)[-_LAST:]) for each in found]
-        few = [each.policy for each, last in ends if len(last) < _LAST]
         problem = doubts(found, answers, fault, chosen)
-        if few and not problem:
-            problem = f"fewer than {_LAST} answers count of {', '.join(few)}"
         if problem:
             return Verdict("inconclusive", problem, tuple(each.words() for each in found))
-        bad = {
-            each.policy: lost for each, last in ends if (lost := [answer for answer in last if answer.kind == "fail"])
-        }
-        away = [f"{policy}: {len(lost)} of the last {_LAST} requests were lost" for policy, lost in bad.items()]
-        first = min((lost[0].asked for lost in bad.values()), default=None)
-        when = f" while {fault} lasts" if before_healing else f" after {fault}"
-        words = "; ".join(away) if away else f"enforced again{when}; {max(found, key=lambda each: each.least).words()}"
-        return Verdict("violated" if away else "holds", words, *evidence(found, answers.scene), first)
+        lines, figures = evidence(found, answers.scene)
+        away, doubt, bad = [], "", []
+        for each in found:
+            last = each.before_healing if before_healing else each.latest
+            count = [answer for answer in last if answer not in each.excused]
+            lost = [answer.asked for answer in count[-_LAST:] if answer.kind == "fail"]
+            away += [f"{each.policy}: {len(lost)} of the last {_LAST} requests were lost"] if lost else []
+            bad += lost
+            few = f"fewer than {_LAST} answers count of {each.policy}" if len(count) < _LAST else ""
+            doubt = doubt or few or inexcusable(len(last) - len(count), len(last))
+        if away:
+            return Verdict("violated", "; ".join(away), lines, figures, min(bad))
+        when = f"while {fault} lasts" if before_healing else f"after {fault}"
+        back = f"enforced again {when}; {max(found, key=lambda each: each.least).words()}"
+        return Verdict("inconclusive" if doubt else "holds", doubt or back, lines, figures)
 
     when = f"while {fault} lasts" if before_healing else f"after {fault}"
     check.__name__ = f"enforcement comes back {when}{_unless(excused)}"
@@ -102,6 +106,16 @@ def _unheard(found: Iterable[Loss], seconds: float) -> str:
         asked = sum(each.asked[second] for second in range(math.ceil(seconds)))
         if asked < seconds * _ENOUGH_PER_SECOND:
             return f"{each.policy}: only {asked} requests were answered in the first {seconds:g} s after {each.fault}"
+    return ""
+
+
+def _too_many(found: Iterable[Loss], seconds: float) -> str:
+    """Return of which policy too many are excused in the first seconds, or ""."""
+    for each in found:
+        early = sum(answer.asked < each.begin + seconds for answer in each.excused)
+        asked = sum(each.asked[second] for second in range(math.ceil(seconds)))
+        if doubt := inexcusable(early, asked):
+            return f"{each.policy}: {doubt}"
     return ""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from harness.checks import Checked
 from harness.checks.admissions import Admission, Answers, Created
-from harness.checks.causes import MUTATION, named, told
+from harness.checks.causes import MUTATION, inexcusable, named, told
 from harness.history import Recorded
 from harness.statistics import Interval, wilson
 from harness.verdict import Outcome, Verdict
@@ -31,8 +31,8 @@ def never_unmutated(
     canary whose cause is one of `excused` (see `harness.checks.causes`) are told but do not count: "timed out" is
     what a busy machine makes.
 
-    Inconclusive: the fault is not proved, fewer than `enough` were asked, the canary fell behind, or the
-    watch on the workload was blind meanwhile.
+    Inconclusive: the fault is not proved, fewer than `enough` were asked, more than a quarter is excused, the canary
+    fell behind, or the watch on the workload was blind meanwhile.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -89,7 +89,9 @@ class _Found:
         but = f"; {self.excused} more are excused by their cause" if self.excused else ""
         words = f"{self._bad} of {self._all} pods were created unmutated: {rate.percent()}{but}"
         first = min((*(each.asked for each in self.missed), *(each.at for each in self.strangers)), default=None)
-        outcome = _outcome(self._bad, rate, at_most)
+        outcome, doubt = _outcome(self._bad, rate, at_most), inexcusable(self.excused, self.asked)
+        if outcome == "holds" and doubt:
+            return Verdict("inconclusive", f"{doubt}; {words}", evidence, self._figures())
         return Verdict(outcome, words, evidence, self._figures(), first if outcome == "violated" else None)
 
     @property

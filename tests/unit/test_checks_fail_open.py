@@ -106,6 +106,18 @@ def test_an_excused_cause_does_not_count() -> None:
     assert check(2)(told.recorded()).outcome == "violated"
 
 
+def test_an_outage_is_not_excused() -> None:
+    """Where more than a quarter timed out, nothing holds for it; what is violated all the same stays so."""
+    told = lost(20, 40).calls_read(60)
+    for number in range(200):
+        told.call(20.005 + number / 10, "context deadline exceeded")
+    verdict = fail_open_window(2, fault="restart", excused=["timed out"])(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert verdict.summary.startswith("200 of 500 were lost by a cause that is excused: too many to know better; ")
+    told.asks(60, 65, "fail").asks(65, 66)
+    assert fail_open_window(2, fault="restart", excused=["timed out"])(told.recorded()).outcome == "violated"
+
+
 def test_before_the_fault_is_not_its_doing() -> None:
     """A loss before the fault is not counted, nor one that the next fault brings."""
     told = Asked().asks(0, 5).asks(5, 6, "fail").asks(6, 30).asks(30, 31, "fail").asks(31, 60)

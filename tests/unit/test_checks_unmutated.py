@@ -90,6 +90,15 @@ def test_an_excused_cause_is_told_and_does_not_count() -> None:
     assert check(healthy().ask(21, "fail").calls_read(40).recorded()).outcome == "violated"
 
 
+def test_an_outage_is_not_excused() -> None:
+    """If more than a quarter timed out, it may be that nobody is there to answer: that does not hold."""
+    for bad, outcome in ((50, "holds"), (51, "inconclusive")):
+        told = Asked().in_force(0, "mutate pods").asks(1, 21 - bad / 10).asks(21 - bad / 10, 21, "fail").calls_read(40)
+        for number in range(bad):
+            told.call(21 - bad / 10 + number / 10 + 0.005, "context deadline exceeded")
+        assert never_unmutated(excused=["timed out"])(told.recorded()).outcome == outcome
+
+
 def test_workload_pod_without_the_mutation() -> None:
     """A pod of the workload is told with its owner."""
     verdict = CHECK(healthy().workload(7, "a", mutated=False).recorded())
