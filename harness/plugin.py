@@ -19,6 +19,7 @@ from clusters.shape import Shape
 from harness.errors import BadScenario
 from harness.experiment import Experiment
 from harness.incident.collection import collected
+from harness.interruption import interrupted
 from harness.record import PROPERTY, Record
 from harness.session import EXTENDED, Session, shapes_of
 from harness.supply import Supply
@@ -173,6 +174,12 @@ def pytest_testnodedown(node: Any) -> None:
     session.kept += told.get("kept", [])
     session.problems += told.get("problems", [])
     session.told += told.get("told", [])
+
+
+def pytest_exception_interact(call: pytest.CallInfo[Any]) -> None:
+    """Stop the run for an interrupt, also if what it stopped failed to end and raised an error of its own."""
+    if call.excinfo and interrupted(call.excinfo.value):
+        raise KeyboardInterrupt
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -18,6 +18,7 @@ from harness.incident.drive import relive
 from harness.incident.judge import judge, seen
 from harness.incident.load import Loaded
 from harness.incident.provenance import image_digests
+from harness.interruption import interrupted
 from harness.restart import restart_gatekeeper
 from harness.session import Session
 
@@ -69,7 +70,9 @@ class Runner:
         try:
             cluster = self._ready(loaded.shape)
             lived = self._live(lived, loaded, cluster, seed, directory)
-        except Exception as error:  # noqa: BLE001 - whatever broke a run, the other ones and the bundle must come
+        except Exception as error:  # whatever broke a run, the other ones and the bundle must come
+            if interrupted(error):
+                raise KeyboardInterrupt from error
             directory.mkdir(parents=True, exist_ok=True)
             lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}"})
             self._drop(failed=True)

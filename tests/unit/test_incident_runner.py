@@ -157,14 +157,17 @@ def test_kept(bench: Bench, keep: str, deleted: int) -> None:
     assert bench.did.count("delete") == deleted
 
 
-def test_interrupted(bench: Bench) -> None:
-    """An interruption comes through, and the cluster is removed."""
+@pytest.mark.parametrize("later", [None, ProbeBroken("late")])
+def test_interrupted(bench: Bench, later: Exception | None) -> None:
+    """An interruption comes through, also if what it stopped failed to end, and the cluster is removed."""
 
     def live() -> None:
         with bench.runner() as runner:
             runner.run(bench.loaded, 7)
 
-    bench.fails["live"] = KeyboardInterrupt()  # type: ignore[assignment]
+    if later:
+        later.__context__ = KeyboardInterrupt()
+    bench.fails["live"] = later or KeyboardInterrupt()  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         live()
     assert bench.did == ["create", "live", "delete"]

@@ -160,6 +160,26 @@ def test_sigterm(bench: Plugged) -> None:
     assert bench.did()[-1].startswith("delete")
 
 
+HIDDEN = {
+    "test": "def test_a(cluster): stop()\n",
+    "setup": "@pytest.fixture\ndef broken(cluster): stop()\ndef test_a(broken): pass\n",
+    "teardown": "@pytest.fixture\ndef broken(cluster):\n    yield\n    stop()\ndef test_a(broken): pass\n",
+}
+
+
+@pytest.mark.parametrize("where", HIDDEN)
+def test_an_error_after_an_interrupt_does_not_hide_it(bench: Plugged, where: str) -> None:
+    """A run that is told to stop stops, though what it was at fails to end: the next test does not begin."""
+    bench.write(
+        hidden="import pytest\nfrom harness.errors import ProbeBroken\n"
+        "def stop():\n    try:\n        raise KeyboardInterrupt\n    finally:\n        raise ProbeBroken('late')\n"
+        f"{HIDDEN[where]}def test_b(record_property): record_property('next', 'test')\n"
+    )
+    status, output = bench.run()
+    assert status == pytest.ExitCode.INTERRUPTED, output
+    assert [line.split()[0] for line in bench.did()] == ["create", "delete"]
+
+
 def test_xdist(bench: Plugged) -> None:
     """Workers of xdist have clusters of their own, one a file."""
     bench.write(manifest=MANIFEST, chart=CHART)
