@@ -20,13 +20,21 @@ from reports.records import record_in
 from reports.story import Story
 from reports.sweep import sweep
 
-__all__ = ["pytest_configure"]
+__all__ = ["pytest_addoption", "pytest_configure"]
 
 _DIRECTORY, _TROUBLE = "chaos-allure-directory", "chaos-allure-trouble"
 _PLAIN = (str, int, float, bool, type(None))
 _EMBEDDED_BYTES = 512 * 1024
 _MOST_EMBEDDED_BYTES = 24 * 1024 * 1024
 """A page must stay small enough for a browser; all pictures are attached, too."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that makes the quality gate one that a run must pass."""
+    told = (
+        "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
+    )
+    parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=told)
 
 
 @pytest.hookimpl(tryfirst=True)  # before allure-pytest reads the options
@@ -182,9 +190,10 @@ class _Conductor:
             self._tell(f"pytest ended with {exitstatus!r} before any test ran", "")
         for finding in ending.write(self._results, self._run, self._records, self._outcomes):
             self._tell(finding.message, finding.detail)
-            self._worse += [redact(finding.message)] if finding.fails else []
-        if self._worse and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED  # a gate that nobody must pass is none
+            self._worse += [redact(finding.message)] if finding.regression else []
+        fails = self._worse and session.config.option.fail_on_regression
+        if fails and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if session.config.option.xmlpath:
             junit.clean(Path(session.config.option.xmlpath), self._records)
         sweep(self._results)

@@ -20,11 +20,11 @@ _FIGURES = "figures.txt"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something of the run as a whole that its reader must not overlook; one that `fails` is no good run's."""
+    """Something of the run as a whole that its reader must not overlook; `regression`: a figure that grew."""
 
     message: str
     detail: str = ""
-    fails: bool = False
+    regression: bool = False
 
 
 def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
@@ -61,7 +61,7 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
     trend.remember(run.parent, trend.Run(run.name, started, {each.key: each.value for each in found}, tests))
     return [
         *(
-            Finding(f"regression: {each.words}; this fails the run", _why(each), fails=True)
+            Finding(f"regression: {each.words}", _why(each), regression=True)
             for each in judged
             if each.outcome == "worse"
         ),
