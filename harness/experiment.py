@@ -27,7 +27,7 @@ from harness.policies import Policy
 from harness.preparation import Preparation
 from harness.probes import Probe
 from harness.probes.admission import CANARY, FORBIDDEN, admission_canary
-from harness.probes.fail_open import follow_fail_open
+from harness.probes.fail_open import FAIL_OPEN_LOG, follow_fail_open
 from harness.probes.running import Probes
 from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Record
@@ -221,12 +221,14 @@ class Experiment:
     ) -> Verdict:
         """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
 
-        A canary that still asks is waited for: what it asked before has its answer then. What is not `expected` here is
+        A canary that still asks is waited for, and then the reader of the API server's log: what was asked before has
+        its answer then, and a failed call its cause. What is not `expected` here is
         what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). The verdict is told in `record`,
         by default this experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken.
         """
         self._probes.healthy()
         self._probes.settle(CANARY)
+        self._probes.settle(FAIL_OPEN_LOG)
         claim = Claim(check, expected, issue) if expected else Claim.on(check, self.cluster.shape.gatekeeper)
         verdict = claim.check(read(self.history.path))
         evidence, figures = list(verdict.evidence), dict(verdict.figures)

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from harness.checks.admissions import Admission, Call, Scene
 
-__all__ = ["MUTATION", "cause", "causes", "inexcusable", "named", "told", "webhook_of"]
+__all__ = ["MUTATION", "UNREAD", "cause", "causes", "inexcusable", "named", "told", "unknown", "webhook_of"]
 
 MUTATION = "mutation.gatekeeper.sh"
 """The webhook that mutates; it fails open."""
+
+UNREAD = "log not read"
+"""The cause of what was lost after the API server's log was read for the last time: it may be any."""
 
 _VALIDATION, _LABEL = "validation.gatekeeper.sh", "check-ignore-label.gatekeeper.sh"
 
@@ -74,6 +77,11 @@ def inexcusable(excused: int, asked: int) -> str:
     return f"{excused} of {asked} were lost by a cause that is excused: too many to know better"
 
 
+def unknown(unread: int) -> str:
+    """Return why what was lost can neither be excused nor counted, or ""."""
+    return f"the API server's log was not read to the end: the cause of {unread} is not known" if unread else ""
+
+
 def told(missed: Sequence[Admission], scene: Scene, webhook: str, most: int) -> tuple[str, ...]:
     """Return lines that tell how often there was which cause, and the chain of events of up to `most` admissions."""
     if not missed:
@@ -90,7 +98,7 @@ def _name(admission: Admission, call: Call | None, scene: Scene) -> str:
         name = cause(call.said)
         return admission.outcome if name == "other" and admission.outcome not in _SILENT else name
     read = scene.calls_read_until
-    return "not logged" if read is not None and read >= admission.answered else "log not read"
+    return "not logged" if read is not None and read >= admission.answered else UNREAD
 
 
 def _chain(admission: Admission, call: Call | None, scene: Scene) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from harness.checks import Checked
 from harness.checks.admissions import Admission, Answers, Scene, Span
-from harness.checks.causes import inexcusable, named, told, webhook_of
+from harness.checks.causes import UNREAD, inexcusable, named, told, unknown, webhook_of
 from harness.history import Recorded
 from harness.verdict import Outcome, Verdict
 
-__all__ = ["Loss", "doubts", "evidence", "fail_open_window", "losses"]
+__all__ = ["Loss", "doubted", "doubts", "evidence", "fail_open_window", "losses"]
 
 _ENOUGH_PER_SECOND = 0.5
 _SILENT_SECONDS = 5.0
@@ -62,6 +62,7 @@ class Loss:
     asked: Counter[int] = field(default_factory=Counter)
     missed: list[Admission] = field(default_factory=list)
     excused: set[Admission] = field(default_factory=set)
+    unread: set[Admission] = field(default_factory=set)
     windows: list[Window] = field(default_factory=list)
     latest: deque[Admission] = field(default_factory=lambda: deque(maxlen=_LATEST))
     before_healing: deque[Admission] = field(default_factory=lambda: deque(maxlen=_LATEST))
@@ -69,7 +70,7 @@ class Loss:
     @property
     def lost(self) -> list[Admission]:
         """What was lost and counts."""
-        return [each for each in self.missed if each not in self.excused]
+        return [each for each in self.missed if each not in self.excused and each not in self.unread]
 
     @property
     def least(self) -> float:
@@ -93,6 +94,7 @@ class Loss:
     def words(self) -> str:
         """Tell it in one line."""
         but = f"; {len(self.excused)} more are excused by their cause" if self.excused else ""
+        but += f"; of {len(self.unread)} more the cause is not known" if self.unread else ""
         lost = self.lost
         if not lost:
             return f"{self.policy}: none of {self.asked.total()} requests after {self.fault}{but}"
@@ -112,10 +114,11 @@ class Loss:
         return figures
 
     def excuse(self, scene: Scene, causes: Collection[str]) -> None:
-        """Leave out what was lost by one of these causes, and windows in which nothing else was lost."""
-        names = named(self.missed, scene, webhook_of(self.policy))
-        self.excused = {each for each, name in zip(self.missed, names, strict=True) if name in causes}
-        self.windows = [window for window in self.windows if not self.excused.issuperset(window.lost)]
+        """Leave out what was lost by one of these causes or an `unread` one, and windows of nothing else."""
+        names = dict(zip(self.missed, named(self.missed, scene, webhook_of(self.policy)), strict=True))
+        self.unread = {each for each, name in names.items() if name == UNREAD}
+        self.excused = {each for each, name in names.items() if name in causes}
+        self.windows = [window for window in self.windows if not (self.excused | self.unread).issuperset(window.lost)]
 
 
 def losses(
@@ -236,6 +239,11 @@ def evidence(found: Iterable[Loss], scene: Scene) -> tuple[tuple[str, ...], dict
     return tuple(lines), figures
 
 
+def doubted(excused: Collection[Admission], unread: Collection[Admission], asked: int) -> str:
+    """Return why it is not known that nothing was lost that counts, or ""."""
+    return inexcusable(len(excused), asked) or unknown(len(unread))
+
+
 def _verdict(found: list[Loss], scene: Scene, seconds: float) -> Verdict:
     worst = max(found, key=lambda each: (each.least, len(each.lost)))
     outcome: Outcome = "inconclusive"
@@ -244,7 +252,7 @@ def _verdict(found: list[Loss], scene: Scene, seconds: float) -> Verdict:
         outcome = "violated"
     elif all(each.most <= seconds for each in found):
         outcome = "holds"
-    doubt = next(filter(None, (inexcusable(len(each.excused), each.asked.total()) for each in found)), "")
+    doubt = next(filter(None, (doubted(each.excused, each.unread, each.asked.total()) for each in found)), "")
     if outcome == "holds" and doubt:
         return Verdict("inconclusive", f"{doubt}; {worst.words()}", *evidence(found, scene))
     return Verdict(outcome, worst.words(), *evidence(found, scene), min(over, default=None))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from harness.checks import Checked
 from harness.checks.admissions import Answers
 from harness.checks.causes import causes, inexcusable, webhook_of
-from harness.checks.fail_open import Loss, doubts, evidence, losses
+from harness.checks.fail_open import Loss, doubted, doubts, evidence, losses
 from harness.history import Recorded
 from harness.verdict import Outcome, Verdict
 
@@ -44,8 +44,7 @@ def outlasts(
         words = f"no request was lost after {fault}"
         if begun:
             figures |= {"first_lost_seconds": round(earliest, 3)}
-            when = f"{earliest:.1f} s" if latest - earliest < _SHARP_SECONDS else f"{earliest:.1f} to {latest:.1f} s"
-            words = f"the first request is lost {when} after {fault}"
+            words = f"the first request is lost {_between(earliest, latest)} after {fault}"
         if latest < seconds:
             return Verdict("violated", words, lines, figures, min(each[0].begin + each[1] for each in begun))
         doubt = _too_many(found, seconds)
@@ -83,12 +82,13 @@ def comes_back(
         away, doubt, bad = [], "", []
         for each in found:
             last = each.before_healing if before_healing else each.latest
-            count = [answer for answer in last if answer not in each.excused]
+            count = [answer for answer in last if answer not in each.excused and answer not in each.unread]
             lost = [answer.asked for answer in count[-_LAST:] if answer.kind == "fail"]
             away += [f"{each.policy}: {len(lost)} of the last {_LAST} requests were lost"] if lost else []
             bad += lost
             few = f"fewer than {_LAST} answers count of {each.policy}" if len(count) < _LAST else ""
-            doubt = doubt or few or inexcusable(len(last) - len(count), len(last))
+            unread = each.unread.intersection(last)
+            doubt = doubt or few or doubted(each.excused.intersection(last), unread, len(last))
         if away:
             return Verdict("violated", "; ".join(away), lines, figures, min(bad))
         when = f"while {fault} lasts" if before_healing else f"after {fault}"
@@ -120,16 +120,22 @@ def _too_many(found: Iterable[Loss], seconds: float) -> str:
 
 
 def _begins(loss: Loss, answers: Answers) -> tuple[float, float] | None:
-    """Return when its first request was lost: no earlier and no later than, in seconds since the fault began."""
+    """Return when its first request was lost: no earlier and no later than, in seconds since the fault began.
+
+    One whose cause is not known may be the first, or be excused.
+    """
+    lost = set(loss.lost)
     calls = causes(loss.missed, answers.scene, webhook_of(loss.policy))
-    moments = [
-        (call.at, call.at) if call else (each.asked, each.answered)
-        for each, call in zip(loss.missed, calls, strict=True)
-        if each not in loss.excused
-    ]
-    if not moments:
-        return None
-    return min(moment[0] for moment in moments) - loss.begin, min(moment[1] for moment in moments) - loss.begin
+    found = list(zip(loss.missed, calls, strict=True))
+    first = [call.at if call else each.asked for each, call in found if each not in loss.excused]
+    last = [call.at if call else each.answered for each, call in found if each in lost]
+    return (min(first) - loss.begin, min(last, default=math.inf) - loss.begin) if first else None
+
+
+def _between(earliest: float, latest: float) -> str:
+    if math.isinf(latest):
+        return f"{earliest:.1f} s or more"
+    return f"{earliest:.1f} s" if latest - earliest < _SHARP_SECONDS else f"{earliest:.1f} to {latest:.1f} s"
 
 
 def _unless(excused: Collection[str]) -> str:

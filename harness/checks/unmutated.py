@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from harness.checks import Checked
 from harness.checks.admissions import Admission, Answers, Created
-from harness.checks.causes import MUTATION, inexcusable, named, told
+from harness.checks.causes import MUTATION, UNREAD, inexcusable, named, told, unknown
 from harness.history import Recorded
 from harness.statistics import Interval, wilson
 from harness.verdict import Outcome, Verdict
@@ -32,7 +32,8 @@ def never_unmutated(
     what a busy machine makes.
 
     Inconclusive: the fault is not proved, fewer than `enough` were asked, more than a quarter is excused, the canary
-    fell behind, or the watch on the workload was blind meanwhile.
+    fell behind, the watch on the workload was blind meanwhile, or causes that are not known, since the API server's log
+    was not read to the end, decide.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -65,6 +66,7 @@ class _Found:
         self.strangers = [each for each in self.created if not each.mutated]
         names = named(self.missed, answers.scene, MUTATION) if excused else []
         self.excused = sum(name in excused for name in names)
+        self.unread = names.count(UNREAD)
 
     def problem(self, enough: int) -> Verdict | None:
         """Return why nothing can be judged, if so."""
@@ -90,7 +92,10 @@ class _Found:
         words = f"{self._bad} of {self._all} pods were created unmutated: {rate.percent()}{but}"
         first = min((*(each.asked for each in self.missed), *(each.at for each in self.strangers)), default=None)
         outcome, doubt = _outcome(self._bad, rate, at_most), inexcusable(self.excused, self.asked)
-        if outcome == "holds" and doubt:
+        if outcome == "violated":
+            known = self._bad - self.unread
+            doubt = unknown(self.unread) if _outcome(known, wilson(known, self._all), at_most) != outcome else ""
+        if doubt:
             return Verdict("inconclusive", f"{doubt}; {words}", evidence, self._figures())
         return Verdict(outcome, words, evidence, self._figures(), first if outcome == "violated" else None)
 

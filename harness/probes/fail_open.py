@@ -1,7 +1,7 @@
 """Fail open: a probe that copies what the API server logs of webhooks that it could not call, and did without."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -11,10 +11,13 @@ from harness.errors import HarnessError
 from harness.history import History
 from harness.probes import Probe
 
-__all__ = ["FAIL_OPEN", "follow_fail_open"]
+__all__ = ["FAIL_OPEN", "FAIL_OPEN_LOG", "follow_fail_open"]
 
 FAIL_OPEN = "fail open"
 """The process, in a history, of calls that failed and were done without: why admissions were lost."""
+
+FAIL_OPEN_LOG = "fail open log"
+"""The probe's name."""
 
 _SCRIPT = """
 for log in /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log; do
@@ -31,6 +34,7 @@ done
 """Prints, for each log file, its name and size, and what came since the size that is known of it."""
 
 _SECONDS = 20.0
+_LAST_SECONDS = 8.0
 _LINE = re.compile(
     r"^(?P<time>\S+) std\w+ \w (?:[IWEF]\d{4} (?P<said_at>[\d:.]{15}) )?"
     r".*failing open (?P<webhook>[\w.-]+): (?P<said>.*)$"
@@ -46,21 +50,27 @@ def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) 
     Each call that failed is an entry `info call` whose value has `time` (unix seconds by the node's clock: when
     it was given up), `webhook` and `said`. After a round comes `ok read`: up to this moment (`until`) all is copied.
     """
-    return Probe("fail open log", partial(_follow, cluster, history, every), late_after=45.0)
+    return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0)
 
 
 def _follow(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
-    logs = {node: _Logs(cluster, node) for node in cluster.control_planes}
+    logs = [_Logs(cluster, node) for node in cluster.control_planes]
     for _ in probe.every(every):
-        began = datetime.now(UTC).timestamp()
-        try:
-            for each in logs.values():
-                for value in each.calls():
-                    history.append("info", FAIL_OPEN, "call", value)
-        except HarnessError as error:
-            history.append("info", FAIL_OPEN, "read", {"said": str(error)[:_SHORT]})
-        else:
-            history.append("ok", FAIL_OPEN, "read", {"until": began})
+        _read(logs, history, _SECONDS)
+    _read(logs, history, _LAST_SECONDS)  # who was asked since the last round has been answered
+
+
+def _read(logs: Sequence["_Logs"], history: History, seconds: float) -> None:
+    began = datetime.now(UTC).timestamp()
+    deadline = Deadline.after(seconds, "the API server's log")
+    try:
+        for each in logs:
+            for value in each.calls(deadline):
+                history.append("info", FAIL_OPEN, "call", value)
+    except HarnessError as error:
+        history.append("info", FAIL_OPEN, "read", {"said": str(error)[:_SHORT]})
+    else:
+        history.append("ok", FAIL_OPEN, "read", {"until": began})
 
 
 class _Logs:
@@ -72,12 +82,12 @@ class _Logs:
         self._sizes: dict[str, int] | None = None
         self._cut: dict[str, str] = {}
 
-    def calls(self) -> Iterator[dict[str, object]]:
+    def calls(self, deadline: Deadline) -> Iterator[dict[str, object]]:
         """Yield the failed calls that were logged since the last time."""
         known = [f"{path}={size}" for path, size in (self._sizes or {}).items()]
         first = "FIRST=0" if self._sizes is not None else "FIRST="
         argv = ["env", first, "sh", "-c", _SCRIPT, "sh", *known]
-        done = self._cluster.exec(self._node, argv, Deadline.after(_SECONDS, "the API server's log"))
+        done = self._cluster.exec(self._node, argv, deadline)
         sizes, path = {}, ""
         for line in done.stdout.splitlines(keepends=True):
             head = _HEAD.search(line)

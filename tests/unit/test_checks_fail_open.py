@@ -114,8 +114,18 @@ def test_an_outage_is_not_excused() -> None:
     verdict = fail_open_window(2, fault="restart", excused=["timed out"])(told.recorded())
     assert verdict.outcome == "inconclusive"
     assert verdict.summary.startswith("200 of 500 were lost by a cause that is excused: too many to know better; ")
-    told.asks(60, 65, "fail").asks(65, 66)
+    told.asks(60, 65, "fail").asks(65, 66).calls_read(66)
     assert fail_open_window(2, fault="restart", excused=["timed out"])(told.recorded()).outcome == "violated"
+
+
+def test_causes_that_are_not_known_do_not_decide() -> None:
+    """What was lost after the last read of the log may be excused or not: by it nothing holds nor is violated."""
+    told = lost(20, 21).calls_read(20)
+    strict = fail_open_window(0, fault="restart", excused=["timed out"])
+    verdict = strict(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert verdict.summary.startswith("the API server's log was not read to the end: the cause of 10 is not known; ")
+    assert strict(told.calls_read(60).recorded()).outcome == "violated"
 
 
 def test_before_the_fault_is_not_its_doing() -> None:

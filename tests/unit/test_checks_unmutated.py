@@ -68,6 +68,17 @@ def test_causes_that_are_not_there() -> None:
     assert CHECK(told.recorded()).evidence[0] == "causes: 1 not logged, 1 log not read"
 
 
+def test_causes_that_are_not_known_do_not_decide() -> None:
+    """A miss after the last read of the log may be one that is excused: it neither counts nor is it forgiven."""
+    unless = never_unmutated(excused=["timed out"])
+    told = healthy().ask(21, "fail").ask(40, "fail").calls_read(30).call(21.005, "context deadline exceeded")
+    verdict = unless(told.recorded())
+    assert verdict.outcome == "inconclusive"
+    assert verdict.summary.startswith("the API server's log was not read to the end: the cause of 1 is not known; 1 of")
+    assert unless(told.call(40.005, "context deadline exceeded").recorded()).outcome == "holds"
+    assert unless(told.ask(25, "fail").recorded()).outcome == "violated"
+
+
 def test_a_call_is_the_cause_of_one_miss() -> None:
     """Of two misses at once, one has the one call that failed, and the earlier answered takes the earlier call."""
     told = healthy().ask(21, "fail", took=0.5).ask(21.1, "fail", took=0.2).calls_read(30)

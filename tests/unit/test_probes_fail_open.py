@@ -45,6 +45,10 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
+def soon() -> Deadline:
+    return Deadline.after(60, "the log")
+
+
 def grow(log: Path, text: str) -> None:
     with log.open("a", encoding="utf-8") as file:
         file.write(text)
@@ -54,10 +58,10 @@ def test_only_what_is_new_is_told(cluster: Cluster, log: Path) -> None:
     """What was logged before the first read is not told, what comes after it once, and other lines never."""
     grow(log, LINE)
     logs = _Logs(cluster, "w-control-plane")
-    assert list(logs.calls()) == []
+    assert list(logs.calls(soon())) == []
     grow(log, OTHER + LINE + OTHER)
-    assert list(logs.calls()) == [CALL]
-    assert list(logs.calls()) == []
+    assert list(logs.calls(soon())) == [CALL]
+    assert list(logs.calls(soon())) == []
 
 
 @pytest.mark.parametrize(
@@ -72,10 +76,10 @@ def test_the_api_server_tells_when(cluster: Cluster, log: Path, line: str, secon
     """A log that is read late tells when the line was written, also when a day ended in between."""
     grow(log, OTHER)
     logs = _Logs(cluster, "w-control-plane")
-    list(logs.calls())
+    list(logs.calls(soon()))
     grow(log, f"{line}, failing open mutation.gatekeeper.sh: {SAID}\n")
     read = datetime.fromisoformat(line.partition(" ")[0]).timestamp()
-    assert [call["time"] for call in logs.calls()] == [pytest.approx(read + seconds, abs=1e-4)]
+    assert [call["time"] for call in logs.calls(soon())] == [pytest.approx(read + seconds, abs=1e-4)]
 
 
 @pytest.mark.parametrize("cut", [1, 40, 150, len(LINE) - 1])
@@ -83,30 +87,30 @@ def test_a_line_that_is_cut_is_put_together(cluster: Cluster, log: Path, cut: in
     """A read in the middle of a line loses nothing."""
     grow(log, OTHER)
     logs = _Logs(cluster, "w-control-plane")
-    list(logs.calls())
+    list(logs.calls(soon()))
     grow(log, OTHER + LINE[:cut])
-    first = list(logs.calls())
+    first = list(logs.calls(soon()))
     grow(log, LINE[cut:] + OTHER)
-    assert first + list(logs.calls()) == [CALL]
+    assert first + list(logs.calls(soon())) == [CALL]
 
 
 def test_a_new_file_is_read_from_its_beginning(cluster: Cluster, log: Path) -> None:
     """An API server that was restarted logs to another file."""
     grow(log, OTHER)
     logs = _Logs(cluster, "w-control-plane")
-    list(logs.calls())
+    list(logs.calls(soon()))
     grow(log, LINE)
     grow(log.with_name("1.log"), LINE + LINE)
-    assert list(logs.calls()) == [CALL] * 3
+    assert list(logs.calls(soon())) == [CALL] * 3
 
 
 def test_a_file_that_begins_anew_is_read_anew(cluster: Cluster, log: Path) -> None:
     """A file that was rotated is shorter than what is known of it."""
     grow(log, OTHER * 5)
     logs = _Logs(cluster, "w-control-plane")
-    list(logs.calls())
+    list(logs.calls(soon()))
     log.write_text(LINE, encoding="utf-8")
-    assert list(logs.calls()) == [CALL]
+    assert list(logs.calls(soon())) == [CALL]
 
 
 def _until(history: History, found: Callable[[Entry], bool]) -> Entry:
@@ -135,3 +139,16 @@ def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytes
     assert told.value == {"said": "the node is away"}
     probe.stop()
     history.close()
+
+
+def test_what_came_since_the_last_round(cluster: Cluster, log: Path, tmp_path: Path) -> None:
+    """The log is read once more when the probe is stopped: who was asked last is answered by then."""
+    grow(log, OTHER)
+    history = History(tmp_path / "history.jsonl")
+    probe = follow_fail_open(cluster, history, every=600)
+    probe.start()
+    _until(history, lambda entry: entry.f == "read")
+    grow(log, LINE)
+    probe.stop()
+    history.close()
+    assert [entry.value for entry in read(history.path).entries if entry.f == "call"] == [CALL]
