@@ -153,7 +153,10 @@ def _needed_images(version: str, kubernetes: Path, deadline: Deadline) -> list[s
 def _import(engine: Engine, base: str, container: str, archive: Path, deadline: Deadline) -> None:
     """Put the component images into the content store of a container of `base`.
 
-    They stay packed: each node unpacks them at its first boot, into a volume of its own.
+    They stay packed: each node unpacks them at its first boot, into a volume of its own. Measured on 2 busy cores: the
+    copy of the 245 MiB into that volume takes a node about 1.3 s, unpacking, once for all names, 1.0 to 1.9 s; nodes
+    do it side by side. That is less than a tenth of a new cluster's 37 to 54 s, and a store that nodes share would
+    save no more than that.
     """
     sleep = ["--entrypoint", "sleep", base, "infinity"]
     engine.run(["run", "--detach", "--privileged", "--name", container, *sleep], deadline)

@@ -29,12 +29,12 @@ from clusters.cluster import Cluster
 from clusters.create import create, delete
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.errors import HarnessError
+from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.images import Images
 from clusters.inventory import remove_all
 from clusters.ownership import Owner
 from clusters.pool import room, shelf
-from clusters.pool.fingerprint import differences, fingerprint
+from clusters.pool.fingerprint import differences, fingerprint, wait_settled
 from clusters.pool.freezing import freeze, thaw
 from clusters.pool.resetting import covers, remember, reset
 from clusters.progress import Progress
@@ -42,6 +42,7 @@ from clusters.shape import Shape
 
 __all__ = ["Pool"]
 
+_SETTLE_SECONDS = 90.0
 _FREEZE_SECONDS = 60.0
 _THAW_SECONDS = 60.0
 _RESET_SECONDS = 120.0
@@ -88,6 +89,8 @@ class Pool:
         directory = owner.claim()
         try:
             cluster = create(self._engine, images, shape, owner, directory, self._progress, logs=logs)
+            with suppress(DeadlineExceeded):  # one that never settles is not for the pool, and a cluster as any else
+                wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
             entry = shelf.Entry(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
             shelf.note(directory, entry)

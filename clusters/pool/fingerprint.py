@@ -16,8 +16,9 @@ from kubernetes.client import ApiClient
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import request
+from clusters.watching import until
 
-__all__ = ["Fingerprint", "differences", "fingerprint"]
+__all__ = ["Fingerprint", "differences", "fingerprint", "wait_settled"]
 
 Fingerprint = dict[str, str]
 """Parts of a cluster by name, each with what it is like: a short text, or the digest of a long one."""
@@ -63,6 +64,15 @@ def fingerprint(cluster: Cluster, deadline: Deadline) -> Fingerprint:
             running += sections.pop(_RUNNING, "").splitlines()
             found |= {f"node {node} {title}": _short(text) for title, text in sections.items()}
     return found | _running(running)
+
+
+def wait_settled(cluster: Cluster, deadline: Deadline) -> None:
+    """Wait until each pod is ready, or has done its work: what is still beginning would count as changed later.
+
+    Raises DeadlineExceeded.
+    """
+    with cluster.client() as api:
+        until(api, "/api/v1/pods", lambda state: bool(state) and all(map(_settled_pod, state.values())), deadline)
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -151,6 +161,12 @@ def _pod(pod: Mapping[str, Any]) -> str:
     ]
     told = [pod["status"].get("phase"), ready, containers, pod["metadata"].get("deletionTimestamp")]
     return json.dumps([*told, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
+
+
+def _settled_pod(pod: Mapping[str, Any]) -> bool:
+    status = pod["status"]
+    ready = any((each["type"], each["status"]) == ("Ready", "True") for each in status.get("conditions") or ())
+    return "deletionTimestamp" not in pod["metadata"] and (ready or status.get("phase") == "Succeeded")
 
 
 def _settled(resource: str, found: Mapping[str, Any]) -> dict[str, Any]:

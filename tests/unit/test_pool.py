@@ -59,7 +59,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
         monkeypatch.setattr(pools, verb, found.does(verb))
     monkeypatch.setattr(pools, "fingerprint", lambda *_: dict(found.like))
     monkeypatch.setattr(Cluster, "open", lambda _engine, name: found.clusters[name])
-    monkeypatch.setattr(pools, "remember", lambda *_: None)
+    for verb in ("remember", "wait_settled"):
+        monkeypatch.setattr(pools, verb, lambda *_: None)
     monkeypatch.setattr(room, "memory", lambda _: "")
     return found
 

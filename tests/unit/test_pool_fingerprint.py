@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.pool.fingerprint import differences, fingerprint
+from clusters.errors import DeadlineExceeded
+from clusters.pool.fingerprint import differences, fingerprint, wait_settled
 from clusters.pool.resetting import covers
 from clusters.process import Completed
 from clusters.registry import Registry
@@ -167,6 +169,29 @@ def test_a_blow_that_no_status_tells_of_yet_is_named(cluster: Cluster, engine: N
     (ended,) = changed(cluster, lambda: run(2))
     assert {restarted.partition(" (")[0], ended.partition(" (")[0]} == {f"changed: {part}"}
     assert covers([restarted, ended])
+
+
+@pytest.mark.parametrize(
+    ("changes", "settled"),
+    [
+        ({}, True),
+        ({"conditions": [{"type": "Ready", "status": "False"}]}, False),
+        ({"conditions": [], "phase": "Pending"}, False),
+        ({"conditions": [], "phase": "Succeeded"}, True),
+    ],
+)
+def test_a_cluster_is_settled_when_no_pod_is_still_beginning(
+    server: RestServer, cluster: Cluster, changes: dict[str, Any], settled: bool
+) -> None:
+    """A fingerprint of what is not ready yet would tell of a change as soon as it is."""
+    pods = items(server, _PODS)
+    pods[1]["status"].update(changes)
+    for each in pods:
+        each["metadata"]["resourceVersion"] = "1"
+    server.answers[_PODS] |= {"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"}}
+    waiting = nullcontext() if settled else pytest.raises(DeadlineExceeded, match="all pods")
+    with waiting:
+        wait_settled(cluster, Deadline.after(1, "all pods to be ready"))
 
 
 def test_a_registry_that_was_stopped_and_started_is_as_it_was(

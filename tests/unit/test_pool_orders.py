@@ -72,7 +72,7 @@ class World:
         patch.setattr(pools, "create", self._create)
         patch.setattr(pools, "fingerprint", lambda cluster, _: dict(self.states[cluster.name]))
         patch.setattr(pools, "reset", lambda cluster, *_: self._reset(self.states[cluster.name]))
-        for verb in ("delete", "freeze", "thaw", "remember"):
+        for verb in ("delete", "freeze", "thaw", "remember", "wait_settled"):
             patch.setattr(pools, verb, lambda *_: None)
         patch.setattr(Cluster, "open", lambda _engine, name: self.clusters[name])
         patch.setattr(room, "memory", lambda _: "")
