@@ -1,7 +1,6 @@
 """Histories: what a check costs, by the number of operations in the history that it reads."""
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.process import run
+from harness.bench.peak import peak_mib
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.checks.fail_open import fail_open_window
 from harness.history import Entry, History, Kind, read
@@ -67,7 +67,7 @@ def main(path: Path) -> None:
     began = time.process_time()
     verdict = fail_open_window(1, fault=_FAULT)(read(path))
     seconds = time.process_time() - began
-    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    mib = peak_mib()
     sys.stdout.write(json.dumps({"seconds": seconds, "mib": mib, "verdict": verdict.outcome}))
 
 

@@ -1,7 +1,6 @@
 """Overhead: what an experiment's probes cost this machine, in a process of their own, and the API server."""
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.process import run
+from harness.bench.peak import peak_mib
 from harness.bench.processor import api_server_seconds
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.history import History, read
@@ -89,7 +89,7 @@ def main(name: str, seconds: float) -> None:
         took = time.monotonic() - began
         core = 100 * (time.process_time() - processor) / took
         api_server = 100 * (api_server_seconds(cluster) - used) / (time.monotonic() - began)
-        mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        mib = peak_mib()
         answers = sum(
             1 for each in read(history.path).entries if each.process.startswith(CANARY) and each.kind in ("ok", "fail")
         )

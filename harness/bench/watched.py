@@ -1,7 +1,6 @@
 """Watched: what it costs to watch a workload, by the number of its Pods."""
 
 import json
-import resource
 import sys
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from clusters.engine import connect
 from clusters.process import run
 from clusters.rest import request
 from clusters.watching import until
+from harness.bench.peak import peak_mib
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.history import History, read
 from harness.probes.objects import WORKLOAD, watch_objects
@@ -99,7 +99,7 @@ def main(name: str) -> None:
         sent = _change(api, names)
         _wait(history.path, f'"{_MARK}":"{_CHANGES - 1}"')
         used = time.process_time() - before - (time.thread_time() - mine)
-        mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        mib = peak_mib()
         seen = {
             each.value["object"]["metadata"]["annotations"][_MARK]: each.wall
             for each in read(history.path).entries
