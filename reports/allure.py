@@ -20,21 +20,12 @@ from reports.records import record_in
 from reports.story import Story
 from reports.sweep import sweep
 
-__all__ = ["pytest_addoption", "pytest_configure"]
+__all__ = ["pytest_configure"]
 
 _DIRECTORY, _TROUBLE = "chaos-allure-directory", "chaos-allure-trouble"
 _PLAIN = (str, int, float, bool, type(None))
-_EMBEDDED_BYTES = 512 * 1024
-_MOST_EMBEDDED_BYTES = 24 * 1024 * 1024
+_EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES = 512 * 1024, 24 * 1024 * 1024
 """A page must stay small enough for a browser; all pictures are attached, too."""
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that makes the quality gate one that a run must pass."""
-    told = (
-        "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
-    )
-    parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=told)
 
 
 @pytest.hookimpl(tryfirst=True)  # before allure-pytest reads the options

@@ -13,7 +13,7 @@ from harness.record import ClaimRecord, Record
 from reports.context import VIEWER
 from reports.records import reason_of, record_in
 
-__all__ = ["pytest_configure"]
+__all__ = ["pytest_addoption", "pytest_configure"]
 
 _HEAD = ("", "scenario", "claim", "expected", "seen", "figure", "time")
 _COLOURS = {"✓": "green", "✗": "red", "!": "red", "?": "yellow", "-": "light"}
@@ -25,6 +25,14 @@ _REASONS = {
 }
 _INCONCLUSIVE = re.compile(r"(?:[\w.]+\.)?Inconclusive\b")
 _PRODUCT = re.compile(r"assert |AssertionError\b|Failed: |(?:[\w.]+\.)?InvariantViolated\b")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that makes the quality gate one that a run must pass."""
+    told = (
+        "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
+    )
+    parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=told)
 
 
 def pytest_configure(config: pytest.Config) -> None:
