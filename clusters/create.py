@@ -1,5 +1,6 @@
 """Creation: brings up a cluster as a list of named actions, and removes what it made when one of them fails."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from urllib3.exceptions import HTTPError
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.errors import BadScenario, ClusterUnavailable, EngineUnavailable, HarnessError
+from clusters.errors import BadScenario, ClusterUnavailable, CommandFailed, EngineUnavailable, HarnessError
 from clusters.images import Images
 from clusters.inventory import RUN, remove_all
 from clusters.kind import Kind
@@ -74,7 +75,10 @@ def delete(cluster: Cluster) -> None:
     What is gone already is no error. Raises CommandFailed when the engine refuses.
     """
     deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {cluster.name}")
-    Kind(cluster.engine, cluster.name, cluster.directory).delete(deadline)
+    with contextlib.suppress(
+        CommandFailed
+    ):  # what it leaves goes below, where it is known what keeps a node from dying
+        Kind(cluster.engine, cluster.name, cluster.directory).delete(deadline)
     remove_all(cluster.engine, deadline, cluster=cluster.name)
     shutil.rmtree(cluster.directory, ignore_errors=True)
 

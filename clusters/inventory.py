@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
+from clusters.engine.freezer import of_container, thaw
 from clusters.errors import CommandFailed
 
 __all__ = [
@@ -94,7 +95,12 @@ def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
 
     Raises CommandFailed when the engine refuses.
     """
-    done = engine.run([*_REMOVE[thing.kind], thing.id], deadline, check=False)
+    command = [*_REMOVE[thing.kind], thing.id]
+    done = engine.run(command, deadline, check=False)
+    frozen = of_container(thing.id) if done.returncode and thing.kind == "container" else []
+    if frozen:
+        thaw(frozen)
+        done = engine.run(command, deadline, check=False)
     if done.returncode and not any(word in done.stderr for word in _GONE):
         raise CommandFailed(
             f"{thing.kind} {thing.name} cannot be removed: {done.stderr.strip()}; "

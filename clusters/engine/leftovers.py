@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.engine import firewall, processes
+from clusters.engine.freezer import thaw
 from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
 from clusters.process import run
@@ -31,7 +32,7 @@ def clear(layout: Layout) -> None:
     """
     deadline = Deadline.after(_CLEAR_SECONDS, f"the remains of the engine at {layout.host} to go")
     roots = {layout.data, _recorded_data(layout)}
-    _thaw(layout)
+    thaw(processes.cgroup_parents(layout))
     for program in _PROGRAMS:
         _gone(processes.find(layout, program), deadline)
     _gone(processes.containers(layout), deadline)
@@ -79,15 +80,6 @@ def _gone(found: list[processes.Daemon], deadline: Deadline) -> None:
             f"expected {left[0].program} to end within {deadline.seconds:.0f} s of KILL; still there: {pids}; "
             f"`ps -o pid,stat,wchan,args -p {pids.replace(' ', ',')}` shows what holds them"
         )
-
-
-def _thaw(layout: Layout) -> None:
-    """Let what `docker pause` froze run again: a frozen process does not even die."""
-    for parent in processes.cgroup_parents(layout):
-        for name, word in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
-            for file in parent.rglob(name):
-                with contextlib.suppress(OSError):
-                    file.write_text(word)
 
 
 def _unmount(below: list[Path], deadline: Deadline) -> None:

@@ -57,6 +57,20 @@ def test_deleting_a_cluster_leaves_nothing(build: Callable[..., Cluster], engine
     assert (traces(engine, things), cluster.directory.exists()) == ([], False)
 
 
+FREEZE = """
+scope=$(find /sys/fs/cgroup -type d -name 'cri-containerd-*.scope' | grep -E '^/sys/fs/cgroup/(freezer/|kubelet)' | head -n 1)
+if [ -e "$scope/freezer.state" ]; then echo FROZEN > "$scope/freezer.state"; else echo 1 > "$scope/cgroup.freeze"; fi
+"""
+
+
+def test_a_node_is_deleted_while_a_container_is_frozen_in_it(build: Callable[..., Cluster], engine: Engine) -> None:
+    """A pod that runc has frozen to change its devices does not keep the node from dying (cgroup v1)."""
+    cluster = build(_BARE)
+    cluster.exec(cluster.control_planes[0], ["sh", "-ec", FREEZE], soon())
+    delete(cluster)
+    assert not [each for each in of_run(engine, cluster.run) if cluster.name in each.name]
+
+
 def test_two_clusters_come_up_at_once(build: Callable[..., Cluster]) -> None:
     """Neither network nor ports collide."""
     with ThreadPoolExecutor(2) as pool:

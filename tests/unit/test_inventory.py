@@ -70,6 +70,22 @@ def test_what_the_engine_refuses_for_good_is_told_with_the_next_command() -> Non
         remove_all(engine, Deadline.after(0.3, "x"))
 
 
+def test_a_container_that_cannot_die_is_thawed(soon: Deadline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is frozen within a container that refuses to go is thawed, and it is removed again."""
+    engine = FakeEngine(errors={"rm --force --volumes id-a": "did not receive an exit event"})
+    engine.add("container", "a", _OURS)
+    thawed: list[Path] = []
+    monkeypatch.setattr("clusters.inventory.of_container", lambda container: [tmp_path / container])
+
+    def thaw(directories: list[Path]) -> None:
+        thawed.extend(directories)
+        engine.errors.clear()
+
+    monkeypatch.setattr("clusters.inventory.thaw", thaw)
+    assert remove_all(engine, soon) == ["container a"]
+    assert thawed == [tmp_path / "id-a"]
+
+
 def test_what_an_engine_finishes_late_is_removed_too(soon: Deadline) -> None:
     """After a removal the engine is looked at again: an interrupted command may have left more."""
     labels = {**_OURS, "chaos-harness.cluster": "c"}
