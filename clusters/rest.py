@@ -16,6 +16,7 @@ __all__ = ["apply", "delete", "find_path", "message", "request"]
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _MANAGER = "chaos-harness"
+_SERVED_SECONDS = 5.0
 _SHORT = 400
 
 
@@ -60,12 +61,13 @@ def message(error: ApiException) -> str:
 def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
     """Apply `objects` in their order, on the server's side, as a manager that takes over every field.
 
-    Raises ApiException for the first object that is refused, DeadlineExceeded.
+    A kind whose definition has just been established is waited for, since the API server lists it a little later.
+    Raises ApiException for the first object that is refused or of a kind that does not come, DeadlineExceeded.
     """
     paths = _Paths(api)
     for item in objects:
         metadata = item["metadata"]
-        path = f"{paths.of(item['apiVersion'], item['kind'], metadata.get('namespace'))}/{metadata['name']}"
+        path = f"{paths.of(item['apiVersion'], item['kind'], metadata.get('namespace'), deadline)}/{metadata['name']}"
         deadline.check(f"{item['kind']} {metadata['name']} not yet applied")
         query = {"fieldManager": _MANAGER, "force": "true"}
         request(api, "PATCH", path, query=query, body=item, content_type="application/apply-patch+yaml")
@@ -101,18 +103,27 @@ def _root(version: str) -> str:
 
 
 class _Paths:
-    """Finds the URL of a kind of object by asking the API server once a group."""
+    """Finds the URL of a kind of object by asking the API server for each group as seldom as it can."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
         self._groups: dict[str, dict[str, str]] = {}
 
-    def of(self, version: str, kind: str, namespace: str | None) -> str:
-        root = _root(version)
-        if version not in self._groups:
-            listed = request(self._api, "GET", root)["resources"]
-            self._groups[version] = {each["kind"]: each["name"] for each in listed if "/" not in each["name"]}
-        if kind not in self._groups[version]:
-            raise ApiException(status=404, reason=f"no kind {kind} in {version}")
+    def of(self, version: str, kind: str, namespace: str | None, deadline: Deadline) -> str:
+        for _ in deadline.within(_SERVED_SECONDS, f"{kind} of {version} to be served").attempts():
+            if kind in self._groups.get(version, {}):
+                break
+            self._groups[version] = self._names(version)
+        if kind not in self._groups.get(version, {}):
+            raise ApiException(status=HTTPStatus.NOT_FOUND, reason=f"no kind {kind} in {version}")
         scope = f"/namespaces/{namespace}" if namespace else ""
-        return f"{root}{scope}/{self._groups[version][kind]}"
+        return f"{_root(version)}{scope}/{self._groups[version][kind]}"
+
+    def _names(self, version: str) -> dict[str, str]:
+        try:
+            listed = request(self._api, "GET", _root(version))["resources"]
+        except ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return {}
+        return {each["kind"]: each["name"] for each in listed if "/" not in each["name"]}

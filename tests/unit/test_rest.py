@@ -31,12 +31,17 @@ class Server(HTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[tuple[str, str, str, Any]] = []
         self.status = 200
+        self.late = 0
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        if self.path.startswith("/apis/apps") and self.server.late:
+            self.server.late -= 1
+            self.send_error(404)
+            return
         groups = [{"preferredVersion": {"groupVersion": "apps/v1"}}]
         self.answer({"groups": groups, "resources": _RESOURCES.get(self.path.split("?")[0])})
 
@@ -95,6 +100,26 @@ def test_objects_are_applied_on_the_server_in_their_order(server: Server, api: A
         (f"/apis/apps/v1/namespaces/n/deployments/d?{query}", yaml, "application/json", deployment),
         (f"/api/v1/namespaces/n/secrets/s?{query}", yaml, "application/json", secret),
     ]
+
+
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "n"}}
+
+
+def test_a_kind_that_is_served_a_little_later(server: Server, api: ApiClient) -> None:
+    """A group whose first definition has just been established is not there yet: it is asked for again."""
+    server.late = 3
+    apply(api, [DEPLOYMENT], Deadline.after(60, "x"))
+    assert [path.partition("?")[0] for path, *_ in server.seen] == ["/apis/apps/v1/namespaces/n/deployments/d"]
+
+
+def test_a_kind_that_does_not_come(server: Server, api: ApiClient) -> None:
+    """What is not served within the deadline is a 404 that names it, whether its group is there or not."""
+    server.late = 1_000_000
+    with pytest.raises(ApiException, match="no kind Deployment in apps/v1"):
+        apply(api, [DEPLOYMENT], Deadline.after(0.2, "x"))
+    with pytest.raises(ApiException, match="no kind Pood in v1"):
+        apply(api, [{"apiVersion": "v1", "kind": "Pood", "metadata": {"name": "d"}}], Deadline.after(0.2, "x"))
+    assert server.seen == []
 
 
 def test_nothing_is_applied_after_the_deadline(server: Server, api: ApiClient) -> None:
