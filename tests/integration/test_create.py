@@ -58,7 +58,8 @@ def test_deleting_a_cluster_leaves_nothing(build: Callable[..., Cluster], engine
 
 
 FREEZE = """
-scope=$(find /sys/fs/cgroup -type d -name 'cri-containerd-*.scope' | grep -E '^/sys/fs/cgroup/(freezer/|kubelet)' | head -n 1)
+scopes=$(find /sys/fs/cgroup -type d -name 'cri-containerd-*.scope')
+scope=$(echo "$scopes" | grep -E '^/sys/fs/cgroup/(freezer/|kubelet)' | head -n 1)
 if [ -e "$scope/freezer.state" ]; then echo FROZEN > "$scope/freezer.state"; else echo 1 > "$scope/cgroup.freeze"; fi
 """
 
