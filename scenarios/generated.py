@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of races: one run of one shows little, and who acts blindly seldom meets the moment."""
     group = parser.getgroup("chaos")
     group.addoption(
-        "--repetitions", metavar="N", type=int, default=4, help="how often a race is run in its experiment (default: 4)"
+        "--repetitions", metavar="N", type=int, default=6, help="how often a race is run in its experiment (default: 6)"
     )
     group.addoption(
         "--race", choices=("trigger", "burst"), default="trigger", help="race at the moment that counts, or at once"
