@@ -43,6 +43,7 @@ def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:
 _HOLD = '''
 """Nothing: a fault that does no harm, and is there all the same."""
 
+from clusters.deadline import Deadline
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
 
@@ -54,7 +55,8 @@ class _Held:
         self.name = name
 
     def inject(self, *_):
-        pass
+        for _ in Deadline.after(0.1 if self.name == "slow" else 0, "the harm").attempts():
+            pass
 
     heal = inject
 
@@ -167,7 +169,7 @@ def test_again_and_again(live: Callable[..., Experiment]) -> None:
 def test_a_budget_is_that_of_all_turns(live: Callable[..., Experiment]) -> None:
     """Turns that take longer than they say, as faults do on a busy machine, end when the budget of all is used up."""
     with pytest.raises(Inconclusive, match="the budget of 1 s is used up"):
-        live(faults=[hold("a", at=0, lasts=0.04)], repeat=20, budget=1, lasts=0.05)
+        live(faults=[hold("slow", at=0, lasts=0.04)], repeat=20, budget=1, lasts=0.05)
 
 
 def test_heals_when_a_step_fails(live: Callable[..., Experiment], world: World) -> None:
