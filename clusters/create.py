@@ -75,9 +75,8 @@ def delete(cluster: Cluster) -> None:
     What is gone already is no error. Raises CommandFailed when the engine refuses.
     """
     deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {cluster.name}")
-    with contextlib.suppress(
-        CommandFailed
-    ):  # what it leaves goes below, where it is known what keeps a node from dying
+    # What kind cannot remove goes below, where it is known what may keep a node from dying.
+    with contextlib.suppress(CommandFailed):
         Kind(cluster.engine, cluster.name, cluster.directory).delete(deadline)
     remove_all(cluster.engine, deadline, cluster=cluster.name)
     shutil.rmtree(cluster.directory, ignore_errors=True)

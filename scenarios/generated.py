@@ -14,6 +14,7 @@ from clusters.watching import State, until
 from harness.checks.generated import Rules
 from harness.errors import DeadlineExceeded
 from harness.faults.crowd import filler
+from harness.seen import seen_by_all
 
 __all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "how", "repetitions"]
 
@@ -181,10 +182,10 @@ class Generated:
 
     def settled(self, constraint: Object) -> bool:
         """Whether all pods have dealt with the constraint as it is, and none still has its binding before it."""
-        generation, told = constraint["metadata"]["generation"], constraint.get("status", {}).get("byPod") or ()
+        told = constraint.get("status", {}).get("byPod") or ()
         points = [point for each in told for point in each.get("enforcementPointsStatus") or ()]
         waiting = [each for each in points if each["enforcementPoint"] == "vap.k8s.io" and each["state"] != "generated"]
-        return bool(told) and not waiting and all(each.get("observedGeneration") == generation for each in told)
+        return not waiting and seen_by_all(constraint)
 
     def wait_audited(self, seconds: float = 2 * _SECONDS) -> None:
         """Wait until the next audit has written its result to the constraint, which has its controller look at it."""
@@ -217,9 +218,7 @@ class Generated:
         return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
     def _seen_by_all(self, templates: State) -> bool:
-        template = templates[self.name]
-        told = template.get("status", {}).get("byPod") or ()
-        return bool(told) and all(each.get("observedGeneration") == template["metadata"]["generation"] for each in told)
+        return seen_by_all(templates[self.name])
 
 
 def _audited(constraint: Object) -> str:

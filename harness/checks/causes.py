@@ -2,11 +2,11 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from harness.checks.admissions import Admission, Call, Scene
 
-__all__ = ["MUTATION", "UNREAD", "cause", "causes", "inexcusable", "named", "told", "unknown", "webhook_of"]
+__all__ = ["MUTATION", "UNREAD", "cause", "causes", "inexcusable", "named", "told", "unknown", "unless", "webhook_of"]
 
 MUTATION = "mutation.gatekeeper.sh"
 """The webhook that mutates; it fails open."""
@@ -82,12 +82,18 @@ def unknown(unread: int) -> str:
     return f"the API server's log was not read to the end: the cause of {unread} is not known" if unread else ""
 
 
+def unless(excused: Collection[str]) -> str:
+    """Return the end of a check's name that tells which causes are excused."""
+    return f", unless {' or '.join(excused)}" if excused else ""
+
+
 def told(missed: Sequence[Admission], scene: Scene, webhook: str, most: int) -> tuple[str, ...]:
     """Return lines that tell how often there was which cause, and the chain of events of up to `most` admissions."""
     if not missed:
         return ()
-    found, names = causes(missed, scene, webhook), named(missed, scene, webhook)
-    counted = ", ".join(f"{count} {name}" for name, count in Counter(names).most_common())
+    found = causes(missed, scene, webhook)
+    names = Counter(_name(each, call, scene) for each, call in zip(missed, found, strict=True))
+    counted = ", ".join(f"{count} {name}" for name, count in names.most_common())
     chains = [_chain(each, call, scene) for each, call in list(zip(missed, found, strict=True))[:most]]
     more = [f"and {len(missed) - most} more"] if len(missed) > most else []
     return (f"causes: {counted}", *chains, *more)

@@ -2,16 +2,16 @@
 
 import math
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from harness.checks import Checked
 from harness.checks.admissions import Admission, Answers, Scene, Span
-from harness.checks.causes import UNREAD, inexcusable, named, told, unknown, webhook_of
+from harness.checks.causes import UNREAD, inexcusable, named, told, unknown, unless, webhook_of
 from harness.history import Recorded
 from harness.verdict import Outcome, Verdict
 
-__all__ = ["Loss", "doubted", "doubts", "evidence", "fail_open_window", "losses"]
+__all__ = ["Loss", "doubted", "evidence", "fail_open_window", "judged", "losses"]
 
 _ENOUGH_PER_SECOND = 0.5
 _SILENT_SECONDS = 5.0
@@ -70,7 +70,7 @@ class Loss:
     @property
     def lost(self) -> list[Admission]:
         """What was lost and counts."""
-        return [each for each in self.missed if each not in self.excused and each not in self.unread]
+        return [each for each in self.missed if self.counts(each)]
 
     @property
     def least(self) -> float:
@@ -81,6 +81,10 @@ class Loss:
     def most(self) -> float:
         """Seconds without enforcement, at most."""
         return sum(window.most for window in self.windows)
+
+    def counts(self, each: Admission) -> bool:
+        """Whether an answer is neither excused nor of a cause that is not known."""
+        return each not in self.excused and each not in self.unread
 
     def take(self, each: Admission, span: Span) -> None:
         """Take one more answer after the fault `span` had begun."""
@@ -118,7 +122,7 @@ class Loss:
         names = dict(zip(self.missed, named(self.missed, scene, webhook_of(self.policy)), strict=True))
         self.unread = {each for each, name in names.items() if name == UNREAD}
         self.excused = {each for each, name in names.items() if name in causes}
-        self.windows = [window for window in self.windows if not (self.excused | self.unread).issuperset(window.lost)]
+        self.windows = [window for window in self.windows if any(map(self.counts, window.lost))]
 
 
 def losses(
@@ -160,18 +164,34 @@ def fail_open_window(
 
     Inconclusive: in between; the fault is not proved, too few were asked, or the canary fell behind.
     """
+
+    def check(found: list[Loss], scene: Scene) -> Verdict:
+        return _verdict(found, scene, seconds)
+
+    name = f"enforcement is lost for at most {seconds:g} s after {fault}{unless(excused)}"
+    return judged(name, check, fault, policies, excused)
+
+
+def judged(
+    name: str,
+    check: Callable[[list[Loss], Scene], Verdict],
+    fault: str,
+    policies: Iterable[str],
+    excused: Collection[str],
+    doubt: Callable[[list[Loss]], str] = lambda _: "",
+) -> Checked:
+    """Return the check `name` of what was lost after `fault`; inconclusive if nothing, or with `doubt`, can be said."""
     chosen = tuple(policies)
 
-    def check(recorded: Recorded) -> Verdict:
+    def judge(recorded: Recorded) -> Verdict:
         found, answers = losses(recorded, fault, chosen, excused)
-        problem = doubts(found, answers, fault, chosen)
+        problem = _doubts(found, answers, fault, chosen) or doubt(found)
         if problem:
             return Verdict("inconclusive", problem, tuple(each.words() for each in found))
-        return _verdict(found, answers.scene, seconds)
+        return check(found, answers.scene)
 
-    but = f", unless {' or '.join(excused)}" if excused else ""
-    check.__name__ = f"enforcement is lost for at most {seconds:g} s after {fault}{but}"
-    return Checked(check)
+    judge.__name__ = name
+    return Checked(judge)
 
 
 class _Flow:
@@ -199,7 +219,7 @@ class _Flow:
             self._window.last_answered = max(self._window.last_answered, each.answered)
 
 
-def doubts(found: list[Loss], answers: Answers, fault: str, policies: tuple[str, ...]) -> str:
+def _doubts(found: list[Loss], answers: Answers, fault: str, policies: tuple[str, ...]) -> str:
     """Return why nothing can be said of what was lost, or ""."""
     spans = [span for span in answers.scene.spans if span.name == fault]
     if not spans or any(span.proved is None for span in spans):

@@ -4,10 +4,9 @@ import math
 from collections.abc import Collection, Iterable
 
 from harness.checks import Checked
-from harness.checks.admissions import Answers
-from harness.checks.causes import causes, inexcusable, webhook_of
-from harness.checks.fail_open import Loss, doubted, doubts, evidence, losses
-from harness.history import Recorded
+from harness.checks.admissions import Scene
+from harness.checks.causes import causes, inexcusable, unless, webhook_of
+from harness.checks.fail_open import Loss, doubted, evidence, judged
 from harness.verdict import Outcome, Verdict
 
 __all__ = ["comes_back", "outlasts"]
@@ -30,15 +29,10 @@ def outlasts(
     Inconclusive: the first request was lost about then, more than a quarter of the first ones is excused, the fault is
     not proved, too few were asked, or the canary fell behind.
     """
-    chosen = tuple(policies)
 
-    def check(recorded: Recorded) -> Verdict:
-        found, answers = losses(recorded, fault, chosen, excused)
-        problem = doubts(found, answers, fault, chosen) or _unheard(found, seconds)
-        if problem:
-            return Verdict("inconclusive", problem, tuple(each.words() for each in found))
-        lines, figures = evidence(found, answers.scene)
-        begun = [(each, *begins) for each in found if (begins := _begins(each, answers))]
+    def check(found: list[Loss], scene: Scene) -> Verdict:
+        lines, figures = evidence(found, scene)
+        begun = [(each, *begins) for each in found if (begins := _begins(each, scene))]
         earliest = min((each[1] for each in begun), default=math.inf)
         latest = min((each[2] for each in begun), default=math.inf)
         words = f"no request was lost after {fault}"
@@ -51,8 +45,8 @@ def outlasts(
         outcome: Outcome = "inconclusive" if doubt or earliest < seconds else "holds"
         return Verdict(outcome, f"{doubt}; {words}" if doubt else words, lines, figures)
 
-    check.__name__ = f"enforcement outlasts {fault} by {seconds:g} s{_unless(excused)}"
-    return Checked(check)
+    name = f"enforcement outlasts {fault} by {seconds:g} s{unless(excused)}"
+    return judged(name, check, fault, policies, excused, lambda found: _unheard(found, seconds))
 
 
 def comes_back(
@@ -71,18 +65,14 @@ def comes_back(
     Inconclusive: more than a quarter of the last ones is excused, the fault is not proved, too few were asked, or the
     canary fell behind.
     """
-    chosen = tuple(policies)
+    when = f"while {fault} lasts" if before_healing else f"after {fault}"
 
-    def check(recorded: Recorded) -> Verdict:
-        found, answers = losses(recorded, fault, chosen, excused)
-        problem = doubts(found, answers, fault, chosen)
-        if problem:
-            return Verdict("inconclusive", problem, tuple(each.words() for each in found))
-        lines, figures = evidence(found, answers.scene)
+    def check(found: list[Loss], scene: Scene) -> Verdict:
+        lines, figures = evidence(found, scene)
         away, doubt, bad = [], "", []
         for each in found:
             last = each.before_healing if before_healing else each.latest
-            count = [answer for answer in last if answer not in each.excused and answer not in each.unread]
+            count = [answer for answer in last if each.counts(answer)]
             lost = [answer.asked for answer in count[-_LAST:] if answer.kind == "fail"]
             away += [f"{each.policy}: {len(lost)} of the last {_LAST} requests were lost"] if lost else []
             bad += lost
@@ -91,13 +81,10 @@ def comes_back(
             doubt = doubt or few or doubted(each.excused.intersection(last), unread, len(last))
         if away:
             return Verdict("violated", "; ".join(away), lines, figures, min(bad))
-        when = f"while {fault} lasts" if before_healing else f"after {fault}"
         back = f"enforced again {when}; {max(found, key=lambda each: each.least).words()}"
         return Verdict("inconclusive" if doubt else "holds", doubt or back, lines, figures)
 
-    when = f"while {fault} lasts" if before_healing else f"after {fault}"
-    check.__name__ = f"enforcement comes back {when}{_unless(excused)}"
-    return Checked(check)
+    return judged(f"enforcement comes back {when}{unless(excused)}", check, fault, policies, excused)
 
 
 def _unheard(found: Iterable[Loss], seconds: float) -> str:
@@ -119,16 +106,15 @@ def _too_many(found: Iterable[Loss], seconds: float) -> str:
     return ""
 
 
-def _begins(loss: Loss, answers: Answers) -> tuple[float, float] | None:
+def _begins(loss: Loss, scene: Scene) -> tuple[float, float] | None:
     """Return when its first request was lost: no earlier and no later than, in seconds since the fault began.
 
     One whose cause is not known may be the first, or be excused.
     """
-    lost = set(loss.lost)
-    calls = causes(loss.missed, answers.scene, webhook_of(loss.policy))
+    calls = causes(loss.missed, scene, webhook_of(loss.policy))
     found = list(zip(loss.missed, calls, strict=True))
     first = [call.at if call else each.asked for each, call in found if each not in loss.excused]
-    last = [call.at if call else each.answered for each, call in found if each in lost]
+    last = [call.at if call else each.answered for each, call in found if loss.counts(each)]
     return (min(first) - loss.begin, min(last, default=math.inf) - loss.begin) if first else None
 
 
@@ -136,7 +122,3 @@ def _between(earliest: float, latest: float) -> str:
     if math.isinf(latest):
         return f"{earliest:.1f} s or more"
     return f"{earliest:.1f} s" if latest - earliest < _SHARP_SECONDS else f"{earliest:.1f} to {latest:.1f} s"
-
-
-def _unless(excused: Collection[str]) -> str:
-    return f", unless {' or '.join(excused)}" if excused else ""

@@ -1,14 +1,14 @@
 """Races: how often, of all repetitions, an orphan was left behind when all was decided."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from harness.checks import Checked
 from harness.checks.differences import Difference, Differences
 from harness.checks.generated import Rules, generates, policy_name
 from harness.history import Recorded
+from harness.seen import seen_by_all
 from harness.statistics import wilson
 from harness.verdict import Verdict
 
@@ -43,17 +43,8 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
         if not decided or short or found.began is None or found.unwatched or found.longest_gap > late:
             return Verdict("inconclusive", f"{len(decided)} repetitions were decided, {short} watched too briefly")
         left = {moment: orphans for moment in decided if (orphans := _orphans(found, moment, late))}
-        rate = wilson(len(left), len(decided))
         ages = [each.until - moment for moment, orphans in left.items() for each in orphans]
-        figures = {
-            "repetitions": float(len(decided)),
-            "orphaned": float(len(left)),
-            "orphan_rate": rate.estimate,
-            "orphan_rate_low": rate.low,
-            "orphan_rate_high": rate.high,
-            "oldest_orphan_seconds": round(max(ages, default=0.0), 3),
-        }
-        words = f"{len(left)} of {len(decided)} repetitions left an orphan: {rate.percent()}"
+        words, figures = _counted(len(left), len(decided), ages)
         evidence = tuple(str(each) for orphans in left.values() for each in orphans)
         if left:
             return Verdict("violated", words, evidence, figures, min(left) + late)
@@ -82,23 +73,28 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
         if not times or found.began is None or found.unwatched or found.longest_gap > late:
             return Verdict("inconclusive", f"{len(times)} times a template that refuses a policy was seen by all pods")
         left = [(each, orphan) for each in times for orphan in found.all if each.overlap(orphan) > late]
-        orphaned = len({each for each, _ in left})
-        rate = wilson(orphaned, len(times))
-        figures = {
-            "repetitions": float(len(times)),
-            "orphaned": float(orphaned),
-            "orphan_rate": rate.estimate,
-            "orphan_rate_low": rate.low,
-            "orphan_rate_high": rate.high,
-            "oldest_orphan_seconds": round(max((each.overlap(orphan) for each, orphan in left), default=0.0), 3),
-        }
-        words = f"{orphaned} of {len(times)} repetitions left an orphan: {rate.percent()}"
+        ages = [each.overlap(orphan) for each, orphan in left]
+        words, figures = _counted(len({each for each, _ in left}), len(times), ages)
         evidence = tuple(f"{orphan}; all pods had seen that by {each.since:.1f} s" for each, orphan in left)
         first = min((max(each.since, orphan.since) + late for each, orphan in left), default=None)
         return Verdict("violated" if left else "holds", words, evidence, figures, first)
 
     check.__name__ = f"no orphan stays for {late:g} s of a policy that nobody asks for"
     return Checked(check)
+
+
+def _counted(orphaned: int, repetitions: int, ages: Iterable[float]) -> tuple[str, dict[str, float]]:
+    """Return how many repetitions left an orphan, in words and in figures."""
+    rate = wilson(orphaned, repetitions)
+    figures = {
+        "repetitions": float(repetitions),
+        "orphaned": float(orphaned),
+        "orphan_rate": rate.estimate,
+        "orphan_rate_low": rate.low,
+        "orphan_rate_high": rate.high,
+        "oldest_orphan_seconds": round(max(ages, default=0.0), 3),
+    }
+    return f"{orphaned} of {repetitions} repetitions left an orphan: {rate.percent()}", figures
 
 
 @dataclass(frozen=True)
@@ -124,17 +120,12 @@ def _decided(recorded: Recorded, rules: Rules, end: float) -> Iterator[_Decided]
             continue
         template = entry.value["object"]
         name = template["metadata"]["name"]
-        settled = entry.f != "DELETED" and not rules.template_asks(template) and _seen_by_all(template)
+        settled = entry.f != "DELETED" and not rules.template_asks(template) and seen_by_all(template)
         if settled:
             since.setdefault(name, entry.at)
         elif name in since:
             yield _Decided(policy_name(name), since.pop(name), entry.at)
     yield from (_Decided(policy_name(name), at, end) for name, at in since.items())
-
-
-def _seen_by_all(template: Mapping[str, Any]) -> bool:
-    told = template.get("status", {}).get("byPod") or ()
-    return bool(told) and all(each.get("observedGeneration") == template["metadata"]["generation"] for each in told)
 
 
 def _orphans(found: Differences, decided: float, late: float) -> list[Difference]:

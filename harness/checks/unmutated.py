@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from harness.checks import Checked
 from harness.checks.admissions import Admission, Answers, Created
-from harness.checks.causes import MUTATION, UNREAD, inexcusable, named, told, unknown
+from harness.checks.causes import MUTATION, UNREAD, inexcusable, named, told, unknown, unless
 from harness.history import Recorded
 from harness.statistics import Interval, wilson
 from harness.verdict import Outcome, Verdict
@@ -41,9 +41,8 @@ def never_unmutated(
         return found.problem(enough) or found.verdict(at_most)
 
     among = f" during {during}" if during else ""
-    but = f", unless {' or '.join(excused)}" if excused else ""
     share = f"at most {100 * at_most:g} % of pods are" if at_most else "no pod is"
-    check.__name__ = f"{share} created unmutated{among}{but}"
+    check.__name__ = f"{share} created unmutated{among}{unless(excused)}"
     return Checked(check)
 
 

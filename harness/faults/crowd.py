@@ -16,6 +16,7 @@ from harness.faults import Fault
 from harness.faults.remedies import Remedies, in_container
 from harness.history import History
 from harness.journal import Journal, undo
+from harness.seen import seen_by_all
 
 __all__ = ["crowd_templates", "disperse", "filler"]
 
@@ -88,7 +89,8 @@ class _Crowd:
             found = self._found(api)
         if len(found) != len(self._templates):
             raise FaultNotApplied(f"expected {len(self._templates)} templates of the crowd, found {len(found)}")
-        return f"{len(found)} templates are there, {sum(map(_waiting, found))} still to be compiled by some pod"
+        waiting = sum(not seen_by_all(each) for each in found)
+        return f"{len(found)} templates are there, {waiting} still to be compiled by some pod"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         self._remedies.keep(cluster.engine, journal)
@@ -106,9 +108,3 @@ class _Crowd:
             api, "GET", _TEMPLATES, query={"labelSelector": f"{_LABEL}={self._label}"}
         )["items"]
         return found
-
-
-def _waiting(template: Mapping[str, Any]) -> bool:
-    """Whether some pod tells of an older generation of a template, or none tells of it."""
-    told = template.get("status", {}).get("byPod") or ()
-    return not told or any(each.get("observedGeneration") != template["metadata"]["generation"] for each in told)

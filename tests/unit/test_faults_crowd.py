@@ -1,7 +1,5 @@
 """Crowd: templates that only take time come and go, each proved, also after a crash."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import crowd
 from harness.faults.crowd import crowd_templates, disperse, filler
 from tests.fakes.bench import Bench
-from tests.fakes.world import World, WorldEngine
+from tests.fakes.world import WorldEngine
 
 
 class Templates:
@@ -57,14 +55,6 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     monkeypatch.setattr(crowd, "request", templates.request)
     monkeypatch.setattr(crowd, "in_container", templates.kubectl)
     return templates
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with World().cluster(tmp_path) as cluster:
-        bench = Bench(cluster, tmp_path)
-        yield bench
-        bench.close()
 
 
 def test_life(templates: Templates, bench: Bench) -> None:

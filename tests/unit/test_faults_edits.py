@@ -1,8 +1,6 @@
 """Edits: fields are changed, proved, and put back as they were, also after a crash."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import edits
 from harness.faults.edits import edit_object, restore
 from tests.fakes.bench import Bench
-from tests.fakes.world import World, WorldEngine
+from tests.fakes.world import WorldEngine
 
 _PATCH = {"spec": {"replicas": 0, "paused": True, "list": [2], "old": None}}
 
@@ -55,14 +53,6 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
     monkeypatch.setattr(edits, "in_container", objects.kubectl)
     return objects
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with World().cluster(tmp_path) as cluster:
-        bench = Bench(cluster, tmp_path)
-        yield bench
-        bench.close()
 
 
 def test_life(objects: Objects, bench: Bench) -> None:

@@ -1,0 +1,12 @@
+"""Seen: what Gatekeeper's pods tell, in status.byPod, of having dealt with an object as it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["seen_by_all"]
+
+
+def seen_by_all(found: Mapping[str, Any]) -> bool:
+    """Whether each pod that tells of an object tells of its newest generation, and some pod does."""
+    told = found.get("status", {}).get("byPod") or ()
+    return bool(told) and all(each.get("observedGeneration") == found["metadata"]["generation"] for each in told)
