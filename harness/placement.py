@@ -12,7 +12,7 @@ from clusters.serving import NAMESPACE, wait_serving
 from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.pods import uncordon
-from harness.faults.remedies import Remedies
+from harness.faults.remedies import KUBECTL, Remedies
 from harness.journal import Journal
 from harness.preparation import Preparation
 
@@ -23,7 +23,6 @@ WEBHOOK, AUDIT = "webhook", "audit"
 
 _OPERATION = "gatekeeper.sh/operation"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _SECONDS = 240.0
 
 Places = dict[str, tuple[str, str, str]]
@@ -48,7 +47,7 @@ def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: D
     try:
         for node in nodes:
             remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=node)
-            cluster.exec(control_plane, [*_KUBECTL, "cordon", node], deadline)
+            cluster.exec(control_plane, [*KUBECTL, "cordon", node], deadline)
         yield
     finally:
         remedies.keep(cluster.engine, journal)

@@ -11,7 +11,7 @@ from clusters.rest import request
 from clusters.serving import CONTROLLER, NAMESPACE
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.history import History
 from harness.journal import Journal, undo
 
@@ -22,7 +22,7 @@ BLANK_CERTIFICATE = "blank certificate"
 
 _SECRET = "gatekeeper-webhook-server-cert"  # noqa: S105 - the object's name
 _PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{_SECRET}"
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", NAMESPACE)
+_KUBECTL = (*KUBECTL, "--namespace", NAMESPACE)
 _MERGE = "application/merge-patch+json"
 _BLANK = "blank"
 

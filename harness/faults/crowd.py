@@ -13,7 +13,7 @@ from clusters.engine import Engine
 from clusters.rest import apply, request
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.history import History
 from harness.journal import Journal, undo
 from harness.seen import seen_by_all
@@ -21,7 +21,6 @@ from harness.seen import seen_by_all
 __all__ = ["crowd_templates", "disperse", "filler"]
 
 _TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _LABEL = "chaos-harness/crowd"
 _SECONDS = 180.0
 _MOST = 300
@@ -62,7 +61,7 @@ def filler(number: int, revision: str, *, rules: int = 60, label: str = "") -> d
 def disperse(engine: Engine, *, control_plane: str, label: str) -> None:
     """Delete all templates of one crowd and wait until they are gone; none, and no such kind, is fine."""
     words = ("delete", "constrainttemplates", "--selector", f"{_LABEL}={label}", f"--timeout={_SECONDS:.0f}s")
-    done = in_container(engine, control_plane, *_KUBECTL, *words, seconds=_SECONDS + 10)
+    done = in_container(engine, control_plane, *KUBECTL, *words, seconds=_SECONDS + 10)
     if done is not None and done.returncode and "have a resource type" not in done.stderr:
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 

@@ -12,13 +12,12 @@ from clusters.engine import Engine
 from clusters.rest import find_path, request
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.history import History
 from harness.journal import Journal, undo
 
 __all__ = ["edit_object", "restore"]
 
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _MERGE = "application/merge-patch+json"
 _GONE = ("notfound", "have a resource type")
 _NOT_FOUND = 404
@@ -39,7 +38,7 @@ def restore(engine: Engine, *, control_plane: str, resource: str, name: str, nam
     """Merge a patch into an object; one that is gone, or of a kind that is gone, has nothing to restore."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("patch", resource, name, *where, "--type", "merge", "--patch", json.dumps(patch))
-    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    done = in_container(engine, control_plane, *KUBECTL, *words)
     said = "" if done is None else done.stderr.lower().replace("not found", "notfound")
     if done is not None and done.returncode and not any(each in said for each in _GONE):
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")

@@ -15,7 +15,7 @@ from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
 from harness.faults.pods import uncordon
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.faults.targets import note_node_harm
 from harness.history import History
 from harness.journal import Journal, undo
@@ -27,7 +27,6 @@ DRAINED_NODE, REMOVED_NODE = "drained node", "removed node"
 
 _SECONDS = 30.0
 _DRAIN_SECONDS = 150.0
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _NODES = "/api/v1/nodes"
 _TOO_MANY, _NOT_FOUND, _CONFLICT = 429, 404, 409
 _MIRROR = "kubernetes.io/config.mirror"
@@ -53,7 +52,7 @@ def remove_node(node: str) -> Fault:
 def register(engine: Engine, *, control_plane: str, node: str, manifest: Mapping[str, Any]) -> None:
     """Create the Node object, unless it is there, and restart the kubelet, which does not ask for one twice."""
     deadline = Deadline.after(_SECONDS, f"{node} to be registered")
-    create = ["exec", "--interactive", control_plane, *_KUBECTL, "create", "--filename", "-"]
+    create = ["exec", "--interactive", control_plane, *KUBECTL, "create", "--filename", "-"]
     done = engine.run(create, deadline, check=False, stdin=json.dumps(manifest))
     said = done.stderr.lower()
     if done.returncode and "no such container" in said:
@@ -80,7 +79,7 @@ class _Drained:
         self._remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=self._node)
         note_node_harm(history, DRAINED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to be cordoned")
-        cluster.exec(control_plane, [*_KUBECTL, "cordon", self._node], deadline)
+        cluster.exec(control_plane, [*KUBECTL, "cordon", self._node], deadline)
         drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
         with cluster.client() as api:
             for _ in drained.attempts(first=0.5):

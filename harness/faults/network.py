@@ -9,7 +9,7 @@ from harness.errors import FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
 from harness.faults.registry import drop_no_more
-from harness.faults.remedies import Remedies
+from harness.faults.remedies import IPTABLES, Remedies
 from harness.faults.targets import note_node_harm
 from harness.history import History
 from harness.journal import Journal
@@ -20,7 +20,6 @@ CUT_OFF_NODE = "cut off node"
 """How, in a history, a node was harmed."""
 
 _SECONDS = 30.0
-_IPTABLES = ("iptables", "-w", "5")
 _WAYS = {"in": ("PREROUTING", "-i"), "out": ("POSTROUTING", "-o")}
 """Chains of the table mangle that see both the node's own packets and those of its pods."""
 
@@ -56,7 +55,7 @@ class _CutOff:
         deadline = Deadline.after(_SECONDS, f"rules on {self._node}")
         note_node_harm(history, CUT_OFF_NODE, self._node)
         for rule in rules:
-            cluster.exec(self._node, [*_IPTABLES, "-I", *rule], deadline)
+            cluster.exec(self._node, [*IPTABLES, "-I", *rule], deadline)
         with cluster.client() as api:
             self._last = heartbeat(api, self._node)
 
@@ -94,5 +93,5 @@ class _CutOff:
 
     def _dropped(self, cluster: Cluster, way: str, deadline: Deadline) -> int | None:
         """Return how many packets the rule dropped, or None if there is no such rule."""
-        listed = cluster.exec(self._node, [*_IPTABLES, "-nvxL", _WAYS[way][0], "-t", "mangle"], deadline).stdout
+        listed = cluster.exec(self._node, [*IPTABLES, "-nvxL", _WAYS[way][0], "-t", "mangle"], deadline).stdout
         return next((int(line.split()[0]) for line in listed.splitlines() if self._comment in line), None)

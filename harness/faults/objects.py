@@ -11,12 +11,11 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import apply, message
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.journal import Journal, undo
 
 __all__ = ["delete", "put"]
 
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _PATIENCE_SECONDS = 240.0
 """A namespace goes when its last pod has gone, and on a busy node, or one just started, kubelets take their time."""
 
@@ -28,7 +27,7 @@ def delete(engine: Engine, *, control_plane: str, resource: str, name: str, name
     """Delete an object and wait until it is gone; one that is not there, or of a kind that is not there, is gone."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE_SECONDS:.0f}s")
-    done = in_container(engine, control_plane, *_KUBECTL, *words, seconds=_PATIENCE_SECONDS + 10)
+    done = in_container(engine, control_plane, *KUBECTL, *words, seconds=_PATIENCE_SECONDS + 10)
     if done is not None and done.returncode and "have a resource type" not in done.stderr:
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 

@@ -12,7 +12,7 @@ from clusters.serving import NAMESPACE
 from clusters.watching import until
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
 from harness.journal import Journal, undo
@@ -23,7 +23,6 @@ RESCHEDULED = "rescheduled"
 """How, in a history, the pods were harmed that were deleted so that another node gets their replacement."""
 
 _SECONDS = 30.0
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
 def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
@@ -34,7 +33,7 @@ def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
 @undo("pods.uncordon")
 def uncordon(engine: Engine, *, control_plane: str, node: str) -> None:
     """Let pods be scheduled to a node again; kubectl on the control plane does it, if that is still there."""
-    done = in_container(engine, control_plane, *_KUBECTL, "uncordon", node)
+    done = in_container(engine, control_plane, *KUBECTL, "uncordon", node)
     if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
         raise CommandFailed(f"`kubectl uncordon {node}` on {control_plane}: {done.stderr.strip()}")
 
@@ -57,7 +56,7 @@ class _Rescheduled:
             self._before = {each["metadata"]["uid"] for each in request(api, "GET", self._path)["items"]}
             control_plane = cluster.control_planes[0]
             self._remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=target.node)
-            cluster.exec(control_plane, [*_KUBECTL, "cordon", target.node], deadline)
+            cluster.exec(control_plane, [*KUBECTL, "cordon", target.node], deadline)
             note_harm(history, RESCHEDULED, target)
             preconditions = {"preconditions": {"uid": target.uid}}
             request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)

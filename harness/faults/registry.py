@@ -13,7 +13,7 @@ from clusters.engine import Engine
 from clusters.registry import DOWN_FILE, Registry
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import IPTABLES, Remedies, in_container
 from harness.history import History
 from harness.journal import Journal, undo
 
@@ -28,7 +28,6 @@ _SECONDS = 60.0
 _STOP_SECONDS = 2
 _ANSWER_SECONDS = 4
 _RULE = "chaos-harness"
-_IPTABLES = ("iptables", "-w", "5")
 _NO_RULE = ("does a matching rule exist", "bad rule")
 
 
@@ -60,7 +59,7 @@ def start(engine: Engine, *, container: str) -> None:
 @undo("registry.drop_no_more")
 def drop_no_more(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
     """Delete every copy of an iptables rule from a node; a node that is gone or stopped has none."""
-    while (done := in_container(engine, node, *_IPTABLES, "-D", *rule)) is not None:
+    while (done := in_container(engine, node, *IPTABLES, "-D", *rule)) is not None:
         if done.returncode == 0:
             continue
         if any(word in done.stderr.lower() for word in _NO_RULE):
@@ -155,7 +154,7 @@ class _Dropped:
         for node in self._cut_off(cluster):
             self._remedies.promise(journal, "registry.drop_no_more", drop_no_more, node=node, rule=rule)
             deadline = Deadline.after(_SECONDS, f"a rule on {node}")
-            cluster.exec(node, [*_IPTABLES, "-I", *rule], deadline)
+            cluster.exec(node, [*IPTABLES, "-I", *rule], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         nodes = self._cut_off(cluster)
@@ -189,7 +188,7 @@ class _Dropped:
         return int(line.split()[0])
 
     def _line(self, cluster: Cluster, node: str, deadline: Deadline) -> str:
-        listed = cluster.exec(node, [*_IPTABLES, "-nvxL", "OUTPUT"], deadline).stdout
+        listed = cluster.exec(node, [*IPTABLES, "-nvxL", "OUTPUT"], deadline).stdout
         return next((line for line in listed.splitlines() if self._comment in line), "")
 
 

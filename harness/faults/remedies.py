@@ -8,7 +8,13 @@ from clusters.engine import Engine
 from clusters.process import Completed
 from harness.journal import Journal, Undo
 
-__all__ = ["Remedies", "in_container"]
+__all__ = ["IPTABLES", "KUBECTL", "Remedies", "in_container"]
+
+KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+"""kubectl as it is called on a control plane, where an undo needs nothing of the machine that it runs on."""
+
+IPTABLES = ("iptables", "-w", "5")
+"""iptables as it is called on a node: it waits for others that change rules."""
 
 Action = Callable[..., object]
 

@@ -16,7 +16,7 @@ from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from clusters.watching import until
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
 from harness.journal import Journal, undo
@@ -40,7 +40,6 @@ _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _WEBHOOKS = "gatekeeper.sh/operation=webhook"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _MERGE = "application/merge-patch+json"
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _EVICT_SECONDS = 150.0
 _TOO_MANY, _NOT_FOUND = 429, 404
 
@@ -71,7 +70,7 @@ def scale_to_zero() -> Fault:
 def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
     """Scale the webhook's Deployment; one that is gone stays so."""
     words = ("--namespace", NAMESPACE, "scale", f"deployment/{CONTROLLER}", f"--replicas={replicas}")
-    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    done = in_container(engine, control_plane, *KUBECTL, *words)
     if done is not None and done.returncode and "not found" not in done.stderr.lower():
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 

@@ -14,7 +14,7 @@ from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
 from harness.errors import BadScenario, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.registry import drop_no_more
-from harness.faults.remedies import Remedies
+from harness.faults.remedies import IPTABLES, Remedies
 from harness.history import History
 from harness.journal import Journal
 
@@ -28,7 +28,6 @@ How = Literal["drop", "reject"]
 _SECONDS = 30.0
 _TIMEOUT = (5.0, 20.0)
 _PORT = "8443"
-_IPTABLES = ("iptables", "-w", "5")
 _TARGETS = {"drop": ["DROP"], "reject": ["REJECT", "--reject-with", "tcp-reset"]}
 _UNCALLED = "failed calling webhook"
 _FORBIDDEN = 403
@@ -59,7 +58,7 @@ class _Cut:
         deadline = Deadline.after(_SECONDS, "rules on the control planes")
         for node in cluster.control_planes:
             self._remedies.promise(journal, "registry.drop_no_more", drop_no_more, node=node, rule=rule)
-            cluster.exec(node, [*_IPTABLES, "-I", *rule], deadline)
+            cluster.exec(node, [*IPTABLES, "-I", *rule], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         """Ask for a namespace that Gatekeeper must deny: it cannot be called, and the rules have counted packets."""
@@ -94,7 +93,7 @@ class _Cut:
 
     def _counted(self, cluster: Cluster, node: str, deadline: Deadline) -> int | None:
         """Return how many packets the rule caught on a node, or None if it is not there."""
-        listed = cluster.exec(node, [*_IPTABLES, "-nvxL", "OUTPUT"], deadline).stdout.splitlines()
+        listed = cluster.exec(node, [*IPTABLES, "-nvxL", "OUTPUT"], deadline).stdout.splitlines()
         return next((int(line.split()[0]) for line in listed if self._comment in line), None)
 
 

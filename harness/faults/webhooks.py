@@ -12,7 +12,7 @@ from clusters.cluster import Cluster
 from clusters.engine import Engine
 from clusters.rest import request
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.journal import Journal, undo
 from harness.preparation import Preparation
 
@@ -22,7 +22,6 @@ FailurePolicy = Literal["Ignore", "Fail"]
 Timeout = Annotated[int, Field(ge=1, le=30)]
 
 _ROOT = "/apis/admissionregistration.k8s.io/v1"
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _MERGE = "application/strategic-merge-patch+json"
 _LONGEST = 30
 
@@ -78,7 +77,7 @@ def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Prep
 def set_back(engine: Engine, *, control_plane: str, kind: str, configuration: str, patch: str) -> None:
     """Set fields of a webhook to what they were; no webhook is asked about webhooks, so this works whatever is down."""
     words = ["patch", kind, configuration, "--type", "strategic", "--patch", patch]
-    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    done = in_container(engine, control_plane, *KUBECTL, *words)
     if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 
