@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import urllib3
 import yaml
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import load_kube_config
+from kubernetes.config import ConfigException, load_kube_config
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -100,12 +100,16 @@ class Cluster:
         """Return a new client of the API server, to be closed by the caller (`with cluster.client() as api`).
 
         It tries everything once: a retry behind the scenes would not be in the history. It keeps up to `connections`
-        open, for as many threads; more work, but each time with a handshake.
+        open, for as many threads; more work, but each time with a handshake. Raises ClusterUnavailable without
+        a kubeconfig, as of a cluster that is being removed.
         """
         configuration = Configuration()
-        load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-            str(self.kubeconfig), client_configuration=configuration, persist_config=False
-        )
+        try:
+            load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
+                str(self.kubeconfig), client_configuration=configuration, persist_config=False
+            )
+        except ConfigException as error:
+            raise ClusterUnavailable(f"{self.kubeconfig}: no credentials of cluster {self.name}: {error}") from error
         configuration.retries = urllib3.Retry(total=False)
         configuration.proxy = None
         configuration.connection_pool_maxsize = connections

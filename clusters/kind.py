@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -167,14 +168,14 @@ class Kind:
         """
         path = self._directory / "kind.yaml"
         path.write_text(config, encoding="utf-8")
-        self.kubeconfig.touch(mode=0o600)
+        credentials = self._scratch()
         arguments: list[str | Path] = [
             "--name",
             self._name,
             "--config",
             path,
             "--kubeconfig",
-            self.kubeconfig,
+            credentials,
             "--retain",
         ]
         self._run(
@@ -183,6 +184,7 @@ class Kind:
             {"KIND_EXPERIMENTAL_DOCKER_NETWORK": network},
             on_start=self._note,
         )
+        credentials.replace(self.kubeconfig)
 
     def stop_creating(self) -> None:
         """End a `create` that another thread is in or about to be in, which then raises CommandFailed."""
@@ -193,7 +195,9 @@ class Kind:
         """Write the kubeconfig file that `create` writes at its end, if there are credentials yet; say whether."""
         done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
         if done.returncode == 0:
-            self.kubeconfig.write_text(done.stdout, encoding="utf-8")
+            credentials = self._scratch()
+            credentials.write_text(done.stdout, encoding="utf-8")
+            credentials.replace(self.kubeconfig)
         return done.returncode == 0
 
     def load(self, image: str, nodes: Sequence[str], deadline: Deadline) -> None:
@@ -212,6 +216,12 @@ class Kind:
         except HarnessError as error:
             return str(error)
         return ""
+
+    def _scratch(self) -> Path:
+        """Return a new private file that takes the kubeconfig's place when it is whole: others read that meanwhile."""
+        handle, name = tempfile.mkstemp(prefix="kubeconfig-", dir=self._directory)  # mode 0600
+        os.close(handle)
+        return Path(name)
 
     def _note(self, pid: int) -> None:
         self._creating = pid

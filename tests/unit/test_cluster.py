@@ -83,6 +83,17 @@ def test_a_kubeconfig_that_is_not_ours_is_refused(directory: Path, servers: list
         Cluster.open(engine_with(directory), "c")
 
 
+@pytest.mark.parametrize("content", [None, ""])
+def test_no_client_without_credentials(directory: Path, content: str | None) -> None:
+    """A cluster whose kubeconfig is gone is unavailable, which everybody expects of clusters, and not a stranger."""
+    cluster = Cluster("c", _SHAPE, FakeEngine(), directory / "kubeconfig", "c", None, "r", directory)
+    cluster.kubeconfig.unlink()
+    if content is not None:
+        cluster.kubeconfig.write_text(content)
+    with pytest.raises(ClusterUnavailable, match="no credentials of cluster c"):
+        cluster.client()
+
+
 @pytest.mark.parametrize("content", ["", "not: a kubeconfig", "{"])
 def test_a_file_that_is_no_kubeconfig_is_refused(directory: Path, content: str) -> None:
     """What cannot be read as a kubeconfig is refused by its path."""

@@ -159,7 +159,24 @@ def test_kind_finds_the_wrapper_before_the_docker_on_path(
     assert json.loads(said[0])[-1] == "x"
     assert said[1] == "net unix:///nowhere/docker.sock"
     assert (tmp_path / "bin" / "docker").stat().st_mode & 0o777 == 0o700
+
+
+def test_credentials_are_never_there_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are written, in pieces, to a file that others do not read; the private file is replaced when all is done."""
+    fake = tmp_path / "kind"
+    fake.write_text(
+        "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = --kubeconfig ] && into=$2; shift; done\n"
+        f"printf pie > $into\ncat {tmp_path}/kubeconfig > {tmp_path}/meanwhile\nprintf ces >> $into\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
+    kind = Kind(FakeEngine(), "c", tmp_path)
+    kind.kubeconfig.write_text("as it was")
+    kind.create("", "net", Deadline.after(60, "kind"))
+    assert (tmp_path / "meanwhile").read_text() == "as it was"
+    assert kind.kubeconfig.read_text() == "pieces"
     assert kind.kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert not list(tmp_path.glob("kubeconfig-*"))
 
 
 def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
@@ -203,17 +220,17 @@ def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
 
 
 def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They go into the file that kind writes later, as soon as kind can read them; no log gets them."""
+    """They go into the private file as soon as kind can read them; no log gets them."""
     fake = tmp_path / "kind"
     fake.write_text(f'#!/bin/sh\n[ -e {tmp_path}/there ] && echo "secret of $*"\n')
     fake.chmod(0o755)
     monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
     kind = Kind(FakeEngine(), "c", tmp_path)
-    kind.kubeconfig.touch(mode=0o600)
     assert not kind.read_kubeconfig(Deadline.after(60, "kind"))
     (tmp_path / "there").touch()
     assert kind.read_kubeconfig(Deadline.after(60, "kind"))
     assert kind.kubeconfig.read_text() == "secret of get kubeconfig --name c\n"
+    assert kind.kubeconfig.stat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "kind.log").exists()
 
 
