@@ -1,14 +1,19 @@
 """Generated policies: what Gatekeeper generates is what templates and constraints ask for, whatever happens."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
+from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
 from harness.checks.policies import policies_match
 from harness.checks.races import DECIDED, RACE, never_orphaned
+from harness.errors import DeadlineExceeded
 from harness.experiment import Experiment
 from harness.faults.api_server import restart_api_server
 from harness.faults.containers import kill_containers
@@ -61,6 +66,14 @@ def race(experiment: Experiment, generated: Generated, how: str, revision: str) 
         generated.generate(wanted=True)
         generated.touch(revision)
         trigger.wait(Deadline.after(90, "a binding whose policy is taken back"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays(cluster: Cluster) -> Iterator[None]:
+    """Take template and constraint away after the last test, so that the cluster is as it was and can be used again."""
+    yield
+    with suppress(DeadlineExceeded, ApiException, HTTPError), Generated(cluster, CONFIG_MAPS) as generated:
+        generated.remove()  # if a version cannot, or the cluster is broken: then it is not used again
 
 
 @pytest.fixture
