@@ -75,12 +75,12 @@ class Loss:
     @property
     def least(self) -> float:
         """Seconds without enforcement, for certain."""
-        return sum(window.least for window in self.windows)
+        return _covered((each.first_answered, each.first_answered + each.least) for each in self.windows)
 
     @property
     def most(self) -> float:
         """Seconds without enforcement, at most."""
-        return sum(window.most for window in self.windows)
+        return _covered((each.good_before, each.good_before + each.most) for each in self.windows)
 
     def counts(self, each: Admission) -> bool:
         """Whether an answer is neither excused nor of a cause that is not known."""
@@ -217,6 +217,15 @@ class _Flow:
             self._window.lost.append(each)
             self._window.last_asked = max(self._window.last_asked, each.asked)
             self._window.last_answered = max(self._window.last_answered, each.answered)
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Return how long it is that at least one span covers: those of answers that came late lie one upon another."""
+    total, until = 0.0, -math.inf
+    for begin, end in sorted(spans):
+        total += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return total
 
 
 def _doubts(found: list[Loss], answers: Answers, fault: str, policies: tuple[str, ...]) -> str:

@@ -74,6 +74,18 @@ def test_flapping_is_added_up() -> None:
     assert found[0].most == pytest.approx(3 * 1.11)
 
 
+def test_time_that_windows_share_counts_once() -> None:
+    """Slow answers, good and bad in turns, leave it open which of them was decided when, and not how long all took."""
+    told = Asked().asks(0, 20).asks(20, 25, "fail")
+    for second in range(25, 35):
+        told.ask(second, took=6.0).ask(second + 0.5, "fail", took=6.0)
+    told.asks(35, 60).fault(10, 11, 40, name="restart")
+    found, _ = losses(told.recorded(), "restart")
+    assert len(found[0].windows) == 11
+    assert found[0].least == pytest.approx(4.89)
+    assert found[0].most == pytest.approx(40 - 19.9)
+
+
 def test_each_policy_is_told() -> None:
     """Policies are judged each by itself, and the worst one is the summary."""
     told = Asked()
