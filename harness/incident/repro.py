@@ -37,7 +37,10 @@ def told(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> Iter
     yield ""
     for number, run in enumerate(runs, start=1):
         yield f"run {number}: {run.seen}, {run.seconds:.0f} s{_why(run)}"
-        yield from (f"  {_mark(each)} {each.name}: {each.outcome} ({_expected(each)})" for each in run.verdicts)
+        for each in run.verdicts:
+            yield f"  {_mark(each)} {each.name}: {each.outcome} ({_expected(each)})"
+            if not each.as_expected:
+                yield f"      {each.summary}"
     yield ""
     yield score(runs)
     yield from _evidence(runs)

@@ -1,5 +1,6 @@
 """Repro: what is said at the end: how often, why, and what to type next."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,18 @@ def test_told(tmp_path: Path) -> None:
     assert "answered 1 requests meanwhile\n    0.0 s: 10.0.0.2 GET /v2/ 200" in text
     assert "nox -s recheck -- out/bundle.zip" in text
     assert f"nox -s repro -- {loaded.path} --gatekeeper v3.23.1" in text
+
+
+def test_surprises_are_explained(tmp_path: Path) -> None:
+    """Of a claim that came out otherwise than expected the end tells what was seen, and of the others it does not."""
+    loaded = incident(tmp_path)
+    run, _ = lived(loaded, tmp_path)
+    judged = run.verdicts[0]
+    surprising = replace(judged, outcome="inconclusive", summary="2 answers; 20 are needed")
+    text = "\n".join(told(loaded, [run.model_copy(update={"verdicts": (surprising,)})], 7, Path("b.zip")))
+
+    assert f"  ? {judged.name}: inconclusive (expected violated)\n      2 answers; 20 are needed\n" in text
+    assert f"\n      {judged.summary}" not in "\n".join(told(loaded, [run], 7, Path("b.zip")))
 
 
 def test_again(tmp_path: Path) -> None:
