@@ -7,7 +7,7 @@ import shlex
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,23 +168,22 @@ class Kind:
         """
         path = self._directory / "kind.yaml"
         path.write_text(config, encoding="utf-8")
-        credentials = self._scratch()
-        arguments: list[str | Path] = [
-            "--name",
-            self._name,
-            "--config",
-            path,
-            "--kubeconfig",
-            credentials,
-            "--retain",
-        ]
-        self._run(
-            ["create", "cluster", *arguments],
-            deadline,
-            {"KIND_EXPERIMENTAL_DOCKER_NETWORK": network},
-            on_start=self._note,
-        )
-        credentials.replace(self.kubeconfig)
+        with self._credentials() as credentials:
+            arguments: list[str | Path] = [
+                "--name",
+                self._name,
+                "--config",
+                path,
+                "--kubeconfig",
+                credentials,
+                "--retain",
+            ]
+            self._run(
+                ["create", "cluster", *arguments],
+                deadline,
+                {"KIND_EXPERIMENTAL_DOCKER_NETWORK": network},
+                on_start=self._note,
+            )
 
     def stop_creating(self) -> None:
         """End a `create` that another thread is in or about to be in, which then raises CommandFailed."""
@@ -195,9 +194,8 @@ class Kind:
         """Write the kubeconfig file that `create` writes at its end, if there are credentials yet; say whether."""
         done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
         if done.returncode == 0:
-            credentials = self._scratch()
-            credentials.write_text(done.stdout, encoding="utf-8")
-            credentials.replace(self.kubeconfig)
+            with self._credentials() as credentials:
+                credentials.write_text(done.stdout, encoding="utf-8")
         return done.returncode == 0
 
     def load(self, image: str, nodes: Sequence[str], deadline: Deadline) -> None:
@@ -217,11 +215,20 @@ class Kind:
             return str(error)
         return ""
 
-    def _scratch(self) -> Path:
-        """Return a new private file that takes the kubeconfig's place when it is whole: others read that meanwhile."""
+    @contextlib.contextmanager
+    def _credentials(self) -> Iterator[Path]:
+        """Give a new private file that takes the kubeconfig's place when the block is done: others read that meanwhile.
+
+        If the block fails, it goes.
+        """
         handle, name = tempfile.mkstemp(prefix="kubeconfig-", dir=self._directory)  # mode 0600
         os.close(handle)
-        return Path(name)
+        scratch = Path(name)
+        try:
+            yield scratch
+            scratch.replace(self.kubeconfig)
+        finally:
+            scratch.unlink(missing_ok=True)
 
     def _note(self, pid: int) -> None:
         self._creating = pid

@@ -159,6 +159,7 @@ def test_kind_finds_the_wrapper_before_the_docker_on_path(
     assert json.loads(said[0])[-1] == "x"
     assert said[1] == "net unix:///nowhere/docker.sock"
     assert (tmp_path / "bin" / "docker").stat().st_mode & 0o777 == 0o700
+    assert not list(tmp_path.glob("kubeconfig-*"))
 
 
 def test_credentials_are_never_there_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
