@@ -23,27 +23,25 @@ _LATEST = 20
 class Window:
     """A run of bad answers of one policy, without a good one in between; moments are seconds of the history.
 
-    Each decision fell between question and answer. So the loss lasted `least` seconds for certain, from the
-    first bad answer to the last bad question, and `most` seconds, from the last good question before to
-    the first good answer after.
+    Each decision fell between question and answer. So it is `certain` from the first bad answer to the last bad
+    question that there was a loss, and `possible` from the last good question before to the first good answer after.
     """
 
     good_before: float
     first_answered: float
     last_asked: float
-    last_answered: float
     good_after: float | None = None
     lost: list[Admission] = field(default_factory=list)
 
     @property
-    def least(self) -> float:
-        """How long it lasted for certain."""
-        return max(0.0, self.last_asked - self.first_answered)
+    def certain(self) -> tuple[float, float]:
+        """From when to when it lasted for certain."""
+        return self.first_answered, max(self.first_answered, self.last_asked)
 
     @property
-    def most(self) -> float:
-        """How long it may have lasted; for ever if no good answer came any more."""
-        return math.inf if self.good_after is None else self.good_after - self.good_before
+    def possible(self) -> tuple[float, float]:
+        """From when to when it may have lasted; for ever if no good answer came any more."""
+        return self.good_before, math.inf if self.good_after is None else self.good_after
 
 
 @dataclass
@@ -75,12 +73,12 @@ class Loss:
     @property
     def least(self) -> float:
         """Seconds without enforcement, for certain."""
-        return _covered((each.first_answered, each.first_answered + each.least) for each in self.windows)
+        return _covered(each.certain for each in self.windows)
 
     @property
     def most(self) -> float:
         """Seconds without enforcement, at most."""
-        return _covered((each.good_before, each.good_before + each.most) for each in self.windows)
+        return _covered(each.possible for each in self.windows)
 
     def counts(self, each: Admission) -> bool:
         """Whether an answer is neither excused nor of a cause that is not known."""
@@ -211,12 +209,11 @@ class _Flow:
             if loss:
                 loss.missed.append(each)
             if self._window is None:
-                self._window = Window(self._good, each.answered, each.asked, each.answered)
+                self._window = Window(self._good, each.answered, each.asked)
                 if loss:
                     loss.windows.append(self._window)
             self._window.lost.append(each)
             self._window.last_asked = max(self._window.last_asked, each.asked)
-            self._window.last_answered = max(self._window.last_answered, each.answered)
 
 
 def _covered(spans: Iterable[tuple[float, float]]) -> float:
