@@ -119,6 +119,17 @@ def test_a_cluster_that_nobody_touched_is_as_it_was(server: RestServer, cluster:
     assert changed(cluster, live) == []
 
 
+def test_a_kind_whose_definition_has_just_gone_has_no_objects(server: RestServer, cluster: Cluster) -> None:
+    """The API server still tells of it, and of its group, for a moment: then there is nothing of it to compare."""
+
+    def going() -> None:
+        server.answers["/api/v1"]["resources"].append({"name": "chaosleft", "verbs": ["list"]})
+        server.answers["/apis"]["groups"].append({"preferredVersion": {"groupVersion": "constraints.gatekeeper.sh/v1"}})
+        server.answers.update({"/api/v1/chaosleft": 404, "/apis/constraints.gatekeeper.sh/v1": 404})
+
+    assert changed(cluster, going) == []
+
+
 def test_what_changed_among_the_objects_is_named(server: RestServer, cluster: Cluster) -> None:
     """An object that is gone, new or other, a pod too many, one with a past, a node with a taint."""
 
