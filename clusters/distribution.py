@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
+from clusters.locking import locked
 from clusters.process import run
 from clusters.progress import Progress
 
@@ -61,6 +62,6 @@ def _apt(packages: Sequence[str]) -> None:
     deadline = Deadline.after(_SECONDS, f"apt to install {' '.join(packages)}")
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", *_LOCK, "update"], deadline, env=environment)
-    with no_daemon_starts(_POLICY):
+    with locked("apt", deadline), no_daemon_starts(_POLICY):  # the policy of two would go with the first
         options = ["--yes", "--no-install-recommends", "--no-remove"]
         run(["apt-get", *_LOCK, "install", *options, *packages], deadline, env=environment)

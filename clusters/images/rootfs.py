@@ -1,14 +1,13 @@
 """Root file systems, made by mmdebstrap from the distribution's packages."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from clusters import distribution
 from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, ImageUnavailable
+from clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from clusters.images.store import Artefact, digest
-from clusters.locking import locked
 from clusters.process import run
 from clusters.progress import Progress
 
@@ -30,6 +29,7 @@ def rootfs(name: str, variant: str, packages: Sequence[str], hooks: Sequence[str
     """
 
     def make(folder: Path, progress: Progress) -> None:
+        _require_mmdebstrap(progress)
         with progress.step(f"fetch Debian packages of the {name}"):
             _make(folder, variant, packages, hooks)
 
@@ -38,7 +38,6 @@ def rootfs(name: str, variant: str, packages: Sequence[str], hooks: Sequence[str
 
 def _make(folder: Path, variant: str, packages: Sequence[str], hooks: Sequence[str]) -> None:
     deadline = Deadline.after(_SECONDS, f"a root file system of {SUITE} with {', '.join(packages)}")
-    _require_mmdebstrap(deadline)
     arguments = [
         f"--variant={variant}",
         f"--include={','.join(packages)}",
@@ -58,16 +57,15 @@ def _make(folder: Path, variant: str, packages: Sequence[str], hooks: Sequence[s
         ) from error
 
 
-def _require_mmdebstrap(deadline: Deadline) -> None:
+def _require_mmdebstrap(progress: Progress) -> None:
     if shutil.which("mmdebstrap"):
         return
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "mmdebstrap", "debian-archive-keyring"]
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise ImageUnavailable(f"mmdebstrap is missing, which makes the node image: as root, `{' '.join(install)}`")
-    with locked("apt", deadline):
-        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-        run(["apt-get", "update"], deadline, env=quiet)
-        run(install, deadline, env=quiet)
+    lack = "mmdebstrap is missing, which makes the node image"
+    elsewhere = "`nox -s images -- --load FILE` brings a set that was saved elsewhere"
+    try:
+        distribution.install(["mmdebstrap", "debian-archive-keyring"], progress, lack=lack, elsewhere=elsewhere)
+    except HarnessError as error:
+        raise ImageUnavailable(str(error)) from error
 
 
 def _mirrors() -> list[str]:
