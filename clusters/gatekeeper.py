@@ -13,7 +13,7 @@ from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 from clusters.images.sources import gatekeeper_source, tool
 from clusters.process import run
-from clusters.rest import apply, request
+from clusters.rest import apply, merge, request
 from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
 from clusters.shape import Install
 from clusters.watching import until
@@ -75,11 +75,10 @@ def set_pull_policy(cluster: Cluster, policy: PullPolicy, deadline: Deadline) ->
         raise BadScenario(f"pull policy {policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
     container = {"name": _CONTAINER, "imagePullPolicy": policy}
     patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
-    merge = "application/strategic-merge-patch+json"
     with cluster.client() as api:
         for deployment in request(api, "GET", DEPLOYMENTS)["items"]:
             path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
-            request(api, "PATCH", path, body=patch, content_type=merge)
+            merge(api, path, patch, strategic=True)
     return wait_serving(cluster, deadline)
 
 

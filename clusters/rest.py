@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 
-__all__ = ["apply", "delete", "find_path", "message", "request"]
+__all__ = ["apply", "delete", "find_path", "merge", "message", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -71,6 +71,18 @@ def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadli
         deadline.check(f"{item['kind']} {metadata['name']} not yet applied")
         query = {"fieldManager": _MANAGER, "force": "true"}
         request(api, "PATCH", path, query=query, body=item, content_type="application/apply-patch+yaml")
+
+
+def merge(
+    api: ApiClient, path: str, body: Any, *, strategic: bool = False, query: Mapping[str, str] | None = None
+) -> Any:
+    """Merge `body` into one object and return it as it is then.
+
+    By RFC 7386, where null takes a field away and a list replaces a list; or by the kind's own merge keys if it is
+    `strategic`. Raises ApiException, urllib3.exceptions.HTTPError.
+    """
+    content_type = f"application/{'strategic-' if strategic else ''}merge-patch+json"
+    return request(api, "PATCH", path, query=query, body=body, content_type=content_type)
 
 
 def delete(api: ApiClient, path: str) -> bool:

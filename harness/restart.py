@@ -7,14 +7,13 @@ from typing import Any
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.gatekeeper import PullPolicy
-from clusters.rest import request
+from clusters.rest import merge, request
 from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
 from clusters.watching import until
 
 __all__ = ["PullPolicy", "pull_policy", "restart_gatekeeper"]
 
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
-_MERGE = "application/strategic-merge-patch+json"
 
 
 def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: PullPolicy | None = None) -> list[str]:
@@ -32,7 +31,7 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
                 containers = [{"name": name, "imagePullPolicy": pull_policy} for name in names]
                 template["spec"] = {"containers": containers}
             path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
-            request(api, "PATCH", path, body={"spec": {"template": template}}, content_type=_MERGE)
+            merge(api, path, {"spec": {"template": template}}, strategic=True)
         pods = wait_serving(cluster, deadline)
         until(api, f"/api/v1/namespaces/{NAMESPACE}/pods", lambda state: _only_fresh(state, now), deadline)
     return pods

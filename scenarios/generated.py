@@ -9,7 +9,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import apply, delete, request
+from clusters.rest import apply, delete, merge, request
 from clusters.watching import State, until
 from harness.checks.generated import Rules
 from harness.errors import DeadlineExceeded
@@ -210,7 +210,7 @@ class Generated:
             delete(self._api, f"{_TEMPLATES}/{filler(number, '')['metadata']['name']}")
 
     def _edit(self, spec: Object) -> None:
-        request(self._api, "PATCH", self._constraint, body={"spec": spec}, content_type="application/merge-patch+json")
+        merge(self._api, self._constraint, {"spec": spec})
 
     def _served(self, definitions: State) -> bool:
         found = definitions.get(f"{self.name}.constraints.gatekeeper.sh", {})

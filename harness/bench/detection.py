@@ -8,7 +8,7 @@ from typing import Any
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
+from clusters.rest import merge, request
 from clusters.watching import Watch, until
 from harness.bench.samples import Limit, Ratio, Samples
 
@@ -21,7 +21,6 @@ _SECONDS = 30.0
 _SETTLE_SECONDS = 1.5
 _POLL_SECONDS = 1.0
 _BETWEEN_SECONDS = 0.1
-_MERGE = "application/merge-patch+json"
 
 Waiting = Callable[[Cluster, str], object]
 
@@ -84,7 +83,7 @@ def _one(cluster: Cluster, api: Any, value: str, samples: Samples, waiting: Wait
     thread.start()
     thread.join(_SETTLE_SECONDS + phase * _POLL_SECONDS)
     sent = time.monotonic()
-    request(api, "PATCH", f"{_MAPS}/{_NAME}", body={"data": {"value": value}}, content_type=_MERGE)
+    merge(api, f"{_MAPS}/{_NAME}", {"data": {"value": value}})
     thread.join()
     samples.figures += [(moment - sent) * 1000 for moment in over]
 
@@ -112,7 +111,7 @@ def _under_a_watch(cluster: Cluster, api: Any, samples: Samples, changes: int) -
     pauses = Deadline.after(600, "the changes").attempts(first=_BETWEEN_SECONDS, most=_BETWEEN_SECONDS)
     for number, _ in zip(range(changes), pauses, strict=False):
         sent[str(number)] = time.monotonic()
-        request(api, "PATCH", f"{_MAPS}/{_NAME}", body={"data": {"value": str(number)}}, content_type=_MERGE)
+        merge(api, f"{_MAPS}/{_NAME}", {"data": {"value": str(number)}})
     thread.join(_SECONDS)
     stop.set()
     thread.join()

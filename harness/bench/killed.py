@@ -11,7 +11,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.ownership import JOURNAL
-from clusters.rest import request
+from clusters.rest import merge, request
 from harness import journal
 from harness.bench.samples import Samples
 from harness.experiment import Experiment
@@ -49,7 +49,7 @@ def uncordon(cluster: Cluster, nodes: Sequence[str]) -> None:
     with cluster.client() as api:
         for node in nodes:
             body = {"spec": {"unschedulable": None}}
-            request(api, "PATCH", f"{_NODES}/{node}", body=body, content_type="application/merge-patch+json")
+            merge(api, f"{_NODES}/{node}", body)
 
 
 def kill_ours(cluster: Cluster, directory: Path, samples: Samples) -> None:

@@ -15,7 +15,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.process import run
-from clusters.rest import request
+from clusters.rest import merge, request
 from clusters.watching import until
 from harness.bench.peak import peak_mib
 from harness.bench.samples import Limit, Ratio, Samples
@@ -28,7 +28,6 @@ _SIZES = (10, 100, 1_000, 3_000)
 _NAMESPACE = "chaos-bench"
 _PODS = f"/api/v1/namespaces/{_NAMESPACE}/pods"
 _MARK = "chaos-harness/bench"
-_MERGE = "application/merge-patch+json"
 _SECONDS = 300.0
 _CHANGES = 50
 _BETWEEN_SECONDS = 0.1
@@ -121,7 +120,7 @@ def _change(api: Any, names: Sequence[str]) -> dict[str, float]:
     for number, _ in zip(range(_CHANGES), pauses, strict=False):
         sent[str(number)] = time.time()
         body = {"metadata": {"annotations": {_MARK: str(number)}}}
-        request(api, "PATCH", f"{_PODS}/{names[number % len(names)]}", body=body, content_type=_MERGE)
+        merge(api, f"{_PODS}/{names[number % len(names)]}", body)
     return sent
 
 

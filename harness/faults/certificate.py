@@ -7,7 +7,7 @@ from typing import Any
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.rest import request
+from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, NAMESPACE
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
@@ -23,7 +23,6 @@ BLANK_CERTIFICATE = "blank certificate"
 _SECRET = "gatekeeper-webhook-server-cert"  # noqa: S105 - the object's name
 _PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{_SECRET}"
 _KUBECTL = (*KUBECTL, "--namespace", NAMESPACE)
-_MERGE = "application/merge-patch+json"
 _BLANK = "blank"
 
 
@@ -61,7 +60,7 @@ class _Blanked:
         with cluster.client() as api:
             self._before = _print(request(api, "GET", _PATH))
             self._remedies.promise(journal, "certificate.refill", refill, control_plane=cluster.control_planes[0])
-            done = request(api, "PATCH", _PATH, body={"data": None}, content_type=_MERGE)
+            done = merge(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:

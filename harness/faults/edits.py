@@ -9,7 +9,7 @@ from kubernetes.client.exceptions import ApiException
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.rest import find_path, request
+from clusters.rest import find_path, merge, request
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.remedies import KUBECTL, Remedies, in_container
@@ -18,7 +18,6 @@ from harness.journal import Journal, undo
 
 __all__ = ["edit_object", "restore"]
 
-_MERGE = "application/merge-patch+json"
 _GONE = ("notfound", "have a resource type")
 _NOT_FOUND = 404
 
@@ -70,7 +69,7 @@ class _Edited:
                 namespace=self._namespace,
                 patch=self._before,
             )
-            request(api, "PATCH", path, body=self._patch, content_type=_MERGE)
+            merge(api, path, self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._expect(cluster, self._patch, deadline)

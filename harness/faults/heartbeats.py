@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import message, request
+from clusters.rest import merge, message, request
 from harness.errors import BadScenario, FaultNotApplied
 
 __all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
@@ -19,7 +19,6 @@ _NODES = "/api/v1/nodes"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _TIMEOUT = (2.0, 5.0)
 _NOT_FOUND = 404
-_MERGE = "application/merge-patch+json"
 _UNCALLED = "failed calling webhook"
 _SILENCE = 0.375
 """Share of a lease's duration after which a kubelet, that renews at every fourth, must have renewed it."""
@@ -126,7 +125,7 @@ def _refused(api: ApiClient, node: str) -> str:
     """Return why nobody may renew the lease of a node, if it is a webhook that was asked and did not answer."""
     try:
         body = {"spec": {"holderIdentity": node}}
-        request(api, "PATCH", f"{_LEASES}/{node}", query={"dryRun": "All"}, body=body, content_type=_MERGE)
+        merge(api, f"{_LEASES}/{node}", body, query={"dryRun": "All"})
     except ApiException as error:
         said = message(error)
         return said if _UNCALLED in said else ""

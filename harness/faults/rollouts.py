@@ -11,7 +11,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import DeadlineExceeded
-from clusters.rest import message, request
+from clusters.rest import merge, message, request
 from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from clusters.watching import until
 from harness.errors import CommandFailed, FaultNotApplied
@@ -39,7 +39,6 @@ _DEPLOYMENT = f"{DEPLOYMENTS}/{CONTROLLER}"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _WEBHOOKS = "gatekeeper.sh/operation=webhook"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
-_MERGE = "application/merge-patch+json"
 _EVICT_SECONDS = 150.0
 _TOO_MANY, _NOT_FOUND = 429, 404
 
@@ -134,7 +133,7 @@ class _Scaled:
             )
             for target in targets:
                 note_harm(history, DELETED, target)
-            request(api, "PATCH", _DEPLOYMENT, body={"spec": {"replicas": 0}}, content_type=_MERGE)
+            merge(api, _DEPLOYMENT, {"spec": {"replicas": 0}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -166,7 +165,7 @@ def _nobody(state: State) -> str:
 def _restart(api: ApiClient, _targets: Sequence[Target]) -> str:
     annotations = {_RESTARTED: datetime.now(UTC).isoformat()}
     patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-    request(api, "PATCH", _DEPLOYMENT, body=patch, content_type=_MERGE)
+    merge(api, _DEPLOYMENT, patch)
     return ""
 
 

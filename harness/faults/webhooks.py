@@ -10,7 +10,7 @@ from pydantic import Field
 
 from clusters.cluster import Cluster
 from clusters.engine import Engine
-from clusters.rest import request
+from clusters.rest import merge, request
 from harness.errors import BadScenario, CommandFailed
 from harness.faults.remedies import KUBECTL, Remedies, in_container
 from harness.journal import Journal, undo
@@ -22,7 +22,6 @@ FailurePolicy = Literal["Ignore", "Fail"]
 Timeout = Annotated[int, Field(ge=1, le=30)]
 
 _ROOT = "/apis/admissionregistration.k8s.io/v1"
-_MERGE = "application/strategic-merge-patch+json"
 _LONGEST = 30
 
 
@@ -101,7 +100,7 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
                 patch=_patch(webhook, before),
                 **place,
             )
-            request(api, "PATCH", path, body=json.loads(_patch(webhook, wanted)), content_type=_MERGE)
+            merge(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
             told += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
         yield "; ".join(told)
 

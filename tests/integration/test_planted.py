@@ -11,7 +11,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
+from clusters.rest import merge, request
 from clusters.serving import NAMESPACE
 from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
@@ -28,7 +28,6 @@ from harness.policies import deny_pods_by_cel, mutate_pods
 pytestmark = pytest.mark.cluster
 
 _NAME = "plant defect"
-_MERGE = "application/merge-patch+json"
 _NOWHERE = "/planted"
 
 
@@ -79,7 +78,7 @@ def misled(cluster: Cluster, kind: str) -> Iterator[Planted]:
             for each in webhooks:
                 service = each["clientConfig"]["service"]
                 service["path"] = rename(service["path"])
-            request(api, "PATCH", path, body={"webhooks": webhooks}, content_type=_MERGE)
+            merge(api, path, {"webhooks": webhooks})
 
     try:
         yield Planted(lambda: lead(lambda found: f"{_NOWHERE}{found}"))

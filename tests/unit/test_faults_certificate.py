@@ -26,12 +26,15 @@ class Secrets:
         self.filled: dict[str, str] | None = None
         self.restarted = 0
 
-    def request(self, _api: object, method: str, path: str, **options: Any) -> Any:
+    def request(self, _api: object, _method: str, path: str) -> Any:
         assert path.endswith("/secrets/gatekeeper-webhook-server-cert")
-        if method == "PATCH" and self.taken:
-            assert options["body"] == {"data": None}
-            self.data = self.filled
         return {"metadata": {"resourceVersion": "8"}, "data": self.data}
+
+    def merge(self, api: object, path: str, body: Any) -> Any:
+        if self.taken:
+            assert body == {"data": None}
+            self.data = self.filled
+        return self.request(api, "GET", path)
 
     def kubectl(self, _engine: object, _node: str, *words: str) -> Completed:
         if "get" in words:
@@ -45,6 +48,7 @@ class Secrets:
 def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
     monkeypatch.setattr(certificate, "request", secrets.request)
+    monkeypatch.setattr(certificate, "merge", secrets.merge)
     monkeypatch.setattr(certificate, "in_container", secrets.kubectl)
     return secrets
 

@@ -32,17 +32,20 @@ class Objects:
         self.gone = False
         self.asked: list[str] = []
 
-    def request(self, _api: object, method: str, path: str, **options: Any) -> Any:
+    def request(self, _api: object, _method: str, path: str) -> Any:
         self.asked.append(path)
         if self.gone:
             raise ApiException(status=404)
-        if method == "PATCH" and self.taken:
-            self.spec = _merge({"spec": self.spec}, options["body"])["spec"]
         return {"apiVersion": "apps/v1", "metadata": {"resourceVersion": "8"}, "spec": self.spec}
+
+    def merge(self, api: object, path: str, body: Any) -> Any:
+        if self.taken and not self.gone:
+            self.spec = _merge({"spec": self.spec}, body)["spec"]
+        return self.request(api, "GET", path)
 
     def kubectl(self, _engine: object, _node: str, *words: str) -> Completed:
         assert words[3:7] == ("patch", "Deployment.v1.apps", "d", "--namespace")
-        self.request(None, "PATCH", "", body=json.loads(words[-1]))
+        self.merge(None, "", json.loads(words[-1]))
         return Completed("", "", 0)
 
 
@@ -50,6 +53,7 @@ class Objects:
 def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     objects = Objects()
     monkeypatch.setattr(edits, "request", objects.request)
+    monkeypatch.setattr(edits, "merge", objects.merge)
     monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
     monkeypatch.setattr(edits, "in_container", objects.kubectl)
     return objects
