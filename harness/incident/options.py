@@ -28,6 +28,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="number of worker nodes")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of every random choice")
     parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, not fresh pods on one")
+    parser.add_argument("--pool", action="store_true", help="each run on a cluster from the pool of frozen ones")
     parser.add_argument("--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters")
     parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
 
@@ -43,7 +44,7 @@ def asked(chosen: argparse.Namespace) -> tuple[Loaded, int]:
 
 def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> Session:
     """Return the session in which clusters are made."""
-    return Session(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress)
+    return Session(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
 
 
 def place(loaded: Loaded, verb: str) -> Path:

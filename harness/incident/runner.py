@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from clusters import create, images
+from clusters import images
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.shape import Shape
@@ -21,6 +21,7 @@ from harness.incident.provenance import image_digests
 from harness.interruption import interrupted
 from harness.restart import restart_gatekeeper
 from harness.session import Session
+from harness.supply import Supply
 
 __all__ = ["Runner"]
 
@@ -36,27 +37,32 @@ class Runner:
     def __init__(self, session: Session, directory: Path, *, fresh: bool = False) -> None:
         """Prepare to run; what each run writes goes below `directory`, beside that of runs before an interruption.
 
-        `fresh` means a new cluster for each run.
+        `fresh` means a new cluster for each run; so does a session with a pool, whose clusters are as new ones.
         """
         self._session = session
         self._directory = directory
-        self._fresh = fresh
+        self._fresh = fresh or session.pooled
         self._cluster: Cluster | None = None
+        self._lent = ExitStack()
         self._used = False
+        self._failures = 0
         self._runs = max((int(each.name) for each in directory.glob("[0-9]*")), default=0)
         self.environment: dict[str, str] = {}
         self.images: dict[str, str] = {}
 
     @contextmanager
     def open(self) -> Iterator["Runner"]:
-        """Give the runner for a block, at whose end its cluster is removed, or kept if that was asked for."""
+        """Give the runner for a block, at whose end its cluster is removed, kept or given back, as was asked for."""
+        session = self._session
         try:
             yield self
         finally:
             try:
                 self._drop()
             finally:
-                self._session.close()
+                for line in dict.fromkeys([*session.told, *session.kept]):
+                    session.progress.say(line)
+                session.close()
 
     def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
         """Live the incident once; return what was seen and the directory with its history.
@@ -75,7 +81,8 @@ class Runner:
                 raise KeyboardInterrupt from error
             directory.mkdir(parents=True, exist_ok=True)
             lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}"})
-            self._drop(failed=True)
+            self._failures += 1
+            self._drop()
         return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
 
     def _live(self, lived: Lived, loaded: Loaded, cluster: Cluster, seed: int, directory: Path) -> Lived:
@@ -110,21 +117,12 @@ class Runner:
     def _create(self, shape: Shape) -> Cluster:
         session = self._session
         engine = session.connect()
-        ready = images.ensure(engine, shape, session.progress)
-        directory, keep = session.owner.claim(), session.keep != "never"
-        found = create.create(
-            engine, ready, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
-        )
+        supply = Supply(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
+        found = self._lent.enter_context(supply.cluster(shape, lambda: self._failures, None))
         self.images = image_digests(found)
         return found
 
-    def _drop(self, *, failed: bool = False) -> None:
-        """Remove the cluster, or keep it if that was asked for."""
-        found, self._cluster, self._used = self._cluster, None, False
-        if found is None:
-            return
-        if self._session.keep == "always" or (failed and self._session.keep == "on-failure"):
-            self._session.keep_cluster(found)
-            return
-        with self._session.progress.step(f"remove the cluster {found.name}"):
-            create.delete(found)
+    def _drop(self) -> None:
+        """Let go of the cluster, whatever becomes of it."""
+        self._cluster, self._used = None, False
+        self._lent.close()

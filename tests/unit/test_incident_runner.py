@@ -1,5 +1,6 @@
 """Runner: one cluster for many runs, a new one when it broke, and every run told, however it ended."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from clusters import create, images
 from clusters.cluster import Cluster
+from clusters.pool import Pool
 from clusters.progress import Progress
 from harness.errors import ClusterUnavailable, DeadlineExceeded, ProbeBroken
 from harness.experiment import Experiment
@@ -28,13 +30,15 @@ class Bench:
         self.folder = folder
         self.did: list[str] = []
         self.fails: dict[str, Exception] = {}
+        self.said = io.StringIO()
+        self.progress = Progress(self.said)
         self.loaded = incident(folder)
         world = World()
         world.pod("a", "w-worker")
         self._open = world.cluster(folder)
-        self._cluster = self._open.__enter__()
+        self.cluster = self._open.__enter__()
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        monkeypatch.setattr(Session, "connect", lambda _: self._cluster.engine)
+        monkeypatch.setattr(Session, "connect", lambda _: self.cluster.engine)
         monkeypatch.setattr(images, "ensure", lambda *_: None)
         monkeypatch.setattr(create, "create", self._create)
         monkeypatch.setattr(create, "delete", lambda _: self.did.append("delete"))
@@ -49,8 +53,8 @@ class Bench:
         self._open.__exit__(None, None, None)
 
     @contextmanager
-    def runner(self, keep: Any = "never", *, fresh: bool = False) -> Iterator[Runner]:
-        session = Session(7, keep, None, {}, self.folder / "h", Progress.quiet())
+    def runner(self, keep: Any = "never", *, fresh: bool = False, pool: bool = False) -> Iterator[Runner]:
+        session = Session(7, keep, None, {}, self.folder / "h", self.progress, pool=pool)
         with Runner(session, self.folder / "work", fresh=fresh).open() as runner:
             yield runner
 
@@ -61,7 +65,7 @@ class Bench:
 
     def _create(self, *_: Any, **__: Any) -> Cluster:
         self._do("create")
-        return self._cluster
+        return self.cluster
 
     def _relive(self, _loaded: Loaded, experiment: Experiment) -> None:
         self._do("live")
@@ -155,6 +159,28 @@ def test_kept(bench: Bench, keep: str, deleted: int) -> None:
             runner.run(bench.loaded, 7)
 
     assert bench.did.count("delete") == deleted
+    assert ("kept cluster w: kubectl --kubeconfig" in bench.said.getvalue()) == (deleted < 2)
+
+
+def test_pool(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a pool each run leases a cluster and gives it back; why one was thrown away is told."""
+
+    def lease(_self: Pool, *_: Any) -> Cluster:
+        bench.did.append("lease")
+        return bench.cluster
+
+    def give_back(_self: Pool, _cluster: Cluster, **_: Any) -> list[str]:
+        bench.did.append("back")
+        return ["new: namespaces left"]
+
+    monkeypatch.setattr(Pool, "get", lease)
+    monkeypatch.setattr(Pool, "give_back", give_back)
+    with bench.runner(pool=True) as runner:
+        for _ in range(2):
+            runner.run(bench.loaded, 7)
+
+    assert bench.did == ["lease", "live", "back"] * 2
+    assert "cluster w did not go back to the pool:\n  new: namespaces left\n" in bench.said.getvalue()
 
 
 @pytest.mark.parametrize("later", [None, ProbeBroken("late")])
