@@ -25,7 +25,7 @@ class LossyWorld(World):
 
     `deaf` nodes are such whose kubelet does not come back; `closed`: webhooks let nobody write leases; `leaky`: rules
     let a node's kubelet be reached; `budget` is how many evictions are refused, and `stubborn` how often a node cannot
-    be frozen.
+    be frozen; `held` nodes do not die until something in them is thawed.
     """
 
     def __init__(self) -> None:
@@ -41,6 +41,7 @@ class LossyWorld(World):
         self.closed = False
         self.budget = 0
         self.stubborn = 0
+        self.held: set[str] = set()
         self.webhooks = {
             "mutation.gatekeeper.sh": {"failurePolicy": "Ignore", "timeoutSeconds": 1},
             "validation.gatekeeper.sh": {"failurePolicy": "Ignore", "timeoutSeconds": 3},
@@ -115,8 +116,15 @@ class LossyWorld(World):
         if words[0] == "pause" and self.stubborn:
             self.stubborn -= 1
             return Completed("", "Error response from daemon: OCI runtime pause failed: unable to freeze", 1)
+        if words[0] == "kill" and (why := self._immortal(node)):
+            return Completed("", f"Error response from daemon: Cannot kill container: {node}: {why}", 1)
         self.states[node] = states.get(words[0], self.state(node))
         return _DONE
+
+    def _immortal(self, node: str) -> str:
+        if node in self.held:
+            return "tried to kill container, but did not receive an exit event"
+        return f"Container {node} is not running" if self.state(node) == "exited" else ""
 
     def set_webhooks(self, patch: dict[str, Any]) -> None:
         """Merge a patch of a webhook configuration."""
@@ -165,7 +173,7 @@ class LossyWorld(World):
         if node in self.addresses:
             network["IPAMConfig"] = {"IPv4Address": address}
         state = {"Status": self.state(node), "ExitCode": 137, "StartedAt": str(self._started.get(node, 0))}
-        return {"State": state, "NetworkSettings": {"Networks": {self.name: network}}}
+        return {"Id": f"id-{node}", "State": state, "NetworkSettings": {"Networks": {self.name: network}}}
 
 
 class _Api(Api):

@@ -1,6 +1,7 @@
 """Faults on nodes, in a world of our own: each proves that it bit and that it is healed, and a no-op is found out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault, leaving
+from harness.faults import Fault, leaving, nodes
 from harness.faults.leaving import drain_node, register, remove_node
 from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, reboot_node, resume, start, stop_node
@@ -181,6 +182,25 @@ def test_a_busy_node_is_frozen_at_last(bench: Bench, world: LossyWorld) -> None:
     assert world.state(NODE) == "paused"
     world.gone = {NODE}
     with pytest.raises(CommandFailed, match="No such container"):
+        bench.inject(kill_node(NODE))
+
+
+def test_a_node_with_frozen_pods_dies_at_last(
+    bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What runc has just frozen in a node keeps it from dying: it is thawed, and the node ends."""
+
+    def thaw(directories: Iterable[Path]) -> None:
+        assert list(directories) == [tmp_path / f"id-{NODE}"]
+        world.held.clear()
+        world.states[NODE] = "exited"
+
+    world.held = {NODE}
+    monkeypatch.setattr(nodes, "of_container", lambda container: [tmp_path / container])
+    monkeypatch.setattr(nodes, "thaw", thaw)
+    bench.inject(kill_node(NODE))
+    assert world.state(NODE) == "exited"
+    with pytest.raises(CommandFailed, match="is not running"):
         bench.inject(kill_node(NODE))
 
 
