@@ -1,6 +1,7 @@
 """Command line of the bench: chooses what is measured, in rounds that take turns, and prints the table."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -28,14 +29,25 @@ _PARTS = ("plain", "ours", "detection", "watched", "overhead", "peer", "historie
 _ALL = "all"
 _RETURNS = 3
 _PROBING_SECONDS = 600.0
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and return the exit status: 1 if something could not be measured; a figure over its limit is no failure.
+    """Measure, and return the exit status: 1 if something could not be measured, 130 if it was interrupted.
 
-    What needs a cluster of ours is measured on that of the last round.
+    A figure over its limit is no failure.
     """
     chosen = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _measure(chosen)
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted; the table tells what was measured until then\n")
+        return _INTERRUPTED
+
+
+def _measure(chosen: argparse.Namespace) -> int:
+    """Measure what is chosen; what needs a cluster of ours is measured on that of the last round."""
     parts, progress = set(_PARTS if _ALL in chosen.parts else chosen.parts), Progress.terminal()
     session = Session(0, "never", None, {}, chosen.output.absolute() / "experiments", progress)
     engine = session.connect()
