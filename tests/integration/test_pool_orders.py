@@ -94,11 +94,6 @@ def leaves_a_constraint(cluster: Cluster) -> None:
         apply(api, [_TEMPLATE], soon())
         defined = "chaosleft.constraints.gatekeeper.sh"
         until(api, _CRDS, lambda state: "acceptedNames" in state.get(defined, {}).get("status", {}), soon())
-        for _ in soon().attempts():
-            if "chaosleft" in {
-                each["name"] for each in request(api, "GET", _CONSTRAINTS.rpartition("/")[0])["resources"]
-            }:
-                break
         apply(api, [_CONSTRAINT], soon())
 
 
