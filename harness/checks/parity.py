@@ -37,7 +37,7 @@ def enforcement_parity(
 
     They are compared round by round: in one round the canary asks both the same. A round in which one gave
     no answer is not compared. How long a disagreement lasted is told from the agreement before to that after.
-    Inconclusive: fewer than `enough` rounds can be compared, or the canary fell behind.
+    Inconclusive: the canary fell behind, or they agree, but fewer than `enough` rounds can be compared.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -45,8 +45,6 @@ def enforcement_parity(
         rounds, found = _compare(answers, webhook, policy)
         if answers.fell_behind:
             return Verdict("inconclusive", answers.fell_behind)
-        if rounds < enough:
-            return Verdict("inconclusive", f"{rounds} rounds can be compared, {enough} are needed to judge")
         longest = max((each.end - each.begin for each in found), default=0.0)
         figures = {
             "compared_rounds": float(rounds),
@@ -58,6 +56,8 @@ def enforcement_parity(
         )
         evidence = tuple(each.words() for each in found[:_SHOWN])
         first = next((each.begin + seconds for each in found if each.end - each.begin > seconds), None)
+        if first is None and rounds < enough:
+            return Verdict("inconclusive", f"{rounds} rounds can be compared, {enough} are needed to judge")
         return Verdict("holds" if first is None else "violated", words, evidence, figures, first)
 
     check.__name__ = f"{webhook} and {policy} decide alike"

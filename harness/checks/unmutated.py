@@ -31,14 +31,14 @@ def never_unmutated(
     canary whose cause is one of `excused` (see `harness.checks.causes`) are told but do not count: "timed out" is
     what a busy machine makes.
 
-    Inconclusive: the fault is not proved, fewer than `enough` were asked, more than a quarter is excused, the canary
-    fell behind, the watch on the workload was blind meanwhile, or causes that are not known, since the API server's log
-    was not read to the end, decide.
+    Inconclusive: the fault is not proved, more than a quarter is excused, the canary fell behind, the watch on the
+    workload was blind meanwhile, or causes that are not known, since the API server's log was not read to the end,
+    decide. Fewer than `enough` that were asked do not prove that it holds, but they can prove that it does not.
     """
 
     def check(recorded: Recorded) -> Verdict:
         found = _Found(recorded, policy, during, excused)
-        return found.problem(enough) or found.verdict(at_most)
+        return found.problem() or found.verdict(at_most, enough)
 
     among = f" during {during}" if during else ""
     share = f"at most {100 * at_most:g} % of pods are" if at_most else "no pod is"
@@ -67,7 +67,7 @@ class _Found:
         self.excused = sum(name in excused for name in names)
         self.unread = names.count(UNREAD)
 
-    def problem(self, enough: int) -> Verdict | None:
+    def problem(self) -> Verdict | None:
         """Return why nothing can be judged, if so."""
         spans = [span for span in self._answers.scene.spans if span.name == self._during]
         if self._during and not any(span.proved is not None for span in spans):
@@ -75,14 +75,12 @@ class _Found:
         behind = self._answers.fell_behind
         if behind:
             return Verdict("inconclusive", behind, (), self._figures())
-        if self.asked < enough:
-            return Verdict("inconclusive", f"{self.asked} pods were asked for, {enough} are needed to judge")
         begin = spans[0].injected if spans else 0.0
         if any(at >= begin for at in self._answers.scene.blind) and not self._bad:
             return Verdict("inconclusive", "the watch on the workload was blind for a while: pods may be missing")
         return None
 
-    def verdict(self, at_most: float) -> Verdict:
+    def verdict(self, at_most: float, enough: int) -> Verdict:
         """Return the verdict on what can be judged."""
         told_of = [_whose(each) for each in self.strangers[:_SHOWN]]
         evidence = (*told_of, *told(self.missed, self._answers.scene, MUTATION, _SHOWN))
@@ -94,6 +92,8 @@ class _Found:
         if outcome == "violated":
             known = self._bad - self.unread
             doubt = unknown(self.unread) if _outcome(known, wilson(known, self._all), at_most) != outcome else ""
+        elif self.asked < enough:
+            doubt = f"{self.asked} pods were asked for, {enough} are needed to judge"
         if doubt:
             return Verdict("inconclusive", f"{doubt}; {words}", evidence, self._figures())
         return Verdict(outcome, words, evidence, self._figures(), first if outcome == "violated" else None)

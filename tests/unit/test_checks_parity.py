@@ -51,6 +51,13 @@ def test_disagreement(seconds: float, outcome: str) -> None:
     assert verdict.at == (pytest.approx(59 + seconds, abs=0.01) if outcome == "violated" else None)
 
 
+def test_few_rounds_prove_that_they_differ() -> None:
+    """Three rounds that differ are enough to say so, and seven that agree are none for saying that they never do."""
+    told = both([*ALIKE[:2], *DIFFERENT, *ALIKE[:2]])
+    assert CHECK(told.recorded()).outcome == "violated"
+    assert enforcement_parity(5)(told.recorded()).outcome == "inconclusive"
+
+
 def test_rounds_without_an_answer_are_not_compared() -> None:
     """What is not known does not differ, and does not agree."""
     told = both([*ALIKE, ("info", "ok"), ("fail", "info")])

@@ -161,6 +161,14 @@ def test_inconclusive(told: Asked, check: object, words: str) -> None:
     assert words in verdict.summary
 
 
+@pytest.mark.parametrize(("rate", "outcome"), [(0.0, "violated"), (0.01, "violated"), (0.2, "inconclusive")])
+def test_few_prove_that_it_does_not_hold(rate: float, outcome: str) -> None:
+    """Of 52 pods that were asked for 13 are unmutated: no more are needed to say that these are too many."""
+    told = Asked().in_force(0, "mutate pods").asks(0.1, 4).asks(4, 5.3, "fail")
+    verdict = never_unmutated(at_most=rate)(told.recorded())
+    assert (verdict.outcome, verdict.summary.rpartition("; ")[2][:8]) == (outcome, "13 of 52")
+
+
 def test_blind_watch_does_not_excuse() -> None:
     """What was seen to be missed stays a violation, whatever else could not be seen."""
     assert CHECK(healthy().blind(7).ask(21, "fail").recorded()).outcome == "violated"
