@@ -10,7 +10,7 @@ from harness.incident.sequential import Sequential, usual_rate
 __all__ = ["Finding", "OutOfBudget", "Shrinker", "Shrunk"]
 
 Attempt = Callable[[frozenset[str]], bool | None]
-"""Lives the incident once without these parts: whether it reproduced; None: without them it cannot be lived."""
+"""Lives the incident once without these parts: whether it reproduced; None: it cannot be lived or judged so."""
 
 Conclusion = Literal["not needed", "needed", "undecided"]
 
@@ -34,7 +34,8 @@ class Finding:
 
     def __str__(self) -> str:
         """Return it in words."""
-        seen = f"reproduced {self.hits} of {self.runs}" if self.runs else "not tried"
+        why = "not tried" if self.conclusion == "undecided" else "cannot be lived or judged"
+        seen = f"reproduced {self.hits} of {self.runs}" if self.runs else why
         return f"without {', '.join(self.parts)}: {seen}: {self.conclusion}"
 
 

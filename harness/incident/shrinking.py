@@ -19,7 +19,8 @@ __all__ = ["Shrinking"]
 Live = Callable[[Loaded], Lived]
 """Lives an incident once, on a cluster."""
 
-_BROKEN_MOST = 3
+_SILENT_MOST = 3
+"""So many runs in a row that broke, or were inconclusive, are not followed by another."""
 
 
 @dataclass
@@ -64,17 +65,20 @@ class Shrinking:
         stored = self.ledger.take(left_out)
         if stored is not None:
             return stored
-        for _ in range(_BROKEN_MOST):
+        for _ in range(_SILENT_MOST):
             lived = self._run(candidate, left_out)
             if lived.error.startswith("BadScenario") and left_out:
                 return None
-            if lived.seen != "broken" or lived.error.startswith("Inconclusive"):
+            if lived.seen in ("reproduced", "not reproduced") or lived.error.startswith("Inconclusive"):
                 reproduced = lived.seen == "reproduced"
                 self.ledger.note(left_out, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
                 return reproduced
         if left_out:
             return None
-        raise Inconclusive(f"{_BROKEN_MOST} runs in a row broke, which says nothing of Gatekeeper: {lived.error}")
+        raise Inconclusive(
+            f"{_SILENT_MOST} runs in a row could not be judged, the last one was {lived.seen}, which says nothing of "
+            f"Gatekeeper: {lived.error or '; '.join(each.summary for each in lived.verdicts)}"
+        )
 
     def _run(self, candidate: Loaded, left_out: frozenset[str]) -> Lived:
         if time.monotonic() - self._began + self._longest > self.budget:

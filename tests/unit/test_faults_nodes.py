@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,8 +9,8 @@ from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault, leaving, nodes
-from harness.faults.leaving import drain_node, register, remove_node
+from harness.faults import Fault, nodes
+from harness.faults.leaving import drain_node, remove_node
 from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, reboot_node, resume, start, stop_node
 from harness.history import read
@@ -256,19 +255,6 @@ def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Cal
         action(cluster.engine, node=NODE, **place)
 
 
-def test_a_node_that_cannot_be_registered(cluster: Cluster, world: LossyWorld) -> None:
-    """A Node object that the API server refuses is an error; one that is there already is none."""
-    place: dict[str, Any] = {"control_plane": "w-control-plane", "node": NODE, "manifest": {}}
-    for said, refused in (("Error from server (AlreadyExists): nodes exists", False), ("Forbidden", True)):
-        answers = iter([Completed("", said, 1), Completed("", "", 0)])
-        world.answer = lambda _, answers=answers: next(answers)  # type: ignore[method-assign, misc]
-        if refused:
-            with pytest.raises(CommandFailed, match="Forbidden"):
-                register(cluster.engine, **place)
-        else:
-            register(cluster.engine, **place)
-
-
 @pytest.mark.parametrize("make", [each[0] for each in LASTING.values()] + [reboot_node])
 @pytest.mark.parametrize(("node", "message"), [("nobody", "has no node"), ("w-control-plane", "only control plane")])
 def test_bad_victims(bench: Bench, make: Callable[[str], Fault], node: str, message: str) -> None:
@@ -276,32 +262,3 @@ def test_bad_victims(bench: Bench, make: Callable[[str], Fault], node: str, mess
     with pytest.raises(BadScenario, match=message):
         bench.inject(make(node))
     assert bench.pending() == []
-
-
-def test_drain_waits_for_budgets(bench: Bench, world: LossyWorld) -> None:
-    """Pods that a disruption budget does not let go are evicted when it does."""
-    world.budget = 2
-    fault = drain_node(NODE)
-    bench.inject(fault)
-    assert "budgets refused 2 times: a" in bench.observed(fault)
-
-
-def test_drain_that_never_ends(bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node on which evicted pods stay is not drained."""
-    monkeypatch.setattr(leaving, "_DRAIN_SECONDS", 0.3)
-    world.ignored = {"evict"}
-    fault = drain_node(NODE)
-    bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="a is left and 1 pods were evicted"):
-        bench.observed(fault, 0.3)
-
-
-def test_drain_leaves_what_would_come_back(bench: Bench, world: LossyWorld) -> None:
-    """Pods of DaemonSets and static pods stay, and pods of other nodes."""
-    world.pod("daemon", NODE)["metadata"]["ownerReferences"] = [{"uid": "d", "kind": "DaemonSet"}]
-    world.pod("static", NODE)["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
-    world.pod("b", "w-worker2")
-    fault = drain_node(NODE)
-    bench.inject(fault)
-    bench.observed(fault)
-    assert set(world.pods) == {"daemon", "static", "b"}

@@ -104,7 +104,7 @@ def test_all_parts_at_once_are_not_tried() -> None:
     found = Shrinker(["a"], lambda left_out: None if left_out else True).run()
 
     assert found.kept == ["a"]
-    assert str(found.findings[0]) == "without a: not tried: needed"
+    assert str(found.findings[0]) == "without a: cannot be lived or judged: needed"
 
 
 @pytest.mark.parametrize(

@@ -201,11 +201,24 @@ def test_broken_runs(loaded: Loaded, tmp_path: Path, errors: list[str], outcome:
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1 + (outcome is not None)
 
 
+@pytest.mark.parametrize(
+    ("seen", "outcome"), [(["inconclusive", "not reproduced"], False), (["inconclusive"] * 3, None)]
+)
+def test_inconclusive_runs(loaded: Loaded, tmp_path: Path, seen: list[Any], outcome: bool | None) -> None:
+    """A run that says nothing is made again; a candidate of which nothing can be said counts as needed."""
+    left = iter(seen)
+    shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
+    shrinking.live = lambda _: Lived(directory="runs/1", seen=next(left), seconds=1.0)
+
+    assert shrinking._attempt(frozenset({"probe 1"})) is outcome
+    assert list(left) == []
+
+
 def test_the_whole_incident_breaks(loaded: Loaded, tmp_path: Path) -> None:
     """If the incident itself cannot be lived, that is said, and nothing is shrunk."""
     runs = Runs()
     runs.error = "ClusterUnavailable: no way"
     shrinking = _shrinking(loaded, runs, tmp_path / "ledger.jsonl")
 
-    with pytest.raises(Inconclusive, match="3 runs in a row broke, which says nothing of Gatekeeper: ClusterUnav"):
+    with pytest.raises(Inconclusive, match=r"3 runs in a row could not be judged, .* broken, .*: ClusterUnav"):
         shrinking.run()
