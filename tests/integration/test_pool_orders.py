@@ -181,12 +181,12 @@ def judged(cluster: Cluster, directory: Path, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+def session(tmp_path_factory: pytest.TempPathFactory, progress: Progress) -> Iterator[Session]:
     with pytest.MonkeyPatch.context() as patch:
         # A shelf of its own: the machine's may hold clusters of others. Leftovers would be found by their labels.
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         histories = tmp_path_factory.mktemp("histories")
-        yield Session(1, "never", None, {}, histories, Progress.terminal(), pool=True)
+        yield Session(1, "never", None, {}, histories, progress, pool=True)
 
 
 @pytest.fixture(scope="module")
