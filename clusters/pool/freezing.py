@@ -19,6 +19,7 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from clusters.cluster import Cluster
+from clusters.containers import insist
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario, ClusterUnavailable
 from clusters.rest import request
@@ -56,7 +57,7 @@ def freeze(cluster: Cluster, deadline: Deadline) -> None:
         holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), _JUDGES))
     frozen = _Frozen(dict(zip(_JUDGES, holders, strict=True)), datetime.now(UTC).timestamp())
     (cluster.directory / _FILE).write_text(json.dumps(asdict(frozen)), encoding="utf-8")
-    cluster.engine.run(["pause", *cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline)
+    insist(cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline)
 
 
 def thaw(cluster: Cluster, deadline: Deadline) -> None:

@@ -1,14 +1,13 @@
 """Nodes: the faults that kill, stop, pause or reboot a node's container, as a power cut or a hypervisor would."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clusters.cluster import Cluster
+from clusters.containers import insist
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.engine.freezer import of_container, thaw
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
@@ -37,9 +36,6 @@ _SECONDS = 60.0
 _STOP_SECONDS = 20
 _GONE = "no such"
 _NOT_PAUSED = "is not paused"
-_NOT_FROZEN = "unable to freeze"
-_UNDEAD = "did not receive an exit event"
-_ENDED = "is not running"
 
 
 def kill_node(node: str) -> Fault:
@@ -86,7 +82,7 @@ def resume(engine: Engine, *, node: str) -> None:
     """Let a node's processes run again; one that runs, or is gone, stays as it is."""
     done = engine.run(["unpause", node], Deadline.after(_SECONDS, f"{node} to run again"), check=False)
     said = done.stderr.lower()
-    if done.returncode and _NOT_PAUSED not in said and _GONE not in said and _ENDED not in said:
+    if done.returncode and _NOT_PAUSED not in said and _GONE not in said and "is not running" not in said:
         raise CommandFailed(f"{node} could not be resumed: {done.stderr.strip()}")
 
 
@@ -126,7 +122,8 @@ class _Down:
         else:
             self._remedies.promise(journal, "nodes.resume", resume, node=self._node)
         note_node_harm(history, self._kind.how, self._node)
-        _harm(cluster.engine, self._node, self._kind.command)
+        down = Deadline.after(_SECONDS, f"{self._node} to go down")
+        insist(cluster.engine, self._kind.command, [self._node], down)
         self._last = _heard(cluster, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -161,7 +158,8 @@ class _Rebooted:
         place = {"network": cluster.network, "address": self._address}
         self._remedies.promise(journal, "nodes.start", start, node=self._node, **place)
         note_node_harm(history, REBOOTED_NODE, self._node)
-        _harm(cluster.engine, self._node, ("restart", "--time", str(_STOP_SECONDS)))
+        deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
+        insist(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         started = _started(cluster.engine, self._node)
@@ -176,25 +174,6 @@ class _Rebooted:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         _keep_address(cluster, self._node, self._address)
         return wait_back(cluster, self._node, self._last, deadline, restarted=True)
-
-
-def _harm(engine: Engine, node: str, command: Sequence[str]) -> None:
-    """Do to a node's container what `command` says, though it is busy.
-
-    It is not frozen at the first try if its processes do not stand still for a moment, and it does not end as long as
-    runc holds one of its pods frozen.
-    """
-    deadline, said = Deadline.after(_SECONDS, f"`docker {command[0]} {node}`"), ""
-    for _ in deadline.attempts(first=0.5):
-        done = engine.run([*command, node], deadline, check=False)
-        if done.returncode == 0 or (_UNDEAD in said and _ENDED in done.stderr):
-            return
-        said = done.stderr.strip()
-        if _UNDEAD in said:
-            thaw(of_container((_inspect(engine, node) or {"Id": node})["Id"]))
-        elif _NOT_FROZEN not in said:
-            break
-    raise CommandFailed(f"`docker {' '.join(command)} {node}`: {said}")
 
 
 def _heard(cluster: Cluster, node: str) -> Heartbeat:

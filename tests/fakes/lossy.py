@@ -105,7 +105,7 @@ class LossyWorld(World):
             return Completed("", f"Error: No such container: {node}", 1)
         states = {"kill": "exited", "stop": "exited", "pause": "paused", "unpause": "running", "start": "running"}
         if words[0] == "inspect":
-            return Completed(json.dumps([self._inspected(node)]), "", 0)
+            return Completed(f"id-{node}" if "--format" in words else json.dumps([self._inspected(node)]), "", 0)
         if words[:2] == ["network", "connect"]:
             self.addresses[node] = words[words.index("--ip") + 1]
         if words[0] == "unpause" and self.state(node) != "paused":
@@ -173,7 +173,7 @@ class LossyWorld(World):
         if node in self.addresses:
             network["IPAMConfig"] = {"IPv4Address": address}
         state = {"Status": self.state(node), "ExitCode": 137, "StartedAt": str(self._started.get(node, 0))}
-        return {"Id": f"id-{node}", "State": state, "NetworkSettings": {"Networks": {self.name: network}}}
+        return {"State": state, "NetworkSettings": {"Networks": {self.name: network}}}
 
 
 class _Api(Api):

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from clusters import containers
 from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault, nodes
+from harness.faults import Fault
 from harness.faults.leaving import drain_node, remove_node
 from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, reboot_node, resume, start, stop_node
@@ -195,8 +196,8 @@ def test_a_node_with_frozen_pods_dies_at_last(
         world.states[NODE] = "exited"
 
     world.held = {NODE}
-    monkeypatch.setattr(nodes, "of_container", lambda container: [tmp_path / container])
-    monkeypatch.setattr(nodes, "thaw", thaw)
+    monkeypatch.setattr(containers, "of_container", lambda container: [tmp_path / container])
+    monkeypatch.setattr(containers, "thaw", thaw)
     bench.inject(kill_node(NODE))
     assert world.state(NODE) == "exited"
     with pytest.raises(CommandFailed, match="is not running"):

@@ -1,0 +1,35 @@
+"""Containers: verbs of the engine for containers that are busy, which it refuses at the first try."""
+
+from collections.abc import Sequence
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.engine.freezer import of_container, thaw
+from clusters.errors import CommandFailed
+
+__all__ = ["insist"]
+
+_NOT_FROZEN = "unable to freeze"
+_UNDEAD = "did not receive an exit event"
+_ENDED = "is not running"
+
+
+def insist(engine: Engine, verb: Sequence[str], containers: Sequence[str], deadline: Deadline) -> None:
+    """Do to containers what `verb` ("pause", "kill --signal KILL") says, though they are busy.
+
+    One is not frozen at the first try if its processes do not stand still for a moment, and one does not end as long as
+    runc holds a cgroup in it frozen. Raises CommandFailed if the engine refuses for another reason, DeadlineExceeded.
+    """
+    left, undead = list(containers), False
+    for _ in deadline.attempts(first=0.5):
+        done = engine.run([*verb, *left], deadline, check=False)
+        if done.returncode == 0 or (undead and _ENDED in done.stderr):
+            return
+        left = [each for each in left if each not in done.stdout.split()]
+        if undead := _UNDEAD in done.stderr:
+            found = engine.run(["inspect", "--format", "{{.Id}}", *left], deadline, check=False)
+            for identity in found.stdout.split():
+                thaw(of_container(identity))
+        elif _NOT_FROZEN not in done.stderr:
+            raise CommandFailed(f"`docker {' '.join([*verb, *left])}`: {done.stderr.strip()}")
+    raise deadline.error(f"`docker {' '.join([*verb, *left])}` is refused: {done.stderr.strip()}")
