@@ -23,13 +23,16 @@ from clusters.ports import LOOPBACK
 from clusters.process import Completed, run
 from clusters.shape import Shape
 
-__all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
+__all__ = ["CERTS_DIRECTORY", "NODE_FILES", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
 
 OUTPUT = "kind.log"
 """Name of the file, in the cluster's private directory, with what kind said last."""
 
 CERTS_DIRECTORY = "/etc/containerd/certs.d"
 """Where containerd of a node looks for hosts.toml files of registries."""
+
+NODE_FILES = {"/etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 60\n"}
+"""What is to be in every node, path -> content: crictl by itself waits for 2 s, in which a busy node stops nothing."""
 
 _REGISTRY_PATCHES = tuple(
     f"""version = {version}

@@ -19,7 +19,7 @@ from clusters.engine import Engine
 from clusters.errors import BadScenario, DeadlineExceeded
 from clusters.images import Images
 from clusters.inventory import inventory, remove_all
-from clusters.kind import CERTS_DIRECTORY, Kind, configuration
+from clusters.kind import CERTS_DIRECTORY, NODE_FILES, Kind, configuration
 from clusters.logs import collect_logs
 from clusters.network import create_network, fixed_address
 from clusters.ownership import Owner
@@ -176,7 +176,8 @@ class Site:
     def _create_nodes(self) -> None:
         quirks = self._engine.quirks
         address = node_address(fixed_address(self._subnet)) if self._shape.registry else _NOWHERE
-        files = {f"{CERTS_DIRECTORY}/docker.io/hosts.toml": hosts_toml(address), **quirks.node_files()}
+        hosts = {f"{CERTS_DIRECTORY}/docker.io/hosts.toml": hosts_toml(address)}
+        files = {**hosts, **NODE_FILES, **quirks.node_files()}
         with reserved_port(self._engine, self._deadline) as port:
             config = configuration(
                 self.name,

@@ -219,6 +219,12 @@ def test_a_node_asks_nobody_else_for_an_image(cluster: Cluster) -> None:
     assert statuses == {404}
 
 
+def test_a_busy_node_has_time_to_answer_crictl(cluster: Cluster) -> None:
+    """On each node it waits for a minute, whatever image the nodes are made of."""
+    for node in cluster.nodes():
+        assert cluster.exec(node, ["crictl", "config", "--get", "timeout"], soon()).stdout.strip() == "60"
+
+
 def test_a_command_on_a_node_does_not_outlive_its_deadline(cluster: Cluster) -> None:
     """After the deadline's error the process is gone from the node."""
     node = cluster.workers[0]
