@@ -130,7 +130,7 @@ class _Reader:
         what = entry.value.get("pod") or entry.value.get("node") or ""
         self._keep(self._story.harms, Mark(entry.at, what, entry.f), _MOST_MARKS, "harms")
         on = f" on {entry.value['node']}" if "pod" in entry.value and entry.value.get("node") else ""
-        self._tell(entry.at, f"{what}{on} is {entry.f}")
+        self._tell(entry.at, f"{what}{on} is {entry.f.removesuffix(' node')}")
 
     def _mark(self, entry: Entry) -> None:
         name = str(entry.value if entry.value is not None else entry.f)
