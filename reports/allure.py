@@ -77,7 +77,7 @@ class _Renderer:
                 _render(record, item, result)
                 for each in self._told(record, item, result):
                     logger.attach_data(
-                        each.digest,
+                        uuid4().hex,
                         each.body,
                         name=each.name,
                         attachment_type=each.kind,

@@ -19,6 +19,7 @@ from reports.timeline import close_up, timeline
 
 __all__ = ["Attached", "Budget", "Files", "file", "pictures", "story_of"]
 
+_SMALL_BYTES = 4 * 1024
 _LARGE_BYTES = 256 * 1024
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_AT_ONCE = 32 * 1024 * 1024
@@ -42,17 +43,21 @@ class Attached:
 
     @property
     def digest(self) -> str:
-        """A name for its content: what has the same one is the same, and need not be there twice."""
+        """A name for its content: what has the same one is the same."""
         return hashlib.sha256(self.body).hexdigest()[:32]
 
 
 class Budget:
-    """How many bytes a run may attach; the second half is kept for tests in which something came out otherwise."""
+    """How many bytes a run may attach; the second half is kept for tests in which something came out otherwise.
+
+    What tests of one experiment share is attached to the first of them, and to those in which something came out
+    otherwise. Each time it is a file of its own: Allure 3 shows one that several tests name in one of them only.
+    """
 
     def __init__(self, most: int) -> None:
         self._left = most
         self._kept = most // 2
-        self._paid: set[str] = set()
+        self._where: dict[str, str] = {}
 
     @classmethod
     def of_one(cls, workers: int) -> Self:
@@ -60,24 +65,31 @@ class Budget:
         return cls(_MOST_OF_RUN // workers)
 
     def within(self, found: list[Attached], record: Record) -> list[Attached]:
-        """Return what may be attached for a record, in the order given, and what says that the rest was left out.
-
-        What was attached before costs nothing more.
-        """
+        """Return what may be attached for a record, in the order given, and what says where the rest is."""
         matters = any(claim.outcome != claim.expected for claim in record.claims)
         chosen, left_out = [], []
+        elsewhere: dict[str, list[str]] = {}
         for each in found:
-            cost = 0 if each.digest in self._paid else len(each.body)
-            if cost <= self._left - (0 if matters else self._kept):
-                self._left -= cost
-                self._paid.add(each.digest)
+            first = self._where.get(each.digest)
+            if first and not matters and len(each.body) > _SMALL_BYTES:
+                elsewhere.setdefault(first, []).append(each.name)
+            elif len(each.body) <= self._left - (0 if matters else self._kept):
+                self._left -= len(each.body)
+                self._where.setdefault(each.digest, record.name)
                 chosen.append(each)
             else:
                 left_out.append(f"{each.name}, {len(each.body):,} bytes\n")
+        if elsewhere:
+            lines = [f"{', '.join(names)}: attached to {test}\n" for test, names in elsewhere.items()]
+            chosen.append(_said("elsewhere", "What is the same in another test of this experiment:\n", lines))
         if left_out:
             said = f"The run has attached enough; what was left out here lies in {Path(record.history).parent}:\n"
-            chosen.append(Attached("left out", (said + "".join(left_out)).encode(), "text/plain", "txt"))
+            chosen.append(_said("left out", said, left_out))
         return chosen
+
+
+def _said(name: str, head: str, lines: list[str]) -> Attached:
+    return Attached(name, (head + "".join(lines)).encode(), "text/plain", "txt")
 
 
 def story_of(record: Record) -> Story | None:

@@ -1,5 +1,6 @@
 """Report: the real Allure 3 on a real Node.js, and what a real browser asks for when it shows the report."""
 
+import base64
 import contextlib
 import json
 import os
@@ -90,6 +91,15 @@ def test_report_knows_all_tests_and_findings(told: Session) -> None:
     summary = json.loads((index.parent / "summary.json").read_text(encoding="utf-8"))
     assert summary["stats"]["total"] == 7
     assert _reports(str(told.results.parent)).returncode == 0
+
+
+def test_every_attachment_can_be_opened(told: Session) -> None:
+    """Also what several tests of one experiment have: Allure calls a file that a second one names missed."""
+    text = (told.results.parent / "report/index.html").read_text(encoding="utf-8")
+    found = [base64.b64decode(each).decode() for each in re.findall(r'"data/test-results/\w+\.json","([^"]*)"', text)]
+
+    assert sum(each.count('"type":"attachment"') for each in found) > len(found)
+    assert [each for each in found if '"missed":true' in each] == []
 
 
 def test_run_without_tests_has_a_report(tmp_path: Path) -> None:

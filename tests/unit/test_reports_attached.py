@@ -110,14 +110,18 @@ def test_what_was_left_out_is_named_with_its_place() -> None:
     )
 
 
-def test_same_content_is_paid_for_once() -> None:
-    """What tests of one experiment share is one file for all of them, and costs its size once."""
-    budget, shared = Budget(1_000), _some("history", 400)
+def test_what_tests_share_is_attached_to_the_first_and_where_it_matters() -> None:
+    """The others of an experiment say to which test it is attached; what is small is there each time."""
+    budget, shared = Budget(1_000_000), [_some("history", 40_000), _some("journal", 9)]
 
-    found = [budget.within([shared, _some("own", 5, str(number))], _of("holds")) for number in range(10)]
+    first, second, odd = (budget.within(shared, _of(outcome)) for outcome in ("holds", "holds", "violated"))
 
-    assert [len(each) for each in found] == [2] * 10
-    assert len({each[0].digest for each in found}) == 1
+    assert [[each.name for each in found] for found in (first, second, odd)] == [
+        ["history", "journal"],
+        ["journal", "elsewhere"],
+        ["history", "journal"],
+    ]
+    assert second[-1].body == b"What is the same in another test of this experiment:\nhistory: attached to x\n"
 
 
 def test_workers_share_a_budget() -> None:
