@@ -7,6 +7,10 @@ after it has renewed its lease) and is continued last: when every kubelet has re
 posted its node's status since the thaw. A lease alone is not enough, since kube-controller-manager judges
 from its cache, which is old when it wakes; but then a node's object is newer than the cache's, what it
 would write meets a conflict, and it reads the node again before it judges.
+
+A kubelet that has slept long posts once that it is not Ready, since its own news of containers is old. Who judges
+hears of that before it hears of the next post, and may keep new pods from the node for a moment (the effect
+NoSchedule). That harms no pod and goes by itself; the effect NoExecute is what evicts, and is never there.
 """
 
 import json
@@ -64,7 +68,7 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
     """Wake a frozen cluster, and prove that it is as healthy as it was.
 
     Every kubelet has renewed its lease and posted that its node is Ready since the thaw, the judges hold
-    their leases as the same processes, no node carries the taint of a lost one, and every replica of
+    their leases as the same processes, no node carries a taint of a lost one, and every replica of
     Gatekeeper answers. Raises ClusterUnavailable (it was noticed), CommandFailed, DeadlineExceeded.
     """
     path = cluster.directory / _FILE
@@ -84,6 +88,10 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
         path.unlink()
         leases = f"{_LEASES}/kube-system/leases"
         until(api, leases, lambda state: _renewed(state, since) >= set(_JUDGES), deadline)
+        free = deadline.within(deadline.remaining, "every node to be free for new pods")
+        until(
+            api, "/api/v1/nodes", lambda state: not any(_tainted(each, "NoSchedule") for each in state.values()), free
+        )
         noticed = _noticed(api, frozen)
     if noticed:
         raise ClusterUnavailable(f"cluster {cluster.name}: that it was frozen was noticed: {'; '.join(noticed)}")
@@ -153,6 +161,12 @@ def _noticed(api: ApiClient, frozen: _Frozen) -> list[str]:
     ]
     nodes: list[dict[str, Any]] = request(api, "GET", "/api/v1/nodes")["items"]
     for node in nodes:
-        taints = {taint["key"] for taint in node["spec"].get("taints") or ()} & set(_TAINTS)
-        found += [f"{node['metadata']['name']} carries {', '.join(sorted(taints))}"] if taints else []
+        taints = _tainted(node, "NoExecute")
+        found += [f"{node['metadata']['name']} carries {', '.join(taints)}"] if taints else []
     return found
+
+
+def _tainted(node: Mapping[str, Any], effect: str) -> list[str]:
+    """Return by which taints of a lost node this one has that effect on pods."""
+    taints = node["spec"].get("taints") or ()
+    return sorted(each["key"] for each in taints if each["key"] in _TAINTS and each["effect"] == effect)

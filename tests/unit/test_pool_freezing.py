@@ -23,6 +23,7 @@ _SYSTEM = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 _NODES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _JUDGES = ("kube-controller-manager", "kube-scheduler")
 _VERSION = {"resourceVersion": "1"}
+_UNREACHABLE = "node.kubernetes.io/unreachable"
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -46,9 +47,9 @@ def lease(name: str, renewed: datetime, holder: str = "") -> dict[str, Any]:
     return {"metadata": {"name": name, **_VERSION}, "spec": spec}
 
 
-def node(name: str, heartbeat: datetime, status: str = "True", taint: str = "") -> dict[str, Any]:
+def node(name: str, heartbeat: datetime, status: str = "True", effect: str = "") -> dict[str, Any]:
     condition = {"type": "Ready", "status": status, "lastHeartbeatTime": heartbeat.isoformat()}
-    spec = {"taints": [{"key": taint}]} if taint else {}
+    spec = {"taints": [{"key": _UNREACHABLE, "effect": effect}]} if effect else {}
     return {"metadata": {"name": name, **_VERSION}, "spec": spec, "status": {"conditions": [condition]}}
 
 
@@ -154,11 +155,28 @@ def test_a_judge_that_is_another_process_is_told(server: RestServer, cluster: Cl
 
 
 def test_a_node_that_was_taken_for_lost_is_told(server: RestServer, cluster: Cluster) -> None:
-    """It is Ready and still carries the taint."""
+    """It is Ready and still carries the taint by which pods are evicted."""
     freeze(cluster, Deadline.after(10, "frost"))
-    awake(server, cluster, taint="node.kubernetes.io/unreachable")
+    awake(server, cluster, effect="NoExecute")
     with pytest.raises(ClusterUnavailable, match=r"c-worker carries node\.kubernetes\.io/unreachable"):
         thaw(cluster, Deadline.after(5, "dawn"))
+
+
+def test_a_node_that_takes_no_new_pods_for_a_moment_is_waited_for(server: RestServer, cluster: Cluster) -> None:
+    """Its kubelet said once that it is not Ready; if it stays so, the cluster is not handed out."""
+    freeze(cluster, Deadline.after(10, "frost"))
+    awake(server, cluster, effect="NoSchedule")
+    with pytest.raises(DeadlineExceeded, match="every node to be free for new pods"):
+        thaw(cluster, Deadline.after(0.5, "dawn"))
+    freeze(cluster, Deadline.after(10, "frost"))
+    barred = server.answers["/api/v1/nodes"]
+    awake(server, cluster)
+    free, told = server.answers["/api/v1/nodes"], itertools.count()
+    for each in free["items"]:
+        each["metadata"]["resourceVersion"] = "2"
+    server.answers["/api/v1/nodes"] = lambda: barred if next(told) < 3 else free
+    thaw(cluster, Deadline.after(5, "dawn"))
+    assert next(told) > 3
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", json.dumps({"at": 1.0})])
