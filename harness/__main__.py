@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from clusters import images, ownership, versions
 from clusters.deadline import Deadline
 from clusters.engine.preflight import examine
 from clusters.images import carry
-from clusters.inventory import inventory
+from clusters.inventory import RUN, Thing, inventory
 from clusters.progress import Progress
 from clusters.shape import Shape
 from harness import journal
@@ -98,13 +99,23 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
         left = inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left"))
     sys.stdout.writelines(f"removed {each}\n" for each in removed)
     sys.stdout.writelines(
-        f"left {each.kind} {each.name}: kept, in the pool, or its run lives; --all takes it too\n" for each in left
+        f"left {each}: kept, in the pool, or its run lives; --all takes it too\n" for each in _runs(left)
     )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     used = left or any(owner.alive() for _, owner in ownership.run_directories())
     if ours and not used and engines.stop_private(progress):
         sys.stdout.write("stopped the private engine\n")
     return 0
+
+
+def _runs(things: Iterable[Thing]) -> Iterator[str]:
+    """Yield what each run has, in words."""
+    runs: dict[str, Counter[str]] = {}
+    for each in things:
+        runs.setdefault(each.labels[RUN], Counter())[each.kind] += 1
+    for run, kinds in sorted(runs.items()):
+        counted = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(kinds.items()))
+        yield f"{counted} of {run}"
 
 
 def _images(chosen: argparse.Namespace, progress: Progress) -> int:

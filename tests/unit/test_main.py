@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from clusters import engine, ownership
 from clusters.errors import EngineUnavailable
+from clusters.inventory import RUN, Thing
 from harness import __main__ as command
+from tests.fakes.engine import FakeEngine
 
 _ROOT = Path(__file__).parents[2]
 
@@ -70,6 +73,23 @@ def test_gc_without_engine_has_nothing_to_do(capsys: pytest.CaptureFixture[str])
     """Collecting garbage where no engine answers is no error, and stops no engine that was not asked for."""
     assert command.main(["gc"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_gc_tells_what_it_leaves_run_by_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cluster has a dozen things with long names: their number is enough to know what stands there."""
+    things = [("container", "a"), ("volume", "a"), ("volume", "a"), ("network", "pool-b")]
+    found = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]  # type: ignore[arg-type]
+    monkeypatch.setattr(engine, "find", FakeEngine)
+    monkeypatch.setattr(ownership, "collect_garbage", lambda *_, **__: [])
+    monkeypatch.setattr(command, "inventory", lambda *_: found)
+
+    assert command.main(["gc"]) == 0
+    assert capsys.readouterr().out == (
+        "left 1 container, 2 volumes of a: kept, in the pool, or its run lives; --all takes it too\n"
+        "left 1 network of pool-b: kept, in the pool, or its run lives; --all takes it too\n"
+    )
 
 
 @pytest.mark.parametrize(
