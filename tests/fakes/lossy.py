@@ -3,13 +3,16 @@
 import json
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from clusters.process import Completed
 from tests.fakes.world import Api, World
 
-__all__ = ["LossyWorld"]
+__all__ = ["NODE", "LossyWorld"]
+
+NODE = "w-worker"
+"""The node that tests lose."""
 
 _KINDS = {
     "/api/v1": ("Namespace",),
@@ -53,6 +56,13 @@ class LossyWorld(World):
         self._heard: dict[str, int] = {}
         self._reported: dict[str, int] = {}
         self._started: dict[str, int] = {}
+
+    @classmethod
+    def inhabited(cls) -> Self:
+        """Return a world with a pod "a" on NODE."""
+        world = cls()
+        world.pod("a", NODE)
+        return world
 
     def state(self, node: str) -> str:
         """Return the state of a node's container."""

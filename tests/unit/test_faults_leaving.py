@@ -10,16 +10,12 @@ from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import leaving
 from harness.faults.leaving import drain_node, register
 from tests.fakes.bench import Bench
-from tests.fakes.lossy import LossyWorld
-
-NODE = "w-worker"
+from tests.fakes.lossy import NODE, LossyWorld
 
 
 @pytest.fixture
 def world() -> LossyWorld:
-    world = LossyWorld()
-    world.pod("a", NODE)
-    return world
+    return LossyWorld.inhabited()
 
 
 def test_a_node_that_cannot_be_registered(cluster: Cluster, world: LossyWorld) -> None:

@@ -16,16 +16,12 @@ from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, reboot_node, resume, start, stop_node
 from harness.history import read
 from tests.fakes.bench import Bench
-from tests.fakes.lossy import LossyWorld
-
-NODE = "w-worker"
+from tests.fakes.lossy import NODE, LossyWorld
 
 
 @pytest.fixture
 def world() -> LossyWorld:
-    world = LossyWorld()
-    world.pod("a", NODE)
-    return world
+    return LossyWorld.inhabited()
 
 
 LASTING: dict[str, tuple[Callable[[str], Fault], str, str, str]] = {
