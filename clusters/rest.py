@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 
-__all__ = ["apply", "delete", "find_path", "merge", "message", "request"]
+__all__ = ["apply", "delete", "find_path", "listed", "merge", "message", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -96,6 +96,19 @@ def delete(api: ApiClient, path: str) -> bool:
     return True
 
 
+def listed(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
+    """Return the objects at `path`, or the kinds of a group; nothing if there is no such kind or group, or no more.
+
+    Raises ApiException, urllib3.exceptions.HTTPError.
+    """
+    try:
+        return request(api, "GET", path)[part] or []
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return []
+
+
 def find_path(api: ApiClient, kind: str) -> str:
     """Return the URL of the list of all objects of a kind ("Pod"), in all namespaces, in the version its group prefers.
 
@@ -132,10 +145,5 @@ class _Paths:
         return f"{_root(version)}{scope}/{self._groups[version][kind]}"
 
     def _names(self, version: str) -> dict[str, str]:
-        try:
-            listed = request(self._api, "GET", _root(version))["resources"]
-        except ApiException as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
-            return {}
-        return {each["kind"]: each["name"] for each in listed if "/" not in each["name"]}
+        found = listed(self._api, _root(version), "resources")
+        return {each["kind"]: each["name"] for each in found if "/" not in each["name"]}

@@ -9,15 +9,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
+from clusters.rest import listed, request
 from clusters.watching import until
 
 __all__ = ["Fingerprint", "differences", "fingerprint", "wait_settled"]
@@ -128,7 +126,7 @@ def _objects(api: ApiClient, deadline: Deadline) -> Fingerprint:
     pods: dict[str, list[str]] = {}
     for resource, path in _resources(api):
         deadline.check(f"objects up to {resource} read")
-        for each in _read(api, path, "items"):
+        for each in listed(api, path, "items"):
             if resource == "pods":
                 pods.setdefault(f"pods of {_maker(each)}", []).append(_pod(each))
             else:
@@ -141,19 +139,9 @@ def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
     groups = request(api, "GET", "/apis")["groups"]
     roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
     for root in roots:
-        for resource in _read(api, root, "resources"):
+        for resource in listed(api, root, "resources"):
             if "list" in resource["verbs"] and resource["name"] not in _PASSING:
                 yield resource["name"], f"{root}/{resource['name']}"
-
-
-def _read(api: ApiClient, path: str, part: str) -> list[dict[str, Any]]:
-    """Return a part of what is at `path`: nothing, if it is a kind that went a moment ago and is still told of."""
-    try:
-        return request(api, "GET", path)[part] or []
-    except ApiException as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        return []
 
 
 def _name(found: Mapping[str, Any]) -> str:
