@@ -187,7 +187,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash[_SESSION]
     for line in dict.fromkeys(session.problems):
         terminalreporter.write_line(f"ERROR: {line}", red=True)
-    for line in dict.fromkeys([*session.told, *session.kept]):
+    for line in session.parting:
         terminalreporter.write_line(line)
 
 

@@ -91,6 +91,11 @@ class Session:
             "remove it with: nox -s gc -- --all",
         ]
 
+    @property
+    def parting(self) -> list[str]:
+        """What there is to tell of clusters at the end, each line once."""
+        return list(dict.fromkeys([*self.told, *self.kept]))
+
     def close(self) -> None:
         """Remove the run's private directory, unless a kept cluster needs it."""
         directory = self.owner.claim()

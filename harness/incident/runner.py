@@ -42,6 +42,7 @@ class Runner:
         self._session = session
         self._directory = directory
         self._fresh = fresh or session.pooled
+        self._supply: Supply | None = None
         self._cluster: Cluster | None = None
         self._lent = ExitStack()
         self._used = False
@@ -60,7 +61,7 @@ class Runner:
             try:
                 self._drop()
             finally:
-                for line in dict.fromkeys([*session.told, *session.kept]):
+                for line in session.parting:
                     session.progress.say(line)
                 session.close()
 
@@ -83,6 +84,7 @@ class Runner:
             lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}"})
             self._failures += 1
             self._drop()
+            self._supply = None  # it may have been the engine: it is looked for again
         return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
 
     def _live(self, lived: Lived, loaded: Loaded, cluster: Cluster, seed: int, directory: Path) -> Lived:
@@ -115,12 +117,15 @@ class Runner:
         return self._cluster
 
     def _create(self, shape: Shape) -> Cluster:
-        session = self._session
-        engine = session.connect()
-        supply = Supply(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
-        found = self._lent.enter_context(supply.cluster(shape, lambda: self._failures, None))
+        self._supply = self._supply or self._connect()
+        found = self._lent.enter_context(self._supply.cluster(shape, lambda: self._failures, None))
         self.images = image_digests(found)
         return found
+
+    def _connect(self) -> Supply:
+        session = self._session
+        engine = session.connect()
+        return Supply(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
 
     def _drop(self) -> None:
         """Let go of the cluster, whatever becomes of it."""

@@ -10,6 +10,7 @@ import pytest
 
 from clusters import create, images
 from clusters.cluster import Cluster
+from clusters.engine import Engine
 from clusters.pool import Pool
 from clusters.progress import Progress
 from harness.errors import ClusterUnavailable, DeadlineExceeded, ProbeBroken
@@ -38,7 +39,8 @@ class Bench:
         self._open = world.cluster(folder)
         self.cluster = self._open.__enter__()
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-        monkeypatch.setattr(Session, "connect", lambda _: self.cluster.engine)
+        self.connected = 0
+        monkeypatch.setattr(Session, "connect", lambda _: self._connect())
         monkeypatch.setattr(images, "ensure", lambda *_: None)
         monkeypatch.setattr(create, "create", self._create)
         monkeypatch.setattr(create, "delete", lambda _: self.did.append("delete"))
@@ -62,6 +64,10 @@ class Bench:
         self.did.append(what)
         if what in self.fails:
             raise self.fails.pop(what)
+
+    def _connect(self) -> Engine:
+        self.connected += 1
+        return self.cluster.engine
 
     def _create(self, *_: Any, **__: Any) -> Cluster:
         self._do("create")
@@ -108,22 +114,24 @@ def test_after_an_interruption(bench: Bench) -> None:
 
 
 def test_fresh(bench: Bench) -> None:
-    """If that is asked for, each run has a cluster of its own."""
+    """If that is asked for, each run has a cluster of its own; dead runs are looked for once."""
     with bench.runner(fresh=True) as runner:
         for _ in range(2):
             runner.run(bench.loaded, 7)
 
     assert bench.did == ["create", "live", "delete", "create", "live", "delete"]
+    assert bench.connected == 1
 
 
 @pytest.mark.parametrize("error", [ProbeBroken("late"), DeadlineExceeded("slow"), OSError("full")])
 def test_a_run_that_breaks(bench: Bench, error: Exception) -> None:
-    """A run that the harness broke is told as broken, its cluster is not used again, and the next one goes on."""
+    """A run that the harness broke is told as broken; the next one looks for the engine and has another cluster."""
     bench.fails["live"] = error
     with bench.runner() as runner:
         (broken, directory), (whole, _) = (runner.run(bench.loaded, 7) for _ in range(2))
 
     assert bench.did == ["create", "live", "delete", "create", "live", "delete"]
+    assert bench.connected == 2
     assert (broken.seen, broken.verdicts, whole.seen) == ("broken", (), "not reproduced")
     assert broken.error == f"{type(error).__name__}: {error}"
     assert (directory / "history.jsonl").is_file()
