@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +20,9 @@ from clusters.inventory import RUN, Thing, inventory
 from clusters.progress import Progress
 from clusters.shape import Shape
 from harness import journal
-from harness.errors import BadScenario, ChaosError
+from harness.errors import BadScenario
 from harness.incident import verbs as incidents
+from harness.status import status
 
 __all__ = ["main"]
 
@@ -31,26 +31,9 @@ _SECONDS = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status; every status is decided here.
-
-    0: done, and for doctor: nothing bad. 1: it could not be done, and why is on standard error.
-    2: what was asked for cannot be, and nothing was touched. 130: interrupted.
-    """
+    """Run one verb and return the exit status: 0 if it was done and, for doctor, nothing is bad; else see `status`."""
     chosen = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return int(chosen.verb(chosen, Progress.terminal()))
-    except KeyboardInterrupt:
-        return _fail("interrupted; what was under way is removed by `nox -s gc` and by the next run", 130)
-    except BadScenario as error:
-        return _fail(str(error), 2)
-    except ChaosError as error:
-        return _fail(str(error), 1)
-
-
-def _fail(message: str, status: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
-    return status
+    return status(lambda: int(chosen.verb(chosen, Progress.terminal())))
 
 
 def _parser() -> argparse.ArgumentParser:

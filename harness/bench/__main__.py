@@ -1,7 +1,6 @@
 """Command line of the bench: chooses what is measured, in rounds that take turns, and prints the table."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -22,6 +21,7 @@ from harness.bench.samples import Measured, OnCluster
 from harness.bench.suites import CHOSEN, Suites
 from harness.bench.watched import Watched
 from harness.session import Session
+from harness.status import status
 
 __all__ = ["main"]
 
@@ -29,21 +29,12 @@ _PARTS = ("plain", "ours", "detection", "watched", "overhead", "peer", "historie
 _ALL = "all"
 _RETURNS = 3
 _PROBING_SECONDS = 600.0
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and return the exit status: 1 if something could not be measured, 130 if it was interrupted.
-
-    A figure over its limit is no failure.
-    """
+    """Measure, and return the exit status: 1 also if something could not be measured, not if it is over its limit."""
     chosen = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _measure(chosen)
-    except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted; the table tells what was measured until then\n")
-        return _INTERRUPTED
+    return status(lambda: _measure(chosen))
 
 
 def _measure(chosen: argparse.Namespace) -> int:
