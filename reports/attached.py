@@ -70,12 +70,13 @@ class Budget:
         chosen, left_out = [], []
         elsewhere: dict[str, list[str]] = {}
         for each in found:
-            first = self._where.get(each.digest)
+            digest = each.digest
+            first = self._where.get(digest)
             if first and not matters and len(each.body) > _SMALL_BYTES:
                 elsewhere.setdefault(first, []).append(each.name)
             elif len(each.body) <= self._left - (0 if matters else self._kept):
                 self._left -= len(each.body)
-                self._where.setdefault(each.digest, record.name)
+                self._where.setdefault(digest, record.name)
                 chosen.append(each)
             else:
                 left_out.append(f"{each.name}, {len(each.body):,} bytes\n")

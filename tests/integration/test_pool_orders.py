@@ -224,7 +224,8 @@ def test_verdicts_do_not_hang_on_the_order(
             assert kept in (None, cluster.name), "one that was as it was made was not used again"
             found = judged(cluster, tmp_path / str(number), name)
             scenario.leave(cluster)
-        first.append(found)
+        if not first:
+            first.append(found)
         assert (found["outcome"], found) == ("holds", first[0])
         told = "\n".join(session.told)
         assert (scenario.told in told) if scenario.told else told == "", told

@@ -10,7 +10,7 @@ import pytest
 
 from clusters import engine, ownership
 from clusters.errors import EngineUnavailable
-from clusters.inventory import RUN, Thing
+from clusters.inventory import RUN, Kind, Thing
 from harness import __main__ as command
 from tests.fakes.engine import FakeEngine
 
@@ -79,8 +79,8 @@ def test_gc_tells_what_it_leaves_run_by_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A cluster has a dozen things with long names: their number is enough to know what stands there."""
-    things = [("container", "a"), ("volume", "a"), ("volume", "a"), ("network", "pool-b")]
-    found = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]  # type: ignore[arg-type]
+    things: list[tuple[Kind, str]] = [("container", "a"), ("volume", "a"), ("volume", "a"), ("network", "pool-b")]
+    found = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
     monkeypatch.setattr(engine, "find", FakeEngine)
     monkeypatch.setattr(ownership, "collect_garbage", lambda *_, **__: [])
     monkeypatch.setattr(command, "inventory", lambda *_: found)
