@@ -47,9 +47,9 @@ def truth(session: nox.Session) -> None:
     parser = argparse.ArgumentParser(prog="nox -s truth --", allow_abbrev=False)
     parser.add_argument("--versions", nargs="+", default=["v3.18.3", "v3.20.1", "v3.23.1"], metavar="V")
     parser.add_argument("--times", default="10", metavar="N")
-    parser.add_argument("--add", nargs="+", default=[], metavar="RUN", help="directories of earlier runs to count, too")
+    parser.add_argument("--add", nargs="+", default=[], metavar="RUN", help="earlier runs, or tables, to count, too")
     chosen, others = parser.parse_known_args(session.posargs)
-    if none := [run for run in chosen.add if not Path(run, "verdicts.jsonl").is_file()]:
+    if none := [run for run in chosen.add if not any(Path(run, name).is_file() for name in ("", "verdicts.jsonl"))]:
         session.error(
             f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs there are"
         )

@@ -9,11 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from pydantic import TypeAdapter, ValidationError
+
 from harness.errors import BadScenario
 from harness.statistics import Interval, wilson
 from reports.verdicts import BROKEN, FILE, Line, read
 
-__all__ = ["Cell", "cells", "main", "markdown"]
+__all__ = ["Cell", "cells", "gathered", "main", "markdown", "merged"]
 
 _DECIDED = ("holds", "violated")
 _HEAD = (
@@ -62,21 +64,56 @@ class Cell:
         return self.counts.get("holds", 0) if self.expected == "violated" else 0
 
 
+_CELLS = TypeAdapter(list[Cell])
+
+
 def cells(lines: Iterable[Line]) -> list[Cell]:
     """Return a cell for each test, claim, version and expectation, in the order in which they first came."""
-    groups: dict[tuple[str, str, str, str], list[Line]] = {}
-    for line in lines:
-        gatekeeper = line.shape.get("gatekeeper") or "none"
-        groups.setdefault((line.test, line.claim, gatekeeper, line.expected), []).append(line)
+    return merged(
+        Cell(
+            line.test,
+            line.claim,
+            line.shape.get("gatekeeper") or "none",
+            line.expected,
+            line.issue,
+            counts={line.outcome: 1},
+            seconds=(line.seconds,),
+        )
+        for line in lines
+    )
+
+
+def merged(found: Iterable[Cell]) -> list[Cell]:
+    """Return the same with each test, claim, version and expectation only once, with all that was counted of it."""
+    groups: dict[tuple[str, str, str, str], list[Cell]] = {}
+    for each in found:
+        groups.setdefault((each.test, each.claim, each.gatekeeper, each.expected), []).append(each)
     return [
         Cell(
             *key,
-            issue=next((line.issue for line in group if line.issue), None),
-            counts=dict(Counter(line.outcome for line in group)),
-            seconds=tuple(line.seconds for line in group),
+            issue=next((each.issue for each in group if each.issue), None),
+            counts=dict(sum((Counter(each.counts) for each in group), Counter())),
+            seconds=tuple(seconds for each in group for seconds in each.seconds),
         )
         for key, group in groups.items()
     ]
+
+
+def gathered(path: Path) -> list[Cell]:
+    """Return the cells of a run, if `path` is its directory, or those that were written to the file `path`.
+
+    Raises BadScenario if there is no such thing, or if it is something else.
+    """
+    if path.is_dir():
+        return cells(read(path / FILE))
+    try:
+        return _CELLS.validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadScenario(f"{path}: expected a run's directory or a table's JSON: {error.strerror}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "all of it"
+        raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {problem['msg']}") from error
 
 
 def markdown(found: Sequence[Cell]) -> str:
@@ -92,22 +129,24 @@ def markdown(found: Sequence[Cell]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table of the runs in the given directories, and write it beside the first as JSON; return the status.
+    """Print the table of runs, and of tables that were written before; write it as JSON if asked; return the status.
 
     0: every verdict is the expected one and none is missing; 1: not; 2: there is nothing to read.
     """
     parser = argparse.ArgumentParser(prog="python -m reports.truth", description="Tells the truth table of runs.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="DIR", help=f"directory of a run, with its {FILE}")
+    told = f"directory of a run, with its {FILE}, or a table's JSON"
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=told)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the cells as JSON, too")
     chosen = parser.parse_args(arguments)
     try:
-        found = cells(line for run in chosen.runs for line in read(run / FILE))
+        found = merged(cell for run in chosen.runs for cell in gathered(run))
     except BadScenario as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     sys.stdout.write(f"{markdown(found)}\n")
     if chosen.write:
-        chosen.write.write_text(json.dumps([asdict(cell) for cell in found], indent=1), encoding="utf-8")
+        rows = ",\n".join(json.dumps(asdict(cell)) for cell in found)
+        chosen.write.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
     return int(any(cell.counts.keys() != {cell.expected} for cell in found))
 
 

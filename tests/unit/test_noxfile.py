@@ -190,17 +190,19 @@ def test_truth_runs_the_scenarios_on_each_version(place: Path) -> None:
 
 
 def test_truth_counts_earlier_runs_too(place: Path) -> None:
-    """Runs that are there already are told before the new ones."""
+    """Runs and tables that are there already are told before the new ones."""
     _python(place)
+    (place / "table.json").touch()
     (place / "earlier").mkdir()
     (place / "earlier" / "verdicts.jsonl").touch()
-    with _nox(
-        place, "-s", "truth", "--", "--versions", "v3.20.1", "--add", "earlier", "--times", "2", "-k", "judged"
-    ) as nox:
+    added = ["--add", "earlier", "table.json"]
+    with _nox(place, "-s", "truth", "--", "--versions", "v3.20.1", *added, "--times", "2", "-k", "judged") as nox:
         output, _ = nox.communicate(timeout=300)
 
     run = r"reports/out/truth-[0-9-]+"
-    assert re.fullmatch(rf"-m reports.truth earlier {run}/v3\.20\.1 --write {run}/truth.json\n", _made(place)), output
+    assert re.fullmatch(
+        rf"-m reports.truth earlier table.json {run}/v3\.20\.1 --write {run}/truth.json\n", _made(place)
+    ), output
 
 
 def test_truth_of_a_run_that_is_none(place: Path) -> None:

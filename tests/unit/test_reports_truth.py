@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports.truth import cells, main, markdown
+from reports.truth import cells, gathered, main, markdown
 from reports.verdicts import BROKEN, FILE, Line
 
 _HELD = Line("scenarios/test_a.py::test_x[row]", "c", "holds", "holds", None, 1, {"gatekeeper": "v3.23.1"}, 10.0, "s")
@@ -79,6 +79,31 @@ def test_broken_tests_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[
     write(tmp_path, [line(), line(claim="", expected="", outcome=BROKEN)])
     assert main([str(tmp_path)]) == 1
     assert "1 tests broken" in capsys.readouterr().out
+
+
+def test_tables_are_added_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was written counts again beside new runs, as if all had been read at once."""
+    write(tmp_path, [line(), old("violated")])
+    table, more = tmp_path / "truth.json", tmp_path / "more.json"
+    main([str(tmp_path), "--write", str(table)])
+    main([str(tmp_path), str(table), "--write", str(more)])
+    assert gathered(more) == cells([line(), old("violated"), line(), old("violated")])
+    assert "4 verdicts: 0 false alarms" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("", "all of it"), ("{}", "all of it"), ('[{"test": "t"}]', "0.claim"), (None, "No such file")],
+)
+def test_no_table(tmp_path: Path, text: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is no table, or is not there, is an error that names it and what is wrong."""
+    table = tmp_path / "truth.json"
+    if text is not None:
+        table.write_text(text, encoding="utf-8")
+    assert main([str(table)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {table}: expected")
+    assert told in said
 
 
 def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
