@@ -15,9 +15,10 @@ from harness.errors import BadScenario
 from harness.statistics import Interval, wilson
 from reports.verdicts import BROKEN, FILE, Line, read
 
-__all__ = ["Cell", "cells", "gathered", "main", "markdown", "merged"]
+__all__ = ["Cell", "cells", "gathered", "main", "markdown", "merged", "page", "summary"]
 
 _DECIDED = ("holds", "violated")
+_SUMMED = ("scenario", "Gatekeeper", "claims", "verdicts", "as expected", "false alarms", "missed", "inconclusive")
 _HEAD = (
     "scenario",
     "claim",
@@ -116,10 +117,29 @@ def gathered(path: Path) -> list[Cell]:
         raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {problem['msg']}") from error
 
 
+def summary(found: Iterable[Cell]) -> str:
+    """Return a table with one row for each scenario and version, whatever its parameters, over all of its claims."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in found:
+        if cell.claim:
+            groups.setdefault((_scenario(cell.test), cell.gatekeeper), []).append(cell)
+    rows = []
+    for key, group in groups.items():
+        counts = (
+            len(group),
+            sum(cell.decided for cell in group),
+            sum(cell.counts.get(cell.expected, 0) for cell in group),
+            sum(cell.false_alarms for cell in group),
+            sum(cell.missed for cell in group),
+            sum(cell.counts.get("inconclusive", 0) for cell in group),
+        )
+        rows.append([*key, *map(str, counts)])
+    return "\n".join(_table(_SUMMED, rows))
+
+
 def markdown(found: Sequence[Cell]) -> str:
     """Return the table, and below it what an engineer asks first: false alarms, misses, what could not be judged."""
-    rows = [[_name(cell.test), *_told(cell)] for cell in found if cell.claim]
-    lines = [f"| {' | '.join(row)} |" for row in (_HEAD, ["---"] * len(_HEAD), *rows)]
+    lines = _table(_HEAD, [[_name(cell.test), *_told(cell)] for cell in found if cell.claim])
     verdicts, broken = sum(cell.decided for cell in found), sum(cell.counts.get(BROKEN, 0) for cell in found)
     undecided = sum(cell.counts.get("inconclusive", 0) for cell in found)
     wrong = sum(cell.false_alarms for cell in found), sum(cell.missed for cell in found)
@@ -128,15 +148,20 @@ def markdown(found: Sequence[Cell]) -> str:
     return "\n".join(lines)
 
 
+def page(found: Sequence[Cell]) -> str:
+    """Return both tables as a page of Markdown."""
+    return f"# What the checks said\n\n{summary(found)}\n\nEach claim:\n\n{markdown(found)}\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table of runs, and of tables that were written before; write it as JSON if asked; return the status.
+    """Print the table of runs, and of tables that were written before; write it if asked; return the status.
 
     0: every verdict is the expected one and none is missing; 1: not; 2: there is nothing to read.
     """
     parser = argparse.ArgumentParser(prog="python -m reports.truth", description="Tells the truth table of runs.")
     told = f"directory of a run, with its {FILE}, or a table's JSON"
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=told)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the cells as JSON, too")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the cells as JSON, and beside it a page")
     chosen = parser.parse_args(arguments)
     try:
         found = merged(cell for run in chosen.runs for cell in gathered(run))
@@ -147,7 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.write:
         rows = ",\n".join(json.dumps(asdict(cell)) for cell in found)
         chosen.write.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
+        chosen.write.with_suffix(".md").write_text(page(found), encoding="utf-8")
     return int(any(cell.counts.keys() != {cell.expected} for cell in found))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
 def _told(cell: Cell) -> list[str]:
@@ -160,9 +190,13 @@ def _told(cell: Cell) -> list[str]:
 
 def _name(test: str) -> str:
     """Return a test as a reader of the table wants it: its parameters if it has some, else its name."""
-    _, _, name = test.partition("::")
-    function, _, parameters = name.partition("[")
-    return parameters.removesuffix("]") or function.removeprefix("test_").replace("_", " ")
+    parameters = test.partition("[")[2]
+    return parameters.removesuffix("]") or _scenario(test)
+
+
+def _scenario(test: str) -> str:
+    function = test.partition("::")[2].partition("[")[0]
+    return function.removeprefix("test_").replace("_", " ")
 
 
 if __name__ == "__main__":

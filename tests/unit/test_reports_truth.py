@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports.truth import cells, gathered, main, markdown
+from reports.truth import cells, gathered, main, markdown, page, summary
 from reports.verdicts import BROKEN, FILE, Line
 
 _HELD = Line("scenarios/test_a.py::test_x[row]", "c", "holds", "holds", None, 1, {"gatekeeper": "v3.23.1"}, 10.0, "s")
@@ -52,6 +52,17 @@ def test_false_alarms_and_misses() -> None:
     assert markdown(found).endswith("4 verdicts: 1 false alarms, 1 missed; 0 inconclusive")
 
 
+def test_summary_adds_up_what_has_parameters() -> None:
+    """One row for all rows of a scenario on a version; what was broken is no verdict and no claim."""
+    others = [line(test="scenarios/test_a.py::test_x[other]", outcome="inconclusive"), line(claim="d")]
+    nothing = line(claim="", expected="", outcome=BROKEN)
+    table = summary(cells([line(), line(outcome="violated"), *others, nothing, old("holds"), old("violated")]))
+    assert table.splitlines()[2:] == [
+        "| x | v3.23.1 | 3 | 3 | 2 | 1 | 0 | 1 |",
+        "| x | v3.18.3 | 1 | 2 | 1 | 0 | 1 | 0 |",
+    ]
+
+
 def test_a_row_reads_well() -> None:
     """A row has the test's parameters, the claim, the version, the issue, the counts, the rate and the time."""
     table = markdown(cells([old("violated"), line(test="a::test_no_parameters")]))
@@ -72,6 +83,7 @@ def test_status(tmp_path: Path, lines: list[Line], status: int, capsys: pytest.C
     assert main([str(tmp_path), "--write", str(tmp_path / "truth.json")]) == status
     assert "| scenario | claim |" in capsys.readouterr().out
     assert json.loads((tmp_path / "truth.json").read_text())[0]["claim"] == "c"
+    assert (tmp_path / "truth.md").read_text() == page(cells(lines))
 
 
 def test_broken_tests_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
