@@ -25,6 +25,8 @@ _SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
 _COVERED = tuple(f"{kind} {NAMESPACE}/" for kind in ("deployments", "replicasets", "pods of"))
 _MADE_BY_THE_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 _REVISION = "deployment.kubernetes.io/revision"
+_GRACE_SECONDS = 1
+"""The shortest with which a pod stays an object until its containers have ended; with 0 they outlive it."""
 
 
 def covers(differences: Iterable[str]) -> bool:
@@ -42,7 +44,8 @@ def remember(cluster: Cluster, directory: Path) -> None:
 def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
     """Replace Gatekeeper's Deployments by those that were remembered, and wait until they serve.
 
-    Everything of the old ones is gone before: a ReplicaSet that is still there would make the new one another.
+    Everything of the old ones is gone before, from the nodes, too: a ReplicaSet that is still there would make the new
+    one another, and a container that still runs would be taken for one of the new.
     Raises ClusterUnavailable (nothing was remembered), ApiException, DeadlineExceeded.
     """
     try:
@@ -59,8 +62,9 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
 
 def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
     for each in request(api, "GET", path)["items"]:
-        options = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0, "propagationPolicy": "Orphan"}
-        request(api, "DELETE", f"{path}/{each['metadata']['name']}", body=options)
+        options = {"gracePeriodSeconds": _GRACE_SECONDS, "propagationPolicy": "Orphan"}
+        told = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
+        request(api, "DELETE", f"{path}/{each['metadata']['name']}", body=told)
     until(api, path, lambda state: not state, deadline)
 
 

@@ -1,6 +1,7 @@
 """Tests of the pool on a real cluster: what stood still wakes unharmed, what was changed is not handed out."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from clusters.gatekeeper import set_pull_policy, wait_serving
 from clusters.images import Images, ensure
 from clusters.inventory import RUN, inventory
 from clusters.ownership import collect_garbage
-from clusters.pool import Pool, shelf
+from clusters.pool import Pool, resetting, shelf
 from clusters.pool.fingerprint import differences, fingerprint
 from clusters.progress import Progress
 from clusters.rest import request
@@ -108,6 +109,20 @@ def test_gatekeeper_that_was_rolled_out_anew_is_as_it_was_again(pool: Pool, clus
     assert pool.give_back(cluster) == []
     assert pool.lease(_SHAPE, images) == cluster
     assert set(past(cluster)["pods"].values()) == {0}
+
+
+def test_no_container_outlives_the_pods_that_a_reset_removes(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With nothing remembered, nothing is made: what runs on a node then is of the old."""
+    (tmp_path / "deployments.json").write_text("[]", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(resetting, "wait_serving", lambda *_: [])
+        resetting.reset(cluster, tmp_path, soon())
+    argv = ["crictl", "ps", "--quiet", "--label", "io.kubernetes.pod.namespace=gatekeeper-system"]
+    running = [cluster.exec(node, argv, soon()).stdout for node in cluster.nodes()]
+    resetting.reset(cluster, cluster.directory.parent, soon("Gatekeeper to be there again", 240))
+    assert running == [""] * len(cluster.nodes())
 
 
 def test_what_a_scenario_leaves_is_found_and_what_it_takes_back_is_forgotten(pool: Pool, cluster: Cluster) -> None:
