@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 from kubernetes.client import ApiClient
@@ -13,12 +13,12 @@ from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 from clusters.images.sources import gatekeeper_source, tool
 from clusters.process import run
-from clusters.rest import apply, merge, request
-from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
+from clusters.rest import apply
+from clusters.serving import NAMESPACE, wait_serving
 from clusters.shape import Install
 from clusters.watching import until
 
-__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "define", "install", "set_pull_policy", "wait_serving"]
+__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "define", "install", "wait_serving"]
 
 REPOSITORY = "openpolicyagent/gatekeeper"
 """Where, below docker.io, manifest and chart say that Gatekeeper's image is."""
@@ -30,7 +30,6 @@ PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _CRD = "CustomResourceDefinition"
-_CONTAINER = "manager"
 
 _CHART_VALUES = {
     # Its image, curlimages/curl, is not to be had without docker.io; wait_serving asks more than it does.
@@ -64,22 +63,6 @@ def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
             apply(api, [each for each in objects if each["kind"] != _CRD], deadline)
     else:
         _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
-
-
-def set_pull_policy(cluster: Cluster, policy: PullPolicy, deadline: Deadline) -> list[str]:
-    """Set imagePullPolicy of all of Gatekeeper's Deployments and wait until they serve again.
-
-    Returns the names of the webhook pods. Raises BadScenario (no such policy), DeadlineExceeded, ApiException.
-    """
-    if policy not in get_args(PullPolicy):
-        raise BadScenario(f"pull policy {policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
-    container = {"name": _CONTAINER, "imagePullPolicy": policy}
-    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
-    with cluster.client() as api:
-        for deployment in request(api, "GET", DEPLOYMENTS)["items"]:
-            path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
-            merge(api, path, patch, strategic=True)
-    return wait_serving(cluster, deadline)
 
 
 def _manifest(cluster: Cluster) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -10,6 +10,7 @@ from clusters.gatekeeper import PullPolicy
 from clusters.rest import merge, request
 from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
 from clusters.watching import until
+from harness.errors import BadScenario
 
 __all__ = ["PullPolicy", "pull_policy", "restart_gatekeeper"]
 
@@ -19,9 +20,11 @@ _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: PullPolicy | None = None) -> list[str]:
     """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
 
-    Returns the names of the webhook pods when they serve and the old ones are gone. Raises DeadlineExceeded,
-    ApiException.
+    Returns the names of the webhook pods when they serve and the old ones are gone. Raises BadScenario (no such
+    policy), DeadlineExceeded, ApiException.
     """
+    if pull_policy and pull_policy not in get_args(PullPolicy):
+        raise BadScenario(f"pull policy {pull_policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
     now = datetime.now(UTC).isoformat()
     with cluster.client() as api:
         for deployment in request(api, "GET", DEPLOYMENTS)["items"]:

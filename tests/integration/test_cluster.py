@@ -14,13 +14,14 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import CommandFailed, DeadlineExceeded
-from clusters.gatekeeper import install, set_pull_policy, wait_serving
+from clusters.gatekeeper import install, wait_serving
 from clusters.inventory import RUN, Thing, inventory
 from clusters.ownership import collect_garbage
 from clusters.registry import DOWN_FILE, RequestLine
 from clusters.rest import request
 from clusters.shape import Shape
 from harness import journal
+from harness.restart import restart_gatekeeper
 from tests.fakes.child import child
 
 pytestmark = pytest.mark.cluster
@@ -172,8 +173,8 @@ def test_a_container_that_restarts_with_always_asks_the_registry(cluster: Cluste
 
 
 def test_a_container_that_restarts_with_if_not_present_asks_nobody(cluster: Cluster) -> None:
-    """After set_pull_policy the registry hears nothing of a restart."""
-    assert len(set_pull_policy(cluster, "IfNotPresent", soon("the roll-out", 240))) == 3
+    """With that policy the registry hears nothing of a restart."""
+    assert len(restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="IfNotPresent")) == 3
     assert asked(cluster, restart_audit(cluster)) == []
 
 

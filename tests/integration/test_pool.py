@@ -9,7 +9,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.gatekeeper import set_pull_policy, wait_serving
+from clusters.gatekeeper import wait_serving
 from clusters.images import Images, ensure
 from clusters.inventory import RUN, inventory
 from clusters.ownership import collect_garbage
@@ -18,6 +18,7 @@ from clusters.pool.fingerprint import differences, fingerprint
 from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
+from harness.restart import restart_gatekeeper
 
 pytestmark = pytest.mark.cluster
 
@@ -102,7 +103,7 @@ def test_garbage_collection_leaves_the_shelf_alone(pool: Pool, cluster: Cluster,
 
 def test_gatekeeper_that_was_rolled_out_anew_is_as_it_was_again(pool: Pool, cluster: Cluster, images: Images) -> None:
     """Another pull policy, another ReplicaSet, a killed container: after the reset nothing of it is left."""
-    set_pull_policy(cluster, "IfNotPresent", soon("the roll-out", 240))
+    restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="IfNotPresent")
     argv = "crictl stop --timeout 0 $(crictl ps --quiet --label io.kubernetes.container.name=manager)"
     for node in cluster.workers:
         cluster.exec(node, ["sh", "-c", argv], soon())

@@ -16,7 +16,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.gatekeeper import REPOSITORY, set_pull_policy
+from clusters.gatekeeper import REPOSITORY
 from clusters.images import ensure
 from clusters.pool import Pool
 from clusters.progress import Progress
@@ -30,6 +30,7 @@ from harness.history import History, Recorded
 from harness.policies import Question
 from harness.probes import Probe
 from harness.probes.admission import CANARY, FORBIDDEN, admission_canary
+from harness.restart import restart_gatekeeper
 from harness.session import Session
 from harness.supply import Supply
 from harness.verdict import Verdict
@@ -86,7 +87,7 @@ def kills_containers(cluster: Cluster) -> None:
 
 
 def rolls_out(cluster: Cluster) -> None:
-    set_pull_policy(cluster, "IfNotPresent", soon("the roll-out", 240))
+    restart_gatekeeper(cluster, soon("the roll-out", 240), pull_policy="IfNotPresent")
 
 
 def leaves_a_constraint(cluster: Cluster) -> None:

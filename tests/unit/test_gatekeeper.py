@@ -1,6 +1,5 @@
 """Tests of clusters.gatekeeper and clusters.serving: what counts as installed, and as serving."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
-from clusters.gatekeeper import _established, install, set_pull_policy
+from clusters.gatekeeper import _established, install
 from clusters.process import Completed
 from clusters.serving import CONTROLLER, _ask, _complete, _rolled_out
 from clusters.shape import Shape
@@ -129,10 +128,3 @@ def test_a_shape_without_gatekeeper_has_none_to_install(cluster: Cluster) -> Non
     """Installing what the shape does not have is a mistake in the scenario."""
     with pytest.raises(BadScenario, match="has no Gatekeeper"):
         install(cluster, "manifest", Deadline.after(60, "x"))
-
-
-def test_an_unknown_pull_policy_is_refused_before_the_cluster_is_asked(cluster: Cluster) -> None:
-    """Kubernetes' three policies are told, nothing is sent."""
-    unasked = dataclasses.replace(cluster, kubeconfig=Path("/nonexistent"))
-    with pytest.raises(BadScenario, match=r"'always'.*Always, IfNotPresent, Never"):
-        set_pull_policy(unasked, "always", Deadline.after(60, "x"))  # type: ignore[arg-type]  # the mistake
