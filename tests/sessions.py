@@ -1,11 +1,12 @@
 """Sessions: real pytest sessions of hand-made records, with the report plugins, in processes of their own."""
 
 import json
-import subprocess
-import sys
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.forked import session
 
 __all__ = ["SCENARIOS", "Session", "run"]
 
@@ -131,7 +132,5 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
     (root / "pyproject.toml").write_text(
         f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}]\n', encoding="utf-8"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "scenarios", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
-    results = (root / "reports/out/latest/results").resolve()
-    return Session(results, done.stdout + done.stderr, done.returncode)
+    status, output = session(["scenarios", *arguments], root, os.environ, 300)
+    return Session((root / "reports/out/latest/results").resolve(), output, status)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.forked import session
+
 __all__ = ["Plugged"]
 
 _ROOT = Path(__file__).parents[2]
@@ -66,26 +68,26 @@ class Plugged:
             (self.folder / f"test_{name}.py").write_text(text, encoding="utf-8")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(_ROOT),
-            "XDG_STATE_HOME": str(self.folder / "state"),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        }
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
             cwd=self.folder,
-            env=environment,
+            env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        with self.start(*arguments) as process:
-            output, _ = process.communicate(timeout=300)
-        return process.returncode, output
+        return session(arguments, self.folder, self._environment(), 300)
 
     def did(self) -> list[str]:
         path = self.folder / "did.txt"
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PYTHONPATH": str(_ROOT),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }

@@ -1,0 +1,60 @@
+"""Forked: sessions of pytest in processes of their own, forked from one that has imported what takes long.
+
+Python, Kubernetes' client and the like anew take half a second of processor, and the unit tests run a hundred sessions.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import pytest
+
+from clusters.deadline import Deadline
+
+__all__ = ["session"]
+
+# Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
+_HEAVY = ["allure_commons", "docker", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
+_BYTES = 65536
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(_HEAVY)
+
+
+def session(arguments: Sequence[str], place: Path, environment: Mapping[str, str], seconds: float) -> tuple[int, str]:
+    """Run `python -m pytest` with the arguments in `place`, with no other environment; return its status and output.
+
+    Raises DeadlineExceeded.
+    """
+    words = ["-p", "no:cacheprovider", *arguments]
+    deadline = Deadline.after(seconds, f"pytest {' '.join(words)} to end")
+    said, says = _SERVER.Pipe(duplex=False)
+    process = _SERVER.Process(target=_session, args=(words, str(place), dict(environment), says))
+    process.start()
+    says.close()
+    output = b""
+    with said:
+        while wait([said], deadline.remaining):
+            if not (part := os.read(said.fileno(), _BYTES)):
+                break
+            output += part
+    process.join(deadline.remaining)
+    if process.exitcode is None:
+        process.kill()
+        raise deadline.error(output.decode())
+    return process.exitcode, output.decode()
+
+
+def _session(arguments: list[str], place: str, environment: dict[str, str], says: Connection) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(place)
+    sys.path[:0] = [place, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.argv = ["pytest", *arguments]
+    for stream in (1, 2):
+        os.dup2(says.fileno(), stream)
+    says.close()
+    sys.exit(pytest.main(arguments))
