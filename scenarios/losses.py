@@ -55,7 +55,6 @@ __all__ = [
     "Predicted",
     "Replaced",
     "Row",
-    "markdown",
     "rows",
 ]
 
@@ -116,6 +115,11 @@ class Row:
         return f"{self.fault.replace(' ', '_')}-{self.webhooks}-{self.policy}"
 
     @property
+    def outlived(self) -> bool:
+        """Whether the node's webhook pods live on while it is lost, to serve as soon as it is back."""
+        return self.deployment == "unmutated" and self.stateful == "mutated"
+
+    @property
     def how(self) -> str:
         """How the history calls what is done to the node."""
         return FAULTS[self.fault][1]
@@ -130,25 +134,19 @@ ROWS = (
     Row("kill",    "one",    "Fail",   "mutated",         "mutated"),
     Row("kill",    "none",   "Ignore", "mutated",         "mutated",   0.05),
     Row("stop",    "all",    "Ignore", "unmutated",       "unmutated"),
-    Row("pause",   "all",    "Ignore", "unmutated",       "unmutated"),
-    Row("cut off", "all",    "Ignore", "unmutated",       "unmutated"),
+    Row("pause",   "all",    "Ignore", "unmutated",       "mutated"),
+    Row("cut off", "all",    "Ignore", "unmutated",       "mutated"),
     Row("remove",  "one",    "Ignore", "mutated",         "mutated",   0.4),
     Row("reboot",  "all",    "Ignore", "never",           "never"),
 )  # fmt: skip
-"""The one table of predictions; the README shows it as `markdown()` gives it."""
+"""The one table of predictions.
+
+A StatefulSet's pod is replaced when its node is back. Webhook pods of a killed or stopped node then start anew, too
+late for it; those of one that was paused or cut off were there all the time, and serve at once.
+"""
 
 
 def rows(chosen: Callable[[Row], bool] = lambda _: True) -> list[object]:
     """Return the chosen rows as parameters; what is not usual is marked `extended`."""
     marks = {row: () if row.usual else pytest.mark.extended for row in ROWS}
     return [pytest.param(row, id=row.name, marks=marks[row]) for row in ROWS if chosen(row)]
-
-
-def markdown() -> str:
-    """Return the table of predictions as the README shows it."""
-    lines = [
-        "| fault | webhook pods on the node | failurePolicy | Deployment's Pods | StatefulSet's Pods |",
-        "|---" * 5 + "|",
-    ]
-    lines += [f"| {row.fault} | {row.webhooks} | {row.policy} | {row.deployment} | {row.stateful} |" for row in ROWS]
-    return "\n".join(lines)

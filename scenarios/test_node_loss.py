@@ -9,6 +9,7 @@ import pytest
 from harness.checks.fail_open import fail_open_window
 from harness.checks.generation import generated_within
 from harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
+from harness.checks.outage import comes_back
 from harness.checks.unmutated import never_unmutated
 from scenarios.losing import Judged
 from scenarios.losses import (
@@ -84,14 +85,15 @@ def test_pods_admitted_unmutated(judged: Judged) -> None:
     """How many Pods were admitted unmutated, and for how long, is told, and bounded if anything bounds it."""
     row, fault = judged.row, f"{judged.row.fault} node"
     if row.open_share is not None:
-        excused = (
-            () if row.webhooks == "one" else ("timed out",)
-        )  # no dead endpoint: it is the busy machine that is late
+        # Without a dead endpoint it is the busy machine that is late.
+        excused = () if row.webhooks == "one" else ("timed out",)
         judged.claim(never_unmutated("mutate pods", during=fault, at_most=row.open_share, excused=excused))
-        return
-    lasting = row.deployment != "never"
-    check = fail_open_window(DEADLOCK_SECONDS, fault=fault, policies=("mutate pods",))
-    judged.claim(check, expected="violated" if lasting else "holds", issue=ISSUE if lasting else None)
+    elif row.outlived:
+        judged.claim(comes_back(fault=fault, policies=("mutate pods",)))
+    else:
+        lasting = row.deployment != "never"
+        check = fail_open_window(DEADLOCK_SECONDS, fault=fault, policies=("mutate pods",))
+        judged.claim(check, expected="violated" if lasting else "holds", issue=ISSUE if lasting else None)
 
 
 @each_generating_row
