@@ -129,7 +129,7 @@ def test_what_nobody_asks_for_goes(experiment: Experiment, generated: Generated,
     for each in ("constraint", "template"):
         generated.delete(each)
     generated.comes_to(there=False, seconds=65)
-    assert experiment.recovered()
+    assert experiment.recovered(), "Gatekeeper does not serve again"
     experiment.claim(policies_match(60))
     generated.remove()
 
@@ -161,7 +161,7 @@ def test_the_control_plane_starts_again_with_generated_policies(experiment: Expe
         experiment.hold(10)
         with experiment.fault(restart_api_server()):
             experiment.hold(30)
-        assert experiment.recovered()
+        assert experiment.recovered(), "Gatekeeper does not serve again"
         experiment.hold(10)
         leases.remove()
     experiment.claim(leases_admitted().expect("violated", issue="gatekeeper#4530", on=">=3.18"))
