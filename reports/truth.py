@@ -18,7 +18,10 @@ from reports.verdicts import BROKEN, FILE, Line, read
 __all__ = ["Cell", "cells", "gathered", "main", "markdown", "merged", "page", "summary"]
 
 _DECIDED = ("holds", "violated")
-_SUMMED = ("scenario", "Gatekeeper", "claims", "verdicts", "as expected", "false alarms", "missed", "inconclusive")
+_SUMMED = (
+    *("scenario", "Gatekeeper", "claims", "verdicts on each", "verdicts"),
+    *("as expected", "false alarms", "missed", "inconclusive"),
+)
 _HEAD = (
     "scenario",
     "claim",
@@ -125,8 +128,10 @@ def summary(found: Iterable[Cell]) -> str:
             groups.setdefault((_scenario(cell.test), cell.gatekeeper), []).append(cell)
     rows = []
     for key, group in groups.items():
+        each = sorted({cell.decided for cell in group})
         counts = (
             len(group),
+            each[0] if len(each) == 1 else f"{each[0]} to {each[-1]}",
             sum(cell.decided for cell in group),
             sum(cell.counts.get(cell.expected, 0) for cell in group),
             sum(cell.false_alarms for cell in group),
@@ -189,9 +194,8 @@ def _told(cell: Cell) -> list[str]:
 
 
 def _name(test: str) -> str:
-    """Return a test as a reader of the table wants it: its parameters if it has some, else its name."""
-    parameters = test.partition("[")[2]
-    return parameters.removesuffix("]") or _scenario(test)
+    """Return a test as a reader of the table wants it: what its name says, and its parameters if it has some."""
+    return ": ".join(filter(None, (_scenario(test), test.partition("[")[2].removesuffix("]"))))
 
 
 def _scenario(test: str) -> str:

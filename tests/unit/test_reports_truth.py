@@ -58,8 +58,8 @@ def test_summary_adds_up_what_has_parameters() -> None:
     nothing = line(claim="", expected="", outcome=BROKEN)
     table = summary(cells([line(), line(outcome="violated"), *others, nothing, old("holds"), old("violated")]))
     assert table.splitlines()[2:] == [
-        "| x | v3.23.1 | 3 | 3 | 2 | 1 | 0 | 1 |",
-        "| x | v3.18.3 | 1 | 2 | 1 | 0 | 1 | 0 |",
+        "| x | v3.23.1 | 3 | 0 to 2 | 3 | 2 | 1 | 0 | 1 |",
+        "| x | v3.18.3 | 1 | 2 | 2 | 1 | 0 | 1 | 0 |",
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_row_reads_well() -> None:
     """A row has the test's parameters, the claim, the version, the issue, the counts, the rate and the time."""
     table = markdown(cells([old("violated"), line(test="a::test_no_parameters")]))
     assert (
-        "| row | c | v3.18.3 | violated gatekeeper#1 | 0 | 1 | 0 | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) |"
+        "| x: row | c | v3.18.3 | violated gatekeeper#1 | 0 | 1 | 0 | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) |"
         in table
     )
     assert "| no parameters | c | v3.23.1 | holds |" in table
