@@ -1,6 +1,7 @@
 """Reading: what a recorded history says of faults, pods, admission and pulls, in the words that checks use."""
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,6 +123,7 @@ class Reading:
         self.reviews: list[Review] = []
         self.canaries = array("d")
         """When canaries were answered: nothing else of a long history is kept one by one."""
+        self._heard = array("d")
         self.requests: list[Request] = []
         self.log_read_until: float | None = None
         self._open: dict[str, Span] = {}
@@ -159,6 +161,11 @@ class Reading:
         """Return when the pod first answered as it must to a question asked `since` then."""
         answers = (each for each in self.reviews if each.uid == uid and each.asked >= since and each.outcome == "ok")
         return next((each.answered for each in answers), None)
+
+    def heard(self, begin: float, end: float) -> bool:
+        """Return whether the API server answered anybody meanwhile; a time-out is no answer."""
+        next_ = bisect_left(self._heard, begin)
+        return next_ < len(self._heard) and self._heard[next_] <= end
 
     def asked_to_pull(self, uid: str, since: float) -> float | None:
         """Return when the kubelet first told, `since` then, that it pulls the pod's image."""
@@ -234,10 +241,13 @@ class Reading:
         asked = self._asked.pop(entry.process, None)
         if entry.kind == "invoke":
             self._asked[entry.process] = entry.at
-        elif asked is not None and entry.process.startswith(_REPLICA):
-            self.reviews.append(Review(entry.value["uid"], asked, entry.at, entry.kind))
         elif asked is not None:
-            self.canaries.append(entry.at)
+            if entry.process.startswith(_REPLICA):
+                self.reviews.append(Review(entry.value["uid"], asked, entry.at, entry.kind))
+            else:
+                self.canaries.append(entry.at)
+            if entry.kind != "info":
+                self._heard.append(entry.at)
 
 
 def _leave(_entry: Entry) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from operator import and_
 
 from harness.checks import Checked
-from harness.checks.reading import Harm, Life, Reading, Span
+from harness.checks.reading import Harm, Life, Reading, Review, Span
 from harness.history import Recorded
 from harness.verdict import Verdict
 
@@ -16,6 +16,8 @@ __all__ = ["Recovery", "recoveries", "recovers_after", "recovers_within", "undis
 
 _CANARIES_PER_SECOND = 0.5
 _LONGEST_SILENCE_SECONDS = 10.0
+_UNASKED_SECONDS = 5.0
+_MOMENT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def undisturbed(*, during: str = "cut registry") -> Checked:
     """Return the check that pods to which nothing was done stay as they are while `during` lasts.
 
     They stay Ready, with the same container, and webhook pods among them are never silent for longer
-    than 10 s when they are asked.
+    than 10 s when they are asked, while the API server, through which they are asked, answers others.
+    Inconclusive: none was left alone or asked, the fault is not proved, or nobody knows whether one was silent.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -210,12 +213,34 @@ def _left_alone(reading: Reading, uid: str, life: Life, span: Span) -> Verdict:
     if not asked:
         return Verdict("inconclusive", f"{life.name} was not asked during the fault")
     answers = [span.injected, *(each.answered for each in asked if each.outcome == "ok"), end]
-    silence, since = max((later - earlier, earlier) for earlier, later in pairwise(answers))
-    figures = {"longest_silence_seconds": round(silence, 3)}
-    if silence > _LONGEST_SILENCE_SECONDS:
+    longest = max(later - earlier for earlier, later in pairwise(answers))
+    figures = {"longest_silence_seconds": round(longest, 3)}
+    since = _silent(reading, asked, span.injected)
+    if since is not None:
+        silence = next(at for at in answers if at > since) - since
         words = f"{life.name} stayed Ready but was silent for {silence:.1f} s"
         return Verdict("violated", words, (), figures, since + _LONGEST_SILENCE_SECONDS)
+    if longest > _LONGEST_SILENCE_SECONDS:
+        words = f"nothing is known of {life.name} for {longest:.1f} s: it was not asked, or nobody was answered"
+        return Verdict("inconclusive", words, (), figures)
     return Verdict("holds", f"{life.name} stayed Ready and answered {len(answers) - 2} of {len(asked)}", (), figures)
+
+
+def _silent(reading: Reading, asked: Iterable[Review], begin: float) -> float | None:
+    """Return since when a replica was silent for too long, or None.
+
+    Each question goes through the API server: while that answers nobody, or no question is asked, nothing is known.
+    """
+    since = last = begin
+    for each in asked:
+        if each.outcome == "ok" or not reading.heard(min(each.asked, each.answered - _MOMENT_SECONDS), each.answered):
+            since = each.answered
+        elif each.asked - last > _UNASKED_SECONDS:
+            since = each.asked
+        elif each.answered - since > _LONGEST_SILENCE_SECONDS:
+            return since
+        last = each.answered
+    return None
 
 
 def _around(reading: Reading, fault: str, moment: float) -> Span | None:

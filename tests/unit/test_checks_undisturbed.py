@@ -49,6 +49,31 @@ def test_silent() -> None:
     assert "silent for 16.0 s" in verdict.summary
 
 
+def unheard(told: Told) -> Told:
+    """Let the API server answer nobody from 32 to 44 s."""
+    for at in range(32, 44):
+        told.add(at, "invoke", "canary 0", "create forbidden namespace")
+        told.add(at + 0.9, "info", "canary 0", "create forbidden namespace")
+    return told
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        unheard(Told().fault(9, 10, 80).canaries(0, 32)).canaries(44, 90).reviews(30, 45, "a", "info"),
+        cut().reviews(43, 45, "a", "info"),
+        cut(),
+    ],
+    ids=["nobody-is-answered", "asked-late", "not-asked"],
+)
+def test_whose_silence_it_is(told: Told) -> None:
+    """A pod is silent when it is asked and others are answered; on a machine that is too busy nobody is."""
+    told = told.pod(1, "a").reviews(0, 30, "a").reviews(45, 85, "a")
+    verdict = undisturbed()(told.recorded())
+    assert (verdict.outcome, verdict.figures["longest_silence_seconds"]) == ("inconclusive", 16.0)
+    assert "nothing is known of a for 16.0 s" in verdict.summary
+
+
 @pytest.mark.parametrize(
     "told",
     [
