@@ -10,6 +10,8 @@ import pytest
 from reports.truth import cells, gathered, main, markdown, page, summary
 from reports.verdicts import BROKEN, FILE, Line
 
+_ROOT = Path(__file__).parents[2]
+_TABLE = _ROOT / "scenarios/truth.json"
 _HELD = Line("scenarios/test_a.py::test_x[row]", "c", "holds", "holds", None, 1, {"gatekeeper": "v3.23.1"}, 10.0, "s")
 
 
@@ -126,3 +128,10 @@ def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def write(run: Path, lines: list[Line]) -> None:
     (run / FILE).write_text("".join(f"{json.dumps(asdict(each))}\n" for each in lines), encoding="utf-8")
+
+
+def test_what_is_written_down_is_what_was_seen() -> None:
+    """The page and the README tell the table that lies beside the scenarios."""
+    seen = gathered(_TABLE)
+    assert _TABLE.with_suffix(".md").read_text(encoding="utf-8") == page(seen)
+    assert summary(seen) in (_ROOT / "README.md").read_text(encoding="utf-8")
