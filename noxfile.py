@@ -14,7 +14,7 @@ nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
-_PARALLEL = ("-n", "auto", "--dist", "loadfile")
+_PARALLEL = ("-n", str(max(4, os.cpu_count() or 1)), "--dist", "loadfile")  # half of what a unit test does is wait
 """For tests that touch no engine; a cluster wants the machine for itself."""
 
 _SCENARIOS = Path("scenarios").resolve()
