@@ -14,7 +14,8 @@ nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
-_PARALLEL = ("-n", str(max(4, os.cpu_count() or 1)), "--dist", "loadfile")  # half of what a unit test does is wait
+_PARALLEL = ("-n", "auto", "--dist", "loadfile")
+_QUICK = ("-n", str(max(4, os.cpu_count() or 1)), "--dist", "loadfile")  # half of what a unit test does is wait
 """For tests that touch no engine; a cluster wants the machine for itself."""
 
 _SCENARIOS = Path("scenarios").resolve()
@@ -73,7 +74,7 @@ def tests(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("mypy")
     if session.posargs:
-        _pytest(session, *(_PARALLEL if "not cluster" in session.posargs else ()), *session.posargs)
+        _pytest(session, *(_QUICK if "not cluster" in session.posargs else ()), *session.posargs)
         return
     session.run("nox", "-s", "lowest")
     _pytest(session, *_PARALLEL, "tests/unit")

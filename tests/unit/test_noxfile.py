@@ -17,7 +17,8 @@ from packaging.version import Version
 from clusters.deadline import Deadline
 
 _ROOT = Path(__file__).parents[2]
-_PARALLEL = f"-n {max(4, os.cpu_count() or 1)} --dist loadfile"
+_PARALLEL = "-n auto --dist loadfile"
+_QUICK = f"-n {max(4, os.cpu_count() or 1)} --dist loadfile"
 _LOCKS = ("chaos", "tests", "lowest")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
@@ -147,7 +148,7 @@ def _made(place: Path) -> str:
         (["-s", "chaos"], "scenarios\n"),
         (["-s", "chaos", "--", "-k", "registry"], "scenarios -k registry\n"),
         (["-s", "chaos", "--", "-x", "scenarios/test_a.py::test_b[c]"], "-x scenarios/test_a.py::test_b[c]\n"),
-        (["-s", "tests", "--", "-m", "not cluster"], f"{_PARALLEL} -m not cluster\n"),
+        (["-s", "tests", "--", "-m", "not cluster"], f"{_QUICK} -m not cluster\n"),
         (["-s", "tests", "--", "tests/integration"], "tests/integration\n"),
         (
             ["-s", "lowest"],

@@ -131,12 +131,15 @@ def test_settles() -> None:
             go_on.acquire(timeout=5)
             rounds.append("ended")
 
+    def release() -> None:
+        soon(lambda: probe._rounds._waiters)  # type: ignore[attr-defined]  # who settles waits there
+        go_on.release(2)
+
     probe = Probe("p", asks)
     probe.start()
     soon(lambda: rounds)
-    go_on.release()
-    threading.Timer(0.1, go_on.release).start()
-    probe.settle(Deadline.after(5, "a round"))
+    threading.Thread(target=release).start()
+    probe.settle(Deadline.after(20, "a round"))
     assert rounds[:4] == ["begun", "ended"] * 2
     with pytest.raises(ProbeBroken, match="a round"):
         probe.settle(Deadline.after(0.05, "a round"))
