@@ -25,8 +25,8 @@ _SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
 _COVERED = tuple(f"{kind} {NAMESPACE}/" for kind in ("deployments", "replicasets", "pods of"))
 _MADE_BY_THE_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 _REVISION = "deployment.kubernetes.io/revision"
-_GRACE_SECONDS = 1
-"""The shortest with which a pod stays an object until its containers have ended; with 0 they outlive it."""
+_DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1, "propagationPolicy": "Orphan"}
+"""With the shortest grace with which a pod stays an object until its containers have ended; with 0 they outlive it."""
 
 
 def covers(differences: Iterable[str]) -> bool:
@@ -62,9 +62,7 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
 
 def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
     for each in request(api, "GET", path)["items"]:
-        options = {"gracePeriodSeconds": _GRACE_SECONDS, "propagationPolicy": "Orphan"}
-        told = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
-        request(api, "DELETE", f"{path}/{each['metadata']['name']}", body=told)
+        request(api, "DELETE", f"{path}/{each['metadata']['name']}", body=_DELETE)
     until(api, path, lambda state: not state, deadline)
 
 
