@@ -50,7 +50,7 @@ def test_no_connection(api: ApiClient) -> None:
 @pytest.mark.parametrize("harm", ["silence", "drip", "refuse"])
 def test_deadline(server: FakeApiServer, api: ApiClient, harm: str) -> None:
     """The changes end at the deadline, whatever the server does: the shortest within which there is a first list."""
-    for seconds in (0.3, 3.0, 30.0):
+    for seconds in (0.3, 3.0, 10.0):
         began = time.monotonic()
         changes = Watch(api, PATH).changes(Deadline.after(seconds, "the test"))
         if listed := any(map(whole, changes)):
@@ -58,7 +58,7 @@ def test_deadline(server: FakeApiServer, api: ApiClient, harm: str) -> None:
     spoil(server, harm)
     list(changes)
     assert listed
-    assert seconds <= time.monotonic() - began < seconds + 20
+    assert seconds <= time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("harm", ["silence", "drip", "refuse", "nothing"])

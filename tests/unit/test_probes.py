@@ -120,7 +120,7 @@ def test_fixed_schedule() -> None:
     assert gaps == {0.02}
 
 
-def test_settles() -> None:
+def test_settles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settling waits for a round that begins afterwards, and not for the one under way."""
     rounds: list[str] = []
     go_on = threading.Semaphore(0)
@@ -131,15 +131,18 @@ def test_settles() -> None:
             go_on.acquire(timeout=5)
             rounds.append("ended")
 
-    def release() -> None:
-        soon(lambda: probe._rounds._waiters)  # type: ignore[attr-defined]  # who settles waits there
-        go_on.release(2)
-
     probe = Probe("p", asks)
     probe.start()
     soon(lambda: rounds)
-    threading.Thread(target=release).start()
-    probe.settle(Deadline.after(20, "a round"))
+    wait_for = probe._rounds.wait_for
+
+    def release_and_wait(ended: Callable[[], object], seconds: float) -> object:
+        go_on.release(2)
+        return wait_for(ended, seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(probe._rounds, "wait_for", release_and_wait)
+        probe.settle(Deadline.after(5, "a round"))
     assert rounds[:4] == ["begun", "ended"] * 2
     with pytest.raises(ProbeBroken, match="a round"):
         probe.settle(Deadline.after(0.05, "a round"))

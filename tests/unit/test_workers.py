@@ -1,13 +1,12 @@
 """Tests of harness.workers: the scarcest thing decides how many clusters there are at once."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from clusters.shape import Shape
 from harness.workers import at_once, bearable
+from tests.forked import session
 
 _PLENTY = {"free_mib": 64_000, "cores": 32, "inotify_instances": 8192}
 
@@ -43,15 +42,13 @@ def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None
             f"def test_{n}(): pathlib.Path('{name}-' + os.environ['PYTEST_XDIST_WORKER']).touch()\n" for n in range(4)
         )
         (tmp_path / f"test_{name}.py").write_text(told)
-    options = ["-p", "harness.plugin", "-p", "no:cacheprovider", "-n", workers]
-    argv = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     environment = {
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PATH": "/usr/bin:/bin",
         "XDG_STATE_HOME": str(tmp_path),
     }
-    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout
+    status, output = session(["-p", "harness.plugin", "-n", workers, str(tmp_path)], tmp_path, environment, 120)
+    assert status == 0, output
     expected = at_once(Shape()) if workers == "auto" else 2
-    assert f"created: {expected}/{expected} worker" in done.stdout
+    assert f"created: {expected}/{expected} worker" in output
     assert sorted(path.name[0] for path in tmp_path.glob("[ab]-*")) == ["a", "b"]
