@@ -168,6 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=told)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the cells as JSON, and beside it a page")
     chosen = parser.parse_args(arguments)
+    if chosen.write and chosen.write.suffix != ".json":
+        parser.error(
+            f"argument --write: expected a name that ends in .json (was {chosen.write}); the page goes beside it"
+        )
     try:
         found = merged(cell for run in chosen.runs for cell in gathered(run))
     except BadScenario as error:

@@ -88,6 +88,15 @@ def test_status(tmp_path: Path, lines: list[Line], status: int, capsys: pytest.C
     assert (tmp_path / "truth.md").read_text() == page(cells(lines))
 
 
+def test_page_takes_no_tables_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that would lie where its page goes is refused before anything is written."""
+    write(tmp_path, [line()])
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--write", str(tmp_path / "truth.md")])
+    assert "expected a name that ends in .json" in capsys.readouterr().err
+    assert not (tmp_path / "truth.md").exists()
+
+
 def test_broken_tests_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A test without a verdict has no row, but is told, and is no success."""
     write(tmp_path, [line(), line(claim="", expected="", outcome=BROKEN)])
