@@ -1,14 +1,17 @@
 """Workload: controllers with pods on a chosen node, for an experiment to lose: they cost nothing and leave quickly."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from kubernetes.client import ApiClient
+
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import apply
+from clusters.rest import apply, delete
 from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.images import images_of
@@ -16,6 +19,7 @@ from harness.faults.objects import put
 from harness.faults.remedies import Remedies
 from harness.journal import Journal
 from harness.placement import closed
+from harness.policies import mutated
 from harness.preparation import Preparation
 
 __all__ = ["Controller", "Kind", "deploy"]
@@ -55,37 +59,60 @@ class Controller:
         }
 
 
-def deploy(namespace: str, *controllers: Controller, on: str) -> Preparation:
+def deploy(namespace: str, *controllers: Controller, on: str, carrying: bool = False) -> Preparation:
     """Return the preparation that `controllers` run in the new `namespace`, which goes at the end with all in it.
 
-    All pods are on the node `on`, and those of DaemonSets on every worker. Raises BadScenario.
+    All pods are on the node `on`, and those of DaemonSets on every worker. With `carrying`, they all carry the
+    mutation: what a webhook let through without it, as one that ignores failures does when it is too slow, is
+    admitted anew. Raises BadScenario.
     """
     if not namespace.startswith("chaos-"):
         raise BadScenario(f"namespace {namespace!r}: expected one that begins with 'chaos-', which policies are for")
     names = ", ".join(f"{each.kind} {each.name}" for each in controllers)
-    make = partial(_deployed, namespace=namespace, controllers=controllers, on=on)
+    make = partial(_deployed, namespace=namespace, controllers=controllers, on=on, carrying=carrying)
     return Preparation(f"deploy {names} in {namespace} on {on}", make)
 
 
 @contextmanager
 def _deployed(
-    cluster: Cluster, journal: Journal, namespace: str, controllers: Sequence[Controller], on: str
+    cluster: Cluster, journal: Journal, namespace: str, controllers: Sequence[Controller], on: str, carrying: bool
 ) -> Iterator[str]:
-    deadline = Deadline.after(_SECONDS, f"the pods of {namespace} to be Ready on {on}")
+    that = "to be Ready and carry the mutation" if carrying else "to be Ready"
+    deadline = Deadline.after(_SECONDS, f"the pods of {namespace} {that} on {on}")
     remedies, image = Remedies(), _sandbox_image(cluster, deadline)
+    manifests = [each.manifest(namespace, image) for each in controllers]
+    wanted = {each.name: len(cluster.workers) if each.kind == "DaemonSet" else each.replicas for each in controllers}
     try:
         item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         put(cluster, journal, remedies, item, deadline)
         others = [each for each in cluster.workers if each != on]
         with closed(cluster, journal, others, deadline), cluster.client() as api:
-            apply(api, [each.manifest(namespace, image) for each in controllers], deadline)
-            wanted = {
-                each.name: len(cluster.workers) if each.kind == "DaemonSet" else each.replicas for each in controllers
-            }
-            running = until(api, f"/api/v1/namespaces/{namespace}/pods", partial(_ready, wanted), deadline)
-        yield f"{', '.join(running)} run {image}"
+            running = _admitted(api, namespace, manifests, wanted, deadline)
+            anew = 0
+            while bare := [each for each in running if carrying and not mutated(each)]:
+                anew += len(bare)
+                running = _admitted(api, namespace, manifests, wanted, deadline, but=bare)
+        where = ", ".join(sorted(f"{each['metadata']['name']} on {each['spec']['nodeName']}" for each in running))
+        yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
     finally:
         remedies.keep(cluster.engine, journal)
+
+
+def _admitted(
+    api: ApiClient,
+    namespace: str,
+    manifests: Sequence[Mapping[str, Any]],
+    wanted: Mapping[str, int],
+    deadline: Deadline,
+    but: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """Apply the controllers, delete the pods `but`, and return as many Ready ones as are `wanted` of each."""
+    apply(api, manifests, deadline)
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    for each in but:
+        delete(api, f"{path}/{each['metadata']['name']}")
+    gone = {each["metadata"]["uid"] for each in but}
+    return until(api, path, partial(_ready, wanted, gone), deadline)
 
 
 def _pod(image: str) -> dict[str, Any]:
@@ -110,13 +137,13 @@ def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
     return found[0]
 
 
-def _ready(wanted: Mapping[str, int], state: State) -> list[str]:
-    """Return where each pod is, when all are Ready."""
-    told: list[str] = []
-    counts = dict.fromkeys(wanted, 0)
-    for each in state.values():
-        metadata, conditions = each["metadata"], each.get("status", {}).get("conditions") or ()
-        if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
-            counts[metadata["labels"][_NAME]] += 1
-            told.append(f"{metadata['name']} on {each['spec']['nodeName']}")
-    return sorted(told) if counts == wanted else []
+def _ready(wanted: Mapping[str, int], gone: Collection[str], state: State) -> list[dict[str, Any]]:
+    """Return the pods that stay, when as many as are wanted of each controller are Ready."""
+    ready = [
+        each
+        for each in state.values()
+        for condition in each.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True"
+        if each["metadata"]["uid"] not in gone and "deletionTimestamp" not in each["metadata"]
+    ]
+    return ready if Counter(each["metadata"]["labels"][_NAME] for each in ready) == wanted else []

@@ -52,8 +52,8 @@ def lose(experiment: Experiment, row: Row) -> None:
     watched = (*WORKLOAD, *WORKLOAD_EVENTS, *((*GENERATED, *constraints(_KIND)) if row.generation else ()))
     experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
     direct = (Controller("Deployment", "direct", 3), Controller("StatefulSet", "stateful", 2))
-    experiment.prepare(deploy(PODS, *direct, Controller("DaemonSet", "daemon"), on=victim))
-    experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim))
+    experiment.prepare(deploy(PODS, *direct, Controller("DaemonSet", "daemon"), on=victim, carrying=True))
+    experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim, carrying=True))
     with ExitStack() as stack:
         if row.policy == "Fail":
             stack.enter_context(experiment.prepared(fail_mutation("Fail")))

@@ -14,6 +14,8 @@ __all__ = ["never_replaced", "replaced_within", "replacements_mutated", "spread"
 
 Kinds = tuple[str, ...]
 
+_BARE = "{} of {} pods lacked the mutation before anything was done to their node"
+
 
 def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kinds = ()) -> Checked:
     """Return the check that every pod on a node that was harmed in the way `how` is replaced by a Ready one in time.
@@ -48,7 +50,8 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = ()) ->
     """Return the check that what replaces pods of a node harmed in the way `how` carries the mutation when it is born.
 
     A violation tells who could have been asked for the mutation at that moment. Inconclusive: the fault is not
-    proved, nothing was lost or replaced, or the watch had a gap in which a pod may have come and gone.
+    proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, or what lacks the
+    mutation replaces pods that lacked it themselves: then it was not lost with the node.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -59,6 +62,9 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = ()) ->
         figures = {"replaced": float(len(born)), "unmutated": float(len(lacking)), **spread(found)}
         told = tuple(str(each) for each in found)
         undecided = _undecided(losses, how, found)
+        bare = {each.lost.owner for each in found if not each.lost.mutated}
+        if not undecided and lacking and all(each.lost.owner in bare for each in lacking):
+            undecided = _BARE.format(sum(1 for each in found if not each.lost.mutated), len(found))
         if lacking and not undecided:
             causes = _causes(Reading(recorded), lacking)
             words = f"{len(lacking)} of {len(born)} replacements lack the mutation: {causes[0]}"
@@ -92,7 +98,7 @@ def never_replaced(how: str, *, namespace: str = "", kinds: Kinds = ()) -> Check
             return Verdict("violated", f"{len(born)} of {len(found)} pods were replaced", told, at=first)
         bare = [each for each in found if not each.lost.mutated]
         if bare:
-            return Verdict("violated", f"{len(bare)} of {len(found)} pods were never mutated at all", told)
+            return Verdict("inconclusive", _BARE.format(len(bare), len(found)), told)
         return Verdict("holds", f"{len(found)} of {len(found)} pods are the same as before, with their mutation", told)
 
     check.__name__ = f"{_of(namespace, kinds)} of a {how} outlive it"

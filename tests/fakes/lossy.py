@@ -7,6 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from clusters.process import Completed
+from harness.policies import LEVEL
 from tests.fakes.world import Api, World
 
 __all__ = ["NODE", "LossyWorld"]
@@ -28,7 +29,8 @@ class LossyWorld(World):
 
     `deaf` nodes are such whose kubelet does not come back; `closed`: webhooks let nobody write leases; `leaky`: rules
     let a node's kubelet be reached; `budget` is how many evictions are refused, and `stubborn` how often a node cannot
-    be frozen; `held` nodes do not die until something in them is thawed.
+    be frozen; `held` nodes do not die until something in them is thawed. The next `missed` controllers are admitted
+    without a mutation of their template, and their pods keep what they were born with.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,8 @@ class LossyWorld(World):
         self.budget = 0
         self.stubborn = 0
         self.held: set[str] = set()
+        self.missed = 0
+        self.begotten: dict[str, dict[str, Any]] = {}
         self.webhooks = {
             "mutation.gatekeeper.sh": {"failurePolicy": "Ignore", "timeoutSeconds": 1},
             "validation.gatekeeper.sh": {"failurePolicy": "Ignore", "timeoutSeconds": 3},
@@ -148,14 +152,26 @@ class LossyWorld(World):
             spec = each.get("spec", {})
             nodes = ["w-worker", "w-worker2"] if each["kind"] == "DaemonSet" else free[-1:] * spec.get("replicas", 0)
             for number, node in enumerate(nodes):
+                name = f"{each['metadata']['name']}-{number}"
+                spec = {**each["spec"]["template"]["spec"], "nodeName": node}
+                born = self.begotten.setdefault(name, {"uid": f"uid-{next(self._ticks)}", "spec": spec})
                 metadata = {
-                    "name": f"{each['metadata']['name']}-{number}",
+                    "name": name,
+                    "uid": born["uid"],
                     "namespace": each["metadata"]["namespace"],
-                    "labels": spec["template"]["metadata"]["labels"],
+                    "labels": each["spec"]["template"]["metadata"]["labels"],
                     "resourceVersion": "1",
                 }
                 ready = {"conditions": [{"type": "Ready", "status": self.ready}]}
-                yield {"metadata": metadata, "spec": {"nodeName": node}, "status": ready}
+                yield {"metadata": metadata, "spec": born["spec"], "status": ready}
+
+    def admit(self, item: dict[str, Any]) -> None:
+        """Take an object that is applied, its pod template mutated unless that is missed."""
+        if "template" in item.get("spec", {}):
+            if not self.missed:
+                item["spec"]["template"]["spec"]["securityContext"] = {"seLinuxOptions": {"level": LEVEL}}
+            self.missed = max(0, self.missed - 1)
+        self.applied[item["metadata"]["name"]] = item
 
     def _beat(self, name: str) -> None:
         alive = self.state(name) == "running" and not self.rules.get(name) and name not in self.deaf
@@ -219,13 +235,16 @@ class _Api(Api):
         if "webhooks" in body:
             self.lossy.set_webhooks(body)
         else:
-            self.lossy.applied[body["metadata"]["name"]] = body
+            self.lossy.admit(body)
         self.answer(200, {})
 
     def do_DELETE(self) -> None:  # noqa: N802 - the name in the base class
         path = urlsplit(self.path).path
         if "/pods/" in path:
-            super().do_DELETE()
+            if self.lossy.begotten.pop(path.rpartition("/")[2], None):
+                self.answer(200, {})
+            else:
+                super().do_DELETE()
             return
         if "DELETE" not in self.lossy.ignored:
             self.lossy.missing.add(path.rpartition("/")[2])

@@ -161,7 +161,7 @@ def test_a_stateful_set_keeps_names() -> None:
 
 
 def test_a_daemon_set_outlives_its_node() -> None:
-    """A DaemonSet's pod that is not born anew holds; one that is, or never was mutated, does not."""
+    """A DaemonSet's pod that is not born anew holds; one that is does not; one that never was mutated tells nothing."""
     outlives = never_replaced(HOW, kinds=("DaemonSet",))
     told = ToldLoss().workload(5, "d", node=NODE, ready=True, kind="DaemonSet").lose(20)
     assert outlives(told.recorded()).outcome == "holds"
@@ -169,8 +169,32 @@ def test_a_daemon_set_outlives_its_node() -> None:
     assert (outlives(told.recorded()).outcome, outlives(told.recorded()).at) == ("violated", 90)
     assert replacements_mutated(HOW, kinds=("DaemonSet",))(told.recorded()).outcome == "violated"
     bare = ToldLoss().workload(5, "d", node=NODE, kind="DaemonSet", mutated=False).lose(20)
-    assert outlives(bare.recorded()).outcome == "violated"
+    assert outlives(bare.recorded()).outcome == "inconclusive"
     assert outlives(ToldLoss().recorded()).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        ((False, False), (True, True), "inconclusive"),
+        ((False, True), (True, True), "holds"),
+        ((True, True), (True, False), "violated"),
+        ((False, False), (True, False), "violated"),
+    ],
+)
+def test_what_never_was_there_is_not_lost(first: tuple[bool, bool], second: tuple[bool, bool], outcome: str) -> None:
+    """A pod without the mutation whose predecessor lacked it, too, decides nothing; one that lost it does."""
+    told = ToldLoss()
+    for name, (before, _) in (("a", first), ("s", second)):
+        told.workload(5, name, node=NODE, ready=True, mutated=before, namespace=f"chaos-{name}")
+    told.lose(20)
+    for name, (_, after) in (("a", first), ("s", second)):
+        told.workload(76, name, node=NODE, leaving=True, mutated=True, namespace=f"chaos-{name}")
+        told.workload(77, f"{name}2", node=OTHER, ready=True, mutated=after, namespace=f"chaos-{name}")
+    verdict = MUTATED(told.recorded())
+    assert verdict.outcome == outcome
+    if outcome == "inconclusive":
+        assert verdict.summary == "1 of 2 pods lacked the mutation before anything was done to their node"
 
 
 def test_a_node_that_is_gone() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from harness import journal, workload
 from harness.errors import BadScenario, DeadlineExceeded
+from harness.policies import mutated
 from harness.workload import Controller, deploy
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
@@ -42,6 +43,23 @@ def test_what_is_deployed(bench: Bench, world: LossyWorld) -> None:
     pod = made["Deployment"]["spec"]["template"]["spec"]
     assert {each["tolerationSeconds"] for each in pod["tolerations"]} == {5}
     assert pod["containers"][0]["image"] == PAUSE
+
+
+@pytest.mark.parametrize(("carrying", "anew"), [(True, 3), (False, 0)])
+def test_what_was_missed_is_admitted_anew(bench: Bench, world: LossyWorld, carrying: bool, anew: int) -> None:
+    """Pods that are to carry the mutation, and were let through without it, are born again from a mutated template."""
+    world.missed = 2
+    with deploy("chaos-x", *ALL, on="w-worker", carrying=carrying).make(bench.cluster, bench.journal) as proof:
+        assert [mutated(each) for each in world.workload()] == [carrying] * 3 + [True] * 2
+    assert proof.partition("; ")[2] == f"{anew} were admitted anew, for they lacked the mutation" * carrying
+
+
+def test_what_is_missed_again_and_again(bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pods that never carry the mutation are no workload to lose."""
+    monkeypatch.setattr(workload, "_SECONDS", 1.0)
+    world.missed = 1000
+    with pytest.raises(DeadlineExceeded, match="to be Ready and carry the mutation on w-worker"):
+        deploy("chaos-x", *ALL, on="w-worker", carrying=True).make(bench.cluster, bench.journal).__enter__()
 
 
 def test_a_crash_leaves_nothing(bench: Bench, world: LossyWorld) -> None:
