@@ -33,9 +33,8 @@ def undo(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.enforcement._SECONDS", 6.0)
-    monkeypatch.setattr("harness.enforcement._ERROR_SECONDS", 1.0)
-    monkeypatch.setattr("harness.faults.objects._REFUSED_SECONDS", 2.0)
+    monkeypatch.setattr("harness.enforcement._ERROR_SECONDS", 0.5)
+    monkeypatch.setattr("harness.faults.objects._REFUSED_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -54,6 +53,22 @@ def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history
         assert proof == ""
         assert "chaos-other" in undo.path.read_text(encoding="utf-8")
     assert journal.pending(undo.path) == []
+
+
+@pytest.fixture
+def given_up(apply: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[[Policy, str], None]:
+    """Return what waits for a policy in vain, until the shortest deadline at which it has seen why."""
+
+    def given_up(policy: Policy, why: str) -> None:
+        for seconds in (1.0, 6.0, 30.0):
+            monkeypatch.setattr("harness.enforcement._SECONDS", seconds)
+            with pytest.raises(DeadlineExceeded, match=f"{policy.name} to be in force") as caught:
+                apply(policy)
+            if f"last seen: {why}" in str(caught.value):
+                return
+        pytest.fail(str(caught.value))
+
+    return given_up
 
 
 def test_all_policies_come_into_force_and_go(
@@ -92,17 +107,13 @@ def test_policy_that_is_stored_broken_is_a_bad_scenario(apply: Callable[..., str
         apply(mutate_pods())
 
 
-@pytest.mark.usefixtures("quick")
-def test_replica_that_is_behind_is_waited_for(apply: Callable[..., str], policed: Policed) -> None:
+def test_replica_that_is_behind_is_waited_for(given_up: Callable[[Policy, str], None], policed: Policed) -> None:
     """A status of an older generation is none: the wait ends with its deadline."""
     policed.behind.add("chaos-rego")
-    with pytest.raises(DeadlineExceeded, match="deny by rego to be in force"):
-        apply(deny_pods())
+    given_up(deny_pods(), "ChaosDeniedByRego chaos-rego")
 
 
-@pytest.mark.usefixtures("quick")
-def test_wrong_answers_are_not_enforcement(apply: Callable[..., str], policed: Policed) -> None:
+def test_wrong_answers_are_not_enforcement(given_up: Callable[[Policy, str], None], policed: Policed) -> None:
     """Statuses may say what they like: a pod that is admitted as it was is told."""
     policed.answers = lambda _, item: (201, item)
-    with pytest.raises(DeadlineExceeded, match="mutate pods: create mutable pod: unmutated"):
-        apply(mutate_pods())
+    given_up(mutate_pods(), "mutate pods: create mutable pod: unmutated")
