@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from kubernetes.client import ApiClient
-
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import apply, delete
@@ -86,12 +84,12 @@ def _deployed(
         item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         put(cluster, journal, remedies, item, deadline)
         others = [each for each in cluster.workers if each != on]
-        with closed(cluster, journal, others, deadline), cluster.client() as api:
-            running = _admitted(api, namespace, manifests, wanted, deadline)
+        with closed(cluster, journal, others, deadline):
+            running = _admitted(cluster, namespace, manifests, wanted, deadline)
             anew = 0
             while bare := [each for each in running if carrying and not mutated(each)]:
                 anew += len(bare)
-                running = _admitted(api, namespace, manifests, wanted, deadline, but=bare)
+                running = _admitted(cluster, namespace, manifests, wanted, deadline, but=bare)
         where = ", ".join(sorted(f"{each['metadata']['name']} on {each['spec']['nodeName']}" for each in running))
         yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
     finally:
@@ -99,7 +97,7 @@ def _deployed(
 
 
 def _admitted(
-    api: ApiClient,
+    cluster: Cluster,
     namespace: str,
     manifests: Sequence[Mapping[str, Any]],
     wanted: Mapping[str, int],
@@ -107,12 +105,13 @@ def _admitted(
     but: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Apply the controllers, delete the pods `but`, and return as many Ready ones as are `wanted` of each."""
-    apply(api, manifests, deadline)
     path = f"/api/v1/namespaces/{namespace}/pods"
-    for each in but:
-        delete(api, f"{path}/{each['metadata']['name']}")
     gone = {each["metadata"]["uid"] for each in but}
-    return until(api, path, partial(_ready, wanted, gone), deadline)
+    with cluster.client() as api:
+        apply(api, manifests, deadline)
+        for each in but:
+            delete(api, f"{path}/{each['metadata']['name']}")
+        return until(api, path, partial(_ready, wanted, gone), deadline)
 
 
 def _pod(image: str) -> dict[str, Any]:
