@@ -77,7 +77,7 @@ REPLICAS = 3
 
 Webhooks = Literal["one", "all", "none"]
 Predicted = Literal["holds", "violated"]
-Replaced = Literal["mutated", "unmutated", "never"]
+Replaced = Literal["mutated", "unmutated", "raced", "never"]
 
 FAULTS: dict[str, tuple[Callable[[str], Fault], str]] = {
     "kill": (kill_node, KILLED_NODE),
@@ -95,9 +95,10 @@ class Row:
     """One experiment: what is done to the node, how many webhook pods are on it, the mutating webhook's failurePolicy.
 
     What is predicted of the Pods of a Deployment that are mutated themselves, and of those of a StatefulSet: their
-    replacements are mutated, or unmutated, or never come while the node is lost. `open_share` bounds how many of all
-    Pods are admitted unmutated (None: so many for so long that no replacement escapes). `usual` rows run by default.
-    With `generation`, a constraint is made while the node is lost, and with it the one pod that generates policies.
+    replacements are mutated, or unmutated, or race with Gatekeeper's return, or never come while the node is lost.
+    `open_share` bounds how many of all Pods are admitted unmutated (None: so many for so long that no replacement
+    escapes). `usual` rows run by default. With `generation`, a constraint is made while the node is lost, and with it
+    the one pod that generates policies.
     """
 
     fault: str
@@ -117,7 +118,7 @@ class Row:
     @property
     def outlived(self) -> bool:
         """Whether the node's webhook pods live on while it is lost, to serve as soon as it is back."""
-        return self.deployment == "unmutated" and self.stateful == "mutated"
+        return self.stateful == "raced"
 
     @property
     def how(self) -> str:
@@ -134,15 +135,16 @@ ROWS = (
     Row("kill",    "one",    "Fail",   "mutated",         "mutated"),
     Row("kill",    "none",   "Ignore", "mutated",         "mutated",   0.05),
     Row("stop",    "all",    "Ignore", "unmutated",       "unmutated"),
-    Row("pause",   "all",    "Ignore", "unmutated",       "mutated"),
-    Row("cut off", "all",    "Ignore", "unmutated",       "mutated"),
+    Row("pause",   "all",    "Ignore", "unmutated",       "raced"),
+    Row("cut off", "all",    "Ignore", "unmutated",       "raced"),
     Row("remove",  "one",    "Ignore", "mutated",         "mutated",   0.4),
     Row("reboot",  "all",    "Ignore", "never",           "never"),
 )  # fmt: skip
 """The one table of predictions.
 
 A StatefulSet's pod is replaced when its node is back. Webhook pods of a killed or stopped node then start anew, too
-late for it; those of one that was paused or cut off were there all the time, and serve at once.
+late for it. Those of one that was paused or cut off were there all the time: which of the two its kubelet tells first
+is a race, which they mostly win (in 21 of 22 runs).
 """
 
 

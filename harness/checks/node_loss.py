@@ -14,6 +14,8 @@ __all__ = ["never_replaced", "replaced_within", "replacements_mutated", "spread"
 
 Kinds = tuple[str, ...]
 
+_SPREAD_SECONDS = 2.0
+
 _BARE = "{} of {} pods lacked the mutation before anything was done to their node"
 
 
@@ -46,8 +48,11 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
     return Checked(check)
 
 
-def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = ()) -> Checked:
+def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = (), unless_alone: bool = False) -> Checked:
     """Return the check that what replaces pods of a node harmed in the way `how` carries the mutation when it is born.
+
+    With `unless_alone`, a pod is excused, and counted, that is born while no webhook pod is in rotation, or one is for
+    less than 2 s, which kube-proxy may take to learn of it.
 
     A violation tells who could have been asked for the mutation at that moment. Inconclusive: the fault is not
     proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, or what lacks the
@@ -59,14 +64,17 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = ()) ->
         found = losses.replacements(how, namespace=namespace, kinds=kinds)
         born = [each for each in found if each.by]
         lacking = [each for each in born if each.by and not each.by.mutated]
+        reading = Reading(recorded)
+        alone = [each for each in lacking if unless_alone and each.by and _alone(reading, each.by.seen)]
         figures = {"replaced": float(len(born)), "unmutated": float(len(lacking)), **spread(found)}
+        lacking = [each for each in lacking if each not in alone]
         told = tuple(str(each) for each in found)
         undecided = _undecided(losses, how, found)
         bare = {each.lost.owner for each in found if not each.lost.mutated}
         if not undecided and lacking and all(each.lost.owner in bare for each in lacking):
             undecided = _BARE.format(sum(1 for each in found if not each.lost.mutated), len(found))
         if lacking and not undecided:
-            causes = _causes(Reading(recorded), lacking)
+            causes = _causes(reading, lacking)
             words = f"{len(lacking)} of {len(born)} replacements lack the mutation: {causes[0]}"
             first = min(each.by.seen for each in lacking if each.by)
             return Verdict("violated", words, (*causes, *told), figures, first)
@@ -76,9 +84,12 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = ()) ->
             undecided = f"{len(found) - len(born)} of {len(found)} pods were not replaced"
         if undecided:
             return Verdict("inconclusive", undecided, told, figures)
-        return Verdict("holds", f"{len(born)} of {len(born)} replacements carry the mutation", told, figures)
+        words = f"{len(born) - len(alone)} of {len(born)} replacements carry the mutation"
+        excuse = f", {len(alone)} were admitted while no webhook pod was in rotation" * bool(alone)
+        return Verdict("holds", words + excuse, told, figures)
 
-    check.__name__ = f"{_of(namespace, kinds)} that replace those of a {how} carry the mutation"
+    unless = ", unless nobody could be asked" * unless_alone
+    check.__name__ = f"{_of(namespace, kinds)} that replace those of a {how} carry the mutation{unless}"
     return Checked(check)
 
 
@@ -142,6 +153,13 @@ def _causes(reading: Reading, lacking: Sequence[Replacement]) -> list[str]:
             words = _asked(reading, each.loss, each.by.seen)
             counts[words] = counts.get(words, 0) + 1
     return sorted(counts, key=lambda words: -counts[words])
+
+
+def _alone(reading: Reading, at: float) -> bool:
+    """Whether no webhook pod was in rotation at a moment, or shortly before."""
+    before = [uids for moment, uids in reading.endpoints if moment <= at - _SPREAD_SECONDS][-1:]
+    since = [uids for moment, uids in reading.endpoints if at - _SPREAD_SECONDS < moment <= at]
+    return any(not uids for uids in (*before, *since))
 
 
 def _asked(reading: Reading, loss: NodeLoss, at: float) -> str:

@@ -75,6 +75,29 @@ def test_root_cause(rotation: list[str], nodes_of: dict[str, str], cause: str) -
     assert "NOT mutated" in verdict.evidence[-1]
 
 
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ([(72, [])], "holds"),
+        ([(72, []), (75, ["w1"])], "holds"),
+        ([(72, []), (73, ["w1"])], "violated"),
+        ([], "violated"),
+    ],
+    ids=["nobody", "just-back", "back", "always"],
+)
+def test_excused(changes: list[tuple[float, list[str]]], outcome: str) -> None:
+    """If that is an excuse, a pod may lack the mutation that was born while nobody could be asked, and only then."""
+    told = replaced(mutated=False).rotation(1, "w1", "w2")
+    for at, names in changes:
+        told.rotation(at, *names)
+    verdict = replacements_mutated(HOW, unless_alone=True)(told.recorded())
+    assert (verdict.outcome, verdict.figures["unmutated"]) == (outcome, 1)
+    if outcome == "holds":
+        words = "0 of 1 replacements carry the mutation, 1 were admitted while no webhook pod was in rotation"
+        assert verdict.summary == words
+    assert replacements_mutated(HOW, unless_alone=True)(replaced(mutated=False).recorded()).outcome == "violated"
+
+
 def test_mutated_later_is_not_mutated_when_born() -> None:
     """What counts is how the pod was admitted, not what somebody made of it afterwards."""
     told = replaced(mutated=False).workload(90, "b", node=OTHER, ready=True)
