@@ -13,6 +13,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import DeadlineExceeded
 from clusters.gatekeeper import REPOSITORY
+from clusters.leading import wait_led
 from clusters.ownership import JOURNAL
 from clusters.progress import Progress
 from clusters.serving import wait_serving
@@ -39,7 +40,7 @@ __all__ = ["FAULT", "Experiment"]
 FAULT = "fault"
 """Processes "fault <n>" of a history: invoke `inject`, ok `observed`, invoke `heal`, ok `healed`."""
 
-_PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS = 45.0, 120.0, 300.0
+_PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 120.0, 300.0, 360.0
 
 
 class Experiment:
@@ -49,7 +50,7 @@ class Experiment:
 
     0. *Undo.* What an earlier experiment left broken on this cluster, as its journal tells, is undone
        first, so that a dirty start is impossible.
-    1. *Steady state.* Gatekeeper serves admission with all its replicas; else nothing is begun.
+    1. *Steady state.* The control plane is led, Gatekeeper serves with all its replicas; else nothing is begun.
     2. *Probes.* They begin to ask, in threads of their own, and each must have heard something.
        The experiment is open now: `with Experiment(…) as experiment:` gives it to the scenario, which may have
        `experiment.apply(mutate_pods())` put policies in force, about which the canary asks from then on.
@@ -107,8 +108,9 @@ class Experiment:
             with self._phase("undo what an earlier experiment left") as phase:
                 phase.detail = "; ".join(self._undo_first()) or "nothing was left"
             with self._phase("steady state") as phase:
+                led = wait_led(self.cluster, Deadline.after(_LED_SECONDS, "the control plane to be led at the start"))
                 pods = wait_serving(self.cluster, Deadline.after(_SERVING_SECONDS, "Gatekeeper to serve at the start"))
-                phase.detail = f"{', '.join(pods)} serve admission"
+                phase.detail = f"{', '.join(pods)} serve admission; {led}"
             with self._phase("probes") as phase:
                 self.probe(*self._probes_of(self.cluster, self.history))
                 phase.detail = ", ".join(self._probes.names)

@@ -26,14 +26,14 @@ from clusters.cluster import Cluster
 from clusters.containers import insist
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario, ClusterUnavailable
+from clusters.leading import LEADERS, LEASES
 from clusters.rest import request
 from clusters.serving import wait_serving
 from clusters.watching import State, until
 
 __all__ = ["freeze", "thaw"]
 
-_JUDGES = ("kube-controller-manager", "kube-scheduler")
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces"
+_KUBELETS = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _FILE = "frozen.json"
 _BETWEEN_SECONDS = 0.2
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -57,9 +57,9 @@ def freeze(cluster: Cluster, deadline: Deadline) -> None:
     """
     if cluster.shape.control_planes > 1:
         raise BadScenario(f"cluster {cluster.name}: with several control planes it cannot be frozen unnoticed")
-    with ThreadPoolExecutor(len(_JUDGES)) as pool:
-        holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), _JUDGES))
-    frozen = _Frozen(dict(zip(_JUDGES, holders, strict=True)), datetime.now(UTC).timestamp())
+    with ThreadPoolExecutor(len(LEADERS)) as pool:
+        holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), LEADERS))
+    frozen = _Frozen(dict(zip(LEADERS, holders, strict=True)), datetime.now(UTC).timestamp())
     (cluster.directory / _FILE).write_text(json.dumps(asdict(frozen)), encoding="utf-8")
     insist(cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline)
 
@@ -81,13 +81,12 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
     wanted = set(cluster.nodes())
     with cluster.client() as api:
         renewed = deadline.within(deadline.remaining, "every kubelet to renew its lease and post its status")
-        until(api, f"{_LEASES}/kube-node-lease/leases", lambda state: _renewed(state, since) >= wanted, renewed)
+        until(api, _KUBELETS, lambda state: _renewed(state, since) >= wanted, renewed)
         until(api, "/api/v1/nodes", lambda state: _posted_ready(state, since) >= wanted, renewed)
-        for judge in _JUDGES:
+        for judge in LEADERS:
             _signal(cluster, judge, "CONT", deadline)
         path.unlink()
-        leases = f"{_LEASES}/kube-system/leases"
-        until(api, leases, lambda state: _renewed(state, since) >= set(_JUDGES), deadline)
+        until(api, LEASES, lambda state: _renewed(state, since) >= set(LEADERS), deadline)
         free = deadline.within(deadline.remaining, "every node to be free for new pods")
         until(
             api, "/api/v1/nodes", lambda state: not any(_tainted(each, "NoSchedule") for each in state.values()), free
@@ -108,16 +107,15 @@ def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> 
 
     It renews again after two seconds: in between it waits for no answer that would come too late.
     """
-    path = f"{_LEASES}/kube-system/leases"
     only = {"fieldSelector": f"metadata.name={judge}"}
     with cluster.client() as api:
-        first = request(api, "GET", f"{path}/{judge}")["spec"]["renewTime"]
+        first = request(api, "GET", f"{LEASES}/{judge}")["spec"]["renewTime"]
 
         def renewed(state: State) -> str | None:
             spec = _by_name(state)[judge]["spec"]
             return str(spec["holderIdentity"]) if spec["renewTime"] != first else None
 
-        holder = until(api, path, renewed, deadline, only)
+        holder = until(api, LEASES, renewed, deadline, only)
     for attempt in deadline.attempts(first=_BETWEEN_SECONDS):
         if attempt:  # its answer has reached it by now
             break
@@ -153,7 +151,7 @@ def _posted_ready(state: State, since: datetime) -> set[str]:
 
 
 def _noticed(api: ApiClient, frozen: _Frozen) -> list[str]:
-    leases = {judge: request(api, "GET", f"{_LEASES}/kube-system/leases/{judge}") for judge in _JUDGES}
+    leases = {judge: request(api, "GET", f"{LEASES}/{judge}") for judge in LEADERS}
     found = [
         f"{judge} is another process"
         for judge, lease in leases.items()

@@ -16,8 +16,9 @@ from harness.journal import Journal, undo
 
 __all__ = ["delete", "put"]
 
-_PATIENCE_SECONDS = 240.0
-"""A namespace goes when its last pod has gone, and on a busy node, or one just started, kubelets take their time."""
+_PATIENCE_SECONDS = 400.0
+"""A namespace goes when its last pod has gone, and on a busy node, or one just started, kubelets take their time. Nor
+does it go without kube-controller-manager, which a lost lease may cost a back-off of five minutes."""
 
 _REFUSED_SECONDS = 10.0
 

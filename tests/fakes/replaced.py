@@ -8,8 +8,9 @@ from typing import Any
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
+from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
-from tests.fakes.world import World, WorldEngine, kubeconfig
+from tests.fakes.world import World, WorldEngine
 
 __all__ = ["Replaced"]
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count as counting
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,11 +16,13 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine, HostQuirks
 from clusters.errors import CommandFailed
+from clusters.leading import LEADERS, LEASES
 from clusters.process import Completed
 from clusters.registry import Registry
 from clusters.shape import Shape
+from tests.fakes.credentials import kubeconfig
 
-__all__ = ["IMAGE", "Api", "World", "WorldEngine", "kubeconfig"]
+__all__ = ["IMAGE", "Api", "World", "WorldEngine"]
 
 IMAGE = "docker.io/openpolicyagent/gatekeeper:v3.23.1"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
@@ -49,6 +52,7 @@ class World:
         self.asked: list[str] = []
         self.ignored: set[str] = set()
         self.denies = True
+        self.leaders, self._looks = set(LEADERS), counting()
         self.policy = "Always"
         self.on_delete: Callable[[str], None] = lambda _: None
         self.handler: type[Api] = Api
@@ -97,6 +101,14 @@ class World:
         template = {"spec": {"containers": [{"name": "manager", "imagePullPolicy": self.policy}]}}
         metadata = {"name": "gatekeeper-controller-manager", "uid": "d", "generation": 1, **_VERSION}
         return {"metadata": metadata, "spec": {"replicas": count, "template": template}, "status": counts}
+
+    def leases(self) -> list[dict[str, Any]]:
+        """Return the leases of those who lead; who is among `leaders` renews his whenever somebody looks."""
+        looks = next(self._looks)
+        seconds = {name: looks if name in self.leaders else 0 for name in LEADERS}
+        times = {each: datetime.fromtimestamp(at, UTC).isoformat() for each, at in seconds.items()}
+        specs = {name: {"holderIdentity": f"{self.name}_1", "renewTime": at} for name, at in times.items()}
+        return [{"metadata": {"name": each, "resourceVersion": str(looks)}, "spec": specs[each]} for each in specs]
 
     def slice(self) -> dict[str, Any]:
         """Return the EndpointSlice with all pods ready."""
@@ -248,8 +260,9 @@ class Api(BaseHTTPRequestHandler):
         query = parse_qs(url.query)
         if "watch" in query:
             self.answer(200, None)
-        elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, "/api/v1/nodes", _PODS.replace("pods", "events")):
+        elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, LEASES, "/api/v1/nodes", _PODS.replace("pods", "events")):
             items = {_PODS: list(world.pods.values()), _DEPLOYMENTS: [world.deployment()], _SLICES: [world.slice()]}
+            items[LEASES] = world.leases()
             found = {"apiVersion": "v1", "kind": "List", "metadata": _VERSION, "items": items.get(url.path, [])}
             self.answer(200, found)
         elif url.path.startswith("/api/v1/nodes/"):
@@ -285,14 +298,3 @@ class Api(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-
-
-def kubeconfig(host: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "w",
-        "clusters": [{"name": "w", "cluster": {"server": host}}],
-        "contexts": [{"name": "w", "context": {"cluster": "w", "user": "w"}}],
-        "users": [{"name": "w", "user": {"token": "token-of-the-test"}}],
-    }
