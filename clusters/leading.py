@@ -34,6 +34,8 @@ def wait_led(cluster: Cluster, deadline: Deadline) -> str:
         try:
             until(api, LEASES, renewed, deadline)
         except DeadlineExceeded as error:
+            if not first:
+                raise
             raise deadline.error("; ".join(_told(each, first) for each in LEADERS if each not in led)) from error
     return ", ".join(f"{led[each]} leads as {each}" for each in LEADERS)
 

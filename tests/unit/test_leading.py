@@ -28,6 +28,14 @@ def test_not_led(tmp_path: Path, dead: str) -> None:
         wait_led(cluster, Deadline.after(1, "leaders"))
 
 
+def test_nobody_tells(tmp_path: Path) -> None:
+    """An API server that answers nobody says nothing of leases."""
+    with World().cluster(tmp_path) as cluster:
+        pass
+    with pytest.raises(DeadlineExceeded, match="blind for"):
+        wait_led(cluster, Deadline.after(0.5, "leaders"))
+
+
 def test_nothing_begins_without_leaders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No experiment begins while nobody would schedule a pod, however well all is according to its status."""
     monkeypatch.setattr("harness.experiment._LED_SECONDS", 1.0)
