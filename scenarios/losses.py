@@ -26,6 +26,7 @@ from typing import Literal
 
 import pytest
 
+from harness.checks.node_loss import Excuses
 from harness.faults import Fault
 from harness.faults.leaving import DRAINED_NODE, REMOVED_NODE, drain_node, remove_node
 from harness.faults.network import CUT_OFF_NODE, cut_off_node
@@ -118,7 +119,12 @@ class Row:
     @property
     def outlived(self) -> bool:
         """Whether the node's webhook pods live on while it is lost, to serve as soon as it is back."""
-        return self.stateful == "raced"
+        return self.deployment == "unmutated" and self.stateful == "raced"
+
+    @property
+    def excused(self) -> Excuses:
+        """What may excuse a replacement without the mutation where that is a race."""
+        return ("nobody in rotation",) if self.outlived else ("endpoint on the lost node",)
 
     @property
     def how(self) -> str:
@@ -137,14 +143,15 @@ ROWS = (
     Row("stop",    "all",    "Ignore", "unmutated",       "unmutated"),
     Row("pause",   "all",    "Ignore", "unmutated",       "raced"),
     Row("cut off", "all",    "Ignore", "unmutated",       "raced"),
-    Row("remove",  "one",    "Ignore", "mutated",         "mutated",   0.4),
+    Row("remove",  "one",    "Ignore", "raced",           "raced",     0.4),
     Row("reboot",  "all",    "Ignore", "never",           "never"),
 )  # fmt: skip
 """The one table of predictions.
 
 A StatefulSet's pod is replaced when its node is back. Webhook pods of a killed or stopped node then start anew, too
 late for it. Those of one that was paused or cut off were there all the time: which of the two its kubelet tells first
-is a race, which they mostly win (in 21 of 22 runs).
+is a race, which they mostly win (in 19 of 21 runs). When a Node object is removed, one sweep takes all pods of it, and
+some are replaced while a webhook pod that has just gone is still an endpoint: of ten runs one lost that race.
 """
 
 

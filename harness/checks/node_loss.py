@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
+from typing import Literal
 
 from harness.checks import Checked
 from harness.checks.lost import PHASES, Losses, NodeLoss, Replacement
@@ -10,11 +11,13 @@ from harness.history import Recorded
 from harness.statistics import percentile
 from harness.verdict import Verdict
 
-__all__ = ["never_replaced", "replaced_within", "replacements_mutated", "spread"]
+__all__ = ["Excuses", "never_replaced", "replaced_within", "replacements_mutated", "spread"]
 
 Kinds = tuple[str, ...]
+Excuse = Literal["nobody in rotation", "endpoint on the lost node"]
+Excuses = tuple[Excuse, ...]
 
-_SPREAD_SECONDS = 2.0
+_LAG_SECONDS = 2.0
 
 _BARE = "{} of {} pods lacked the mutation before anything was done to their node"
 
@@ -48,11 +51,11 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
     return Checked(check)
 
 
-def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = (), unless_alone: bool = False) -> Checked:
+def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = (), excused: Excuses = ()) -> Checked:
     """Return the check that what replaces pods of a node harmed in the way `how` carries the mutation when it is born.
 
-    With `unless_alone`, a pod is excused, and counted, that is born while no webhook pod is in rotation, or one is for
-    less than 2 s, which kube-proxy may take to learn of it.
+    A pod that lacks it is `excused`, and counted, if at its birth, or in the 2 s before, which a call or kube-proxy may
+    be behind, there was "nobody in rotation", or an "endpoint on the lost node".
 
     A violation tells who could have been asked for the mutation at that moment. Inconclusive: the fault is not
     proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, or what lacks the
@@ -65,9 +68,9 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = (), un
         born = [each for each in found if each.by]
         lacking = [each for each in born if each.by and not each.by.mutated]
         reading = Reading(recorded)
-        alone = [each for each in lacking if unless_alone and each.by and _alone(reading, each.by.seen)]
+        unlucky = [each for each in lacking if each.by and _excuses(reading, each.loss, each.by.seen) & set(excused)]
         figures = {"replaced": float(len(born)), "unmutated": float(len(lacking)), **spread(found)}
-        lacking = [each for each in lacking if each not in alone]
+        lacking = [each for each in lacking if each not in unlucky]
         told = tuple(str(each) for each in found)
         undecided = _undecided(losses, how, found)
         bare = {each.lost.owner for each in found if not each.lost.mutated}
@@ -84,11 +87,11 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = (), un
             undecided = f"{len(found) - len(born)} of {len(found)} pods were not replaced"
         if undecided:
             return Verdict("inconclusive", undecided, told, figures)
-        words = f"{len(born) - len(alone)} of {len(born)} replacements carry the mutation"
-        excuse = f", {len(alone)} were admitted while no webhook pod was in rotation" * bool(alone)
+        words = f"{len(born) - len(unlucky)} of {len(born)} replacements carry the mutation"
+        excuse = f", {len(unlucky)} are excused: {' or '.join(excused)}" * bool(unlucky)
         return Verdict("holds", words + excuse, told, figures)
 
-    unless = ", unless nobody could be asked" * unless_alone
+    unless = f", unless {' or '.join(excused)}" * bool(excused)
     check.__name__ = f"{_of(namespace, kinds)} that replace those of a {how} carry the mutation{unless}"
     return Checked(check)
 
@@ -155,11 +158,18 @@ def _causes(reading: Reading, lacking: Sequence[Replacement]) -> list[str]:
     return sorted(counts, key=lambda words: -counts[words])
 
 
-def _alone(reading: Reading, at: float) -> bool:
-    """Whether no webhook pod was in rotation at a moment, or shortly before."""
-    before = [uids for moment, uids in reading.endpoints if moment <= at - _SPREAD_SECONDS][-1:]
-    since = [uids for moment, uids in reading.endpoints if at - _SPREAD_SECONDS < moment <= at]
-    return any(not uids for uids in (*before, *since))
+def _excuses(reading: Reading, loss: NodeLoss, at: float) -> set[Excuse]:
+    """Return what may excuse that a pod was born without the mutation."""
+    before = [uids for moment, uids in reading.endpoints if moment <= at - _LAG_SECONDS][-1:]
+    since = [uids for moment, uids in reading.endpoints if at - _LAG_SECONDS < moment <= at]
+    dead = {uid for uid, life in reading.pods.items() if life.node == loss.node}
+    found: set[Excuse] = set()
+    for uids in (*before, *since):
+        if not uids:
+            found.add("nobody in rotation")
+        if dead & uids:
+            found.add("endpoint on the lost node")
+    return found
 
 
 def _asked(reading: Reading, loss: NodeLoss, at: float) -> str:
