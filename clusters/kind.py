@@ -18,21 +18,19 @@ from clusters.engine import Engine
 from clusters.errors import CommandFailed, HarnessError
 from clusters.images.catalogue import BALANCER
 from clusters.images.sources import tool
+from clusters.inside import POD_SUBNET
 from clusters.inventory import label_arguments, volume_argument
 from clusters.ports import LOOPBACK
 from clusters.process import Completed, run
 from clusters.shape import Shape
 
-__all__ = ["CERTS_DIRECTORY", "NODE_FILES", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
+__all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
 
 OUTPUT = "kind.log"
 """Name of the file, in the cluster's private directory, with what kind said last."""
 
 CERTS_DIRECTORY = "/etc/containerd/certs.d"
 """Where containerd of a node looks for hosts.toml files of registries."""
-
-NODE_FILES = {"/etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 60\n"}
-"""What is to be in every node, path -> content: crictl by itself waits for 2 s, in which a busy node stops nothing."""
 
 _REGISTRY_PATCHES = tuple(
     f"""version = {version}
@@ -116,7 +114,12 @@ def configuration(
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": name,
-        "networking": {"ipFamily": "ipv4", "apiServerAddress": LOOPBACK, "apiServerPort": port},
+        "networking": {
+            "ipFamily": "ipv4",
+            "apiServerAddress": LOOPBACK,
+            "apiServerPort": port,
+            "podSubnet": POD_SUBNET,
+        },
         "containerdConfigPatches": [*_REGISTRY_PATCHES, *containerd_patches],
         "kubeadmConfigPatches": [_KUBELET_PATCH, *kubeadm_patches],
         "nodes": [{"role": role, "image": image, "extraMounts": extra} for role in roles],

@@ -18,8 +18,9 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import BadScenario, DeadlineExceeded
 from clusters.images import Images
+from clusters.inside import NODE_FILES
 from clusters.inventory import inventory, remove_all
-from clusters.kind import CERTS_DIRECTORY, NODE_FILES, Kind, configuration
+from clusters.kind import CERTS_DIRECTORY, Kind, configuration
 from clusters.logs import collect_logs
 from clusters.network import create_network, fixed_address
 from clusters.ownership import Owner

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from itertools import pairwise
+from ipaddress import ip_network
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -68,14 +69,18 @@ def test_bites_and_heals(cluster: Cluster, bench: Bench, name: str) -> None:
     somebody = deploy("chaos-lost", Controller("Deployment", "a"), on=victim)
     with somebody.make(cluster, bench.journal) if name == "drain" else nullcontext():
         fault = make(victim)
+        stranger = _no_pod_of(cluster, victim)
         bench.inject(fault)
         try:
             assert proof in bench.observed(fault, 45)
+            if name == "remove":
+                assert _ways_out(cluster, stranger) == []
         finally:
             bench.heal(fault)
         assert victim in bench.healed(fault, 120)
     assert bench.pending() == []
     assert _addresses(cluster) == addresses
+    assert _ways_out(cluster, stranger) == []
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -194,6 +199,25 @@ def _ready_on(state: State, node: str) -> int:
         for condition in each.get("status", {}).get("conditions") or ()
         if condition["type"] == "Ready" and condition["status"] == "True" and each["spec"].get("nodeName") == node
     )
+
+
+def _no_pod_of(cluster: Cluster, node: str) -> str:
+    """Return an address that no pod has, of those that are the node's to give."""
+    with cluster.client() as api:
+        spec = request(api, "GET", f"/api/v1/nodes/{node}")["spec"]
+    return str(next(islice(ip_network(spec["podCIDR"]).hosts(), 249, None)))
+
+
+def _ways_out(cluster: Cluster, address: str) -> list[str]:
+    """Return what each node knows of a way for packets to the address that leaves the cluster's nodes."""
+    nodes = set(_addresses(cluster).values())
+    found = []
+    for node in cluster.nodes():
+        done = cluster.exec(node, ["ip", "route", "get", address], Deadline.after(30, "a route"), check=False)
+        _, via, after = done.stdout.partition(" via ")
+        if done.returncode == 0 and not (via and after.split()[0] in nodes):
+            found.append(f"{node}: {done.stdout}")
+    return found
 
 
 def _addresses(cluster: Cluster) -> dict[str, str]:
