@@ -16,6 +16,7 @@ from harness.experiment import Experiment
 from harness.faults.api_server import restart_api_server
 from harness.faults.containers import kill_containers
 from harness.faults.throttle import throttle
+from harness.history import read
 from harness.probes.control_plane import watch_control_plane
 from harness.probes.objects import GENERATED, constraints, watch_objects
 from harness.trigger import Trigger, When
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.shape(workers=2, install="manifest")
 AUDIT = "gatekeeper.sh/operation=audit"
 LATE = 30.0
 SETTLED_SECONDS = 2.0
+RESTARTS = 5
 
 
 class Crowd(NamedTuple):
@@ -153,16 +155,22 @@ def test_no_race_leaves_an_orphan(experiment: Experiment, generated: Generated, 
 
 @pytest.mark.usefixtures("generated")
 def test_the_control_plane_starts_again_with_generated_policies(experiment: Experiment) -> None:
-    """An API server that restarts denies Leases, because a generated policy is there before its parameters are."""
+    """An API server that restarts denies Leases, because a generated policy is there before its parameters are.
+
+    One restart of three does not, for no Lease was asked for in time: so it is done again until one does.
+    """
     cluster, history = experiment.cluster, experiment.history
     with Generated(cluster, LEASES) as leases:
         leases.put()
         experiment.probe(*watch_control_plane(cluster, history, every=0.1))
         experiment.hold(10)
-        with experiment.fault(restart_api_server()):
-            experiment.hold(30)
-        assert experiment.recovered(), "Gatekeeper does not serve again"
-        experiment.hold(10)
+        for _ in range(RESTARTS):
+            with experiment.fault(restart_api_server()):
+                experiment.hold(30)
+            assert experiment.recovered(), "Gatekeeper does not serve again"
+            experiment.hold(10)
+            if leases_admitted()(read(history.path)).outcome == "violated":
+                break
         leases.remove()
     experiment.claim(leases_admitted().expect("violated", issue="gatekeeper#4530", on=">=3.18"))
     experiment.claim(leases_renewed(60))
