@@ -142,7 +142,7 @@ def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: Wor
 
 def test_steps_overlap(live: Callable[..., Experiment]) -> None:
     """Steps need not end in the order in which they began."""
-    experiment = live(faults=[hold("long", at=0, lasts=0.4), hold("short", at=0.1, lasts=0.1)])
+    experiment = live(faults=[hold("long", at=0, lasts=1.5), hold("short", at=0.1, lasts=0.1)])
 
     done = [each for each in faults(experiment) if each[1] in ("inject", "healed")]
     assert done == [("long", "inject"), ("short", "inject"), ("short", "healed"), ("long", "healed")]
