@@ -8,6 +8,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.leading import LEADERS
 from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
 from harness.checks.policies import policies_match
 from harness.checks.races import DECIDED, RACE, never_orphaned
@@ -173,6 +174,6 @@ def test_the_control_plane_starts_again_with_generated_policies(experiment: Expe
                 break
         leases.remove()
     experiment.claim(leases_admitted().expect("violated", issue="gatekeeper#4530", on=">=3.18"))
-    experiment.claim(leases_renewed(60))
-    experiment.claim(control_plane_unharmed(spare=("kube-apiserver", "kube-controller-manager", "kube-scheduler")))
+    experiment.claim(leases_renewed(120, spare=LEADERS))
+    experiment.claim(control_plane_unharmed(spare=("kube-apiserver", *LEADERS)))
     experiment.claim(policies_match(90))

@@ -144,6 +144,18 @@ def test_not_renewed() -> None:
     assert verdict.at == pytest.approx(25, abs=3)
 
 
+def test_who_is_spared() -> None:
+    """A leader that the fault ends may be silent, but nobody else; if nobody is left, nothing is decided."""
+    late = steady(kube_scheduler=12).recorded()
+    assert leases_renewed(5)(late).outcome == "violated"
+    assert leases_renewed(5, spare=("kube-scheduler",))(late).outcome == "holds"
+    both = steady(kube_scheduler=12, worker=12).recorded()
+    assert leases_renewed(5, spare=("kube-scheduler",))(both).evidence == ("worker let 8.0 s pass",)
+    alone = History().lease(1, "kube-scheduler").lease(2, "kube-scheduler").recorded()
+    everybody = ("kube-controller-manager", "kube-scheduler")
+    assert leases_renewed(5, spare=everybody)(alone).outcome == "inconclusive"
+
+
 def test_renewals_are_counted_by_their_own_clock() -> None:
     """A lease that is seen late was not renewed late."""
     history = steady(10).lease(20, "kube-scheduler", renewed=10).lease(20.1, "kube-controller-manager", renewed=10)
