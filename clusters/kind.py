@@ -18,7 +18,7 @@ from clusters.engine import Engine
 from clusters.errors import CommandFailed, HarnessError
 from clusters.images.catalogue import BALANCER
 from clusters.images.sources import tool
-from clusters.inside import POD_SUBNET
+from clusters.inside import POD_SUBNET, SERVICE_SUBNET
 from clusters.inventory import label_arguments, volume_argument
 from clusters.ports import LOOPBACK
 from clusters.process import Completed, run
@@ -119,6 +119,7 @@ def configuration(
             "apiServerAddress": LOOPBACK,
             "apiServerPort": port,
             "podSubnet": POD_SUBNET,
+            "serviceSubnet": SERVICE_SUBNET,
         },
         "containerdConfigPatches": [*_REGISTRY_PATCHES, *containerd_patches],
         "kubeadmConfigPatches": [_KUBELET_PATCH, *kubeadm_patches],

@@ -34,6 +34,7 @@ from tests.fakes.bench import Bench
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
+_NO_SERVICE, _CANNOT_CONNECT = "10.96.255.250", 7
 _APART = 0.5
 """By how many seconds two watches may tell of two things in the wrong order."""
 
@@ -208,15 +209,19 @@ def _no_pod_of(cluster: Cluster, node: str) -> str:
     return str(next(islice(ip_network(spec["podCIDR"]).hosts(), 249, None)))
 
 
-def _ways_out(cluster: Cluster, address: str) -> list[str]:
-    """Return what each node knows of a way for packets to the address that leaves the cluster's nodes."""
-    nodes = set(_addresses(cluster).values())
+def _ways_out(cluster: Cluster, pod: str) -> list[str]:
+    """Return what each node knows of a way, out of the cluster's nodes, to a pod and a Service that are not there."""
+    nodes, deadline = set(_addresses(cluster).values()), Deadline.after(60, "ways out")
     found = []
     for node in cluster.nodes():
-        done = cluster.exec(node, ["ip", "route", "get", address], Deadline.after(30, "a route"), check=False)
+        done = cluster.exec(node, ["ip", "route", "get", pod], deadline, check=False)
         _, via, after = done.stdout.partition(" via ")
         if done.returncode == 0 and not (via and after.split()[0] in nodes):
             found.append(f"{node}: {done.stdout}")
+        curl = ["curl", "--silent", "--show-error", "--max-time", "3", f"http://{_NO_SERVICE}"]
+        done = cluster.exec(node, curl, deadline, check=False)
+        if done.returncode != _CANNOT_CONNECT:
+            found.append(f"{node}: {done.stdout}{done.stderr}")
     return found
 
 

@@ -12,7 +12,7 @@ import yaml
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
 from clusters.images.catalogue import BALANCER
-from clusters.inside import POD_SUBNET
+from clusters.inside import POD_SUBNET, SERVICE_SUBNET
 from clusters.kind import Kind, configuration, docker_wrapper, node_names
 from clusters.ownership import start_time
 from clusters.shape import Shape
@@ -73,6 +73,7 @@ def test_the_api_server_is_published_on_loopback_only() -> None:
         "apiServerAddress": "127.0.0.1",
         "apiServerPort": 21000,
         "podSubnet": POD_SUBNET,
+        "serviceSubnet": SERVICE_SUBNET,
     }
 
 
