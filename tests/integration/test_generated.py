@@ -1,15 +1,17 @@
 """Generated policies on a real cluster: planted violations are found, and the faults for them bite and are healed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import apply
+from clusters.rest import apply, request
 from clusters.rest import delete as delete_object
 from clusters.shape import Shape
+from clusters.watching import until
 from harness import journal
 from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
 from harness.checks.policies import policies_match
@@ -39,6 +41,10 @@ KILL_SCHEDULER = "kill -KILL $(crictl inspect $(crictl ps --quiet --name '^kube-
 @pytest.fixture(scope="module")
 def cluster(build: Callable[..., Cluster]) -> Cluster:
     return build(Shape(workers=1))
+
+
+def _restarts(pods: Iterable[Mapping[str, Any]]) -> int:
+    return sum(each["restartCount"] for pod in pods for each in pod["status"].get("containerStatuses") or ())
 
 
 def test_planted_orphan(cluster: Cluster, make: Callable[[], Experiment]) -> None:
@@ -85,12 +91,15 @@ def test_restarted_api_server(cluster: Cluster, make: Callable[[], Experiment]) 
 
 def test_planted_restart(cluster: Cluster, make: Callable[[], Experiment]) -> None:
     """A scheduler killed behind our back is harm to the control plane, and is told by its name."""
-    with make() as experiment:
+    deadline = Deadline.after(120, "the scheduler to be killed, and its kubelet to tell")
+    pods, scheduler = "/api/v1/namespaces/kube-system/pods", {"labelSelector": "component=kube-scheduler"}
+    with make() as experiment, cluster.client() as api:
         experiment.probe(*watch_control_plane(cluster, experiment.history))
         experiment.hold(7)
-        control_plane = cluster.control_planes[0]
-        cluster.exec(control_plane, ["bash", "-c", KILL_SCHEDULER], Deadline.after(30, "the scheduler to be killed"))
-        experiment.hold(10)
+        before = _restarts(request(api, "GET", pods, query=scheduler)["items"])
+        cluster.exec(cluster.control_planes[0], ["bash", "-c", KILL_SCHEDULER], deadline)
+        until(api, pods, lambda state: _restarts(state.values()) > before, deadline, scheduler)
+        experiment.hold(3)
         with pytest.raises(InvariantViolated, match="container kube-scheduler of"):
             experiment.claim(control_plane_unharmed())
 
