@@ -96,8 +96,8 @@ class Row:
     """One experiment: what is done to the node, how many webhook pods are on it, the mutating webhook's failurePolicy.
 
     What is predicted of the Pods of a Deployment that are mutated themselves, and of those of a StatefulSet: their
-    replacements are mutated, or unmutated, or race with Gatekeeper's return, or never come while the node is lost.
-    `open_share` bounds how many of all Pods are admitted unmutated (None: so many for so long that no replacement
+    replacements are mutated, or unmutated, or race with Gatekeeper's going or coming, or never come while the node is
+    lost. `open_share` bounds how many of all Pods are admitted unmutated (None: so many for so long that no replacement
     escapes). `usual` rows run by default. With `generation`, a constraint is made while the node is lost, and with it
     the one pod that generates policies.
     """

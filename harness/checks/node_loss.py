@@ -67,17 +67,16 @@ def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = (), ex
         found = losses.replacements(how, namespace=namespace, kinds=kinds)
         born = [each for each in found if each.by]
         lacking = [each for each in born if each.by and not each.by.mutated]
-        reading = Reading(recorded)
-        unlucky = [each for each in lacking if each.by and _excuses(reading, each.loss, each.by.seen) & set(excused)]
+        unlucky = _unlucky(recorded, lacking, excused) if lacking and excused else []
         figures = {"replaced": float(len(born)), "unmutated": float(len(lacking)), **spread(found)}
         lacking = [each for each in lacking if each not in unlucky]
         told = tuple(str(each) for each in found)
         undecided = _undecided(losses, how, found)
-        bare = {each.lost.owner for each in found if not each.lost.mutated}
+        bare = [each.lost.owner for each in found if not each.lost.mutated]
         if not undecided and lacking and all(each.lost.owner in bare for each in lacking):
-            undecided = _BARE.format(sum(1 for each in found if not each.lost.mutated), len(found))
+            undecided = _BARE.format(len(bare), len(found))
         if lacking and not undecided:
-            causes = _causes(reading, lacking)
+            causes = _causes(Reading(recorded), lacking)
             words = f"{len(lacking)} of {len(born)} replacements lack the mutation: {causes[0]}"
             first = min(each.by.seen for each in lacking if each.by)
             return Verdict("violated", words, (*causes, *told), figures, first)
@@ -156,6 +155,12 @@ def _causes(reading: Reading, lacking: Sequence[Replacement]) -> list[str]:
             words = _asked(reading, each.loss, each.by.seen)
             counts[words] = counts.get(words, 0) + 1
     return sorted(counts, key=lambda words: -counts[words])
+
+
+def _unlucky(recorded: Recorded, lacking: Sequence[Replacement], excused: Excuses) -> list[Replacement]:
+    """Return those that were born without the mutation for a reason that is excused."""
+    reading = Reading(recorded)
+    return [each for each in lacking if each.by and _excuses(reading, each.loss, each.by.seen) & set(excused)]
 
 
 def _excuses(reading: Reading, loss: NodeLoss, at: float) -> set[Excuse]:

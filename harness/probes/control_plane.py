@@ -9,6 +9,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
+from clusters.leading import LEASES
 from clusters.lines import Gap, Over, lines
 from clusters.rest import request
 from clusters.serving import NAMESPACE
@@ -36,7 +37,6 @@ _TIMEOUT = (2.0, 5.0)
 _METRICS_TIMEOUT = (2.0, 10.0)
 _METRICS_PORT = 8888
 _SHORT, _LONG = 160, 600
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 _LEASE = {
     "apiVersion": "coordination.k8s.io/v1",
     "kind": "Lease",
@@ -71,7 +71,7 @@ def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None
     with cluster.client() as api:
         for _ in probe.every(every):
             _time(api, history, "read", "GET", _READ)
-            _time(api, history, "write lease", "POST", _LEASES)
+            _time(api, history, "write lease", "POST", LEASES)
 
 
 def _time(api: ApiClient, history: History, f: str, method: str, path: str) -> None:
