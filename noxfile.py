@@ -162,6 +162,9 @@ def lock(session: nox.Session) -> None:
 
 
 def _install(session: nox.Session, lock: str) -> None:
+    # Compiled once, whatever the environment says: all of it lies in nox's own directory, and goes with it.
+    bytecode = session.cache_dir.resolve() / "bytecode"
+    session.env.update({"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(bytecode)})
     session.install("--no-compile", "--require-hashes", "--requirement", f"requirements/{lock}.txt")
 
 

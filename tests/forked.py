@@ -3,6 +3,7 @@
 Python, Kubernetes' client and the like anew take half a second of processor, and the unit tests run a hundred sessions.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -19,6 +20,7 @@ __all__ = ["session"]
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
 _HEAVY = ["allure_commons", "docker", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
 _BYTES = 65536
+_ALWAYS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # Hypothesis takes a tenth of a second to import
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(_HEAVY)
@@ -29,7 +31,7 @@ def session(arguments: Sequence[str], place: Path, environment: Mapping[str, str
 
     Raises DeadlineExceeded.
     """
-    words = ["-p", "no:cacheprovider", *arguments]
+    words = [*_ALWAYS, *arguments]
     deadline = Deadline.after(seconds, f"pytest {' '.join(words)} to end")
     said, says = _SERVER.Pipe(duplex=False)
     process = _SERVER.Process(target=_session, args=(words, str(place), dict(environment), says))
@@ -49,8 +51,10 @@ def session(arguments: Sequence[str], place: Path, environment: Mapping[str, str
 
 
 def _session(arguments: list[str], place: str, environment: dict[str, str], says: Connection) -> None:
+    gc.freeze()  # what was imported stays: pytest collects garbage five times as it ends
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment, PYTHONDONTWRITEBYTECODE="1")
+    sys.dont_write_bytecode = True  # of code that lies in a directory of this one test's
     os.chdir(place)
     sys.path[:0] = [place, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["pytest", *arguments]

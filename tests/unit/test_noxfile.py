@@ -226,6 +226,18 @@ def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
     assert (place / "before").read_text(encoding="utf-8").split("\n") == [*lint, *lint, "nox -s lowest", ""]
 
 
+def test_code_is_compiled_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the environment forbids it, since it is kept in nox's own directory, beside the virtual ones."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    tells = '#!/bin/bash\necho "${PYTHONDONTWRITEBYTECODE-none} $PYTHONPYCACHEPREFIX" > told\n'
+    (place / "bin" / "pytest").write_text(tells, encoding="utf-8")
+    with _nox(place, "-s", "chaos") as nox:
+        output, _ = nox.communicate(timeout=300)
+
+    assert nox.returncode == 0, output
+    assert _told(place) == f"none {place}/.nox/.cache/bytecode\n"
+
+
 @pytest.mark.parametrize("interrupt", ["Ctrl-C", "SIGTERM"])
 def test_interrupted_command_may_put_things_right(place: Path, interrupt: str) -> None:
     """Ctrl-C, which all processes get, and SIGTERM, which only nox gets, both wait for the command to heal."""
