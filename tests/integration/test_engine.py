@@ -65,6 +65,15 @@ def _daemons(layout: Layout) -> list[processes.Daemon]:
     return [each for program in _DAEMONS for each in processes.find(layout, program)]
 
 
+def _kill(layout: Layout, programs: tuple[str, ...]) -> None:
+    """Kill daemons and see them gone: one that waits for its disk outlives SIGKILL, and is found until then."""
+    killed = [each for program in programs for each in processes.find(layout, program)]
+    for each in killed:
+        os.kill(each.pid, signal.SIGKILL)
+    assert {each.program for each in killed} == set(programs)
+    assert any(not any(each.alive() for each in killed) for _ in _soon("the killed to be gone").attempts())
+
+
 def _traces(layout: Layout) -> dict[str, object]:
     """Return all that a machine could have of an engine that runs."""
     rules = run(["iptables-save"], _soon("iptables")).stdout
@@ -195,9 +204,7 @@ def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, progra
     _serve(engine, "frozen", "one")
     engine.run(["pause", "frozen"], _soon("a frozen container"))
     orphans = processes.containers(layout)
-    for program in programs:
-        for each in processes.find(layout, program):
-            os.kill(each.pid, signal.SIGKILL)
+    _kill(layout, programs)
     again = connect("private", layout=layout)
     assert [each for each in orphans if each.alive()] == []
     states = again.run(["ps", "--all", "--format", "{{.State}}"], _soon("containers")).stdout.split()
@@ -225,8 +232,7 @@ def test_stopping_leaves_nothing_but_images(engine: Engine, layout: Layout, kill
     engine.run(["pause", "frozen"], _soon("a frozen container"))
     assert all(_traces(layout).values())
     if killed:
-        for each in _daemons(layout):
-            os.kill(each.pid, signal.SIGKILL)
+        _kill(layout, _DAEMONS)
     assert stop_private(layout=layout)
     assert _traces(layout) == {
         "processes": [],
