@@ -15,7 +15,7 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
 _PARALLEL = ("-n", "auto", "--dist", "loadfile")
-_QUICK = ("-n", str(max(4, os.cpu_count() or 1)), "--dist", "loadfile")  # half of what a unit test does is wait
+_QUICK = ("-n", str(max(6, os.cpu_count() or 1)), "--dist", "loadfile")  # half of what a unit test does is wait
 """For tests that touch no engine; a cluster wants the machine for itself."""
 
 _SCENARIOS = Path("scenarios").resolve()

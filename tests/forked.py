@@ -19,11 +19,12 @@ __all__ = ["session"]
 
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
 _HEAVY = ["allure_commons", "docker", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
+_OURS = ["clusters.create", "harness.incident.collection", "reports.attached", "reports.timeline"]
 _BYTES = 65536
 _ALWAYS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # Hypothesis takes a tenth of a second to import
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(_HEAVY)
+_SERVER.set_forkserver_preload(_HEAVY + _OURS)
 
 
 def session(arguments: Sequence[str], place: Path, environment: Mapping[str, str], seconds: float) -> tuple[int, str]:
