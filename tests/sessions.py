@@ -37,7 +37,7 @@ def leave(request, tmp_path):
     def leave(**changes):
         secret = {"kind": "Secret", "data": {"a": "cGxhbnRlZA=="}}
         (tmp_path / "history.jsonl").write_text(json.dumps({"index": 0, "value": secret}))
-        (tmp_path / "large.log").write_text("Authorization: Bearer planted-0123456789abcdef\\n" * 6_000)
+        (tmp_path / "large.log").write_text("Authorization: Bearer planted-0123456789abcdef\\n" * 20_000)
         (tmp_path / "journal.jsonl").write_text('{"undo": "start_container"}')
         record = {
             "name": request.node.name,

@@ -227,7 +227,7 @@ def test_quick_loop_leaves_out_the_lowest_versions(place: Path) -> None:
 
 
 def test_code_is_compiled_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the environment forbids it, since it is kept in nox's own directory, beside the virtual ones."""
+    """Also where the environment forbids it, since it is kept in nox's own directory, which goes as a whole."""
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     tells = '#!/bin/bash\necho "${PYTHONDONTWRITEBYTECODE-none} $PYTHONPYCACHEPREFIX" > told\n'
     (place / "bin" / "pytest").write_text(tells, encoding="utf-8")
