@@ -43,10 +43,10 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def truth(session: nox.Session) -> None:
-    """Count what each check says on each version (-- --versions v3.20.1 v3.23.1 --times 10 -k … --add EARLIER)."""
+    """Count what each check says on each version (-- --versions 3.20 3.23 --times 10 -k … --add EARLIER)."""
     _install(session, "chaos")
     parser = argparse.ArgumentParser(prog="nox -s truth --", allow_abbrev=False)
-    parser.add_argument("--versions", nargs="+", default=["v3.18.3", "v3.20.1", "v3.23.1"], metavar="V")
+    parser.add_argument("--versions", nargs="+", default=["3.18", "3.20", "3.23"], metavar="V")
     parser.add_argument("--times", default="10", metavar="N")
     parser.add_argument("--add", nargs="+", default=[], metavar="RUN", help="earlier runs, or tables, to count, too")
     chosen, others = parser.parse_known_args(session.posargs)
@@ -55,7 +55,8 @@ def truth(session: nox.Session) -> None:
             f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs there are"
         )
     runs = Path("reports", "out", f"truth-{time.strftime('%Y%m%d-%H%M%S')}")
-    each = [runs / version for version in chosen.versions]
+    names = ("python", "-m", "clusters.versions", "gatekeeper", *chosen.versions)
+    each = [runs / version for version in dict.fromkeys((session.run(*names, silent=True) or "").split())]
     for run in each:
         options = ["--gatekeeper", run.name, "--times", chosen.times, "--alluredir", str(run / "results")]
         # 1: a claim came out otherwise, which is for the table to tell; 5: the version contradicts all scenarios
@@ -91,7 +92,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def images(session: nox.Session) -> None:
-    """Make images ready ahead (-- --kubernetes v1.35.4 --gatekeeper v3.20.1 --save FILE | --load FILE)."""
+    """Make images ready ahead (-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE)."""
     _verb(session)
 
 

@@ -19,7 +19,7 @@ from clusters.kind import node_names
 from clusters.ports import LOOPBACK
 from clusters.process import Completed
 from clusters.registry import Registry
-from clusters.shape import Shape
+from clusters.shape import RECORDED, Shape
 
 __all__ = ["Cluster", "cluster_labels", "registry_name"]
 
@@ -87,7 +87,7 @@ class Cluster:
         registries = [each for each in things if each.kind == "container" and each.name == registry_name(name)]
         return cls(
             name=name,
-            shape=Shape.model_validate_json(labels[f"{PREFIX}.shape"]),
+            shape=Shape.model_validate_json(labels[f"{PREFIX}.shape"], context=RECORDED),
             engine=engine,
             kubeconfig=_own_kubeconfig(directory / "kubeconfig", ports),
             network=name,

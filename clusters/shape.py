@@ -1,38 +1,67 @@
 """Shape: what a cluster is made of, validated before anything is touched."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 
 from clusters import versions
 from clusters.errors import BadScenario
 
-__all__ = ["Certificate", "Install", "Shape"]
+__all__ = ["RECORDED", "Certificate", "Install", "Shape"]
 
 Install = Literal["manifest", "chart"]
 Certificate = Literal["prepared", "native"]
+
+RECORDED: Final = "recorded"
+"""pydantic's `context` for the shape of what was made before: its versions need no recipe any more."""
 
 _NODE_MIB = 700
 _GATEKEEPER_MIB = 600
 
 
-def _known_kubernetes(version: str) -> str:
-    return _known("Kubernetes", version, versions.KUBERNETES)
-
-
-def _known_gatekeeper(version: str) -> str:
-    return _known("Gatekeeper", version, versions.GATEKEEPER)
-
-
-def _known(product: str, version: str, known: tuple[str, ...]) -> str:
-    if version not in known:
-        raise ValueError(f"{product} {version} has no recipe; there are {', '.join(known)}")
+def _text(version: object) -> object:
+    """Refuse a version that YAML or Python has read as a number."""
+    if isinstance(version, int | float):
+        raise ValueError(  # noqa: TRY004 - pydantic makes no problem of a TypeError
+            f'expected a version in quotes, such as "{versions.DEFAULT_MINOR}": as a number, 1.40 is 1.4'
+        )
     return version
+
+
+def _kubernetes(version: str, info: ValidationInfo) -> str:
+    return _known("Kubernetes", version, versions.KUBERNETES, info)
+
+
+def _gatekeeper(version: str, info: ValidationInfo) -> str:
+    return _known("Gatekeeper", version, versions.GATEKEEPER, info)
+
+
+def _known(product: str, version: str, there: tuple[str, ...], info: ValidationInfo) -> str:
+    """Return the version in full, whatever of it was given."""
+    full = versions.meant(version, there)
+    if full is None and info.context == RECORDED and versions.GIVEN.fullmatch(version):
+        return version
+    if full is None:
+        raise ValueError(versions.refusal(product, version, there))
+    return full
+
+
+_Kubernetes = Annotated[str, BeforeValidator(_text), AfterValidator(_kubernetes)]
+_Gatekeeper = Annotated[str, BeforeValidator(_text), AfterValidator(_gatekeeper)]
 
 
 class Shape(BaseModel):
     """A cluster's nodes, versions, and how Gatekeeper gets into it.
 
+    A version may be given by its minor ("1.36"), which means the newest patch that there is; the shape has it in full.
     `gatekeeper=None` is a cluster without it. `registry=False` is one whose nodes cannot pull anything:
     then images are loaded into the nodes. `certificate` is how the webhook comes by its own: `prepared`
     ones lie in their Secret before Gatekeeper first starts, as they do at each of its later starts;
@@ -44,20 +73,20 @@ class Shape(BaseModel):
 
     control_planes: Literal[1, 3] = 1
     workers: Annotated[int, Field(ge=0, le=6)] = 2
-    kubernetes: Annotated[str, AfterValidator(_known_kubernetes)] = versions.DEFAULT_KUBERNETES
-    gatekeeper: Annotated[str, AfterValidator(_known_gatekeeper)] | None = versions.DEFAULT_GATEKEEPER
+    kubernetes: _Kubernetes = versions.DEFAULT_KUBERNETES
+    gatekeeper: _Gatekeeper | None = versions.DEFAULT_GATEKEEPER
     install: Install = "manifest"
     registry: bool = True
     certificate: Certificate = "prepared"
 
     @classmethod
-    def parse(cls, fields: dict[str, Any], where: str = "shape") -> Self:
-        """Return the shape that `fields` describe.
+    def parse(cls, fields: dict[str, Any], where: str = "shape", *, context: str | None = None) -> Self:
+        """Return the shape that `fields` describe; with the `context` RECORDED, of what was made before.
 
         Raises BadScenario with every problem of the fields at once, each behind `where`.
         """
         try:
-            return cls(**fields)
+            return cls.model_validate(fields, context=context)
         except ValidationError as error:
             raise BadScenario([_problem(where, problem) for problem in error.errors()]) from error
 

@@ -1,12 +1,103 @@
-"""Versions that recipes exist for: of Kubernetes, Gatekeeper and the tools that make clusters of them."""
+"""Versions that there are: of Kubernetes those with a recipe, of Gatekeeper, and of the tools that make clusters."""
 
-__all__ = ["CRICTL", "DEFAULT_GATEKEEPER", "DEFAULT_KUBERNETES", "GATEKEEPER", "HELM", "KIND", "KUBERNETES"]
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-KUBERNETES = ("v1.34.4", "v1.35.4", "v1.36.3", "v1.37.2")
+__all__ = [
+    "CRICTL",
+    "DEFAULT_GATEKEEPER",
+    "DEFAULT_KUBERNETES",
+    "DEFAULT_MINOR",
+    "FULL",
+    "GATEKEEPER",
+    "GIVEN",
+    "HELM",
+    "KIND",
+    "KUBERNETES",
+    "RECIPES",
+    "meant",
+    "recipes",
+    "refusal",
+]
+
+FULL = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+"""A version as it is recorded."""
+
+GIVEN = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
+"""A version as it may be given: the v and the patch can be left out."""
+
+RECIPES = Path(__file__).parent / "images" / "go" / "kubernetes"
+"""What Kubernetes is built by: a folder each version, with its go.mod and go.sum."""
+
+DEFAULT_MINOR = "1.36"
+
+
+def recipes(folder: Path = RECIPES) -> tuple[str, ...]:
+    """Return the versions that `folder` has a whole recipe of, the oldest first."""
+    there = (place.parent for place in folder.glob("v*/go.mod") if place.with_name("go.sum").is_file())
+    return tuple(sorted((place.name for place in there if FULL.fullmatch(place.name)), key=_numbers))
+
+
+def meant(given: str, there: Iterable[str]) -> str | None:
+    """Return the version of `there` that `given` means, if there is one: itself, or the newest of its minor.
+
+    "1.35", "v1.35", "1.35.8" and "v1.35.8" mean v1.35.8, as long as no newer patch of 1.35 is there.
+    """
+    if not GIVEN.fullmatch(given):
+        return None
+    numbers = _numbers(given)
+    fitting = [version for version in there if _numbers(version)[: len(numbers)] == numbers]
+    return max(fitting, key=_numbers, default=None)
+
+
+def refusal(product: str, given: str, there: Sequence[str]) -> str:
+    """Return why the version `given` of "Kubernetes" or "Gatekeeper" cannot be had, and what to type next."""
+    minor = there[-1].removeprefix("v").rpartition(".")[0]
+    refused = f"{product} {given} has no recipe; there are {', '.join(there)}; a minor such as {minor} means its newest"
+    form = GIVEN.fullmatch(given)
+    if product != "Kubernetes" or form is None:
+        return refused
+    wanted = f"v{form[1]}.{form[2]}.{form[3] or 'N'}"
+    return f"{refused}; `nox -s add-kubernetes -- {wanted} --digest sha256:…` adds one"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.removeprefix("v").split("."))
+
+
+def _default() -> str:
+    """Return the newest recipe of the default minor, so that replacing a patch needs no edit."""
+    default = meant(DEFAULT_MINOR, KUBERNETES)
+    if default is None:
+        raise FileNotFoundError(
+            f"{RECIPES}: expected a recipe of Kubernetes {DEFAULT_MINOR}, there are {', '.join(KUBERNETES) or 'none'}; "
+            "`git status clusters/images/go/kubernetes` tells what is missing"
+        )
+    return default
+
+
+KUBERNETES = recipes()
 GATEKEEPER = ("v3.17.1", "v3.18.3", "v3.20.1", "v3.23.0", "v3.23.1")
 KIND = "v0.33.0"
 HELM = "v3.21.4"
 CRICTL = "v1.36.0"
 
-DEFAULT_KUBERNETES = "v1.36.3"
+DEFAULT_KUBERNETES = _default()
 DEFAULT_GATEKEEPER = "v3.23.1"
+
+
+def _print(product: str, given: Sequence[str]) -> int:
+    """Print the full versions that are meant, one a line, or all that cannot be had; return the exit status."""
+    there = {"kubernetes": KUBERNETES, "gatekeeper": GATEKEEPER}[product]
+    problems = [refusal(product.capitalize(), word, there) for word in given if meant(word, there) is None]
+    if problems:
+        sys.stderr.writelines(f"error: {problem}\n" for problem in dict.fromkeys(problems))
+        return 2
+    sys.stdout.writelines(f"{meant(word, there)}\n" for word in given)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_print(sys.argv[1], sys.argv[2:]))

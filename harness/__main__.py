@@ -51,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         ("kubernetes", versions.KUBERNETES, versions.DEFAULT_KUBERNETES),
         ("gatekeeper", versions.GATEKEEPER, versions.DEFAULT_GATEKEEPER),
     ):
-        ready.add_argument(f"--{product_}", nargs="+", default=[default], metavar="V", help=f"of {', '.join(known)}")
+        choice = f"of {', '.join(known)}, or a minor: its newest"
+        ready.add_argument(f"--{product_}", nargs="+", default=[default], metavar="V", help=choice)
     files = ready.add_mutually_exclusive_group()
     files.add_argument(
         "--save", type=Path, metavar="FILE", help="write them to a file, for a machine without a network"
@@ -138,7 +139,7 @@ def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise BadScenario(list(problems))
-    return shapes
+    return list(dict.fromkeys(shapes))
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of a chaos run."""
     group = parser.getgroup("chaos", "clusters and experiments")
     told = "for scenarios that leave it open; those that name another are deselected"
-    group.addoption("--gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, {told}")
-    group.addoption("--kubernetes", metavar="VERSION", help=f"version of Kubernetes, {told}")
+    group.addoption("--gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, or a minor such as 3.20, {told}")
+    group.addoption("--kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {told}")
     group.addoption("--workers", metavar="N", type=int, help=f"number of worker nodes, {told}")
     group.addoption("--install", metavar="METHOD", help=f"manifest or chart, {told}")
     group.addoption("--seed", metavar="N", type=int, help="seed of every random choice; told by each run")
@@ -75,7 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
     try:
-        Shape.parse(asked, "options")
+        shape = Shape.parse(asked, "options")
+        asked = {name: getattr(shape, name) for name in asked}
     except BadScenario as error:
         problems += error.problems
     if problems:

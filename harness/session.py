@@ -122,14 +122,15 @@ def shapes_of(
         fields = {name: value for marker in reversed(markers) for name, value in marker.kwargs.items()}
         if any(marker.args for marker in markers):
             problems[f"{where}: shape takes keyword arguments only, the fields of a shape"] = None
-        if any(name in asked and asked[name] != value for name, value in fields.items()):
-            contradicted.append(item)
-            continue
         try:
-            shape = Shape.parse({**asked, **fields}, where)
+            own = Shape.parse(fields, where)
         except BadScenario as error:
             problems |= dict.fromkeys(error.problems)
             continue
+        if any(name in asked and asked[name] != getattr(own, name) for name in fields):
+            contradicted.append(item)
+            continue
+        shape = Shape.parse({**asked, **fields}, where)
         if shapes.setdefault(item.path, shape) != shape:
             problems[f"{where}: two shapes ({shapes[item.path].slug}, {shape.slug}); one file has one shape"] = None
     return shapes, contradicted, list(problems)

@@ -41,7 +41,7 @@ def leave(request, tmp_path):
         (tmp_path / "journal.jsonl").write_text('{"undo": "start_container"}')
         record = {
             "name": request.node.name,
-            "cluster": {"name": f"chaos-{tmp_path.name}", "shape": {"kubernetes": "v1.36.3", "install": "manifest"}},
+            "cluster": {"name": f"chaos-{tmp_path.name}", "shape": {"kubernetes": "v1.36.4", "install": "manifest"}},
             "seed": 7,
             "history": str(tmp_path / "history.jsonl"),
             "journal": str(tmp_path / "journal.jsonl"),

@@ -2,7 +2,7 @@
 
 Kubernetes' own go.mod replaces its staging modules by folders that its module zip lacks. The composed
 module takes all its requirements and replaces the folders by the modules published of them
-(k8s.io/api v0.36.3 for v1.36.3). Run as `python -m clusters.images.compose v1.36.3`.
+(k8s.io/api v0.36.4 for v1.36.4). Run as `python -m clusters.images.compose v1.36.4`.
 """
 
 import re

@@ -36,13 +36,15 @@ _FIELDS: Mapping[Kind, str] = {
 class Loaded:
     """An incident, ready to be lived again: the file, what it says, and what it refers to.
 
-    `shape` is the cluster's, with what was asked for beside the file; `policies` and `workload` are the objects of
+    `shape` is the cluster's, with what was asked for beside the file; `given` is what the file itself says of it, as
+    it says it; `policies` and `workload` are the objects of
     each item of these lists, `files` those that they are in.
     """
 
     path: Path
     incident: Incident
     shape: Shape
+    given: Mapping[str, Any] = field(default_factory=dict, hash=False)
     policies: tuple[Objects, ...] = field(default=(), hash=False)
     workload: tuple[Objects, ...] = field(default=(), hash=False)
     files: tuple[Path, ...] = ()
@@ -53,9 +55,10 @@ class Loaded:
         return self.path.stem
 
 
-def load(path: Path, asked: Mapping[str, Any] | None = None) -> Loaded:
+def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> Loaded:
     """Return the incident in a file; `asked` are fields of Shape that count more than the file's.
 
+    With the `context` RECORDED, of clusters.shape, it was lived before: its versions need no recipe any more.
     Raises BadScenario with every problem of the file, each with its line and column. Nothing is touched.
     """
     sources = read(path)
@@ -64,15 +67,17 @@ def load(path: Path, asked: Mapping[str, Any] | None = None) -> Loaded:
     source = sources[0]
     if not isinstance(source.data, dict):
         raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
-    shape, options = _asked_of(source.data, asked or {})
-    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data)]
+    given = source.data.get("shape")
+    given = given if isinstance(given, dict) else {}
+    shape, options = _asked_of({**given, **(asked or {})}, context)
+    problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data)]
     policies, workload, files, more = objects_of(source)
     told = _in_order(source, [*problems, *problems_of_time(source.data)])
     told = told or options
     if told or more or shape is None:
         raise BadScenario([*dict.fromkeys([*told, *more])])
-    incident = Incident.model_validate_json(json.dumps(source.data))
-    return Loaded(path, incident, shape, tuple(policies), tuple(workload), tuple(files))
+    incident = Incident.model_validate_json(json.dumps(source.data), context=context)
+    return Loaded(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
 
 def _in_order(source: Source, problems: Iterable[Problem]) -> list[str]:
@@ -81,18 +86,17 @@ def _in_order(source: Source, problems: Iterable[Problem]) -> list[str]:
     return [source.problem(place, words) for place, words in ordered]
 
 
-def _asked_of(data: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[Shape | None, list[str]]:
+def _asked_of(fields: dict[str, Any], context: str | None) -> tuple[Shape | None, list[str]]:
     """Return the shape, or the problems of what was asked for beside the file: those of the file are told with it."""
-    given = data.get("shape", {})
     try:
-        return Shape.parse({**(given if isinstance(given, dict) else {}), **asked}, "options"), []
+        return Shape.parse(fields, "options", context=context), []
     except BadScenario as error:
         return None, list(error.problems)
 
 
-def _problems_of_model(data: Any) -> Iterator[Problem]:
+def _problems_of_model(data: Any, context: str | None) -> Iterator[Problem]:
     try:
-        Incident.model_validate_json(json.dumps(data))
+        Incident.model_validate_json(json.dumps(data), context=context)
     except ValidationError as error:
         for each in error.errors():
             yield each["loc"], _words(each)

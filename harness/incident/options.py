@@ -23,7 +23,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add what is common to verbs that live an incident on clusters."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the incident, such as scenarios/incidents/*.yaml")
     for name in ("gatekeeper", "kubernetes"):
-        parser.add_argument(f"--{name}", metavar="V", help="another version than the file's")
+        parser.add_argument(f"--{name}", metavar="V", help="another version, or minor, than the file's")
     parser.add_argument("--install", metavar="METHOD", help="manifest or chart")
     parser.add_argument("--workers", type=int, metavar="N", help="number of worker nodes")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of every random choice")

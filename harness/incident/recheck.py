@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusters.shape import RECORDED
 from harness.errors import BadScenario
 from harness.history import read
 from harness.incident.bundle import Lived, Manifest
@@ -38,7 +39,7 @@ def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
     """
     with opened(path) as (manifest, folder):
         try:
-            loaded = load(folder / manifest.incident, manifest.shape)
+            loaded = load(folder / manifest.incident, manifest.shape, context=RECORDED)
         except BadScenario as error:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error

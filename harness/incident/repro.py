@@ -60,8 +60,7 @@ def again(loaded: Loaded, seed: int) -> str:
         "workers": shape.workers,
         "seed": seed,
     }
-    own = {name: getattr(loaded.incident.shape, name) for name in loaded.incident.shape.model_fields_set}
-    options = [f"--{name} {value}" for name, value in given.items() if own.get(name) != value]
+    options = [f"--{name} {value}" for name, value in given.items() if loaded.given.get(name) != value]
     return " ".join(["nox -s repro --", str(loaded.path), *options])
 
 

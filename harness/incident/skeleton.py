@@ -20,8 +20,8 @@ story: |
 shape:
   workers: 2
   install: manifest # or chart
-  # gatekeeper: {gatekeeper}   # one of {known_gatekeeper}
-  # kubernetes: {kubernetes}   # one of {known_kubernetes}
+  # gatekeeper: {gatekeeper}   # one of {known_gatekeeper}, or a minor in quotes
+  # kubernetes: {kubernetes}   # one of {known_kubernetes}, or a minor in quotes
 # seed: 7           # of every choice by chance; without it each run takes a new one, and tells it
 budget: 10m         # the most that the timeline may take
 

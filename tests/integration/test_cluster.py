@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from clusters import versions
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -96,7 +97,7 @@ def test_every_node_of_the_shape_is_ready(cluster: Cluster) -> None:
         for condition in node["status"]["conditions"]
         if (condition["type"], condition["status"]) == ("Ready", "True")
     }
-    assert ready == dict.fromkeys(cluster.nodes(), "v1.36.3")
+    assert ready == dict.fromkeys(cluster.nodes(), versions.DEFAULT_KUBERNETES)
 
 
 def test_everything_made_carries_the_run(cluster: Cluster) -> None:

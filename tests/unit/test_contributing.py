@@ -36,7 +36,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("project")
     shutil.copy(_ROOT / "pyproject.toml", place)
     for folder in ("clusters", "harness", "reports", "scenarios"):
-        shutil.copytree(_ROOT / folder, place / folder, ignore=shutil.ignore_patterns("out", "go", "__pycache__"))
+        shutil.copytree(_ROOT / folder, place / folder, ignore=shutil.ignore_patterns("out", "__pycache__"))
     if (_ROOT / ".mypy_cache").is_dir():  # of the lint before: 15 s saved
         shutil.copytree(_ROOT / ".mypy_cache", place / ".mypy_cache")
     for path, source in _EXAMPLES.items():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clusters import create as creation
+from clusters import versions
 from clusters.cluster import Cluster
 from clusters.create import create, delete
 from clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded, EngineUnavailable
@@ -43,7 +44,7 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
     """The list of actions of the default shape, in order."""
     assert titles(Shape()) == [
         "create the network",
-        "begin to create the nodes with kind (1 control plane, 2 workers, Kubernetes v1.36.3)",
+        f"begin to create the nodes with kind (1 control plane, 2 workers, Kubernetes {versions.DEFAULT_KUBERNETES})",
         "start the registry",
         "push Gatekeeper to the registry",
         "wait for the API server",

@@ -30,7 +30,7 @@ def test_a_usual_host_has_no_quirks_and_gets_nothing(tmp_path: Path) -> None:
     """A host with every capability and cgroup v2 gets no file and no patch."""
     quirks = _host(tmp_path)
     assert (quirks.any, quirks.node_files(), quirks.containerd_patches()) == (False, {}, [])
-    assert quirks.kubeadm_patches("v1.37.2") == []
+    assert quirks.kubeadm_patches("v1.37.0") == []
 
 
 def test_a_capability_outside_the_bounding_set_is_missing(tmp_path: Path) -> None:
@@ -69,11 +69,11 @@ def test_nodes_without_sys_resource_get_a_drop_in_that_empties_limits() -> None:
 def test_another_missing_capability_changes_no_node() -> None:
     """Only CAP_SYS_RESOURCE needs an answer in the nodes: the shim takes care of the rest."""
     quirks = HostQuirks(missing_capabilities=("CAP_SYS_TIME",))
-    assert (quirks.node_files(), quirks.containerd_patches(), quirks.kubeadm_patches("v1.36.3")) == ({}, [], [])
+    assert (quirks.node_files(), quirks.containerd_patches(), quirks.kubeadm_patches("v1.36.4")) == ({}, [], [])
     assert quirks.any
 
 
-@pytest.mark.parametrize(("kubernetes", "told"), [("v1.34.4", False), ("v1.35.4", True), ("v1.37.2", True)])
+@pytest.mark.parametrize(("kubernetes", "told"), [("v1.34.11", False), ("v1.35.8", True), ("v1.37.0", True)])
 def test_kubelets_from_1_35_on_are_told_to_accept_cgroup_v1(kubernetes: str, told: bool) -> None:
     """FailCgroupV1 is set for the versions that refuse cgroup v1, and for no other."""
     patches = [yaml.safe_load(each) for each in HostQuirks(cgroup_v1=True).kubeadm_patches(kubernetes)]
@@ -83,7 +83,7 @@ def test_kubelets_from_1_35_on_are_told_to_accept_cgroup_v1(kubernetes: str, tol
 def test_one_kubeadm_patch_carries_both_answers() -> None:
     """A host with both quirks gets one patch of the kubelet's configuration, not two that replace each other."""
     quirks = HostQuirks(missing_capabilities=("CAP_SYS_RESOURCE",), cgroup_v1=True)
-    (patch,) = quirks.kubeadm_patches("v1.36.3")
+    (patch,) = quirks.kubeadm_patches("v1.36.4")
     assert yaml.safe_load(patch) == {
         "kind": "KubeletConfiguration",
         "failCgroupV1": False,

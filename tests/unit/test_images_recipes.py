@@ -32,9 +32,9 @@ def test_staging_modules_are_replaced_by_published_ones() -> None:
         "\tk8s.io/api => ./staging/src/k8s.io/api\n"
         "\tk8s.io/sample-controller => ./staging/src/k8s.io/sample-controller\n)\n"
     )
-    composed = go_mod(upstream, "v1.36.3")
-    assert "\tk8s.io/api => k8s.io/api v0.36.3\n" in composed
-    assert "require (\n\tk8s.io/kubernetes v1.36.3\n" in composed
+    composed = go_mod(upstream, "v1.36.4")
+    assert "\tk8s.io/api => k8s.io/api v0.36.4\n" in composed
+    assert "require (\n\tk8s.io/kubernetes v1.36.4\n" in composed
     assert "sample-controller" not in composed
     assert "staging" not in composed
 
@@ -71,7 +71,7 @@ def test_the_committed_lock_is_pinned_by_digest() -> None:
 def test_a_lock_entry_without_a_digest_is_refused(tmp_path: Path) -> None:
     """All loose entries of a lock are named at once."""
     lock = tmp_path / "lock.yaml"
-    lock.write_text("node/v1.36.3: kindest/node:v1.36.3\nregistry: registry:3\n")
+    lock.write_text("node/v1.36.4: kindest/node:v1.36.4\nregistry: registry:3\n")
     with pytest.raises(BadScenario) as refused:
         read_lock(lock)
     assert len(refused.value.problems) == 2
@@ -116,8 +116,8 @@ def test_upstream_names_the_versions_that_there_are() -> None:
         Shape.parse({"kubernetes": "v1.1.1", "gatekeeper": "v9.9.9", "colour": "red", "workers": 99})
     message = str(refused.value)
     assert len(refused.value.problems) == 4
-    assert "v1.36.3" in message
-    assert "v3.23.1" in message
+    assert versions.DEFAULT_KUBERNETES in message
+    assert versions.DEFAULT_GATEKEEPER in message
     assert "no such field 'colour'" in message
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import versions
 from tests.fakes.incidents import incident
 from tests.fakes.plugged import Plugged
 from tests.unit.test_plugin import XDIST
@@ -33,7 +34,7 @@ def test_its_shape(bench: Plugged, workers: tuple[str, ...]) -> None:
     """The test gets a cluster of the file's shape; what the file leaves open, an option decides."""
     bench.run("--gatekeeper", "v3.20.1", *workers)
 
-    assert bench.did()[0] == "create 1cp1w-k1.36.3-g3.20.1-chart keep=False"
+    assert bench.did()[0] == f"create 1cp1w-k{versions.DEFAULT_KUBERNETES[1:]}-g3.20.1-chart keep=False"
 
 
 def test_deselected(bench: Plugged) -> None:

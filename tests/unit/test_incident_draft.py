@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clusters import versions
 from harness.errors import BadScenario
 from harness.incident.draft import draft
 from harness.incident.load import load
@@ -108,7 +109,7 @@ def test_what_is_told() -> None:
     """Versions without a recipe, webhooks, arguments and what failed in the last hour stand in the comments."""
     text = _draft()
 
-    assert "# Kubernetes v1.30.9 (there is no recipe for it; there are v1.34.4" in text
+    assert f"# Kubernetes v1.30.9 (there is no recipe for it; there are {versions.KUBERNETES[0]}" in text
     assert "# Gatekeeper v3.20.1, installed by its manifest" in text
     assert "# 6 nodes, 5 of them workers" in text
     assert (

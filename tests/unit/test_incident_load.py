@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from clusters import versions
+from clusters.shape import RECORDED
 from harness.errors import BadScenario
 from harness.incident.load import Loaded, load
 
@@ -36,7 +38,7 @@ def test_an_incident(tmp_path: Path) -> None:
     assert found.name == "a"
     assert (found.incident.faults[0].at, found.incident.faults[0].lasts) == (2.0, 60.0)
     assert (found.incident.budget, found.incident.recovery, found.incident.seed) == (900.0, 300.0, None)
-    assert found.shape.slug == "1cp2w-k1.36.3-g3.23.1-manifest"
+    assert found.shape.slug == f"1cp2w-k{versions.DEFAULT_KUBERNETES[1:]}-g3.23.1-manifest"
 
 
 def test_what_is_asked_for_counts_more(tmp_path: Path) -> None:
@@ -46,6 +48,32 @@ def test_what_is_asked_for_counts_more(tmp_path: Path) -> None:
     assert (found.shape.gatekeeper, found.shape.workers) == ("v3.20.1", 1)
     with pytest.raises(BadScenario, match=r"options: gatekeeper: Gatekeeper v9.9.9 has no recipe"):
         _load(tmp_path, {"gatekeeper": "v9.9.9"})
+
+
+def test_a_minor_is_enough(tmp_path: Path) -> None:
+    """A minor in the file, or asked for beside it, means the newest patch, by whose full name the shape goes on."""
+    found = _load(tmp_path, {"kubernetes": "1.35"}, shape={"gatekeeper": "3.20"})
+
+    assert found.shape.gatekeeper == found.incident.shape.gatekeeper == "v3.20.1"
+    assert found.shape.kubernetes == versions.meant("1.35", versions.KUBERNETES)
+
+
+def test_a_version_without_quotes(tmp_path: Path) -> None:
+    """YAML reads 3.20 as 3.2, so a version that is a number is refused with what to do about it."""
+    (problem,) = _problems(tmp_path, shape={"gatekeeper": 3.20})
+
+    assert "a.yaml:10:3: shape.gatekeeper: expected a version in quotes" in problem
+
+
+def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
+    """A version that was replaced since can still be read; what is none cannot."""
+    old = {"kubernetes": "v1.30.1", "gatekeeper": "v3.1.0"}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(_GOOD | {"shape": old}), encoding="utf-8")
+
+    found = load(tmp_path / "a.yaml", {"kubernetes": "v1.30.9"}, context=RECORDED)
+    assert (found.shape.kubernetes, found.incident.shape.gatekeeper) == ("v1.30.9", "v3.1.0")
+    with pytest.raises(BadScenario, match="options: kubernetes: Kubernetes new has no recipe"):
+        load(tmp_path / "a.yaml", {"kubernetes": "new"}, context=RECORDED)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import versions
 from harness.catalogue import entries
 from harness.checks import Checked
 from harness.errors import BadScenario
@@ -31,9 +32,21 @@ def test_lines(tmp_path: Path) -> None:
     folder = bundled(tmp_path)
     text = "\n".join(told(folder, *recheck(folder)))
 
-    assert "with seed 7 on Gatekeeper v3.23.1 (manifest), Kubernetes v1.36.3" in text
+    assert f"with seed 7 on Gatekeeper v3.23.1 (manifest), Kubernetes {versions.DEFAULT_KUBERNETES}" in text
     assert " ✓ runs/1: the registry answers nothing during cut registry: violated (expected violated)" in text
     assert "1 verdicts given again, none changed" in text
+
+
+def test_a_version_that_was_replaced(tmp_path: Path) -> None:
+    """A bundle of a version that nobody can make any more is judged as before: no cluster is needed."""
+    folder = bundled(tmp_path)
+    manifest = folder / MANIFEST
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace(versions.DEFAULT_KUBERNETES, "v1.30.1"), encoding="utf-8")
+
+    found = recheck(folder)
+    assert "Kubernetes v1.30.1" in "\n".join(told(folder, *found))
+    assert not found[2][0].changed
 
 
 def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from clusters import versions
 from harness.incident.bundle import Lived
 from harness.incident.repro import again, score, told
 from tests.fakes.incidents import incident, lived
@@ -34,7 +35,8 @@ def test_told(tmp_path: Path) -> None:
     broken = Lived(directory="runs/2", seen="broken", seconds=3.0, error="ProbeBroken: late\nand more")
     text = "\n".join(told(loaded, [run, broken], 7, Path("out/bundle.zip")))
 
-    assert "a: A registry that was cut answers\nGatekeeper v3.23.1 by its manifest, Kubernetes v1.36.3" in text
+    version = versions.DEFAULT_KUBERNETES
+    assert f"a: A registry that was cut answers\nGatekeeper v3.23.1 by its manifest, Kubernetes {version}" in text
     assert (
         "run 1: reproduced, 62 s\n  ✓ the registry answers nothing during cut registry: violated (as expected)" in text
     )
@@ -57,8 +59,17 @@ def test_surprises_are_explained(tmp_path: Path) -> None:
     assert f"\n      {judged.summary}" not in "\n".join(told(loaded, [run], 7, Path("b.zip")))
 
 
+def test_again_in_full(tmp_path: Path) -> None:
+    """Where the file leaves the patch open the command names it: elsewhere another one may be the newest."""
+    loaded = incident(tmp_path, shape={"gatekeeper": "3.20", "kubernetes": "1.35"})
+    version = versions.meant("1.35", versions.KUBERNETES)
+
+    assert f" --gatekeeper v3.20.1 --kubernetes {version} " in again(loaded, 7)
+
+
 def test_again(tmp_path: Path) -> None:
     """The command names what the file leaves open, and the seed, so that a colleague does the same."""
     loaded = incident(tmp_path, shape={"gatekeeper": "v3.20.1", "workers": 1})
 
-    assert again(loaded, 7) == (f"nox -s repro -- {loaded.path} --kubernetes v1.36.3 --install manifest --seed 7")
+    version = versions.DEFAULT_KUBERNETES
+    assert again(loaded, 7) == f"nox -s repro -- {loaded.path} --kubernetes {version} --install manifest --seed 7"

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters import engine, ownership
+from clusters import engine, ownership, versions
 from clusters.errors import EngineUnavailable
+from clusters.images import Images
 from clusters.inventory import RUN, Kind, Thing
+from clusters.shape import Shape
 from harness import __main__ as command
 from tests.fakes.engine import FakeEngine
 
@@ -40,13 +42,30 @@ def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixtu
 
 def test_unknown_versions_are_all_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Every unknown version is named once, with those that there are, before any engine is looked for."""
-    status = command.main(["images", "--kubernetes", "v1.2.3", "v1.36.3", "--gatekeeper", "v9.9.9"])
+    status = command.main(["images", "--kubernetes", "v1.2.3", "1.36", "--gatekeeper", "v9.9.9"])
     told = capsys.readouterr().err
 
     assert status == 2
     assert told.count("v1.2.3 has no recipe") == told.count("v9.9.9 has no recipe") == 1
-    assert "v1.36.3" in told
-    assert "v3.23.1" in told
+    assert versions.DEFAULT_KUBERNETES in told
+    assert versions.DEFAULT_GATEKEEPER in told
+
+
+def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A minor means its newest patch, and what is asked for twice in different words is made once."""
+    asked: list[Shape] = []
+
+    def ensure(_engine: object, shapes: list[Shape], _progress: object) -> Images:
+        asked.extend(shapes)
+        return Images("node:1", None, None, None)
+
+    monkeypatch.setattr(engine, "connect", lambda **_: FakeEngine())
+    monkeypatch.setattr("clusters.images.ensure", ensure)
+    newest = versions.meant("1.35", versions.KUBERNETES)
+
+    assert command.main(["images", "--kubernetes", "1.35", f"{newest}", "--gatekeeper", "3.20"]) == 0
+    assert capsys.readouterr().err == ""
+    assert [(shape.kubernetes, shape.gatekeeper) for shape in asked] == [(newest, "v3.20.1")] * 2
 
 
 def test_unknown_engine_ends_with_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,7 +89,7 @@ def test_every_session_says_what_it_is_for() -> None:
     """`nox -l` reads like a table of contents: each session has one line."""
     command = [sys.executable, "-m", "nox", "--list"]
     listed = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True)
-    sessions = dict(re.findall(r"^[*-] (\w+)(?: -> (.*))?$", listed.stdout, re.MULTILINE))
+    sessions = dict(re.findall(r"^[*-] ([\w-]+)(?: -> (.*))?$", listed.stdout, re.MULTILINE))
 
     assert {"chaos", "report", "tests", "images", "doctor", "gc"} <= set(sessions)
     assert [name for name, line in sessions.items() if not line.endswith(".")] == []
@@ -114,7 +114,7 @@ def _nox(place: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command,
         cwd=place,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -134,7 +134,8 @@ def _told(place: Path) -> str:
 def _python(place: Path) -> None:
     """Put a python there that tells its arguments and fails."""
     python = place / "bin" / "python"
-    python.write_text('#!/bin/bash\necho "$*" >> made\nexit 7\n', encoding="utf-8")
+    versions = f'if [[ "$2" = clusters.versions ]]; then exec {sys.executable} "$@"; fi\n'
+    python.write_text(f'#!/bin/bash\n{versions}echo "$*" >> made\nexit 7\n', encoding="utf-8")
     python.chmod(0o755)
 
 
@@ -179,8 +180,9 @@ def test_run_ends_with_its_report_and_pytests_status(place: Path, arguments: lis
 
 
 def test_truth_runs_the_scenarios_on_each_version(place: Path) -> None:
-    """Each version is a run with results of its own; without any verdict there is no table, and no success."""
-    with _nox(place, "-s", "truth", "--", "--versions", "v3.18.3", "v3.20.1", "--times", "2", "-k", "race") as nox:
+    """Each version is a run with results of its own, by its full name; without any verdict there is no table."""
+    named = ("v3.18.3", "3.20", "v3.20.1")
+    with _nox(place, "-s", "truth", "--", "--versions", *named, "--times", "2", "-k", "race") as nox:
         output, _ = nox.communicate(timeout=300)
 
     options = "scenarios --gatekeeper {0} --times 2 --alluredir reports/out/truth-[0-9-]+/{0}/results -k race\n"

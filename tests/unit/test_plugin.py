@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import versions
 from clusters.deadline import Deadline
 from tests.fakes.plugged import Plugged
 
@@ -18,6 +19,7 @@ def test_two(cluster): pass
 """
 CHART = MANIFEST.replace("manifest", "chart")
 XDIST = ("-p", "xdist", "-n", "2")
+_DEFAULT = versions.DEFAULT_KUBERNETES[1:]
 OPEN = "def test_open(cluster): pass\n"
 
 
@@ -34,8 +36,8 @@ def test_one_cluster_a_file(bench: Plugged) -> None:
     assert (
         bench.did()
         == [
-            "create 1cp2w-k1.36.3-g3.23.1-manifest keep=False",
-            "delete 1cp2w-k1.36.3-g3.23.1-manifest",
+            f"create 1cp2w-k{_DEFAULT}-g3.23.1-manifest keep=False",
+            f"delete 1cp2w-k{_DEFAULT}-g3.23.1-manifest",
         ]
         * 2
     )
@@ -87,7 +89,20 @@ def test_options_fill_what_is_open(bench: Plugged) -> None:
     status, output = bench.run("--install", "chart", "--gatekeeper", "v3.20.1")
     assert status == 0, output
     assert "3 passed, 2 deselected" in output
-    assert {line for line in bench.did() if "create" in line} == {"create 1cp2w-k1.36.3-g3.20.1-chart keep=False"}
+    assert {line for line in bench.did() if "create" in line} == {f"create 1cp2w-k{_DEFAULT}-g3.20.1-chart keep=False"}
+
+
+def test_a_minor_is_enough(bench: Plugged) -> None:
+    """An option that names a minor, and a marker that does, mean the same as the full version."""
+    version = "@pytest.mark.shape(gatekeeper={!r})\ndef test_{}(cluster): pass\n"
+    minor, full, other = (version.format(*named) for named in (("3.20", "a"), ("v3.20.1", "b"), ("3.23", "c")))
+    bench.write(a=f"import pytest\n{minor}{full}", b=f"import pytest\n{other}")
+    status, output = bench.run("--gatekeeper", "v3.20", "--kubernetes", "1.35")
+    assert status == 0, output
+    assert "2 passed, 1 deselected" in output
+    patch = versions.meant("1.35", versions.KUBERNETES)
+    assert patch
+    assert bench.did()[0] == f"create 1cp2w-k{patch[1:]}-g3.20.1-manifest keep=False"
 
 
 def test_extended(bench: Plugged) -> None:

@@ -59,7 +59,7 @@ def pod(name: str, restarts: int = 0, owner: str = "webhook-5f") -> dict[str, An
 
 def node() -> dict[str, Any]:
     conditions = [{"type": "Ready", "status": "True", "lastHeartbeatTime": "1"}]
-    status = {"conditions": conditions, "nodeInfo": {"kubeletVersion": "v1.36.3", "bootID": "b"}}
+    status = {"conditions": conditions, "nodeInfo": {"kubeletVersion": "v1.36.4", "bootID": "b"}}
     return {"metadata": {"name": "c-worker", "resourceVersion": "1"}, "spec": {}, "status": status}
 
 

@@ -106,7 +106,7 @@ def test_environment_tells_versions_seed_and_engine(every_kind: Session) -> None
     """environment.properties names what the run stood on."""
     lines = (every_kind.results / "environment.properties").read_text(encoding="utf-8").splitlines()
 
-    assert {"seed=7", "kubernetes=v1.36.3", "engine=docker 20.10.24", "install=manifest"} <= set(lines)
+    assert {"seed=7", "kubernetes=v1.36.4", "engine=docker 20.10.24", "install=manifest"} <= set(lines)
     assert any(line.startswith("python.allure-pytest=2.") for line in lines)
 
 
@@ -206,7 +206,7 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
     """A figure that is worse than in earlier runs, beyond noise, is told; the status is the claims' unless asked."""
     trend = tmp_path / "reports/out/trend.jsonl"
     trend.parent.mkdir(parents=True)
-    key = "scenarios/test_registry.py::test_pods_restart[Always] | v1.36.3 | pods ready within 60 s | recovered_seconds"
+    key = "scenarios/test_registry.py::test_pods_restart[Always] | v1.36.4 | pods ready within 60 s | recovered_seconds"
     earlier = [{"name": f"run {number}", "started": number, "figures": {key: seconds}} for number in range(6)]
     trend.write_text("".join(f"{json.dumps(each)}\n" for each in earlier), encoding="utf-8")
 

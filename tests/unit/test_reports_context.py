@@ -79,13 +79,13 @@ def test_categories_are_written_for_both_readers(tmp_path: Path) -> None:
 def test_environment_of_several_shapes_names_each_value_once() -> None:
     """Two Gatekeeper versions in one run are both named, the Kubernetes version that they share once."""
     records = [
-        Record("test", {"shape": {"kubernetes": "v1.36.3", "gatekeeper": gatekeeper}}, 7, "history", "journal")
+        Record("test", {"shape": {"kubernetes": "v1.36.4", "gatekeeper": gatekeeper}}, 7, "history", "journal")
         for gatekeeper in ("v3.20.1", "v3.23.1", "v3.20.1")
     ]
 
     found = environment(records)
 
-    assert (found["gatekeeper"], found["kubernetes"], found["seed"]) == ("v3.20.1, v3.23.1", "v1.36.3", "7")
+    assert (found["gatekeeper"], found["kubernetes"], found["seed"]) == ("v3.20.1, v3.23.1", "v1.36.4", "7")
 
 
 def test_properties_are_escaped(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def _run(root: Path, name: str, seconds: float, outcome: str = "passed") -> list
     context.write_categories(run / "results")
     store.begin(run)
     claim = ClaimRecord("pods recover", "holds", "holds", None, "", [], {"serving_seconds": seconds})
-    shape = {"gatekeeper": "v3.23.1", "kubernetes": "v1.36.3"}
+    shape = {"gatekeeper": "v3.23.1", "kubernetes": "v1.36.4"}
     records = {_NODE: Record("x", {"shape": shape}, 7, "", "", claims=[claim])}
     return [each.message for each in ending.write(run / "results", run, records, {_NODE: outcome})]
 
@@ -44,7 +44,7 @@ def test_flaky_test_is_a_finding(tmp_path: Path) -> None:
         (results / f"{name}-result.json").write_text(json.dumps(result), encoding="utf-8")
 
     assert _run(tmp_path, "second", 12) == [
-        f"flaky: {_NODE} | v3.23.1 v1.36.3: passed now, came out otherwise in 1 of 1 earlier runs"
+        f"flaky: {_NODE} | v3.23.1 v1.36.4: passed now, came out otherwise in 1 of 1 earlier runs"
     ]
     marked, other = (json.loads((results / f"{name}-result.json").read_text()) for name in ("test_b", "test_c"))
     assert marked["statusDetails"]["flaky"]

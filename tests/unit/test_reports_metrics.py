@@ -11,7 +11,7 @@ def _records() -> dict[str, Record]:
         ClaimRecord('pods "a" recover', "holds", "holds", None, "", [], {"serving_seconds": 12.5, "restarts": 2}),
         ClaimRecord("undecided", "holds", "inconclusive", None, "", [], {"serving_seconds": 99.0}),
     ]
-    shape = {"gatekeeper": "v3.23.1", "kubernetes": "v1.36.3"}
+    shape = {"gatekeeper": "v3.23.1", "kubernetes": "v1.36.4"}
     record = Record("x", {"shape": shape}, 7, "", "", phases=[Phase("hold", 10.0, 12.0)], claims=claims)
     return {"scenarios/test_a.py::test_b[c]": record}
 
@@ -20,7 +20,7 @@ def test_key_holds_what_makes_a_figure_comparable() -> None:
     """Test, versions, claim and figure are the key; what was not judged has no figure."""
     first, second = samples(_records())
 
-    assert first.key == 'scenarios/test_a.py::test_b[c] | v3.23.1 v1.36.3 | pods "a" recover | serving_seconds'
+    assert first.key == 'scenarios/test_a.py::test_b[c] | v3.23.1 v1.36.4 | pods "a" recover | serving_seconds'
     assert (first.unit, second.unit, first.value, first.stop) == ("s", "", 12.5, 12.0)
 
 

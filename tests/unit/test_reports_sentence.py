@@ -9,7 +9,7 @@ from reports.sentence import brief, page, reproduce, sentence
 from reports.telling import tell
 from tests.fakes.histories import Told
 
-_SHAPE = {"kubernetes": "v1.36.3", "gatekeeper": "v3.23.1", "install": "manifest", "workers": 2}
+_SHAPE = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest", "workers": 2}
 _RECORD = Record("x", {"name": "c", "shape": _SHAPE}, 7, "history.jsonl", "journal.jsonl")
 _CLAIM = ClaimRecord(
     "pods serve", "holds", "violated", None, "p does not serve", ["p: ErrImagePull"], {"ready_seconds": 3}
@@ -30,7 +30,7 @@ def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
     said = sentence(replace(_RECORD, claims=[_CLAIM]), tell(_story().recorded()))
 
     assert said == (
-        "Gatekeeper v3.23.1 (manifest) on Kubernetes v1.36.3 with 2 workers: cut registry from 10.0 s, proved, "
+        "Gatekeeper v3.23.1 (manifest) on Kubernetes v1.36.4 with 2 workers: cut registry from 10.0 s, proved, "
         "healed at 80.0 s; harmed: 1 killed, in 80 s. Of 101 canary requests 1 was lost, at 60.0 s "
         "(1 'create mutable pod'). 0 of 1 claims came out as expected; “pods serve” is violated: p does not serve."
     )
@@ -83,7 +83,7 @@ def test_page_without_a_history_still_tells() -> None:
 
 def test_command_runs_the_same_test_again() -> None:
     """It names the test, the seed and the versions, quoted for a shell."""
-    command = f"nox -s chaos -- '{_NODE}' --seed 7 --kubernetes v1.36.3 --gatekeeper v3.23.1"
+    command = f"nox -s chaos -- '{_NODE}' --seed 7 --kubernetes v1.36.4 --gatekeeper v3.23.1"
 
     assert reproduce(_RECORD, _NODE) == command
 

@@ -25,7 +25,7 @@ def test_each_claim_is_a_line(every_kind: Session) -> None:
     (found,) = [each for each in _lines(every_kind) if "[IfNotPresent]" in each.test]
     assert (found.claim, found.expected, found.outcome) == ("pods ready within 60 s", "violated", "violated")
     assert (found.issue, found.seed) == ("open-policy-agent/gatekeeper#3839", 7)
-    assert found.shape == {"kubernetes": "v1.36.3", "install": "manifest"}
+    assert found.shape == {"kubernetes": "v1.36.4", "install": "manifest"}
     assert (found.seconds, found.figures["asked_seconds"]) == (72.0, 1.5)
 
 
