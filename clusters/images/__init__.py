@@ -8,7 +8,8 @@ from clusters import process
 from clusters.engine import Engine
 from clusters.images import catalogue
 from clusters.images.catalogue import Entry
-from clusters.images.resolve import Origin, present, read_lock, resolve
+from clusters.images.resolve import Held, Origin, find, make, read_lock
+from clusters.images.store import Artefact
 from clusters.progress import Progress
 from clusters.shape import Shape
 
@@ -17,7 +18,7 @@ __all__ = ["Images", "ensure", "entries"]
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a shape by the names that they have in the engine, and where each came from."""
+    """The images of a shape by the names that they have in the engine; of each name where it came from, and its id."""
 
     node: str
     gatekeeper: str | None
@@ -25,6 +26,7 @@ class Images:
     registry: str | None
     balancer: str | None = None
     origin: dict[str, Origin] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
 
 
 def entries(shape: Shape) -> dict[str, Entry]:
@@ -44,14 +46,34 @@ def entries(shape: Shape) -> dict[str, Entry]:
 def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) -> Images:
     """Make the engine hold every image of `shapes`; return the images of the first one.
 
-    Root file systems are downloaded while programs compile. Raises ImageUnavailable, BadScenario (disk,
-    lock), and ends what it started when it is interrupted.
+    What the lock names is pulled first; then the rest is built, root file systems being downloaded while programs
+    compile. Raises ImageUnavailable, BadScenario (disk, lock), and ends what it started when it is interrupted.
     """
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     lock = read_lock()
-    unlocked = [entry for entry in needed.values() if entry.lock not in lock and not present(engine, entry.name)]
-    artefacts = {artefact.folder: artefact for entry in unlocked for artefact in entry.artefacts}
+    held: dict[str, Held] = {}
+    for name, entry in needed.items():
+        if here := find(engine, entry, lock, progress):
+            held[name] = here
+    missing = {name: entry for name, entry in needed.items() if name not in held}
+    _gather([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
+    held |= {name: make(engine, entry, lock, progress) for name, entry in missing.items()}
+    roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
+    return Images(
+        node=roles["node"],
+        gatekeeper=roles.get("gatekeeper"),
+        gatekeeper_crds=roles.get("gatekeeper_crds"),
+        registry=roles.get("registry"),
+        balancer=roles.get("balancer"),
+        origin={image.name: image.origin for image in held.values()},
+        ids={image.name: image.id for image in held.values()},
+    )
+
+
+def _gather(wanted: Sequence[Artefact], progress: Progress) -> None:
+    """Make artefacts that are not there yet, each once."""
+    artefacts = {artefact.folder: artefact for artefact in wanted}
     downloads = [artefact for artefact in artefacts.values() if artefact.name.endswith("-rootfs")]
     with ThreadPoolExecutor(max_workers=1) as background:
         fetched = [background.submit(artefact.get, progress) for artefact in downloads]
@@ -65,13 +87,3 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
             background.shutdown(wait=False, cancel_futures=True)
             process.end_all()
             raise
-    origin = {name: resolve(engine, entry, lock, progress) for name, entry in needed.items()}
-    roles = {role: entry.name for role, entry in entries(wanted[0]).items()}
-    return Images(
-        node=roles["node"],
-        gatekeeper=roles.get("gatekeeper"),
-        gatekeeper_crds=roles.get("gatekeeper_crds"),
-        registry=roles.get("registry"),
-        balancer=roles.get("balancer"),
-        origin=origin,
-    )

@@ -11,7 +11,7 @@ from typing import Any
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import BadScenario
-from clusters.images import binaries, ensure, entries, sources, store
+from clusters.images import binaries, ensure, sources, store
 from clusters.locking import locked
 from clusters.paths import cache_dir
 from clusters.progress import Progress
@@ -30,8 +30,7 @@ def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress
 
     The file gets its name only when it is complete. Raises ImageUnavailable, BadScenario (no disk).
     """
-    ensure(engine, shapes, progress)
-    names = sorted({entry.name for shape in shapes for entry in entries(shape).values()})
+    names = sorted(ensure(engine, shapes, progress).origin)
     folders = [artefact.get(progress) for artefact in _artefacts(shapes)]
     store.require_disk(2.0 * len(shapes), f"the ready set {path}")
     deadline = Deadline.after(_SECONDS, f"the ready set {path}")

@@ -1,4 +1,4 @@
-"""Catalogue of images: for each one its name in the engine, where it may be pulled, and how it is built."""
+"""Catalogue of images: for each one its names in the engine, where it may be pulled, and how it is built."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from clusters.progress import Progress
 __all__ = [
     "BALANCER",
     "NAME",
+    "NODE",
     "Entry",
     "balancer",
     "everything",
@@ -31,7 +32,11 @@ NAME = "chaos-harness"
 BALANCER = "docker.io/envoyproxy/envoy:v1.36.2"
 """What kind v0.33.0 runs in front of the API servers when there are several."""
 
+NODE = "node/"
+"""What the names of nodes in lock.yaml begin with."""
+
 _SECONDS = 600.0
+_DIGITS = 12
 _GATEKEEPER_USER = "65532:65532"
 _BUSYBOX = rootfs("registry-rootfs", "extract", ["busybox-static"])
 _FORMAT = 2
@@ -40,26 +45,41 @@ _BASH = '#!/bin/sh\nexec /bin/sh "$@"\n'
 
 @dataclass(frozen=True)
 class Entry:
-    """One image: its name in lock.yaml, where it is published, and the name that it gets in the engine."""
+    """One image: its name in lock.yaml, where it is published, what it is called in the engine, and how it is built.
+
+    Two contents never have one name: it begins with `stem`, and ends with the `key` of the recipe that an image was
+    built by, or with the digest that it was pulled by.
+    """
 
     lock: str
     published: str
-    name: str
+    stem: str
+    key: str
     build: Callable[[Engine, Progress], None]
     artefacts: tuple[Artefact, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the image that is built here."""
+        return f"{self.stem}{self.key}"
+
+    def pulled(self, reference: str) -> str:
+        """Return the name of the image that is pulled by `reference`, REPOSITORY@sha256:DIGEST."""
+        return f"{self.stem}{reference.rpartition(':')[2][:_DIGITS]}"
 
 
 def node_image(version: str) -> Entry:
     """Return the node image of Kubernetes `version`."""
-    name = f"{NAME}/node:{version}-{node.key(version)}"
+    stem, key = f"{NAME}/node:{version}-", node.key(version)
 
     def build(engine: Engine, progress: Progress) -> None:
-        node.build(engine, name, version, progress)
+        node.build(engine, f"{stem}{key}", version, progress)
 
     return Entry(
-        f"node/{version}",
+        f"{NODE}{version}",
         f"docker.io/kindest/node:{version}",
-        name,
+        stem,
+        key,
         build,
         (binaries.kubernetes(version), binaries.tools(), *node.ROOTS),
     )
@@ -68,17 +88,18 @@ def node_image(version: str) -> Entry:
 def gatekeeper(version: str) -> Entry:
     """Return Gatekeeper's image: its binary and nothing else, run by the user that upstream's image runs as."""
     binary = binaries.gatekeeper(version)
-    name = f"{NAME}/gatekeeper:{version}-{digest(_FORMAT, binary.key)}"
+    stem, key = f"{NAME}/gatekeeper:{version}-", digest(_FORMAT, binary.key)
 
     def build(engine: Engine, progress: Progress) -> None:
         files = {"manager": binary.get(progress) / "gatekeeper"}
         config = {"User": _GATEKEEPER_USER, "Entrypoint": ["/manager"], "WorkingDir": "/"}
-        _load(engine, name, files, config, folders={"tmp": 0o1777})
+        _load(engine, f"{stem}{key}", files, config, folders={"tmp": 0o1777})
 
     return Entry(
         f"gatekeeper/{version}",
         f"docker.io/openpolicyagent/gatekeeper:{version}",
-        name,
+        stem,
+        key,
         build,
         (binary, binaries.gatekeeper_source(version)),
     )
@@ -87,18 +108,19 @@ def gatekeeper(version: str) -> Entry:
 def gatekeeper_crds(version: str) -> Entry:
     """Return the image of the chart's hook jobs: kubectl, and the chart's custom resource definitions."""
     kubernetes, source = binaries.kubernetes(versions.DEFAULT_KUBERNETES), binaries.gatekeeper_source(version)
-    name = f"{NAME}/gatekeeper-crds:{version}-{digest(_FORMAT, kubernetes.key)}"
+    stem, key = f"{NAME}/gatekeeper-crds:{version}-", digest(_FORMAT, kubernetes.key)
 
     def build(engine: Engine, progress: Progress) -> None:
         crds = source.get(progress) / "charts" / "gatekeeper" / "crds"
         files = {f"crds/{path.name}": path for path in sorted(crds.glob("*.yaml"))}
         files["kubectl"] = kubernetes.get(progress) / "kubernetes"
-        _load(engine, name, files, {"User": _GATEKEEPER_USER, "Entrypoint": ["/kubectl"]})
+        _load(engine, f"{stem}{key}", files, {"User": _GATEKEEPER_USER, "Entrypoint": ["/kubectl"]})
 
     return Entry(
         f"gatekeeper-crds/{version}",
         f"docker.io/openpolicyagent/gatekeeper-crds:{version}",
-        name,
+        stem,
+        key,
         build,
         (kubernetes, source),
     )
@@ -107,30 +129,30 @@ def gatekeeper_crds(version: str) -> Entry:
 def registry() -> Entry:
     """Return the registry's image: CNCF distribution, and a shell to cut it with."""
     tools = binaries.tools()
-    name = f"{NAME}/registry:{digest(_FORMAT, tools.key, _BUSYBOX.key)}"
+    stem, key = f"{NAME}/registry:", digest(_FORMAT, tools.key, _BUSYBOX.key)
 
     def build(engine: Engine, progress: Progress) -> None:
         files = {"usr/bin/docker-registry": tools.get(progress) / "registry"}
         config = {"Entrypoint": ["/usr/bin/docker-registry"], "Cmd": ["serve", "/etc/docker/registry/config.yml"]}
         shell = {f"bin/{applet}": "/usr/bin/busybox" for applet in ("sh", "rm", "touch")}
         base = _BUSYBOX.get(progress) / "rootfs.tar"
-        _load(engine, name, files, config, links=shell, base=base)
+        _load(engine, f"{stem}{key}", files, config, links=shell, base=base)
 
-    return Entry("registry", "docker.io/library/registry:3", name, build, (tools, _BUSYBOX))
+    return Entry("registry", "docker.io/library/registry:3", stem, key, build, (tools, _BUSYBOX))
 
 
 def balancer() -> Entry:
     """Return the image in front of several API servers, with the shell in which kind starts it and configures it."""
     program = binaries.balancer()
-    name = f"{NAME}/balancer:{digest(_FORMAT, program.key, _BUSYBOX.key)}"
+    stem, key = f"{NAME}/balancer:", digest(_FORMAT, program.key, _BUSYBOX.key)
 
     def build(engine: Engine, progress: Progress) -> None:
         files: dict[str, Path | str] = {"usr/bin/envoy": program.get(progress) / "balancer", "bin/bash": _BASH}
         shell = {f"bin/{applet}": "/usr/bin/busybox" for applet in ("sh", "mkdir", "chmod", "mv", "cp", "sleep")}
         base = _BUSYBOX.get(progress) / "rootfs.tar"
-        _load(engine, name, files, {}, links=shell, base=base)
+        _load(engine, f"{stem}{key}", files, {}, links=shell, base=base)
 
-    return Entry("balancer", BALANCER, name, build, (program, _BUSYBOX))
+    return Entry("balancer", BALANCER, stem, key, build, (program, _BUSYBOX))
 
 
 def everything() -> list[Entry]:

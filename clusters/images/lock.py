@@ -1,12 +1,13 @@
 """Lock of published images: asks their registries for today's digests and rewrites lock.yaml.
 
 Run as `python -m clusters.images.lock` on a machine that reaches the registries, look at the difference,
-and commit it. An image that is not published is left out: it is built.
+and commit it. An image that is not published is left out: it is built. Nodes are not asked about: their digests
+come with `nox -s add-kubernetes` from kind's release, for only those are sure to fit it, while tags move.
 """
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -14,13 +15,21 @@ import yaml
 from clusters.deadline import Deadline
 from clusters.engine import Engine, connect
 from clusters.errors import CommandFailed, HarnessError
-from clusters.images.catalogue import Entry, everything
-from clusters.images.resolve import LOCK
+from clusters.images.catalogue import NODE, Entry, everything
+from clusters.images.resolve import LOCK, read_lock
 from clusters.progress import Progress
 
-__all__ = ["digests", "write"]
+__all__ = ["digests", "renewed", "write"]
 
 _PULL_SECONDS = 900.0
+_WIDTH = 200
+
+
+def renewed(engine: Engine, locked: Mapping[str, str], entries: Sequence[Entry], progress: Progress) -> dict[str, str]:
+    """Return what the lock is to be from now on: nodes as they are `locked`, all others of `entries` as of today."""
+    nodes = [entry.lock for entry in entries if entry.lock.startswith(NODE)]
+    others = [entry for entry in entries if entry.lock not in nodes]
+    return {name: locked[name] for name in nodes if name in locked} | digests(engine, others, progress)
 
 
 def digests(engine: Engine, entries: Iterable[Entry], progress: Progress) -> dict[str, str]:
@@ -42,15 +51,15 @@ def digests(engine: Engine, entries: Iterable[Entry], progress: Progress) -> dic
     return found
 
 
-def write(entries: dict[str, str], path: Path = LOCK) -> None:
+def write(entries: Mapping[str, str], path: Path = LOCK) -> None:
     """Write lock entries behind the comment that `path` begins with."""
     comment = [line for line in path.read_text().splitlines(keepends=True) if line.startswith("#")]
-    path.write_text("".join(comment) + yaml.safe_dump(entries, sort_keys=True))
+    path.write_text("".join(comment) + yaml.safe_dump(dict(entries), sort_keys=True, width=_WIDTH))
 
 
 if __name__ == "__main__":
     try:
         listener = Progress.terminal()
-        write(digests(connect(progress=listener), everything(), listener))
+        write(renewed(connect(progress=listener), read_lock(), everything(), listener))
     except HarnessError as problem:
         sys.exit(f"error: {problem}")

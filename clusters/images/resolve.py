@@ -1,6 +1,9 @@
 """Resolution of one image: in the engine already, else pulled by the digest in the lock, else built."""
 
 import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,14 +16,25 @@ from clusters.images.catalogue import Entry
 from clusters.locking import locked
 from clusters.progress import Progress
 
-__all__ = ["LOCK", "Origin", "present", "read_lock", "resolve"]
+__all__ = ["LOCK", "Held", "Origin", "find", "identity", "make", "read_lock", "resolve"]
 
 Origin = Literal["present", "pulled", "built"]
 
 LOCK = Path(__file__).with_name("lock.yaml")
 _PULL_SECONDS = 900.0
+"""For a node image of 1.2 GB on a slow line; an engine gives up a registry that does not answer after 15 to 25 s."""
+
 _BUILD_SECONDS = 3600.0
 _REFERENCE = re.compile(r"^[a-z0-9][\w.\-/:]*@sha256:[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True)
+class Held:
+    """An image that the engine holds: by which name, which it is, and where it came from."""
+
+    name: str
+    id: str
+    origin: Origin
 
 
 def read_lock(path: Path = LOCK) -> dict[str, str]:
@@ -37,39 +51,65 @@ def read_lock(path: Path = LOCK) -> dict[str, str]:
     return {str(name): str(reference) for name, reference in entries.items()}
 
 
-def present(engine: Engine, name: str) -> bool:
-    """Whether the engine holds the image `name`."""
+def identity(engine: Engine, name: str) -> str:
+    """Return the id of the image that the engine holds by the name `name`, or "" if it holds none."""
     deadline = Deadline.after(60, f"the engine to say whether it has {name}")
     answer = engine.run(["image", "inspect", "--format", "{{.Id}}", name], deadline, check=False)
-    return answer.returncode == 0
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
-def resolve(engine: Engine, entry: Entry, lock: dict[str, str], progress: Progress) -> Origin:
-    """Make the engine hold `entry`'s image and say where it came from.
+def resolve(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progress) -> Held:
+    """Make the engine hold `entry`'s image, and return by which name: `find` it, or else `make` it.
 
-    A pull that fails for whatever reason is told and then the image is built: the engine keeps no part
-    of a broken pull under the image's name. Raises ImageUnavailable when it cannot be built either.
+    Raises ImageUnavailable when it can be neither pulled nor built.
     """
-    if present(engine, entry.name):
-        return "present"
-    name = f"image-{entry.name.replace('/', '_')}"
-    with locked(name, Deadline.after(_BUILD_SECONDS, f"another process to make {entry.name}")):
-        if present(engine, entry.name):
-            return "present"
-        reference = lock.get(entry.lock)
-        if reference and _pull(engine, reference, entry.name, progress):
-            return "pulled"
+    return find(engine, entry, lock, progress) or make(engine, entry, lock, progress)
+
+
+def find(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progress) -> Held | None:
+    """Return `entry`'s image if the engine holds it, or can pull what the lock names; the pulled one goes first.
+
+    A pull is tried once. If it fails, for whatever reason, that is told and there is no image: a digest that does not
+    fit is never replaced by the tag, and the engine keeps no part of a broken pull under the image's name.
+    """
+    held = _present(engine, entry, lock)
+    if held or entry.lock not in lock:
+        return held
+    with _alone(entry):
+        return _present(engine, entry, lock) or _pull(engine, entry, lock[entry.lock], progress)
+
+
+def make(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progress) -> Held:
+    """Build `entry`'s image, unless another process did something about it meanwhile; raise ImageUnavailable."""
+    with _alone(entry):
+        held = _present(engine, entry, lock)
+        if held:
+            return held
         entry.build(engine, progress)
-        return "built"
+        return Held(entry.name, identity(engine, entry.name), "built")
 
 
-def _pull(engine: Engine, reference: str, name: str, progress: Progress) -> bool:
+def _alone(entry: Entry) -> AbstractContextManager[None]:
+    deadline = Deadline.after(_BUILD_SECONDS, f"another process to make {entry.name}")
+    return locked(f"image-{entry.name.replace('/', '_')}", deadline)
+
+
+def _present(engine: Engine, entry: Entry, lock: Mapping[str, str]) -> Held | None:
+    pulled = [entry.pulled(lock[entry.lock])] if entry.lock in lock else []
+    for name in (*pulled, entry.name):
+        if here := identity(engine, name):
+            return Held(name, here, "present")
+    return None
+
+
+def _pull(engine: Engine, entry: Entry, reference: str, progress: Progress) -> Held | None:
     deadline = Deadline.after(_PULL_SECONDS, f"the pull of {reference}")
+    name = entry.pulled(reference)
     try:
         with progress.step(f"pull {reference}"):
             engine.run(["pull", "--quiet", reference], deadline)
             engine.run(["tag", reference, name], deadline)
     except (CommandFailed, DeadlineExceeded) as error:
         progress.say(f"   {reference} cannot be pulled, it is built instead: {str(error).splitlines()[-1]}")
-        return False
-    return True
+        return None
+    return Held(name, identity(engine, name), "pulled")

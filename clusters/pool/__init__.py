@@ -181,7 +181,7 @@ class Pool:
     def _recipe(self, shape: Shape, images: Images) -> str:
         """Return a digest of all that a cluster is made from, this code included."""
         digest = hashlib.sha256()
-        for part in (shape.model_dump_json(), self._engine.host, self._engine.version, repr(sorted(_names(images)))):
+        for part in (shape.model_dump_json(), self._engine.host, self._engine.version, repr(_contents(images))):
             digest.update(part.encode() + b"\0")
         code = Path(__file__).parents[1]
         for source in sorted(code.rglob("*.py")):
@@ -189,5 +189,7 @@ class Pool:
         return digest.hexdigest()
 
 
-def _names(images: Images) -> list[str]:
-    return [name for name in (images.node, images.gatekeeper, images.gatekeeper_crds, images.registry) if name]
+def _contents(images: Images) -> list[tuple[str, str]]:
+    """Return the names of a cluster's images with their ids: one that is built anew differs by its packages alone."""
+    names = (images.node, images.gatekeeper, images.gatekeeper_crds, images.registry, images.balancer)
+    return sorted((name, images.ids.get(name, "")) for name in names if name)

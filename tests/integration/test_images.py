@@ -21,7 +21,7 @@ from clusters.images import binaries, carry, catalogue
 from clusters.images.catalogue import BALANCER, Entry
 from clusters.images.layers import Image, write_archive, write_layer
 from clusters.images.lock import digests
-from clusters.images.resolve import present, resolve
+from clusters.images.resolve import identity, resolve
 from clusters.inventory import remove_all
 from clusters.network import create_network, fixed_address
 from clusters.ownership import Owner
@@ -85,12 +85,15 @@ def entry(engine: Engine, registry: Registry) -> Iterator[Entry]:
         del progress
         on.run(["tag", built.name, name], Deadline.after(60, "a tag"))
 
-    name = "chaos-harness/test-entry:1"
+    stem = "chaos-harness/test-entry:"
+    name = f"{stem}1"
     published = f"{registry.address_host}/test/image:1"
-    yield dataclasses.replace(built, lock="test", name=name, published=published, build=build)
+    yield dataclasses.replace(built, lock="test", stem=stem, key="1", published=published, build=build)
+    tags = ["images", "--format", "{{.Repository}}:{{.Tag}}", stem.rstrip(":")]
+    named = engine.run(tags, Deadline.after(60, "images")).stdout
     pulled = engine.run(["images", "--quiet", published.rpartition(":")[0]], Deadline.after(60, "images")).stdout
-    for each in (name, *pulled.split()):
-        engine.run(["rmi", "--force", each], Deadline.after(60, "removal"), check=False)
+    for image in (*named.split(), *pulled.split()):
+        engine.run(["rmi", "--force", image], Deadline.after(60, "removal"), check=False)
 
 
 def _lock(engine: Engine, entry: Entry) -> dict[str, str]:
@@ -100,18 +103,24 @@ def _lock(engine: Engine, entry: Entry) -> dict[str, str]:
 
 
 def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: Entry) -> None:
-    """What the lock names comes from its registry, once; the next time it is present."""
+    """What the lock names comes from its registry, once, by the name of its digest, beside what was built before."""
     lock = _lock(engine, entry)
     assert "@sha256:" in lock["test"]
-    assert resolve(engine, entry, lock, _QUIET) == "pulled"
-    assert resolve(engine, entry, lock, _QUIET) == "present"
+    assert resolve(engine, entry, {}, _QUIET).origin == "built"
+    engine.run(["rmi", entry.name], Deadline.after(60, "removal"))
+    pulled = resolve(engine, entry, lock, _QUIET)
+    assert (pulled.origin, pulled.name) == ("pulled", f"chaos-harness/test-entry:{lock['test'][-64:][:12]}")
+    entry.build(engine, _QUIET)
+    assert resolve(engine, entry, lock, _QUIET) == dataclasses.replace(pulled, origin="present")
+    assert identity(engine, entry.name) not in ("", pulled.id)
 
 
 def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(engine: Engine, entry: Entry) -> None:
     """A wrong digest is named in the progress, and building takes over."""
     lock = {"test": f"{entry.published.rpartition(':')[0]}@sha256:{'0' * 64}"}
     told = io.StringIO()
-    assert resolve(engine, entry, lock, Progress(told)) == "built"
+    built = resolve(engine, entry, lock, Progress(told))
+    assert (built.origin, built.name) == ("built", entry.name)
     assert f"{'0' * 64} cannot be pulled, it is built instead" in told.getvalue()
 
 
@@ -123,7 +132,8 @@ def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(engine: Engine, regis
         remote = dataclasses.replace(entry, build=_refuse)
         with pytest.raises(_BuiltError):
             resolve(engine, remote, broken, _QUIET)
-    assert not present(engine, entry.name)
+    assert not identity(engine, entry.name)
+    assert not identity(engine, entry.pulled(broken["test"]))
     assert engine.run(["images", "--quiet", f"{address}/test/image"], Deadline.after(60, "images")).stdout == ""
 
 

@@ -63,9 +63,25 @@ def test_a_gatekeeper_change_rebuilds_no_node() -> None:
 
 def test_the_committed_lock_is_pinned_by_digest() -> None:
     """Every entry of the committed lock names a digest and an image that there is."""
-    known = {entry.lock for version in versions.KUBERNETES for entry in entries(Shape(kubernetes=version)).values()}
-    known |= {catalogue.gatekeeper(version).lock for version in versions.GATEKEEPER}
-    assert set(read_lock()) <= known
+    assert set(read_lock()) <= {entry.lock for entry in catalogue.everything()}
+
+
+def test_every_node_may_be_pulled() -> None:
+    """Each version's node has a digest of its own in the lock, of the repository where kind publishes it."""
+    lock = read_lock()
+    locked = [lock[catalogue.node_image(version).lock] for version in versions.KUBERNETES]
+    assert {reference.partition("@")[0] for reference in locked} == {"docker.io/kindest/node"}
+    assert len(set(locked)) == len(versions.KUBERNETES)
+
+
+def test_what_is_pulled_has_another_name_than_what_is_built() -> None:
+    """A name belongs to one content: of nodes by version and digest, and of what has no version by the digest."""
+    node, registry = catalogue.node_image("v1.36.4"), catalogue.registry()
+    assert node.name.startswith("chaos-harness/node:v1.36.4-")
+    assert node.pulled(f"docker.io/kindest/node@sha256:{'0123456789ab':0<64}") == (
+        "chaos-harness/node:v1.36.4-0123456789ab"
+    )
+    assert registry.pulled(f"registry@sha256:{'f' * 64}") == f"chaos-harness/registry:{'f' * 12}"
 
 
 def test_a_lock_entry_without_a_digest_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,14 @@ def test_another_shape_does_not_get_it(world: World) -> None:
     get(pool(), certificate="native")
     assert world.did == ["create", "freeze", "create"]
     assert len(list(shelf.entries())) == 1
+
+
+def test_another_image_of_the_same_name_is_not_leased(world: World) -> None:
+    """An image that was built anew has its name, and another id: a cluster of the old one stays on the shelf."""
+    pool().give_back(get(pool()))
+    anew = replace(_IMAGES, ids={"node:1": "sha256:2"})
+    assert pool().lease(Shape(), anew) is None
+    assert pool().lease(Shape(), _IMAGES) is not None
 
 
 def test_a_cluster_that_was_changed_is_thrown_away_and_what_differs_is_told(world: World) -> None:
