@@ -96,6 +96,12 @@ def images(session: nox.Session) -> None:
     _verb(session)
 
 
+@nox.session(name="add-kubernetes")
+def add_kubernetes(session: nox.Session) -> None:
+    """Make a version of Kubernetes known everywhere (-- v1.36.5 --digest sha256:… --replace v1.36.4)."""
+    _verb(session)
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure ratios on real clusters, beside what is done by hand, and Chaos Toolkit (-- --rounds 5 plain ours)."""

@@ -19,7 +19,7 @@ from clusters.images import carry
 from clusters.inventory import RUN, Thing, inventory
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness import journal
+from harness import adding, journal
 from harness.errors import BadScenario
 from harness.incident import verbs as incidents
 from harness.status import status
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--load", type=Path, metavar="FILE", help="read them from such a file, whichever they are")
     ready.set_defaults(verb=_images)
+    adding.add_verb(verbs)
     incidents.add_verbs(verbs)
     return parser
 

@@ -2,7 +2,8 @@
 
 Kubernetes' own go.mod replaces its staging modules by folders that its module zip lacks. The composed
 module takes all its requirements and replaces the folders by the modules published of them
-(k8s.io/api v0.36.4 for v1.36.4). Run as `python -m clusters.images.compose v1.36.4`.
+(k8s.io/api v0.36.4 for v1.36.4). `nox -s add-kubernetes` does it, and all else that makes a version known;
+`python -m clusters.images.compose v1.36.4` does this alone.
 """
 
 import re
@@ -12,8 +13,9 @@ import tempfile
 from pathlib import Path
 
 from clusters.deadline import Deadline
-from clusters.images.golang import GO_SOURCES, GO_STEADY, download
+from clusters.images.golang import GO_STEADY, download
 from clusters.process import run
+from clusters.versions import RECIPES
 
 __all__ = ["compose", "go_mod"]
 
@@ -32,17 +34,17 @@ def go_mod(upstream: str, version: str) -> str:
     return text.replace("require (", f"require (\n\tk8s.io/kubernetes {version}", 1)
 
 
-def compose(version: str) -> Path:
-    """Write the go.mod and go.sum of Kubernetes `version` into the sources; return their folder.
+def compose(version: str, recipes: Path = RECIPES) -> Path:
+    """Write the go.mod and go.sum of Kubernetes `version` into a folder of `recipes`, once both are there; return it.
 
-    Raises CommandFailed when a module is not served or its checksum cannot be verified.
+    Raises ImageUnavailable or CommandFailed when a module is not served or its checksum cannot be verified.
     """
     deadline = Deadline.after(_SECONDS, f"go.mod and go.sum of Kubernetes {version}")
     upstream = download("k8s.io/kubernetes", version, deadline)
-    target = GO_SOURCES / "kubernetes" / version
+    target = recipes / version
     with tempfile.TemporaryDirectory() as folder:
         module = Path(folder)
-        for source in (GO_SOURCES / "kubernetes").glob("*.go"):
+        for source in RECIPES.glob("*.go"):
             shutil.copy(source, module)
         (module / "go.mod").write_text(go_mod((upstream / "go.mod").read_text(), version))
         run(["go", "list", "-mod=mod", "-deps", "."], deadline, cwd=module, env=GO_STEADY)

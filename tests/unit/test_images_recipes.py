@@ -76,11 +76,10 @@ def test_every_node_may_be_pulled() -> None:
 
 def test_what_is_pulled_has_another_name_than_what_is_built() -> None:
     """A name belongs to one content: of nodes by version and digest, and of what has no version by the digest."""
-    node, registry = catalogue.node_image("v1.36.4"), catalogue.registry()
-    assert node.name.startswith("chaos-harness/node:v1.36.4-")
-    assert node.pulled(f"docker.io/kindest/node@sha256:{'0123456789ab':0<64}") == (
-        "chaos-harness/node:v1.36.4-0123456789ab"
-    )
+    node, registry = catalogue.node_image(versions.DEFAULT_KUBERNETES), catalogue.registry()
+    stem = f"chaos-harness/node:{versions.DEFAULT_KUBERNETES}-"
+    assert node.name.startswith(stem)
+    assert node.pulled(f"docker.io/kindest/node@sha256:{'0123456789ab':0<64}") == f"{stem}0123456789ab"
     assert registry.pulled(f"registry@sha256:{'f' * 64}") == f"chaos-harness/registry:{'f' * 12}"
 
 
