@@ -141,7 +141,7 @@ class Lanes:
             return
         top = self._lane("verdicts", "when each was decided", 22 + 15 * max(1, *(place[-1] for place in places)))
         for number, claim, at, x, row in places:
-            y, expected = top + 9 + 15 * row, claim.outcome == claim.expected
+            y, expected = top + 9 + 15 * row, claim.as_expected
             hint = f"{at:.1f} s: {number}. {claim.outcome}, expected {claim.expected}: {claim.name}: {claim.summary}"
             d, style = _VERDICTS[claim.outcome]
             if claim.outcome == "violated":
