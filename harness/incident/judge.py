@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from clusters.shape import Shape
 from harness.catalogue import entries
 from harness.checks import Checked
 from harness.errors import HarnessError, InvariantViolated
-from harness.experiment import Experiment
 from harness.history import Recorded
 from harness.incident.load import Loaded
 from harness.incident.model import Claimed, Incident
 from harness.verdict import Claim, Outcome
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
 
 __all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
 
@@ -74,7 +76,7 @@ def seen(judged: Iterable[Judged]) -> Seen:
     return "not reproduced" if "holds" in outcomes else "inconclusive"
 
 
-def claim(loaded: Loaded, experiment: Experiment) -> None:
+def claim(loaded: Loaded, experiment: "Experiment") -> None:
     """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,10 @@ class Loaded:
         return self.path.stem
 
 
-def load(path: Path, asked: Mapping[str, Any] | None = None) -> Loaded:
+def load(path: Path, asked: Mapping[str, Any] | None = None, *, kinds: Sequence[Kind] = KINDS) -> Loaded:
     """Return the incident in a file; `asked` are fields of Shape that count more than the file's.
 
+    `kinds` are those of which names and parameters are looked at: who only judges needs no fault and no probe.
     Raises BadScenario with every problem of the file, each with its line and column. Nothing is touched.
     """
     sources = read(path)
@@ -65,7 +66,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None) -> Loaded:
     if not isinstance(source.data, dict):
         raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
     shape, options = _asked_of(source.data, asked or {})
-    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data)]
+    problems = [*_problems_of_model(source.data), *_problems_of_names(source.data, kinds)]
     policies, workload, files, more = objects_of(source)
     told = _in_order(source, [*problems, *problems_of_time(source.data)])
     told = told or options
@@ -111,9 +112,9 @@ def _words(problem: ErrorDetails) -> str:
     return f"{message} (was {str(problem['input'])[:80]!r})"
 
 
-def _problems_of_names(data: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Problem]:
     """Yield what is wrong with the names of faults, probes and checks, and with their parameters."""
-    for kind in KINDS:
+    for kind in kinds:
         parts = data.get(_FIELDS[kind])
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):

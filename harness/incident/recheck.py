@@ -38,7 +38,7 @@ def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
     """
     with opened(path) as (manifest, folder):
         try:
-            loaded = load(folder / manifest.incident, manifest.shape)
+            loaded = load(folder / manifest.incident, manifest.shape, kinds=("check",))
         except BadScenario as error:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error

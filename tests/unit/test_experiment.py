@@ -94,7 +94,10 @@ def test_life_cycle(make: Callable[..., Experiment]) -> None:
     assert judged == {
         "name": "check",
         "expected": "holds",
-        "outcome": "holds", "issue": None, "summary": "because", "evidence": ["seen"],
+        "outcome": "holds",
+        "issue": None,
+        "summary": "because",
+        "evidence": ["seen"],
         "figures": {"some_seconds": 1.0},
         "at": experiment.record.claims[0].at,
     }
