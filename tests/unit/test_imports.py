@@ -161,7 +161,7 @@ def test_no_file_names_a_package_registry() -> None:
         ("scenarios/a.py", "import docker", "docker may only be imported in"),
         ("harness/a.py", "import time\ntime.sleep(1)", "sleeps"),
         ("tests/unit/a.py", "from time import sleep", "sleeps"),
-        ("harness/a.py", "\n" * 300, "more than 300 lines"),
+        ("harness/a.py", "\n" * 400, "more than 400 lines"),
     ],
 )
 def test_planted_violation_is_found(path: str, planted: str, problem: str) -> None:
@@ -208,7 +208,7 @@ def test_who_judges_needs_no_cluster(module: str) -> None:
     program = (
         f"import sys, importlib; importlib.import_module({module!r})\n"
         "from harness.catalogue import entries; entries('check')\n"
-        "sys.exit(' '.join({name.partition('.')[0] for name in sys.modules} & {'docker', 'kubernetes'}))"
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'docker', 'kubernetes'})"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
