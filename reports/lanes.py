@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.history.vocabulary import CANARY, numbered
 from harness.record import ClaimRecord
 from reports import svg
 from reports.lives import Life
@@ -152,7 +153,7 @@ class Lanes:
 
     def asked(self, name: str, tally: Tally) -> None:
         """Add the answers to one question: good ones as a hill, each other one as a mark over the whole height."""
-        top = self._lane(name.removeprefix("canary "), tally.words, 34, bad=tally.total.lost > 0)
+        top = self._lane(name.removeprefix(numbered(CANARY, "")), tally.words, 34, bad=tally.total.lost > 0)
         self._hill(tally.bins, top + 30, 16)
         self._lost(name, tally, top + 2, top + 30)
 
