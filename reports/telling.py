@@ -152,7 +152,7 @@ class _Reader:
             what = entry.value["object"]["metadata"]["name"]
             self._keep(marks, Mark(entry.at, what, entry.f), _MOST_MARKS, f"changes of {name}")
             if entry.f != v.MODIFIED:
-                self._tell(entry.at, f"{name} {what} is {'gone' if entry.f == 'DELETED' else 'there'}")
+                self._tell(entry.at, f"{name} {what} is {'gone' if entry.f == v.DELETED else 'there'}")
 
     def _pod(self, entry: Entry, sort: Sort) -> None:
         found = entry.value["object"]
