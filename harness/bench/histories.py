@@ -85,9 +85,7 @@ def _write(path: Path, operations: int) -> None:
             value |= {"outcome": "denied by webhook", "said": "403 denied"} if index % 2 else {"late": 0.001}
             kind: Kind = "ok" if index % 2 else "invoke"
             moment, process = 1 + index / _RATE / 2, numbered(CANARY, seq % 8)
-            told = Entry(
-                index + 2, kind, numbered(CANARY, seq % 8), "create violating pod", value, moment, 1.8e9 + moment
-            )
+            told = Entry(index + 2, kind, process, "create violating pod", value, moment, 1.8e9 + moment)
             file.write(_line(told))
         file.write(_line(Entry(operations + 2, "mark", HISTORY, END, None, moment + 1, 1.8e9 + moment + 1)))
 
