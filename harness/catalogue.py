@@ -14,18 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic_core import ErrorDetails
 
-from clusters.cluster import Cluster
-from harness import checks as check_modules
-from harness import faults as fault_modules
-from harness import placement, policies
-from harness import probes as probe_modules
-from harness.checks import Checked
 from harness.errors import BadScenario, HarnessError
-from harness.faults import Fault
-from harness.history import History
-from harness.policies import Policy
-from harness.preparation import Preparation
-from harness.probes import Probe
 
 __all__ = ["KINDS", "Entry", "Kind", "entries"]
 
@@ -33,7 +22,16 @@ Kind = Literal["fault", "probe", "check", "policy", "preparation"]
 
 KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy", "preparation")
 
-_GIVEN = (Cluster, History)
+_PLACES: Mapping[Kind, tuple[str, tuple[str, ...]]] = {
+    "fault": ("harness.faults.Fault", ("harness.faults",)),
+    "probe": ("harness.probes.Probe", ("harness.probes",)),
+    "check": ("harness.checks.Checked", ("harness.checks",)),
+    "policy": ("harness.policies.Policy", ("harness.policies",)),
+    "preparation": ("harness.preparation.Preparation", ("harness.faults", "harness.placement")),
+}
+"""What the entries of a kind are annotated to return, and where they are; loaded only when one is asked for."""
+
+_GIVEN = ("clusters.cluster.Cluster", "harness.history.writer.History")
 """What an experiment gives a probe; a user names none of it."""
 
 
@@ -91,16 +89,9 @@ def entries(kind: Kind) -> Mapping[str, Entry]:
     An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Checked, a Policy
     or a Preparation; a new one is found because it is there. Raises HarnessError if two have the same name.
     """
-    places: Mapping[Kind, tuple[type, tuple[ModuleType, ...]]] = {
-        "fault": (Fault, (fault_modules,)),
-        "probe": (Probe, (probe_modules,)),
-        "check": (Checked, (check_modules,)),
-        "policy": (Policy, (policies,)),
-        "preparation": (Preparation, (fault_modules, placement)),
-    }
-    made, among = places[kind]
+    made, among = _PLACES[kind]
     found: dict[str, Entry] = {}
-    for module in (module for place in among for module in _modules(place)):
+    for module in (module for place in among for module in _modules(importlib.import_module(place))):
         for entry in _entries_in(module, made):
             if entry.name in found:
                 other = found[entry.name].factory.__module__
@@ -117,10 +108,12 @@ def _modules(place: ModuleType) -> list[ModuleType]:
     return [importlib.import_module(name) for name in names]
 
 
-def _entries_in(module: ModuleType, made: type) -> list[Entry]:
+def _entries_in(module: ModuleType, made: str) -> list[Entry]:
     functions = [getattr(module, name) for name in getattr(module, "__all__", ())]
     local = [each for each in functions if inspect.isfunction(each) and each.__module__ == module.__name__]
-    return [entry for each in local if get_type_hints(each).get("return") is made and (entry := _entry(each))]
+    return [
+        entry for each in local if _full_name(get_type_hints(each).get("return")) == made and (entry := _entry(each))
+    ]
 
 
 def _entry(function: Callable[..., Any]) -> Entry | None:
@@ -134,7 +127,7 @@ def _entry(function: Callable[..., Any]) -> Entry | None:
             if not _is_data(hints[name]):
                 return None
             many, fields[name] = name, (Sequence[hints[name]], ())  # type: ignore[valid-type]  # known when it runs
-        elif hints[name] in _GIVEN:
+        elif _full_name(hints[name]) in _GIVEN:
             continue
         elif _is_data(hints[name]):
             fields[name] = (hints[name], ... if required else parameter.default)
@@ -143,6 +136,10 @@ def _entry(function: Callable[..., Any]) -> Entry | None:
     model = create_model(function.__name__, __base__=_Parameters, **fields)
     told = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
     return Entry(function.__name__, function, model, told, many)
+
+
+def _full_name(annotation: Any) -> str:
+    return f"{getattr(annotation, '__module__', '')}.{getattr(annotation, '__qualname__', '')}"
 
 
 def _listed(annotation: Any) -> Any:

@@ -13,6 +13,7 @@ ChaosError
     UndoFailed                        an undo of the journal could not be done
     ProbeBroken                       a probe stopped asking, so its silence means nothing
     Inconclusive                      a claim that could not be judged: never a pass
+      CheckBroken                     its check raised: nothing is said of the product, the fault is ours
   InvariantViolated(AssertionError)   the product did not do what is claimed (Allure: failed)
 """
 
@@ -31,6 +32,7 @@ from clusters.errors import (
 __all__ = [
     "BadScenario",
     "ChaosError",
+    "CheckBroken",
     "ClusterUnavailable",
     "CommandFailed",
     "DeadlineExceeded",
@@ -60,6 +62,10 @@ class ProbeBroken(HarnessError):
 
 class Inconclusive(HarnessError):
     """A claim could not be judged (fault not proved, too few samples); this is never a pass."""
+
+
+class CheckBroken(Inconclusive):
+    """A check raised instead of judging: its error is in the message, and the run fails as ours."""
 
 
 class InvariantViolated(ChaosError, AssertionError):

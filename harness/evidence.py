@@ -8,8 +8,19 @@ from typing import Any
 
 from clusters.cluster import Cluster
 from harness.history import Entry, Recorded
-from harness.probes.fail_open import FAIL_OPEN
-from harness.probes.requests import REGISTRY
+from harness.history.vocabulary import (
+    ADDED,
+    CALL,
+    FAIL_OPEN,
+    FAULT,
+    HARM,
+    MODIFIED,
+    REGISTRY,
+    REQUEST,
+    WATCH_EVENTS,
+    WATCH_PODS,
+    numbered,
+)
 from harness.record import Attachment
 
 __all__ = ["environment", "write"]
@@ -51,7 +62,7 @@ def _short(value: Any) -> str:
 
 def _events(recorded: Recorded) -> Iterator[str]:
     for entry in recorded.entries:
-        if entry.process == "watch events" and entry.f in ("ADDED", "MODIFIED"):
+        if entry.process == WATCH_EVENTS and entry.f in (ADDED, MODIFIED):
             event = entry.value["object"]
             subject = event.get("involvedObject", {})
             name = f"{subject.get('kind')}/{subject.get('name')}"
@@ -64,7 +75,7 @@ def _pods(recorded: Recorded) -> Iterator[str]:
     """Yield the last state of each pod that was ever seen, as one JSON document."""
     pods: dict[str, Any] = {}
     for entry in recorded.entries:
-        if entry.process == "watch pods" and "object" in entry.value:
+        if entry.process == WATCH_PODS and "object" in entry.value:
             found = entry.value["object"]
             pods[found["metadata"]["uid"]] = {"last seen": entry.f, "seconds": entry.at, **found}
     if pods:
@@ -75,7 +86,7 @@ def _requests(recorded: Recorded) -> Iterator[str]:
     """Yield what the registry answered and what was done, in the order in which it happened."""
     lines: list[tuple[float, str]] = []
     for entry in recorded.entries:
-        if entry.process == REGISTRY and entry.f == "request":
+        if entry.process == REGISTRY and entry.f == REQUEST:
             value, began = entry.value, entry.value["time"] - recorded.header.started
             said = f"{value['remote']} {value['method']} {value['path']} {value['status']}"
             lines.append((value["time"], f"{began:9.3f} s  {said}"))
@@ -88,7 +99,7 @@ def _calls(recorded: Recorded) -> Iterator[str]:
     lines: list[tuple[float, str]] = []
     calls = 0
     for entry in recorded.entries:
-        if entry.process == FAIL_OPEN and entry.f == "call":
+        if entry.process == FAIL_OPEN and entry.f == CALL:
             value, began = entry.value, entry.value["time"] - recorded.header.started
             lines.append((value["time"], f"{began:9.3f} s  {value['webhook']}: {value['said']}"))
             calls += 1
@@ -99,9 +110,9 @@ def _calls(recorded: Recorded) -> Iterator[str]:
 
 def _marks(entry: Entry) -> Iterator[str]:
     """Yield the line that tells what was done to the cluster, if this entry does."""
-    if entry.process.startswith("fault "):
+    if entry.process.startswith(numbered(FAULT, "")):
         yield f"{_at(entry)}  --- {entry.process}: {entry.value['name']}: {entry.f}"
-    elif entry.process == "harm":
+    elif entry.process == HARM:
         pod = f"{entry.value['pod']} on " if "pod" in entry.value else ""
         yield f"{_at(entry)}  --- {entry.f}: {pod}{entry.value['node']}"
 

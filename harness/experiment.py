@@ -18,6 +18,7 @@ from clusters.ownership import JOURNAL
 from clusters.progress import Progress
 from clusters.serving import wait_serving
 from harness import evidence, journal
+from harness.causes import Cause
 from harness.enforcement import enforced
 from harness.errors import Inconclusive
 from harness.faults import Fault
@@ -219,6 +220,7 @@ class Experiment:
         *,
         expected: Expected | None = None,
         issue: str | None = None,
+        because: Sequence[Cause] = (),
         record: Record | None = None,
     ) -> Verdict:
         """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
@@ -231,15 +233,13 @@ class Experiment:
         self._probes.healthy()
         self._probes.settle(CANARY)
         self._probes.settle(FAIL_OPEN_LOG)
-        claim = Claim(check, expected, issue) if expected else Claim.on(check, self.cluster.shape.gatekeeper)
-        verdict = claim.check(read(self.history.path))
-        evidence, figures = list(verdict.evidence), dict(verdict.figures)
-        at = self.history.end if verdict.at is None else verdict.at
-        (record or self.record).claims.append(
-            ClaimRecord(
-                claim.name, claim.expected, verdict.outcome, claim.issue, verdict.summary, evidence, figures, at
-            )
+        claim = (
+            Claim(check, expected, issue, tuple(because))
+            if expected
+            else Claim.on(check, self.cluster.shape.gatekeeper)
         )
+        verdict = claim.check(read(self.history.path, so_far=True))
+        (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end))
         claim.accept(verdict)
         return verdict
 
@@ -287,7 +287,7 @@ class Experiment:
     def _end(self) -> None:
         """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
         with ExitStack() as last:
-            last.callback(self.history.close)
+            last.callback(self.history.finish)
             last.callback(self._write_evidence)
             last.callback(self._probes.stop)
             last.callback(self._open.close)

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
+from harness.verdict import Claim, Verdict
+
 __all__ = ["PROPERTY", "Attachment", "ClaimRecord", "FaultRecord", "Phase", "Record"]
 
 PROPERTY = "chaos-record"
@@ -36,7 +38,9 @@ class FaultRecord:
 class ClaimRecord:
     """A claim as it was judged; `at` is the moment of the history, in seconds, that decided.
 
-    That is when the first thing violated it, or else the end of what was recorded when it was judged.
+    That is when the first thing violated it, or else the end of what was recorded when it was judged. `id` is the
+    check and its parameters, the same however its name is worded. `surprise`: it is violated as expected, but not by
+    the defect that is known. `broken` is the error of a check that raised: then it is inconclusive by our own fault.
     """
 
     name: str
@@ -47,6 +51,31 @@ class ClaimRecord:
     evidence: list[str]
     figures: dict[str, float]
     at: float | None = None
+    id: str = ""
+    surprise: bool = False
+    broken: str = ""
+
+    @classmethod
+    def of(cls, claim: Claim, verdict: Verdict, end: float) -> Self:
+        """Return what is to be told of a claim that was judged when the history was recorded up to `end`."""
+        return cls(
+            name=claim.name,
+            expected=claim.expected,
+            outcome=verdict.outcome,
+            issue=claim.issue,
+            summary=verdict.summary,
+            evidence=list(verdict.evidence),
+            figures=dict(verdict.figures),
+            at=end if verdict.at is None else verdict.at,
+            id=claim.id,
+            surprise=claim.surprising(verdict),
+            broken=verdict.broken,
+        )
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether it came out as expected, by what was expected."""
+        return self.outcome == self.expected and not self.surprise
 
 
 @dataclass(frozen=True)

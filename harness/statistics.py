@@ -74,7 +74,7 @@ def percentile(values: Sequence[float], share: float, confidence: float = CONFID
     lows = [rank for rank in range(total) if below[rank] <= tail]
     highs = [rank for rank in range(total) if 1 - below[rank] <= tail]
     low = ordered[lows[-1]] if lows else -math.inf
-    high = ordered[highs[0] + 1] if highs and highs[0] + 1 < total else math.inf
+    high = ordered[highs[0]] if highs else math.inf
     return Interval(estimate, min(low, estimate), max(high, estimate))
 
 

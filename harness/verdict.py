@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from harness.errors import Inconclusive, InvariantViolated
+from harness.causes import Cause
+from harness.errors import CheckBroken, Inconclusive, InvariantViolated
 from harness.history import Recorded
 from harness.versions import Versions
 
@@ -32,6 +33,8 @@ class Verdict:
     evidence: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict, hash=False)
     at: float | None = None
+    causes: tuple[Cause, ...] = ()
+    broken: str = ""
 
     def __and__(self, other: "Verdict") -> "Verdict":
         """Return the verdict on both: violated beats inconclusive, which beats holds.
@@ -48,6 +51,8 @@ class Verdict:
             tuple(dict.fromkeys((*self.evidence, *other.evidence))),
             {**self.figures, **other.figures},
             min((verdict.at for verdict in deciding if verdict.at is not None), default=None),
+            tuple(dict.fromkeys(cause for verdict in deciding for cause in verdict.causes)),
+            next((verdict.broken for verdict in deciding if verdict.broken), ""),
         )
 
 
@@ -57,23 +62,29 @@ Check = Callable[[Recorded], Verdict]
 
 @dataclass(frozen=True)
 class Expectation:
-    """Which outcome is expected, `on` which versions of Gatekeeper; the issue ("gatekeeper#3839") says why."""
+    """Which outcome is expected, `on` which versions of Gatekeeper; the issue ("gatekeeper#3839") says why.
+
+    `because` are the causes that tell the known defect from any other one: at least one of them must have been seen.
+    """
 
     outcome: Expected = "holds"
     issue: str | None = None
     on: Versions = field(default_factory=Versions)
+    because: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)
 class Claim:
     """A check with the outcome that is expected of it on this version.
 
-    A known upstream defect is a claim expected `violated`, with its issue ("gatekeeper#3839").
+    A known upstream defect is a claim expected `violated`, with its issue ("gatekeeper#3839") and the causes that
+    tell it from any other one (`because`); violated by something else, it is a surprise.
     """
 
     check: Check
     expected: Expected = "holds"
     issue: str | None = None
+    because: tuple[Cause, ...] = ()
 
     @classmethod
     def on(cls, check: Check, gatekeeper: str | None) -> Self:
@@ -84,18 +95,32 @@ class Claim:
         expectations: tuple[Expectation, ...] = getattr(check, "expectations", ())
         speak = (each for each in expectations if (gatekeeper or _NO_VERSION) in each.on)
         found = next(speak, Expectation())
-        return cls(check, found.outcome, found.issue)
+        return cls(check, found.outcome, found.issue, found.because)
+
+    @property
+    def id(self) -> str:
+        """The check and its parameters, the same however the check words its name; its name if it has no such."""
+        return getattr(self.check, "id", "") or self.name
 
     @property
     def name(self) -> str:
         """The check's name, in words."""
         return getattr(self.check, "__name__", type(self.check).__name__).replace("_", " ")
 
+    def surprising(self, verdict: Verdict) -> bool:
+        """Whether something else than the known defect violated it."""
+        return (
+            verdict.outcome == self.expected == "violated"
+            and bool(self.because)
+            and not set(self.because) & set(verdict.causes)
+        )
+
     def judge(self, recorded: Recorded) -> Verdict:
         """Return the check's verdict if it is the expected one.
 
-        Raises InvariantViolated if it is the other one: the product fails, or a known defect no longer
-        reproduces. Raises Inconclusive if the check could not decide.
+        Raises InvariantViolated if it is the other one: the product fails, a known defect no longer reproduces, or
+        something else than the known defect did it. Raises Inconclusive if the check could not decide, CheckBroken
+        if it raised.
         """
         verdict = self.check(recorded)
         self.accept(verdict)
@@ -103,14 +128,21 @@ class Claim:
 
     def accept(self, verdict: Verdict) -> None:
         """Raise what `judge` raises, for a verdict that is already there."""
-        if verdict.outcome == self.expected:
+        if verdict.outcome == self.expected and not self.surprising(verdict):
             return
         known = f" ({self.issue})" if self.issue else ""
         head = f"{self.name}: expected {self.expected}{known}, found {verdict.outcome}: {verdict.summary}"
         evidence = "".join(f"\n  {line}" for line in verdict.evidence)
+        if verdict.broken:
+            raise CheckBroken(f"{head}{evidence}\nThe check itself is broken, which says nothing of Gatekeeper.")
         if verdict.outcome == "inconclusive":
             raise Inconclusive(
                 f"{head}{evidence}\nNothing is proved either way: see why the fault or the samples lack."
+            )
+        if self.surprising(verdict):
+            raise InvariantViolated(
+                f"{head}{evidence}\nIt is violated as expected, but not by what is known: expected "
+                f"{' or '.join(self.because)}, seen {', '.join(verdict.causes) or 'no cause'}."
             )
         if self.expected == "violated":
             raise InvariantViolated(

@@ -272,7 +272,7 @@ def _fault(fault: FaultRecord) -> TestStepResult:
 
 
 def _claim(claim: ClaimRecord, end: int) -> TestStepResult:
-    status = Status.PASSED if claim.outcome == claim.expected else Status.FAILED
+    status = Status.PASSED if claim.as_expected else Status.FAILED
     if claim.outcome == "inconclusive":
         status = Status.BROKEN
     title = f"claim: {claim.name}: {claim.outcome} (expected {claim.expected})"

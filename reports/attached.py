@@ -66,7 +66,7 @@ class Budget:
 
     def within(self, found: list[Attached], record: Record) -> list[Attached]:
         """Return what may be attached for a record, in the order given, and what says where the rest is."""
-        matters = any(claim.outcome != claim.expected for claim in record.claims)
+        matters = any(not claim.as_expected for claim in record.claims)
         chosen, left_out = [], []
         elsewhere: dict[str, list[str]] = {}
         for each in found:

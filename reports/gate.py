@@ -17,6 +17,7 @@ ERROR = 0.01
 """How often a run in which nothing changed is called worse."""
 
 _RESOLUTION, _OFFSET = 0.5, 1.0
+_TIMES_THE_WORST, _AND_MORE = 4.0, 10.0
 _MOST_EARLIER = 30
 
 
@@ -59,7 +60,9 @@ def bound(values: Sequence[float], error: float) -> float:
 
     Figures vary by factors: a recovery that waits for back-off takes twice as long, not a second longer. So it is
     their logarithms that are compared, and one slow run among quick ones makes a wide bound. A figure is measured
-    to about half a second, so that values that are all the same do not make a bound without any room.
+    to about half a second, so that values that are all the same do not make a bound without any room. And whatever
+    so few values say of their noise, what is more than four times the worst of them and 10 (s, or percent) is worse:
+    no person would call 600 s "as before" after five runs of 0 s.
     """
     return _bounds(values, error)[1]
 
@@ -82,7 +85,8 @@ def _bounds(values: Sequence[float], error: float) -> tuple[float, float]:
     middle = fmean(logs)
     noise = max(stdev(logs), _RESOLUTION / exp(middle))
     room = quantile(1 - error, len(logs) - 1) * noise * sqrt(1 + 1 / len(logs))
-    return exp(middle - room) - _OFFSET, exp(middle + room) - _OFFSET
+    most = _TIMES_THE_WORST * max(values) + _AND_MORE
+    return exp(middle - room) - _OFFSET, min(most, exp(middle + room) - _OFFSET)
 
 
 def _judged(sample: Sample, earlier: Sequence[float], number: int) -> Judged:

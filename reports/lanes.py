@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.history.vocabulary import CANARY, numbered
 from harness.record import ClaimRecord
 from reports import svg
 from reports.lives import Life
@@ -141,7 +142,7 @@ class Lanes:
             return
         top = self._lane("verdicts", "when each was decided", 22 + 15 * max(1, *(place[-1] for place in places)))
         for number, claim, at, x, row in places:
-            y, expected = top + 9 + 15 * row, claim.outcome == claim.expected
+            y, expected = top + 9 + 15 * row, claim.as_expected
             hint = f"{at:.1f} s: {number}. {claim.outcome}, expected {claim.expected}: {claim.name}: {claim.summary}"
             d, style = _VERDICTS[claim.outcome]
             if claim.outcome == "violated":
@@ -152,7 +153,7 @@ class Lanes:
 
     def asked(self, name: str, tally: Tally) -> None:
         """Add the answers to one question: good ones as a hill, each other one as a mark over the whole height."""
-        top = self._lane(name.removeprefix("canary "), tally.words, 34, bad=tally.total.lost > 0)
+        top = self._lane(name.removeprefix(numbered(CANARY, "")), tally.words, 34, bad=tally.total.lost > 0)
         self._hill(tally.bins, top + 30, 16)
         self._lost(name, tally, top + 2, top + 30)
 

@@ -28,11 +28,12 @@ class Sample:
     value: float
     start: float
     stop: float
+    id: str = ""
 
     @property
     def key(self) -> str:
         """What it has in common with the same figure in other runs, and with nothing else."""
-        return f"{self.test} | {self.on} | {self.claim} | {self.figure}"
+        return f"{self.test} | {self.on} | {self.id or self.claim} | {self.figure}"
 
     @property
     def is_harm(self) -> bool:
@@ -65,7 +66,7 @@ def samples(records: Mapping[str, Record]) -> list[Sample]:
         for claim in record.claims:
             if claim.outcome != "inconclusive":
                 found += [
-                    Sample(nodeid, on, redact(claim.name), name, value, start, stop)
+                    Sample(nodeid, on, redact(claim.name), name, value, start, stop, redact(claim.id))
                     for name, value in claim.figures.items()
                 ]
     return found
@@ -119,7 +120,7 @@ def _claim(nodeid: str, claim: ClaimRecord) -> str:
         "expected": claim.expected,
         "issue": claim.issue or "",
     }
-    return f"chaos_claim_as_expected{_labels(labels)} {int(claim.outcome == claim.expected)}"
+    return f"chaos_claim_as_expected{_labels(labels)} {int(claim.as_expected)}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:

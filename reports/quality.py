@@ -90,8 +90,8 @@ def _result(rule: Rule) -> dict[str, Any]:
 
 def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> Rule:
     claims = [claim for record in records.values() for claim in record.claims]
-    met = sum(claim.outcome == claim.expected for claim in claims)
-    unmet = {name for name, each in records.items() if any(claim.outcome != claim.expected for claim in each.claims)}
+    met = sum(claim.as_expected for claim in claims)
+    unmet = {name for name, each in records.items() if any(not claim.as_expected for claim in each.claims)}
     broken = sum(outcome == "failed" and name not in unmet for name, outcome in outcomes.items())
     said = f"{met} of {len(claims)} claims came out as expected"
     said += f"; {broken} of {len(outcomes)} tests broke beside their claims" if broken else ""

@@ -33,7 +33,7 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
     parts += [f"<p><strong>{_html(verdicts)}</strong></p>", *(f"<p>{_html(each)}</p>" for each in (done, lost) if each)]
     if picture and story is not None:
         parts.append(f'<p><img src="{picture}" alt="{_html(sentence(record, story))}" width="1000"></p>')
-    parts += [_evidence(claim) for claim in record.claims if claim.outcome != claim.expected or claim.issue]
+    parts += [_evidence(claim) for claim in record.claims if not claim.as_expected or claim.issue]
     if story is not None:
         parts.append(_chain(story))
     parts += [_phases(record), _figures(record.claims)]
@@ -116,10 +116,10 @@ def _lost(story: Story | None) -> str:
 def _verdicts(claims: Sequence[ClaimRecord]) -> str:
     if not claims:
         return "No claim was judged."
-    known = [each for each in claims if each.issue and each.outcome == each.expected]
-    parts = [f"{sum(each.outcome == each.expected for each in claims)} of {len(claims)} claims came out as expected"]
+    known = [each for each in claims if each.issue and each.as_expected]
+    parts = [f"{sum(each.as_expected for each in claims)} of {len(claims)} claims came out as expected"]
     parts += [f"known upstream defect {(each.issue or '').rpartition('/')[2]} reproduces" for each in known]
-    parts += [f"{_verdict(each)}: {each.summary}" for each in claims if each.outcome != each.expected]
+    parts += [f"{_verdict(each)}: {each.summary}" for each in claims if not each.as_expected]
     return "; ".join(parts) + "."
 
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from harness.history.vocabulary import CANARY, numbered
 from reports.lives import Life
 from reports.tally import Bins, Tally
 
 __all__ = ["Band", "Mark", "Story", "Told"]
 
-_CANARY = "canary "
+_CANARY = numbered(CANARY, "")
 
 
 @dataclass

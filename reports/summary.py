@@ -133,7 +133,7 @@ def _test_rows(nodeid: str, test: _Test) -> list[_Row]:
 
 
 def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
-    mark = "✓" if claim.outcome == claim.expected else "✗"
+    mark = "✓" if claim.as_expected else "✗"
     return _Row(
         nodeid,
         "?" if claim.outcome == "inconclusive" else mark,

@@ -4,13 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from harness.history import Entry, Recorded
+from harness.history import vocabulary as v
 from reports.lives import Life, Sort, lease_state, node_state, pod_state
 from reports.story import Band, Mark, Story, Told
 from reports.tally import Outcome, Tally
 
 __all__ = ["tell"]
 
-_FAULT, _REPLICA, _WATCH = "fault ", "replica ", "watch "
+_FAULT, _REPLICA, _WATCH = v.numbered(v.FAULT, ""), v.numbered(v.REPLICA, ""), v.watch("")
 _OUTCOMES: dict[str, Outcome] = {"ok": "good", "fail": "lost", "info": "silent"}
 _MOST_LIVES, _MOST_MARKS, _MOST_QUESTIONS, _MOST_BANDS, _MOST_TOLD = 300, 300, 40, 100, 400
 _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt", "Taint", "Unhealthy", "Error")
@@ -38,19 +39,19 @@ class _Reader:
         self._renewed: dict[str, tuple[float, float]] = {}
         self._told: dict[str, Told] = {}
         self._others: dict[str, Any] = {
-            "registry": self._registry,
-            "fail open": self._fail_open,
-            "policies": self._policies,
-            "history": lambda entry: self._tell(entry.at, f"the wall clock jumped by {entry.value['seconds']} s"),
+            v.REGISTRY: self._registry,
+            v.FAIL_OPEN: self._fail_open,
+            v.POLICIES: self._policies,
+            v.HISTORY: lambda entry: self._tell(entry.at, f"the wall clock jumped by {entry.value['seconds']} s"),
         }
         self._watches: dict[str, Any] = {
-            "watch events": self._event,
-            "watch workload events": self._event,
-            "watch endpointslices": self._slice,
-            "watch nodes": self._node,
-            "watch leases": self._lease,
-            "watch pods": lambda entry: self._pod(entry, "gatekeeper"),
-            "watch workload": lambda entry: self._pod(entry, "workload"),
+            v.WATCH_EVENTS: self._event,
+            v.WATCH_WORKLOAD_EVENTS: self._event,
+            v.WATCH_SLICES: self._slice,
+            v.WATCH_NODES: self._node,
+            v.WATCH_LEASES: self._lease,
+            v.WATCH_PODS: lambda entry: self._pod(entry, "gatekeeper"),
+            v.WATCH_WORKLOAD: lambda entry: self._pod(entry, "workload"),
         }
 
     def take(self, entry: Entry) -> None:
@@ -58,7 +59,7 @@ class _Reader:
         story.end, story.operations = max(story.end, entry.at), story.operations + 1
         if process.startswith(_FAULT):
             self._fault(entry)
-        elif process == "harm":
+        elif process == v.HARM:
             self._harm(entry)
         elif process.startswith(_WATCH):
             self._change(entry)
@@ -95,27 +96,27 @@ class _Reader:
     def _fault(self, entry: Entry) -> None:
         name, proof = entry.value["name"], str(entry.value.get("proof", ""))
         band = self._open.get(entry.process)
-        if entry.f == "inject" or band is None:
+        if entry.f == v.INJECT or band is None:
             band = self._open[entry.process] = Band(name, entry.at)
             self._keep(self._story.faults, band, _MOST_BANDS, "faults")
             self._tell(entry.at, f"fault: {name}")
-        elif entry.f == "observed":
+        elif entry.f == v.OBSERVED:
             if band.proved is None:
                 band.proved, band.proof = entry.at, proof
                 self._tell(entry.at, f"observed: {name}: {proof}")
-        elif entry.f == "heal":
+        elif entry.f == v.HEAL:
             band.healing = entry.at
         else:
             band.ended, band.heal_proof = entry.at, proof
             self._tell(entry.at, f"healed: {name}: {proof}")
 
     def _registry(self, entry: Entry) -> None:
-        if entry.f == "request":
+        if entry.f == v.REQUEST:
             self._story.requests.add(max(0.0, entry.value["time"] - self._story.started))
 
     def _fail_open(self, entry: Entry) -> None:
         """Count a call that the API server, by its own log, did without."""
-        if entry.f == "call":
+        if entry.f == v.CALL:
             at = max(0.0, entry.value["time"] - self._story.started)
             said = f"{entry.value['webhook']}: {entry.value['said']}"
             if not (tally := self._story.questions.setdefault(_FAILED_OPEN, Tally())).total.lost:
@@ -134,7 +135,7 @@ class _Reader:
 
     def _mark(self, entry: Entry) -> None:
         name = str(entry.value if entry.value is not None else entry.f)
-        if entry.f == "begin":
+        if entry.f == v.BEGIN:
             band = self._open[f"mark {name}"] = Band(name, entry.at)
             self._keep(self._story.phases, band, _MOST_BANDS, "phases")
         elif (ended := self._open.pop(f"mark {name}", None)) is not None:
@@ -142,27 +143,27 @@ class _Reader:
 
     def _change(self, entry: Entry) -> None:
         name = entry.process.removeprefix(_WATCH)
-        if entry.f == "GAP":
+        if entry.f == v.GAP:
             self._keep(self._story.gaps, Mark(entry.at, name, str(entry.value.get("why", ""))), _MOST_MARKS, "gaps")
         elif "object" in entry.value and entry.process in self._watches:
             self._watches[entry.process](entry)
-        elif "object" in entry.value and name not in _OWN_LANES and entry.f != "LISTED":
+        elif "object" in entry.value and name not in _OWN_LANES and entry.f != v.LISTED:
             marks = self._story.changes.setdefault(name, [])
             what = entry.value["object"]["metadata"]["name"]
             self._keep(marks, Mark(entry.at, what, entry.f), _MOST_MARKS, f"changes of {name}")
-            if entry.f != "MODIFIED":
-                self._tell(entry.at, f"{name} {what} is {'gone' if entry.f == 'DELETED' else 'there'}")
+            if entry.f != v.MODIFIED:
+                self._tell(entry.at, f"{name} {what} is {'gone' if entry.f == v.DELETED else 'there'}")
 
     def _pod(self, entry: Entry, sort: Sort) -> None:
         found = entry.value["object"]
         metadata = found["metadata"]
         if (metadata.get("labels") or {}).get("gatekeeper.sh/operation") == "webhook":
             sort = "webhook"
-        state = ("gone", "gone") if entry.f == "DELETED" else pod_state(found)
+        state = ("gone", "gone") if entry.f == v.DELETED else pod_state(found)
         self._see(entry, metadata["uid"], sort, *state, where=found.get("spec", {}).get("nodeName", ""))
 
     def _node(self, entry: Entry) -> None:
-        state = ("gone", "gone") if entry.f == "DELETED" else node_state(entry.value["object"])
+        state = ("gone", "gone") if entry.f == v.DELETED else node_state(entry.value["object"])
         self._see(entry, f"node {entry.value['object']['metadata']['name']}", "node", *state)
 
     def _lease(self, entry: Entry) -> None:
@@ -170,7 +171,7 @@ class _Reader:
         key = f"lease {found['metadata'].get('namespace', '')}/{found['metadata']['name']}"
         self._overdue(key, entry.at)
         self._renewed[key] = entry.at, float((found.get("spec") or {}).get("leaseDurationSeconds") or _LEASE_SECONDS)
-        self._see(entry, key, "lease", *(("gone", "gone") if entry.f == "DELETED" else lease_state(found)))
+        self._see(entry, key, "lease", *(("gone", "gone") if entry.f == v.DELETED else lease_state(found)))
 
     def _overdue(self, key: str, now: float) -> None:
         """Take note of a lease that ran out, unless it is renewed by `now`."""
@@ -188,7 +189,7 @@ class _Reader:
         new = key not in lives
         life = lives.setdefault(key, Life(entry.value["object"]["metadata"]["name"], sort))
         life.where = where or life.where
-        if life.see(entry.at, state, why) and not (new and (entry.f == "LISTED" or state in ("ready", "held"))):
+        if life.see(entry.at, state, why) and not (new and (entry.f == v.LISTED or state in ("ready", "held"))):
             on = f" on {life.where}" if life.where else ""
             words = {"ready": "Ready", "held": f"held by {why}"}.get(state, why)
             self._tell(entry.at, f"{sort if sort in ('node', 'lease') else 'pod'} {life.name}{on}: {words}")
@@ -197,7 +198,7 @@ class _Reader:
         found = entry.value["object"]
         reason, message = found.get("reason", ""), found.get("message", "")
         if (
-            entry.f in ("ADDED", "MODIFIED")
+            entry.f in (v.ADDED, v.MODIFIED)
             and any(bad in reason for bad in _BAD_REASONS)
             and not message.startswith("Error: ")
         ):
@@ -205,7 +206,7 @@ class _Reader:
 
     def _slice(self, entry: Entry) -> None:
         found, story = entry.value["object"], self._story
-        endpoints = () if entry.f == "DELETED" else found.get("endpoints") or ()
+        endpoints = () if entry.f == v.DELETED else found.get("endpoints") or ()
         ready = sum(bool((each.get("conditions") or {}).get("ready")) for each in endpoints)
         self._slices[found["metadata"]["name"]] = ready
         number = sum(self._slices.values())

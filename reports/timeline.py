@@ -156,10 +156,10 @@ def _verdicts(lanes: Lanes, claims: Sequence[ClaimRecord]) -> None:
         lanes.title("Verdicts")
     for number, claim in enumerate(claims, start=1):
         known = f" ({claim.issue.rpartition('/')[2]})" if claim.issue else ""
-        expected = "as expected" if claim.outcome == claim.expected else f"expected {claim.expected}"
+        expected = "as expected" if claim.as_expected else f"expected {claim.expected}"
         said = f"{claim.outcome}{_when(claim)}, {expected}{known}"
         words = f"{number} {_MARKS[claim.outcome]} {said}: {claim.name}: {claim.summary}"
-        lanes.say(words, "" if claim.outcome == claim.expected else "bad")
+        lanes.say(words, "" if claim.as_expected else "bad")
 
 
 def _remarks(lanes: Lanes, story: Story) -> None:

@@ -31,7 +31,8 @@ class Line:
     """A claim of one test as it was judged, or with outcome `broken` a test that went wrong beside its claims.
 
     `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
-    to its last: the time to this verdict.
+    to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise` and `broken` are
+    as in `harness.record.ClaimRecord`.
     """
 
     test: str
@@ -44,6 +45,9 @@ class Line:
     seconds: float
     summary: str
     figures: dict[str, float] = field(default_factory=dict)
+    id: str = ""
+    surprise: bool = False
+    broken: str = ""
 
 
 _LINE = TypeAdapter(Line)
@@ -104,12 +108,16 @@ class _Writer:
             told |= {"seed": record.seed, "shape": _clean(record.cluster["shape"]), "seconds": took}
         claims = record.claims if record else []
         for each in claims:
-            fields = ("expected", "outcome", "issue", "figures")
-            summary = redact(each.summary)
+            fields = ("expected", "outcome", "issue", "figures", "surprise")
             yield Line(
-                claim=redact(each.name), summary=summary, **told, **{name: getattr(each, name) for name in fields}
+                claim=redact(each.name),
+                summary=redact(each.summary),
+                id=redact(each.id),
+                broken=redact(each.broken),
+                **told,
+                **{name: getattr(each, name) for name in fields},
             )
-        if nodeid in self._failed and all(each.outcome == each.expected for each in claims):
+        if nodeid in self._failed and all(each.as_expected for each in claims):
             yield Line(claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **told)
 
 

@@ -14,6 +14,7 @@ from harness.bench.peak import peak_mib
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.checks.fail_open import fail_open_window
 from harness.history import Entry, History, Kind, read
+from harness.history.vocabulary import CANARY, END, FAULT, HISTORY, INJECT, OBSERVED, numbered
 
 __all__ = ["Histories", "main"]
 
@@ -44,8 +45,8 @@ class Histories:
 
     @property
     def limits(self) -> list[Limit]:
-        """What issue 4 allows."""
-        return [Limit("check of 1,000,000 operations", self.times[-1], 10.0)]
+        """What an engineer who rechecks a night's run can wait for."""
+        return [Limit("check of 1,000,000 operations", self.times[-1], 6.0)]
 
     def measure(self, rounds: int) -> None:
         """Write each history once and check it `rounds` times."""
@@ -73,9 +74,9 @@ def main(path: Path) -> None:
 
 def _write(path: Path, operations: int) -> None:
     """Write a history of canaries that all went well after a fault, as a long experiment would."""
-    history = History(path, "bench")
-    history.append("invoke", "fault 1", "inject", {"name": _FAULT})
-    history.append("ok", "fault 1", "observed", {"name": _FAULT, "proof": "written by hand"})
+    history, fault = History(path, "bench"), numbered(FAULT, 1)
+    history.append("invoke", fault, INJECT, {"name": _FAULT})
+    history.append("ok", fault, OBSERVED, {"name": _FAULT, "proof": "written by hand"})
     history.close()
     with path.open("a", encoding="utf-8") as file:
         for index in range(operations):
@@ -83,9 +84,14 @@ def _write(path: Path, operations: int) -> None:
             value = {"seq": seq, "policy": "deny by rego", "dry_run": True, "round": seq}
             value |= {"outcome": "denied by webhook", "said": "403 denied"} if index % 2 else {"late": 0.001}
             kind: Kind = "ok" if index % 2 else "invoke"
-            moment = 1 + index / _RATE / 2
-            told = Entry(index + 2, kind, f"canary {seq % 8}", "create violating pod", value, moment, 1.8e9 + moment)
-            file.write(json.dumps(asdict(told), separators=(",", ":")) + "\n")
+            moment, process = 1 + index / _RATE / 2, numbered(CANARY, seq % 8)
+            told = Entry(index + 2, kind, process, "create violating pod", value, moment, 1.8e9 + moment)
+            file.write(_line(told))
+        file.write(_line(Entry(operations + 2, "mark", HISTORY, END, None, moment + 1, 1.8e9 + moment + 1)))
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry), separators=(",", ":")) + "\n"
 
 
 if __name__ == "__main__":

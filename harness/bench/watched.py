@@ -20,6 +20,7 @@ from clusters.watching import until
 from harness.bench.peak import peak_mib
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.history import History, read
+from harness.history.vocabulary import MODIFIED
 from harness.probes.objects import WORKLOAD, watch_objects
 
 __all__ = ["Watched", "main"]
@@ -102,7 +103,7 @@ def main(name: str) -> None:
         seen = {
             each.value["object"]["metadata"]["annotations"][_MARK]: each.wall
             for each in read(history.path).entries
-            if each.f == "MODIFIED" and _MARK in each.value["object"]["metadata"].get("annotations", {})
+            if each.f == MODIFIED and _MARK in each.value["object"]["metadata"].get("annotations", {})
         }
         told = {
             "list": listed,

@@ -1,19 +1,51 @@
 """Checks: pure functions from a history to a verdict, and how they are joined, limited, and expected to come out."""
 
+import functools
+import inspect
+import json
+import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from pathlib import Path
+from typing import ParamSpec
 
-from harness.checks.starvation import starved
+from harness.causes import CAUSES, Cause, unknown_causes
 from harness.errors import BadScenario
 from harness.history import Entry, Recorded
 from harness.verdict import Check, Expectation, Expected, Verdict
 from harness.versions import Versions
 
-__all__ = ["Checked"]
+__all__ = ["Checked", "identified"]
+
+Parameters = ParamSpec("Parameters")
 
 _FAULT = "fault "
+
+
+def identified(factory: Callable[Parameters, "Checked"]) -> Callable[Parameters, "Checked"]:
+    """Give the checks that a function makes their id: the function's name and the parameters.
+
+    So a claim is the same claim in trends, tables and bundles however its name is worded. Parameters that have
+    their default are left out, so that a new one changes no id, and the order in a collection does not count.
+    """
+    signature = inspect.signature(factory)
+
+    @functools.wraps(factory)
+    def made(*args: Parameters.args, **kwargs: Parameters.kwargs) -> "Checked":
+        check = factory(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        words = [
+            _written(value)
+            if signature.parameters[name].default is inspect.Parameter.empty
+            else f"{name}={_written(value)}"
+            for name, value in bound.arguments.items()
+            if value != signature.parameters[name].default
+        ]
+        return Checked(check._check, check.expectations, f"{factory.__name__}({', '.join(words)})")  # noqa: SLF001
+
+    return made
 
 
 class Checked:
@@ -23,19 +55,21 @@ class Checked:
     `(policies_match() & enforced()).within(60).expect("violated", issue="gatekeeper#4441", on="<3.22.1")`.
     """
 
-    def __init__(self, check: Check, expectations: tuple[Expectation, ...] = ()) -> None:
+    def __init__(self, check: Check, expectations: tuple[Expectation, ...] = (), id_: str = "") -> None:
         self._check = check
         self.expectations = expectations
         self.__name__: str = getattr(check, "__name__", type(check).__name__)
         self.__doc__ = check.__doc__
+        self.id = id_ or getattr(check, "id", "") or self.__name__
 
     def __call__(self, recorded: Recorded) -> Verdict:
-        """Return the verdict on a history; what looks violated while the probes starved is inconclusive."""
-        verdict = self._check(recorded)
-        why = starved(recorded) if verdict.outcome == "violated" else ""
-        if not why:
-            return verdict
-        return replace(verdict, outcome="inconclusive", summary=f"{why}; {verdict.summary}", at=None)
+        """Return the verdict on a history; a check that raises is inconclusive, and the error is told as ours."""
+        try:
+            return self._check(recorded)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other claims are judged all the same
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            broken = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+            return Verdict("inconclusive", f"the check itself failed: {broken}", broken=broken)
 
     def __and__(self, other: Check) -> "Checked":
         """Return the check that holds if both do: all of them on the same history, `Verdict & Verdict`.
@@ -50,7 +84,7 @@ class Checked:
         if self.expectations or getattr(other, "expectations", ()):
             raise BadScenario(f"({one}) & ({two}): say what is expected of both together, by (a & b).expect(…)")
         both.__name__ = f"{one} and {two}"
-        return Checked(both)
+        return Checked(both, id_=f"{self.id} & {Checked(other).id}")
 
     def within(self, seconds: float, *, after: str = "") -> "Checked":
         """Return the check of what was recorded until `seconds` after the fault `after` was healed ("": the last one).
@@ -70,14 +104,22 @@ class Checked:
             return self(replace(recorded, entries=_Until(recorded, healed + seconds)))
 
         check.__name__ = f"{self.__name__} within {seconds:g} s after {after or 'the last fault'}"
-        return Checked(check, self.expectations)
+        where = f", after={_written(after)}" if after else ""
+        return Checked(check, self.expectations, f"({self.id}).within({_written(seconds)}{where})")
 
-    def expect(self, outcome: Expected, *, issue: str | None = None, on: str = "") -> "Checked":
+    def expect(
+        self, outcome: Expected, *, issue: str | None = None, on: str = "", because: Sequence[Cause] = ()
+    ) -> "Checked":
         """Return the same check, expected to come out like this on versions of Gatekeeper such as ">=3.18,<3.22.1".
 
         The first expectation that speaks of a version counts; of which none speaks, the check is expected to hold.
+        `because` are the causes of which at least one must be seen, so that another defect is a surprise.
+        Raises BadScenario for a cause that no verdict names.
         """
-        return Checked(self._check, (*self.expectations, Expectation(outcome, issue, Versions(on))))
+        if unknown := unknown_causes(because):
+            raise BadScenario(f"{self.__name__}: no verdict names {', '.join(unknown)}; there are {', '.join(CAUSES)}")
+        expectation = Expectation(outcome, issue, Versions(on), tuple(because))
+        return Checked(self._check, (*self.expectations, expectation), self.id)
 
 
 @dataclass(frozen=True)
@@ -99,3 +141,14 @@ def _healed(recorded: Recorded, name: str) -> float | None:
         if entry.process.startswith(_FAULT) and entry.f == "healed" and name in ("", entry.value["name"])
     ]
     return found[-1] if found else None
+
+
+def _written(value: object) -> str:
+    """Return a parameter as an id has it; what words could be mistaken for the id's own signs is quoted."""
+    if isinstance(value, str):
+        return json.dumps(value) if any(sign in value for sign in '(),=[]"&') or not value else value
+    if isinstance(value, bool) or not isinstance(value, int | float | Collection):
+        return str(value)
+    if isinstance(value, Collection):
+        return f"[{', '.join(sorted(map(_written, value)))}]"
+    return f"{value:g}"

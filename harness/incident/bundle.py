@@ -16,7 +16,7 @@ from harness import __version__
 from harness.errors import HarnessError
 from harness.incident.judge import Judged
 from harness.incident.load import Loaded
-from harness.incident.provenance import host
+from harness.incident.machine import host
 from harness.redaction import REDACTED, redact
 
 __all__ = ["INCIDENT", "MANIFEST", "SCHEMA", "Content", "Lived", "Manifest", "write"]

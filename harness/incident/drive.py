@@ -17,7 +17,7 @@ from harness.incident.applied import applied
 from harness.incident.load import Loaded
 from harness.incident.model import Step
 from harness.incident.model import Trigger as Awaited
-from harness.incident.references import resolve
+from harness.incident.resolving import resolve
 from harness.incident.timeline import length
 from harness.probes.objects import CONTROL_PLANE, GENERATED, WEBHOOKS, WORKLOAD, Watched, constraints, watch_objects
 from harness.trigger import Trigger, When

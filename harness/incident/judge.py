@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from clusters.shape import Shape
 from harness.catalogue import entries
 from harness.checks import Checked
 from harness.errors import HarnessError, InvariantViolated
-from harness.experiment import Experiment
 from harness.history import Recorded
 from harness.incident.load import Loaded
 from harness.incident.model import Claimed, Incident
-from harness.verdict import Outcome
+from harness.verdict import Claim, Outcome
+
+if TYPE_CHECKING:
+    from harness.experiment import Experiment
 
 __all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
 
@@ -21,7 +23,11 @@ Seen = Literal["reproduced", "not reproduced", "inconclusive"]
 
 @dataclass(frozen=True)
 class Judged:
-    """One claim of an incident, judged: whether it is a symptom, and what is expected on this version, if anything."""
+    """One claim of an incident, judged: whether it is a symptom, and what is expected on this version, if anything.
+
+    `id` is the check and its parameters. `surprise`: it is violated as expected, but not by the defect that is known.
+    `broken` is the error of a check that raised.
+    """
 
     name: str
     symptom: bool
@@ -29,11 +35,14 @@ class Judged:
     outcome: Outcome
     summary: str
     evidence: tuple[str, ...]
+    id: str = ""
+    surprise: bool = False
+    broken: str = ""
 
     @property
     def as_expected(self) -> bool:
-        """Whether nothing else was expected."""
-        return self.expected in (None, self.outcome)
+        """Whether nothing else was expected, and not for another reason."""
+        return self.expected in (None, self.outcome) and not self.surprise
 
     @property
     def short(self) -> str:
@@ -50,29 +59,24 @@ def check_of(claimed: Claimed) -> Checked:
 
 def judge(incident: Incident, shape: Shape, recorded: Recorded) -> list[Judged]:
     """Return what the claims of an incident say of a history."""
-    found = []
-    for claimed in incident.claims:
-        check = check_of(claimed)
-        verdict = check(recorded)
-        name, expected = check.__name__.replace("_", " "), claimed.expected(shape)
-        found.append(Judged(name, claimed.symptom, expected, verdict.outcome, verdict.summary, tuple(verdict.evidence)))
-    return found
+    return [_judged(claimed, shape, recorded) for claimed in incident.claims]
 
 
 def seen(judged: Iterable[Judged]) -> Seen:
     """Return whether the incident was seen again: all its symptoms are violated.
 
-    If no claim is a symptom, because the incident is new, every claim is one.
+    If no claim is a symptom, because the incident is new, every claim is one. What is violated by something else than
+    the known defect says nothing of it.
     """
     claims = list(judged)
     symptoms = [each for each in claims if each.symptom] or claims
-    outcomes = {each.outcome for each in symptoms}
+    outcomes = {"inconclusive" if each.surprise else each.outcome for each in symptoms}
     if outcomes == {"violated"}:
         return "reproduced"
     return "not reproduced" if "holds" in outcomes else "inconclusive"
 
 
-def claim(loaded: Loaded, experiment: Experiment) -> None:
+def claim(loaded: Loaded, experiment: "Experiment") -> None:
     """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
@@ -80,8 +84,25 @@ def claim(loaded: Loaded, experiment: Experiment) -> None:
         if expected is None:
             continue
         try:
-            experiment.claim(check_of(claimed), expected=expected, issue=claimed.issue)
+            experiment.claim(check_of(claimed), expected=expected, issue=claimed.issue, because=claimed.because)
         except (HarnessError, InvariantViolated) as error:
             first = first or error
     if first:
         raise first
+
+
+def _judged(claimed: Claimed, shape: Shape, recorded: Recorded) -> Judged:
+    check, expected = check_of(claimed), claimed.expected(shape)
+    verdict = check(recorded)
+    made = Claim(check, expected or "holds", claimed.issue, tuple(claimed.because))
+    return Judged(
+        name=made.name,
+        symptom=claimed.symptom,
+        expected=expected,
+        outcome=verdict.outcome,
+        summary=verdict.summary,
+        evidence=tuple(verdict.evidence),
+        id=made.id,
+        surprise=expected is not None and made.surprising(verdict),
+        broken=verdict.broken,
+    )

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from clusters.shape import Shape
+from clusters.shape import RECORDED, Shape
 from harness.catalogue import KINDS, Kind, entries
 from harness.errors import BadScenario
 from harness.incident import references
@@ -58,7 +58,8 @@ class Loaded:
 def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> Loaded:
     """Return the incident in a file; `asked` are fields of Shape that count more than the file's.
 
-    With the `context` RECORDED, of clusters.shape, it was lived before: its versions need no recipe any more.
+    With the `context` RECORDED, of clusters.shape, it was lived before and is only judged again: its versions need no
+    recipe any more, and only the names and parameters of its checks are looked at.
     Raises BadScenario with every problem of the file, each with its line and column. Nothing is touched.
     """
     sources = read(path)
@@ -69,8 +70,9 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
         raise BadScenario(source.problem((), "expected an incident: fields such as title, shape, faults, claims"))
     given = source.data.get("shape")
     given = given if isinstance(given, dict) else {}
+    kinds: Sequence[Kind] = ("check",) if context == RECORDED else KINDS
     shape, options = _asked_of({**given, **(asked or {})}, context)
-    problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data)]
+    problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     policies, workload, files, more = objects_of(source)
     told = _in_order(source, [*problems, *problems_of_time(source.data)])
     told = told or options
@@ -115,9 +117,9 @@ def _words(problem: ErrorDetails) -> str:
     return f"{message} (was {str(problem['input'])[:80]!r})"
 
 
-def _problems_of_names(data: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Problem]:
     """Yield what is wrong with the names of faults, probes and checks, and with their parameters."""
-    for kind in KINDS:
+    for kind in kinds:
         parts = data.get(_FIELDS[kind])
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from clusters.shape import Shape
+from harness.causes import Cause
 from harness.errors import BadScenario
 from harness.versions import Versions
 
@@ -155,6 +156,7 @@ class Claimed(_Part):
     """A claim: a check, and what is expected of it, on all versions or by version range.
 
     One that is expected `violated` somewhere is a symptom: the incident is reproduced when all symptoms are seen.
+    `because` are the causes that tell the known defect from any other one; at least one of them must have been seen.
     """
 
     check: Name
@@ -163,6 +165,7 @@ class Claimed(_Part):
         Expected(verdict="holds")
     ]
     issue: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+#\d+$", max_length=100)] | None = None
+    because: Annotated[list[Cause], Field(max_length=20)] = []
 
     @property
     def symptom(self) -> bool:

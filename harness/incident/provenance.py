@@ -1,30 +1,15 @@
-"""Provenance: the machine a run was made on, and which images its cluster ran, by digest."""
+"""Provenance: which images the cluster of a run ran, by digest."""
 
 import json
-import os
-import platform
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.gatekeeper import REPOSITORY
 from harness.errors import HarnessError
 
-__all__ = ["host", "image_digests"]
+__all__ = ["image_digests"]
 
 _SECONDS = 30.0
-
-
-def host() -> dict[str, str]:
-    """Return what a reader may want to know of this machine, and nothing that names it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "processors": str(os.cpu_count()),
-        "memory MiB": str(memory // 2**20),
-        "python": platform.python_version(),
-        "load": " ".join(f"{each:.1f}" for each in os.getloadavg()),
-    }
 
 
 def image_digests(cluster: Cluster) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Recheck: judges a bundle again with the checks of today, without a cluster, and says what changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,13 @@ def _compared(run: Lived, folder: Path, loaded: Loaded) -> Iterator[Compared]:
     history = folder / run.directory / _HISTORY
     if not run.verdicts or not history.is_file():
         return
-    now = {each.name: each for each in judge(loaded.incident, loaded.shape, read(history))}
-    then = {each.name: each for each in run.verdicts}
-    for name in dict.fromkeys([*then, *now]):
-        yield Compared(run.directory, name, then.get(name), now.get(name))
+    now = {each.id: each for each in judge(loaded.incident, loaded.shape, read(history))}
+    then = {each.id or _id_of(each.name, now): each for each in run.verdicts}
+    for key in dict.fromkeys([*then, *now]):
+        before, after = then.get(key), now.get(key)
+        yield Compared(run.directory, (after or before or run.verdicts[0]).name, before, after)
+
+
+def _id_of(name: str, now: Mapping[str, Judged]) -> str:
+    """Return the id of a claim of a bundle that kept names only: that of today's claim of this name."""
+    return next((key for key, judged in now.items() if judged.name == name), name)

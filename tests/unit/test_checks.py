@@ -1,13 +1,14 @@
 """Checks: how they are joined, limited in time, and expected to come out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import Checked
-from harness.errors import BadScenario
+from harness.checks import Checked, identified
+from harness.errors import BadScenario, CheckBroken
 from harness.history import History, Recorded, read
 from harness.verdict import Claim, Outcome, Verdict
 from tests.fakes.histories import Told
@@ -139,3 +140,57 @@ def test_expectations_of_parts_are_refused() -> None:
         assert finds("holds") & expected
     with pytest.raises(BadScenario, match="expected of both together"):
         assert expected & finds("holds")
+
+
+@identified
+def loses_at_most(
+    seconds: float, *, fault: str = "", policies: Sequence[str] = (), share: float = 0.0, sure: bool = True
+) -> Checked:
+    """Return a check that finds nothing, whatever it is given."""
+    return finds("holds", f"worded {fault} {seconds} {policies} {share} {sure} as somebody liked")
+
+
+@pytest.mark.parametrize(
+    ("check", "wanted"),
+    [
+        (loses_at_most(60), "loses_at_most(60)"),
+        (loses_at_most(seconds=60, fault=""), "loses_at_most(60)"),
+        (loses_at_most(0.5, fault="kill node"), "loses_at_most(0.5, fault=kill node)"),
+        (loses_at_most(1, policies=["b", "a"]), "loses_at_most(1, policies=[a, b])"),
+        (loses_at_most(1, policies=("a, b",)), 'loses_at_most(1, policies=["a, b"])'),
+        (loses_at_most(1, sure=False), "loses_at_most(1, sure=False)"),
+        (loses_at_most(1).expect("violated", issue="a#1"), "loses_at_most(1)"),
+        (loses_at_most(1).within(5, after="kill node"), "(loses_at_most(1)).within(5, after=kill node)"),
+        (loses_at_most(1) & loses_at_most(2), "loses_at_most(1) & loses_at_most(2)"),
+        (finds("holds"), "pods recover"),
+    ],
+)
+def test_an_id_is_of_the_check_and_its_parameters(check: Checked, wanted: str) -> None:
+    """The id of a claim has what decides what is claimed, and nothing of how it is worded."""
+    assert Claim(check).id == check.id == wanted
+
+
+def test_a_check_that_raises_is_our_fault() -> None:
+    """It is inconclusive, told apart from too little that was seen, and its error is raised as ours."""
+
+    @Checked
+    def check(recorded: Recorded) -> Verdict:
+        raise KeyError("spec")
+
+    verdict = check(Told().recorded())
+    assert (verdict.outcome, verdict.broken) == (
+        "inconclusive",
+        verdict.summary.removeprefix("the check itself failed: "),
+    )
+    assert verdict.broken.startswith("KeyError: 'spec' (test_checks.py:")
+    with pytest.raises(CheckBroken, match="KeyError"):
+        Claim(check).judge(Told().recorded())
+    joined = (check & finds("holds"))(Told().recorded())
+    assert (joined.outcome, joined.broken) == ("inconclusive", verdict.broken)
+    assert not (check & finds("violated"))(Told().recorded()).broken
+
+
+def test_a_cause_that_nobody_names_is_refused() -> None:
+    """What is expected because of something that no verdict can name would never be met."""
+    with pytest.raises(BadScenario, match=r"no verdict names bad luck; there are timed out, "):
+        finds("violated").expect("violated", because=["bad luck"])  # type: ignore[list-item]

@@ -55,9 +55,9 @@ class _Recording:
         self.cluster = loaded
         self.told: list[str] = []
 
-    def claim(self, check: Any, *, expected: Any, issue: str | None) -> None:
+    def claim(self, check: Any, *, expected: Any, issue: str | None, because: Any) -> None:
         self.told.append(check.__name__)
-        Claim(check, expected, issue).judge(self._recorded)
+        Claim(check, expected, issue, tuple(because)).judge(self._recorded)
 
 
 def test_claimed(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from clusters.process import Completed
 from harness.errors import CommandFailed
 from harness.incident.logs import collect
-from harness.incident.provenance import host, image_digests
+from harness.incident.machine import host
+from harness.incident.provenance import image_digests
 
 _POD = "/var/log/pods/gatekeeper-system_audit-1_uid/manager/0.log"
 

@@ -8,7 +8,8 @@ import pytest
 
 from clusters.cluster import Cluster
 from harness.errors import BadScenario
-from harness.incident.references import refused, resolve
+from harness.incident.references import refused
+from harness.incident.resolving import resolve
 from tests.fakes.world import IMAGE, World
 
 

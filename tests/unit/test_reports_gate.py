@@ -28,6 +28,8 @@ def _outcome(value: float, earlier: Sequence[float], figure: str = "serving_seco
         (40.0, [11, 60, 25, 12, 45, 30], "as before"),
         (12.4, [12.0] * 8, "as before"),
         (14.0, [12.0] * 8, "worse"),
+        (1.0, [0.0] * 5, "as before"),
+        (600.0, [0.0] * 5, "worse"),
         (62.0, [12] * (FEWEST - 1), "too few runs"),
         (62.0, [], "too few runs"),
     ],
@@ -90,6 +92,13 @@ def test_quantile_is_students(probability: float, freedom: int, value: float) ->
 def test_bound_widens_with_more_figures() -> None:
     """The more figures there are, the further one must be off."""
     assert bound([10, 11, 12, 11, 10], 0.05 / 100) > bound([10, 11, 12, 11, 10], 0.05)
+
+
+def test_few_quiet_runs_do_not_explain_everything() -> None:
+    """However many figures there are, and however few runs, ten minutes after five runs of nothing are worse."""
+    samples = [_sample(600.0 if number == 7 else 0.0, test=str(number)) for number in range(200)]
+    judged = judge(samples, {sample.key: [0.0] * FEWEST for sample in samples})
+    assert [line.sample.test for line in judged if line.outcome == "worse"] == ["7"]
 
 
 def test_words_tell_the_comparison() -> None:

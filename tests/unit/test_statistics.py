@@ -94,6 +94,13 @@ def test_percentile_covers() -> None:
     assert held >= 1000 * CONFIDENCE - 15
 
 
+@pytest.mark.parametrize(("total", "low", "high"), [(6, 1, 6), (10, 2, 9), (25, 8, 18), (5, -math.inf, math.inf)])
+def test_bounds_of_a_median_are_those_of_tables(total: int, low: float, high: float) -> None:
+    """The median of so many samples lies between these ranks, as in tables of its 95 % interval."""
+    found = percentile([float(rank) for rank in range(1, total + 1)], 0.5)
+    assert (found.low, found.high) == (low, high)
+
+
 def test_few_samples_bound_nothing() -> None:
     """Five samples say nothing of how bad the worst twentieth may be."""
     assert percentile([1.0, 2.0, 3.0, 4.0, 5.0], 0.95).high == math.inf

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.causes import Cause
 from harness.checks import Checked
 from harness.errors import Inconclusive, InvariantViolated
 from harness.history import Header, Recorded
@@ -123,3 +124,37 @@ def test_inconclusive_never_passes(expected: Any) -> None:
 def test_verdicts_are_values() -> None:
     """Equal verdicts are one in a set."""
     assert len({Verdict("holds", "x", (), {"a": 1}), Verdict("holds", "x", (), {"a": 1})}) == 1
+
+
+@pytest.mark.parametrize(
+    ("causes", "because", "surprise"),
+    [
+        (("image pull failed",), ("image pull failed",), False),
+        (("timed out", "image pull failed"), ("image pull failed",), False),
+        (("timed out",), ("image pull failed", "timed out"), False),
+        (("timed out",), ("image pull failed",), True),
+        ((), ("image pull failed",), True),
+        (("timed out",), (), False),
+    ],
+)
+def test_a_known_defect_is_told_by_its_cause(
+    causes: tuple[Cause, ...], because: tuple[Cause, ...], *, surprise: bool
+) -> None:
+    """Violated as expected, but by something else than the defect that is known, is no success."""
+    verdict = Verdict("violated", "3 of 4 Ready", causes=causes)
+    claim = Claim(check("violated"), "violated", "gatekeeper#3839", because)
+    assert claim.surprising(verdict) == surprise
+    if surprise:
+        with pytest.raises(InvariantViolated, match="not by what is known: expected image pull failed, seen"):
+            claim.accept(verdict)
+    else:
+        claim.accept(verdict)
+    assert not Claim(check("violated"), "holds", None, because).surprising(verdict)
+
+
+def test_joined_verdicts_name_the_causes_of_what_decided() -> None:
+    """Of two verdicts the causes are those of the worse one, or of both if they are equally bad."""
+    slow = Verdict("violated", "a", causes=("timed out",))
+    gone = Verdict("violated", "b", causes=("no endpoint", "timed out"))
+    assert (slow & gone).causes == ("timed out", "no endpoint")
+    assert (slow & Verdict("holds", "c", causes=("no route",))).causes == ("timed out",)
