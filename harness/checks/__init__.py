@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from harness.checks.starvation import starved
 from harness.errors import BadScenario
 from harness.history import Entry, Recorded
 from harness.verdict import Check, Expectation, Expected, Verdict
@@ -30,12 +29,8 @@ class Checked:
         self.__doc__ = check.__doc__
 
     def __call__(self, recorded: Recorded) -> Verdict:
-        """Return the verdict on a history; what looks violated while the probes starved is inconclusive."""
-        verdict = self._check(recorded)
-        why = starved(recorded) if verdict.outcome == "violated" else ""
-        if not why:
-            return verdict
-        return replace(verdict, outcome="inconclusive", summary=f"{why}; {verdict.summary}", at=None)
+        """Return the verdict on a history."""
+        return self._check(recorded)
 
     def __and__(self, other: Check) -> "Checked":
         """Return the check that holds if both do: all of them on the same history, `Verdict & Verdict`.

@@ -85,6 +85,5 @@ class Spans:
     def __str__(self) -> str:
         """Return it in words: "12.0 to 15.5 s, 20.0 s to the end"."""
         return ", ".join(
-            f"{begin:.1f} s to the end" if end == inf else f"{begin:.1f} to {end:.1f} s"
-            for begin, end in self.parts
+            f"{begin:.1f} s to the end" if end == inf else f"{begin:.1f} to {end:.1f} s" for begin, end in self.parts
         )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import enforcement, experiment
-from harness.checks import admissions
+
 from harness.checks.admissions import Admission, Answers
 from harness.history import Entry, Header, Recorded
 from harness.probes import admission, fail_open, objects
