@@ -204,7 +204,9 @@ def test_as_counted(mutated: list[bool], at_most: float) -> None:
 def test_names() -> None:
     """A claim's name says what is claimed."""
     assert CHECK.__name__ == "no pod is created unmutated (mutate pods)"
-    assert never_unmutated(excused=["timed out"]).__name__ == "no pod is created unmutated (mutate pods), unless timed out"
+    assert (
+        never_unmutated(excused=["timed out"]).__name__ == "no pod is created unmutated (mutate pods), unless timed out"
+    )
     assert never_unmutated(during="restart", at_most=0.01).__name__ == (
         "at most 1 % of pods are created unmutated during restart (mutate pods)"
     )
