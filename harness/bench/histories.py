@@ -14,6 +14,7 @@ from harness.bench.peak import peak_mib
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.checks.fail_open import fail_open_window
 from harness.history import Entry, History, Kind, read
+from harness.history.vocabulary import CANARY, END, FAULT, HISTORY, INJECT, OBSERVED, numbered
 
 __all__ = ["Histories", "main"]
 
@@ -74,8 +75,8 @@ def main(path: Path) -> None:
 def _write(path: Path, operations: int) -> None:
     """Write a history of canaries that all went well after a fault, as a long experiment would."""
     history = History(path, "bench")
-    history.append("invoke", "fault 1", "inject", {"name": _FAULT})
-    history.append("ok", "fault 1", "observed", {"name": _FAULT, "proof": "written by hand"})
+    history.append("invoke", numbered(FAULT, 1), INJECT, {"name": _FAULT})
+    history.append("ok", numbered(FAULT, 1), OBSERVED, {"name": _FAULT, "proof": "written by hand"})
     history.close()
     with path.open("a", encoding="utf-8") as file:
         for index in range(operations):
@@ -84,8 +85,10 @@ def _write(path: Path, operations: int) -> None:
             value |= {"outcome": "denied by webhook", "said": "403 denied"} if index % 2 else {"late": 0.001}
             kind: Kind = "ok" if index % 2 else "invoke"
             moment = 1 + index / _RATE / 2
-            told = Entry(index + 2, kind, f"canary {seq % 8}", "create violating pod", value, moment, 1.8e9 + moment)
+            told = Entry(index + 2, kind, numbered(CANARY, seq % 8), "create violating pod", value, moment, 1.8e9 + moment)
             file.write(json.dumps(asdict(told), separators=(",", ":")) + "\n")
+        last = Entry(operations + 2, "mark", HISTORY, END, None, 1 + operations / _RATE / 2, 1.8e9)
+        file.write(json.dumps(asdict(last), separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
