@@ -1,10 +1,11 @@
 """Parity: the check that the webhook and the generated policies of the API server decide alike."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.checks import Checked
-from harness.checks.admissions import Admission, Answers
 from harness.history import Recorded
+from harness.history.admissions import Admission, answers
 from harness.verdict import Verdict
 
 __all__ = ["enforcement_parity"]
@@ -37,14 +38,11 @@ def enforcement_parity(
 
     They are compared round by round: in one round the canary asks both the same. A round in which one gave
     no answer is not compared. How long a disagreement lasted is told from the agreement before to that after.
-    Inconclusive: the canary fell behind, or they agree, but fewer than `enough` rounds can be compared.
+    Inconclusive: they agree, but fewer than `enough` rounds can be compared.
     """
 
     def check(recorded: Recorded) -> Verdict:
-        answers = Answers(recorded)
-        rounds, found = _compare(answers, webhook, policy)
-        if answers.fell_behind:
-            return Verdict("inconclusive", answers.fell_behind)
+        rounds, found = _compare(answers(recorded), webhook, policy)
         longest = max((each.end - each.begin for each in found), default=0.0)
         figures = {
             "compared_rounds": float(rounds),
@@ -64,13 +62,13 @@ def enforcement_parity(
     return Checked(check)
 
 
-def _compare(answers: Answers, webhook: str, policy: str) -> tuple[int, list[Disagreement]]:
+def _compare(asked: Iterable[Admission], webhook: str, policy: str) -> tuple[int, list[Disagreement]]:
     """Return how many rounds could be compared, and the runs of those that differ."""
     rounds, agreed = 0, 0.0
     found: list[Disagreement] = []
     open_: Disagreement | None = None
     first: Admission | None = None
-    for each in answers:
+    for each in asked:
         if each.f != _ASKED or each.policy not in (webhook, policy):
             continue
         if first is None or first.round != each.round or first.policy == each.policy:

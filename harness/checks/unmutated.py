@@ -1,138 +1,204 @@
 """Unmutated: the check that nothing comes into being without the mutation that a policy demands."""
 
-from collections.abc import Collection
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from math import inf
 
 from harness.checks import Checked
-from harness.checks.admissions import Admission, Answers, Created
-from harness.checks.causes import MUTATION, UNREAD, inexcusable, named, told, unknown, unless
+from harness.checks.blame import Blame, blames, names, unproved
+from harness.checks.fail_open import named
+from harness.checks.lasting import Loss, Read, measured
+from harness.checks.rule import bounded, unseen_words
 from harness.history import Recorded
-from harness.statistics import Interval, wilson
-from harness.verdict import Outcome, Verdict
+from harness.history.in_force import Created, Workload
+from harness.history.spans import Spans
+from harness.history.vocabulary import WATCH_WORKLOAD
+from harness.verdict import Verdict
 
 __all__ = ["never_unmutated"]
 
 _ENOUGH = 100
 _SHOWN = 5
+_LIFE_SECONDS = 1.0
+"""A pod of the workload lives longer: in a shorter gap of its watch none can have come and gone."""
+
+_ALWAYS = Spans(((0.0, inf),))
 
 
 def never_unmutated(
     policy: str = "mutate pods",
     *,
-    during: str = "",
+    during: str | Sequence[str] = (),
     at_most: float = 0.0,
     excused: Collection[str] = (),
     enough: int = _ENOUGH,
 ) -> Checked:
     """Return the check that no pod was created without its mutation, neither by a canary nor in the workload.
 
-    It looks at what was created while `policy` was in force and, with `during`, from the begin of that fault until
-    another one begins after its healing. `at_most` is the share that may be: it holds if the whole confidence
-    interval is below it, and is violated if the whole interval is above; by default one is too many. Misses of the
-    canary whose cause is one of `excused` (see `harness.checks.causes`) are told but do not count: "timed out" is
-    what a busy machine makes.
+    It looks at what was created while `policy` was in force and, with `during` (as `fault` in `fail_open_window`), from
+    the begin of that fault until another one begins after its healing. `at_most` is the share of this run's pods that
+    may be; by default one is too many. What is asked when all is well again does not dilute it: it is the worst share
+    from the begin of the fault to its healing or any later moment (to its proof, and the first `enough` pods, if
+    there is nothing to heal). Isolated misses of the canary whose cause is one of `excused` (see
+    `harness.history.webhook_failures`) do not count: "timed out" is what a busy machine makes.
 
-    Inconclusive: the fault is not proved, more than a quarter is excused, the canary fell behind, the watch on the
-    workload was blind meanwhile, or causes that are not known, since the API server's log was not read to the end,
-    decide. Fewer than `enough` that were asked do not prove that it holds, but they can prove that it does not.
+    Inconclusive: what decides was not seen (a question without an answer may have created a pod), or may be another
+    fault's doing, or have a cause that is excused; the fault is not proved. Fewer than `enough` that were asked for do
+    not prove that it holds, but they can prove that it does not.
     """
+    wanted = names(during)
 
     def check(recorded: Recorded) -> Verdict:
-        found = _Found(recorded, policy, during, excused)
-        return found.problem() or found.verdict(at_most, enough)
+        workload = Workload()
+        read = Read(recorded, workload)
+        if problem := unproved(read.faults, wanted):
+            return Verdict("inconclusive", problem)
+        times = blames(read.faults, read.coverage, wanted) if wanted else [_whole(read)]
+        if policy not in read.in_force.names:
+            return Verdict("inconclusive", f"0 pods were asked for while {policy} was in force")
+        losses = [measured(read, blame, read.losses.of(policy), "bypassed", excused) for blame in times]
+        parts = [_Found(read, workload, loss, enough) for loss in losses]
+        return max(parts, key=lambda part: part.badness(at_most)).verdict(at_most, enough)
 
-    among = f" during {during}" if during else ""
+    among = f" during {' and '.join(wanted)}" if wanted else ""
     share = f"at most {100 * at_most:g} % of pods are" if at_most else "no pod is"
-    check.__name__ = f"{share} created unmutated{among}{unless(excused)}"
+    check.__name__ = named(f"{share} created unmutated{among}", [policy], excused)
     return Checked(check)
 
 
+def _whole(read: Read) -> Blame:
+    first = next((begin for begin, _ in read.coverage.lost), inf)
+    return Blame((), _ALWAYS, Spans(((0.0, first),)) - read.coverage.blind)
+
+
 class _Found:
-    """What of a history is to be judged."""
+    """What is to be judged of the time of some faults, or of all."""
 
-    def __init__(self, recorded: Recorded, policy: str, during: str, excused: Collection[str]) -> None:
-        self._answers = answers = Answers(recorded)
-        self._policy = policy
-        self._during = during
-        self.asked = 0
-        self.missed: list[Admission] = []
-        # Which fault a moment belongs to is known before the answers of that moment come.
-        for each in answers:
-            if each.policy == policy and self._counts(each.asked, each.answered):
-                self.asked += each.outcome in ("mutated", "unmutated")
-                if each.outcome == "unmutated":
-                    self.missed.append(each)
-        self.created = [each for each in answers.scene.created if self._counts(each.at, each.at)]
-        self.strangers = [each for each in self.created if not each.mutated]
-        names = named(self.missed, answers.scene, MUTATION) if excused else []
-        self.excused = sum(name in excused for name in names)
-        self.unread = names.count(UNREAD)
-
-    def problem(self) -> Verdict | None:
-        """Return why nothing can be judged, if so."""
-        spans = [span for span in self._answers.scene.spans if span.name == self._during]
-        if self._during and not any(span.proved is not None for span in spans):
-            return Verdict("inconclusive", f"{self._during} was not proved")
-        behind = self._answers.fell_behind
-        if behind:
-            return Verdict("inconclusive", behind, (), self._figures())
-        begin = spans[0].injected if spans else 0.0
-        if any(at >= begin for at in self._answers.scene.blind) and not self._bad:
-            return Verdict("inconclusive", "the watch on the workload was blind for a while: pods may be missing")
-        return None
-
-    def verdict(self, at_most: float, enough: int) -> Verdict:
-        """Return the verdict on what can be judged."""
-        told_of = [_whose(each) for each in self.strangers[:_SHOWN]]
-        evidence = (*told_of, *told(self.missed, self._answers.scene, MUTATION, _SHOWN))
-        rate = wilson(self._bad, self._all)
-        but = f"; {self.excused} more are excused by their cause" if self.excused else ""
-        words = f"{self._bad} of {self._all} pods were created unmutated: {rate.percent()}{but}"
-        first = min((*(each.asked for each in self.missed), *(each.at for each in self.strangers)), default=None)
-        outcome, doubt = _outcome(self._bad, rate, at_most), inexcusable(self.excused, self.asked)
-        if outcome == "violated":
-            known = self._bad - self.unread
-            doubt = unknown(self.unread) if _outcome(known, wilson(known, self._all), at_most) != outcome else ""
-        elif self.asked < enough:
-            doubt = f"{self.asked} pods were asked for, {enough} are needed to judge"
-        if doubt:
-            return Verdict("inconclusive", f"{doubt}; {words}", evidence, self._figures())
-        return Verdict(outcome, words, evidence, self._figures(), first if outcome == "violated" else None)
+    def __init__(self, read: Read, workload: Workload, loss: Loss, enough: int) -> None:
+        self._read = read
+        self._enough = enough
+        self._blame = blame = loss.blame
+        self.loss = loss
+        time, sure = loss.time, loss.sure
+        self._begin = time.parts[0][0] if time else blame.begin
+        self.created = [pod for pod in workload.created if _between(pod) & time]
+        bare = [pod for pod in self.created if not pod.mutated]
+        self.strangers = [pod for pod in bare if not _between(pod) - sure]
+        self.doubtful = [pod for pod in bare if _between(pod) - sure]
+        watched = WATCH_WORKLOAD in read.coverage.streams
+        gaps = [span for part in time for span in read.coverage.unknown([WATCH_WORKLOAD], *part)] if watched else []
+        self.gaps = Spans.of(gaps).longer_than(_LIFE_SECONDS)
+        self.asked = sum(self.loss.heard.made(*part) for part in time)
 
     @property
-    def _bad(self) -> int:
-        return len(self.missed) + len(self.strangers) - self.excused
+    def bad(self) -> int:
+        """How many pods lack it for certain."""
+        return len(self.loss.lost) + len(self.strangers)
 
     @property
-    def _all(self) -> int:
+    def all(self) -> int:
+        """How many were created."""
         return self.asked + len(self.created)
 
-    def _figures(self) -> dict[str, float]:
-        rate = wilson(self._bad, self._all)
+    @property
+    def open(self) -> int:
+        """How many may lack it: nobody knows whether they do, or whether that counts."""
+        excused = len(self.loss.weighed.excused)
+        return len(self.loss.missed) - excused - len(self.loss.lost) + len(self.doubtful) + self._without_an_answer
+
+    def shares(self) -> tuple[float, float]:
+        """Return the share that lacks it, at least and at most, from the begin to the worst end.
+
+        Up to which moment all count that were created is not known of a fault that was not healed: the file may end
+        before that, or there may be nothing to heal.
+        """
+        faults = self._blame.faults
+        healed = [fault.healed for fault in faults if fault.healed is not None and not fault.one_shot]
+        proved = max((fault.proved or 0.0 for fault in faults), default=inf)
+        soon = max(self._until(max((proved, *healed))), self._enough) if faults else self.all
+        if len(healed) == len(faults) and faults:
+            least = most = self._until(max(healed))
+        else:
+            least, most = (soon if faults and all(fault.one_shot for fault in faults) else self.all), soon
+        unclear = self.gaps or (self.loss.unseen.total == inf and least != most)
+        return 0.0 if unclear else self._share(least, 0, sure=True), 1.0 if self.gaps else self._share(
+            most, self.open, sure=False
+        )
+
+    def badness(self, at_most: float) -> tuple[float, float]:
+        """Return by what parts are compared."""
+        return self.shares() if at_most else (float(self.bad), float(self.open + len(self.gaps.parts)))
+
+    def verdict(self, at_most: float, enough: int) -> Verdict:
+        """Return the verdict."""
+        low, high = self.shares()
+        certain, worst = (low, high) if at_most else (float(self.bad), float(self.bad + self.open))
+        if not at_most and (self.gaps or self.loss.unseen):
+            worst = inf
+        outcome = bounded(certain, worst, at_most)
+        doubts = list(self._doubts()) if outcome == "inconclusive" else []
+        if outcome == "holds" and self.asked < enough:
+            outcome, doubts = "inconclusive", [f"{self.asked} pods were asked for, {enough} are needed to judge"]
+        but = f"; {len(self.loss.weighed.excused)} more are excused by their cause" if self.loss.weighed.excused else ""
+        share = f": {100 * low:.2f} to {100 * high:.2f} % at the worst" if self._blame.faults else ""
+        words = f"{self.bad} of {self.all} pods were created unmutated{share}{but}"
+        moments = [miss.asked for miss in self.loss.lost] + [pod.at for pod in self.strangers]
+        return Verdict(
+            outcome,
+            "; ".join((*doubts, words)),
+            (
+                *map(_whose, (*self.strangers, *self.doubtful)[:_SHOWN]),
+                *self._read.failures.told(self.loss.missed, _SHOWN),
+            ),
+            self._figures(low, high),
+            min(moments) if outcome == "violated" else None,
+        )
+
+    @property
+    def _without_an_answer(self) -> int:
+        """How many may have been created, in the stretches in which nobody was answered."""
+        unseen, interval = self.loss.unseen, self.loss.interval
+        if unseen.total == inf or not interval:
+            return len(unseen.parts)
+        return sum(max(1, round((end - begin) / interval) - 1) for begin, end in unseen)
+
+    def _share(self, fewest: int, more: int, *, sure: bool) -> float:
+        """Return the worst share of those up to some miss, but of no fewer than so many, with some more misses."""
+        pods, bare = sorted(pod.at for pod in self.created), sorted(pod.at for pod in self.strangers)
+        ends = [(miss.asked, self.loss.heard.made_until(miss, self._begin)) for miss in self.loss.lost]
+        ends += [(at, self.asked if sure else self.loss.heard.made_before(at, self._begin)) for at in bare]
+        bad = sorted((*(miss.asked for miss in self.loss.lost), *bare))
+        unknown = self._without_an_answer
+        counts = [(0, 0), *((bisect_right(bad, at), made + bisect_right(pods, at)) for at, made in ends)]
+        return max((count + more) / max(1, max(total, fewest) + unknown) for count, total in counts)
+
+    def _until(self, moment: float) -> int:
+        """Return how many were created up to the moment at which a fault was proved, or healed."""
+        return self.loss.heard.made(self._begin, moment) + sum(pod.at <= moment for pod in self.created)
+
+    def _doubts(self) -> Iterator[str]:
+        yield from self.loss.doubts(self._read.coverage)
+        if self.gaps:
+            yield unseen_words(self._read.coverage, [WATCH_WORKLOAD], self.gaps)
+        if self.doubtful and (words := self._blame.shared(Spans.of((pod.after - 1, pod.at) for pod in self.doubtful))):
+            yield words
+
+    def _figures(self, low: float, high: float) -> dict[str, float]:
         return {
-            "unmutated_pods": float(self._bad),
-            "excused_pods": float(self.excused),
-            "created_pods": float(self._all),
-            "unmutated_percent": round(100 * rate.estimate, 3),
-            "unmutated_low_percent": round(100 * rate.low, 3),
-            "unmutated_high_percent": round(100 * rate.high, 3),
+            "unmutated_pods": float(self.bad),
+            "excused_pods": float(len(self.loss.weighed.excused)),
+            "created_pods": float(self.all),
+            "unmutated_percent": round(100 * self.bad / self.all, 3) if self.all else 0.0,
+            "unmutated_low_percent": round(100 * low, 3),
+            "unmutated_high_percent": round(100 * high, 3),
         }
 
-    def _counts(self, begin: float, end: float) -> bool:
-        """Whether a decision between these moments counts: the policy is in force, and the fault meant has begun."""
-        scene = self._answers.scene
-        if not (scene.in_force(self._policy, begin) and scene.in_force(self._policy, end)):
-            return False
-        return not self._during or scene.during(self._during, end) is not None
 
-
-def _outcome(bad: int, rate: Interval, at_most: float) -> Outcome:
-    if not at_most:
-        return "violated" if bad else "holds"
-    if rate.high <= at_most:
-        return "holds"
-    return "violated" if rate.low > at_most else "inconclusive"
+def _between(pod: Created) -> Spans:
+    """Return when a pod was created: a moment that was seen is taken for a short while before it."""
+    return Spans.of([(min(pod.after, pod.at - 0.001), pod.at)])
 
 
 def _whose(pod: Created) -> str:
-    seen = "seen after a gap" if pod.in_gap else "seen"
+    seen = "seen after a gap" if pod.after < pod.at else "seen"
     return f"{pod.at:.2f} s: pod {pod.name} of {pod.owner} {seen} without the mutation"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Self
 
 __all__ = ["Span", "Spans"]
@@ -45,14 +46,23 @@ class Spans:
 
     def __and__(self, other: "Spans") -> "Spans":
         """Return what lies in both."""
-        return Spans.of((max(a, c), min(b, d)) for a, b in self.parts for c, d in other.parts)
+        both: list[Span] = []
+        mine, others = iter(self.parts), iter(other.parts)
+        one, two = next(mine, None), next(others, None)
+        while one and two:
+            begin, end = max(one[0], two[0]), min(one[1], two[1])
+            if begin < end:
+                both.append((begin, end))
+            if one[1] < two[1]:
+                one = next(mine, None)
+            else:
+                two = next(others, None)
+        return Spans(tuple(both))
 
     def __sub__(self, other: "Spans") -> "Spans":
         """Return what lies in this one and not in the other."""
-        left = list(self.parts)
-        for begin, end in other.parts:
-            left = [part for a, b in left for part in ((a, min(b, begin)), (max(a, end), b)) if part[0] < part[1]]
-        return Spans(tuple(left))
+        edges = (-inf, *(edge for part in other.parts for edge in part), inf)
+        return self & Spans(tuple(zip(edges[::2], edges[1::2], strict=True)))
 
     def within(self, begin: float, end: float) -> "Spans":
         """Return what lies between two moments."""
@@ -75,6 +85,5 @@ class Spans:
     def __str__(self) -> str:
         """Return it in words: "12.0 to 15.5 s, 20.0 s to the end"."""
         return ", ".join(
-            f"{begin:.1f} s to the end" if end == float("inf") else f"{begin:.1f} to {end:.1f} s"
-            for begin, end in self.parts
+            f"{begin:.1f} s to the end" if end == inf else f"{begin:.1f} to {end:.1f} s" for begin, end in self.parts
         )

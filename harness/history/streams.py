@@ -1,8 +1,8 @@
 """Streams: how it is known of one that somebody looked at, by the kind of looking, when it was really seen."""
 
 import heapq
+from collections.abc import Sequence
 from math import inf
-from statistics import median
 
 from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
@@ -18,6 +18,9 @@ _ANSWER_SECONDS = 15.0
 """More than any question waits for its answer."""
 
 _BLOCK = 50
+_USUAL = 0.8
+"""Of all times between two questions, which share is no longer than the usual one: a probe may ask two in a row."""
+
 JITTER = 1.5
 """How many times the usual time between two looks may pass until something was not seen."""
 
@@ -77,7 +80,7 @@ class Questions:
     def __init__(self, *, open_loop: bool) -> None:
         self._open_loop = open_loop
         self._apart: list[float] = []
-        self._medians: list[float] = []
+        self._usual: list[float] = []
         self._asked: float | None = None
         self._waiting: list[float] = []
         self._first: float | None = None
@@ -91,17 +94,17 @@ class Questions:
         Who asks at a fixed rate may be given more to ask, and then asks for each thing more rarely; who waits for
         answers is slower only while something is wrong.
         """
-        medians = self._medians or ([median(self._apart)] if self._apart else [0.0])
-        return max(medians) if self._open_loop else min(medians)
+        usual = self._usual or [_usual(self._apart)]
+        return max(usual) if self._open_loop else min(usual)
 
     def ask(self, at: float) -> None:
         """Take a question."""
         if self._asked is not None:
             self._apart.append(at - self._asked)
             if len(self._apart) == _BLOCK:
-                self._medians.append(median(self._apart))
-                if len(self._medians) == _BLOCK:
-                    self._medians = [max(self._medians) if self._open_loop else min(self._medians)]
+                self._usual.append(_usual(self._apart))
+                if len(self._usual) == _BLOCK:
+                    self._usual = [max(self._usual) if self._open_loop else min(self._usual)]
                 self._apart.clear()
         self._asked = at
 
@@ -135,7 +138,12 @@ class Questions:
 
     def _shortest(self) -> float:
         """Return the least that may be a hole: with more seen, it may become more."""
-        return min((*self._medians, *([median(self._apart)] if self._apart and not self._medians else ())), default=0.0)
+        return min(self._usual or [_usual(self._apart)])
+
+
+def _usual(apart: Sequence[float]) -> float:
+    """Return how far apart questions usually are, also where those of one policy come two or three at a time."""
+    return sorted(apart)[int(_USUAL * len(apart))] if apart else 0.0
 
 
 class Log:

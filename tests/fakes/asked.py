@@ -1,8 +1,9 @@
 """Asked: histories of a canary by hand, answer by answer, with what an experiment and the watches would add."""
 
+from dataclasses import replace
 from typing import Any, Self
 
-from harness.history import Kind
+from harness.history import SCHEMA, Header, Kind, Recorded
 from harness.policies import LEVEL
 from tests.fakes.histories import STARTED, Told
 
@@ -20,12 +21,25 @@ _ASKED = {"mutate pods": "create mutable pod"}
 
 
 class Asked(Told):
-    """A history in which questions get the next number, in the order in which they are told."""
+    """A history in which questions are numbered in the order of their moments."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._seq = 0
-        self._round = 0
+        self._questions: list[list[tuple[float, dict[str, Any], dict[str, Any]]]] = [[]]
+
+    def recorded(self, *, truncated: bool = False) -> Recorded:
+        """Return the history as a check reads it."""
+        for canary in self._questions:
+            for seq, (_, *values) in enumerate(sorted(canary, key=lambda question: question[0])):
+                for value in values:
+                    value["seq"] = seq
+                    value["round"] = seq if value["round"] is None else value["round"]
+        return super().recorded(truncated=truncated)
+
+    def written(self, *, ended: bool = True) -> Recorded:
+        """Return the history as it is written today, to its end mark if it is `ended`."""
+        header = Header(SCHEMA, "test", STARTED, "0")
+        return replace(self.recorded(), header=header, ended=ended)
 
     def in_force(self, at: float, *policies: str, until: float | None = None) -> Self:
         """Add that policies are in force from a moment on, and perhaps until another."""
@@ -47,14 +61,14 @@ class Asked(Told):
         round_: int | None = None,
     ) -> Self:
         """Add a question and its answer, by a thread of its own; kind None: it never gets one."""
-        process, f = f"canary {self._seq % 50}", _ASKED.get(policy, "create violating pod")
-        told: dict[str, Any] = {"seq": self._seq, "policy": policy, "dry_run": True}
-        told["round"] = self._seq if round_ is None else round_
-        self._seq += 1
-        self.add(at, "invoke", process, f, {**told, "late": late})
+        process, f = f"canary {len(self._questions[-1]) % 50}", _ASKED.get(policy, "create violating pod")
+        sorted_ = outcome or _OUTCOMES.get((policy, kind or ""), "denied by webhook" if kind == "ok" else "other")
+        told = {"policy": policy, "dry_run": True, "round": round_}
+        question, answer = {**told, "late": late}, {**told, "outcome": sorted_, "said": said}
+        self._questions[-1].append((at, question, answer))
+        self.add(at, "invoke", process, f, question)
         if kind is not None:
-            sorted_ = outcome or _OUTCOMES.get((policy, kind), "denied by webhook" if kind == "ok" else "other")
-            self.add(at + took, kind, process, f, {**told, "outcome": sorted_, "said": said})
+            self.add(at + took, kind, process, f, answer)
         return self
 
     def asks(self, begin: float, end: float, kind: Kind = "ok", *, rate: float = 10, **rest: Any) -> Self:
@@ -65,7 +79,7 @@ class Asked(Told):
 
     def again(self) -> Self:
         """Begin to number anew, as a second canary does."""
-        self._seq = 0
+        self._questions.append([])
         return self
 
     def call(
@@ -78,6 +92,12 @@ class Asked(Told):
     def calls_read(self, until: float) -> Self:
         """Add that the API server's log is copied up to a moment."""
         return self.add(until, "ok", "fail open", "read", {"until": STARTED + until})
+
+    def watched(self, *moments: float) -> Self:
+        """Add that the watch on the workload lists, and gives signs of life."""
+        for number, at in enumerate(moments):
+            self.add(at, "change", "watch workload", "BOOKMARK" if number else "LISTED", {"resource_version": "1"})
+        return self
 
     def workload(self, at: float, name: str, *, mutated: bool = True, f: str = "ADDED", in_gap: bool = False) -> Self:
         """Add what the watch saw of a pod of the workload."""

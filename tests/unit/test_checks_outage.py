@@ -1,7 +1,7 @@
 """Outage: when enforcement begins to be lost tells replicas that serve on from those that go at once."""
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from harness.checks import Checked
@@ -23,14 +23,25 @@ def lost(begin: float, end: float, said: str = "connect: connection refused") ->
     return told.calls_read(60).fault(FAULT, 11, 40, name="delete")
 
 
+def timed_out(*moments: float) -> Asked:
+    """Return such a history in which what was asked at some moments, and nothing else, timed out."""
+    told = Asked().fault(FAULT, 11, 40, name="delete").calls_read(70)
+    for number in range(600):
+        bad = number / 10 in moments
+        told.ask(number / 10, "fail" if bad else "ok", took=1.0 if bad else 0.01)
+    for at in moments:
+        told.call(at + 1.0, "context deadline exceeded")
+    return told
+
+
 @pytest.mark.parametrize(
     ("told", "outcome", "summary"),
     [
-        (lost(10.2, 24), "violated", "the first request is lost 0.2 s after delete"),
-        (lost(20.4, 24), "holds", "the first request is lost 10.4 s after delete"),
-        (lost(18.1, 18.2), "holds", "the first request is lost 8.1 s after delete"),
-        (lost(20, 20), "holds", "no request was lost after delete"),
-        (lost(12, 14, "context deadline exceeded"), "holds", "no request was lost after delete"),
+        (lost(10.2, 24), "violated", "mutate pods: the first request is lost 0.2 s after delete"),
+        (lost(20.4, 24), "holds", "mutate pods: the first request is lost 10.4 s after delete"),
+        (lost(18.1, 18.2), "holds", "mutate pods: the first request is lost 8.1 s after delete"),
+        (lost(20, 20), "holds", "mutate pods: no request was lost after delete"),
+        (timed_out(12, 14), "holds", "mutate pods: no request was lost after delete"),
     ],
 )
 def test_outlasts(told: Asked, outcome: str, summary: str) -> None:
@@ -41,17 +52,20 @@ def test_outlasts(told: Asked, outcome: str, summary: str) -> None:
 
 
 def test_an_outage_is_not_excused() -> None:
-    """Where nobody answers any more, all times out, and that is no busy machine: what so holds is inconclusive."""
-    verdict = LASTS(lost(11, 24, "context deadline exceeded").recorded())
-    assert verdict.outcome == "inconclusive"
-    assert verdict.summary == (
-        "mutate pods: 70 of 80 were lost by a cause that is excused: too many to know better; "
-        "no request was lost after delete"
-    )
-    verdict = BACK(lost(59.4, 60, "context deadline exceeded").recorded())
-    assert verdict.outcome == "inconclusive"
-    assert verdict.summary == "6 of 20 were lost by a cause that is excused: too many to know better"
-    assert BACK(lost(59.5, 60, "context deadline exceeded").recorded()).outcome == "holds"
+    """Where nobody answers any more, all times out, and that is no busy machine: only single time-outs are excused."""
+    assert LASTS(lost(11, 24, "context deadline exceeded").recorded()).outcome == "violated"
+    assert LASTS(timed_out(12, 12.1).recorded()).outcome == "violated", "two without a good answer between them"
+    assert BACK(timed_out(59.4).recorded()).outcome == "holds"
+    assert BACK(timed_out(59.4, 59.5).recorded()).outcome == "violated"
+
+
+def test_what_did_not_last_is_no_time_out() -> None:
+    """An answer after 10 ms is not excused by some other request's time-out in the log; one after 1 s is."""
+    quick = timed_out().ask(13.05, "fail").call(13.06, "context deadline exceeded")
+    assert LASTS(quick.recorded()).outcome == "violated"
+    told = f'{"x"}?timeout=3s": context deadline exceeded'
+    long = timed_out().ask(13.05, "fail", took=1.0).call(14.05, told)
+    assert LASTS(long.recorded()).outcome == "violated", "the API server would have waited for 3 s"
 
 
 def test_figures() -> None:
@@ -63,11 +77,12 @@ def test_figures() -> None:
 
 def test_the_failed_call_tells_the_moment() -> None:
     """A slow request is lost when its call fails, as logged; without a log it is somewhere in between."""
-    told = Asked().asks(0, 17).ask(17, "fail", took=3).asks(20, 60).fault(FAULT, 11, 40, name="delete")
+    told = Asked().asks(0, 17).ask(17, "fail", took=3).asks(17.1, 60).fault(FAULT, 11, 40, name="delete")
     verdict = LASTS(told.recorded())
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary == "the first request is lost 7.0 s or more after delete"
-    assert LASTS(told.calls_read(60).recorded()).summary == "the first request is lost 7.0 to 10.0 s after delete"
+    assert verdict.summary.endswith("mutate pods: the first request is lost 7.0 s or more after delete")
+    summary = LASTS(told.calls_read(60).recorded()).summary
+    assert summary.endswith("mutate pods: the first request is lost 7.0 to 10.0 s after delete")
     assert LASTS(told.call(19.5).recorded()).outcome == "holds"
 
 
@@ -78,18 +93,18 @@ def test_the_first_of_all_policies_decides() -> None:
     told.asks(13, 60, policy="deny by rego")
     verdict = outlasts(LIMIT, fault="delete")(told.recorded())
     assert verdict.outcome == "violated"
-    assert verdict.summary == "the first request is lost 2.0 s after delete"
-    assert "causes: 10 not logged" in verdict.evidence
+    assert verdict.summary == "deny by rego: the first request is lost 2.0 s after delete"
+    assert "causes (by time): 10 not logged" in verdict.evidence
 
 
 def test_refused_requests_tell_why() -> None:
     """Who was refused, because the webhook fails closed, was told why: no log is needed."""
     told = Asked().asks(0, 20, policy="check ignore label").fault(FAULT, 11, 40, name="delete")
-    told.ask(20, "fail", policy="check ignore label", outcome="refused", said="500 failed calling webhook: EOF")
+    told.ask(20, "fail", policy="check ignore label", outcome="other", said="500 failed calling webhook: EOF")
     told.ask(20.1, "fail", policy="check ignore label", outcome="denied by configuration error", said="500 no sync")
     told.asks(20.2, 60, policy="check ignore label")
     verdict = outlasts(LIMIT, fault="delete")(told.recorded())
-    assert verdict.evidence[1] == "causes: 1 cut in the middle, 1 denied by configuration error"
+    assert "causes: 1 cut in the middle, 1 denied by configuration error" in verdict.evidence
 
 
 @pytest.mark.parametrize(
@@ -100,7 +115,7 @@ def test_refused_requests_tell_why() -> None:
         (lost(12, 60), "violated", "violated"),
         (lost(59.8, 60), "violated", "holds"),
         (lost(39.5, 40), "holds", "violated"),
-        (lost(12, 58, "context deadline exceeded"), "holds", "inconclusive"),
+        (lost(12, 58, "context deadline exceeded"), "holds", "violated"),
         (lost(20, 20), "holds", "holds"),
     ],
 )
@@ -128,7 +143,7 @@ def test_what_it_cost_is_told() -> None:
         (Asked().asks(0, 60), "delete was not proved"),
         (Asked().asks(0, 60).fault(FAULT, None, 40, name="delete"), "delete was not proved"),
         (Asked().asks(0, 9).fault(FAULT, 11, 40, name="delete"), "nobody asked about mutate pods"),
-        (lost(12, 24).asks(60, 61, late=3.0), "fell behind"),
+        (lost(12, 24).fault(12, 13, 14, name="delete", process="fault 2").fault(15, None, 16, name="delete"), "proved"),
     ],
 )
 def test_inconclusive(check: Checked, told: Asked, words: str) -> None:
@@ -143,26 +158,27 @@ def test_silence_at_the_beginning_is_no_service() -> None:
     told = Asked().asks(0, 10).asks(10, 18, "info").asks(18, 60).fault(FAULT, 11, 40, name="delete")
     verdict = LASTS(told.recorded())
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary == "mutate pods: only 0 requests were answered in the first 8 s after delete"
+    assert verdict.summary.startswith("asked mutate pods was not seen from 10.0 to 18.0 s")
 
 
+@settings(deadline=None, max_examples=30, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     begins=st.floats(0.1, 20),
     lasts=st.floats(0.5, 8),
     slow=st.lists(st.floats(0.001, 2.5), min_size=10, max_size=10),
-    timeouts=st.sets(st.integers(100, 550), max_size=40),
+    timeouts=st.sets(st.integers(50, 275).map(lambda number: 2 * number), max_size=40),
 )
 def test_a_slow_machine_changes_no_verdict(begins: float, lasts: float, slow: list[float], timeouts: set[int]) -> None:
     """However slow answers are and whatever times out, the verdict is that of when requests began to be refused."""
-    told, first = Asked().fault(FAULT, 11, 40, name="delete").calls_read(100), None
+    told, first = Asked().fault(FAULT, 11, 40, name="delete").calls_read(64), None
     for number in range(600):
         asked, took = number / 10, slow[number % len(slow)]
         decided = asked + took / 2
         if FAULT + begins <= decided < FAULT + begins + lasts:
             told.ask(asked, "fail", took=took).call(decided)
             first = min(decided, first or decided)
-        elif number in timeouts:
-            told.ask(asked, "fail", took=took).call(decided, "context deadline exceeded")
+        elif number in timeouts and not FAULT + begins - 2 <= asked < FAULT + begins + lasts + 2:
+            told.ask(asked, "fail", took=1 + took).call(asked + 1, "context deadline exceeded")
         else:
             told.ask(asked, took=took)
     outcome = LASTS(told.recorded()).outcome
@@ -175,7 +191,7 @@ def test_a_slow_machine_changes_no_verdict(begins: float, lasts: float, slow: li
 
 def test_names() -> None:
     """A claim's name says what is claimed, and what is excused."""
-    assert LASTS.__name__ == "enforcement outlasts delete by 8 s, unless timed out"
-    assert BACK.__name__ == "enforcement comes back after delete, unless timed out"
-    assert MEANWHILE.__name__ == "enforcement comes back while delete lasts, unless timed out"
+    assert LASTS.__name__ == "enforcement outlasts delete by 8 s (mutate pods), unless timed out"
+    assert BACK.__name__ == "enforcement comes back after delete (mutate pods), unless timed out"
+    assert MEANWHILE.__name__ == "enforcement comes back while delete lasts (mutate pods), unless timed out"
     assert outlasts(2, fault="x", excused=()).__name__ == "enforcement outlasts x by 2 s"

@@ -91,6 +91,15 @@ def test_who_is_given_more_to_ask_asks_more_rarely() -> None:
     assert len(list(_covered(_new(told)).of(asked("mutate pods")).spans)) == 1
 
 
+def test_questions_that_come_two_at_a_time_hide_nothing() -> None:
+    """A probe that asks one policy twice in a row, then others, looks at it as rarely as its longest usual pause."""
+    told = Asked()
+    for number in range(100):
+        told.ask(number / 4).ask(number / 4 + 0.05)
+    seen = _covered(_new(told)).of(asked("mutate pods"))
+    assert (seen.interval, len(list(seen.spans))) == (pytest.approx(0.2), 1)
+
+
 def test_who_waits_for_answers_is_slower_while_something_is_wrong() -> None:
     """A probe that waits for its answers asks more rarely in an outage, which does not widen what counts as seen."""
     told = Told().reviews(0, 100, "a")

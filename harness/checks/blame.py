@@ -1,0 +1,83 @@
+"""Blame: which time of a history is that of the faults a claim names, and what of it other faults share."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from harness.history.coverage import Coverage
+from harness.history.faults import Fault, Faults
+from harness.history.spans import Spans
+
+__all__ = ["Blame", "blames", "names", "unproved"]
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Faults of a claim whose times overlap, so that what is lost in them is lost by all of them together.
+
+    `own` is their time. What lies in `sure` is their doing alone: no other fault's harm lasted (see `others`), this
+    machine let the probes run, and no line is missing that could have said so.
+    """
+
+    faults: tuple[Fault, ...]
+    own: Spans
+    sure: Spans
+    others: tuple[Fault, ...] = ()
+
+    @property
+    def begin(self) -> float:
+        """When the first of them began."""
+        return self.own.parts[0][0]
+
+    @property
+    def words(self) -> str:
+        """What they are called."""
+        return _listed(fault.name for fault in self.faults)
+
+    def shared(self, spans: Spans) -> str:
+        """Return, in words, what of some stretches lies in the time of other faults, or ""."""
+        there = spans & self.own
+        blamed = [fault for fault in self.others if there & Spans.of([fault.harm])]
+        return (
+            f"what was lost while {_listed(fault.name for fault in blamed)} lasted may be its doing" if blamed else ""
+        )
+
+
+def names(fault: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names and ids of faults that a claim is about."""
+    return (fault,) if isinstance(fault, str) else tuple(fault)
+
+
+def unproved(faults: Faults, wanted: Sequence[str]) -> str:
+    """Return which of the faults of these names and ids was not proved, or when it began is not known, or ""."""
+    for name in wanted:
+        chosen = faults.named(name)
+        if not chosen or any(fault.proved is None for fault in chosen):
+            return f"{name} was not proved"
+        if any(fault.injected == -inf for fault in chosen):
+            return f"the line that says when {name} began is missing"
+    return ""
+
+
+def blames(faults: Faults, coverage: Coverage, wanted: Sequence[str]) -> list[Blame]:
+    """Return the times of the faults of these names and ids: one for those that overlap, in their order."""
+    chosen = faults.named(*wanted)
+    groups: list[list[Fault]] = []
+    for fault in chosen:
+        if groups and any(fault.injected < faults.window(other)[1] for other in groups[-1]):
+            groups[-1].append(fault)
+        else:
+            groups.append([fault])
+    return [_blame(faults, coverage, chosen, group) for group in groups]
+
+
+def _blame(faults: Faults, coverage: Coverage, chosen: Sequence[Fault], group: Sequence[Fault]) -> Blame:
+    own = Spans.of(faults.window(fault) for fault in group)
+    others = [fault for fault in faults.others(chosen) if own & Spans.of([fault.harm])]
+    first = next((begin for begin, _ in coverage.lost & own), inf)
+    sure = own - Spans.of(fault.harm for fault in others) - coverage.blind
+    return Blame(tuple(group), own, sure & Spans.of([(-inf, first)]), tuple(others))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(words))

@@ -1,0 +1,213 @@
+"""Lasting: how long a policy was lost, in one way, in the time of some faults, and how sure that is."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from harness.checks.blame import Blame
+from harness.checks.rule import unseen_words
+from harness.history import Recorded
+from harness.history.admissions import Admission
+from harness.history.coverage import Coverage, asked
+from harness.history.faults import Faults
+from harness.history.following import Reader, follow
+from harness.history.in_force import InForce, asks_about
+from harness.history.losses import Heard, Kind, Losses, Run
+from harness.history.spans import Span, Spans
+from harness.history.webhook_failures import Failures, Weighed
+from harness.policies import ADMIT
+
+__all__ = ["STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
+
+STEADY_SECONDS = 5.0
+"""For how long nothing may be lost until what was lost has come back.
+
+Where one replica of three is dead, most requests are answered well; what may go by the policy is each of them. So good
+answers that come between bad ones end a loss only if there is nothing else for so long.
+"""
+
+_MARKED = 2
+"""The first schema whose histories say up to when they are judged: in an old one probes just end before it does."""
+
+_ENDING_SECONDS = 15.0
+_NEVER_APPLIED = (ADMIT, "check ignore label")
+_VERBS: dict[Kind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused": "refused", "lost": "lost"}
+
+
+class Read:
+    """What a history says of admissions, read once."""
+
+    def __init__(self, recorded: Recorded, *more: Reader) -> None:
+        self.coverage = Coverage(recorded)
+        self.faults, self.in_force, self.losses = Faults(), InForce(), Losses()
+        self.failures = Failures(self.coverage)
+        self._lenient = recorded.header.schema < _MARKED and recorded.ended
+        follow(recorded, self.coverage, self.faults, self.in_force, self.losses, self.failures, *more)
+
+    def sure(self, policy: str) -> Spans:
+        """Return when a policy was in force for certain: never, if the lines that say so may be missing."""
+        known = policy in _NEVER_APPLIED or not self.coverage.lost or self.in_force.applied(policy)
+        return self.in_force.sure(policy) if known else Spans()
+
+    def unseen(self, policy: str, time: Spans) -> Spans:
+        """Return when, in some time, it was not seen whether a policy is enforced."""
+        until = self.coverage.until
+        spans = [span for part in time for span in self.coverage.unseen([asked(policy)], *part)]
+        ending = max(self.losses.of(policy).latest, until - _ENDING_SECONDS)
+        if self._lenient and spans and spans[-1][1] == until and spans[-1][0] >= ending:
+            spans.pop()
+        return Spans.of(spans)
+
+    def policies(self, blame: Blame, wanted: Sequence[str]) -> list[str]:
+        """Return the policies to judge: those that are wanted, or all that were applied or asked about in this time."""
+        if wanted:
+            return list(wanted)
+        heard = [name for name, heard in self.losses.heard.items() if decided(heard, blame.own)]
+        applied = [
+            name
+            for name in self.in_force.names
+            if self.in_force.maybe(name) & blame.own and not any(asks_about(policy, name) for policy in heard)
+        ]
+        return heard + applied
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one policy lost, in one way, in the time of some faults.
+
+    `missed` are the bad answers to what may have been decided in it, `lost` those that count for certain. Enforcement
+    was lost for `least` seconds for certain, and for `most` (inf: for ever) if what was not seen (`unseen`), what
+    another fault may have done, and what has a cause that is not known count, too.
+    """
+
+    heard: Heard
+    kind: Kind
+    blame: Blame
+    time: Spans
+    sure: Spans
+    missed: tuple[Admission, ...]
+    weighed: Weighed
+    lost: tuple[Admission, ...]
+    certain: Spans
+    possible: Spans
+    unseen: Spans
+    interval: float
+
+    @property
+    def policy(self) -> str:
+        """Whose loss it is."""
+        return self.heard.policy
+
+    @property
+    def least(self) -> float:
+        """Seconds for certain."""
+        return self.certain.total
+
+    @property
+    def most(self) -> float:
+        """Seconds at most."""
+        return (self.possible | self.unseen).total
+
+    @property
+    def decided(self) -> int:
+        """How many answers decided."""
+        return decided(self.heard, self.time)
+
+    def words(self) -> str:
+        """Say it in one line."""
+        fault, verb = self.blame.words, _VERBS[self.kind]
+        but = f"; {len(self.weighed.excused)} more are excused by their cause" if self.weighed.excused else ""
+        but += f"; of {len(self.weighed.unread)} more the cause is not known" if self.weighed.unread else ""
+        if not self.missed or len(self.weighed.excused) + len(self.weighed.unread) == len(self.missed):
+            return f"{self.policy}: none of {self.decided} requests after {fault}{but}"
+        first, last = (self.lost or self.weighed.counted)[0], (self.lost or self.weighed.counted)[-1]
+        most = f"{self.most:.1f}" if isfinite(self.most) else "ever"
+        return (
+            f"{self.policy}: {verb} for {self.least:.1f} to {most} s, {len(self.lost)} of {self.decided} requests, "
+            f"{first.asked - self.blame.begin:.1f} s to {last.answered - self.blame.begin:.1f} s after {fault}{but}"
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Return it in numbers: seconds, and counts of requests."""
+        name = "".join(letter if letter.isalnum() else "_" for letter in self.policy).strip("_").replace("__", "_")
+        prefix = f"{name}_{_VERBS[self.kind]}"
+        figures = {f"{prefix}_requests": float(len(self.lost)), f"{name}_asked_requests": float(self.decided)}
+        figures[f"{prefix}_least_seconds"] = round(self.least, 3)
+        if isfinite(self.most):
+            figures[f"{prefix}_most_seconds"] = round(self.most, 3)
+        return figures
+
+    def doubts(self, coverage: Coverage) -> Iterator[str]:
+        """Yield, in words, what keeps it from being known."""
+        if words := unseen_words(coverage, [asked(self.policy)], self.unseen):
+            yield f"{words} (what is no longer than {self.interval:.2g} s between two questions counts as seen)"
+        if words := self.blame.shared(self.possible):
+            yield words
+        if self.weighed.unread:
+            yield f"the API server's log does not tell the cause of {len(self.weighed.unread)}"
+
+
+def inside(spans: Spans, admission: Admission) -> bool:
+    """Whether an answer was decided within one of these stretches, for certain."""
+    return any(begin <= admission.asked and admission.answered <= end for begin, end in spans)
+
+
+def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collection[str]) -> Loss:
+    """Return what one policy lost in one way in the time of some faults, without what is `excused`."""
+    time = blame.own & read.in_force.maybe(heard.policy)
+    sure = blame.sure & read.sure(heard.policy)
+    unseen = read.unseen(heard.policy, time)
+    weighed = read.failures.weigh(heard.missed(kind), heard.alone, excused)
+    forgiven, counted = set(weighed.excused), set(weighed.counted)
+    runs = [run for run in heard.runs[kind] if not forgiven.issuperset(run.lost)]
+    there = [run for run in runs if Spans.of([run.possible]) & time]
+    lost = [[admission for admission in run.lost if admission in counted and inside(sure, admission)] for run in there]
+    missed = [admission for admission in heard.missed(kind) if Spans.of([(admission.asked, admission.answered)]) & time]
+    among = set(missed)
+    return Loss(
+        heard,
+        kind,
+        blame,
+        time,
+        sure,
+        tuple(missed),
+        weighed.among(among),
+        tuple(admission for run in lost for admission in run),
+        (_certain(lost) & sure) - unseen,
+        _possible(there, unseen) & time,
+        unseen,
+        read.coverage.of(asked(heard.policy)).interval,
+    )
+
+
+def _certain(runs: Iterable[Sequence[Admission]]) -> Spans:
+    """Return from the first to the last of those that are lost, run by run; short rests between runs count."""
+    spans: list[Span] = []
+    last: Admission | None = None
+    for run in runs:
+        for index, admission in enumerate(run):
+            goes_on = last is not None and (index or admission.answered - last.asked < STEADY_SECONDS)
+            begin = spans.pop()[0] if goes_on else admission.answered
+            spans.append((begin, max(begin, admission.asked)))
+            last = admission
+    return Spans.of(spans)
+
+
+def _possible(runs: Iterable[Run], unseen: Spans) -> Spans:
+    """Return how long runs may have lasted; short rests between them, or to what was not seen, count."""
+    joined: list[tuple[Span, bool]] = []
+    marked = [(run.possible, True) for run in runs] + [(span, False) for span in unseen]
+    for (begin, end), seen in sorted(marked):
+        if joined:
+            (first, until), was = joined[-1]
+            if begin <= until or ((seen or was) and begin - until < STEADY_SECONDS):
+                joined[-1] = (first, max(until, end)), seen or was
+                continue
+        joined.append(((begin, end), seen))
+    return Spans.of(span for span, seen in joined if seen)
+
+
+def decided(heard: Heard, time: Spans) -> int:
+    """Return how many answers decided, of those to what was asked in some time, which begins and ends at marks."""
+    return sum(heard.decided(begin, end) for begin, end in time)

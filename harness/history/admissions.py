@@ -1,0 +1,149 @@
+"""Admissions: what was asked of the policies and answered, in the order of the questions, as a history streams by."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from harness.history.following import Take
+from harness.history.recorded import Entry, Recorded
+from harness.history.vocabulary import CANARY
+from harness.policies import ADMIT
+
+__all__ = ["Admission", "Answers", "answers"]
+
+_OPEN_SECONDS = 15.0
+"""More than any question waits for its answer."""
+
+_MANY = 1000
+"""More answers than come while one is waited for."""
+
+_SILENT = ("unmutated", "admitted")
+_FAILED_CLOSED = ("timed out", "refused")
+_CALL_FAILED = "failed calling webhook"
+
+
+class Admission(NamedTuple):
+    """One question and its answer; moments are seconds of the history.
+
+    `kind` is "ok" (as the policy demands), "fail" (it was not enforced), or "info" (nothing can be said); `outcome` is
+    one of harness.probes.answers.
+    """
+
+    seq: int
+    f: str
+    policy: str
+    dry_run: bool
+    round: int
+    asked: float
+    answered: float
+    kind: str
+    outcome: str
+    said: str
+
+    @property
+    def bypassed(self) -> bool:
+        """Whether it went by the policy: something that violates it was admitted, or a mutation is missing."""
+        return self.kind == "fail" and self.outcome in _SILENT
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused although it complies, or because a call failed, which refuses whoever asks.
+
+        What violates a policy and was denied by somebody else is neither bypassed nor refused.
+        """
+        if self.kind != "fail" or self.outcome in _SILENT:
+            return False
+        complies = self.policy == ADMIT or self.policy.startswith("mutate")
+        return complies or self.outcome in _FAILED_CLOSED or _CALL_FAILED in self.said
+
+
+class Answers:
+    """Gives each answer to who wants them, in the order of the questions; a reader (see `following`).
+
+    Only questions without an answer yet are kept; what is never answered is not given.
+    """
+
+    def __init__(self, give: Callable[[Admission], None]) -> None:
+        self._give = give
+        self._asked: dict[int, Entry] = {}
+        self._answered: dict[int, Admission] = {}
+        self._next = 0
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process.startswith(f"{CANARY} ") else None
+
+    def close(self, end: float) -> None:
+        """Give what waits for questions whose answers cannot come any more."""
+        self._asked = {seq: entry for seq, entry in self._asked.items() if entry.at < end - _OPEN_SECONDS}
+        self._flush()
+
+    def _take(self, entry: Entry) -> None:
+        value = entry.value
+        if not value or "seq" not in value:  # as old probes asked
+            return
+        seq = value["seq"]
+        if entry.kind == "invoke":
+            if seq < self._next or seq in self._asked:
+                self._flush()
+            self._asked[seq] = entry
+            return
+        question = self._asked.pop(seq, None)
+        if question is None:
+            return
+        before = question.value
+        self._answered[seq] = Admission(
+            seq,
+            entry.f,
+            value["policy"],
+            before.get("dry_run", True),
+            before.get("round", seq),
+            question.at,
+            entry.at,
+            entry.kind,
+            value.get("outcome", "other"),
+            value.get("said", ""),
+        )
+        self._go_on()
+        if len(self._answered) > _MANY:
+            self._skip(entry.at)
+
+    def _skip(self, now: float) -> None:
+        """Wait no longer for answers that cannot come any more."""
+        self._asked = {seq: entry for seq, entry in self._asked.items() if entry.at >= now - _OPEN_SECONDS}
+        oldest = min(self._asked, default=max(self._answered) + 1)
+        for seq in sorted(seq for seq in self._answered if seq < oldest):
+            self._give(self._answered.pop(seq))
+        self._next = oldest
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Give all answers before the first one that is still waited for."""
+        while self._next in self._answered:
+            self._give(self._answered.pop(self._next))
+            self._next += 1
+
+    def _flush(self) -> None:
+        """Give what waits for a question that was never answered, and begin to count anew."""
+        for seq in sorted(self._answered):
+            self._give(self._answered[seq])
+        self._asked.clear()
+        self._answered.clear()
+        self._next = 0
+
+
+def answers(recorded: Recorded) -> Iterator[Admission]:
+    """Yield all answers of a history, in the order of the questions."""
+    ready: deque[Admission] = deque()
+    reader, takes, end = Answers(ready.append), dict[str, Take | None](), 0.0
+    for entry in recorded.entries:
+        if entry.process not in takes:
+            takes[entry.process] = reader.takes(entry.process)
+        take = takes[entry.process]
+        if take:
+            take(entry)
+        while ready:
+            yield ready.popleft()
+        end = entry.at
+    reader.close(end)
+    yield from ready

@@ -1,0 +1,154 @@
+"""In force: when policies were in force, and which pods came into being in the namespaces for which they are."""
+
+from dataclasses import dataclass
+from math import inf
+
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Spans
+from harness.history.vocabulary import (
+    ADDED,
+    APPLY,
+    GAP,
+    IN_FORCE,
+    LISTED,
+    MODIFIED,
+    POLICIES,
+    REMOVE,
+    REMOVED,
+    RESUMED,
+    WATCH_WORKLOAD,
+)
+from harness.policies import mutated
+
+__all__ = ["Created", "InForce", "Workload", "asks_about"]
+
+_ALWAYS = Spans(((-inf, inf),))
+
+
+@dataclass
+class _Term:
+    """One time for which a policy was put in force; None: that line is missing, or did not come yet."""
+
+    applied: float
+    since: float | None = None
+    until: float | None = None
+    removed: float | None = None
+
+
+class InForce:
+    """When policies were in force; a reader (see `following`)."""
+
+    def __init__(self) -> None:
+        self._terms: dict[str, list[_Term]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The policies that were applied."""
+        return tuple(self._terms)
+
+    def applied(self, policy: str) -> bool:
+        """Whether anybody put it in force, as far as is recorded."""
+        return any(asks_about(policy, name) for name in self._terms)
+
+    def sure(self, policy: str) -> Spans:
+        """Return when what is asked of a policy must be done, for certain.
+
+        One that nobody applied, such as Gatekeeper's own, always is.
+        """
+        return self._spans(policy, sure=True)
+
+    def maybe(self, policy: str) -> Spans:
+        """Return when it was, or may have been, in force."""
+        return self._spans(policy, sure=False)
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process == POLICIES else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _spans(self, policy: str, *, sure: bool) -> Spans:
+        if not self.applied(policy):
+            return _ALWAYS
+        terms = [term for name, terms in self._terms.items() if asks_about(policy, name) for term in terms]
+        if sure:
+            whole = [term for term in terms if not (term.until is None and term.removed is not None)]
+            return Spans.of((term.since, _first(term.until, inf)) for term in whole if term.since is not None)
+        return Spans.of((_first(term.since, term.applied), _first(term.until, term.removed, inf)) for term in terms)
+
+    def _take(self, entry: Entry) -> None:
+        for name in entry.value["policies"]:
+            terms = self._terms.setdefault(name, [])
+            over = not terms or terms[-1].removed is not None or terms[-1].until is not None
+            if entry.f == APPLY or (entry.f == IN_FORCE and (over or terms[-1].since is not None)):
+                terms.append(_Term(entry.at))
+            elif not terms:  # its begin is missing
+                terms.append(_Term(-inf))
+            if entry.f == IN_FORCE:
+                terms[-1].since = entry.at
+            elif entry.f == REMOVE:
+                terms[-1].until = entry.at
+            elif entry.f == REMOVED:
+                terms[-1].removed = entry.at
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A pod that the watch on the workload saw come into being between two moments, which are one if it saw it happen.
+
+    `owner` is in words, such as "ReplicaSet web"; `mutated` says whether it carries what the mutators write.
+    """
+
+    after: float
+    at: float
+    name: str
+    owner: str
+    mutated: bool
+
+
+class Workload:
+    """The pods that were created while they were watched; a reader (see `following`)."""
+
+    def __init__(self) -> None:
+        self.created: list[Created] = []
+        self._seen: set[str] = set()
+        self._last = 0.0
+        self._gap = 0.0
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process == WATCH_WORKLOAD else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take(self, entry: Entry) -> None:
+        value = entry.value or {}
+        pod = value.get("object")
+        if entry.f == GAP:
+            self._gap = self._last
+        elif pod and pod.get("metadata", {}).get("uid") not in self._seen:
+            self._note(entry, pod["metadata"], mutated=mutated(pod), in_gap="in_gap" in value)
+        if entry.f in (LISTED, RESUMED) or not value.get("in_gap"):
+            self._last = entry.at
+
+    def _note(self, entry: Entry, metadata: dict[str, object], *, mutated: bool, in_gap: bool) -> None:
+        self._seen.add(str(metadata.get("uid")))
+        if entry.f not in (ADDED, MODIFIED):
+            return
+        references = metadata.get("ownerReferences")
+        owners = references if isinstance(references, list) else []
+        whose = ", ".join(f"{owner.get('kind')} {owner.get('name')}" for owner in owners) or "nobody"
+        name = f"{metadata.get('namespace')}/{metadata.get('name')}"
+        self.created.append(Created(self._gap if in_gap else entry.at, entry.at, name, whose, mutated))
+
+
+def asks_about(policy: str, applied: str) -> bool:
+    """Whether what questions call a policy is the one that was applied: "deny by cel (vap)" is "deny by cel"."""
+    return policy == applied or policy.startswith(f"{applied} (")
+
+
+def _first(*moments: float | None) -> float:
+    return next(moment for moment in moments if moment is not None)

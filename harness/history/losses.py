@@ -1,0 +1,173 @@
+"""Losses: what was asked of each policy and what of it was lost, run by run, as a history streams by."""
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import inf
+from typing import Literal
+
+from harness.history.admissions import Admission, Answers
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Span
+from harness.history.vocabulary import FAULT, POLICIES
+
+__all__ = ["Heard", "Kind", "Losses", "Run"]
+
+Kind = Literal["bypassed", "refused", "lost"]
+"""What may be wrong with an answer: see `Admission.bypassed` and `Admission.refused`.
+
+It is "lost" if it is not what the policy demands, in whichever way.
+"""
+
+_KINDS: tuple[Kind, ...] = ("bypassed", "refused", "lost")
+_LAST = 20
+
+
+@dataclass
+class Run:
+    """Bad answers of one kind without another one in between; moments are seconds of the history.
+
+    `before` is when it was last asked what was answered otherwise, `after` when that was first the answer again (None:
+    never). Each decision fell between question and answer, so that the loss may have lasted for all of that.
+    """
+
+    before: float
+    lost: list[Admission]
+    after: float | None = None
+
+    @property
+    def possible(self) -> Span:
+        """From when to when it may have lasted."""
+        return self.before, inf if self.after is None else self.after
+
+
+@dataclass
+class _Part:
+    """What was asked between two moments: how many answers decided, how many objects were made, the last answers."""
+
+    decided: int = 0
+    made: int = 0
+    last: deque[Admission] = field(default_factory=lambda: deque(maxlen=_LAST))
+
+
+class Heard:
+    """What was heard of one policy; of good answers only their number and the last ones are kept.
+
+    `moments` are those at which a fault or a policy changed, between which answers are counted. `latest` is when it was
+    last asked, whatever the answer.
+    """
+
+    def __init__(self, policy: str, moments: list[float]) -> None:
+        self.policy = policy
+        self.latest = 0.0
+        self.runs: dict[Kind, list[Run]] = {kind: [] for kind in _KINDS}
+        self._moments = moments
+        self._parts = [_Part()]
+        self._open: dict[Kind, Run] = {}
+        self._good = 0.0
+        self._other: dict[Kind, float] = dict.fromkeys(_KINDS, 0.0)
+        self._made: dict[Admission, int] = {}
+
+    def take(self, admission: Admission) -> None:
+        """Take one more answer."""
+        self.latest = admission.asked
+        if admission.kind == "info":
+            return
+        index = bisect_right(self._moments, admission.asked)
+        while len(self._parts) <= index:
+            self._parts.append(_Part())
+        part = self._parts[index]
+        part.decided += 1
+        part.last.append(admission)
+        if admission.kind == "ok":
+            part.made += 1
+            self._good = admission.asked
+            if self._open:
+                self._end(admission, *self._open)
+            return
+        part.made += admission.bypassed
+        self._made[admission] = sum(part.made for part in self._parts)
+        for kind, bad in zip(_KINDS, (admission.bypassed, admission.refused, True), strict=True):
+            if not bad:
+                self._other[kind] = admission.asked
+                self._end(admission, kind)
+            elif kind in self._open:
+                self._open[kind].lost.append(admission)
+            else:
+                self._open[kind] = run = Run(max(self._good, self._other[kind]), [admission])
+                self.runs[kind].append(run)
+
+    def missed(self, kind: Kind) -> list[Admission]:
+        """Return all bad answers of one kind."""
+        return [admission for run in self.runs[kind] for admission in run.lost]
+
+    @property
+    def alone(self) -> set[Admission]:
+        """The bad answers between two good ones."""
+        return {run.lost[0] for run in self.runs["lost"] if len(run.lost) == 1}
+
+    def decided(self, begin: float, end: float = inf) -> int:
+        """Return how many questions got an answer that decides, of those asked between two of the `moments`."""
+        return sum(part.decided for part in self._between(begin, end))
+
+    def made(self, begin: float, end: float = inf) -> int:
+        """Return how many objects were made, or would have been by dry runs, of those asked for between them."""
+        return sum(part.made for part in self._between(begin, end))
+
+    def made_until(self, missed: Admission, begin: float) -> int:
+        """Return how many were made from one of the `moments` up to a bad answer, which is one of them."""
+        return self._made[missed] - self.made(-inf, begin)
+
+    def made_before(self, moment: float, begin: float) -> int:
+        """Return how many were made from one of the `moments` up to the last miss before any other one."""
+        made = max((number for miss, number in self._made.items() if miss.asked <= moment), default=0)
+        return max(0, made - self.made(-inf, begin))
+
+    def last(self, begin: float, end: float = inf) -> list[Admission]:
+        """Return the last answers to what was asked between two of the `moments`, up to about twenty."""
+        return [admission for part in self._between(begin, end) for admission in part.last]
+
+    def _between(self, begin: float, end: float) -> Iterator[_Part]:
+        first = bisect_left(self._moments, begin)
+        first += first < len(self._moments) and self._moments[first] == begin
+        yield from self._parts[first : bisect_left(self._moments, end) + 1]
+
+    def _end(self, admission: Admission, *kinds: Kind) -> None:
+        for kind in kinds:
+            run = self._open.pop(kind, None)
+            if run is not None:
+                run.after = admission.answered
+
+
+class Losses:
+    """What was heard of each policy; a reader (see `following`)."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, Heard] = {}
+        self._moments: list[float] = []
+        self._answers = Answers(self._give)
+
+    def of(self, policy: str) -> Heard:
+        """Return what was heard of a policy: nothing, if nobody asked."""
+        return self.heard.get(policy) or Heard(policy, self._moments)
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        if process == POLICIES or process.startswith(f"{FAULT} "):
+            return self._note
+        return self._answers.takes(process)
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+        self._answers.close(end)
+
+    def _note(self, entry: Entry) -> None:
+        self._moments.append(entry.at)
+
+    def _give(self, admission: Admission) -> None:
+        heard = self.heard.get(admission.policy)
+        if heard is None:
+            heard = self.heard[admission.policy] = Heard(admission.policy, self._moments)
+        heard.take(admission)

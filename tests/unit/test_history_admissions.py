@@ -1,0 +1,157 @@
+"""Admissions: answers come in the order of the questions, none twice, and what surrounds them is kept."""
+
+import tracemalloc
+from time import process_time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.history import Entry, Header, Recorded
+from harness.history.admissions import Admission, Answers, answers
+from harness.history.coverage import Coverage
+from harness.history.following import follow
+from harness.history.in_force import InForce, Workload
+from harness.history.losses import Losses
+from harness.history.spans import Spans
+from harness.history.webhook_failures import Failures
+from harness.policies import ADMIT
+from tests.fakes.asked import Asked
+
+
+def read(told: Asked) -> list[Admission]:
+    return list(answers(told.recorded()))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0.001, 5), st.sampled_from(["ok", "fail", "info", None])), max_size=60))
+def test_order_of_the_questions(asked: list[tuple[float, str | None]]) -> None:
+    """However long answers take, they come by their numbers, each once; unanswered questions give none."""
+    told = Asked()
+    for number, (took, kind) in enumerate(asked):
+        told.ask(number / 10, kind, took=took)  # type: ignore[arg-type]  # kinds, as a strategy has them
+    given_ = read(told.add(1000, "mark", "experiment", "end"))
+    assert [each.seq for each in given_] == [number for number, (_, kind) in enumerate(asked) if kind]
+    for each in given_:
+        assert each.answered - each.asked == pytest.approx(asked[each.seq][0], abs=1e-6)
+        assert each.kind == asked[each.seq][1]
+
+
+def test_a_second_canary_counts_anew() -> None:
+    """When numbers begin anew, what waits is given first, and nothing is mixed up."""
+    told = Asked().ask(0, None).ask(0.1).ask(0.2).again().ask(10).ask(10.1)
+    assert [(each.seq, each.asked) for each in read(told)] == [(1, 0.1), (2, 0.2), (0, 10.0), (1, 10.1)]
+
+
+def test_entries_without_a_number_are_not_read() -> None:
+    """Canaries of older histories, which number nothing, give no answers."""
+    told = Asked()
+    told.canaries(0, 5)
+    assert read(told) == []
+
+
+@pytest.mark.parametrize("lost", [10, 11])
+def test_a_line_that_is_missing_holds_nothing_up(lost: int) -> None:
+    """Where a question, or its answer, is not in the file, the others come in their order, and are not kept."""
+    recorded = Asked().asks(0, 300).recorded()
+    waiting: list[Admission] = []
+    reader = Answers(waiting.append)
+    take = reader.takes("canary 0")
+    assert take is not None
+    for entry in recorded.entries:
+        if entry.index != lost:
+            take(entry)
+    assert [each.seq for each in waiting] == [number for number in range(len(waiting) + 1) if number != 5]
+    assert len(waiting) > 1500
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome", "said", "what"),
+    [
+        ("mutate pods", "unmutated", "admitted", "bypassed"),
+        ("deny by rego", "admitted", "admitted", "bypassed"),
+        ("mutate pods", "timed out", "500 failed calling webhook", "refused"),
+        ("mutate pods", "other", "403 denied the request", "refused"),
+        (ADMIT, "denied by webhook", "403 denied the request", "refused"),
+        ("check ignore label", "refused", "500 failed calling webhook", "refused"),
+        ("deny by rego", "other", "403 denied the request: [another] no", ""),
+    ],
+)
+def test_bypassed_and_refused_are_two(policy: str, outcome: str, said: str, what: str) -> None:
+    """What goes by a policy is admitted; refused is what complies, and whoever asks while a call fails closed."""
+    (admission,) = read(Asked().ask(1, "fail", policy=policy, outcome=outcome, said=said))
+    assert (admission.bypassed, admission.refused) == (what == "bypassed", what == "refused")
+
+
+def test_in_force() -> None:
+    """A policy is in force from its proof to its removal; one that nobody applied always is."""
+    force = InForce()
+    told = Asked().in_force(1, "p", until=50).add(60, "ok", "policies", "removed", {"policies": ["p"]})
+    follow(told.recorded(), force)
+    assert force.sure("p") == force.maybe("p (vap)") == Spans.of([(1, 50)])
+    assert force.sure("other").total == float("inf")
+    assert force.names == ("p",)
+
+
+@pytest.mark.parametrize(
+    ("f", "sure", "maybe"), [("in force", [], [(0, 50)]), ("remove", [], [(1, 60)]), ("", [(1, 50)], [(1, 50)])]
+)
+def test_a_missing_line_makes_it_less_sure(f: str, sure: list[tuple[float, float]], maybe: object) -> None:
+    """Where the line is missing that says that a policy is in force, or is to go, it may be, or may have been."""
+    told = Asked().add(0, "invoke", "policies", "apply", {"policies": ["p"]}).in_force(1, "p", until=50)
+    recorded = told.add(60, "ok", "policies", "removed", {"policies": ["p"]}).recorded()
+    force = InForce()
+    follow(Recorded(recorded.header, [entry for entry in recorded.entries if entry.f != f]), force)
+    assert (list(force.sure("p")), list(force.maybe("p"))) == (sure, maybe)
+
+
+def test_workload() -> None:
+    """Pods that came into being are kept, with when that was: one that a gap hid may have come at any time of it."""
+    told = Asked().watched(0, 8).blind(9).workload(3, "old", f="LISTED").workload(7, "new").workload(7.5, "old")
+    told.workload(13, "late", mutated=False, in_gap=True).workload(14, "late")
+    workload = Workload()
+    follow(told.recorded(), workload)
+    assert [(pod.name, pod.after, pod.at, pod.mutated) for pod in workload.created] == [
+        ("chaos-work/new", 7, 7, True),
+        ("chaos-work/late", 8, 13, False),
+    ]
+
+
+def test_odd_objects_raise_nothing() -> None:
+    """A pod without a status or a spec, an endpoint without conditions, an answer without its outcome."""
+    told = Asked().add(1, "change", "watch workload", "ADDED", {"object": {"metadata": {"uid": "u"}}})
+    told.add(2, "change", "watch endpointslices", "ADDED", {"object": {"metadata": {"name": "s"}}})
+    told.add(3, "change", "watch pods", "DELETED", {"object": {"metadata": {"name": "a"}}})
+    told.add(4, "invoke", "canary 1", "q", {"seq": 0, "policy": "p"})
+    told.add(5, "fail", "canary 1", "q", {"seq": 0, "policy": "p"})
+    recorded = told.recorded()
+    coverage = Coverage(recorded)
+    losses, failures = Losses(), Failures(coverage)
+    follow(recorded, coverage, Workload(), losses, failures)
+    assert failures.told(losses.of("p").missed("lost"), 1)[0] == "causes: 1 other"
+
+
+def _entries(count: int) -> list[Entry]:
+    told = {"policy": "mutate pods", "dry_run": True, "round": 0}
+    entries = []
+    for seq in range(count):
+        value = {**told, "seq": seq}
+        entries.append(Entry(0, "invoke", "canary 1", "create mutable pod", {**value, "late": 0.0}, seq / 20, 0.0))
+        entries.append(
+            Entry(0, "ok", "canary 1", "create mutable pod", {**value, "outcome": "mutated", "said": ""}, seq / 20, 0.0)
+        )
+    return entries
+
+
+def test_streams_quickly() -> None:
+    """A hundred thousand questions take less than three seconds of CPU, and only the last ones are kept."""
+    recorded = Recorded(Header(1, "run", 0.0, "0"), _entries(100_000))
+    losses = Losses()
+    begin = process_time()
+    follow(recorded, losses)
+    assert process_time() - begin < 3
+    assert losses.of("mutate pods").decided(0) == 100_000
+    tracemalloc.start()
+    follow(recorded, Losses())
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
