@@ -1,6 +1,6 @@
 """Faults: what was done to the cluster on purpose, when it was proved and healed, and which time belongs to which."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -9,9 +9,17 @@ from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
 
-__all__ = ["Fault", "Faults"]
+__all__ = ["Fault", "Faults", "Names", "listed"]
+
+Names = str | Sequence[str]
+"""The name of a fault, its id, or several of them."""
 
 _NOTHING = "nothing to heal"
+
+
+def listed(names: Names) -> tuple[str, ...]:
+    """Return names as a tuple, also if there is only one."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @dataclass
@@ -48,6 +56,8 @@ class Faults:
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
+        self.headless: set[str] = set()
+        """Ids of those whose first line is missing: when they began, nobody knows."""
         self._open: dict[str, Fault] = {}
 
     def named(self, *names: str) -> list[Fault]:
@@ -82,7 +92,8 @@ class Faults:
             self.all.append(fault)
             return
         begun = self._open.get(entry.process)
-        if begun is None:  # its first line is missing
+        if begun is None:
+            self.headless.add(entry.process)
             return
         if entry.f == OBSERVED and begun.proved is None:
             begun.proved, begun.proof = entry.at, entry.value["proof"]

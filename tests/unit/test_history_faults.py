@@ -31,6 +31,12 @@ def test_two_of_one_name_are_two() -> None:
     assert [fault.id for fault in faults.named("fault 2")] == ["fault 2"]
 
 
+def test_a_fault_without_its_first_line() -> None:
+    """A fault whose first line is missing is none that can be judged, but it is known that there was one."""
+    told = Told().add(9, "invoke", "fault 1", "heal", {"name": "cut registry"})
+    assert (_faults(told).all, _faults(told).headless) == ([], {"fault 1"})
+
+
 def test_a_fault_lasts_until_the_next_one_after_its_healing() -> None:
     """What is recovered from belongs to the fault; what begins within it does not end it."""
     told = Told().fault(10, 11, 60).fault(20, 21, 30, name="kill", process="fault 2")
