@@ -56,8 +56,8 @@ class Faults:
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
-        self.headless: set[str] = set()
-        """Ids of those whose first line is missing: when they began, nobody knows."""
+        self.headless: dict[str, str] = {}
+        """Names, by id, of those whose first line is missing: when they began, nobody knows."""
         self._open: dict[str, Fault] = {}
 
     def named(self, *names: str) -> list[Fault]:
@@ -93,7 +93,7 @@ class Faults:
             return
         begun = self._open.get(entry.process)
         if begun is None:
-            self.headless.add(entry.process)
+            self.headless[entry.process] = (entry.value or {}).get("name", "")
             return
         if entry.f == OBSERVED and begun.proved is None:
             begun.proved, begun.proof = entry.at, entry.value["proof"]

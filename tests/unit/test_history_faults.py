@@ -34,7 +34,7 @@ def test_two_of_one_name_are_two() -> None:
 def test_a_fault_without_its_first_line() -> None:
     """A fault whose first line is missing is none that can be judged, but it is known that there was one."""
     told = Told().add(9, "invoke", "fault 1", "heal", {"name": "cut registry"})
-    assert (_faults(told).all, _faults(told).headless) == ([], {"fault 1"})
+    assert (_faults(told).all, _faults(told).headless) == ([], {"fault 1": "cut registry"})
 
 
 def test_a_fault_lasts_until_the_next_one_after_its_healing() -> None:
