@@ -65,7 +65,7 @@ class Life:
     def when(self, fits: Callable[[Pod], bool]) -> Spans:
         """Return when it was in such a state, as far as was told: each state lasts until the next one is told."""
         ends = [sighting.at for sighting in self.seen[1:]] + [inf]
-        return Spans.of((sighting.at, end) for sighting, end in zip(self.seen, ends, strict=True) if fits(sighting.pod))
+        return Spans.of((sighting.at, end) for sighting, end in zip(self.seen, ends, strict=False) if fits(sighting.pod))
 
     @property
     def moments(self) -> list[float]:

@@ -24,7 +24,7 @@ class Rotation:
     def when(self, uid: str) -> Spans:
         """Return when a pod was in rotation, as far as was told."""
         ends = [at for at, _ in self.changes[1:]] + [inf]
-        return Spans.of((at, end) for (at, uids), end in zip(self.changes, ends, strict=True) if uid in uids)
+        return Spans.of((at, end) for (at, uids), end in zip(self.changes, ends, strict=False) if uid in uids)
 
     @property
     def moments(self) -> list[float]:

@@ -29,9 +29,15 @@ class Podded(Told):
         return self
 
     def blind(self, begin: float, end: float, process: str, *, how: str = "LISTED") -> Self:
-        """Take what a watch told in a time, and add the gap that its writer would have written."""
+        """Take what a watch told in a time, and add the gap that its writer would have written.
+
+        A watch that is RESUMED tells all of it at the end of the gap, one that is LISTED anew nothing here.
+        """
+        late = [one for one in self._entries if one[2] == process and begin <= one[0] <= end and "object" in one[4]]
         self.without(process, begin, end)
         self.add(begin, "change", process, "GAP", {"why": "refused", "detail": ""})
+        for _, kind, _, f, value in late if how == "RESUMED" else ():
+            self.add(end, kind, process, f, {**value, "in_gap": True})
         return self.add(end, "change", process, how, {"resource_version": "2"})
 
     def without(self, process: str, begin: float = 0.0, end: float = 1e9) -> Self:
