@@ -53,6 +53,9 @@ def _judged(history: PodHistory, fault: Fault, end: float) -> Iterator[Verdict]:
     unknown = history.coverage.unknown([WATCH_PODS], fault.injected, end)
     if unknown and left:
         yield Verdict("inconclusive", unseen_words(history.coverage, [WATCH_PODS], unknown))
+    for life in history.pods.lives.values():
+        if not life.born and fault.injected < life.seen[0].at <= end:
+            yield Verdict("inconclusive", f"how {life.name} was when {fault.name} began is missing")
 
 
 def _left_alone(history: PodHistory, life: Life, begin: float, end: float) -> bool:
@@ -72,26 +75,28 @@ def _over(hit: Harm, pod: Pod, moment: float) -> bool:
 
 
 def _stays(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict:
-    change = _change(history, life, fault.injected, end)
-    if change is not None:
-        since, at, what = change
-        words = f"{life.name} {what} {at - fault.injected:.1f} s after the fault"
-        return _unless(history, life, fault, since, Verdict("violated", words, at=at))
+    changes = list(_changes(history, life, fault.injected, end))
+    for since, at, what in changes:
+        if since >= fault.injected and at <= end:
+            words = f"{life.name} {what} {at - fault.injected:.1f} s after the fault"
+            return _unless(history, life, fault, since, Verdict("violated", words, at=at))
+    if changes:
+        since, at, what = changes[0]
+        return Verdict("inconclusive", f"{life.name} {what} at some time from {since:.1f} to {at:.1f} s")
     if not life.webhook:
         return Verdict("holds", f"{life.name} stayed Ready")
     return _answers(history, life, fault, end)
 
 
-def _change(history: PodHistory, life: Life, begin: float, end: float) -> tuple[float, float, str] | None:
-    """Return what first changed of a pod, surely between two moments: not before, when it was told, and what."""
+def _changes(history: PodHistory, life: Life, begin: float, end: float) -> Iterator[tuple[float, float, str]]:
+    """Yield what changed of a pod, perhaps between two moments: not before, when it was told, and what."""
     before = life.at(begin)
-    blind = history.coverage.unseen([WATCH_PODS], 0.0, end)
+    blind = history.coverage.unseen([WATCH_PODS], 0.0, history.coverage.end)
     for sighting in life.seen:
-        what = _what(before, sighting.pod) if before and begin < sighting.at <= end else ""
         since = min((span[0] for span in blind if span[0] <= sighting.at <= span[1]), default=sighting.at)
-        if what and since >= begin:
-            return since, sighting.at, what
-    return None
+        what = _what(before, sighting.pod) if before and sighting.at > begin and since <= end else ""
+        if what:
+            yield since, sighting.at, what
 
 
 def _what(before: Pod, now: Pod) -> str:
@@ -122,7 +127,8 @@ def _answers(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdi
 def _unless(history: PodHistory, life: Life, fault: Fault, since: float, verdict: Verdict) -> Verdict:
     """Return what was violated `since` then; inconclusive if another fault may be the cause, or lines of it missing."""
     at = since if verdict.at is None else verdict.at
-    others = [one.name for one in history.others([fault], life.uid, life.node, since - _NOTICED_SECONDS, at)]
+    over = [hit.fault for hit in history.harms.hit(life.uid, life.node) if hit.fault and hit.at < fault.injected]
+    others = [one.name for one in history.others([fault, *over], life.uid, life.node, since - _NOTICED_SECONDS, at)]
     others += ["a fault whose begin is missing"] if history.faults.headless else []
     lost = history.coverage.lost.within(fault.injected - _NOTICED_SECONDS, at)
     if others:

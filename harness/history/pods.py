@@ -21,7 +21,7 @@ from harness.history.objects import (
 )
 from harness.history.recorded import Entry
 from harness.history.spans import Spans
-from harness.history.vocabulary import DELETED, WATCH_PODS
+from harness.history.vocabulary import ADDED, DELETED, WATCH_PODS
 
 __all__ = ["Life", "Pod", "Pods", "Sighting", "doubt"]
 
@@ -49,12 +49,16 @@ class Sighting:
 
 @dataclass
 class Life:
-    """All that was seen of one pod; `webhook` is whether it is one of those that serve admission."""
+    """All that was seen of one pod; `webhook` is whether it is one of those that serve admission.
+
+    `born` is whether it was seen to come into being: if not, it was there before it was first seen.
+    """
 
     uid: str
     name: str
     owner: str
     webhook: bool
+    born: bool
     node: str = ""
     seen: list[Sighting] = field(default_factory=list)
 
@@ -65,7 +69,9 @@ class Life:
     def when(self, fits: Callable[[Pod], bool]) -> Spans:
         """Return when it was in such a state, as far as was told: each state lasts until the next one is told."""
         ends = [sighting.at for sighting in self.seen[1:]] + [inf]
-        return Spans.of((sighting.at, end) for sighting, end in zip(self.seen, ends, strict=False) if fits(sighting.pod))
+        return Spans.of(
+            (sighting.at, end) for sighting, end in zip(self.seen, ends, strict=False) if fits(sighting.pod)
+        )
 
     @property
     def moments(self) -> list[float]:
@@ -96,7 +102,7 @@ class Pods:
         life = self.lives.get(uid)
         if life is None:
             webhook = labels(thing).get(_OPERATION) == "webhook"
-            life = self.lives[uid] = Life(uid, name_of(thing), owner_uid(thing), webhook)
+            life = self.lives[uid] = Life(uid, name_of(thing), owner_uid(thing), webhook, entry.f == ADDED)
         life.node = node_of(thing) or life.node
         gone = entry.f == DELETED or is_leaving(thing)
         pod = Pod(is_ready(thing), running(thing), restarts(thing), waiting(thing), gone)

@@ -68,7 +68,7 @@ class PodHistory:
 
     def _replacement(self, harm: Harm, taken: Collection[str]) -> Life | None:
         lives = self.pods.lives.values()
-        born = [life for life in lives if life.owner == harm.owner and life.seen[0].at >= harm.at]
+        born = [life for life in lives if life.born and life.owner == harm.owner and life.seen[0].at >= harm.at]
         free = [life for life in born if life.uid not in taken]
         lasting = [life for life in free if not life.seen[-1].pod.deleted]
         return next(iter(lasting or free), None)
