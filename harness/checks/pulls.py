@@ -8,9 +8,10 @@ from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.coverage import Coverage
 from harness.history.events import STARTED, Events
-from harness.history.faults import Faults, Names, listed
+from harness.history.faults import Fault, Faults, Names, listed
 from harness.history.following import follow
 from harness.history.requests import Request, Requests
+from harness.history.spans import Spans
 from harness.history.vocabulary import WATCH_EVENTS
 from harness.verdict import Verdict
 
@@ -102,6 +103,12 @@ class _Log:
         why = unseen_words(self._coverage, [WATCH_EVENTS], unseen)
         return f"no container was seen to start before {name}{f': {why}' if why else ''}"
 
+    def _unknown(self, fault: Fault) -> Spans:
+        """Return of which moments of a fault a request, or its own proof, may be missing."""
+        proved, healing = fault.proved or 0.0, fault.healing or 0.0
+        missing = self._requests.unknown(self._coverage, proved, healing)
+        return missing | self._coverage.lost.within(fault.injected, proved)
+
     def silent(self, names: Sequence[str]) -> Verdict:
         """Return whether it answered nothing while these faults lasted."""
         name, faults = " and ".join(names), self._faults.named(*names)
@@ -124,7 +131,7 @@ class _Log:
             words = f"it is not known when the registry answered: {_WHY}"
             return Verdict("inconclusive", words, _shown(doubted))
         for one in over:
-            if unknown := self._requests.unknown(self._coverage, one.injected, one.healing or 0.0):
+            if unknown := self._unknown(one):
                 words = f"the registry's log was not read up to the end of {name}: requests may be missing from"
                 return Verdict("inconclusive", f"{words} {unknown}")
         if not self._coverage.ended:
