@@ -74,7 +74,7 @@ class _Log:
         name, faults = " and ".join(names), self._faults.named(*names)
         if not faults or faults[0].proved is None:
             return Verdict("inconclusive", f"{name} was not proved: there is no before")
-        if not set(names).isdisjoint(self._faults.headless.values()):
+        if any(one.injected == -inf for one in faults):
             return Verdict("inconclusive", f"the begin of {name} is missing: there is perhaps no before")
         begin = faults[0].injected
         manifests = [
@@ -124,7 +124,7 @@ class _Log:
         if answered:
             words = f"the registry answered {len(answered)} requests meanwhile"
             return Verdict("violated", words, _shown(answered), at=answered[0].latest)
-        if not over or len(over) < len(faults) or not set(names).isdisjoint(self._faults.headless.values()):
+        if not over or len(over) < len(faults):
             return Verdict("inconclusive", f"{name} was not proved, or not healed")
         doubted = [one for begin, end in proved for one in requests if one.perhaps(begin, end)]
         if doubted:

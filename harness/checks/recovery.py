@@ -70,6 +70,7 @@ def recovers_after(
         verdicts: list[Verdict] = []
         for one in faults:
             begin, end = times[one.id]
+            begin = one.proved if begin == -inf and one.proved is not None else begin
             harms = [harm for harm in history.harms.of(how) if begin <= harm.at < end]
             lasting = [harm for harm in harms if not _again(history, harm, one)]
             verdicts += [_after(history, back, seconds, steady, one) for back in history.recoveries(lasting)]
@@ -103,7 +104,6 @@ def joined(
     for begin, end in times:
         lost = history.coverage.lost.within(begin, end)
         why += [f"lines are missing from {lost}"] if lost else []
-    why += [f"the begin of {name} is missing" for name in history.faults.headless.values() if name in names]
     why += [] if history.coverage.ended else ["the history has no end: there may have been more"]
     return replace(verdict, outcome="inconclusive", summary=why[0]) if why and verdict.outcome == "holds" else verdict
 
@@ -213,7 +213,6 @@ def _undecided(
     """Return why a pod that did not surely come back in a time is no violation, or ""."""
     begin, limit = times
     others = [one.name for one in _others(history, back, chosen, times)]
-    others += ["a fault whose begin is missing"] if history.faults.headless else []
     if others:
         mine = " and ".join(dict.fromkeys(one.name for one in chosen))
         return f"{back.pod} does not surely serve, and both {mine} and {' and '.join(others)} may be why"

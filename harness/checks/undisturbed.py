@@ -129,7 +129,6 @@ def _unless(history: PodHistory, life: Life, fault: Fault, since: float, verdict
     at = since if verdict.at is None else verdict.at
     over = [hit.fault for hit in history.harms.hit(life.uid, life.node) if hit.fault and hit.at < fault.injected]
     others = [one.name for one in history.others([fault, *over], life.uid, life.node, since - _NOTICED_SECONDS, at)]
-    others += ["a fault whose begin is missing"] if history.faults.headless else []
     lost = history.coverage.lost.within(fault.injected - _NOTICED_SECONDS, at)
     if others:
         words = f"{verdict.summary}, and both {fault.name} and {' and '.join(dict.fromkeys(others))} may be why"

@@ -28,7 +28,7 @@ class Fault:
 
     `id` is its process ("fault 2"), for two faults may have one `name`. `proved` is when its effect was first
     observed, `healing` when it began to be taken back, `healed` when that was proved. `one_shot`: its harm lasts no
-    longer than the blow.
+    longer than the blow. One whose first line is missing has been `injected` at -inf.
     """
 
     id: str
@@ -56,8 +56,6 @@ class Faults:
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
-        self.headless: dict[str, str] = {}
-        """Names, by id, of those whose first line is missing: when they began, nobody knows."""
         self._open: dict[str, Fault] = {}
 
     def named(self, *names: str) -> list[Fault]:
@@ -93,11 +91,12 @@ class Faults:
             return
         begun = self._open.get(entry.process)
         if begun is None:
-            self.headless[entry.process] = (entry.value or {}).get("name", "")
-            return
+            self._open[entry.process] = begun = Fault(entry.process, entry.value["name"], -inf)
+            self.all.append(begun)
         if entry.f == OBSERVED and begun.proved is None:
             begun.proved, begun.proof = entry.at, entry.value["proof"]
         elif entry.f == HEAL:
             begun.healing = entry.at
         elif entry.f == HEALED:
             begun.healed, begun.heal_proof = entry.at, entry.value["proof"]
+            begun.healing = entry.at if begun.healing is None else begun.healing

@@ -31,12 +31,6 @@ def test_two_of_one_name_are_two() -> None:
     assert [fault.id for fault in faults.named("fault 2")] == ["fault 2"]
 
 
-def test_a_fault_without_its_first_line() -> None:
-    """A fault whose first line is missing is none that can be judged, but it is known that there was one."""
-    told = Told().add(9, "invoke", "fault 1", "heal", {"name": "cut registry"})
-    assert (_faults(told).all, _faults(told).headless) == ([], {"fault 1": "cut registry"})
-
-
 def test_a_fault_lasts_until_the_next_one_after_its_healing() -> None:
     """What is recovered from belongs to the fault; what begins within it does not end it."""
     told = Told().fault(10, 11, 60).fault(20, 21, 30, name="kill", process="fault 2")
@@ -62,6 +56,15 @@ def test_a_blow_leaves_nothing_to_heal() -> None:
     assert _faults(told).all[0].one_shot
 
 
-def test_a_fault_whose_beginning_is_missing_is_none() -> None:
-    """What is told of a fault whose first line is missing is left out, and raises nothing."""
-    assert _faults(Told().add(3, "ok", "fault 1", "healed", {"name": "kill", "proof": "x"})).all == []
+def test_a_fault_whose_beginning_is_missing_began_at_an_unknown_moment() -> None:
+    """What is told of a fault whose first line is missing says that there was one: it may have harmed all before."""
+    told = Told().add(3, "ok", "fault 1", "healed", {"name": "kill", "proof": "x"}).fault(1, 2, 9, process="fault 2")
+    faults = _faults(told)
+    assert [fault.harm for fault in faults.named("kill")] == [(-inf, 3)]
+    assert faults.others(faults.named("fault 2")) == faults.named("kill")
+
+
+def test_healed_is_no_earlier_than_healing() -> None:
+    """A fault that was proved to be healed was healed, also where the line that says when that began is missing."""
+    told = Told().fault(1, 2, None).add(9, "ok", "fault 1", "healed", {"name": "cut registry", "proof": "x"})
+    assert _faults(told.fault(20, 21, 30, process="fault 2")).window(_faults(told).all[0]) == (1, 20)
