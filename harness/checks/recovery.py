@@ -86,8 +86,9 @@ def joined(
 ) -> Verdict:
     """Return the verdict on all pods; of one figure of several pods the largest, but numbers of pods are added.
 
-    `names` are the faults that the claim is on, `times` when they were on. It does not hold if one is not proved, if
-    lines are missing that may have told of more harm, or if the history has no end, so that there may have been more.
+    `names` are the faults that the claim is on, `times` when they were on. Nothing is decided if one is not
+    proved; it does not hold if lines are missing that may have told of more harm, or if the history has no end, so that
+    there may have been more of it.
     """
     chosen = history.faults.named(*names)
     if not chosen:
@@ -105,7 +106,9 @@ def joined(
         lost = history.coverage.lost.within(begin, end)
         why += [f"lines are missing from {lost}"] if lost else []
     why += [] if history.coverage.ended else ["the history has no end: there may have been more"]
-    return replace(verdict, outcome="inconclusive", summary=why[0]) if why and verdict.outcome == "holds" else verdict
+    if why and (verdict.outcome == "holds" or any(fault.proved is None for fault in chosen)):
+        return replace(verdict, outcome="inconclusive", summary=why[0], at=None)
+    return verdict
 
 
 def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, faults: Sequence[Fault]) -> Verdict:
@@ -117,7 +120,7 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
     name = " and ".join(dict.fromkeys(one.name for one in faults))
     if not forced:
         return Verdict("inconclusive", f"{name} was not proved when {harm.pod} was {harm.how}", lines, figures)
-    if unsure := _unsure(history, back):
+    if unsure := _unsure(back):
         return Verdict("inconclusive", unsure, lines, figures)
     lasted = max(_end(history, one) for one in forced)
     if surely is not None and surely <= min(limit, lasted):
@@ -141,7 +144,7 @@ def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, f
         return Verdict("inconclusive", f"{fault.name} was never healed, or never proved", lines)
     begin = max(harm.at, fault.healing)
     limit, stop = begin + seconds, _stop(history, back, [fault])
-    if unsure := _unsure(history, back, anywhere=True):
+    if unsure := _unsure(back, anywhere=True):
         return Verdict("inconclusive", unsure, lines)
     surely, perhaps = _return(back, begin, limit, steady, stop)
     if surely is not None:
@@ -193,13 +196,11 @@ def _others(history: PodHistory, back: Recovery, chosen: Sequence[Fault], times:
     return history.others(own, uid, node, *times)
 
 
-def _unsure(history: PodHistory, back: Recovery, *, anywhere: bool = False) -> str:
+def _unsure(back: Recovery, *, anywhere: bool = False) -> str:
     """Return why it is not sure what was done to a pod, or who came in its place; or ""."""
     harm = back.harm
     if back.lost is None:
         return f"{harm.pod} was not watched"
-    if harm.fault is None and not history.old:
-        return f"it is not recorded which fault {harm.how} {harm.pod}"
     if harm.fault and harm.fault.proved is None:
         return f"{harm.fault.name} was not proved: {harm.pod} was perhaps not {harm.how}"
     if harm.how == RESCHEDULED and back.node == harm.node and not anywhere:

@@ -113,7 +113,7 @@ def _answers(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdi
     if longest is None:
         return Verdict("inconclusive", f"{life.name} was not asked during the fault")
     figures = {"longest_silence_seconds": round(longest, 3)}
-    wrong = replicas.wrong(history.coverage, life.uid, begin, end).within(begin, end)
+    wrong = replicas.wrong(life.uid, begin, end).within(begin, end)
     for since, until in wrong.longer_than(_LONGEST_SILENCE_SECONDS):
         words = f"{life.name} stayed Ready but did not answer as it must for {until - since:.1f} s"
         verdict = Verdict("violated", words, (), figures, since + _LONGEST_SILENCE_SECONDS)
@@ -127,8 +127,9 @@ def _answers(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdi
 def _unless(history: PodHistory, life: Life, fault: Fault, since: float, verdict: Verdict) -> Verdict:
     """Return what was violated `since` then; inconclusive if another fault may be the cause, or lines of it missing."""
     at = since if verdict.at is None else verdict.at
+    same = history.faults.named(fault.name)
     over = [hit.fault for hit in history.harms.hit(life.uid, life.node) if hit.fault and hit.at < fault.injected]
-    others = [one.name for one in history.others([fault, *over], life.uid, life.node, since - _NOTICED_SECONDS, at)]
+    others = [one.name for one in history.others([*same, *over], life.uid, life.node, since - _NOTICED_SECONDS, at)]
     lost = history.coverage.lost.within(fault.injected - _NOTICED_SECONDS, at)
     if others:
         words = f"{verdict.summary}, and both {fault.name} and {' and '.join(dict.fromkeys(others))} may be why"

@@ -22,9 +22,8 @@ __all__ = ["IMAGE_REASONS", "PodHistory", "Recovery"]
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
 """What a container waits for whose image cannot be pulled."""
 
-_MARKED = 2
 _BLOW_SECONDS = 5.0
-"""By when a container is dead that was to be killed, in a history that does not say by which fault."""
+"""By when a container is dead that was to be killed, if it is not recorded which fault did it."""
 
 
 class PodHistory:
@@ -32,9 +31,9 @@ class PodHistory:
 
     def __init__(self, recorded: Recorded) -> None:
         self.coverage, self.faults, self.pods = Coverage(recorded), Faults(), Pods()
-        self.harms, self.rotation, self.replicas, self.events = Harms(self.faults), Rotation(), Replicas(), Events()
-        self.old = recorded.header.schema < _MARKED
-        readers = (self.faults, self.harms, self.pods, self.rotation, self.replicas, self.events, self.coverage)
+        self.harms, self.rotation, self.events = Harms(self.faults), Rotation(), Events()
+        self.replicas = Replicas(self.coverage)
+        readers = (self.faults, self.harms, self.pods, self.rotation, self.events, self.coverage, self.replicas)
         follow(recorded, *readers)
 
     @property
@@ -125,7 +124,7 @@ class Recovery:
         if by.webhook:
             rotation = self.history.rotation
             spans |= window - rotation.when(by.uid) - doubt(coverage, WATCH_SLICES, begin, end, rotation.moments)
-            spans |= self.history.replicas.wrong(coverage, by.uid, begin, end)
+            spans |= self.history.replicas.wrong(by.uid, begin, end)
         return spans.within(begin, end) - coverage.lost
 
     @cached_property
@@ -176,7 +175,7 @@ class Recovery:
             return self.harm.at
         dead = self._first(lambda pod: not set(pod.running) & set(self.harm.containers))
         proved = self.harm.fault.proved if self.harm.fault else None
-        if self.harm.fault is None and self.history.old:
+        if self.harm.fault is None:
             proved = self.harm.at + _BLOW_SECONDS
         return min((at for at in (dead, proved) if at is not None), default=inf)
 

@@ -196,9 +196,8 @@ def test_serves_to_the_end() -> None:
         (killed(cut(heal=None, end=50)), "lasted only"),
         (cut().blow(15, "killed", "a"), "a was not watched"),
         (cut().pod(1, "a").blow(15, "killed", "a", proved=False), "kill containers was not proved"),
-        (cut().pod(1, "a").harm(15, "killed", "a"), "it is not recorded which fault killed a"),
     ],
-    ids=["nobody", "no-cut", "unproved", "proved-late", "cut-short", "ends-early", "elsewhere", "no-kill", "no-fault"],
+    ids=["nobody", "no-cut", "unproved", "proved-late", "cut-short", "ends-early", "elsewhere", "no-kill"],
 )
 def test_undecided(told: Podded, why: str) -> None:
     """Without harm, proof, or time, nothing is decided."""
