@@ -9,7 +9,8 @@ import pytest
 from harness.checks import Checked
 from harness.checks.fail_open import fail_open_window
 from harness.checks.outage import comes_back
-from harness.checks.recovery import recovers_after, recovers_within, undisturbed
+from harness.checks.recovery import recovers_after, recovers_within
+from harness.checks.undisturbed import undisturbed
 from harness.errors import HarnessError
 from harness.experiment import Experiment
 from harness.faults.containers import kill_containers

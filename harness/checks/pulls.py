@@ -1,84 +1,145 @@
 """Pulls: checks on what the registry was asked, as its own log tells."""
 
+from collections.abc import Sequence
+from math import inf
+
 from harness.checks import Checked
-from harness.checks.reading import Reading, Request
+from harness.checks.rule import unseen_words
 from harness.history import Recorded
+from harness.history.coverage import Coverage
+from harness.history.events import STARTED, Events
+from harness.history.faults import Fault, Faults, Names, listed
+from harness.history.following import follow
+from harness.history.requests import Request, Requests
+from harness.history.spans import Spans
+from harness.history.vocabulary import WATCH_EVENTS
 from harness.verdict import Verdict
 
 __all__ = ["asked_no_registry", "asked_registry", "no_request_during"]
 
 _MANIFESTS = "/manifests/"
 _SHOWN = 5
+_WHY = "the clock was set, or lines are missing"
 
 
-def asked_registry(repository: str, *, before: str = "cut registry") -> Checked:
+def asked_registry(repository: str, *, before: Names = "cut registry") -> Checked:
     """Return the check that nodes asked the registry for the manifest of `repository` before the fault `before`.
 
     With `imagePullPolicy: Always` they do for every container that starts, whether or not they have the image.
+    Violated: they did not, though a container was seen to start then and all that the registry logged is known.
     """
 
     def check(recorded: Recorded) -> Verdict:
-        return _asked(Reading(recorded), repository, before, wanted=True)
+        return _Log(recorded).asked(repository, listed(before), wanted=True)
 
     check.__name__ = f"nodes ask the registry for {repository}"
     return Checked(check)
 
 
-def asked_no_registry(repository: str, *, before: str = "cut registry") -> Checked:
+def asked_no_registry(repository: str, *, before: Names = "cut registry") -> Checked:
     """Return the check that containers started before the fault `before`, and no node asked the registry for it."""
 
     def check(recorded: Recorded) -> Verdict:
-        return _asked(Reading(recorded), repository, before, wanted=False)
+        return _Log(recorded).asked(repository, listed(before), wanted=False)
 
     check.__name__ = f"nodes start {repository} without asking the registry"
     return Checked(check)
 
 
-def no_request_during(fault: str = "cut registry") -> Checked:
+def no_request_during(fault: Names = "cut registry") -> Checked:
     """Return the check that the registry answered no request while the fault lasted: a cut is a cut.
 
-    For a fault that stops the registry or drops its packets; inconclusive if its log was not read to the end.
+    For faults that stop the registry or drop its packets; of several ones, or one that was repeated, each is judged.
+    The figure is how long they lasted together. Inconclusive: one was not proved or not healed, the registry's log was
+    not read to its end, or the clock was set, so that it is not known when a request was answered.
     """
 
     def check(recorded: Recorded) -> Verdict:
-        reading = Reading(recorded)
-        span = next(iter(reversed(reading.spans_of(fault))), None)
-        if span is None or span.proved is None or span.healing is None:
-            return Verdict("inconclusive", f"{fault} was not proved, or not healed")
-        if reading.log_read_until is None or reading.log_read_until < span.healing:
-            return Verdict("inconclusive", f"the registry's log was not read up to the end of {fault}")
-        answered = [each for each in reading.requests if span.proved <= each.at < span.healing]
-        lasted = span.healing - span.proved
-        if answered:
-            words = f"the registry answered {len(answered)} requests meanwhile"
-            return Verdict("violated", words, _told(answered), at=answered[0].at)
-        return Verdict("holds", f"the registry answered no request for {lasted:.1f} s", (), {"cut_seconds": lasted})
+        return _Log(recorded).silent(listed(fault))
 
-    check.__name__ = f"the registry answers nothing during {fault}"
+    check.__name__ = f"the registry answers nothing during {' and '.join(listed(fault))}"
     return Checked(check)
 
 
-def _asked(reading: Reading, repository: str, before: str, *, wanted: bool) -> Verdict:
-    spans = reading.spans_of(before)
-    if not spans:
-        return Verdict("inconclusive", f"{before} was not proved: there is no before")
-    begin = spans[0].injected
-    if reading.log_read_until is None or reading.log_read_until < begin:
-        return Verdict("inconclusive", f"the registry's log was not read up to {before}")
-    if not any(each.tells("Started", each.uid, 0.0) and each.at < begin for each in reading.events):
-        return Verdict("inconclusive", f"no container was seen to start before {before}")
-    asked = [
-        each
-        for each in reading.requests
-        if each.at < begin and each.method in ("HEAD", "GET") and f"/{repository}{_MANIFESTS}" in each.path
-    ]
-    words = f"the registry was asked {len(asked)} times for {repository} before {before}"
-    if bool(asked) == wanted:
-        return Verdict("holds", words, _told(asked))
-    return Verdict("violated", words, _told(asked), at=asked[0].at if asked else begin)
+class _Log:
+    """The registry's log, read once, with the faults around it."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self._coverage, self._faults = Coverage(recorded), Faults()
+        self._requests, self._events = Requests(), Events()
+        follow(recorded, self._faults, self._requests, self._events, self._coverage)
+
+    def asked(self, repository: str, names: Sequence[str], *, wanted: bool) -> Verdict:
+        """Return whether it was asked, or not, for the manifest of a repository before the first of these faults."""
+        name, faults = " and ".join(names), self._faults.named(*names)
+        if not faults or faults[0].proved is None:
+            return Verdict("inconclusive", f"{name} was not proved: there is no before")
+        if any(one.injected == -inf for one in faults):
+            return Verdict("inconclusive", f"the begin of {name} is missing: there is perhaps no before")
+        begin = faults[0].injected
+        manifests = [
+            one
+            for one in self._requests.all
+            if one.method in ("HEAD", "GET") and f"/{repository}{_MANIFESTS}" in one.path and one.perhaps(-inf, begin)
+        ]
+        asked = [one for one in manifests if one.surely(-inf, begin)]
+        words, lines = f"the registry was asked {len(asked)} times for {repository} before {name}", _shown(asked)
+        if asked and not self._coverage.lost.within(0.0, asked[0].latest):
+            return Verdict("holds", words, lines) if wanted else Verdict("violated", words, lines, at=asked[0].latest)
+        if manifests:
+            words = f"it is not known when the registry was asked, or {name} began: {_WHY}"
+            return Verdict("inconclusive", words, _shown(manifests))
+        if why := self._unseen(name, begin):
+            return Verdict("inconclusive", why)
+        return Verdict("violated", words, at=begin) if wanted else Verdict("holds", words)
+
+    def _unseen(self, name: str, begin: float) -> str:
+        """Return why no request up to a moment means nothing, or ""."""
+        if unknown := self._requests.unknown(self._coverage, 0.0, begin):
+            return f"the registry's log was not read up to {name}: requests may be missing from {unknown}"
+        if any(event.reason == STARTED and event.at < begin for event in self._events.all):
+            return ""
+        unseen = self._coverage.unknown([WATCH_EVENTS], 0.0, begin)
+        why = unseen_words(self._coverage, [WATCH_EVENTS], unseen)
+        return f"no container was seen to start before {name}{f': {why}' if why else ''}"
+
+    def _unknown(self, fault: Fault) -> Spans:
+        """Return of which moments of a fault a request, or its own proof, may be missing."""
+        proved, healing = fault.proved or 0.0, fault.healing or 0.0
+        missing = self._requests.unknown(self._coverage, proved, healing)
+        return missing | self._coverage.lost.within(fault.injected, proved)
+
+    def silent(self, names: Sequence[str]) -> Verdict:
+        """Return whether it answered nothing while these faults lasted."""
+        name, faults = " and ".join(names), self._faults.named(*names)
+        over = [one for one in faults if one.proved is not None and one.healing is not None]
+        proved = [(one.proved or 0.0, one.healing or 0.0) for one in over]
+        lost, requests = self._coverage.lost, self._requests.all
+        answered = [
+            one
+            for begin, end in proved
+            for one in requests
+            if one.surely(begin, end) and not lost.within(begin, one.latest)
+        ]
+        if answered:
+            words = f"the registry answered {len(answered)} requests meanwhile"
+            return Verdict("violated", words, _shown(answered), at=answered[0].latest)
+        if not over or len(over) < len(faults):
+            return Verdict("inconclusive", f"{name} was not proved, or not healed")
+        doubted = [one for begin, end in proved for one in requests if one.perhaps(begin, end)]
+        if doubted:
+            words = f"it is not known when the registry answered: {_WHY}"
+            return Verdict("inconclusive", words, _shown(doubted))
+        for one in over:
+            if unknown := self._unknown(one):
+                words = f"the registry's log was not read up to the end of {name}: requests may be missing from"
+                return Verdict("inconclusive", f"{words} {unknown}")
+        if not self._coverage.ended:
+            return Verdict("inconclusive", f"the history has no end: {name} may have been repeated")
+        lasted = sum(end - begin for begin, end in proved)
+        return Verdict("holds", f"the registry answered no request for {lasted:.1f} s", (), {"cut_seconds": lasted})
 
 
-def _told(requests: list[Request]) -> tuple[str, ...]:
-    lines = [f"{each.at:.1f} s: {each.remote} {each.method} {each.path} {each.status}" for each in requests[:_SHOWN]]
+def _shown(requests: Sequence[Request]) -> tuple[str, ...]:
     more = len(requests) - _SHOWN
-    return (*lines, f"and {more} more") if more > 0 else tuple(lines)
+    return (*map(str, requests[:_SHOWN]), f"and {more} more") if more > 0 else tuple(map(str, requests))

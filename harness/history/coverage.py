@@ -39,9 +39,9 @@ def asked(policy: str) -> str:
     return f"asked {policy}"
 
 
-def replica(uid: str) -> str:
-    """Return the stream of questions to one webhook pod."""
-    return f"{REPLICA} {uid}"
+def replica(uid: str, question: str = "") -> str:
+    """Return the stream of one question to one webhook pod; who asks only one gives it no name."""
+    return f"{REPLICA} {uid} {question}".rstrip()
 
 
 def api_server(operation: str) -> str:
@@ -76,7 +76,6 @@ class Coverage:
         self.ended = recorded.ended
         self.end = 0.0
         self._signs = recorded.header.schema >= _SIGNS_SINCE
-        self._started = recorded.header.started
         self._late: list[Span] = []
         self._holes: list[Span] = []
         self._before = self._last = 0.0
@@ -161,7 +160,7 @@ class Coverage:
             return self._take_question
         if process in (REGISTRY, FAIL_OPEN):
             whole = process == REGISTRY or not self._signs
-            return self._logs.setdefault(process, Log(self._started, whole=whole)).take
+            return self._logs.setdefault(process, Log(whole=whole)).take
         return {METRONOME: self._take_late, HISTORY: self._take_step, EXPERIMENT: self._take_mark}.get(process)
 
     def _take_question(self, entry: Entry) -> None:
@@ -199,5 +198,5 @@ def _stream(entry: Entry) -> str:
     if entry.process == API_SERVER:
         return api_server(entry.f)
     if "uid" in value:
-        return replica(value["uid"])
+        return replica(value["uid"], value.get("question", ""))
     return asked(value.get("policy", ""))

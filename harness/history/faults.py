@@ -1,6 +1,6 @@
 """Faults: what was done to the cluster on purpose, when it was proved and healed, and which time belongs to which."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -9,9 +9,17 @@ from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
 
-__all__ = ["Fault", "Faults"]
+__all__ = ["Fault", "Faults", "Names", "listed"]
+
+Names = str | Sequence[str]
+"""The name of a fault, its id, or several of them."""
 
 _NOTHING = "nothing to heal"
+
+
+def listed(names: Names) -> tuple[str, ...]:
+    """Return names as a tuple, also if there is only one."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @dataclass

@@ -147,12 +147,14 @@ def _usual(apart: Sequence[float]) -> float:
 
 
 class Log:
-    """A log that is copied: each reading tells up to when; a first one says nothing of what was there before."""
+    """A log that is copied: each reading tells up to when; a first one says nothing of what was there before.
+
+    What it tells is wall clock: it is placed by the clocks of the entry that tells it, for the wall clock may be set.
+    """
 
     interval = 0.0
 
-    def __init__(self, started: float, *, whole: bool) -> None:
-        self._started = started
+    def __init__(self, *, whole: bool) -> None:
         self._whole = whole
         self._first: float | None = None
         self._until: float | None = None
@@ -160,7 +162,7 @@ class Log:
     def take(self, entry: Entry) -> None:
         """Take one entry of the log."""
         if entry.kind == "ok" and entry.f == READ:
-            self._until = entry.value["until"] - self._started
+            self._until = entry.at - max(0.0, entry.wall - entry.value["until"])
             self._first = self._until if self._first is None else self._first
 
     def seen(self) -> Spans:

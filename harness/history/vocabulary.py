@@ -10,6 +10,7 @@ __all__ = [
     "CANARY",
     "CLOCK_STEP",
     "CONSTRAINTS",
+    "CREATE_VIOLATING",
     "DECIDED",
     "DELETED",
     "END",
@@ -24,6 +25,7 @@ __all__ = [
     "INJECT",
     "IN_FORCE",
     "JUDGE",
+    "KILLED",
     "LATE",
     "LIST",
     "LISTED",
@@ -40,6 +42,7 @@ __all__ = [
     "REPLICA",
     "REPLICAS",
     "REQUEST",
+    "RESCHEDULED",
     "RESUMED",
     "REVIEW",
     "WATCH_BINDINGS",
@@ -97,7 +100,10 @@ FAULT = "fault"
 INJECT, OBSERVED, HEAL, HEALED = "inject", "observed", "heal", "healed"
 
 HARM = "harm"
-"""Tells what a fault did to one pod, or to a `node`; the operation is how: "killed", "rescheduled"."""
+"""Tells what a fault did to one pod, or to a `node`; the operation is how: KILLED, "deleted", "drained node"."""
+
+KILLED, RESCHEDULED = "killed", "rescheduled"
+"""Its containers were killed and it goes on; it was deleted so that another node gets its replacement."""
 
 POLICIES = "policies"
 """Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED; each has `policies`."""
@@ -113,11 +119,17 @@ DECIDED = "decided"
 CANARY = "canary"
 """Processes "canary <n>", the threads of the admission probe; ok means that a policy did what it must."""
 
+CREATE_VIOLATING = "create violating pod"
+"""Asks for a pod that a policy must deny."""
+
 REPLICAS = "replicas"
 """Tells why the webhook pods could not be listed (LIST), so that none was asked in that round."""
 
 REPLICA = "replica"
-"""Processes "replica <pod>" ask one webhook pod for a REVIEW; its value has `pod` and `uid`."""
+"""Processes "replica <pod>" ask one webhook pod for a REVIEW; its value has `pod` and `uid`.
+
+Who asks more than one question asks "review <question>", and the value has `question`, too.
+"""
 
 LIST, REVIEW = "list", "review"
 

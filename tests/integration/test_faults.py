@@ -15,7 +15,8 @@ from clusters.serving import wait_serving
 from clusters.shape import Shape
 from harness import journal
 from harness.checks.pulls import asked_registry, no_request_during
-from harness.checks.recovery import recovers_within, undisturbed
+from harness.checks.recovery import recovers_within
+from harness.checks.undisturbed import undisturbed
 from harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
 from harness.experiment import Experiment
 from harness.faults import Fault

@@ -17,7 +17,7 @@ from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
 from harness.checks.outage import comes_back, outlasts
 from harness.checks.parity import enforcement_parity
-from harness.checks.recovery import undisturbed
+from harness.checks.undisturbed import undisturbed
 from harness.checks.unmutated import never_unmutated
 from harness.errors import InvariantViolated
 from harness.experiment import Experiment

@@ -1,9 +1,15 @@
 """Pulls: histories that hold, that violate and that decide nothing, for each check."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from tests.fakes.histories import Told
+from harness.history import Kind, Recorded
+from harness.history.vocabulary import WATCH_EVENTS
+from harness.verdict import Check
+from tests.fakes.histories import STARTED, Told
 
 REPOSITORY = "openpolicyagent/gatekeeper"
 MANIFEST = f"/v2/{REPOSITORY}/manifests/v3.23.1?ns=docker.io"
@@ -88,3 +94,62 @@ def test_many_requests() -> None:
     for at in range(20, 28):
         told.request(at, MANIFEST)
     assert no_request_during()(told.recorded()).evidence[-1] == "and 3 more"
+
+
+@pytest.mark.parametrize("first", [30, 70])
+def test_each_cut(first: float) -> None:
+    """Of a cut that was repeated each time is judged, and none may be unproved or go on for ever."""
+    told = Told().fault(9, 10, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
+    verdict = no_request_during()(told.recorded())
+    assert (verdict.outcome, verdict.figures["cut_seconds"]) == ("holds", 50)
+    assert no_request_during()(told.request(first, MANIFEST).recorded()).outcome == "violated"
+    assert no_request_during("fault 2")(told.recorded()).outcome == ("violated" if first == 70 else "holds")
+    told = Told().fault(9, None, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
+    assert no_request_during()(told.recorded()).outcome == "inconclusive"
+
+
+def set_clock(told: Told, at: float, seconds: float) -> Recorded:
+    """Return a history in which the wall clock was set at a moment, by so many seconds."""
+    recorded = told.add(at, "info", "history", "clock-jump", {"seconds": seconds}).recorded()
+    entries = [replace(one, wall=one.wall + seconds) if one.at >= at else one for one in recorded.entries]
+    return replace(recorded, entries=entries)
+
+
+def request(wall: float) -> tuple[Kind, str, str, dict[str, Any]]:
+    """Return the copy of a request that was answered at this time of the wall clock."""
+    value = {"time": STARTED + wall, "method": "HEAD", "path": MANIFEST, "status": 200, "remote": "10.0.0.2"}
+    return "info", "registry", "request", value
+
+
+@pytest.mark.parametrize(("at", "outcome"), [(7.0, "holds"), (50.0, "violated"), (82.0, "inconclusive")])
+@pytest.mark.parametrize("seconds", [-3.0, 30.0])
+def test_the_clock_is_set(seconds: float, at: float, outcome: str) -> None:
+    """Where the wall clock was set between an answer and its reading nobody knows when it was: it may be in the cut."""
+    told = Told().fault(9, 10, 80).log_read(5)
+    for moment in (8.5, 20, 40, 60, 79.9, 84, 86.5, 90):
+        told.add(moment, "ok", "registry", "read", {"until": STARTED + moment + (seconds if moment >= at else 0)})
+    copied = 52.0 if at == 50 else 83.9  # 60 is the reading after 50, and 84 that after 82
+    told.add(copied, *request(82 + seconds if at == 7 else 81))
+    assert no_request_during()(set_clock(told, at, seconds)).outcome == outcome
+
+
+def test_a_clock_that_is_set_moves_no_request() -> None:
+    """A request that is read long after the clock was set stands where it was answered."""
+    told = Told().event(2, "Started", "a").log_read(5).fault(39, 40, 80)
+    told.add(10, "ok", "registry", "read", {"until": STARTED + 610})
+    told.add(62, *request(660))
+    told.add(90, "ok", "registry", "read", {"until": STARTED + 690})
+    verdict = no_request_during()(set_clock(told, 6, 600))
+    assert (verdict.outcome, verdict.at) == ("violated", pytest.approx(60))
+
+
+@pytest.mark.parametrize("told", [cut(), cut().request(40, MANIFEST), cut().request(2, MANIFEST)])
+@pytest.mark.parametrize("check", [ASKED, NOT_ASKED, no_request_during()])
+def test_any_line_may_be_missing(told: Told, check: Check) -> None:
+    """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
+    recorded = told.add(3, "change", WATCH_EVENTS, "LISTED", {"resource_version": "1"}).recorded()
+    entries = list(recorded.entries)
+    expected = {check(recorded).outcome, "inconclusive"}
+    for index in range(len(entries)):
+        assert check(replace(recorded, entries=entries[:index] + entries[index + 1 :])).outcome in expected
+        assert check(replace(recorded, entries=entries[:index], ended=False)).outcome in expected

@@ -4,51 +4,43 @@ from dataclasses import replace
 
 import pytest
 
-from harness import experiment
-from harness.checks import reading
-from harness.checks.reading import Reading
-from harness.checks.recovery import recoveries, recovers_after, recovers_within
-from harness.faults import targets
-from harness.probes import admission, objects, replicas, requests
+from harness.checks.recovery import recovers_after, recovers_within
+from harness.history.recoveries import PodHistory
+from harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 from tests.fakes.histories import Told
+from tests.fakes.podded import LISTS, Podded
 
 KILLED = recovers_within(60, "killed")
 MOVED = recovers_within(60, "rescheduled")
 
 
-def cut(heal: float | None = 80.0) -> Told:
-    """Return a cut from 10 to 80 s, with admission asked all the time."""
-    return Told().fault(9, 10, heal).canaries(0, 90)
+def cut(heal: float | None = 80.0, end: int = 95) -> Podded:
+    """Return a cut from 10 to 80 s, with all that has to be seen seen all the time."""
+    return Podded().fault(9, 10, heal).watched(0, end)
 
 
-def killed_and_back(ready: float, container: str = "c2") -> Told:
-    """Return a webhook pod that is killed at 15 s and serves again a second after it is Ready."""
-    return (
-        cut()
-        .pod(1, "a")
-        .rotation(1, "a", "b")
-        .harm(15, "killed", "a")
-        .pod(15.5, "a", ready=False, container="")
-        .rotation(15.6, "b")
-        .event(16, "Pulling", "a")
-        .pod(ready - 5, "a", ready=False, container=container)
-        .pod(ready, "a", container=container)
-        .rotation(ready + 0.5, "a", "b")
-        .review(ready + 1, "a")
-    )
+def killed(told: Podded | None = None) -> Podded:
+    """Return a webhook pod that is killed at 15 s, in a cut if no other history is given."""
+    told = (told or cut()).pod(1, "a").rotation(1, "a", "b").asked(2, 15, "a").blow(15, "killed", "a")
+    return told.pod(15.5, "a", ready=False, container="").rotation(15.6, "b").event(16, "Pulling", "a")
 
 
-def killed_for_good() -> Told:
-    """Return a webhook pod that is killed at 15 s and then waits for its image."""
-    return (
-        cut()
-        .pod(1, "a")
-        .harm(15, "killed", "a")
-        .event(16, "Pulling", "a")
-        .event(17, "Failed", "a", "no such host")
-        .pod(17, "a", ready=False, container="", waiting="ErrImagePull")
-        .pod(30, "a", ready=False, container="", waiting="ImagePullBackOff")
-    )
+def killed_and_back(ready: float, container: str = "c2", told: Podded | None = None, until: float = 95) -> Podded:
+    """Return one that serves again a second after it is Ready, and goes on with it."""
+    told = killed(told).pod(ready - 5, "a", ready=False, container=container).pod(ready, "a", container=container)
+    return told.rotation(ready + 0.5, "a", "b").asked(ready + 0.6, until, "a")
+
+
+def killed_for_good(told: Podded | None = None) -> Podded:
+    """Return one that then waits for its image."""
+    told = killed(told).event(17, "Failed", "a", "no such host")
+    told.pod(17, "a", ready=False, container="", waiting="ErrImagePull")
+    return told.pod(30, "a", ready=False, container="", waiting="ImagePullBackOff")
+
+
+def outcome(told: Podded) -> str:
+    """Return what is said of a history."""
+    return KILLED(told.recorded()).outcome
 
 
 def test_serves_again() -> None:
@@ -69,27 +61,61 @@ def test_never_serves_again() -> None:
     assert (verdict.outcome, verdict.at) == ("violated", 75)
     assert "ErrImagePull, then ImagePullBackOff" in verdict.evidence[0]
     assert "no such host" in verdict.evidence
+    assert (verdict.figures["late_pods"], verdict.figures["late_pods_without_image"]) == (1, 1)
+
+
+def test_late_for_another_reason() -> None:
+    """A container that waited for its image, and then ran and was Ready too late, is told apart from one without."""
+    told = killed().pod(17, "a", ready=False, container="", waiting="ErrImagePull")
+    verdict = KILLED(told.pod(20, "a", ready=False, container="c2").recorded())
+    assert (verdict.figures["late_pods"], verdict.figures["late_pods_without_image"]) == (1, 0)
 
 
 def test_last_phase() -> None:
     """A pod serves when it both answers and gets requests, whichever comes last."""
-    told = killed_and_back(30)
-    told._entries = [each for each in told._entries if each[2] != "watch endpointslices"]
-    verdict = KILLED(told.rotation(15.6, "b").rotation(40, "a", "b").recorded())
-    assert verdict.figures["serving_seconds"] == 25
+    told = killed().pod(25, "a", container="c2").rotation(40, "a", "b").asked(26, 95, "a")
+    assert KILLED(told.recorded()).figures["serving_seconds"] == 25
 
 
 def test_answers_wrongly() -> None:
     """A webhook pod that is Ready and allows what it must deny has not recovered."""
-    told = killed_and_back(30)
-    told._entries = [each for each in told._entries if not each[2].startswith("replica")]
-    assert KILLED(told.review(31, "a", "fail").recorded()).outcome == "violated"
+    assert outcome(killed_and_back(30, until=30).asked(31, 95, "a", "fail")) == "violated"
+
+
+def test_one_policy_of_two() -> None:
+    """A pod that denies what it must and does not mutate has not recovered; it serves when it does all it is asked."""
+    told = killed_and_back(30, until=30)
+    for begin, end in ((2, 15), (31, 95)):
+        told.asked(begin, end, "a", question="label")
+    told.asked(2, 15, "a", question="mutate").without("replica a", 1.9, 15)
+    assert outcome(told.asked(31.2, 95, "a", "fail", question="mutate")) == "violated"
+    told = killed_and_back(30, until=30).asked(31, 95, "a", question="label")
+    told.asked(31.2, 50, "a", "fail", question="mutate").asked(50.2, 95, "a", question="mutate")
+    assert KILLED(told.recorded()).figures["serving_seconds"] == pytest.approx(35.6)
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ({"status": 503, "said": "error trying to reach service: connection refused"}, "violated"),
+        ({"status": 429, "said": "too many requests"}, "inconclusive"),
+    ],
+    ids=["nobody-there", "api-server-busy"],
+)
+def test_the_api_server_speaks_for_itself(rest: dict[str, object], expected: str) -> None:
+    """What the API server says of itself says nothing of the pod that it did not ask."""
+    assert outcome(killed_and_back(30, until=30).asked(31, 95, "a", "fail", **rest)) == expected
+
+
+def test_denied_by_an_error() -> None:
+    """A pod that denies because something went wrong in it does not serve, though it denies."""
+    assert outcome(killed_and_back(30, until=30).asked(31, 95, "a", code=500)) == "violated"
 
 
 def test_proved_twice() -> None:
     """A fault that proves itself at its end, too, was in force from its first proof on."""
     told = killed_and_back(30).add(79, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "seen"})
-    assert KILLED(told.recorded()).outcome == "holds"
+    assert outcome(told) == "holds"
 
 
 def test_serves_too_late() -> None:
@@ -99,33 +125,25 @@ def test_serves_too_late() -> None:
 
 def test_stale_ready() -> None:
     """A status that still says Ready with the killed container is no recovery."""
-    assert KILLED(killed_and_back(30, container="c1").recorded()).outcome == "violated"
+    assert outcome(killed_and_back(30, container="c1")) == "violated"
 
 
-def test_ready_but_silent() -> None:
-    """A webhook pod that is Ready but never answers by itself has not recovered."""
-    told = killed_and_back(30)
-    told._entries = [each for each in told._entries if not each[2].startswith("replica")]
-    assert KILLED(told.recorded()).outcome == "violated"
-
-
-def test_answer_before_the_start() -> None:
-    """An answer that was asked for before the new container started proves nothing."""
-    told = killed_and_back(30)
-    told._entries = [each for each in told._entries if not each[2].startswith("replica")]
-    assert KILLED(told.review(20, "a").recorded()).outcome == "violated"
+@pytest.mark.parametrize("until", [30, 28])
+def test_ready_but_not_asked(until: float) -> None:
+    """Whether a webhook pod that is Ready, or was before it was, serves is not known if nobody asks it."""
+    told = killed_and_back(30, until=30)
+    assert outcome(told.asked(20, 22, "a") if until == 28 else told) == "inconclusive"
 
 
 def test_ready_but_not_in_rotation() -> None:
     """A webhook pod to which the Service sends nothing has not recovered."""
-    told = killed_and_back(30)
-    told._entries = [each for each in told._entries if not (each[2] == "watch endpointslices" and each[0] > 16)]
-    assert KILLED(told.recorded()).outcome == "violated"
+    told = killed().pod(25, "a", container="c2").asked(26, 95, "a")
+    assert outcome(told) == "violated"
 
 
 def test_audit_need_not_serve() -> None:
     """A pod that is no webhook has recovered when it is Ready with a new container."""
-    told = cut().pod(1, "audit", webhook=False).harm(15, "killed", "audit")
+    told = cut().pod(1, "audit", webhook=False).blow(15, "killed", "audit")
     told.pod(16, "audit", webhook=False, ready=False, container="").pod(30, "audit", webhook=False, container="c2")
     verdict = KILLED(told.recorded())
     assert verdict.outcome == "holds"
@@ -135,44 +153,136 @@ def test_audit_need_not_serve() -> None:
 def test_one_of_two() -> None:
     """One killed pod that does not recover is enough, and the figures are of the slowest."""
     told = killed_and_back(30).pod(1, "audit", webhook=False).harm(15, "killed", "audit")
-    assert KILLED(told.recorded()).outcome == "violated"
+    told.pod(15.5, "audit", webhook=False, ready=False, container="")
+    assert outcome(told) == "violated"
     told.pod(50, "audit", webhook=False, container="c2")
     verdict = KILLED(told.recorded())
     assert verdict.outcome == "holds"
     assert verdict.figures["ready_seconds"] == 35
 
 
+def test_serves_and_falls() -> None:
+    """A pod that serves for a second and then crashes again and again has not recovered; how long it must is asked."""
+    told = killed()
+    for nth, at in enumerate((20, 40, 60, 72)):
+        told.pod(at, "a", container=f"c{nth + 2}").rotation(at, "a", "b").asked(at, at + 2, "a")
+        told.pod(at + 2, "a", ready=False, container="").rotation(at + 2, "b")
+    verdict = KILLED(told.recorded())
+    assert (verdict.outcome, verdict.at) == ("violated", 75)
+    assert "but from 20.4 to 21.5 s" in verdict.summary
+    assert recovers_within(60, "killed", steady=1)(told.recorded()).outcome == "holds"
+    assert recovers_after(12, "killed")(told.recorded()).outcome == "violated"
+
+
+def test_serves_to_the_end() -> None:
+    """Who serves when a recording ends, or something else is done to it, need not go on with it any longer."""
+    assert outcome(killed_and_back(73, told=cut(end=80), until=80)) == "holds"
+    told = killed_and_back(30, until=36).blow(36, "killed", "a", process="fault 3")
+    told.pod(36.5, "a", ready=False, container="").without("harm", 35, 37).harm(36, "killed", "other", container="c2")
+    assert outcome(told) == "violated"
+    again = killed_and_back(30, until=36).add(35.9, "invoke", "fault 3", "inject", {"name": "kill containers"})
+    again.harm(36, "deleted", "a", container="c2").pod(36.5, "a", ready=False, container="")
+    assert outcome(again) == "holds"
+
+
 @pytest.mark.parametrize(
     ("told", "why"),
     [
         (cut().pod(1, "a"), "no pod was killed"),
-        (Told().fault(9, None, 80).harm(15, "killed", "a").canaries(0, 90), "was not proved"),
-        (Told().fault(9, 20, 80).harm(15, "killed", "a").canaries(0, 90), "was not proved"),
-        (cut(heal=60).harm(15, "killed", "a"), "lasted only 45.0 of 60 s"),
-        (Told().fault(9, 10, None).harm(15, "killed", "a").canaries(0, 50), "lasted only"),
-        (Told().fault(9, 10, 80).harm(15, "killed", "a").canaries(15, 20), "asked only 10 times"),
+        (Podded().watched(0, 90).pod(1, "a").blow(15, "killed", "a"), "cut registry was not proved"),
+        (killed(Podded().fault(9, None, 80).watched(0, 90)), "was not proved"),
+        (killed(Podded().fault(9, 20, 80).watched(0, 90)), "was not proved"),
+        (killed(cut(heal=60)), "lasted only 45.0 of 60 s"),
+        (killed(cut(heal=None, end=50)), "lasted only"),
+        (cut().blow(15, "killed", "a"), "a was not watched"),
+        (cut().pod(1, "a").blow(15, "killed", "a", proved=False), "kill containers was not proved"),
     ],
-    ids=["nobody", "unproved", "proved-too-late", "cut-too-short", "recording-too-short", "too-few-questions"],
+    ids=["nobody", "no-cut", "unproved", "proved-late", "cut-short", "ends-early", "elsewhere", "no-kill"],
 )
-def test_undecided(told: Told, why: str) -> None:
-    """Without harm, proof, time or enough questions, nothing is decided."""
+def test_undecided(told: Podded, why: str) -> None:
+    """Without harm, proof, or time, nothing is decided."""
     verdict = KILLED(told.recorded())
     assert verdict.outcome == "inconclusive"
     assert why in verdict.summary
 
 
+def test_other_harm_does_not_count() -> None:
+    """What was harmed before the fault, or after it, is not the claim's."""
+    told = killed_for_good(Podded().fault(20, 21, 85).watched(0, 95))
+    assert KILLED(told.recorded()).summary == "no pod was killed"
+    assert (
+        outcome(killed_and_back(30, told=cut(heal=80)).pod(1, "b").blow(90, "killed", "b", process="fault 3"))
+        == "holds"
+    )
+
+
+@pytest.mark.parametrize("hidden", [WATCH_PODS, WATCH_SLICES, "replica"])
+@pytest.mark.parametrize("ready", [30, 200])
+def test_who_sees_less_is_less_sure(hidden: str, ready: float) -> None:
+    """Without a stream, or what it told in the time, a verdict stays or decides nothing."""
+    for told in (killed_and_back(ready), killed_and_back(ready)):
+        before = outcome(told)
+        assert outcome(told.without(hidden)) in (before, "inconclusive")
+    for how in ("LISTED", "RESUMED"):
+        told = killed_and_back(ready)
+        if hidden != "replica":
+            assert outcome(told.blind(14, 79, hidden, how=how)) in (
+                "holds" if ready == 30 else "violated",
+                "inconclusive",
+            )
+
+
+def test_nobody_was_answered() -> None:
+    """While the API server answers nobody, nothing is known of a pod that may serve again."""
+    told = killed().without("canary")
+    for process in LISTS:
+        told.blind(15.55, 79, process)
+    assert outcome(told.asked(16, 79, "a", "info")) == "inconclusive"
+
+
+def test_who_answers_serves() -> None:
+    """A pod that the Service sends requests to, and that answers them, serves, though its status is not seen."""
+    told = killed_and_back(20).blind(15.2, 94, WATCH_PODS)
+    assert outcome(told) == "holds"
+    old = replace(told.without("fault 2").recorded(), header=Told().recorded().header)
+    assert KILLED(old).outcome == "holds"
+
+
+def test_another_fault_may_be_why() -> None:
+    """A pod that cannot come back while another fault harms nobody in particular is neither's fault alone."""
+    verdict = KILLED(killed_for_good().fault(20, 21, 40, name="throttle", process="fault 3").recorded())
+    assert verdict.outcome == "inconclusive"
+    assert "both cut registry and throttle" in verdict.summary
+    aimed = killed_for_good().add(20, "invoke", "fault 3", "inject", {"name": "kill node"})
+    assert outcome(aimed.add(20.1, "info", "harm", "killed node", {"node": "worker9"})) == "violated"
+    assert outcome(aimed.add(20.2, "info", "harm", "killed node", {"node": "worker"})) == "inconclusive"
+
+
+@pytest.mark.parametrize("ready", [30, 200])
+def test_any_line_may_be_missing(ready: float) -> None:
+    """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
+    recorded = (killed_and_back(30) if ready == 30 else killed_for_good()).recorded()
+    entries = list(recorded.entries)
+    expected = {KILLED(recorded).outcome, "inconclusive"}
+    for index in range(len(entries)):
+        assert KILLED(replace(recorded, entries=entries[:index] + entries[index + 1 :])).outcome in expected
+        assert KILLED(replace(recorded, entries=entries[:index], ended=False)).outcome in expected
+
+
 def test_recovers_only_after_the_cut() -> None:
     """A pod that comes back when a cut that was too short ends does not hold."""
-    told = killed_and_back(70)
-    told._entries = [each for each in told._entries if not each[2].startswith("fault")]
-    assert KILLED(told.fault(9, 10, 60).recorded()).outcome == "inconclusive"
+    assert outcome(killed_and_back(70, told=cut(heal=60))) == "inconclusive"
+
+
+def moved(node: str = "worker2") -> Podded:
+    """Return a pod that is deleted at 15 s, and one that replaces it on a node."""
+    told = cut().pod(1, "a").blow(15, "rescheduled", "a").pod(15.1, "a", deleting=True)
+    return told.pod(15.2, "new", ready=False, container="", node=node, f="ADDED")
 
 
 def test_rescheduled_to_the_other_node() -> None:
     """A deleted pod has recovered when the pod that replaces it on another node serves."""
-    told = cut().pod(1, "a").harm(15, "rescheduled", "a").pod(15.1, "a", deleting=True)
-    told.pod(15.2, "new", ready=False, container="", node="worker2", f="ADDED")
-    told.pod(28, "new", container="c9", node="worker2").rotation(28.5, "new").review(29, "new")
+    told = moved().pod(28, "new", container="c9", node="worker2").rotation(28.5, "new").asked(28.6, 95, "new")
     verdict = MOVED(told.recorded())
     assert verdict.outcome == "holds"
     assert "new on worker2" in verdict.evidence[0]
@@ -180,30 +290,27 @@ def test_rescheduled_to_the_other_node() -> None:
 
 def test_rescheduled_never_starts() -> None:
     """A replacement that never starts is a violation, and so is one that is never made."""
-    told = cut().pod(1, "a").harm(15, "rescheduled", "a")
-    assert MOVED(told.recorded()).outcome == "violated"
-    told.pod(15.2, "new", ready=False, container="", node="worker2", f="ADDED")
-    assert MOVED(told.recorded()).outcome == "violated"
+    assert MOVED(cut().pod(1, "a").blow(15, "rescheduled", "a").recorded()).outcome == "violated"
+    assert MOVED(moved().recorded()).outcome == "violated"
 
 
 def test_rescheduled_to_the_same_node() -> None:
     """A replacement on the node of the deleted pod does not tell what was asked."""
-    told = cut().pod(1, "a").harm(15, "rescheduled", "a").pod(15.2, "new", container="c9", f="ADDED")
-    assert MOVED(told.recorded()).outcome == "inconclusive"
+    assert MOVED(moved("worker").recorded()).outcome == "inconclusive"
 
 
 def test_two_replacements() -> None:
-    """Each of two deleted pods gets a replacement of its own."""
-    told = cut().pod(1, "a").pod(1, "b").harm(15, "rescheduled", "a").harm(16, "rescheduled", "b")
+    """Each of two deleted pods gets a replacement of its own; one that is gone again is none."""
+    told = cut().pod(1, "a").pod(1, "b").blow(15, "rescheduled", "a").harm(15.5, "rescheduled", "b")
+    told.pod(16, "w", node="worker2", f="ADDED").pod(16.5, "w", node="worker2", f="DELETED")
     told.pod(17, "x", node="worker2", f="ADDED").pod(18, "y", node="worker2", f="ADDED")
-    found = recoveries(Reading(told.recorded()), "rescheduled")
-    assert [each.pod for each in found] == ["x", "y"]
+    history = PodHistory(told.recorded())
+    assert [back.pod for back in history.recoveries(history.harms.of("rescheduled"))] == ["x", "y"]
 
 
 def test_slow_after_the_cut() -> None:
     """After the cut the figure says how slow it was, counted from the moment when healing began."""
-    told = killed_and_back(100)
-    verdict = recovers_after(60, "killed")(told.recorded())
+    verdict = recovers_after(60, "killed")(killed_and_back(100, told=cut(end=120), until=120).recorded())
     assert verdict.outcome == "holds"
     assert verdict.figures["after_heal_seconds"] == 21
 
@@ -217,21 +324,35 @@ def test_not_back_after_the_cut() -> None:
     """A pod that does not come back is a violation if it was watched for long enough, else nothing is decided."""
     check = recovers_after(60, "killed")
     assert check(killed_for_good().recorded()).outcome == "inconclusive"
-    assert check(killed_for_good().canaries(100, 150).recorded()).outcome == "violated"
+    long = killed_for_good(cut(end=160)).recorded()
+    assert check(long).outcome == "violated"
+    assert (
+        check(replace(long, entries=[one for one in long.entries if one.at < 139], ended=False)).outcome
+        == "inconclusive"
+    )
+
+
+def test_each_for_its_own_fault() -> None:
+    """Of two cuts each pod is judged by the one in whose time it was harmed."""
+    told = killed_and_back(60, told=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")
+    told.pod(1, "audit", webhook=False).blow(120, "killed", "audit", process="fault 4")
+    told.pod(121, "audit", webhook=False, ready=False, container="").pod(155, "audit", webhook=False, container="c2")
+    verdict = recovers_after(30, "killed")(told.recorded())
+    assert (verdict.outcome, verdict.figures["after_heal_seconds"]) == ("holds", 21)
+    assert recovers_after(10, "killed", fault="fault 3")(told.recorded()).outcome == "holds"
+    assert recovers_after(10, "killed")(told.recorded()).outcome == "violated"
 
 
 @pytest.mark.parametrize(("observed", "heal"), [(10, None), (None, 80)], ids=["never-healed", "never-proved"])
 def test_after_nothing(observed: float | None, heal: float | None) -> None:
     """Without a fault that was proved and healed there is no afterwards."""
-    told = killed_and_back(30)
-    told._entries = [each for each in told._entries if not each[2].startswith("fault")]
-    assert recovers_after(60, "killed")(told.fault(9, observed, heal).recorded()).outcome == "inconclusive"
+    told = killed_and_back(30, told=Podded().fault(9, observed, heal).watched(0, 95))
+    assert recovers_after(60, "killed")(told.recorded()).outcome == "inconclusive"
 
 
 def test_after_nobody() -> None:
     """Without somebody harmed there is nobody to recover."""
-    told = cut()
-    assert recovers_after(60, "killed")(told.recorded()).outcome == "inconclusive"
+    assert recovers_after(60, "killed")(cut().recorded()).outcome == "inconclusive"
 
 
 def test_pure() -> None:
@@ -240,17 +361,8 @@ def test_pure() -> None:
     assert KILLED(recorded) == KILLED(recorded) == KILLED(replace(recorded, truncated=True))
 
 
-def test_names_of_processes() -> None:
-    """The names by which a history is read are those under which experiment, faults and probes write."""
-    assert f"{experiment.FAULT} " == reading._FAULT
-    assert reading._HARM == targets.HARM
-    assert f"{admission.CANARY} " == reading._CANARY
-    assert f"{replicas.REPLICA} " == reading._REPLICA
-    assert reading._REGISTRY == requests.REGISTRY
-    assert {"watch pods", "watch events", "watch endpointslices"} <= {f"watch {each.name}" for each in objects.USUAL}
-
-
-def test_harm_to_a_node_is_none_to_a_pod() -> None:
-    """What was done to a node is for other checks to read."""
-    told = cut().add(15, "info", "harm", "killed node", {"node": "worker"})
-    assert Reading(told.recorded()).harms == []
+def test_names() -> None:
+    """A check's name tells its faults, and for how long one must serve if that is not as usual."""
+    assert KILLED.__name__ == "pods killed recover within 60 s during cut registry"
+    check = recovers_within(60, "killed", during=["cut registry", "fault 3"], steady=30)
+    assert check.__name__ == "pods killed recover within 60 s during cut registry and fault 3 for 30 s"

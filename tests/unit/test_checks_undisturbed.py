@@ -1,20 +1,30 @@
 """Undisturbed: pods to which nothing was done, in histories that hold, that violate and that decide nothing."""
 
+from dataclasses import replace
+
 import pytest
 
-from harness.checks.recovery import undisturbed
-from tests.fakes.histories import Told
+from harness.checks.undisturbed import undisturbed
+from harness.history.vocabulary import WATCH_PODS
+from tests.fakes.podded import Podded
+
+_UNREACHED = {"status": 503, "said": "error trying to reach service: dial tcp 10.0.0.9:8443: i/o timeout"}
 
 
-def cut() -> Told:
-    """Return a cut from 10 to 80 s, with admission asked all the time."""
-    return Told().fault(9, 10, 80).canaries(0, 90)
+def cut() -> Podded:
+    """Return a cut from 10 to 80 s, with pods seen all the time."""
+    return Podded().fault(9, 10, 80).watched(0, 90)
 
 
-def left_alone() -> Told:
+def left_alone() -> Podded:
     """Return a webhook pod and the audit pod, both Ready, and a pod that is killed."""
-    told = cut().pod(1, "a").pod(1, "audit", webhook=False).pod(1, "k").harm(15, "killed", "k")
-    return told.pod(16, "k", ready=False, container="").reviews(0, 85, "a")
+    told = cut().pod(1, "a").pod(1, "audit", webhook=False).pod(1, "k").blow(15, "killed", "k")
+    return told.pod(16, "k", ready=False, container="").asked(0, 85, "a")
+
+
+def outcome(told: Podded) -> str:
+    """Return what is said of a history."""
+    return undisturbed()(told.recorded()).outcome
 
 
 def test_left_alone() -> None:
@@ -24,54 +34,65 @@ def test_left_alone() -> None:
     assert verdict.figures["longest_silence_seconds"] == 1
 
 
-@pytest.mark.parametrize(
-    ("told", "why"),
-    [
-        (left_alone().pod(40, "a", ready=False), "is not Ready"),
-        (left_alone().pod(40, "audit", webhook=False, container="c2"), "was restarted"),
-        (left_alone().pod(40, "a", deleting=True), "is being deleted"),
-        (left_alone().pod(40, "a", f="DELETED"), "is being deleted"),
-    ],
-)
-def test_disturbed(told: Told, why: str) -> None:
+DISTURBED = [
+    (left_alone().pod(40, "a", ready=False), "is not Ready"),
+    (left_alone().pod(40, "audit", webhook=False, container="c2"), "was restarted"),
+    (left_alone().pod(40, "a", deleting=True), "is being deleted"),
+    (left_alone().pod(40, "a", f="DELETED"), "is being deleted"),
+]
+
+
+@pytest.mark.parametrize(("told", "why"), DISTURBED)
+def test_disturbed(told: Podded, why: str) -> None:
     """A pod left alone that is not Ready, restarted or deleted meanwhile is a violation."""
     verdict = undisturbed()(told.recorded())
     assert (verdict.outcome, verdict.at) == ("violated", 40)
     assert why in verdict.summary
 
 
-def test_silent() -> None:
-    """A webhook pod that stays Ready but answers nothing for longer than 10 s is a violation."""
-    told = cut().pod(1, "a").reviews(0, 30, "a").reviews(30, 45, "a", "info").reviews(45, 85, "a")
-    verdict = undisturbed()(told.recorded())
+def silent(**rest: object) -> Podded:
+    """Return a pod of which, from 30 to 45 s, is told what `rest` says."""
+    told = cut().pod(1, "a").asked(0, 30, "a").asked(30, 45, "a", "fail", **rest)
+    return told.asked(45, 85, "a")
+
+
+@pytest.mark.parametrize("rest", [_UNREACHED, {"said": "allowed"}], ids=["not-reached", "allows"])
+def test_silent(rest: dict[str, object]) -> None:
+    """A webhook pod that stays Ready but answers nothing right for longer than 10 s is a violation."""
+    verdict = undisturbed()(silent(**rest).recorded())
     assert verdict.outcome == "violated"
     assert verdict.at == pytest.approx(40, abs=1)
-    assert "silent for 16.0 s" in verdict.summary
-
-
-def unheard(told: Told) -> Told:
-    """Let the API server answer nobody from 32 to 44 s."""
-    for at in range(32, 44):
-        told.add(at, "invoke", "canary 0", "create forbidden namespace")
-        told.add(at + 0.9, "info", "canary 0", "create forbidden namespace")
-    return told
+    assert "did not answer as it must for 14.1 s" in verdict.summary
 
 
 @pytest.mark.parametrize(
     "told",
     [
-        unheard(Told().fault(9, 10, 80).canaries(0, 32)).canaries(44, 90).reviews(30, 45, "a", "info"),
-        cut().reviews(43, 45, "a", "info"),
-        cut(),
+        cut().asked(0, 30, "a").asked(30, 45, "a", "info").asked(45, 85, "a"),
+        cut().asked(0, 30, "a").asked(30, 45, "a", "fail", status=429, said="too many requests").asked(45, 85, "a"),
+        cut().asked(0, 30, "a").asked(43, 45, "a", "info").asked(45, 85, "a"),
+        cut().asked(0, 30, "a").asked(45, 85, "a"),
     ],
-    ids=["nobody-is-answered", "asked-late", "not-asked"],
+    ids=["no-answer", "api-server-busy", "asked-late", "not-asked"],
 )
-def test_whose_silence_it_is(told: Told) -> None:
-    """A pod is silent when it is asked and others are answered; on a machine that is too busy nobody is."""
-    told = told.pod(1, "a").reviews(0, 30, "a").reviews(45, 85, "a")
-    verdict = undisturbed()(told.recorded())
+def test_whose_silence_it_is(told: Podded) -> None:
+    """Who is not asked, or gives no answer, is not known to be silent: the question may have been lost on its way."""
+    verdict = undisturbed()(told.pod(1, "a").recorded())
     assert (verdict.outcome, verdict.figures["longest_silence_seconds"]) == ("inconclusive", 16.0)
     assert "nothing is known of a for 16.0 s" in verdict.summary
+
+
+def test_short_silence() -> None:
+    """What is not seen for 10 s or less may be silence: a pod need not be asked more often than it may be silent."""
+    told = cut().pod(1, "a").asked(0, 30, "a").asked(31, 39, "a", "info").asked(39, 85, "a")
+    assert outcome(told) == "holds"
+
+
+def test_a_policy_that_does_not_work() -> None:
+    """A pod that answers one question as it must and another one not for longer than 10 s is disturbed."""
+    told = cut().pod(1, "a").asked(0, 85, "a", question="label")
+    told.asked(20.2, 40, "a", question="mutate").asked(40.2, 56, "a", "fail", question="mutate")
+    assert outcome(told.asked(56.2, 70, "a", question="mutate")) == "violated"
 
 
 @pytest.mark.parametrize(
@@ -79,11 +100,70 @@ def test_whose_silence_it_is(told: Told) -> None:
     [
         cut(),
         cut().pod(1, "a"),
-        Told().fault(9, None, 80).pod(1, "a").reviews(0, 85, "a"),
+        Podded().fault(9, None, 80).watched(0, 90).pod(1, "a").asked(0, 85, "a"),
         cut().pod(1, "a", ready=False),
+        left_alone().fault(85, None, 88, process="fault 3"),
+        left_alone().blind(40, 41, WATCH_PODS),
+        left_alone().without(WATCH_PODS, 2),
     ],
-    ids=["no-pod", "not-asked", "unproved", "not-ready-before"],
+    ids=["no-pod", "not-asked", "unproved", "not-ready-before", "one-of-two-unproved", "gap", "watch-ends"],
 )
-def test_alone_undecided(told: Told) -> None:
-    """Without a pod that was Ready before, a proved fault and questions, nothing is decided."""
-    assert undisturbed()(told.recorded()).outcome == "inconclusive"
+def test_alone_undecided(told: Podded) -> None:
+    """Without a pod that was Ready before, proved faults, questions and the watch, nothing is decided."""
+    assert outcome(told) == "inconclusive"
+
+
+def test_a_gap_that_misses_nothing() -> None:
+    """A watch that goes on where it was hides nothing: what it tells of the gap is from the gap."""
+    assert outcome(left_alone().blind(40, 45, WATCH_PODS, how="RESUMED")) == "holds"
+    assert outcome(left_alone().pod(43, "a", ready=False).blind(40, 45, WATCH_PODS, how="RESUMED")) == "violated"
+    assert outcome(left_alone().pod(9.5, "a", ready=False).blind(8, 12, WATCH_PODS, how="RESUMED")) == "inconclusive"
+
+
+def test_each_fault_of_the_name() -> None:
+    """Of a fault that was repeated, each time is judged, not only the last one."""
+    told = Podded().fault(9, 10, 30).fault(50, 51, 80, process="fault 2").watched(0, 90).pod(1, "a").asked(0, 85, "a")
+    assert outcome(told) == "holds"
+    told.pod(20, "a", ready=False).pod(25, "a")
+    assert outcome(told) == "violated"
+    assert undisturbed(during="fault 2")(told.recorded()).outcome == "holds"
+    assert outcome(told.pod(40, "b").pod(41, "b", ready=False)) == "violated"
+
+
+def test_what_is_done_to_a_node() -> None:
+    """Pods on a node that was killed are none that are left alone; those on others are."""
+    told = left_alone().add(20, "invoke", "fault 3", "inject", {"name": "kill node"})
+    told.add(20, "info", "harm", "killed node", {"node": "worker2"})
+    told.pod(1, "there", node="worker2").pod(60, "there", node="worker2", ready=False)
+    assert outcome(told) == "holds"
+    assert outcome(told.pod(60, "a", ready=False)) == "violated"
+
+
+def test_another_fault_may_be_why() -> None:
+    """What changes while a fault lasts that tells of nobody whom it harms is neither's alone; outside of it, it is."""
+    told = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
+    verdict = undisturbed()(told.pod(40, "a", ready=False).recorded())
+    assert verdict.outcome == "inconclusive"
+    assert "both cut registry and throttle" in verdict.summary
+    told = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
+    assert outcome(told.pod(70, "a", ready=False)) == "violated"
+
+
+def test_harmed_before() -> None:
+    """A pod that was killed before the fault, and was Ready again with another container, is left alone by it."""
+    told = Podded().fault(39, 40, 80, process="fault 3").watched(0, 90).pod(1, "a").blow(5, "killed", "a")
+    told.pod(6, "a", ready=False, container="").asked(0, 85, "a")
+    assert outcome(told.pod(20, "a", container="c2")) == "holds"
+    assert outcome(told.pod(50, "a", ready=False, container="c2")) == "violated"
+
+
+@pytest.mark.parametrize("told", [left_alone(), DISTURBED[0][0]], ids=["holds", "violated"])
+def test_any_line_may_be_missing(told: Podded) -> None:
+    """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
+    recorded = told.recorded()
+    entries = list(recorded.entries)
+    expected = {undisturbed()(recorded).outcome, "inconclusive"}
+    for index in range(len(entries)):
+        missing = replace(recorded, entries=entries[:index] + entries[index + 1 :])
+        assert undisturbed()(missing).outcome in expected
+        assert undisturbed()(replace(recorded, entries=entries[:index], ended=False)).outcome in expected

@@ -156,6 +156,25 @@ def test_a_log_is_seen_up_to_its_last_reading() -> None:
     assert _covered(told.recorded()).of("fail open").spans == Spans.of([(-inf, 29)])
 
 
+def test_a_log_is_placed_by_the_clocks_of_who_reads_it() -> None:
+    """A wall clock that was set since the history began moves nothing: a reading is as old as it was when it ended."""
+    read = Entry(0, "ok", "registry", "read", {"until": STARTED + 629}, 30, STARTED + 630)
+    recorded = Recorded(Header(2, "test", STARTED, "0"), [read])
+    assert _covered(recorded).of("registry").spans == Spans.of([(-inf, 29)])
+
+
+def test_each_question_to_a_replica_is_a_stream() -> None:
+    """Who asks a webhook pod several things each second has not asked any of them more often."""
+    told = Told()
+    for at in range(20):
+        for nth, question in enumerate(("label", "mutate")):
+            value = {"pod": "a", "uid": "uid-a", "question": question}
+            told.add(at + 0.1 * nth, "invoke", "replica a", f"review {question}", value)
+            told.add(at + 0.1 * nth + 0.05, "ok", "replica a", f"review {question}", value)
+    seen = _covered(_new(told)).of(replica("uid-a", "mutate"))
+    assert (seen.interval, list(seen.spans)) == (pytest.approx(1.0), [(pytest.approx(0.1), pytest.approx(19.1))])
+
+
 def test_what_nobody_looked_at_is_unseen() -> None:
     """A stream that is not in the history was never seen."""
     coverage = _covered(Recorded(Header(2, "r", STARTED, "0"), [Entry(0, "mark", "experiment", "begin", "x", 5, 5)]))

@@ -149,7 +149,7 @@ def test_new_incident(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (place / "mine.yaml").read_text(encoding="utf-8")
 
     assert load(place / "mine.yaml").incident.faults[1].after == "cut"
-    assert "#   recovers_within seconds how [during]\n" in text
+    assert "#   recovers_within seconds how [during] [steady]\n" in text
     assert "$any-worker" in text
     assert command.main(["new-incident", "mine.yaml"]) == 2
     assert (place / "mine.yaml").read_text(encoding="utf-8") == text

@@ -1,0 +1,140 @@
+"""Undisturbed: the check that pods to which nothing was done stay as they are while a fault lasts."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from harness.checks import Checked
+from harness.checks.recovery import joined
+from harness.checks.rule import unseen_words
+from harness.history import Recorded
+from harness.history.faults import Fault, Names, listed
+from harness.history.harms import Harm
+from harness.history.pods import Life, Pod
+from harness.history.recoveries import PodHistory
+from harness.history.vocabulary import WATCH_PODS
+from harness.verdict import Verdict
+
+__all__ = ["undisturbed"]
+
+_LONGEST_SILENCE_SECONDS = 10.0
+_NOTICED_SECONDS = 10.0
+
+
+def undisturbed(*, during: Names = "cut registry") -> Checked:
+    """Return the check that pods to which nothing was done stay as they are while `during` lasts.
+
+    They stay Ready, with the same containers, and webhook pods among them are never for longer than 10 s without the
+    right answer to each question that they are asked. Something is done to a pod if a fault tells so of it or of its
+    node. Inconclusive: none was left alone, a fault is not proved, pods or answers were not seen for longer than that,
+    or another fault that does not tell whom it harms may be the cause.
+    """
+    names = listed(during)
+
+    def check(recorded: Recorded) -> Verdict:
+        history = PodHistory(recorded)
+        times = []
+        verdicts: list[Verdict] = []
+        for fault in history.faults.named(*names):
+            end = history.coverage.until if fault.healing is None else fault.healing
+            times.append((fault.injected, end))
+            verdicts += _judged(history, fault, end)
+        return joined(history, names, times, verdicts, "no pod was left alone")
+
+    check.__name__ = f"pods left alone are undisturbed during {' and '.join(names)}"
+    return Checked(check)
+
+
+def _judged(history: PodHistory, fault: Fault, end: float) -> Iterator[Verdict]:
+    if fault.proved is None:
+        yield Verdict("inconclusive", f"{fault.name} was not proved")
+        return
+    left = [life for life in history.pods.lives.values() if _left_alone(history, life, fault.injected, end)]
+    yield from (_stays(history, life, fault, end) for life in left)
+    unknown = history.coverage.unknown([WATCH_PODS], fault.injected, end)
+    if unknown and left:
+        yield Verdict("inconclusive", unseen_words(history.coverage, [WATCH_PODS], unknown))
+    for life in history.pods.lives.values():
+        if not life.born and fault.injected < life.seen[0].at <= end:
+            yield Verdict("inconclusive", f"how {life.name} was when {fault.name} began is missing")
+
+
+def _left_alone(history: PodHistory, life: Life, begin: float, end: float) -> bool:
+    """Whether nothing was done to a pod that was Ready when the fault began."""
+    before = life.at(begin)
+    if before is None or not before.ready or before.deleted:
+        return False
+    hits = [hit for hit in history.harms.hit(life.uid, life.node) if hit.at <= end]
+    return all(hit.at < begin and _over(hit, before, begin) for hit in hits)
+
+
+def _over(hit: Harm, pod: Pod, moment: float) -> bool:
+    """Whether what was done to a pod, or to its node, is over: the container is another one, or the fault is healed."""
+    if hit.uid:
+        return set(hit.containers).isdisjoint(pod.running)
+    return hit.fault is not None and hit.fault.harm[1] <= moment
+
+
+def _stays(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict:
+    changes = list(_changes(history, life, fault.injected, end))
+    for since, at, what in changes:
+        if since >= fault.injected and at <= end:
+            words = f"{life.name} {what} {at - fault.injected:.1f} s after the fault"
+            return _unless(history, life, fault, since, Verdict("violated", words, at=at))
+    if changes:
+        since, at, what = changes[0]
+        return Verdict("inconclusive", f"{life.name} {what} at some time from {since:.1f} to {at:.1f} s")
+    if not life.webhook:
+        return Verdict("holds", f"{life.name} stayed Ready")
+    return _answers(history, life, fault, end)
+
+
+def _changes(history: PodHistory, life: Life, begin: float, end: float) -> Iterator[tuple[float, float, str]]:
+    """Yield what changed of a pod, perhaps between two moments: not before, when it was told, and what."""
+    before = life.at(begin)
+    blind = history.coverage.unseen([WATCH_PODS], 0.0, history.coverage.end)
+    for sighting in life.seen:
+        since = min((span[0] for span in blind if span[0] <= sighting.at <= span[1]), default=sighting.at)
+        what = _what(before, sighting.pod) if before and sighting.at > begin and since <= end else ""
+        if what:
+            yield since, sighting.at, what
+
+
+def _what(before: Pod, now: Pod) -> str:
+    if now.deleted:
+        return "is being deleted"
+    if not now.ready:
+        return "is not Ready"
+    return "was restarted" if now.running != before.running or now.restarts > before.restarts else ""
+
+
+def _answers(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict:
+    begin, replicas = fault.injected, history.replicas
+    longest = replicas.longest_silence(life.uid, begin, end)
+    if longest is None:
+        return Verdict("inconclusive", f"{life.name} was not asked during the fault")
+    figures = {"longest_silence_seconds": round(longest, 3)}
+    wrong = replicas.wrong(life.uid, begin, end).within(begin, end)
+    for since, until in wrong.longer_than(_LONGEST_SILENCE_SECONDS):
+        words = f"{life.name} stayed Ready but did not answer as it must for {until - since:.1f} s"
+        verdict = Verdict("violated", words, (), figures, since + _LONGEST_SILENCE_SECONDS)
+        return _unless(history, life, fault, since, verdict)
+    if longest > _LONGEST_SILENCE_SECONDS:
+        words = f"nothing is known of {life.name} for {longest:.1f} s: it was not asked, or nobody was answered"
+        return Verdict("inconclusive", words, (), figures)
+    return Verdict("holds", f"{life.name} stayed Ready and was never silent for over {longest:.1f} s", (), figures)
+
+
+def _unless(history: PodHistory, life: Life, fault: Fault, since: float, verdict: Verdict) -> Verdict:
+    """Return what was violated `since` then; inconclusive if another fault may be the cause, or lines of it missing."""
+    at = since if verdict.at is None else verdict.at
+    same = history.faults.named(fault.name)
+    over = [hit.fault for hit in history.harms.hit(life.uid, life.node) if hit.fault and hit.at < fault.injected]
+    others = [one.name for one in history.others([*same, *over], life.uid, life.node, since - _NOTICED_SECONDS, at)]
+    lost = history.coverage.lost.within(fault.injected - _NOTICED_SECONDS, at)
+    if others:
+        words = f"{verdict.summary}, and both {fault.name} and {' and '.join(dict.fromkeys(others))} may be why"
+    elif lost:
+        words = f"{verdict.summary}, but lines that may tell why are missing from {lost}"
+    else:
+        return verdict
+    return replace(verdict, outcome="inconclusive", summary=words, at=None)

@@ -1,0 +1,106 @@
+"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "Object",
+    "condition",
+    "endpoints",
+    "is_leaving",
+    "is_ready",
+    "labels",
+    "metadata",
+    "name_of",
+    "node_of",
+    "owner_uid",
+    "restarts",
+    "running",
+    "uid_of",
+    "waiting",
+]
+
+Object = Mapping[str, Any]
+
+
+def metadata(thing: Object) -> Object:
+    """Return its metadata."""
+    return thing.get("metadata") or {}
+
+
+def name_of(thing: Object) -> str:
+    """Return its name, or ""."""
+    return str(metadata(thing).get("name") or "")
+
+
+def uid_of(thing: Object) -> str:
+    """Return its uid, or ""."""
+    return str(metadata(thing).get("uid") or "")
+
+
+def labels(thing: Object) -> Object:
+    """Return its labels."""
+    return metadata(thing).get("labels") or {}
+
+
+def is_leaving(thing: Object) -> bool:
+    """Whether it is about to be deleted."""
+    return bool(metadata(thing).get("deletionTimestamp"))
+
+
+def owner_uid(thing: Object) -> str:
+    """Return the uid of the controller whose it is; of its first owner, if none controls it; or ""."""
+    owners: list[Object] = metadata(thing).get("ownerReferences") or []
+    ours = [owner for owner in owners if owner.get("controller")] or owners
+    return str(ours[0].get("uid") or "") if ours else ""
+
+
+def condition(thing: Object, kind: str) -> str:
+    """Return the status of a condition: "True", "False", "Unknown", or "" if it has no such condition."""
+    conditions = _status(thing).get("conditions") or ()
+    return str(next((one.get("status") for one in conditions if one.get("type") == kind), "") or "")
+
+
+def is_ready(thing: Object) -> bool:
+    """Whether a pod or a node has the condition Ready."""
+    return condition(thing, "Ready") == "True"
+
+
+def node_of(pod: Object) -> str:
+    """Return the name of the node that a pod is on, or ""."""
+    return str((pod.get("spec") or {}).get("nodeName") or "")
+
+
+def running(pod: Object) -> tuple[str, ...]:
+    """Return the ids of a pod's containers that run, without the name of what runs them."""
+    states = [one for one in _containers(pod) if "running" in (one.get("state") or {})]
+    return tuple(str(one.get("containerID") or "").rpartition("/")[2] for one in states)
+
+
+def restarts(pod: Object) -> int:
+    """Return how often a pod's containers were restarted, all together."""
+    return sum(one.get("restartCount") or 0 for one in _containers(pod))
+
+
+def waiting(pod: Object) -> str:
+    """Return what the first of a pod's containers that waits is said to wait for ("ErrImagePull"), or ""."""
+    reasons = ((one.get("state") or {}).get("waiting", {}).get("reason") for one in _containers(pod))
+    return str(next(filter(None, reasons), ""))
+
+
+def endpoints(piece: Object) -> dict[str, str]:
+    """Return the names of the pods to which an EndpointSlice leads, by uid; one that is not said not to be ready is."""
+    leads = [
+        one["targetRef"]
+        for one in piece.get("endpoints") or ()
+        if (one.get("conditions") or {}).get("ready") is not False and (one.get("targetRef") or {}).get("uid")
+    ]
+    return {target["uid"]: target.get("name", "") for target in leads}
+
+
+def _status(thing: Object) -> Object:
+    return thing.get("status") or {}
+
+
+def _containers(pod: Object) -> tuple[Object, ...]:
+    return tuple(_status(pod).get("containerStatuses") or ())

@@ -1,0 +1,190 @@
+"""Recoveries: how pods that were harmed, or those that replaced them, came back to serving, as far as that is sure."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+
+from harness.history.coverage import Coverage
+from harness.history.events import FAILED, PULLING, Events
+from harness.history.faults import Fault, Faults
+from harness.history.following import follow
+from harness.history.harms import Harm, Harms
+from harness.history.pods import Life, Pod, Pods, doubt
+from harness.history.recorded import Recorded
+from harness.history.replicas import UNASKED_SECONDS, Replicas
+from harness.history.rotation import Rotation
+from harness.history.spans import Spans
+from harness.history.vocabulary import KILLED, WATCH_PODS, WATCH_SLICES
+
+__all__ = ["IMAGE_REASONS", "PodHistory", "Recovery"]
+
+IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff"})
+"""What a container waits for whose image cannot be pulled."""
+
+_BLOW_SECONDS = 5.0
+"""By when a container is dead that was to be killed, if it is not recorded which fault did it."""
+
+
+class PodHistory:
+    """All that a history says of Gatekeeper's pods, and of what was done to them; it is read once."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.coverage, self.faults, self.pods = Coverage(recorded), Faults(), Pods()
+        self.harms, self.rotation, self.events = Harms(self.faults), Rotation(), Events()
+        self.replicas = Replicas(self.coverage)
+        readers = (self.faults, self.harms, self.pods, self.rotation, self.events, self.coverage, self.replicas)
+        follow(recorded, *readers)
+
+    @property
+    def until(self) -> float:
+        """Where the recording ended by choice; infinite if something may be missing behind its last entry."""
+        return self.coverage.until if self.coverage.ended else inf
+
+    def others(self, chosen: Iterable[Fault], uid: str, node: str, begin: float, end: float) -> list[Fault]:
+        """Return the faults but the chosen ones that may have harmed a pod, or its node, between two moments."""
+        ids = {fault.id for fault in chosen}
+        return [
+            fault
+            for fault in self.faults.all
+            if fault.id not in ids
+            and fault.injected < end
+            and fault.harm[1] > begin
+            and self.harms.strays(fault, uid, node)
+        ]
+
+    def recoveries(self, harms: Iterable[Harm]) -> list["Recovery"]:
+        """Return how pods that were harmed came back: themselves if they were killed, else who replaced each."""
+        taken: set[str] = set()
+        back = []
+        for harm in harms:
+            lost = by = self.pods.lives.get(harm.uid)
+            if harm.how != KILLED:
+                by = self._replacement(harm, taken)
+                taken.add(by.uid if by else "")
+            back.append(Recovery(self, harm, lost, by))
+        return back
+
+    def _replacement(self, harm: Harm, taken: Collection[str]) -> Life | None:
+        lives = self.pods.lives.values()
+        born = [life for life in lives if life.born and life.owner == harm.owner and life.seen[0].at >= harm.at]
+        free = [life for life in born if life.uid not in taken]
+        lasting = [life for life in free if not life.seen[-1].pod.deleted]
+        return next(iter(lasting or free), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Recovery:
+    """How one harmed pod came back: itself if it was killed (`lost` is `by`), else by the one that replaced it.
+
+    A pod serves while it is Ready with a container that was not harmed; a webhook pod while the Service sends it
+    requests, too, and it answers all that it is asked as it must, and is not unasked for longer than 5 s at a time.
+    """
+
+    history: PodHistory
+    harm: Harm
+    lost: Life | None
+    by: Life | None
+
+    @property
+    def pod(self) -> str:
+        """The name of who came back."""
+        return self.by.name if self.by else "no replacement"
+
+    @property
+    def node(self) -> str:
+        """Where it is."""
+        return (self.by.node if self.by else "") or "no node"
+
+    @property
+    def streams(self) -> list[str]:
+        """What has to be seen to know whether it serves."""
+        if self.by is None or not self.by.webhook:
+            return [WATCH_PODS]
+        return [WATCH_PODS, WATCH_SLICES, *self.history.replicas.streams(self.by.uid)]
+
+    def serving(self, begin: float, end: float) -> Spans:
+        """Return when, between two moments, it surely served."""
+        by, coverage = self.by, self.history.coverage
+        if by is None:
+            return Spans()
+        if not by.webhook:
+            return by.when(self._fit).within(begin, end) - doubt(coverage, WATCH_PODS, begin, end, by.moments)
+        rotation = self.history.rotation
+        sent = rotation.when(by.uid) - doubt(coverage, WATCH_SLICES, begin, end, rotation.moments)
+        right = self.history.replicas.right(by.uid, max(self._fresh, begin - UNASKED_SECONDS), end + UNASKED_SECONDS)
+        return (sent & right).within(begin, end) - coverage.lost - self.away(begin, end)
+
+    def away(self, begin: float, end: float) -> Spans:
+        """Return when, between two moments, it surely did not serve."""
+        by, coverage, window = self.by, self.history.coverage, Spans.of([(begin, end)])
+        if by is None:
+            return window - doubt(coverage, WATCH_PODS, begin, end, ())
+        spans = window - by.when(self._fit) - doubt(coverage, WATCH_PODS, begin, end, by.moments)
+        if by.webhook:
+            rotation = self.history.rotation
+            spans |= window - rotation.when(by.uid) - doubt(coverage, WATCH_SLICES, begin, end, rotation.moments)
+            spans |= self.history.replicas.wrong(by.uid, begin, end)
+        return spans.within(begin, end) - coverage.lost
+
+    @cached_property
+    def asked(self) -> float | None:
+        """When its kubelet first told that it pulls the image."""
+        pulling = self.history.events.first(PULLING, self.by.uid if self.by else "", self.harm.at)
+        return pulling.at if pulling else None
+
+    @cached_property
+    def started(self) -> float | None:
+        """When it was first seen with a container that was not harmed."""
+        return self._first(lambda pod: self._fresh_container(pod) and not pod.deleted)
+
+    @cached_property
+    def ready(self) -> float | None:
+        """When it was first seen to be Ready with such a container."""
+        return self._first(self._fit)
+
+    def waited_for(self, until: float = inf) -> tuple[str, ...]:
+        """Return the reasons that the kubelet gave for its not running, up to a moment, until it was Ready."""
+        end = min(until, inf if self.ready is None else self.ready)
+        seen = [one.pod.waiting for one in self.by.seen if self.harm.at <= one.at < end] if self.by else []
+        return tuple(dict.fromkeys(filter(None, seen)))
+
+    @cached_property
+    def error(self) -> str:
+        """What the kubelet first told of a failure, or ""."""
+        failed = self.history.events.first(FAILED, self.by.uid if self.by else "", self.harm.at)
+        return failed.message if failed else ""
+
+    def phases(self, serving: float | None) -> str:
+        """Return the phases in words, in seconds since the harm; `serving` is when it served again."""
+        moments = {"pull asked": self.asked, "started": self.started, "Ready": self.ready, "serving": serving}
+        words = [f"{name} {'never' if at is None else f'{at - self.harm.at:.1f} s'}" for name, at in moments.items()]
+        reasons = f" ({', then '.join(self.waited_for())})" if self.waited_for() else ""
+        return f"{self.pod} on {self.node}, {self.harm.how}: {', '.join(words)}{reasons}"
+
+    def figures(self, serving: float | None, until: float = inf) -> dict[str, float]:
+        """Return the phases that were seen `until` then, in seconds since the harm, the last one first."""
+        moments = {"serving": serving, "ready": self.ready, "started": self.started, "asked": self.asked}
+        seen = {name: at for name, at in moments.items() if at is not None and at <= until}
+        return {f"{name}_seconds": round(at - self.harm.at, 3) for name, at in seen.items()}
+
+    @cached_property
+    def _fresh(self) -> float:
+        """From when on an answer of this pod is not one of its harmed container."""
+        if self.by is not self.lost or self.by is None:
+            return self.harm.at
+        dead = self._first(lambda pod: not set(pod.running) & set(self.harm.containers))
+        proved = self.harm.fault.proved if self.harm.fault else None
+        if self.harm.fault is None:
+            proved = self.harm.at + _BLOW_SECONDS
+        return min((at for at in (dead, proved) if at is not None), default=inf)
+
+    def _fit(self, pod: Pod) -> bool:
+        return pod.ready and not pod.deleted and self._fresh_container(pod)
+
+    def _fresh_container(self, pod: Pod) -> bool:
+        return bool(pod.running) and not set(pod.running) & set(self.harm.containers)
+
+    def _first(self, fits: Callable[[Pod], bool]) -> float | None:
+        seen = self.by.seen if self.by else ()
+        return next((one.at for one in seen if one.at >= self.harm.at and fits(one.pod)), None)

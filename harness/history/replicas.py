@@ -1,0 +1,186 @@
+"""Replicas: what each webhook pod answered when it was asked by itself, and whether that is what it must answer.
+
+A pod may be asked several questions: it serves while it answers all that it is asked as it must. Each goes through the
+API server: what that says of itself, or while it answers nobody, says nothing of the pod.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+from harness.history.coverage import Coverage, asked, replica
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Span, Spans
+from harness.history.streams import JITTER
+from harness.history.vocabulary import REPLICA, REVIEW
+
+__all__ = ["UNASKED_SECONDS", "Answer", "Answers", "Replicas"]
+
+UNASKED_SECONDS = 5.0
+"""For how long at a time a pod that answers as it must need not be asked, to be taken for one that goes on with it."""
+
+_NOT_REACHED = "trying to reach service"
+"""What the API server says, in its proxy, of a pod that did not take its question."""
+
+_NO_ANSWER = "ReadTimeoutError"
+"""What the probe says of a question that was taken and not answered in time."""
+
+_ERROR = 500
+WRONG, RIGHT, NOTHING = range(3)
+
+
+class Answer(NamedTuple):
+    """One answer that says something: when it was asked and answered (seconds), and whether it was the right one."""
+
+    asked: float
+    answered: float
+    right: bool
+
+
+class Answers:
+    """What one pod answered to one question; those that say nothing of the pod are left out."""
+
+    def __init__(self) -> None:
+        self._asked, self._answered, self._what = array("d"), array("d"), bytearray()
+
+    def add(self, asked: float, answered: float, what: int) -> None:
+        """Add what came of a question, in the order of the questions: RIGHT, WRONG or NOTHING, in time."""
+        self._asked.append(asked)
+        self._answered.append(answered)
+        self._what.append(what)
+
+    def between(self, begin: float, end: float, heard: Spans) -> Iterator[Answer]:
+        """Iterate over the answers that were asked for and given between two moments.
+
+        That nothing came in time is the pod's doing while the API server, through which it is asked, is `heard`.
+        """
+        for index in range(bisect_left(self._asked, begin), len(self._asked)):
+            asked, answered, what = self._asked[index], self._answered[index], self._what[index]
+            if answered > end:
+                return
+            if what != NOTHING or not Spans.of([(asked, answered)]) - heard:
+                yield Answer(asked, answered, what == RIGHT)
+
+    def runs(self, begin: float, end: float, heard: Spans, *, right: bool, apart: float) -> Spans:
+        """Return the stretches from a right (or wrong) answer to the last one before another, or before it is unasked.
+
+        `apart` is how many seconds may lie between an answer and the next question.
+        """
+        spans: list[Span] = []
+        before: Answer | None = None
+        for answer in self.between(begin, end, heard):
+            if answer.right == right:
+                if before and before.right == right and answer.asked - before.answered <= apart:
+                    spans[-1] = (spans[-1][0], answer.answered)
+                else:
+                    spans.append((answer.asked, answer.answered))
+            before = answer
+        return Spans.of(spans)
+
+
+class Replicas:
+    """The webhook pods that were asked by themselves; a reader (see `following`).
+
+    What it tells, it tells once all is read, by the `coverage` of the same history.
+    """
+
+    def __init__(self, coverage: Coverage) -> None:
+        self._coverage = coverage
+        self.pods: dict[str, dict[str, Answers]] = {}
+        """By uid, and by question ("" for who is asked only one)."""
+        self._times: dict[str, Span] = {}
+        """Of each question, when it was first asked, of whomever, and last answered."""
+        self._open: dict[str, float] = {}
+
+    def streams(self, uid: str) -> list[str]:
+        """Return the streams of questions to a pod: one at least."""
+        return [replica(uid, question) for question in self._times or ("",)]
+
+    def right(self, uid: str, begin: float, end: float) -> Spans:
+        """Return when a pod surely answered as it must, to all questions that webhook pods were asked at that time."""
+        spans, ever = Spans.of([(begin, end)]), Spans()
+        for question, times in self._times.items():
+            obliged = Spans.of([times])
+            ever |= obliged
+            spans -= obliged - self._answers(uid, question).runs(
+                begin, end, self._heard, right=True, apart=UNASKED_SECONDS
+            )
+        return spans & ever
+
+    def longest_silence(self, uid: str, begin: float, end: float) -> float | None:
+        """Return for how long, between two moments, a pod at most gave no right answer to a question, in seconds.
+
+        None if it gave no answer at all that says anything. A question that began to be asked, or was given up, while
+        others were asked is judged while it was asked.
+        """
+        if not any(any(answers.between(begin, end, self._heard)) for answers in self.pods.get(uid, {}).values()):
+            return None
+        earliest = min(first for first, _ in self._times.values())
+        latest = max(last for _, last in self._times.values())
+        longest = 0.0
+        for question, (first, last) in self._times.items():
+            low = begin if first == earliest else max(begin, first)
+            high = end if last == latest else min(end, last)
+            answers = self._answers(uid, question).between(low, high, self._heard)
+            right = [answer.answered for answer in answers if answer.right]
+            longest = max([longest, *(later - earlier for earlier, later in pairwise([low, *right, high]))])
+        return longest
+
+    def wrong(self, uid: str, begin: float, end: float) -> Spans:
+        """Return when a pod surely did not answer as it must to at least one question."""
+        spans = Spans()
+        for question, answers in self.pods.get(uid, {}).items():
+            apart = self._coverage.of(replica(uid, question)).interval * JITTER
+            spans |= answers.runs(begin, end, self._heard, right=False, apart=apart)
+        return spans - self._coverage.blind
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process.startswith(f"{REPLICA} ") else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    @cached_property
+    def _heard(self) -> Spans:
+        """When the API server answered whoever asked for admission."""
+        streams = [stream for stream in self._coverage.streams if stream.startswith(asked(""))]
+        return Spans.of(part for stream in streams for part in self._coverage.of(stream).spans)
+
+    def _take(self, entry: Entry) -> None:
+        value = entry.value or {}
+        if not entry.f.startswith(REVIEW) or "uid" not in value:
+            return
+        if entry.kind == "invoke":
+            self._open[entry.process] = entry.at
+            return
+        begun = self._open.pop(entry.process, None)
+        if begun is None:
+            return
+        question = value.get("question", "")
+        self._times[question] = self._times.get(question, (begun, begun))[0], entry.at
+        what = _what(entry)
+        if what is not None:
+            self.pods.setdefault(value["uid"], {}).setdefault(question, Answers()).add(begun, entry.at, what)
+
+    def _answers(self, uid: str, question: str) -> Answers:
+        return self.pods.get(uid, {}).get(question, Answers())
+
+
+def _what(entry: Entry) -> int | None:
+    """Return what came of a question; None if it is not known what the pod would have answered.
+
+    So it is where the question was perhaps never taken, and where the API server spoke for itself (429) instead of
+    handing it on. An answer that denies because of an error of the pod's own is not the right one.
+    """
+    value = entry.value
+    if entry.kind == "info":
+        return NOTHING if _NO_ANSWER in str(value.get("said", "")) else None
+    if entry.kind == "ok":
+        return RIGHT if int(value.get("code") or 0) < _ERROR else WRONG
+    spoken = value.get("status") is not None and _NOT_REACHED not in str(value.get("said", ""))
+    return None if spoken else WRONG

@@ -1,0 +1,90 @@
+"""Requests: what the registry answered, as its own log tells, and when of that log nothing is known."""
+
+from dataclasses import dataclass
+from math import inf
+
+from harness.history.coverage import Coverage
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
+
+__all__ = ["Request", "Requests"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that the registry answered: when, in seconds of the history, not before and not after which moment.
+
+    Both are the same unless the wall clock was set between the answer and its reading; they may be before the begin.
+    """
+
+    earliest: float
+    latest: float
+    method: str
+    path: str
+    status: int
+    remote: str
+
+    def surely(self, begin: float, end: float) -> bool:
+        """Whether it was answered between two moments."""
+        return begin <= self.earliest and self.latest < end
+
+    def perhaps(self, begin: float, end: float) -> bool:
+        """Whether it may have been."""
+        return begin <= self.latest and self.earliest < end
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return f"{self.latest:.1f} s: {self.remote} {self.method} {self.path} {self.status}"
+
+
+class Requests:
+    """The registry's log, placed in the history by the clocks of who copied it; a reader (see `following`)."""
+
+    def __init__(self) -> None:
+        self.all: list[Request] = []
+        self._readings: list[Span] = []
+        """Of each reading: up to when all is copied, and when that was told."""
+        self._stepped = False
+        self._passed_over: list[Span] = []
+
+    def unknown(self, coverage: Coverage, begin: float, end: float) -> Spans:
+        """Return of which moments between two others a request may be missing; `end` may be infinite.
+
+        So it is of those that are not copied, that a missing line may have told of, and that a wall clock which was
+        set backwards hid from who reads only what is new.
+        """
+        last = coverage.until if end == inf else end
+        by = next((at for until, at in self._readings if until >= last), inf)
+        missing = coverage.unknown([REGISTRY], begin, end) | Spans.of(self._passed_over).within(begin, last)
+        return missing | Spans.of([(begin, last)] if coverage.lost.within(begin, by) else [])
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return {REGISTRY: self._take, HISTORY: self._take_step}.get(process)
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take(self, entry: Entry) -> None:
+        value = entry.value or {}
+        if entry.f == REQUEST and "time" in value:
+            at = entry.at - (entry.wall - value["time"])
+            earliest, latest = (self._copied, entry.at) if self._stepped else (at, at)
+            method, path, remote = (str(value.get(name, "")) for name in ("method", "path", "remote"))
+            self.all.append(Request(earliest, latest, method, path, value.get("status", 0), remote))
+        elif entry.f == READ and entry.kind == "ok" and "until" in value:
+            copied = self._copied if self._stepped else entry.at - max(0.0, entry.wall - value["until"])
+            self._readings.append((copied, entry.at))
+            self._stepped = False
+
+    @property
+    def _copied(self) -> float:
+        return self._readings[-1][0] if self._readings else -inf
+
+    def _take_step(self, entry: Entry) -> None:
+        if entry.f == CLOCK_STEP:
+            back = max(0.0, -float((entry.value or {}).get("seconds") or 0.0))
+            self._passed_over.append((self._copied, entry.at + back))
+            self._stepped = True

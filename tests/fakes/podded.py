@@ -1,0 +1,65 @@
+"""Podded: histories of today's schema by hand, in which pods, their Service and its replicas are seen all the time."""
+
+from dataclasses import replace
+from typing import Self
+
+from harness.history import Header, Kind, Recorded
+from harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
+from tests.fakes.histories import STARTED, Told
+
+__all__ = ["LISTS", "Podded"]
+
+LISTS = (WATCH_PODS, WATCH_SLICES, WATCH_EVENTS)
+
+
+class Podded(Told):
+    """A history of schema 2; what is watched gives a sign of life each second."""
+
+    def recorded(self, *, truncated: bool = False, ended: bool = True) -> Recorded:
+        """Return the history as a check reads it, whole unless it is not `ended`."""
+        recorded = super().recorded(truncated=truncated)
+        return replace(recorded, header=Header(2, "test", STARTED, "0"), ended=ended)
+
+    def watched(self, begin: float, end: float, *processes: str, how: str = "LISTED") -> Self:
+        """Add that lists (none: all of them) are watched from a moment on, and give a sign of life each second."""
+        for process in processes or LISTS:
+            self.add(begin, "change", process, how, {"resource_version": "1"})
+            for at in range(int(begin) + 1, int(end) + 1):
+                self.add(at, "change", process, "BOOKMARK", {"resource_version": "1"})
+        return self
+
+    def blind(self, begin: float, end: float, process: str, *, how: str = "LISTED") -> Self:
+        """Take what a watch told in a time, and add the gap that its writer would have written.
+
+        A watch that is RESUMED tells all of it at the end of the gap, one that is LISTED anew nothing here.
+        """
+        late = [one for one in self._entries if one[2] == process and begin <= one[0] <= end and "object" in one[4]]
+        self.without(process, begin, end)
+        self.add(begin, "change", process, "GAP", {"why": "refused", "detail": ""})
+        for _, kind, _, f, value in late if how == "RESUMED" else ():
+            self.add(end, kind, process, f, {**value, "in_gap": True})
+        return self.add(end, "change", process, how, {"resource_version": "2"})
+
+    def without(self, process: str, begin: float = 0.0, end: float = 1e9) -> Self:
+        """Take all that a process, or a family of them, wrote in a time."""
+        self._entries = [one for one in self._entries if not (one[2].startswith(process) and begin <= one[0] <= end)]
+        return self
+
+    def blow(self, at: float, how: str, pod: str, *, proved: bool = True, process: str = "fault 2") -> Self:
+        """Add a fault that does something to a pod, and its proof a second later; it is not healed."""
+        name = {"killed": "kill containers", "rescheduled": "reschedule pod"}.get(how, how)
+        self.add(at - 0.1, "invoke", process, "inject", {"name": name}).harm(at, how, pod)
+        if proved:
+            self.add(at + 1, "ok", process, "observed", {"name": name, "proof": "seen"})
+        return self
+
+    def asked(self, begin: float, end: float, pod: str, outcome: Kind = "ok", **rest: object) -> Self:
+        """Add one question a second to a replica; `rest` stands in the value of the answer."""
+        at = begin + 0.5
+        while at < end:
+            value = {"pod": pod, "uid": f"uid-{pod}", **({"question": rest["question"]} if "question" in rest else {})}
+            f = f"review {rest['question']}" if "question" in rest else "review"
+            self.add(at - 0.1, "invoke", f"replica {pod}", f, value)
+            self.add(at, outcome, f"replica {pod}", f, {**value, **rest})
+            at += 1
+        return self
