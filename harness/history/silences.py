@@ -62,7 +62,7 @@ class Moments:
     def silences(
         self, first: Moment | None, seen: Iterable[float], longer: float, sure: Spans = _NEVER, unsure: Spans = _NEVER
     ) -> Iterator[Silence]:
-        """Yield the silences from `first` on, between what was `seen`, to the end: the longest and all `longer` ones."""
+        """Yield the silences from `first` on, between what was `seen`, to the end: the longest and those `longer`."""
         told = (self.of(at) for at in seen if at <= self.end.least)
         longest = 0.0
         for before, after in pairwise(chain([first] if first else (), told, [self.end])):
