@@ -245,4 +245,5 @@ def _violated(seen: Blame, verdict: Verdict) -> Verdict:
 
 
 def _unseen(seen: Blame) -> str:
-    return unseen_words(seen.coverage, [WATCH_LEASES], seen.moments(WATCH_LEASES).unseen)
+    unseen = seen.coverage.unseen([WATCH_LEASES], seen.plane.begin(WATCH_LEASES, seen.coverage), inf)
+    return unseen_words(seen.coverage, [WATCH_LEASES], unseen)

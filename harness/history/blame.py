@@ -59,10 +59,10 @@ class Blame:
         for change in self.plane.changes:
             moment = self.moments(_STREAM[change.part.kind]).of(change.at)
             sure, unsure = self._spared(change.part)
-            if change.at > self.coverage.until or _inside(moment, sure):
+            if moment.least > self.coverage.until or _inside(moment, sure):
                 continue
-            if _touches(moment, sure | unsure):
-                found.doubts.append(f"a fault may have done this, or not: {change.words}")
+            if change.at > self.coverage.until or _touches(moment, sure | unsure):
+                found.doubts.append(f"it may have been a fault, or after the end: {change.words}")
             else:
                 found.harm.append((change.at, change.words))
         return found
@@ -72,9 +72,8 @@ class Blame:
         found = Blamed()
         for down in self.plane.downs:
             moments = self.moments(_STREAM[down.part.kind])
-            if down.since <= self.coverage.until:
-                end = moments.end if down.until is None else moments.of(down.until)
-                silence = moments.between(moments.of(down.since), end, *self._spared(down.part))
+            if (since := moments.of(down.since)).least <= self.coverage.until:
+                silence = moments.between(since, moments.ends(down.until), *self._spared(down.part))
                 _add(found, f"{down.part.kind} {down.part.name} was not Ready", [silence], seconds)
         for name in self.plane.leases:
             _add(found, f"{name} renewed no lease", self.silences(name, seconds), seconds)

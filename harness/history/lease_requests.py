@@ -65,10 +65,11 @@ class LeaseRequests:
         return Spans.of(spans) | coverage.lost.within(begin, end)
 
     def _take(self, entry: Entry) -> None:
-        if entry.kind == "invoke":
+        if entry.kind == "invoke" or entry.f not in self._begun:  # the question itself may be missing
             self._ask(entry)
+        if entry.kind == "invoke":
             return
-        begun = self._begun.pop(entry.f, entry.at)
+        begun = self._begun.pop(entry.f)
         if entry.kind in ("ok", "fail"):
             for fault in self._faults.all[len(self._served) :]:
                 if fault.injected <= begun:

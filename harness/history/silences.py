@@ -36,12 +36,12 @@ class Moments:
     """Dates what watches told: what came to light after a time that was not seen came at any moment of it.
 
     `unseen` is when not all of the streams were seen as it happened, `unknown` when something of them may be missing
-    altogether, `end` where they end: what was not recorded to its end is silent for ever, as far as anybody knows.
+    altogether, `end` where is judged no more: what was not recorded to its end is silent for ever, as far as is known.
     """
 
     def __init__(self, coverage: Coverage, streams: Iterable[str], begin: float) -> None:
         streams = tuple(streams)
-        self.unseen = coverage.unseen(streams, begin, inf)
+        self.unseen = coverage.unseen(streams, begin, coverage.end)
         self.unknown = coverage.unknown(streams, begin, inf)
         self.end = Moment(coverage.until, coverage.until if coverage.ended else inf)
         self._begins = [begin for begin, _ in self.unseen]
@@ -51,6 +51,11 @@ class Moments:
         before = bisect_left(self._begins, at) - 1
         hidden = before >= 0 and at <= self.unseen.parts[before][1]
         return Moment(self._begins[before] if hidden else at, at)
+
+    def ends(self, at: float | None) -> Moment:
+        """Return when that was of which was told `at` then (None: never), or the end, if that came first."""
+        moment = self.end if at is None else self.of(at)
+        return moment if moment.most <= self.end.least else Moment(min(moment.least, self.end.least), self.end.most)
 
     def between(self, begin: Moment, end: Moment, sure: Spans = _NEVER, unsure: Spans = _NEVER) -> Silence:
         """Return the silence between two moments; what is `sure` does not count, nor, perhaps, what is `unsure`."""
@@ -63,9 +68,10 @@ class Moments:
         self, first: Moment | None, seen: Iterable[float], longer: float, sure: Spans = _NEVER, unsure: Spans = _NEVER
     ) -> Iterator[Silence]:
         """Yield the silences from `first` on, between what was `seen`, to the end: the longest and those `longer`."""
-        told = (self.of(at) for at in seen if at <= self.end.least)
         longest = 0.0
-        for before, after in pairwise(chain([first] if first else (), told, [self.end])):
+        for before, after in pairwise(chain([first] if first else (), map(self.ends, seen), [self.end])):
+            if before.most > self.end.least:
+                return
             if after.most - before.least > min(longest, longer):
                 silence = self.between(before, after, sure, unsure)
                 longest = max(longest, silence.least)

@@ -21,9 +21,10 @@ from harness.history.vocabulary import (
 )
 from tests.fakes.histories import STARTED, Told
 
-__all__ = ["History"]
+__all__ = ["History", "plane"]
 
 _SIGNS_APART = 5
+_MANAGER, _SCHEDULER = "kube-controller-manager", "kube-scheduler"
 
 
 class History(Told):
@@ -129,3 +130,18 @@ class History(Told):
     def _change(self, at: float, process: str, found: Any, *, f: str, gap: bool) -> Self:
         value = {"resource_version": "1", "object": found} | ({"in_gap": True} if gap else {})
         return self.add(at, "change", process, f, value)
+
+
+def plane(until: float, *, silent: dict[str, tuple[float, float]] | None = None) -> History:
+    """Return a history of two nodes, w and worker; who is `silent` renews nothing between two moments."""
+    history = History().node(0, name="w").node(0)
+    for name in ("kube-apiserver", "etcd", _MANAGER, _SCHEDULER):
+        history.container(0, name, f"{name}-1", state="running", ready=True, mirror=True)
+    history.container(0, "coredns", "c1", pod="coredns-a", node="worker", state="running", ready=True)
+    history.container(0, "kindnet-cni", "k1", pod="kindnet-a", node="worker", state="running", ready=True)
+    for name, every in ((_MANAGER, 2), (_SCHEDULER, 2), ("w", 10), ("worker", 10)):
+        begin, end = (silent or {}).get(name, (0.0, 0.0))
+        for at in range(0, int(until) + 1, every):
+            if not begin <= at < end:
+                history.lease(at, name, holder="w_uuid" if name.startswith("kube-") else name)
+    return history

@@ -1,11 +1,8 @@
 """Control plane: what the checks say of leases, containers, nodes and denials."""
 
-from typing import Any
-
 import pytest
 
 from clusters import leading
-from harness.checks import Checked
 from harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
@@ -16,7 +13,6 @@ from harness.history import control_plane
 from harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 from harness.probes import objects
 from tests.fakes.control_plane import History
-from tests.fakes.histories import STARTED
 
 WATCHES = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
 RESTART = "restart API server"
