@@ -6,7 +6,9 @@ import pytest
 
 from harness.checks.control_plane import (
     control_plane_unharmed,
+    leases_admitted,
     leases_renewed,
+    leases_renewed_again,
 )
 from harness.history.vocabulary import ADDED, DELETED, RESUMED, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 from tests.fakes.control_plane import History, plane
@@ -220,3 +222,26 @@ def test_a_gap_may_hide_how_long_a_pod_was_not_ready() -> None:
     gap.container(110, "etcd", "etcd-1", state="running", ready=True, since="flapped", mirror=True, gap=True)
     assert control_plane_unharmed()(gap.today(200)).outcome == "inconclusive"
     assert control_plane_unharmed(seconds=90)(gap.today(200)).outcome == "holds"
+
+
+def test_a_node_can_be_spared_by_name() -> None:
+    """A name that is a node's spares what is on it, from the first fault on, but for its lease in another check."""
+    named = plane(100).fault(20, 21, 25).node(30, ready=False, since="now").node(40, since="later")
+    assert control_plane_unharmed()(named.today(100)).outcome == "violated"
+    assert control_plane_unharmed(spare=("worker",))(named.today(100)).outcome == "holds"
+    assert control_plane_unharmed(spare=("worker",))(named.node(10, since="never").today(100)).outcome == "violated"
+
+
+def test_what_lacks_parts_is_read() -> None:
+    """Objects without spec or status, harm and answers without a value, a lease without a time, raise nothing."""
+    odd = plane(100).add(5, "info", "harm", "killed", None).add(6, "ok", "fault 9", "healed", None)
+    odd.add(7, "ok", "api server", "write lease", None).add(7.1, "fail", "api server", "write lease", None)
+    for stream in WATCHES:
+        odd.add(8, "change", stream, "MODIFIED", None).add(8, "change", stream, "MODIFIED", {"object": {}})
+        for name in ("odd", SCHEDULER):
+            odd.add(9, "change", stream, "MODIFIED", {"object": {"metadata": {"name": name}}})
+            odd.add(
+                9.1, "change", stream, "MODIFIED", {"object": {"metadata": {"name": name}, "status": None, "spec": {}}}
+            )
+    for check in (control_plane_unharmed(), leases_renewed(20), leases_renewed_again(5, fault="x"), leases_admitted()):
+        assert check(odd.today(100)).outcome in ("holds", "violated", "inconclusive")
