@@ -1,56 +1,57 @@
 """Control plane: checks on whether it went on leading, running and writing its leases, whatever Gatekeeper did."""
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
-from itertools import pairwise
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from math import inf
 
 from harness.checks import Checked
+from harness.checks.rule import bounded, unseen_words
 from harness.history import Recorded
+from harness.history.blame import FEW_RENEWALS, Blame
+from harness.history.control_plane import LEADERS, ControlPlane
+from harness.history.coverage import Coverage
+from harness.history.faults import Fault, Faults
+from harness.history.following import follow
+from harness.history.lease_requests import LeaseRequests
+from harness.history.silences import Moment, Moments, Silence
+from harness.history.spans import Spans
+from harness.history.vocabulary import WATCH_LEASES
 from harness.verdict import Verdict
 
 __all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed", "leases_renewed_again"]
 
-# The watches of a history, as harness.probes.objects calls them; a test holds them equal.
-_LEASES, _PODS, _NODES = "watch leases", "watch system pods", "watch nodes"
-_LEADERS = ("kube-controller-manager", "kube-scheduler")
-_OF_NODES = "kube-node-lease"
-_API_SERVER = "api server"
-_FAULT = "fault "
-_FEW_RENEWALS = 3
 _SILENT_SECONDS = 15.0
-_DENIERS = ("ValidatingAdmissionPolicy", "admission webhook", "failed calling webhook")
 _SHOWN = 5
 
-Object = Mapping[str, Any]
-State = tuple[float, str]
 
+def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0) -> Checked:
+    """Return the check that leaders kept their leases, nothing of kube-system ended, and nodes stayed Ready.
 
-def control_plane_unharmed(*, spare: Collection[str] = ()) -> Checked:
-    """Return the check that leaders kept their leases, nothing of kube-system restarted, and nodes stayed Ready.
-
-    `spare` are the names of what the fault itself forbids to stay as it was: of leases ("kube-scheduler"), of
-    containers of kube-system ("kube-apiserver"), of nodes. What changed and changed back in a gap of a watch is seen,
-    too, for the objects count it themselves. Inconclusive if leases, pods or nodes were not watched, or a leader that
-    counts was seen to renew too rarely to say that it leads.
+    Nor may a leader or a node renew nothing, or a pod or a node not be Ready, for more than `seconds`. What a fault
+    itself ended is no harm, nor what happens on a node that it harmed: the history says which. `spare` are names of
+    what the faults forbid besides: of leaders, whose lease may go, and who then end and wait for a back-off, and of
+    nodes. Judged from when the watches on leases, pods and nodes began to the end; inconclusive if a change may have
+    come that they were never told of, or a leader that counts was seen to renew too rarely to say that it leads.
     """
 
     def check(recorded: Recorded) -> Verdict:
-        seen = _Seen(recorded)
-        missing = [name for name in _LEADERS if name not in spare and len(seen.renewals.get(name, ())) < _FEW_RENEWALS]
-        missing += [what for what, found in (("pods", seen.containers), ("nodes", seen.nodes)) if not found]
-        if missing:
-            return Verdict("inconclusive", f"too little was seen of {', '.join(missing)}")
-        harm = [
-            *_changes("the lease", seen.holders, spare),
-            *_changes("container", seen.containers, spare),
-            *_changes("node", seen.nodes, spare),
-        ]
-        figures = {"control_plane_changes": float(len(harm))}
+        seen = _read(recorded, spare)
+        changes, idle = seen.changes(), seen.idle(seconds)
+        harm = [*changes.harm, *idle.harm]
+        figures = {"control_plane_changes": float(len(changes.harm))}
         if harm:
-            told, words = tuple(each for _, each in harm), f"{len(harm)} changes in the control plane"
-            return Verdict("violated", words, told, figures, min(at for at, _ in harm))
-        counted = f"{len(seen.holders)} leases, {len(seen.containers)} containers, {len(seen.nodes)} nodes"
+            words = f"{len(changes.harm)} changes in the control plane"
+            if idle.harm:
+                words += f", {len(idle.harm)} times something of it was not there for more than {seconds:g} s"
+            told = tuple(words for _, words in harm)
+            return _violated(seen, Verdict("violated", words, told, figures, min(at for at, _ in harm)))
+        if few := [*seen.leaderless(), *seen.unwatched()]:
+            return Verdict("inconclusive", f"too little was seen of {', '.join(few)}", (), figures)
+        if why := [*seen.missing(), *changes.doubts, *idle.doubts]:
+            return Verdict("inconclusive", "; ".join(why[:_SHOWN]), tuple(why[_SHOWN:]), figures)
+        plane = seen.plane
+        leases = sum(name in LEADERS for name in plane.leases)
+        counted = f"{leases} leases, {len(plane.containers)} containers, {len(plane.nodes)} nodes"
         return Verdict("holds", f"{counted} stayed as they were", (), figures)
 
     check.__name__ = " but for ".join(["the control plane is unharmed", *filter(None, [", ".join(sorted(spare))])])
@@ -60,160 +61,189 @@ def control_plane_unharmed(*, spare: Collection[str] = ()) -> Checked:
 def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
     """Return the check that no leader and no node let more than `seconds` pass between two renewals of its lease.
 
-    Counted are the moments that the leases themselves tell, from the first that was seen to the history's end; not
-    those of `spare`, such as leaders that the fault itself ends, and that a kubelet's back-off lets wait for minutes.
+    Counted is when the watch saw them, in the history's own time, from its begin to the history's end; where it did
+    not see, a renewal may have come or not. Not counted are the lease of a node that a fault harmed, and those of
+    `spare`, such as leaders that the fault itself ends, and that a kubelet's back-off lets wait for minutes.
     Inconclusive if a leader that counts was not seen to renew.
     """
 
     def check(recorded: Recorded) -> Verdict:
-        seen = _Seen(recorded)
-        lacking = [name for name in _LEADERS if name not in spare and len(seen.renewals.get(name, ())) < _FEW_RENEWALS]
-        counted = {name: moments for name, moments in seen.renewals.items() if name not in spare}
-        if lacking or not counted:
+        seen = _read(recorded, spare)
+        silences = {name: list(seen.silences(name, seconds)) for name in seen.plane.leases if name not in spare}
+        pauses = [(silence, name) for name, its in silences.items() for silence in its]
+        lacking = seen.leaderless()
+        if not pauses:
+            return Verdict("inconclusive", f"{', '.join(lacking) or 'nobody'} was seen to renew a lease")
+        longest, name = max(pauses, key=lambda pause: pause[0].least)
+        worst, hidden = max(pauses, key=lambda pause: pause[0].most)
+        figures = {"lease_silence_seconds": round(longest.least, 3)}
+        words = f"{name} let {longest.least:.1f} s pass between renewals of its lease"
+        outcome = bounded(longest.least, worst.most, seconds)
+        if outcome == "violated":
+            late = {name: max(silence.least for silence in its) for name, its in silences.items() if its}
+            told = tuple(f"{name} let {least:.1f} s pass" for name, least in late.items() if least > seconds)
+            at = min(silence.since for silence, _ in pauses if silence.least > seconds) + seconds
+            return _violated(seen, Verdict(outcome, words, told, figures, at))
+        if lacking:
             return Verdict(
-                "inconclusive", f"{', '.join(lacking) or 'nobody'} was seen to renew less than {_FEW_RENEWALS} times"
+                "inconclusive", f"{', '.join(lacking)} was seen to renew less than {FEW_RENEWALS} times", (), figures
             )
-        silences, late_at = {}, []
-        for name, moments in counted.items():
-            pauses = [(later - earlier, earlier) for earlier, later in pairwise([*moments, max(seen.end, moments[-1])])]
-            silences[name] = max(pause for pause, _ in pauses)
-            late_at += [since + seconds - recorded.header.started for pause, since in pauses if pause > seconds]
-        longest = max(silences, key=lambda name: silences[name])
-        figures = {"lease_silence_seconds": round(silences[longest], 3)}
-        late = [f"{name} let {silence:.1f} s pass" for name, silence in silences.items() if silence > seconds]
-        words = f"{longest} let {silences[longest]:.1f} s pass between renewals of its lease"
-        return Verdict("violated" if late else "holds", words, tuple(late), figures, min(late_at, default=None))
+        if outcome == "inconclusive":
+            most = "any time" if worst.most == inf else f"{worst.most:.1f} s"
+            words = f"{hidden} may have let {most} pass between renewals of its lease: {_unseen(seen)}"
+        return Verdict(outcome, words, (), figures)
 
     names = [f"leases are renewed every {seconds:g} s", *filter(None, [", ".join(sorted(spare))])]
     check.__name__ = " but for ".join(names)
     return Checked(check)
 
 
-def leases_renewed_again(seconds: float, *, fault: str) -> Checked:
+def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Checked:
     """Return the check that leaders and nodes renew their leases again `seconds` after the healing of `fault` began.
 
     Nobody has helped until then, so what still keeps them from it would do so for ever. Violated: one that had a lease
     before the fault has not renewed it for 15 s at that moment; nodes do every 10 s, leaders more often. The figure
-    `control_plane_back_seconds` is when the last of them renewed for the first time. Inconclusive: the fault was not
-    proved and healed, the history ends before, or a leader had no lease.
+    `control_plane_back_seconds` is when the last of them renewed for the first time. `fault` are names or ids, and
+    each such fault is judged. Inconclusive: one was not proved and healed, another fault was there at that moment,
+    the history ends before, a leader had no lease, or the watch did not see.
     """
+    names = [fault] if isinstance(fault, str) else list(fault)
 
     def check(recorded: Recorded) -> Verdict:
-        seen = _Seen(recorded)
-        moments = seen.healing.get(fault)
-        if not moments:
-            return Verdict("inconclusive", f"{fault} was not proved and taken back")
-        injected, healing = moments
-        before = {name: found for name, found in seen.renewals.items() if found[0] < injected}
-        lacking = [name for name in _LEADERS if name not in before]
-        if lacking or seen.end < healing + seconds:
-            why = f"{', '.join(lacking)} had no lease before" if lacking else "the history ends"
-            return Verdict("inconclusive", f"{why}, {seen.end - healing:.1f} of {seconds:g} s after {fault}")
-        return _back(before, healing, seconds, fault, recorded.header.started)
+        seen = _read(recorded)
+        chosen = seen.faults.named(*names)
+        if not chosen:
+            return Verdict("inconclusive", f"{', '.join(names)} was not proved and taken back")
+        first, *others = (_again(seen, one, seconds) for one in chosen)
+        for other in others:
+            first &= other
+        return first
 
-    check.__name__ = f"leases are renewed again {seconds:g} s after {fault}"
+    check.__name__ = f"leases are renewed again {seconds:g} s after {', '.join(names)}"
     return Checked(check)
 
 
-def _back(renewals: Mapping[str, list[float]], healing: float, seconds: float, fault: str, started: float) -> Verdict:
-    """Judge when those that had leases renewed them again; `started` is when the history began."""
-    limit = healing + seconds
-    last = {name: max(at for at in moments if at <= limit) for name, moments in renewals.items()}
-    late = [name for name in sorted(last) if last[name] < limit - _SILENT_SECONDS]
+def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Checked:
+    """Return the check that no policy and no webhook denied a Lease that the probe asked for since `fault` began.
+
+    None asks anything of it that it does not have, so a denial is a configuration that fails closed
+    (gatekeeper#4530). What else an API server says that has just started is no such denial. `fault` are names or ids,
+    by default all faults are meant. Inconclusive with less than `least` answers after one of them, if it was not
+    proved, or if, once the API server answered anything again, some Lease was not answered, or none was asked for
+    longer than usual (half a second, or one and a half times what it usually takes from one to the next); nor does
+    anybody know which of several API servers it was that admitted them.
+    """
+    names = [fault] if isinstance(fault, str) else list(fault)
+
+    def check(recorded: Recorded) -> Verdict:
+        coverage, faults = Coverage(recorded), Faults()
+        requests = LeaseRequests(faults)
+        follow(recorded, coverage, faults, requests)
+        chosen = faults.named(*names) if names else faults.all
+        windows = Spans.of(faults.window(one) for one in chosen if one.proved is not None)
+        theirs = [one for one in faults.others(chosen) if names]
+        shared = Spans.of(one.harm for one in theirs)
+        admitted = sum(asked in windows for asked in requests.admitted)
+        denied = [each for each in requests.denied if each[0] in windows]
+        own = [each for each in denied if each[0] not in shared]
+        figures = {"leases_admitted": float(admitted), "leases_denied": float(len(denied))}
+        if denied:
+            figures["denial_seconds"] = round(denied[-1][1] - denied[0][1], 3)
+        told = tuple(words for _, _, words in (own or denied)[:_SHOWN])
+        words = f"{len(denied)} of {admitted + len(denied)} leases were denied"
+        if own and not coverage.lost.within(0, own[0][1]):
+            return Verdict("violated", words, told, figures, own[0][1])
+        why = [f"{words}, and {', '.join(one.name for one in (*chosen, *theirs))} overlap"] if denied else []
+        why += [] if chosen else [f"there was no {' or '.join(names) or 'fault'}"]
+        for one in chosen:
+            why += _unknown(requests, coverage, faults, one, least)
+        if why:
+            return Verdict("inconclusive", "; ".join(dict.fromkeys(why)), told, figures)
+        return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
+
+    check.__name__ = " after ".join(["no policy denies a lease", *filter(None, [", ".join(names)])])
+    return Checked(check)
+
+
+def _again(seen: Blame, fault: Fault, seconds: float) -> Verdict:
+    """Judge when those that had leases before a fault renewed them again after it."""
+    if fault.proved is None or fault.healing is None:
+        return Verdict("inconclusive", f"{fault.name} was not proved and taken back")
+    healing, limit = fault.healing, fault.healing + seconds
+    before = {name: its.seen for name, its in seen.plane.leases.items() if its.seen and its.seen[0] < fault.injected}
+    lacking = [name for name in LEADERS if name not in before]
+    if lacking or seen.coverage.until < limit:
+        why = f"{', '.join(lacking)} had no lease before" if lacking else "the history ends"
+        return Verdict(
+            "inconclusive", f"{why}, {seen.coverage.until - healing:.1f} of {seconds:g} s after {fault.name}"
+        )
+    moments = seen.moments(WATCH_LEASES)
+    silences = {name: _silence_at(limit, its, moments) for name, its in sorted(before.items())}
+    outcomes = {name: bounded(silence.least, silence.most, _SILENT_SECONDS) for name, silence in silences.items()}
+    late = [name for name, outcome in outcomes.items() if outcome == "violated"]
+    unsure = [name for name, outcome in outcomes.items() if outcome == "inconclusive"]
+    words = f"leases are not renewed {seconds:g} s after {fault.name} began to be healed"
     if late:
-        told = tuple(f"{name} renewed last {last[name] - healing:+.1f} s from then" for name in late)
-        words = f"{len(late)} of {len(last)} leases are not renewed {seconds:g} s after {fault} began to be healed"
-        return Verdict("violated", words, told, {"leases_not_renewed": float(len(late))}, limit - started)
-    back = max(min(at for at in moments if at > healing) for moments in renewals.values()) - healing
-    words = f"all of {len(last)} leases are renewed again, the last one after {back:.1f} s"
+        told = tuple(f"{name} renewed last {silences[name].since - healing:+.1f} s from then" for name in late)
+        figures = {"leases_not_renewed": float(len(late))}
+        verdict = Verdict("violated", f"{len(late)} of {len(before)} {words}", told, figures, limit)
+        others = [
+            one.name for one in seen.faults.all if one != fault and one.injected < limit and one.harm[1] > healing
+        ]
+        if others:
+            words = f"{verdict.summary}, but {', '.join(others)} was there, too"
+            return Verdict("inconclusive", words, told, figures)
+        return _violated(seen, verdict)
+    if unsure:
+        words = f"whether {', '.join(unsure)} renewed is not known: {_unseen(seen)}"
+        return Verdict("inconclusive", words)
+    back = max(next((at for at in its if at > healing), limit) for its in before.values()) - healing
+    words = f"all of {len(before)} leases are renewed again, the last one after {back:.1f} s"
     return Verdict("holds", words, (), {"control_plane_back_seconds": round(back, 3)})
 
 
-def leases_admitted(*, least: int = 20) -> Checked:
-    """Return the check that no policy and no webhook denied a Lease that the probe asked the API server to create.
-
-    None asks anything of it that it does not have, so a denial is a configuration that fails closed
-    (gatekeeper#4530). What else an API server says that has just started, and no answer, is no such denial.
-    Inconclusive with less than `least` answers.
-    """
-
-    def check(recorded: Recorded) -> Verdict:
-        answers = [each for each in recorded.entries if (each.process, each.f) == (_API_SERVER, "write lease")]
-        admitted = sum(each.kind == "ok" for each in answers)
-        denied = [each for each in answers if each.kind == "fail" and any(by in each.value["said"] for by in _DENIERS)]
-        if admitted + len(denied) < least:
-            return Verdict("inconclusive", f"{admitted + len(denied)} answers, {least} are needed")
-        figures = {"leases_admitted": float(admitted), "leases_denied": float(len(denied))}
-        if not denied:
-            return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
-        figures["denial_seconds"] = round(denied[-1].at - denied[0].at, 3)
-        told = tuple(f"{each.at:.1f} s: {each.value['status']} {each.value['said']}" for each in denied[:_SHOWN])
-        words = f"{len(denied)} of {admitted + len(denied)} leases were denied"
-        return Verdict("violated", words, told, figures, denied[0].at)
-
-    check.__name__ = "no policy denies a lease"
-    return Checked(check)
+def _silence_at(limit: float, seen: Sequence[float], moments: Moments) -> Silence:
+    """Return for how long a lease was not renewed at a moment; its `since` is when it was seen to be, last."""
+    last, least = Moment(0.0, 0.0), 0.0
+    for moment in map(moments.of, seen):
+        if moment.least > limit:
+            break
+        least = min(moment.most, limit)
+        last = moment if moment.most <= limit else last
+    blind = max((min(end, limit) for begin, end in moments.unknown if begin < limit), default=0.0)
+    return Silence(limit - max(least, blind), limit - last.least, last.most)
 
 
-class _Seen:
-    """What the watches saw of the control plane: states in their order, since when; renewals in unix seconds."""
-
-    def __init__(self, recorded: Recorded) -> None:
-        self.holders: dict[str, list[State]] = {}
-        self.renewals: dict[str, list[float]] = {}
-        self.containers: dict[str, list[State]] = {}
-        self.nodes: dict[str, list[State]] = {}
-        self.healing: dict[str, tuple[float, float]] = {}
-        self.end = self._at = 0.0
-        injected: dict[str, tuple[str, float]] = {}
-        proved: set[str] = set()
-        take = {_LEASES: self._take_lease, _PODS: self._take_pod, _NODES: self._take_node}
-        for entry in recorded.entries:
-            self.end, self._at = entry.wall, entry.at
-            if entry.process in take and entry.kind == "change" and "object" in entry.value and entry.f != "DELETED":
-                take[entry.process](entry.value["object"])
-            elif entry.process.startswith(_FAULT):
-                if entry.f == "inject":
-                    injected[entry.process] = (entry.value["name"], entry.wall)
-                elif entry.f == "observed":
-                    proved.add(entry.process)
-                elif entry.f == "heal" and entry.process in proved:
-                    name, moment = injected[entry.process]
-                    self.healing[name] = (moment, entry.wall)
-
-    def _take_lease(self, lease: Object) -> None:
-        name, spec = lease["metadata"]["name"], lease["spec"]
-        of_node = lease["metadata"]["namespace"] == _OF_NODES
-        if not of_node and name not in _LEADERS:
-            return
-        if not of_node:
-            holder = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
-            self.holders.setdefault(name, []).append((self._at, holder))
-        if spec.get("renewTime"):
-            moment = datetime.fromisoformat(spec["renewTime"]).timestamp()
-            moments = self.renewals.setdefault(name, [])
-            if not moments or moments[-1] < moment:
-                moments.append(moment)
-
-    def _take_pod(self, pod: Object) -> None:
-        for each in pod["status"].get("containerStatuses") or ():
-            identity = each.get("containerID", "").rpartition("/")[2]
-            if identity:
-                told = f"{identity[:12]} (restart {each.get('restartCount', 0)})"
-                states = self.containers.setdefault(f"{each['name']} of {pod['metadata']['name']}", [])
-                states.append((self._at, told))
-
-    def _take_node(self, node: Object) -> None:
-        for each in node["status"].get("conditions") or ():
-            if each["type"] == "Ready":
-                told = f"Ready={each['status']} since {each.get('lastTransitionTime', 'ever')}"
-                self.nodes.setdefault(node["metadata"]["name"], []).append((self._at, told))
+def _unknown(requests: LeaseRequests, coverage: Coverage, faults: Faults, fault: Fault, least: int) -> Iterator[str]:
+    """Yield why it is not known that no Lease was denied after a fault."""
+    begin, end = faults.window(fault)
+    if fault.proved is None:
+        yield f"{fault.name} was not proved"
+    answers = sum(begin <= asked < end for asked in requests.admitted)
+    if answers < least:
+        yield f"{answers} answers after {fault.name}, {least} are needed"
+    if end == inf and not coverage.ended:
+        yield f"the history was not recorded to its end, after {coverage.until:.1f} s"
+    if unknown := requests.unknown(coverage, min(requests.back(fault), end), min(end, coverage.until)):
+        yield f"nobody answered whether leases are admitted from {unknown}"
+    if requests.servers > 1:
+        yield f"nobody knows which of {requests.servers} API servers admitted them"
 
 
-def _changes(what: str, states: Mapping[str, list[State]], spare: Collection[str]) -> Iterator[State]:
-    """Yield each change, and when it was seen."""
-    for name, told in states.items():
-        if name.partition(" of ")[0] not in spare:
-            for (_, earlier), (at, later) in pairwise(told):
-                if earlier != later:
-                    yield at, f"{what} {name}: {earlier}, then {later}"
+def _read(recorded: Recorded, spare: Collection[str] = ()) -> Blame:
+    coverage, faults, plane = Coverage(recorded), Faults(), ControlPlane()
+    follow(recorded, coverage, faults, plane)
+    return Blame(recorded, coverage, faults, plane, spare)
+
+
+def _violated(seen: Blame, verdict: Verdict) -> Verdict:
+    """Return the verdict, or that nobody knows: in a line that is missing may stand that a fault did it."""
+    if lost := seen.coverage.lost.within(0, verdict.at or inf):
+        words = f"lines are missing from {lost}, which may say that a fault did this; {verdict.summary}"
+        return replace(verdict, outcome="inconclusive", summary=words, at=None)
+    return verdict
+
+
+def _unseen(seen: Blame) -> str:
+    unseen = seen.coverage.unseen([WATCH_LEASES], seen.plane.begin(WATCH_LEASES, seen.coverage), inf)
+    return unseen_words(seen.coverage, [WATCH_LEASES], unseen)

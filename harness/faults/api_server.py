@@ -7,10 +7,14 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
+from harness.faults.targets import Target, note_harm
 from harness.history import History
 from harness.journal import Journal
 
-__all__ = ["RESTARTED", "restart_api_server"]
+__all__ = ["CRASHED", "RESTARTED", "restart_api_server"]
+
+CRASHED = "crashed"
+"""How, in a history, the API server's pod was harmed."""
 
 RESTARTED = "restart API server"
 """The fault's name in a history."""
@@ -49,7 +53,7 @@ class _Restarted:
         self._refused = ""
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        """Kill; nothing stands in the journal, because nothing has to be undone."""
+        """Kill, and tell which container; nothing stands in the journal, because nothing has to be undone."""
         node, deadline = self._on(cluster), Deadline.after(_SECONDS, "the API server to be killed")
         found = _running(cluster, node, deadline)
         if found is None:
@@ -57,6 +61,7 @@ class _Restarted:
         self._before = found
         inspected = cluster.exec(node, ["crictl", "inspect", found["id"]], deadline)
         pid = str(json.loads(inspected.stdout)["info"]["pid"])
+        note_harm(history, CRASHED, _target(node, found))
         self._refused = self._kill(cluster, node, pid, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -101,3 +106,10 @@ def _running(cluster: Cluster, node: str, deadline: Deadline) -> dict[str, Any] 
     argv = ["crictl", "ps", "--state", "Running", "--name", f"^{_CONTAINER}$", "--output", "json"]
     found: list[dict[str, Any]] = json.loads(cluster.exec(node, argv, deadline).stdout)["containers"]
     return found[0] if found else None
+
+
+def _target(node: str, container: dict[str, Any]) -> Target:
+    """Return the static pod of a container; its uid is the kubelet's, not that of the mirror pod which shows it."""
+    labels = container.get("labels") or {}
+    pod, uid = (labels.get(f"io.kubernetes.pod.{which}", "") for which in ("name", "uid"))
+    return Target(pod or f"{_CONTAINER}-{node}", uid, node, (container["id"],), owner="")

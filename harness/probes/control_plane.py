@@ -14,6 +14,7 @@ from clusters.lines import Gap, Over, lines
 from clusters.rest import request
 from clusters.serving import NAMESPACE
 from harness.history import History
+from harness.history.vocabulary import READ, WRITE_LEASE
 from harness.probes import Probe
 from harness.probes.objects import CONTROL_PLANE, watch_objects
 
@@ -58,6 +59,7 @@ def ask_api_server(cluster: Cluster, history: History, *, every: float = 1.0) ->
     """Return a probe that, every `every` seconds, reads a namespace and creates a Lease as dry run, and times both.
 
     No policy may deny the Lease: who leads, and which node lives, is told by such. `fail` says who did not take it.
+    Where a balancer stands before several API servers, each question says how many `servers` may have answered it.
     """
     return Probe(API_SERVER, partial(_ask, cluster, history, every), late_after=15.0)
 
@@ -68,14 +70,16 @@ def read_metrics(cluster: Cluster, history: History, *, every: float = 15.0) -> 
 
 
 def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+    servers = len(cluster.control_planes)
+    of = {"servers": servers} if servers > 1 else None
     with cluster.client() as api:
         for _ in probe.every(every):
-            _time(api, history, "read", "GET", _READ)
-            _time(api, history, "write lease", "POST", LEASES)
+            _time(api, history, READ, "GET", _READ, of)
+            _time(api, history, WRITE_LEASE, "POST", LEASES, of)
 
 
-def _time(api: ApiClient, history: History, f: str, method: str, path: str) -> None:
-    history.append("invoke", API_SERVER, f)
+def _time(api: ApiClient, history: History, f: str, method: str, path: str, of: dict[str, int] | None) -> None:
+    history.append("invoke", API_SERVER, f, of)
     query, body = ({"dryRun": "All"}, _LEASE) if method == "POST" else (None, None)
     began = time.monotonic()
     try:

@@ -1,55 +1,22 @@
 """Control plane: what the checks say of leases, containers, nodes and denials."""
 
-from datetime import UTC, datetime
-from typing import Any, Self
-
 import pytest
 
-from harness import experiment
-from harness.checks import control_plane
+from clusters import leading
 from harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
     leases_renewed,
     leases_renewed_again,
 )
-from harness.history import Kind
-from harness.probes import control_plane as probes
+from harness.history import control_plane
+from harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 from harness.probes import objects
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.control_plane import History
 
-LEASES, PODS = (f"watch {each.name}" for each in objects.CONTROL_PLANE)
+WATCHES = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
+RESTART = "restart API server"
 SPARE = ("kube-apiserver", "kube-scheduler")
-
-
-class History(Told):
-    """A history of a small control plane."""
-
-    def lease(self, at: float, name: str, *, holder: str = "me", transitions: int = 0, renewed: float = -1) -> Self:
-        """Add a renewal, by default at the moment when it is seen."""
-        moment = datetime.fromtimestamp(STARTED + (at if renewed < 0 else renewed), UTC)
-        namespace = "kube-node-lease" if name == "worker" else "kube-system"
-        spec = {"holderIdentity": holder, "leaseTransitions": transitions, "renewTime": moment.isoformat()}
-        return self._change(at, LEASES, {"metadata": {"name": name, "namespace": namespace}, "spec": spec})
-
-    def container(self, at: float, name: str, identity: str, restarts: int = 0) -> Self:
-        """Add what a pod of kube-system says of its container."""
-        status = {"name": name, "containerID": identity and f"containerd://{identity}", "restartCount": restarts}
-        return self._change(at, PODS, {"metadata": {"name": f"{name}-w"}, "status": {"containerStatuses": [status]}})
-
-    def node(self, at: float, *, ready: bool = True, since: str = "before") -> Self:
-        """Add what a node says."""
-        condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": since}
-        return self._change(at, "watch nodes", {"metadata": {"name": "worker"}, "status": {"conditions": [condition]}})
-
-    def asked(self, at: float, kind: Kind, **value: Any) -> Self:
-        """Add what came of creating a Lease."""
-        self.add(at, kind, "api server", "write lease", value)
-        return self
-
-    def _change(self, at: float, process: str, found: Any) -> Self:
-        self.add(at, "change", process, "MODIFIED", {"resource_version": "1", "object": found})
-        return self
 
 
 def steady(until: int = 20, **late: float) -> History:
@@ -62,12 +29,11 @@ def steady(until: int = 20, **late: float) -> History:
     return history
 
 
-def test_names_are_those_of_the_probes() -> None:
-    """The checks read what the probes write."""
-    assert (control_plane._LEASES, control_plane._PODS) == (LEASES, PODS)
-    assert control_plane._NODES in {f"watch {each.name}" for each in objects.USUAL}
-    assert control_plane._API_SERVER == probes.API_SERVER
-    assert f"{experiment.FAULT} " == control_plane._FAULT
+def test_names_are_those_of_others() -> None:
+    """The model reads what the probes write, and knows as leaders those whom clusters wait for."""
+    assert set(WATCHES) <= {f"watch {each.name}" for each in (*objects.CONTROL_PLANE, *objects.USUAL)}
+    assert control_plane.LEADERS == leading.LEADERS
+    assert control_plane.STREAMS == WATCHES
 
 
 def test_unharmed() -> None:
@@ -156,38 +122,75 @@ def test_who_is_spared() -> None:
     assert leases_renewed(5, spare=everybody)(alone).outcome == "inconclusive"
 
 
-def test_renewals_are_counted_by_their_own_clock() -> None:
-    """A lease that is seen late was not renewed late."""
+def test_renewals_are_counted_when_they_are_seen() -> None:
+    """A lease that the watch tells of late was renewed late, but if it did not see; its own times do not matter."""
     history = steady(10).lease(20, "kube-scheduler", renewed=10).lease(20.1, "kube-controller-manager", renewed=10)
-    history.lease(20.2, "worker", renewed=18).lease(20.3, "kube-scheduler", renewed=18)
-    verdict = leases_renewed(11)(history.lease(20.4, "kube-controller-manager", renewed=18).recorded())
-    assert verdict.figures["lease_silence_seconds"] == pytest.approx(10, abs=0.1)
+    history.lease(20.1, "worker", renewed=10)
+    assert leases_renewed(11)(history.today(21)).outcome == "violated"
+    assert leases_renewed(11)(history.blind(9, 20.1, WATCH_LEASES).today(21)).outcome == "inconclusive"
 
 
 def test_leases_admitted() -> None:
-    """Leases that are admitted, questions without an answer, and a server that does not know us yet, deny nothing."""
-    history = History()
-    for at in range(20):
-        history.asked(at, "ok", seconds=0.01)
-    history.asked(21, "info", said="refused").asked(22, "fail", status=403, said="User cannot create", seconds=0.1)
-    verdict = leases_admitted()(history.recorded())
-    assert (verdict.outcome, verdict.figures) == ("holds", {"leases_admitted": 20.0, "leases_denied": 0.0})
-    assert leases_admitted(least=21)(history.recorded()).outcome == "inconclusive"
+    """Leases that are admitted, and a server that does not know us yet, deny nothing; before a fault nothing counts."""
+    history = History().asks(0, 5).fault(5, 6, 8, name=RESTART).asks(5, 7, "info", said="refused").asks(7, 20)
+    history.asks(20, 21, "fail", status=403, said="User cannot create", seconds=0.1).asks(21, 30.1)
+    verdict = leases_admitted()(history.today(30))
+    assert (verdict.outcome, verdict.figures) == ("holds", {"leases_admitted": 44.0, "leases_denied": 0.0})
+    assert leases_admitted(fault=RESTART)(history.today(30)).outcome == "holds"
+    assert leases_admitted(fault="fault 1")(history.today(30)).outcome == "holds"
+    assert leases_admitted(least=45)(history.today(30)).outcome == "inconclusive"
+    assert leases_admitted(fault="another")(history.today(30)).summary == "there was no another"
+    assert leases_admitted(fault=[RESTART]).__name__ == f"no policy denies a lease after {RESTART}"
+
+
+DENIED = "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: failed to configure binding: not yet synced"
+
+
+def restarted(name: str = RESTART, *, proved: bool = True, end: float = 60) -> History:
+    """Return a history in which Leases are asked for, from before a restart of the API server at 10 s to the end."""
+    history = History().asks(0, 10).fault(10, 12 if proved else None, 15, name=name)
+    return history.asks(10, 13, "info", said="refused").asks(13, end)
 
 
 def test_leases_denied() -> None:
-    """A Lease that a policy denies is told with what was said, and how long it went on."""
-    history = History()
-    for at in range(20):
-        history.asked(at, "ok", seconds=0.01)
-    said = "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: failed to configure binding: not yet synced"
-    for moment in (5.5, 7.0):
-        history.asked(moment, "fail", status=422, said=said, seconds=0.01)
-    verdict = leases_admitted()(history.recorded())
-    assert (verdict.outcome, verdict.summary) == ("violated", "2 of 22 leases were denied")
-    assert verdict.at == 5.5
-    assert verdict.evidence[0] == f"5.5 s: 422 {said}"
+    """A Lease that a policy denies after the fault is told with what was said, and how long it went on."""
+    history = restarted(end=20).asks(20, 22, "fail", status=422, said=DENIED, seconds=0.01).asks(22, 60)
+    verdict = leases_admitted()(history.today(60))
+    assert (verdict.outcome, verdict.summary) == ("violated", "4 of 94 leases were denied")
+    assert verdict.at == 20.01
+    assert verdict.evidence[0] == f"20.0 s: 422 {DENIED}"
     assert verdict.figures["denial_seconds"] == 1.5
+    assert leases_admitted()(history.today(60, ended=False)).outcome == "violated"
+    early = restarted().asks(9.7, 9.8, "fail", status=422, said=DENIED)
+    assert leases_admitted()(early.today(60)).outcome == "holds"
+
+
+@pytest.mark.parametrize(
+    ("history", "why"),
+    [
+        (History().asks(0, 30), "there was no fault"),
+        (restarted(proved=False), "restart API server was not proved"),
+        (restarted(end=13).asks(13, 60, "info", said="timed out"), "0 answers after restart API server, 20 are needed"),
+        (restarted(end=40).asks(40, 43, "info", said="timed out").asks(43, 60), "admitted from 40.0 to"),
+        (restarted(end=40).asks(43, 60), "admitted from 39.5 to 43.0 s"),
+        (restarted(end=40), "admitted from 39.5 to 60.0 s"),
+        (restarted().add(14.4, "invoke", "api server", "write lease", {"servers": 3}), "which of 3 API servers"),
+        (
+            restarted(end=20)
+            .asks(20, 22, "fail", status=500, said=DENIED)
+            .asks(22, 60)
+            .fault(14, 16, 30, name="cut webhook", process="fault 2"),
+            "4 of 94 leases were denied, and restart API server, cut webhook overlap",
+        ),
+    ],
+    ids=["none", "unproved", "before", "unanswered", "unasked", "stopped", "servers", "overlap"],
+)
+def test_unknown_whether_leases_are_admitted(history: History, why: str) -> None:
+    """What was asked before the fault, or not answered after it, says nothing; nor does one API server of several."""
+    fault = "restart API server" if "overlap" in why else ""
+    verdict = leases_admitted(fault=fault or ())(history.today(60))
+    assert verdict.outcome == "inconclusive"
+    assert why in verdict.summary
 
 
 def blocked(back: float | None, *, proved: bool = True, end: float = 90) -> History:
@@ -231,7 +234,7 @@ def test_not_renewed_again(back: float | None) -> None:
         History().add(1, "ok", "fault 1", "observed", {"name": "stop node"}),
         History()
         .add(1, "invoke", "fault 1", "inject", {"name": "stop node"})
-        .add(1, "ok", "fault 1", "observed", {"name": "stop node"})
+        .add(1, "ok", "fault 1", "observed", {"name": "stop node", "proof": "seen"})
         .add(2, "invoke", "fault 1", "heal", {"name": "stop node"})
         .add(99, "mark", "experiment", "end"),
     ],

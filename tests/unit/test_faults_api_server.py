@@ -9,7 +9,9 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness.errors import FaultNotApplied
-from harness.faults.api_server import restart_api_server
+from harness.faults.api_server import CRASHED, restart_api_server
+from harness.history import read
+from harness.history.vocabulary import HARM
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 
@@ -31,7 +33,8 @@ class ControlPlane(World):
         self.nodes.append(node)
         if argv[1] == "inspect":
             return Completed(json.dumps({"info": {"pid": 99}}), "", 0)
-        found = [{"id": self.serving, "metadata": {"attempt": 1}}] if self.serving else []
+        labels = {"io.kubernetes.pod.name": f"kube-apiserver-{NODE}", "io.kubernetes.pod.uid": "hash"}
+        found = [{"id": self.serving, "metadata": {"attempt": 1}, "labels": labels}] if self.serving else []
         return Completed(json.dumps({"containers": found}), "", 0)
 
     def _curl(self, node: str, argv: list[str]) -> Completed:
@@ -74,6 +77,14 @@ def test_node_can_be_chosen(bench: Bench, world: ControlPlane) -> None:
     """Of several control planes one is named."""
     bench.inject(restart_api_server("w-control-plane2"))
     assert set(world.nodes) == {"w-control-plane2"}
+
+
+def test_tells_what_it_ends(bench: Bench) -> None:
+    """The history says which container of which pod ends, before it does, so that nobody else is blamed."""
+    bench.inject(restart_api_server())
+    (harm,) = [entry for entry in read(bench.history.path).entries if entry.process == HARM]
+    pod = {"pod": f"kube-apiserver-{NODE}", "uid": "hash", "node": NODE, "containers": ["a1"], "owner": ""}
+    assert (harm.f, harm.value) == (CRASHED, pod)
 
 
 def test_no_op(bench: Bench, world: ControlPlane) -> None:

@@ -1,7 +1,7 @@
 """Control plane: what the probes of latency and of metrics write."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import cast
@@ -31,6 +31,7 @@ class Server(ThreadingHTTPServer):
     """Stands for the API server, as far as the probes ask it."""
 
     denies = False
+    control_planes: Sequence[str] = ("w",)
 
     def client(self) -> ApiClient:
         configuration = Configuration()
@@ -106,6 +107,14 @@ def test_latency(cluster: Cluster, server: Server, history: History) -> None:
     probe.stop()
     assert (denied.f, denied.value["status"]) == ("write lease", 403)
     assert "failed to configure binding" in denied.value["said"]
+
+
+def test_who_may_have_answered(cluster: Cluster, server: Server, history: History) -> None:
+    """Of several API servers behind a balancer nobody knows which one answers, and each question says so."""
+    server.control_planes = ("a", "b", "c")
+    probe = ask_api_server(cluster, history, every=0.02)
+    assert told(history, probe, "api server", "invoke").value == {"servers": 3}
+    probe.stop()
 
 
 def test_no_answer(cluster: Cluster, server: Server, history: History) -> None:

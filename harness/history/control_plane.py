@@ -1,0 +1,291 @@
+"""Control plane: who led and renewed, what of kube-system ran and was Ready, and what of it a fault itself ended."""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Literal
+
+from harness.history.coverage import Coverage
+from harness.history.faults import Faults
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import (
+    ADDED,
+    DELETED,
+    GAP,
+    HARM,
+    LISTED,
+    RESUMED,
+    WATCH_LEASES,
+    WATCH_NODES,
+    WATCH_SYSTEM_PODS,
+)
+
+__all__ = ["LEADERS", "STREAMS", "Change", "ControlPlane", "Down", "Lease", "Part"]
+
+LEADERS = ("kube-controller-manager", "kube-scheduler")
+"""Whose leases tell that they lead; nodes have leases, too."""
+
+STREAMS = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
+"""What a control plane is judged by."""
+
+_OF_NODES = "kube-node-lease"
+_MIRROR = "kubernetes.io/config.mirror"
+_RECOVERS_SECONDS = 60.0
+"""For so long after its healing what a harmed place tells of is still its fault's, though another one has begun."""
+
+_RUNNING: Mapping[str, Any] = {"running": {}}
+_GONE = "gone"
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A leader's or a node's `lease`, a `container`, a `pod` or a `node`, by name, and where it is.
+
+    `node` is the one that it is on; of a leader's lease that of its holder. `pod` is the one whose state tells of it,
+    `container` the id of the one that ran.
+    """
+
+    kind: Literal["lease", "container", "pod", "node"]
+    name: str
+    node: str
+    pod: str = ""
+    container: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that should have stayed as it was and did not; `at` is when that was seen."""
+
+    part: Part
+    at: float
+    words: str
+
+
+@dataclass
+class Down:
+    """A pod or a node that was seen not to be Ready, since when and until when (None: to the end).
+
+    One that lasts no time is one that came and went in the gap before it was told.
+    """
+
+    part: Part
+    since: float
+    until: float | None = None
+
+
+@dataclass
+class Lease:
+    """When each renewal was seen; `new`: its making was seen, so that nobody can have been late before.
+
+    The times that a lease tells are only compared with each other: they are by another clock, which may be set.
+    """
+
+    part: Part
+    new: bool
+    seen: "array[float]" = field(default_factory=lambda: array("d"))
+    renewed: str = ""
+    told: str = ""
+
+
+@dataclass
+class _Pod:
+    """What was told last of a pod: its containers (id, in words, whether it was counted as ended), its readiness."""
+
+    containers: dict[str, tuple[str, str, bool]] = field(default_factory=dict)
+    down: Down | None = None
+    since: str | None = None
+
+
+@dataclass(frozen=True)
+class _Harm:
+    at: float
+    node: str
+    pod: str
+    containers: frozenset[str]
+
+    def hits(self, part: Part) -> bool:
+        """Whether what happens to a part is what this did: a container by its id, anything else by its place."""
+        if not self.pod:
+            return self.node == part.node
+        if part.kind == "container":
+            return part.container in self.containers
+        return self.pod == part.pod
+
+
+class ControlPlane:
+    """What the watches saw of the control plane; a reader (see `following`).
+
+    `began` is when each watch was begun, `listed` when it knew all there was; those that were `late` did not from the
+    begin on. In a gap that ended with a new list no
+    change is missed: leases and containers count theirs, conditions date them, objects that are made anew have another
+    uid, and the list tells of each that differs.
+    """
+
+    def __init__(self) -> None:
+        self.began: dict[str, float] = {}
+        self.late: set[str] = set()
+        self.listed: dict[str, set[float]] = {}
+        self.leases: dict[str, Lease] = {}
+        self.changes: list[Change] = []
+        self.downs: list[Down] = []
+        self.containers: set[str] = set()
+        self.nodes: set[str] = set()
+        self._harms: list[_Harm] = []
+        self._pods: dict[str, _Pod] = {}
+        self._nodes: dict[str, tuple[str, Down | None]] = {}
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        take = {WATCH_LEASES: self._take_lease, WATCH_SYSTEM_PODS: self._take_pod, WATCH_NODES: self._take_node}
+        if process == HARM:
+            return self._take_harm
+        if process not in take:
+            return None
+
+        def watched(entry: Entry) -> None:
+            if process not in self.began:
+                self.began[process], self.listed[process] = entry.at, set()
+                if entry.f == GAP:
+                    self.late.add(process)
+            found = (entry.value or {}).get("object")
+            if found is None and entry.f in (LISTED, RESUMED):
+                self.listed[process].add(entry.at)
+            elif found and (found.get("metadata") or {}).get("name"):
+                take[process](entry, found)
+
+        return watched
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def spared(self, part: Part, faults: Faults) -> tuple[Spans, Spans]:
+        """Return when what happens to a part is a fault's own doing, and when that of a fault that was not proved.
+
+        It is if a fault harmed the node that the part is on, its pod, or just this container, until that fault's time
+        is over (see `Faults.window`), and what it harmed had time to recover.
+        """
+        sure: list[Span] = []
+        unsure: list[Span] = []
+        for harm in (harm for harm in self._harms if harm.hits(part)):
+            fault = next((fault for fault in reversed(faults.all) if fault.injected <= harm.at), None)
+            if fault is None:
+                sure.append((harm.at, inf))
+                continue
+            recovered = inf if fault.healed is None else fault.healed + _RECOVERS_SECONDS
+            over = max(faults.window(fault)[1], recovered)
+            (unsure if fault.proved is None else sure).append((harm.at, over))
+        return Spans.of(sure), Spans.of(unsure)
+
+    def missing(self, stream: str, coverage: Coverage) -> Spans:
+        """Return when a change in one of the streams may have come that nobody was told of, not even afterwards."""
+        began, listed = self.began.get(stream, 0.0), self.listed.get(stream, set())
+        begin = self.begin(stream, coverage)
+        gaps = coverage.unknown([stream], begin, inf)
+        late = stream in self.late or begin < began
+        told = [(a, b) for a, b in gaps if b in listed and not (late and a <= began)]
+        return (gaps - Spans.of(told)) | coverage.lost.within(begin, coverage.until)
+
+    def begin(self, stream: str, coverage: Coverage) -> float:
+        """Return since when a stream is judged: since its watch was begun, if the line that tells so is there."""
+        return min([self.began.get(stream, 0.0), *(begin for begin, _ in coverage.lost)])
+
+    def _take_harm(self, entry: Entry) -> None:
+        value = entry.value or {}
+        node, pod = value.get("node", ""), value.get("pod", "")
+        if node or pod:
+            self._harms.append(_Harm(entry.at, node, pod, frozenset(value.get("containers") or ())))
+
+    def _take_lease(self, entry: Entry, found: Object) -> None:
+        name, spec = found["metadata"]["name"], found.get("spec") or {}
+        of_node = found["metadata"].get("namespace") == _OF_NODES
+        if not of_node and name not in LEADERS:
+            return
+        fresh = entry.f == ADDED and not entry.value.get("in_gap")
+        lease = self.leases.setdefault(name, Lease(Part("lease", name, name if of_node else ""), fresh))
+        if not of_node:
+            told = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
+            self._changed(lease.part, entry, "the lease", name, lease.told, _GONE if entry.f == DELETED else told)
+            lease.told = told
+            if host := (spec.get("holderIdentity") or "").rpartition("_")[0]:
+                lease.part = Part("lease", name, host, f"{name}-{host}")
+        if entry.f != DELETED and spec.get("renewTime") and spec["renewTime"] != lease.renewed:
+            lease.renewed = spec["renewTime"]
+            lease.seen.append(entry.at)
+
+    def _take_pod(self, entry: Entry, found: Object) -> None:
+        name, status = found["metadata"]["name"], found.get("status") or {}
+        part = Part("pod", name, (found.get("spec") or {}).get("nodeName", ""), name)
+        pod = self._pods.setdefault(name, _Pod())
+        if entry.f == DELETED:
+            if _MIRROR in (found["metadata"].get("annotations") or {}):  # what it shows may run on
+                pod.down = self._ready(part, entry, pod.down, ready=False)
+                return
+            self._changed(part, entry, "pod", name, "there" if pod.containers else "", _GONE)
+            self._ready(part, entry, pod.down, ready=True)
+            del self._pods[name]
+        elif status.get("phase") != "Succeeded":
+            statuses = status.get("containerStatuses") or ()
+            for one in statuses:
+                self._take_container(part, entry, pod, one)
+            condition = _condition(status)
+            ready = condition.get("status") == "True" if condition else not any(map(_dead, statuses))
+            since = condition.get("lastTransitionTime", "")
+            if entry.value.get("in_gap") and ready and pod.down is None and pod.since not in (None, since):
+                self.downs.append(Down(part, entry.at, entry.at))
+            pod.down, pod.since = self._ready(part, entry, pod.down, ready=ready), since
+
+    def _take_container(self, pod: Part, entry: Entry, known: _Pod, status: Object) -> None:
+        """Take what a pod says of a container; while one waits to be started again, its id is that of the dead one."""
+        identity, name = (status.get("containerID") or "").rpartition("/")[2], str(status.get("name"))
+        if not identity:
+            return
+        words = f"{identity[:12]} (restart {status.get('restartCount', 0)})"
+        before, told, ended = known.containers.get(name, (identity, "", False))
+        part = Part("container", name, pod.node, pod.name, before)
+        dies = bool(told) and not ended and before == identity and _dead(status)
+        if not ended:
+            after = f"{identity[:12]} ended" if dies else words
+            self._changed(part, entry, "container", f"{name} of {pod.name}", told, after)
+        known.containers[name] = identity, words, dies or (ended and before == identity)
+        self.containers.add(f"{name} of {pod.name}")
+
+    def _take_node(self, entry: Entry, found: Object) -> None:
+        name, condition = found["metadata"]["name"], _condition(found.get("status") or {})
+        part = Part("node", name, name)
+        told, down = self._nodes.get(name, ("", None))
+        if entry.f == DELETED:
+            self._changed(part, entry, "node", name, told, _GONE)
+            self._ready(part, entry, down, ready=True)
+            self._nodes.pop(name, None)
+        elif condition:
+            words = f"Ready={condition.get('status')} since {condition.get('lastTransitionTime', 'ever')}"
+            self._changed(part, entry, "node", name, told, words)
+            self._nodes[name] = words, self._ready(part, entry, down, ready=condition.get("status") == "True")
+            self.nodes.add(name)
+
+    def _changed(self, part: Part, entry: Entry, what: str, name: str, before: str, after: str) -> None:
+        if before and before != after:
+            self.changes.append(Change(part, entry.at, f"{what} {name}: {before}, then {after}"))
+
+    def _ready(self, part: Part, entry: Entry, down: Down | None, *, ready: bool) -> Down | None:
+        """Return since when a part is down, if it still is."""
+        if ready and down is not None:
+            down.until = entry.at
+        elif not ready and down is None:
+            down = Down(part, entry.at)
+            self.downs.append(down)
+        return None if ready else down
+
+
+def _condition(status: Object) -> Object:
+    """Return the condition Ready, or an empty one."""
+    return next((one for one in status.get("conditions") or () if one.get("type") == "Ready"), {})
+
+
+def _dead(status: Object) -> bool:
+    return "running" not in (status.get("state") or _RUNNING)

@@ -1,0 +1,99 @@
+"""Lease requests: what came of the Leases that the API server was asked to create, as a probe does all the time."""
+
+from array import array
+from math import inf
+
+from harness.history.coverage import Coverage, api_server
+from harness.history.faults import Fault, Faults
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Span, Spans
+from harness.history.streams import JITTER
+from harness.history.vocabulary import API_SERVER, WRITE_LEASE
+
+__all__ = ["LeaseRequests"]
+
+_DENIERS = ("ValidatingAdmissionPolicy", "admission webhook", "failed calling webhook")
+_INSTANT = 1e-6
+_NOTICED_SECONDS = 0.5
+"""What takes less is told by nobody: see harness.probes.metronome."""
+
+
+class LeaseRequests:
+    """Which Leases were admitted and denied, in the order in which they were asked for; a reader (see `following`).
+
+    `admitted` has the moments when those were asked for that were, `denied` when asked, when answered, and in which
+    words; what else an API server says is neither. `servers` is how many API servers may have answered.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self.admitted = array("d")
+        self.denied: list[tuple[float, float, str]] = []
+        self.servers = 1
+        self._faults = faults
+        self._served: dict[str, float] = {}
+        self._unanswered: list[Span] = []
+        self._idle: list[tuple[Span, float]] = []
+        self._last: Entry | None = None
+        self._begun: dict[str, float] = {}
+        self._free: float | None = None
+        self._reading = 0.0
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process == API_SERVER else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end, at which some may still wait for an answer."""
+        if WRITE_LEASE in self._begun:
+            self._unanswered.append((self._begun[WRITE_LEASE], end))
+        elif self._free is not None:
+            self._idle.append(((self._free, inf), self._reading))
+
+    def back(self, fault: Fault) -> float:
+        """Return when the API server answered anything again after a fault, or was proved to be healed."""
+        return min(self._served.get(fault.id, inf), inf if fault.healed is None else fault.healed)
+
+    def unknown(self, coverage: Coverage, begin: float, end: float) -> Spans:
+        """Return when nobody knows what came of a Lease, or would have: no answer, nobody who asked, a missing line."""
+        usual = max(_NOTICED_SECONDS, coverage.of(api_server(WRITE_LEASE)).interval * JITTER)
+        spans = [span for span in self._unanswered if begin <= span[0] < end]
+        for (since, until), busy in self._idle:
+            idle = max(since, begin), min(until, end)
+            if idle[1] - idle[0] - busy > usual:
+                spans.append(idle)
+        return Spans.of(spans) | coverage.lost.within(begin, end)
+
+    def _take(self, entry: Entry) -> None:
+        if entry.kind == "invoke" or entry.f not in self._begun:  # the question itself may be missing
+            self._ask(entry)
+        if entry.kind == "invoke":
+            return
+        begun = self._begun.pop(entry.f)
+        if entry.kind in ("ok", "fail"):
+            for fault in self._faults.all[len(self._served) :]:
+                if fault.injected <= begun:
+                    self._served[fault.id] = entry.at
+        if entry.f == WRITE_LEASE:
+            self._answer(entry, begun)
+        else:
+            self._reading += entry.at - begun
+
+    def _ask(self, entry: Entry) -> None:
+        self._begun[entry.f] = entry.at
+        self.servers = (entry.value or {}).get("servers", self.servers)
+        if entry.f == WRITE_LEASE:
+            if self._free is not None and entry.at - self._free > _NOTICED_SECONDS:
+                self._idle.append(((self._free, entry.at), self._reading))
+            self._reading = 0.0
+
+    def _answer(self, entry: Entry, begun: float) -> None:
+        self._free = entry.at
+        if entry.kind == "info":
+            self._unanswered.append((begun, max(entry.at, begun + _INSTANT)))
+        elif entry.kind == "ok":
+            self.admitted.append(begun)
+        else:
+            said = str((entry.value or {}).get("said", ""))
+            if any(by in said for by in _DENIERS):
+                self.denied.append((begun, entry.at, f"{entry.at:.1f} s: {(entry.value or {}).get('status')} {said}"))

@@ -1,0 +1,78 @@
+"""Silences: how long something did not come, at least and at most, where not all was seen as it happened."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from math import inf
+
+from harness.history.coverage import Coverage
+from harness.history.spans import Spans
+
+__all__ = ["Moment", "Moments", "Silence"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something happened: not before `least`, not after `most`, which is when it was seen."""
+
+    least: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Silence:
+    """How long nothing came, in seconds: `least` for certain, from `since` on, `most` if nobody saw it come."""
+
+    least: float
+    most: float
+    since: float
+
+
+_NEVER = Spans()
+
+
+class Moments:
+    """Dates what watches told: what came to light after a time that was not seen came at any moment of it.
+
+    `unseen` is when not all of the streams were seen as it happened, `unknown` when something of them may be missing
+    altogether, `end` where is judged no more: what was not recorded to its end is silent for ever, as far as is known.
+    """
+
+    def __init__(self, coverage: Coverage, streams: Iterable[str], begin: float) -> None:
+        streams = tuple(streams)
+        self.unseen = coverage.unseen(streams, begin, coverage.end)
+        self.unknown = coverage.unknown(streams, begin, inf)
+        self.end = Moment(coverage.until, coverage.until if coverage.ended else inf)
+        self._begins = [begin for begin, _ in self.unseen]
+
+    def of(self, at: float) -> Moment:
+        """Return when that was of which was told `at` then."""
+        before = bisect_left(self._begins, at) - 1
+        hidden = before >= 0 and at <= self.unseen.parts[before][1]
+        return Moment(self._begins[before] if hidden else at, at)
+
+    def ends(self, at: float | None) -> Moment:
+        """Return when that was of which was told `at` then (None: never), or the end, if that came first."""
+        moment = self.end if at is None else self.of(at)
+        return moment if moment.most <= self.end.least else Moment(min(moment.least, self.end.least), self.end.most)
+
+    def between(self, begin: Moment, end: Moment, sure: Spans = _NEVER, unsure: Spans = _NEVER) -> Silence:
+        """Return the silence between two moments; what is `sure` does not count, nor, perhaps, what is `unsure`."""
+        least = Spans.of([(begin.most, end.least)]) - self.unknown - sure - unsure
+        most = Spans.of([(begin.least, end.most)]) - sure
+        since = next((one for one, other in least if other - one == least.longest), begin.most)
+        return Silence(least.longest, most.longest, since)
+
+    def silences(
+        self, first: Moment | None, seen: Iterable[float], longer: float, sure: Spans = _NEVER, unsure: Spans = _NEVER
+    ) -> Iterator[Silence]:
+        """Yield the silences from `first` on, between what was `seen`, to the end: the longest and those `longer`."""
+        longest = 0.0
+        for before, after in pairwise(chain([first] if first else (), map(self.ends, seen), [self.end])):
+            if before.most > self.end.least:
+                return
+            if after.most - before.least > min(longest, longer):
+                silence = self.between(before, after, sure, unsure)
+                longest = max(longest, silence.least)
+                yield silence

@@ -1,0 +1,81 @@
+"""Control plane: what the checks say of leases that are renewed late, again, or while nobody sees."""
+
+import pytest
+
+from harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
+from harness.history.vocabulary import WATCH_LEASES
+from tests.fakes.control_plane import History, plane
+
+MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
+KILL = "kill node"
+
+
+@pytest.mark.parametrize(("end", "outcome"), [(36, "holds"), (60, "inconclusive")])
+def test_a_lease_may_be_renewed_while_nobody_sees(end: float, outcome: str) -> None:
+    """A blind watch counts as the worst: it matters if it is so for longer than is allowed."""
+    gap = plane(100).blind(30, end, WATCH_LEASES)
+    for name in (MANAGER, SCHEDULER, "w", "worker"):
+        gap.lease(end, name, holder="w_uuid" if name.startswith("kube-") else name, gap=True)
+    verdict = leases_renewed(20)(gap.today(100))
+    assert verdict.outcome == outcome
+    assert outcome == "holds" or f"watch leases was not seen from 30.0 to {end:.1f} s" in verdict.summary
+
+
+def test_a_silence_that_was_seen_is_one() -> None:
+    """A gap beside it changes nothing, and the begin and the end are not outside."""
+    assert leases_renewed(20)(plane(100, silent={SCHEDULER: (60, 90)}).today(100)).at == 78
+    seen = plane(200, silent={SCHEDULER: (60, 90)}).blind(110, 120, WATCH_LEASES)
+    assert leases_renewed(20)(seen.today(200)).outcome == "violated"
+    assert leases_renewed(20)(plane(100, silent={"w": (80, 101)}).today(100)).outcome == "violated"
+    late = plane(100, silent={"w": (0, 30)})
+    assert leases_renewed(20)(late.today(100)).outcome == "violated"
+
+
+@pytest.mark.parametrize("step", [600.0, 90.0, -0.5])
+def test_the_wall_clock_does_not_matter(step: float) -> None:
+    """A clock that is set, or a machine that slept, is no silence, and hides none."""
+    for until, outcome in ((50.0, "holds"), (90.0, "violated")):
+        history = plane(50).add(50.5, "info", "history", "clock-jump", {"seconds": step})
+        for at in range(52, 101, 2):
+            for name in (MANAGER, SCHEDULER, "w", "worker"):
+                if at > until or until == 50.0:
+                    history.lease(at, name, holder="w_uuid" if name.startswith("kube-") else name, renewed=at + step)
+        assert leases_renewed(20)(history.today(100)).outcome == outcome
+        assert control_plane_unharmed(seconds=20)(history.today(100)).outcome == outcome
+
+
+def healed(*, back: float = 30, until: float = 100) -> History:
+    """Return a history with a fault from 10 to 20 s, after which the worker's lease is renewed from `back` on."""
+    return plane(until, silent={"worker": (11, back)}).fault(10, 12, 20, name=KILL)
+
+
+@pytest.mark.parametrize(
+    ("history", "outcome", "words"),
+    [
+        (healed(), "holds", "all of 4 leases are renewed again, the last one after 10.0 s"),
+        (healed(back=90), "violated", "1 of 4 leases are not renewed 40 s after kill node began to be healed"),
+        (healed().blind(45, 70, WATCH_LEASES), "inconclusive", "watch leases was not seen from 45.0 to 70.0 s"),
+        (healed(back=90).blind(50, 52, WATCH_LEASES), "inconclusive", "worker renewed is not known"),
+        (
+            healed(back=90).fault(40, 41, 50, name="other", process="fault 2"),
+            "inconclusive",
+            "but other was there, too",
+        ),
+        (healed(back=90).fault(0, 1, 9, name="other", process="fault 0"), "violated", "1 of 4"),
+        (healed().fault(40, None, 50, name=KILL, process="fault 2"), "inconclusive", "was not proved and taken back"),
+        (healed().fault(70, 71, 80, name=KILL, process="fault 2"), "inconclusive", "the history ends, 20.0 of 40 s"),
+    ],
+    ids=["again", "not", "blind", "gap", "other", "earlier", "unproved", "second"],
+)
+def test_renewed_again(history: History, outcome: str, words: str) -> None:
+    """At one moment after each fault of the name every lease is renewed, or not, or nobody saw."""
+    verdict = leases_renewed_again(40, fault=KILL)(history.today(100))
+    assert verdict.outcome == outcome
+    assert words in verdict.summary
+
+
+def test_faults_are_named() -> None:
+    """Of two faults of one kind one can be meant, or both."""
+    history = healed().fault(70, 71, 80, name=KILL, process="fault 2")
+    assert leases_renewed_again(40, fault="fault 1")(history.today(100)).outcome == "holds"
+    assert leases_renewed_again(15, fault=["fault 1", "fault 2"])(history.today(100)).outcome == "holds"

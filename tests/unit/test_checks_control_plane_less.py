@@ -1,0 +1,159 @@
+"""Control plane: who sees less is never surer, whichever part of a history is taken away, and in whichever way."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.checks import Checked
+from harness.checks.control_plane import (
+    control_plane_unharmed,
+    leases_admitted,
+    leases_renewed,
+    leases_renewed_again,
+)
+from harness.history import Entry, Recorded
+from harness.history.vocabulary import (
+    API_SERVER,
+    DELETED,
+    END,
+    GAP,
+    HARM,
+    LISTED,
+    RESUMED,
+    WATCH_LEASES,
+    WATCH_NODES,
+    WATCH_SYSTEM_PODS,
+    WRITE_LEASE,
+)
+from tests.fakes.control_plane import History, plane
+
+KILL, RESTART = "kill node", "restart API server"
+WATCHES = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
+UNTIL = 90
+DENIED = "admission webhook denied the request"
+
+
+def killed() -> History:
+    """Return one whose worker is killed from 20 to 40 s, and all on it; it renews again at 50 s."""
+    history = plane(UNTIL, silent={"worker": (20, 50)}).fault(20, 31, 40, name=KILL)
+    history.add(20.1, "info", "harm", "killed node", {"node": "worker"}).node(38, ready=False, since="dead")
+    history.container(42, "kindnet-cni", "k2", 1, pod="kindnet-a", node="worker", state="running", ready=True)
+    return history.node(43, since="back")
+
+
+def dead(at: float) -> History:
+    """Return one whose scheduler ends at a moment, and renews nothing from then on."""
+    history = plane(UNTIL, silent={"kube-scheduler": (at, UNTIL + 1)}).fault(20, 31, 40, name=KILL)
+    return history.container(at, "kube-scheduler", "kube-scheduler-1", state="waiting", ready=False, mirror=True)
+
+
+def asked(*, denied: bool) -> History:
+    """Return one whose API server is restarted at 20 s, and denies Leases for three seconds after it, or does not."""
+    history = plane(UNTIL).asks(0, 20).fault(20, 22, 24, name=RESTART).asks(20, 23, "info").asks(26, UNTIL + 20)
+    outcome = {"kind": "fail", "status": 500, "said": DENIED} if denied else {"kind": "ok"}
+    return history.asks(23, 26, **outcome)
+
+
+CLAIMS: dict[str, tuple[History, Checked, str]] = {
+    "unharmed": (killed(), control_plane_unharmed(), "holds"),
+    "harmed": (dead(15), control_plane_unharmed(), "violated"),
+    "not there": (dead(15), control_plane_unharmed(seconds=30), "violated"),
+    "renewed": (killed(), leases_renewed(20), "holds"),
+    "not renewed": (dead(45), leases_renewed(20), "violated"),
+    "renewed again": (killed(), leases_renewed_again(35, fault=KILL), "holds"),
+    "not renewed again": (dead(45), leases_renewed_again(35, fault=KILL), "violated"),
+    "admitted": (asked(denied=False), leases_admitted(), "holds"),
+    "denied": (asked(denied=True), leases_admitted(), "violated"),
+}
+
+
+def renumbered(recorded: Recorded, entries: list[Entry]) -> Recorded:
+    """Return a history of these entries as if no other one had been written."""
+    ordered = sorted(entries, key=lambda one: one.at)
+    return replace(recorded, entries=[replace(entry, index=index) for index, entry in enumerate(ordered)])
+
+
+def apart(recorded: Recorded) -> Recorded:
+    """Return a history in which no two entries have one moment."""
+    entries = [
+        replace(one, at=one.at + number * 1e-6, value=one.value or {}) for number, one in enumerate(recorded.entries)
+    ]
+    return replace(recorded, entries=entries)
+
+
+def blinded(recorded: Recorded, stream: str, begin: float, end: float, how: str, why: str) -> Recorded:
+    """Return what a watch would have written that saw nothing between two moments, and then listed, or went on."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    kept, told = [], []
+    for entry in recorded.entries:
+        found = entry.value.get("object") if entry.process == stream else None
+        inside = entry.process == stream and begin < entry.at <= end
+        if found is not None and entry.at <= end:
+            for state in (before, after) if entry.at <= begin else (after,):
+                state[found["metadata"]["name"]] = None if entry.f == DELETED else found
+        if inside and found is not None:
+            told.append(replace(entry, at=end, value={**entry.value, "in_gap": True}))
+        if not inside:
+            kept.append(entry)
+    if how == LISTED:
+        changed = [(name, found) for name, found in after.items() if before.get(name) != found]
+        entries = [(DELETED if found is None else "MODIFIED", found or before.get(name)) for name, found in changed]
+        told = [
+            Entry(0, "change", stream, f, {"object": found, "in_gap": True}, end, 0) for f, found in entries if found
+        ]
+    gap = Entry(0, "change", stream, GAP, {"why": why, "detail": ""}, end if why == "silent" else begin, 0)
+    return renumbered(recorded, [*kept, gap, *told, Entry(0, "change", stream, how, {"resource_version": "9"}, end, 0)])
+
+
+def less(recorded: Recorded) -> Iterator[tuple[str, Recorded]]:
+    """Yield histories in which less was seen, and what was taken away."""
+    entries = list(recorded.entries)
+    for stream in (*WATCHES, API_SERVER):
+        yield f"no {stream}", renumbered(recorded, [one for one in entries if one.process != stream])
+    for begin in range(0, UNTIL, 10):
+        for length in (1, 25):
+            end = begin + length + 0.5
+            for stream in WATCHES:
+                for how, why in ((LISTED, "refused"), (LISTED, "silent"), (RESUMED, "refused")):
+                    words = f"{stream} {why} from {begin} to {end}, then {how}"
+                    yield words, blinded(recorded, stream, begin + 0.3, end, how, why)
+            unknown = [
+                replace(one, kind="info", value={"said": "?"})
+                if one.f == WRITE_LEASE and one.kind != "invoke" and begin <= one.at <= end
+                else one
+                for one in entries
+            ]
+            yield f"no answers from {begin} to {end}", replace(recorded, entries=unknown)
+            unasked = [one for one in entries if one.f != WRITE_LEASE or not begin <= one.at <= end]
+            yield f"no questions from {begin} to {end}", renumbered(recorded, unasked)
+        for stream in WATCHES:
+            heard = [one for one in entries if one.process != stream or one.at < begin]
+            yield f"{stream} half-open from {begin}", renumbered(recorded, heard)
+    for number, entry in enumerate(entries):
+        if entry.f != END and (number % 7 == 0 or entry.process.startswith(("fault", HARM))):
+            yield f"killed after {entry}", replace(recorded, entries=entries[: number + 1], ended=False)
+            yield f"without {entry}", replace(recorded, entries=entries[:number] + entries[number + 1 :])
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_who_sees_less_is_less_sure(name: str) -> None:
+    """The verdict stays or becomes inconclusive, whatever is taken away."""
+    history, check, outcome = CLAIMS[name]
+    recorded = apart(history.today(UNTIL))
+    assert check(recorded).outcome == outcome
+    surer = [words for words, part in less(recorded) if check(part).outcome not in (outcome, "inconclusive")]
+    assert surer == []
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_what_is_not_named_changes_nothing(name: str) -> None:
+    """Streams that a claim does not name, and what was asked before its fault, are nothing to it."""
+    history, check, _ = CLAIMS[name]
+    recorded = apart(history.today(UNTIL))
+    others = {"admitted": WATCHES, "denied": WATCHES, "unharmed": (API_SERVER,), "harmed": (API_SERVER,)}
+    unnamed = others.get(name, (API_SERVER,) if name == "not there" else (API_SERVER, WATCH_SYSTEM_PODS, WATCH_NODES))
+    entries = [one for one in recorded.entries if one.process not in unnamed and (one.f != WRITE_LEASE or one.at > 20)]
+    assert check(renumbered(recorded, entries)) == check(recorded)
