@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import races as checks
-from harness.checks.races import DECIDED, RACE, never_orphaned, no_orphan_stays
+from harness.checks.races import never_orphaned, no_orphan_stays
 from harness.history import Recorded
+from harness.history.vocabulary import DECIDED, RACE
 from harness.probes import objects
 from tests.fakes.histories import Told
 
@@ -106,11 +106,6 @@ def refused(stays: list[float]) -> Told:
         told.add(at, "change", BINDINGS, "ADDED", {"resource_version": "3", "object": binding})
         told.add(at + seconds, "change", BINDINGS, "DELETED", {"resource_version": "4", "object": binding})
     return told.add(30 * len(stays) + 29, "mark", "experiment", "end")
-
-
-def test_watches_are_those_of_the_probes() -> None:
-    """The checks read what the probes write."""
-    assert checks._TEMPLATES == TEMPLATES
 
 
 @given(st.lists(st.floats(0.1, 25), min_size=1, max_size=8))
