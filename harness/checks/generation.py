@@ -39,16 +39,15 @@ def generated_within(seconds: float, constraint: str) -> Checked:
         lists = Lists(coverage, lambda process: process == WATCH_BINDINGS or process.startswith(CONSTRAINTS))
         follow(recorded, coverage, lists)
         limited = recorded.until is not None
-        verdicts = [
-            life.judge(seconds, limited=limited)
-            for process in lists.all
-            if process.startswith(CONSTRAINTS)
-            for life in _lives(coverage, lists, process, constraint)
-            if not life.ends_before(seconds)
-        ]
+        processes = [each for each in lists.all if each.startswith(CONSTRAINTS) and constraint in lists[each].turns]
+        lives = [life for process in processes for life in _lives(coverage, lists, process, constraint)]
+        verdicts = [life.judge(seconds, limited=limited) for life in lives if not life.ends_before(seconds)]
         if not verdicts:
             return Verdict("inconclusive", f"constraint {constraint} was never seen for {seconds:g} s")
-        return reduce(and_, verdicts)
+        verdict = reduce(and_, verdicts)
+        if verdict.outcome == "holds":
+            return _unseen(coverage, lists, processes, constraint, seconds) or verdict
+        return verdict
 
     check.__name__ = f"the binding of {constraint} is generated within {seconds:g} s"
     return Checked(check)
@@ -64,34 +63,35 @@ class _Life:
     itself: Known
     binding: Known
 
-    @property
-    def appears(self) -> Span | None:
-        """From when to when a binding of it is there that came with it or later, or was there before and stays."""
+    def appears(self, seconds: float) -> Span | None:
+        """Return from when to when a binding is there that came with it or later, or was there before and stays."""
         begin, end = self.span
         later = (span for span in self.binding.yes if span[1] > begin and span[0] < end)
-        return next((span for span in later if span[0] >= begin - LAG or span[1] >= end), None)
+        return next((span for span in later if span[0] >= begin - LAG or span[1] >= begin + seconds), None)
 
     def ends_before(self, seconds: float) -> bool:
         """Whether it was deleted before its time, and no binding came before that."""
         begin, end = self.span
         deleted = any(gone <= end < until for gone, until in self.itself.no)
-        return deleted and end < begin + seconds and self.appears is None
+        return deleted and end < begin + seconds and self.appears(seconds) is None
 
     def judge(self, seconds: float, *, limited: bool) -> Verdict:
         """Return the verdict on this one; `limited`: the history ends by choice, and the binding must be there then."""
         begin, late = self.span[0], self.span[0] + seconds
         end = self.coverage.until if self.coverage.ended else inf
         last = min(late, end) if limited else late
-        appears = self.appears
-        old = Spans.of(span for span in self.binding.yes if span[0] < begin - LAG and span != appears)
-        absent = end >= last and not Spans.of([(begin, last)]) - ((self.binding.no | old) & self.itself.yes)
+        appears = self.appears(seconds)
+        made = max((gone for _, gone in self.itself.no if gone <= begin), default=-inf)
+        old = [span for span in self.binding.yes if made == begin and span[0] < begin - LAG and span != appears]
+        absent = not Spans.of([(made, last)]) - (self.binding.no | Spans.of(old))
+        absent = absent and not Spans.of([(begin, last)]) - self.itself.yes and end >= last
         figures = {}
         words = f"no binding of {self.name} for {min(end, self.span[1]) - begin:.1f} s"
         if appears is not None:
             took = round(max(0.0, appears[0] - begin), 3)
             figures = {"generation_seconds": took}
             words = f"the binding of {self.name} was generated {took:.1f} s after the constraint was made"
-            if appears[0] - _before(self.itself, begin) <= seconds:
+            if appears[0] - made <= seconds:
                 return Verdict("holds", words, (), figures)
         if absent:
             return Verdict("violated", words, (), figures, last)
@@ -113,6 +113,13 @@ def _binds(policy: str, binding: Object) -> bool:
     return bool((binding.get("spec") or {}).get("policyName", policy) == policy)
 
 
-def _before(known: Known, moment: float) -> float:
-    """Return when it was last known not to be so before a moment."""
-    return max((until for _, until in known.no if until <= moment), default=-inf)
+def _unseen(coverage: Coverage, lists: Lists, processes: list[str], constraint: str, seconds: float) -> Verdict | None:
+    """Return that a constraint of this name may have come, and stayed for long enough, while nobody saw that."""
+    begin = min((listed.begun for listed in lists.all.values() if listed.begun is not None), default=0.0)
+    end = coverage.until if coverage.ended else inf
+    for process in processes:
+        known = lists[process].known(constraint)
+        unseen = Spans.of([(begin, end)]) - known.yes - known.no
+        if any(until - since > seconds or until == end for since, until in unseen):
+            return Verdict("inconclusive", unseen_words(coverage, [process], unseen))
+    return None

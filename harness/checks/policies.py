@@ -7,6 +7,7 @@ from harness.history import Recorded
 from harness.history.coverage import Coverage
 from harness.history.differences import Difference
 from harness.history.generated_policies import Generated, read_generated
+from harness.history.spans import Spans
 from harness.verdict import Verdict
 
 __all__ = ["NO_GATEKEEPER", "lacking", "policies_match"]
@@ -79,17 +80,24 @@ def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
 def _doubts(generated: Generated, late: float) -> tuple[str, list[Difference]]:
     """Return why nothing is sure where nothing was seen to be wrong for too long, and which differences may be."""
     unseen = lacking(generated, late)
-    possible = [each for each in generated.differences if each.age > late]
-    if doubtful := [each for each in possible if each.certain]:
+    if doubtful := [each for each in generated.differences if each.certain and each.age > late]:
         words = f"{_counted(doubtful)}, perhaps for {late:g} s"
         return "; ".join(filter(None, (words, unseen))), doubtful
     if young := [each for each in generated.differences if each.certain and not each.over]:
         return f"{_counted(young)}, too young to judge", young
-    if unseen:
+    if unseen or (unseen := _at_the_end(generated)):
         return unseen, []
-    if possible:
-        return f"perhaps {_counted(possible)} for {late:g} s", possible
+    if possible := [each for each in generated.differences if each.age > late or not each.over]:
+        return f"perhaps {_counted(possible)} for {late:g} s, or at the end", possible
     return "" if generated.asked else "no template ever asked for a policy, and none was there", []
+
+
+def _at_the_end(generated: Generated) -> str:
+    """Return which lists were not seen at the end, where something may be that is too young to judge, or ""."""
+    unseen = {process: Spans(spans.parts[-1:]) for process, spans in generated.unseen().items()}
+    end = generated.window[1]
+    words = [unseen_words(generated.coverage, [each], last) for each, last in unseen.items() if last.parts[0][1] == end]
+    return ", ".join(words)
 
 
 def _finite(difference: Difference, coverage: Coverage) -> float:

@@ -1,7 +1,7 @@
 """Races: how often, of all repetitions, an orphan was left behind when all was decided."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.checks import Checked
@@ -12,7 +12,7 @@ from harness.history import Entry, Recorded
 from harness.history.differences import Difference
 from harness.history.following import Take
 from harness.history.generated_policies import Generated, read_generated
-from harness.history.spans import Spans
+from harness.history.spans import Span, Spans
 from harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
 from harness.statistics import Interval, wilson
 from harness.verdict import Verdict
@@ -23,8 +23,8 @@ __all__ = ["never_orphaned", "no_orphan_stays"]
 def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
     """Return the check that no repetition left a policy or binding that nobody asks for.
 
-    The time of a repetition is from the mark that it was decided to the next such mark, or to the end, and of one
-    policy until that is asked for anew; an orphan is what was there for more than `late` seconds of it, whenever it
+    The time of a repetition is from the mark that it was decided to the next such mark, or to the end, or until the
+    policy is asked for anew; an orphan is what was there for more than `late` seconds of it, whenever it
     came and went. The figures tell how many of how many, the rate with its confidence interval (which reaches from none
     to all of those that were not seen), and how long the oldest lasted. Inconclusive: no repetition was decided, or one
     that was not seen to leave an orphan was not seen for so long. What is asked for is read as by `policies_match`.
@@ -37,7 +37,7 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
         if generated is None:
             return NO_GATEKEEPER
         end = generated.window[1]
-        times = [_Time(*span, anew=generated.asked_anew(span[0])) for span in pairwise([*marks.decided, end])]
+        times = [_Time(generated, *span, span) for span in pairwise([*marks.decided, end])]
         return _judge(times, generated, late, f"{len(times)} repetitions were decided")
 
     check.__name__ = f"no race leaves an orphan for {late:g} s"
@@ -58,13 +58,15 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
         generated = read_generated(recorded, given)
         if generated is None:
             return NO_GATEKEEPER
-        times = [
-            _Time(*span, policy, f"; all pods had seen that by {span[0]:.1f} s")
-            for policy, spans in generated.refused()
-            for span in spans.longer_than(late)
-        ]
+        times: list[_Time] = []
+        hidden = bool(generated.unseen(WATCH_TEMPLATES, longer_than=late))
+        for policy, known in generated.refused():
+            for perhaps in known.possible.within(*generated.window).longer_than(late):
+                certain = known.yes.within(*perhaps).longer_than(late)
+                times += [_Time(generated, *span, perhaps, policy) for span in certain]
+                hidden = hidden or not certain
         words = f"{len(times)} times a template that refuses a policy was seen by all pods"
-        return _judge(times, generated, late, words, hidden=generated.unseen(WATCH_TEMPLATES, longer_than=late))
+        return _judge(times, generated, late, words, hidden=hidden)
 
     check.__name__ = f"no orphan stays for {late:g} s of a policy that nobody asks for"
     return Checked(check)
@@ -90,49 +92,55 @@ class _Marks:
 
 @dataclass(frozen=True, eq=False)
 class _Time:
-    """The time of one repetition, of one policy or ("") of all; `anew` says when which was asked for again."""
+    """The time of one repetition, certainly and perhaps, of one policy or ("") of all until they are asked for anew."""
 
+    generated: Generated
     since: float
     until: float
+    perhaps: Span
     policy: str = ""
-    words: str = ""
-    anew: dict[str, float] = field(default_factory=dict)
 
     @property
-    def shortest(self) -> float:
-        """How many seconds of it there are for each policy, at least."""
-        return min((self.until, *self.anew.values())) - self.since
+    def words(self) -> str:
+        """What evidence says of it."""
+        return f"; all pods had seen that by {self.since:.1f} s" if self.policy else ""
 
-    def of(self, orphan: Difference, when: Spans) -> Spans:
-        """Return which of some moments of an orphan lie in it."""
-        if self.policy not in ("", orphan.kind.policy):
-            return Spans()
-        return when.within(self.since, min(self.until, self.anew.get(orphan.kind.policy, self.until)))
-
-    def left(self, generated: Generated, late: float) -> Iterator[tuple[Difference, Spans]]:
+    def left(self, late: float) -> Iterator[tuple[Difference, Spans]]:
         """Yield the orphans that were seen in it for more than `late` seconds, and when."""
-        for orphan in generated.orphans:
-            if seen := self.of(orphan, orphan.certain).longer_than(late):
+        for orphan in self._orphans():
+            if seen := orphan.certain.within(self.since, self._ends(orphan)[0]).longer_than(late):
                 yield orphan, seen
 
-    def doubtful(self, generated: Generated, late: float) -> bool:
-        """Whether there may have been another, or whether it was too short to see one."""
-        maybe = (self.of(orphan, Spans.of([(orphan.since, orphan.until)])) for orphan in generated.orphans)
-        unseen = generated.unseen(WATCH_POLICIES, WATCH_BINDINGS).values()
+    def doubtful(self, late: float) -> bool:
+        """Whether an orphan may have been there, or whether it was too short to see one."""
+        begin, end = self.perhaps
+        maybe = (min(orphan.until, self._ends(orphan)[1]) - max(orphan.since, begin) for orphan in self._orphans())
+        unseen = self.generated.unseen(WATCH_POLICIES, WATCH_BINDINGS).values()
         return (
-            self.shortest < late
-            or any(spans.longest > late for spans in maybe)
-            or any(spans.within(self.since, self.until).longest > late for spans in unseen)
+            self.until - self.since < late
+            or min(self.generated.window[0], end) - begin > late
+            or any(seconds > late for seconds in maybe)
+            or any(spans.within(begin, end).longest > late for spans in unseen)
         )
 
+    def _orphans(self) -> Iterator[Difference]:
+        return (each for each in self.generated.orphans if self.policy in ("", each.kind.policy))
 
-def _judge(times: list[_Time], generated: Generated, late: float, words: str, *, hidden: object = None) -> Verdict:
+    def _ends(self, orphan: Difference) -> Span:
+        """Return when an orphan counts no more, perhaps and certainly."""
+        if self.policy:
+            return self.until, self.perhaps[1]
+        perhaps, certainly = self.generated.asked_anew(orphan.kind.policy, self.since)
+        return min(perhaps, self.until), min(certainly, self.until)
+
+
+def _judge(times: list[_Time], generated: Generated, late: float, words: str, *, hidden: bool = False) -> Verdict:
     """Return the verdict on these times; with `hidden` there may have been others."""
     unseen = lacking(generated, late)
     if not times:
         return Verdict("inconclusive", "; ".join(filter(None, (words, unseen))))
-    left = {time: orphans for time in times if (orphans := list(time.left(generated, late)))}
-    doubtful = sum(time.doubtful(generated, late) for time in times if time not in left)
+    left = {time: orphans for time in times if (orphans := list(time.left(late)))}
+    doubtful = sum(time.doubtful(late) for time in times if time not in left)
     total, orphaned, seen = len(times), len(left), len(times) - doubtful
     low, high = wilson(orphaned, total).low, wilson(orphaned + doubtful, total).high
     rate = Interval(wilson(orphaned, seen).estimate, low, high)

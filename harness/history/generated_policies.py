@@ -92,23 +92,20 @@ class Generated:
         """Return the lists that were watched, and never whole."""
         return [process for process in _BASE if not Spans.of([self.window]) - self._lists[process].unknown]
 
-    def asked_anew(self, moment: float) -> dict[str, float]:
-        """Return when, after a moment, each policy or a binding of it first came to be asked for."""
-        anew: dict[str, float] = {}
-        for name, known in self.asked.items():
-            policy = name.rpartition(" ")[2]
-            begins = [begin for begin, _ in known.yes if begin > moment]
-            if begins:
-                anew[policy] = min(anew.get(policy, inf), begins[0])
-        return anew
+    def asked_anew(self, policy: str, moment: float) -> Span:
+        """Return from when on, after a moment, a policy may have been asked for anew, and when it certainly was."""
+        asked = self._policy_asked(policy)
+        still = next((end for begin, end in asked.yes if begin <= moment < end), moment)
+        perhaps = next((begin for begin, _ in asked.possible.within(still, inf)), inf)
+        refused = next((max(begin, moment) for begin, end in asked.no if end > moment), inf)
+        return perhaps, next((begin for begin, _ in asked.yes if begin > refused), inf)
 
-    def refused(self) -> Iterator[tuple[str, Spans]]:
+    def refused(self) -> Iterator[tuple[str, Known]]:
         """Yield, by policies, when the template that could ask for one refused that and all pods had seen it."""
         templates = self._lists[WATCH_TEMPLATES]
         for name in templates.turns:
             if any(generates(template) for template in templates.objects(name)):
-                settled = templates.known(name, self._refuses)
-                yield policy_name(name), settled.yes.within(*self.window)
+                yield policy_name(name), templates.known(name, self._refuses)
 
     def _refuses(self, template: Object) -> bool:
         return generates(template) and not self._rules.template_asks(template) and seen_by_all(template)

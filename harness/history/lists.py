@@ -92,6 +92,7 @@ class ObjectList:
         self._pending: list[tuple[float, str, Object | None]] = []
         self._gap: float | None = -inf
         self._holes = 0
+        self._last = -inf
         self._lost = inf
         self._unknown: Spans | None = None
 
@@ -121,8 +122,8 @@ class ObjectList:
     def take(self, entry: Entry) -> None:
         """Take one entry of the watch."""
         self.begun = entry.at if self.begun is None else self.begun
-        if len(self._coverage.holes) > self._holes:
-            self._forget()
+        self.forget()
+        self._last = entry.at
         value = entry.value or {}
         if value.get("object"):
             there = None if entry.f == DELETED else value["object"]
@@ -139,6 +140,19 @@ class ObjectList:
             gap = self._coverage.gap(self._process)
             self._gap = entry.at if gap is None else gap
 
+    def forget(self) -> None:
+        """If lines are missing, take notice that what was believed may not be so, and what is new may not be told.
+
+        One of them may have been the gap that began with the last sign of life.
+        """
+        if len(self._coverage.holes) == self._holes:
+            return
+        self._holes = len(self._coverage.holes)
+        begin = min(self._last, inf if self._gap is None else self._gap)
+        self._lost = min(self._lost, begin)
+        for name in list(self._marks):
+            self._turn(name, begin, begin, _UNKNOWN)
+
     def _resume(self, gap: float) -> None:
         for at, name, there in self._pending:
             self._turn(name, gap, at, there)
@@ -148,14 +162,6 @@ class ObjectList:
             if there is None or self._marks.get(name, self) != self._mark(there):
                 self._turn(name, gap, gap, _UNKNOWN)
                 self._turn(name, at, at, there)
-
-    def _forget(self) -> None:
-        """Lines are missing: what was believed may not be so any more, and what is new may never be told."""
-        begin = min(self._coverage.holes[self._holes][0], inf if self._gap is None else self._gap)
-        self._holes = len(self._coverage.holes)
-        self._lost = min(self._lost, begin)
-        for name in list(self._marks):
-            self._turn(name, begin, begin, _UNKNOWN)
 
     def _turn(self, name: str, earliest: float, latest: float, there: _Told) -> None:
         """Note what an object became, if that is news."""
@@ -213,8 +219,10 @@ class Lists:
             return None
         return self.all.setdefault(process, ObjectList(process, self._coverage, self._more)).take
 
-    def close(self, end: float) -> None:
+    def close(self, end: float) -> None:  # noqa: ARG002  (which is the coverage's)
         """Take notice of the end."""
+        for one in self.all.values():
+            one.forget()
 
 
 def _truth(turn: Turn, so: Callable[[Object], bool]) -> bool | None:

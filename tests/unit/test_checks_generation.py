@@ -38,6 +38,11 @@ def watched() -> ToldGeneration:
     return ToldGeneration().whole(0).whole(0, CONSTRAINTS)
 
 
+def listed() -> ToldGeneration:
+    """Return a history in which the constraint was there before it was watched."""
+    return ToldGeneration().constraint(0, f="LISTED").whole(0, CONSTRAINTS)
+
+
 def told() -> ToldGeneration:
     return watched().constraint(10)
 
@@ -62,6 +67,60 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
     verdict = CHECK(history.recorded())
     assert (verdict.outcome, words in verdict.summary) == (outcome, True)
     assert verdict.at == (40 if outcome == "violated" else None), "30 s after the constraint was made"
+
+
+@pytest.mark.parametrize(
+    ("history", "outcome"),
+    [
+        (watched().binding(9.995).constraint(10), "holds"),
+        (watched().binding(5).constraint(10).binding(12, f="DELETED").binding(14), "holds"),
+        (watched().binding(5).constraint(10).constraint(60, "other"), "holds"),
+        (
+            ToldGeneration().binding(0, f="LISTED").constraint(0, f="LISTED").whole(0).whole(0, CONSTRAINTS),
+            "inconclusive",
+        ),
+        (ToldGeneration().constraint(0, f="LISTED").whole(0).whole(0, CONSTRAINTS).binding(90), "inconclusive"),
+        (told().constraint(12, f="DELETED").constraint(20).binding(22), "holds"),
+        (told().constraint(12, f="DELETED").constraint(60, "other"), "inconclusive"),
+        (
+            told()
+            .binding(12)
+            .constraint(13, f="DELETED")
+            .binding(14, f="DELETED")
+            .constraint(20)
+            .constraint(60, "other"),
+            "violated",
+        ),
+        (told().gap(15).binding(35).whole(35, f="RESUMED"), "holds"),
+        (told().gap(15).binding(60).whole(60, f="RESUMED"), "inconclusive"),
+        (told().gap(15).whole(35, f="RESUMED").constraint(60, "other"), "violated"),
+        (told().gap(15).whole(35).constraint(60, "other"), "inconclusive"),
+    ],
+    ids=[
+        "order",
+        "leftover",
+        "stays",
+        "both-listed",
+        "listed",
+        "second",
+        "deleted",
+        "again",
+        "resumed",
+        "late",
+        "none",
+        "gap",
+    ],
+)
+def test_which_came_first(history: ToldGeneration, outcome: str) -> None:
+    """The order of two watches decides nothing; what was there before is told from what came (truth.md 2.6)."""
+    assert CHECK(history.constraint(60, "another").recorded()).outcome == outcome
+
+
+def test_limited() -> None:
+    """A binding that is not there when a limited part ends is too late, also before its own time."""
+    history = watched().constraint(25).constraint(60, "other").fault(1, 2, 20)
+    assert CHECK.within(10)(history.recorded()).outcome == "violated"
+    assert CHECK.within(10)(history.binding(29).recorded()).outcome == "holds"
 
 
 def test_figure() -> None:
