@@ -11,9 +11,9 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import apply, delete, merge, request
 from clusters.watching import State, until
-from harness.checks.generated import Rules
 from harness.errors import DeadlineExceeded
 from harness.faults.crowd import filler
+from harness.generation_rules import Rules
 from harness.seen import seen_by_all
 
 __all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "how", "repetitions"]

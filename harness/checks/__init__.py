@@ -4,24 +4,24 @@ import functools
 import inspect
 import json
 import traceback
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import takewhile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec
 
 from harness.causes import CAUSES, Cause, unknown_causes
 from harness.errors import BadScenario
-from harness.history import Entry, Recorded
+from harness.history import Recorded
+from harness.history.coverage import Coverage
+from harness.history.faults import Faults
+from harness.history.following import follow
+from harness.history.until import Until
 from harness.verdict import Check, Expectation, Expected, Verdict
 from harness.versions import Versions
 
 __all__ = ["Checked", "identified"]
 
 Parameters = ParamSpec("Parameters")
-
-_FAULT = "fault "
 
 
 def identified(factory: Callable[Parameters, "Checked"]) -> Callable[Parameters, "Checked"]:
@@ -89,19 +89,27 @@ class Checked:
     def within(self, seconds: float, *, after: str = "") -> "Checked":
         """Return the check of what was recorded until `seconds` after the fault `after` was healed ("": the last one).
 
-        So a state that the check wants must be reached by then, and what happens later does not matter. Inconclusive
-        if no such fault was healed, or not so much was recorded.
+        `after` is a name or an id ("fault 2"). A state that the check wants must be reached by then: what a check that
+        waits still misses at the end of such a part (`Recorded.until`) is missing, however young. What happens later
+        does not matter. Inconclusive if one of these faults was not proved, or not healed; if not so much was recorded;
+        if lines are missing, for they may have told of a fault.
         """
 
         def check(recorded: Recorded) -> Verdict:
-            healed = _healed(recorded, after)
+            coverage, faults = Coverage(recorded), Faults()
+            follow(recorded, coverage, faults)
             words = after or "a fault"
-            if healed is None:
+            chosen = faults.named(after) if after else faults.all
+            healed = [fault.healed for fault in chosen if fault.healed is not None and fault.proved is not None]
+            if not chosen or len(healed) < len(chosen):
                 return Verdict("inconclusive", f"{words} was not healed, or not proved to be")
-            lasted = deque(recorded.entries, maxlen=1)[0].at - healed
-            if lasted < seconds:
+            moment = max(healed) + seconds
+            if coverage.until < moment:
+                lasted = coverage.until - max(healed)
                 return Verdict("inconclusive", f"only {lasted:.1f} of {seconds:g} s after {words} were recorded")
-            return self(replace(recorded, entries=_Until(recorded, healed + seconds)))
+            if lost := coverage.lost.within(0, moment):
+                return Verdict("inconclusive", f"lines are missing from {lost}, which may have told of a fault")
+            return self(replace(recorded, entries=Until(recorded, moment), ended=True, until=moment))
 
         check.__name__ = f"{self.__name__} within {seconds:g} s after {after or 'the last fault'}"
         where = f", after={_written(after)}" if after else ""
@@ -120,27 +128,6 @@ class Checked:
             raise BadScenario(f"{self.__name__}: no verdict names {', '.join(unknown)}; there are {', '.join(CAUSES)}")
         expectation = Expectation(outcome, issue, Versions(on), tuple(because))
         return Checked(self._check, (*self.expectations, expectation), self.id)
-
-
-@dataclass(frozen=True)
-class _Until:
-    """The entries of a history up to a moment; they may be iterated again and again."""
-
-    recorded: Recorded
-    moment: float
-
-    def __iter__(self) -> Iterator[Entry]:
-        return takewhile(lambda entry: entry.at <= self.moment, iter(self.recorded.entries))
-
-
-def _healed(recorded: Recorded, name: str) -> float | None:
-    """Return when the last fault, or the last one of a name, was proved to be healed."""
-    found = [
-        entry.at
-        for entry in recorded.entries
-        if entry.process.startswith(_FAULT) and entry.f == "healed" and name in ("", entry.value["name"])
-    ]
-    return found[-1] if found else None
 
 
 def _written(value: object) -> str:

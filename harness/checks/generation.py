@@ -1,52 +1,125 @@
 """Generation: a check on how long Gatekeeper takes to generate the binding that a new constraint asks for."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial, reduce
+from math import inf
+from operator import and_
+from typing import Any
+
 from harness.checks import Checked
+from harness.checks.rule import unseen_words
+from harness.generation_rules import Rules
 from harness.history import Recorded
+from harness.history.coverage import Coverage
+from harness.history.following import follow
+from harness.history.lists import LAG, Known, Lists, any_of
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
 from harness.verdict import Verdict
 
 __all__ = ["generated_within"]
 
-_CONSTRAINTS, _BINDINGS = "watch constraints ", "watch validatingadmissionpolicybindings"
+Object = Mapping[str, Any]
+
+_RULES = [Rules(templates=True, constraints=True, named_by_kind=by_kind) for by_kind in (True, False)]
 
 
 def generated_within(seconds: float, constraint: str) -> Checked:
     """Return the check that the binding of `constraint` is seen within `seconds` of the constraint itself.
 
-    Its figure `generation_seconds` is how long it took, whenever that was. Inconclusive: the constraint was never seen,
-    the watch of bindings had a gap meanwhile, or ended before the time.
+    A binding that is told up to a second before its constraint came with it: two watches tell of one moment in any
+    order. One that was there before, and stays, is there at once. A constraint that is deleted sooner asks for nothing.
+    The figure `generation_seconds` is how long it took, whenever that was. Inconclusive: the constraint was never seen
+    for so long, or was there before it was watched; bindings were not seen all the time until then.
     """
 
     def check(recorded: Recorded) -> Verdict:
-        asked: float | None = None
-        generated: float | None = None
-        end, blind = 0.0, False
-        for entry in recorded.entries:
-            end = entry.at
-            name = entry.value["object"]["metadata"]["name"] if _tells(entry.process, entry.value) else ""
-            if entry.process.startswith(_CONSTRAINTS) and name == constraint and entry.f != "DELETED":
-                asked = entry.at if asked is None else asked
-            elif entry.process == _BINDINGS and asked is not None and generated is None:
-                blind = blind or entry.f == "GAP"
-                generated = entry.at if name.endswith(f"-{constraint}") and entry.f != "DELETED" else None
-        if asked is None:
-            return Verdict("inconclusive", f"constraint {constraint} was never seen")
-        if blind:
-            return Verdict("inconclusive", "bindings were not watched all the time until then")
-        if generated is None and end - asked < seconds:
-            return Verdict("inconclusive", f"bindings were watched for only {end - asked:.1f} of {seconds:g} s")
-        if generated is None:
-            words = f"no binding of {constraint} for {end - asked:.1f} s, to the end of the history"
-            return Verdict("violated", words, at=asked + seconds)
-        took = round(generated - asked, 3)
-        words = f"the binding of {constraint} was generated {took:.1f} s after the constraint was made"
-        figures = {"generation_seconds": took}
-        if took <= seconds:
-            return Verdict("holds", words, (), figures)
-        return Verdict("violated", words, (), figures, asked + seconds)
+        coverage = Coverage(recorded)
+        lists = Lists(coverage, lambda process: process == WATCH_BINDINGS or process.startswith(CONSTRAINTS))
+        follow(recorded, coverage, lists)
+        limited = recorded.until is not None
+        processes = [each for each in lists.all if each.startswith(CONSTRAINTS) and constraint in lists[each].turns]
+        lives = [life for process in processes for life in _lives(coverage, lists, process, constraint)]
+        verdicts = [life.judge(seconds, limited=limited) for life in lives if not life.ends_before(seconds)]
+        if not verdicts:
+            return Verdict("inconclusive", f"constraint {constraint} was never seen for {seconds:g} s")
+        verdict = reduce(and_, verdicts)
+        if verdict.outcome == "holds":
+            return _unseen(coverage, lists, processes, constraint, seconds) or verdict
+        return verdict
 
     check.__name__ = f"the binding of {constraint} is generated within {seconds:g} s"
     return Checked(check)
 
 
-def _tells(process: str, value: object) -> bool:
-    return process.startswith((_CONSTRAINTS, _BINDINGS)) and isinstance(value, dict) and "object" in value
+@dataclass(frozen=True)
+class _Life:
+    """One constraint from when it is known to be there on: `itself`, and its `binding`."""
+
+    name: str
+    coverage: Coverage
+    span: Span
+    itself: Known
+    binding: Known
+
+    def appears(self, seconds: float) -> Span | None:
+        """Return from when to when a binding is there that came with it or later, or was there before and stays."""
+        begin, end = self.span
+        later = (span for span in self.binding.yes if span[1] > begin and span[0] < end)
+        return next((span for span in later if span[0] >= begin - LAG or span[1] >= begin + seconds), None)
+
+    def ends_before(self, seconds: float) -> bool:
+        """Whether it was deleted before its time, and no binding came before that."""
+        begin, end = self.span
+        deleted = any(gone <= end < until for gone, until in self.itself.no)
+        return deleted and end < begin + seconds and self.appears(seconds) is None
+
+    def judge(self, seconds: float, *, limited: bool) -> Verdict:
+        """Return the verdict on this one; `limited`: the history ends by choice, and the binding must be there then."""
+        begin, late = self.span[0], self.span[0] + seconds
+        end = self.coverage.until if self.coverage.ended else inf
+        last = min(late, end) if limited else late
+        appears = self.appears(seconds)
+        made = max((gone for _, gone in self.itself.no if gone <= begin), default=-inf)
+        old = [span for span in self.binding.yes if made == begin and span[0] < begin - LAG and span != appears]
+        absent = not Spans.of([(made, last)]) - (self.binding.no | Spans.of(old))
+        absent = absent and not Spans.of([(begin, last)]) - self.itself.yes and end >= last
+        figures = {}
+        words = f"no binding of {self.name} for {min(end, self.span[1]) - begin:.1f} s"
+        if appears is not None:
+            took = round(max(0.0, appears[0] - begin), 3)
+            figures = {"generation_seconds": took}
+            words = f"the binding of {self.name} was generated {took:.1f} s after the constraint was made"
+            if appears[0] - made <= seconds:
+                return Verdict("holds", words, (), figures)
+        if absent:
+            return Verdict("violated", words, (), figures, last)
+        if end < late:
+            return Verdict("inconclusive", f"bindings were watched for only {end - begin:.1f} of {seconds:g} s")
+        unseen = self.coverage.unknown([WATCH_BINDINGS], begin, late)
+        lacking = unseen_words(self.coverage, [WATCH_BINDINGS], unseen)
+        return Verdict("inconclusive", lacking or f"when constraint {self.name} or its binding came was not seen")
+
+
+def _lives(coverage: Coverage, lists: Lists, process: str, constraint: str) -> list[_Life]:
+    itself, bindings = lists[process].known(constraint), lists[WATCH_BINDINGS]
+    names = {rules.named(process.removeprefix(CONSTRAINTS), constraint) for rules in _RULES}
+    binding = any_of(bindings.known(name, partial(_binds, policy)) for name, policy in names)
+    return [_Life(constraint, coverage, span, itself, binding) for span in itself.yes]
+
+
+def _binds(policy: str, binding: Object) -> bool:
+    return bool((binding.get("spec") or {}).get("policyName", policy) == policy)
+
+
+def _unseen(coverage: Coverage, lists: Lists, processes: list[str], constraint: str, seconds: float) -> Verdict | None:
+    """Return that a constraint of this name may have come, and stayed for long enough, while nobody saw that."""
+    begin = min((listed.begun for listed in lists.all.values() if listed.begun is not None), default=0.0)
+    end = coverage.until if coverage.ended else inf
+    for process in processes:
+        known = lists[process].known(constraint)
+        unseen = Spans.of([(begin, end)]) - known.yes - known.no
+        if any(until - since > seconds or until == end for since, until in unseen):
+            return Verdict("inconclusive", unseen_words(coverage, [process], unseen))
+    return None

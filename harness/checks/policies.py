@@ -1,12 +1,18 @@
 """Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
 
 from harness.checks import Checked
-from harness.checks.differences import Difference, Differences
-from harness.checks.generated import Rules
+from harness.checks.rule import unseen_words
+from harness.generation_rules import Rules
 from harness.history import Recorded
+from harness.history.coverage import Coverage
+from harness.history.differences import Difference
+from harness.history.generated_policies import Generated, read_generated
+from harness.history.spans import Spans
 from harness.verdict import Verdict
 
-__all__ = ["policies_match"]
+__all__ = ["NO_GATEKEEPER", "lacking", "policies_match"]
+
+NO_GATEKEEPER = Verdict("inconclusive", "no Gatekeeper was seen that generates policies by the field generateVAP")
 
 _LATE_SECONDS = 60.0
 _SHOWN = 8
@@ -15,55 +21,88 @@ _SHOWN = 8
 def policies_match(late: float = _LATE_SECONDS, *, gatekeeper: str = "") -> Checked:
     """Return the check that policies and bindings are those that templates and constraints ask for.
 
-    What they ask for depends on Gatekeeper's version and flags: those of its Deployments in the history, or the
-    defaults of the version `gatekeeper`.
+    They are compared by name and by what Gatekeeper takes over word for word: expressions, actions, parameters. What
+    is asked for depends on Gatekeeper's version and flags: those of its Deployments in the history, or the defaults of
+    the version `gatekeeper`.
     They may be `late` seconds late: from v3.18 on a binding waits 30 s for the definition of its constraint. Violated:
-    an orphan or something missing was there for longer. Inconclusive: it may have been, in a gap of a watch; the
-    history ends with a younger one; a list was not watched; nothing was ever asked for. Raises BadScenario for a
-    version that does not generate by the field `generateVAP`.
+    an orphan, something missing or something altered was there for longer; in a part of a history that is limited by
+    `within`, also what is there at its end. Inconclusive: it may have been, while a list was not seen; the history
+    ends with a younger one; a list was not watched; nothing was ever asked for. Raises BadScenario for a version that
+    does not generate by the field `generateVAP`.
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
     def check(recorded: Recorded) -> Verdict:
-        rules = given or Rules.read(recorded)
-        if rules is None:
-            return Verdict("inconclusive", "no Gatekeeper was seen that generates policies by the field generateVAP")
-        return _judge(Differences(recorded, rules), late)
+        generated = read_generated(recorded, given)
+        if generated is None:
+            return NO_GATEKEEPER
+        return _judge(generated, late, limited=recorded.until is not None)
 
     check.__name__ = f"generated policies match, at most {late:g} s late"
     return Checked(check)
 
 
-def _judge(found: Differences, late: float) -> Verdict:
-    standing = [each for each in found.all if not each.over]
+def lacking(generated: Generated, late: float) -> str:
+    """Return which lists were not watched, or not seen for longer than `late` seconds, or ""."""
+    if generated.unwatched:
+        return f"{', '.join(generated.unwatched)} were not watched"
+    unseen = generated.unseen(longer_than=late)
+    never = [f"{process} was never seen" for process in generated.never_seen() if process not in unseen]
+    return ", ".join(
+        (*never, *(unseen_words(generated.coverage, [process], spans) for process, spans in unseen.items()))
+    )
+
+
+def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
+    differences = generated.differences
+    seen = [each for each in differences if each.certain]
+    standing = [each for each in seen if not each.over]
     figures = {
-        "longest_difference_seconds": round(max((each.age for each in found.all), default=0.0), 3),
-        "orphans": float(sum(each.orphan for each in standing)),
-        "missing": float(sum(not each.orphan for each in standing)),
+        "longest_difference_seconds": round(max((_finite(each, generated.coverage) for each in seen), default=0.0), 3),
+        "orphans": float(sum(each.kind.orphan for each in standing)),
+        "missing": float(sum(each.kind.missing for each in standing)),
+        "altered": float(sum(each.kind.altered for each in standing)),
     }
-    if old := [each for each in found.all if each.certain > late]:
-        first = min(each.since for each in old) + late
+    if old := [each for each in seen if each.certain.longest > late]:
+        first = min(each.certain.longer_than(late).parts[0][0] for each in old) + late
         return Verdict("violated", f"{_counted(old)} for more than {late:g} s", _told(old), figures, first)
-    if doubtful := [each for each in found.all if each.age > late]:
-        return Verdict("inconclusive", f"{_counted(doubtful)}, perhaps for {late:g} s", _told(doubtful), figures)
-    if standing:
-        return Verdict("inconclusive", f"{_counted(standing)}, too young to judge", _told(standing), figures)
-    if unknown := _unknown(found, late):
-        return Verdict("inconclusive", unknown, (), figures)
+    if limited and (still := [each for each in seen if each.stands]):
+        at = generated.window[1]
+        return Verdict("violated", f"{_counted(still)} when the time was over", _told(still), figures, at)
+    words, doubted = _doubts(generated, late)
+    if words:
+        return Verdict("inconclusive", words, _told(doubted), figures)
     longest = figures["longest_difference_seconds"]
-    summary = f"{len(found.asked)} policies and bindings were as asked for, at most {longest:.1f} s late"
+    summary = f"{len(generated.asked)} policies and bindings were as asked for, at most {longest:.1f} s late"
     return Verdict("holds", summary, (), figures)
 
 
-def _unknown(found: Differences, late: float) -> str:
-    """Return why nothing can be said of a history in which no difference was seen, or ""."""
-    if found.unwatched:
-        return f"{', '.join(sorted(found.unwatched))} were not watched"
-    if found.began is None:
-        return "templates, constraints, policies and bindings were never all seen at once"
-    if found.longest_gap > late:
-        return f"nothing could be seen for {found.longest_gap:.1f} s"
-    return "" if found.asked else "no template ever asked for a policy, and none was there"
+def _doubts(generated: Generated, late: float) -> tuple[str, list[Difference]]:
+    """Return why nothing is sure where nothing was seen to be wrong for too long, and which differences may be."""
+    unseen = lacking(generated, late)
+    if doubtful := [each for each in generated.differences if each.certain and each.age > late]:
+        words = f"{_counted(doubtful)}, perhaps for {late:g} s"
+        return "; ".join(filter(None, (words, unseen))), doubtful
+    if young := [each for each in generated.differences if each.certain and not each.over]:
+        return f"{_counted(young)}, too young to judge", young
+    if unseen or (unseen := _at_the_end(generated)):
+        return unseen, []
+    if possible := [each for each in generated.differences if each.age > late or not each.over]:
+        return f"perhaps {_counted(possible)} for {late:g} s, or at the end", possible
+    return "" if generated.asked else "no template ever asked for a policy, and none was there", []
+
+
+def _at_the_end(generated: Generated) -> str:
+    """Return which lists were not seen at the end, where something may be that is too young to judge, or ""."""
+    unseen = {process: Spans(spans.parts[-1:]) for process, spans in generated.unseen().items()}
+    end = generated.window[1]
+    words = [unseen_words(generated.coverage, [each], last) for each, last in unseen.items() if last.parts[0][1] == end]
+    return ", ".join(words)
+
+
+def _finite(difference: Difference, coverage: Coverage) -> float:
+    """Return how long a difference lasted at most, as far as is recorded."""
+    return min(difference.until, coverage.until) - difference.since
 
 
 def _counted(differences: list[Difference]) -> str:

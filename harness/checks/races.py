@@ -1,54 +1,44 @@
 """Races: how often, of all repetitions, an orphan was left behind when all was decided."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.checks import Checked
-from harness.checks.differences import Difference, Differences
-from harness.checks.generated import Rules, generates, policy_name
-from harness.history import Recorded
-from harness.seen import seen_by_all
-from harness.statistics import wilson
+from harness.checks.policies import NO_GATEKEEPER, lacking
+from harness.checks.rule import bounded
+from harness.generation_rules import Rules
+from harness.history import Entry, Recorded
+from harness.history.differences import Difference
+from harness.history.following import Take
+from harness.history.generated_policies import Generated, read_generated
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
+from harness.statistics import Interval, wilson
 from harness.verdict import Verdict
 
-__all__ = ["DECIDED", "RACE", "never_orphaned", "no_orphan_stays"]
-
-RACE, DECIDED = "race", "decided"
-"""Marks of this process, in a history: from here on nothing more is asked to change in this repetition."""
-
-
-# The watch of a history, as harness.probes.objects calls it; a test holds it equal.
-_TEMPLATES = "watch constrainttemplates"
-_UNKNOWN = "no Gatekeeper was seen that generates policies by the field generateVAP"
+__all__ = ["never_orphaned", "no_orphan_stays"]
 
 
 def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
     """Return the check that no repetition left a policy or binding that nobody asks for.
 
-    An orphan is one that was there for `late` seconds after its repetition was decided, also if it went afterwards. The
-    figures tell how many of how many, the rate with its confidence interval, and how long the oldest lasted.
-    Inconclusive: no repetition was decided, one was not watched for so long, or not all was watched. What is asked
-    for is read as by `policies_match`.
+    The time of a repetition is from the mark that it was decided to the next such mark, or to the end, or until the
+    policy is asked for anew; an orphan is what was there for more than `late` seconds of it, whenever it
+    came and went. The figures tell how many of how many, the rate with its confidence interval (which reaches from none
+    to all of those that were not seen), and how long the oldest lasted. Inconclusive: no repetition was decided, or one
+    that was not seen to leave an orphan was not seen for so long. What is asked for is read as by `policies_match`.
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
     def check(recorded: Recorded) -> Verdict:
-        rules = given or Rules.read(recorded)
-        if rules is None:
-            return Verdict("inconclusive", _UNKNOWN)
-        found = Differences(recorded, rules)
-        decided = [each.at for each in recorded.entries if each.process == RACE and each.f == DECIDED]
-        short = sum(after - before < late for before, after in pairwise([*decided, found.end]))
-        if not decided or short or found.began is None or found.unwatched or found.longest_gap > late:
-            return Verdict("inconclusive", f"{len(decided)} repetitions were decided, {short} watched too briefly")
-        left = {moment: orphans for moment in decided if (orphans := _orphans(found, moment, late))}
-        ages = [each.until - moment for moment, orphans in left.items() for each in orphans]
-        words, figures = _counted(len(left), len(decided), ages)
-        evidence = tuple(str(each) for orphans in left.values() for each in orphans)
-        if left:
-            return Verdict("violated", words, evidence, figures, min(left) + late)
-        return Verdict("holds", words, evidence, figures)
+        marks = _Marks()
+        generated = read_generated(recorded, given, marks)
+        if generated is None:
+            return NO_GATEKEEPER
+        end = generated.window[1]
+        times = [_Time(generated, *span, span) for span in pairwise([*marks.decided, end])]
+        return _judge(times, generated, late, f"{len(times)} repetitions were decided")
 
     check.__name__ = f"no race leaves an orphan for {late:g} s"
     return Checked(check)
@@ -59,75 +49,114 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
 
     A repetition is a time in which a template refuses a policy and all pods tell of its newest generation; one of less
     than `late` seconds is none. An orphan is what is there for `late` seconds of it: whoever generates has nothing
-    left to do, so nothing takes it away. Figures as of `never_orphaned`. Inconclusive: there was no such time, or not
-    all was watched.
+    left to do, so nothing takes it away. Figures as of `never_orphaned`. Inconclusive: there was no such time, or
+    there may have been one, or an orphan in one, that was not seen.
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
     def check(recorded: Recorded) -> Verdict:
-        rules = given or Rules.read(recorded)
-        if rules is None:
-            return Verdict("inconclusive", _UNKNOWN)
-        found = Differences(recorded, rules)
-        times = [each for each in _decided(recorded, rules, found.end) if each.until - each.since > late]
-        if not times or found.began is None or found.unwatched or found.longest_gap > late:
-            return Verdict("inconclusive", f"{len(times)} times a template that refuses a policy was seen by all pods")
-        left = [(each, orphan) for each in times for orphan in found.all if each.overlap(orphan) > late]
-        ages = [each.overlap(orphan) for each, orphan in left]
-        words, figures = _counted(len({each for each, _ in left}), len(times), ages)
-        evidence = tuple(f"{orphan}; all pods had seen that by {each.since:.1f} s" for each, orphan in left)
-        first = min((max(each.since, orphan.since) + late for each, orphan in left), default=None)
-        return Verdict("violated" if left else "holds", words, evidence, figures, first)
+        generated = read_generated(recorded, given)
+        if generated is None:
+            return NO_GATEKEEPER
+        times: list[_Time] = []
+        hidden = bool(generated.unseen(WATCH_TEMPLATES, longer_than=late))
+        for policy, known in generated.refused():
+            for perhaps in known.possible.within(*generated.window).longer_than(late):
+                certain = known.yes.within(*perhaps).longer_than(late)
+                times += [_Time(generated, *span, perhaps, policy) for span in certain]
+                hidden = hidden or not certain
+        words = f"{len(times)} times a template that refuses a policy was seen by all pods"
+        return _judge(times, generated, late, words, hidden=hidden)
 
     check.__name__ = f"no orphan stays for {late:g} s of a policy that nobody asks for"
     return Checked(check)
 
 
-def _counted(orphaned: int, repetitions: int, ages: Iterable[float]) -> tuple[str, dict[str, float]]:
-    """Return how many repetitions left an orphan, in words and in figures."""
-    rate = wilson(orphaned, repetitions)
+class _Marks:
+    """When the repetitions were decided; a reader (see `following`)."""
+
+    def __init__(self) -> None:
+        self.decided: list[float] = []
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process == RACE else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take(self, entry: Entry) -> None:
+        if entry.f == DECIDED:
+            self.decided.append(entry.at)
+
+
+@dataclass(frozen=True, eq=False)
+class _Time:
+    """The time of one repetition, certainly and perhaps, of one policy or ("") of all until they are asked for anew."""
+
+    generated: Generated
+    since: float
+    until: float
+    perhaps: Span
+    policy: str = ""
+
+    @property
+    def words(self) -> str:
+        """What evidence says of it."""
+        return f"; all pods had seen that by {self.since:.1f} s" if self.policy else ""
+
+    def left(self, late: float) -> Iterator[tuple[Difference, Spans]]:
+        """Yield the orphans that were seen in it for more than `late` seconds, and when."""
+        for orphan in self._orphans():
+            if seen := orphan.certain.within(self.since, self._ends(orphan)[0]).longer_than(late):
+                yield orphan, seen
+
+    def doubtful(self, late: float) -> bool:
+        """Whether an orphan may have been there, or whether it was too short to see one."""
+        begin, end = self.perhaps
+        maybe = (min(orphan.until, self._ends(orphan)[1]) - max(orphan.since, begin) for orphan in self._orphans())
+        unseen = self.generated.unseen(WATCH_POLICIES, WATCH_BINDINGS).values()
+        return (
+            self.until - self.since < late
+            or min(self.generated.window[0], end) - begin > late
+            or any(seconds > late for seconds in maybe)
+            or any(spans.within(begin, end).longest > late for spans in unseen)
+        )
+
+    def _orphans(self) -> Iterator[Difference]:
+        return (each for each in self.generated.orphans if self.policy in ("", each.kind.policy))
+
+    def _ends(self, orphan: Difference) -> Span:
+        """Return when an orphan counts no more, perhaps and certainly."""
+        if self.policy:
+            return self.until, self.perhaps[1]
+        perhaps, certainly = self.generated.asked_anew(orphan.kind.policy, self.since)
+        return min(perhaps, self.until), min(certainly, self.until)
+
+
+def _judge(times: list[_Time], generated: Generated, late: float, words: str, *, hidden: bool = False) -> Verdict:
+    """Return the verdict on these times; with `hidden` there may have been others."""
+    unseen = lacking(generated, late)
+    if not times:
+        return Verdict("inconclusive", "; ".join(filter(None, (words, unseen))))
+    left = {time: orphans for time in times if (orphans := list(time.left(late)))}
+    doubtful = sum(time.doubtful(late) for time in times if time not in left)
+    total, orphaned, seen = len(times), len(left), len(times) - doubtful
+    low, high = wilson(orphaned, total).low, wilson(orphaned + doubtful, total).high
+    rate = Interval(wilson(orphaned, seen).estimate, low, high)
+    lasted = [spans.longest for orphans in left.values() for _, spans in orphans]
     figures = {
-        "repetitions": float(repetitions),
+        "repetitions": float(total),
         "orphaned": float(orphaned),
         "orphan_rate": rate.estimate,
         "orphan_rate_low": rate.low,
         "orphan_rate_high": rate.high,
-        "oldest_orphan_seconds": round(max(ages, default=0.0), 3),
+        "oldest_orphan_seconds": round(max(lasted, default=0.0), 3),
     }
-    return f"{orphaned} of {repetitions} repetitions left an orphan: {rate.percent()}", figures
-
-
-@dataclass(frozen=True)
-class _Decided:
-    """A time in which a template refuses its policy, and all pods have seen that."""
-
-    policy: str
-    since: float
-    until: float
-
-    def overlap(self, found: Difference) -> float:
-        """Return how long, of this time, something of the template's was there that nobody asked for."""
-        if not found.orphan or found.kind.name.rpartition(" of ")[2] != self.policy:
-            return 0.0
-        return min(self.until, found.until) - max(self.since, found.since)
-
-
-def _decided(recorded: Recorded, rules: Rules, end: float) -> Iterator[_Decided]:
-    """Yield these times of all templates that could generate a policy, in the order of their ends."""
-    since: dict[str, float] = {}
-    for entry in recorded.entries:
-        if entry.process != _TEMPLATES or "object" not in entry.value or not generates(entry.value["object"]):
-            continue
-        template = entry.value["object"]
-        name = template["metadata"]["name"]
-        settled = entry.f != "DELETED" and not rules.template_asks(template) and seen_by_all(template)
-        if settled:
-            since.setdefault(name, entry.at)
-        elif name in since:
-            yield _Decided(policy_name(name), since.pop(name), entry.at)
-    yield from (_Decided(policy_name(name), at, end) for name, at in since.items())
-
-
-def _orphans(found: Differences, decided: float, late: float) -> list[Difference]:
-    """Return what was there and not asked for all the time from a moment on until `late` seconds after it."""
-    return [each for each in found.at(decided) if each.orphan and each.until - decided > late]
+    evidence = tuple(f"{orphan}{time.words}" for time, orphans in left.items() for orphan, _ in orphans)
+    first = min((spans.parts[0][0] + late for orphans in left.values() for _, spans in orphans), default=None)
+    outcome = "inconclusive" if hidden and not left else bounded(orphaned, orphaned + doubtful, 0)
+    told = [f"{orphaned} of {seen} repetitions left an orphan: {rate.percent()}"]
+    if doubtful or outcome == "inconclusive":
+        told += [f"{doubtful} more were not seen for long enough: {words}", unseen]
+    return Verdict(outcome, "; ".join(filter(None, told)), evidence, figures, first)

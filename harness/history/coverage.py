@@ -67,7 +67,8 @@ class Coverage:
     """Which stream of a history was seen when; a reader (see `following`).
 
     `blind` is when nothing was seen as it happened, in whichever stream: this machine was starved or slept, the
-    clock was set, or lines of the file are missing. `lost` is the last of these: nothing is known of it at all.
+    clock was set, or lines of the file are missing. `lost` is the last of these: nothing is known of it at all; `holes`
+    are the same, as far as is read, for readers that come behind this one.
     `ended` is whether the history was recorded up to its `end`, in seconds.
     """
 
@@ -77,7 +78,7 @@ class Coverage:
         self.end = 0.0
         self._signs = recorded.header.schema >= _SIGNS_SINCE
         self._late: list[Span] = []
-        self._holes: list[Span] = []
+        self.holes: list[Span] = []
         self._before = self._last = 0.0
         self._index = -1
         self._judged: float | None = None
@@ -106,6 +107,11 @@ class Coverage:
             return Seen()
         return Seen(source.seen() - self.blind, source.known() - self.lost, source.interval)
 
+    def gap(self, process: str) -> float | None:
+        """Return since when a watch does not see any more, as far as is read; None: it sees, or never did."""
+        watch = self._watches.get(process)
+        return watch.gap if watch else None
+
     def unseen(self, streams: Iterable[str], begin: float, end: float) -> Spans:
         """Return when, between two moments, not all of these streams were seen as it happened.
 
@@ -133,8 +139,8 @@ class Coverage:
     def close(self, end: float) -> None:
         """Take notice of where the history ends."""
         self.end = end
-        self.lost = Spans.of(self._holes)
-        self.blind = Spans.of((*self._late, *self._holes))
+        self.lost = Spans.of(self.holes)
+        self.blind = Spans.of((*self._late, *self.holes))
         for watch in self._watches.values():
             watch.close(end)
         for questions in self._questions.values():
@@ -150,7 +156,7 @@ class Coverage:
     def _count(self, entry: Entry) -> None:
         """Notice a hole in the numbers of the entries: whatever stood there, in whichever stream, is not known."""
         if entry.index != self._index + 1:
-            self._holes.append((self._last, entry.at))
+            self.holes.append((self._last, entry.at))
         self._index, self._before, self._last = entry.index, self._last, entry.at
 
     def _take_of(self, process: str) -> Take | None:

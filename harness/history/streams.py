@@ -26,16 +26,19 @@ JITTER = 1.5
 
 
 class Watch:
-    """A list of objects: seen from one that is whole up to the last sign of life before a gap."""
+    """A list of objects: seen from one that is whole up to the last sign of life before a gap.
+
+    `gap` is since when it is not seen any more, as far as is read; None: it is seen, or never was.
+    """
 
     interval = 0.0
 
     def __init__(self, *, signs: bool) -> None:
+        self.gap: float | None = None
         self._signs = signs
         self._spans: list[Span] = []
         self._resumed: list[Span] = []
         self._open: float | None = None
-        self._gap: float | None = None
         self._last = 0.0
 
     def take(self, entry: Entry) -> None:
@@ -44,9 +47,9 @@ class Watch:
             self._break(entry)
             return
         if entry.f in (LISTED, RESUMED) and "object" not in entry.value and self._open is None:
-            if entry.f == RESUMED and self._gap is not None:
-                self._resumed.append((self._gap, entry.at))
-            self._open, self._gap = entry.at, None
+            if entry.f == RESUMED and self.gap is not None:
+                self._resumed.append((self.gap, entry.at))
+            self._open, self.gap = entry.at, None
         self._last = entry.at
 
     def close(self, end: float) -> None:
@@ -71,7 +74,7 @@ class Watch:
         elif entry.value["why"] == _SILENT:
             until = max(self._last, entry.at - _HALF_OPEN_SECONDS)
         self._spans.append((self._open, until))
-        self._open, self._gap = None, until
+        self._open, self.gap = None, until
 
 
 class Questions:

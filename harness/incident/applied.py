@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from harness.catalogue import entries
-from harness.checks.generated import Rules
+from harness.generation_rules import Rules
 from harness.incident.files import Objects
 from harness.incident.load import Loaded
 from harness.policies import Policy

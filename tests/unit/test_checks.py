@@ -63,6 +63,7 @@ def test_within_of_a_file(tmp_path: Path) -> None:
     """A history on disk is cut off like one in memory."""
     history = History(tmp_path / "history.jsonl")
     history.append("invoke", "fault 1", "inject", {"name": "cut registry"})
+    history.append("ok", "fault 1", "observed", {"name": "cut registry", "proof": "seen"})
     history.append("ok", "fault 1", "healed", {"name": "cut registry", "proof": "seen"})
     for _ in range(9):
         history.append("ok", "canary 0", "ask")

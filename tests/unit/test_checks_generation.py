@@ -5,9 +5,11 @@ from typing import Self
 import pytest
 
 from harness.checks.generation import generated_within
+from harness.history.vocabulary import WATCH_BINDINGS
 from tests.fakes.histories import Told
 
 CHECK = generated_within(30, "c")
+CONSTRAINTS = "watch constraints x"
 
 
 class ToldGeneration(Told):
@@ -15,20 +17,34 @@ class ToldGeneration(Told):
 
     def constraint(self, at: float, name: str = "c", f: str = "ADDED") -> Self:
         """Add a constraint."""
-        return self.add(at, "change", "watch constraints x", f, {"object": {"metadata": {"name": name}}})
+        return self.add(at, "change", CONSTRAINTS, f, {"object": {"metadata": {"name": name}}})
 
     def binding(self, at: float, name: str = "gatekeeper-x-c", f: str = "ADDED") -> Self:
         """Add a binding."""
         value = {"object": {"metadata": {"name": name}}}
-        return self.add(at, "change", "watch validatingadmissionpolicybindings", f, value)
+        return self.add(at, "change", WATCH_BINDINGS, f, value)
 
     def gap(self, at: float) -> Self:
         """Add that bindings are not watched from now on."""
-        return self.add(at, "change", "watch validatingadmissionpolicybindings", "GAP", {"why": "refused"})
+        return self.add(at, "change", WATCH_BINDINGS, "GAP", {"why": "refused"})
+
+    def whole(self, at: float, process: str = WATCH_BINDINGS, f: str = "LISTED") -> Self:
+        """Add that a list is whole."""
+        return self.add(at, "change", process, f, {})
+
+
+def watched() -> ToldGeneration:
+    """Return a history in which both lists are whole, and empty."""
+    return ToldGeneration().whole(0).whole(0, CONSTRAINTS)
+
+
+def listed() -> ToldGeneration:
+    """Return a history in which the constraint was there before it was watched."""
+    return ToldGeneration().constraint(0, f="LISTED").whole(0, CONSTRAINTS)
 
 
 def told() -> ToldGeneration:
-    return ToldGeneration().constraint(10)
+    return watched().constraint(10)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +55,11 @@ def told() -> ToldGeneration:
         (told().binding(11, "gatekeeper-x-other").constraint(100), "violated", "no binding of c for 90.0 s"),
         (told().binding(5).binding(11, f="DELETED").constraint(100), "violated", "no binding"),
         (told().constraint(20), "inconclusive", "for only 10.0 of 30 s"),
-        (told().gap(12).binding(13), "inconclusive", "not watched all the time"),
+        (told().gap(12).binding(13), "inconclusive", "watched for only"),
+        (told().gap(12).constraint(60), "inconclusive", f"{WATCH_BINDINGS} was not seen from 12.0 to 40.0 s"),
         (ToldGeneration().constraint(1, "other").binding(2), "inconclusive", "never seen"),
-        (ToldGeneration().gap(2).constraint(10).binding(12), "holds", "2.0 s"),
+        (watched().gap(2).constraint(10).binding(12).whole(12), "holds", "2.0 s"),
+        (watched().gap(2).constraint(10).binding(60).whole(60), "inconclusive", "was not seen from 10.0 to 40.0 s"),
     ],
 )
 def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: str) -> None:
@@ -49,6 +67,60 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
     verdict = CHECK(history.recorded())
     assert (verdict.outcome, words in verdict.summary) == (outcome, True)
     assert verdict.at == (40 if outcome == "violated" else None), "30 s after the constraint was made"
+
+
+@pytest.mark.parametrize(
+    ("history", "outcome"),
+    [
+        (watched().binding(9.995).constraint(10), "holds"),
+        (watched().binding(5).constraint(10).binding(12, f="DELETED").binding(14), "holds"),
+        (watched().binding(5).constraint(10).constraint(60, "other"), "holds"),
+        (
+            ToldGeneration().binding(0, f="LISTED").constraint(0, f="LISTED").whole(0).whole(0, CONSTRAINTS),
+            "inconclusive",
+        ),
+        (ToldGeneration().constraint(0, f="LISTED").whole(0).whole(0, CONSTRAINTS).binding(90), "inconclusive"),
+        (told().constraint(12, f="DELETED").constraint(20).binding(22), "holds"),
+        (told().constraint(12, f="DELETED").constraint(60, "other"), "inconclusive"),
+        (
+            told()
+            .binding(12)
+            .constraint(13, f="DELETED")
+            .binding(14, f="DELETED")
+            .constraint(20)
+            .constraint(60, "other"),
+            "violated",
+        ),
+        (told().gap(15).binding(35).whole(35, f="RESUMED"), "holds"),
+        (told().gap(15).binding(60).whole(60, f="RESUMED"), "inconclusive"),
+        (told().gap(15).whole(35, f="RESUMED").constraint(60, "other"), "violated"),
+        (told().gap(15).whole(35).constraint(60, "other"), "inconclusive"),
+    ],
+    ids=[
+        "order",
+        "leftover",
+        "stays",
+        "both-listed",
+        "listed",
+        "second",
+        "deleted",
+        "again",
+        "resumed",
+        "late",
+        "none",
+        "gap",
+    ],
+)
+def test_which_came_first(history: ToldGeneration, outcome: str) -> None:
+    """The order of two watches decides nothing; what was there before is told from what came (truth.md 2.6)."""
+    assert CHECK(history.constraint(60, "another").recorded()).outcome == outcome
+
+
+def test_limited() -> None:
+    """A binding that is not there when a limited part ends is too late, also before its own time."""
+    history = watched().constraint(25).constraint(60, "other").fault(1, 2, 20)
+    assert CHECK.within(10)(history.recorded()).outcome == "violated"
+    assert CHECK.within(10)(history.binding(29).recorded()).outcome == "holds"
 
 
 def test_figure() -> None:

@@ -1,97 +1,33 @@
 """Policies: what the check says of histories in which policies, bindings, templates and constraints come and go."""
 
-from typing import Any, Literal
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.checks import differences
 from harness.checks.policies import policies_match
 from harness.errors import BadScenario
 from harness.history import Recorded
-from harness.probes import objects
+from harness.history.vocabulary import RESUMED
 from harness.verdict import Outcome, Verdict
-from tests.fakes.histories import Told
-
-TEMPLATES, POLICIES, BINDINGS = (f"watch {each.name}" for each in objects.GENERATED)
-CONSTRAINTS = f"{objects.CONSTRAINTS}chaoslabels"
-LISTS = (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS)
-
-Change = Literal["ADDED", "MODIFIED", "DELETED", "LISTED"]
+from tests.fakes.generated import BINDINGS, CONSTRAINTS, LISTS, POLICIES, TEMPLATES, Change, Generating, gapped, new
 
 
-class History(Told):
-    """A history of one template, its constraint, and what is generated of both."""
-
-    def begin(self, at: float = 0.0, *, watched: tuple[str, ...] = LISTS) -> "History":
-        """Let all lists be whole, and empty."""
-        for process in watched:
-            self.add(at, "change", process, "LISTED", {"resource_version": "1"})
-        return self
-
-    def template(self, at: float, *, generate: bool, f: Change = "MODIFIED", gap: bool = False) -> "History":
-        code = {"engine": "K8sNativeValidation", "source": {"generateVAP": generate}}
-        spec = {"targets": [{"target": "t", "code": [code]}]}
-        return self._change(at, TEMPLATES, f, {"metadata": {"name": "chaoslabels"}, "spec": spec}, gap=gap)
-
-    def constraint(self, at: float, f: Change = "ADDED", *, point: str = "vap.k8s.io", gap: bool = False) -> "History":
-        scoped = [{"action": "deny", "enforcementPoints": [{"name": point}]}]
-        spec = {"enforcementAction": "scoped", "scopedEnforcementActions": scoped}
-        found = {"kind": "ChaosLabels", "metadata": {"name": "c"}, "spec": spec}
-        return self._change(at, CONSTRAINTS, f, found, gap=gap)
-
-    def policy(
-        self, at: float, f: Change = "ADDED", *, gap: bool = False, name: str = "gatekeeper-chaoslabels"
-    ) -> "History":
-        return self._change(at, POLICIES, f, {"metadata": {"name": name}, "spec": {}}, gap=gap)
-
-    def binding(
-        self, at: float, f: Change = "ADDED", *, gap: bool = False, name: str = "gatekeeper-chaoslabels-c"
-    ) -> "History":
-        found = {"metadata": {"name": name}, "spec": {"policyName": "gatekeeper-chaoslabels"}}
-        return self._change(at, BINDINGS, f, found, gap=gap)
-
-    def gap(self, at: float, process: str, why: str = "refused") -> "History":
-        self.add(at, "change", process, "GAP", {"resource_version": "", "why": why, "detail": ""})
-        return self
-
-    def whole(self, at: float, process: str) -> "History":
-        self.add(at, "change", process, "LISTED", {"resource_version": "9"})
-        return self
-
-    def end(self, at: float) -> Recorded:
-        return self.add(at, "mark", "experiment", "end").recorded()
-
-    def _change(self, at: float, process: str, f: Change, found: dict[str, Any], *, gap: bool) -> "History":
-        self.add(
-            at, "change", process, f, {"resource_version": "2", "object": found} | ({"in_gap": True} if gap else {})
-        )
-        return self
-
-
-def matching() -> History:
+def matching() -> Generating:
     """Return a history in which everything that is asked for came in time."""
-    return History().begin().template(1, generate=True, f="ADDED").constraint(2).policy(3).binding(33)
+    return Generating().begin().template(1, generate=True, f="ADDED").constraint(2).policy(3).binding(33)
 
 
 def judged(recorded: Recorded, late: float = 60, version: str = "v3.23.1") -> Verdict:
     return policies_match(late, gatekeeper=version)(recorded)
 
 
-def test_names_are_those_of_the_probe() -> None:
-    """The check reads what the watches write."""
-    assert differences._TEMPLATES == TEMPLATES
-    assert differences._POLICIES == POLICIES
-    assert differences._BINDINGS == BINDINGS
-    assert differences._CONSTRAINTS == objects.CONSTRAINTS
-
-
 def test_holds() -> None:
     """Policies and bindings that come in time match, and how late the latest was is told."""
     verdict = judged(matching().end(200))
     assert verdict.outcome == "holds"
-    assert verdict.figures == {"longest_difference_seconds": 31.0, "orphans": 0.0, "missing": 0.0}
+    assert verdict.figures == {"longest_difference_seconds": 31.0, "orphans": 0.0, "missing": 0.0, "altered": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -102,11 +38,11 @@ def test_holds() -> None:
         (matching().template(50, generate=False), "1 orphan policy, 1 orphan binding for more than 60 s"),
         (matching().binding(50, "DELETED"), "1 missing binding for more than 60 s"),
         (matching().policy(50, "DELETED").policy(120), "1 missing policy for more than 60 s"),
-        (History().begin().binding(1), "1 orphan binding for more than 60 s"),
+        (Generating().begin().binding(1), "1 orphan binding for more than 60 s"),
     ],
     ids=["scope", "constraint", "template", "binding", "healed-too-late", "nothing-asked"],
 )
-def test_violated(history: History, summary: str) -> None:
+def test_violated(history: Generating, summary: str) -> None:
     """What is there and not asked for, or asked for and not there, for too long, is a violation, also if it ends."""
     verdict = judged(history.end(200))
     assert verdict.outcome == "violated"
@@ -127,7 +63,7 @@ def test_evidence_tells_the_age() -> None:
 def test_names_differ_by_version() -> None:
     """The same binding is right for one version, and for another an orphan beside a missing one."""
     assert judged(matching().end(200), version="v3.20.1").outcome == "violated"
-    old = History().begin().template(1, generate=True, f="ADDED").constraint(2).policy(3)
+    old = Generating().begin().template(1, generate=True, f="ADDED").constraint(2).policy(3)
     assert judged(old.binding(33, name="gatekeeper-c").end(200), version="v3.20.1").outcome == "holds"
 
 
@@ -135,15 +71,15 @@ def test_names_differ_by_version() -> None:
     ("recorded", "summary"),
     [
         (matching().constraint(150, "DELETED").end(200), "1 orphan binding, too young to judge"),
-        (History().begin().end(200), "no template ever asked"),
-        (History().begin(watched=LISTS[:2]).end(200), "validatingadmissionpolicybindings were not watched"),
-        (History().begin(watched=LISTS[1:]).gap(0, TEMPLATES).end(50), "never all seen at once"),
+        (Generating().begin().end(200), "no template ever asked"),
+        (Generating().begin(watched=LISTS[:2]).end(200), "validatingadmissionpolicybindings were not watched"),
+        (Generating().begin(watched=LISTS[1:]).gap(0, TEMPLATES).end(50), f"{TEMPLATES} was never seen"),
         (
-            History().begin(watched=LISTS[:3]).template(1, generate=True).policy(2).end(200),
+            Generating().begin(watched=LISTS[:3]).template(1, generate=True).policy(2).end(200),
             "constraints chaoslabels were not watched",
         ),
-        (matching().gap(50, BINDINGS).end(200), "nothing could be seen for 150.0 s"),
-        (matching().gap(50, BINDINGS).whole(115, BINDINGS).end(200), "nothing could be seen for 65.0 s"),
+        (matching().gap(50, BINDINGS).end(200), f"{BINDINGS} was not seen from 50.0 to 200.0 s"),
+        (matching().gap(50, BINDINGS).whole(115, BINDINGS).end(200), f"{BINDINGS} was not seen from 50.0 to 115.0 s"),
     ],
     ids=["young", "nothing", "half", "empty", "unwatched", "blind", "gap"],
 )
@@ -163,22 +99,26 @@ def test_what_fell_into_a_gap() -> None:
 
 
 def test_gap_in_which_nothing_changed() -> None:
-    """A short gap after which everything is as before hides nothing; one with changes breaks what was certain."""
+    """A short gap after which an orphan is as before hides nothing; one in which it changed breaks what was certain."""
     quiet = matching().constraint(50, "DELETED").gap(70, BINDINGS).whole(72, BINDINGS)
     assert judged(quiet.end(115)).outcome == "violated"
-    busy = matching().constraint(50, "DELETED").gap(70, POLICIES).policy(72, "MODIFIED", gap=True).whole(72, POLICIES)
+    other = matching().constraint(50, "DELETED").gap(70, POLICIES).policy(72, "MODIFIED", gap=True).whole(72, POLICIES)
+    assert judged(other.end(115)).outcome == "violated", "no policy acquits a binding that no constraint asks for"
+    busy = matching().constraint(50, "DELETED").gap(70, BINDINGS).binding(72, "MODIFIED", gap=True).whole(72, BINDINGS)
     assert judged(busy.end(115)).outcome == "inconclusive"
     assert "perhaps" in judged(busy.end(115)).summary
     assert judged(busy.end(140)).outcome == "violated"
 
 
 def test_kind_that_is_not_served_has_no_constraints() -> None:
-    """A template whose kind is not served, yet or any more, has no constraints, and that is known."""
-    history = History().begin(watched=LISTS[:3]).gap(0, CONSTRAINTS, "404").template(1, generate=True, f="ADDED")
+    """A template may be there before its kind is served; when it is gone, nobody asks, be its kind served or not."""
+    history = Generating().begin(watched=LISTS[:3]).gap(0, CONSTRAINTS, "404").template(1, generate=True, f="ADDED")
     history.policy(3).constraint(5, gap=True).whole(5, CONSTRAINTS).binding(35)
     assert judged(history.end(100)).outcome == "holds"
-    history.gap(100, CONSTRAINTS, "ended").gap(101, CONSTRAINTS, "404")
-    assert judged(history.end(200)).summary == "1 orphan binding for more than 60 s"
+    history.gap(100, CONSTRAINTS, "ended").gap(101, CONSTRAINTS, "404").policy(102, "DELETED")
+    gone = history.template(101, generate=True, f="DELETED")
+    assert judged(gone.end(200)).summary == "1 orphan binding for more than 60 s"
+    assert judged(gone.binding(103, "DELETED").end(200)).outcome == "holds"
 
 
 def test_others_are_none_of_our_business() -> None:
@@ -208,15 +148,101 @@ def test_versions_that_cannot_be_judged() -> None:
         policies_match(gatekeeper="v3.16.3")
 
 
+def test_list_that_was_not_served_once() -> None:
+    """A 404 in between, after which only what changed is told, neither makes an orphan nor hides one (truth.md 1.4)."""
+    quiet = matching().gap(60, CONSTRAINTS, "404").whole(60.1, CONSTRAINTS)
+    assert judged(quiet.end(460)).outcome == "holds"
+    lost = matching().gap(60, CONSTRAINTS, "404").whole(60.1, CONSTRAINTS).binding(70, "DELETED")
+    assert judged(lost.end(460)).summary == "1 missing binding for more than 60 s"
+    blind = matching().gap(60, CONSTRAINTS, "404").gap(61, CONSTRAINTS, "503")
+    assert judged(blind.end(460)).outcome == "inconclusive"
+
+
+def test_a_silent_gap_reaches_back() -> None:
+    """A gap that is told 35 s late hides from its begin on, what may be there and what may be away (truth.md 1.6)."""
+    orphan = matching().constraint(50, "DELETED").gap(87, BINDINGS, "silent").binding(88, "DELETED", gap=True)
+    assert judged(orphan.whole(88, BINDINGS).end(200), late=33).outcome == "inconclusive"
+    away = matching().gap(87, BINDINGS, "silent").whole(88, BINDINGS)
+    assert judged(away.end(200), late=33).summary == f"{BINDINGS} was not seen from 52.0 to 88.0 s"
+
+
+def test_missing_on_both_sides_of_a_gap() -> None:
+    """What comes and goes in a gap leaves no trace in a new list, and uncertain moments if the watch goes on."""
+    away = matching().binding(50, "DELETED").gap(60, BINDINGS)
+    assert judged(away.whole(158, BINDINGS).binding(170).end(300)).outcome == "inconclusive"
+    away = matching().binding(50, "DELETED").gap(60, BINDINGS)
+    assert judged(away.whole(158, BINDINGS, RESUMED).binding(170).end(300)).outcome == "violated"
+    back = matching().binding(50, "DELETED").gap(60, BINDINGS).binding(158, gap=True).binding(158, "DELETED", gap=True)
+    assert judged(back.whole(158, BINDINGS, RESUMED).binding(170).end(300)).outcome == "inconclusive"
+    assert judged(matching().gap(60, BINDINGS).whole(158, BINDINGS, RESUMED).end(300)).outcome == "holds"
+
+
+def test_file_without_an_end() -> None:
+    """A file that may lack lines at its end does not hold; what was seen to be wrong for too long stays so."""
+    assert judged(new(matching(), 200)).outcome == "holds"
+    cut = judged(replace(new(matching(), 200), ended=False))
+    assert (cut.outcome, "to the end" in cut.summary) == ("inconclusive", True)
+    wrong = replace(new(matching().binding(50, "DELETED"), 200), ended=False)
+    assert judged(wrong).outcome == "violated"
+
+
+def test_content() -> None:
+    """A policy that was rewritten, or a binding that only tells, is not what was asked for (truth.md 3.13)."""
+    rewritten = judged(matching().policy(50, "MODIFIED", expression="true").end(200))
+    assert rewritten.summary == "1 altered policy for more than 60 s"
+    assert (rewritten.at, rewritten.figures["altered"]) == (110, 1)
+    audited = judged(matching().binding(50, "MODIFIED", action="Audit").end(200))
+    assert audited.summary == "1 altered binding for more than 60 s"
+    assert (
+        judged(matching().binding(50, "MODIFIED", action="Audit").binding(80, "MODIFIED").end(200)).outcome == "holds"
+    )
+
+
+def test_content_that_follows() -> None:
+    """Who is asked for something else may take its time; who never follows is stale."""
+    asked = matching().template(50, generate=True, expression="false").constraint(50, "MODIFIED", action="warn")
+    assert set(judged(asked.end(200)).summary.split(" for ")[0].split(", ")) == {
+        "1 altered policy",
+        "1 altered binding",
+    }
+    followed = asked.policy(80, "MODIFIED", expression="false").binding(85, "MODIFIED", action="Warn")
+    assert judged(followed.end(200)).outcome == "holds"
+
+
+def healed(history: Generating, *, end: float) -> Recorded:
+    return new(history.fault(90, 91, 100), end)
+
+
+def test_a_difference_that_stands_when_the_time_is_over() -> None:
+    """In a limited part the state must be reached: what still differs at its end is too late (truth.md 3.8)."""
+    check = policies_match(60, gatekeeper="v3.23.1").within(20)
+    stands = check(healed(matching().binding(105, "DELETED"), end=400))
+    assert (stands.outcome, stands.at) == ("violated", 120)
+    assert stands.summary == "1 missing binding when the time was over"
+    mended = matching().binding(105, "DELETED").binding(119)
+    assert check(healed(mended, end=400)).outcome == "holds"
+    later = matching().binding(121, "DELETED")
+    assert check(healed(later, end=400)).outcome == "holds"
+
+
+def test_limited_part_whose_end_was_not_seen() -> None:
+    """Whether the state was reached is not known if a list was not seen at that very moment."""
+    check = policies_match(60, gatekeeper="v3.23.1").within(20)
+    blind = gapped(healed(matching(), end=400), BINDINGS, 115, 125)
+    verdict = check(blind)
+    assert (verdict.outcome, f"{BINDINGS} was not seen" in verdict.summary) == ("inconclusive", True)
+    assert check(gapped(healed(matching(), end=400), BINDINGS, 102, 112)).outcome == "holds"
+
+
 STEPS = st.lists(st.sampled_from("TCPB-"), max_size=24)
 
 
-def told(steps: str | list[str], gaps: frozenset[int] = frozenset()) -> History:
+def told(steps: str | list[str], gaps: frozenset[int] = frozenset()) -> Generating:
     """Return a history in which each second one thing changes: T, C, P and B toggle, "-" is nothing.
 
     In the seconds of `gaps` the watch of the thing that changes is blind, and the change comes to light at the end.
     """
-    history, there = History().begin(), dict.fromkeys("TCPB", False)
+    history, there = Generating().begin(), dict.fromkeys("TCPB", False)
     for at, step in enumerate(steps, start=1):
         if step == "-":
             continue

@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import races as checks
-from harness.checks.races import DECIDED, RACE, never_orphaned, no_orphan_stays
+from harness.checks.races import never_orphaned, no_orphan_stays
 from harness.history import Recorded
-from harness.probes import objects
+from harness.history.vocabulary import DECIDED, RACE
+from tests.fakes.generated import BINDINGS, CONSTRAINTS, LISTS, POLICIES, TEMPLATES, Generating, gapped, new
 from tests.fakes.histories import Told
 
-TEMPLATES, POLICIES, BINDINGS = (f"watch {each.name}" for each in objects.GENERATED)
-CONSTRAINTS = f"{objects.CONSTRAINTS}chaoslabels"
 REPETITION = 20
 
 
@@ -75,6 +73,58 @@ def test_inconclusive(recorded: Recorded) -> None:
     assert never_orphaned(gatekeeper="v3.23.1")(recorded).outcome == "inconclusive"
 
 
+def decided(*, first: float = 20, count: int = 3, history: Generating | None = None) -> Generating:
+    """Return a history of a template that refuses its policy, and of repetitions each 20 s."""
+    told = (history or Generating()).begin().template(1, generate=False, f="ADDED").constraint(1)
+    for number in range(count):
+        told.add(first + number * REPETITION, "mark", RACE, DECIDED, {"repetition": number})
+    return told
+
+
+def found(told: Generating, end: float = 80) -> tuple[str, float]:
+    verdict = never_orphaned(gatekeeper="v3.23.1")(new(told, end))
+    return verdict.outcome, verdict.figures.get("orphaned", 0)
+
+
+def test_orphan_that_comes_after_the_mark() -> None:
+    """An orphan counts in the repetition in which it is there, also if it comes and goes after the mark (2.5)."""
+    assert found(decided()) == ("holds", 0)
+    assert found(decided().binding(20.5)) == ("violated", 3)
+    assert found(decided().binding(25).binding(31, "DELETED")) == ("violated", 1)
+    assert found(decided().binding(38).binding(42, "DELETED")) == ("holds", 0)
+    assert never_orphaned(gatekeeper="v3.23.1")(new(decided().binding(20.5), 80)).at == 25.5
+
+
+def test_what_is_asked_for_anew_is_another_race() -> None:
+    """What is left of a policy that was asked for again after the mark is none of the repetition's."""
+    again = decided(count=1).template(30, generate=True).policy(31).template(40, generate=False)
+    assert found(again.policy(60, "DELETED")) == ("holds", 0)
+    hidden = new(decided(count=1).template(30, generate=True).template(40, generate=False).policy(45), 80)
+    assert never_orphaned(gatekeeper="v3.23.1")(gapped(hidden, TEMPLATES, 26, 44)).outcome == "inconclusive"
+
+
+def test_repetitions_that_nobody_watched() -> None:
+    """Repetitions before anything was watched are not clean, and make the rate wider (truth.md 2.5)."""
+    told = Generating()
+    for process in LISTS:
+        told.whole(63, process)
+    for number in range(3):
+        told.add(20 * (number + 1), "mark", RACE, DECIDED, {})
+    verdict = never_orphaned(gatekeeper="v3.23.1")(new(told, 90))
+    assert verdict.outcome == "inconclusive"
+    assert "0 of 1 repetitions" in verdict.summary
+    assert verdict.figures["orphan_rate_high"] > 0.9
+
+
+def test_one_orphan_is_enough() -> None:
+    """An orphan that was seen is one, whatever was not seen of other repetitions; the rate says how little is known."""
+    blind = gapped(new(decided().binding(21).binding(30, "DELETED"), 80), BINDINGS, 41, 59)
+    verdict = never_orphaned(gatekeeper="v3.23.1")(blind)
+    assert verdict.outcome == "violated"
+    assert verdict.figures["orphan_rate"] == 0.5
+    assert f"{BINDINGS} was not seen from 40.0 to 59.0 s" in verdict.summary
+
+
 def test_unknown_gatekeeper() -> None:
     """A history in which no Gatekeeper was watched decides nothing."""
     assert never_orphaned()(races([1]).recorded()).outcome == "inconclusive"
@@ -106,11 +156,6 @@ def refused(stays: list[float]) -> Told:
         told.add(at, "change", BINDINGS, "ADDED", {"resource_version": "3", "object": binding})
         told.add(at + seconds, "change", BINDINGS, "DELETED", {"resource_version": "4", "object": binding})
     return told.add(30 * len(stays) + 29, "mark", "experiment", "end")
-
-
-def test_watches_are_those_of_the_probes() -> None:
-    """The checks read what the probes write."""
-    assert checks._TEMPLATES == TEMPLATES
 
 
 @given(st.lists(st.floats(0.1, 25), min_size=1, max_size=8))

@@ -6,10 +6,10 @@ import pytest
 
 from clusters.process import Completed
 from harness import journal
-from harness.checks.generated import generates
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import crowd
 from harness.faults.crowd import crowd_templates, disperse, filler
+from harness.generation_rules import generates
 from tests.fakes.bench import Bench
 from tests.fakes.world import WorldEngine
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks.generated import Rules
+from harness.generation_rules import Rules
 from scenarios.generated import CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated, Policy
 from scenarios.test_generated_policies import crowd
 from tests.fakes.world import World

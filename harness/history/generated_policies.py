@@ -1,0 +1,252 @@
+"""Generated policies: when the policies and bindings that there were differed from those that were asked for."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import cached_property
+from math import inf
+from typing import Any
+
+from harness.generation_rules import (
+    PREFIX,
+    Binding,
+    Content,
+    Rules,
+    asked_of_binding,
+    asked_of_policy,
+    binding_content,
+    generates,
+    policy_content,
+    policy_name,
+)
+from harness.history.coverage import Coverage
+from harness.history.differences import Difference, Kind
+from harness.history.following import Reader, Take, follow
+from harness.history.lists import ALWAYS, Known, Lists, ObjectList, any_of
+from harness.history.recorded import Entry, Recorded
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import (
+    CONSTRAINTS,
+    WATCH_BINDINGS,
+    WATCH_DEPLOYMENTS,
+    WATCH_POLICIES,
+    WATCH_TEMPLATES,
+    watch,
+)
+from harness.seen import seen_by_all
+
+__all__ = ["Generated", "read_generated"]
+
+Object = Mapping[str, Any]
+
+_BASE = (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS)
+
+
+class Generated:
+    """What was asked for and what there was, once a history is read (see `read_generated`).
+
+    `window` is from the first look at any of the lists to where it was judged; infinite if the history lacks its end.
+    """
+
+    def __init__(self, coverage: Coverage, lists: Lists, rules: Rules) -> None:
+        self.coverage, self._lists, self._rules = coverage, lists, rules
+        begun = (each.begun for each in lists.all.values() if each.begun is not None)
+        self.window: Span = (min(begun, default=0.0), coverage.until if coverage.ended else inf)
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """All differences, in the order of their ends; also those that were not seen, but may have been."""
+        made = (
+            Difference(kind, begin, end, end < self.window[1], known.yes.within(begin, end))
+            for kind, known in self._compared()
+            for begin, end in known.possible.within(*self.window)
+        )
+        return sorted(made, key=lambda difference: difference.until)
+
+    @property
+    def orphans(self) -> Iterator[Difference]:
+        """The differences of which something is there that nobody asks for."""
+        return (difference for difference in self.differences if difference.kind.orphan)
+
+    @cached_property
+    def asked(self) -> dict[str, Known]:
+        """When each policy and binding, in words, was asked for; those that ever were."""
+        policies = {f"policy {name}": self._policy_asked(name) for name in self._policy_names()}
+        bindings = {f"binding {binding}": self._binding_asked(binding) for binding in self._binding_names()}
+        return {name: known for name, known in {**policies, **bindings}.items() if known.yes.within(*self.window)}
+
+    @property
+    def unwatched(self) -> list[str]:
+        """The lists that had to be watched and were not: also the constraints of each template that may ask."""
+        return [process.removeprefix(watch("")) for process in self._needed if process not in self._lists.all]
+
+    def unseen(self, *processes: str, longer_than: float = 0.0) -> dict[str, Spans]:
+        """Return when something of these lists (none: of all) may have come and gone, for so long, without a trace.
+
+        Constraints count only while their template may ask for a policy.
+        """
+        needed = {process: when for process, when in self._needed.items() if process in processes or not processes}
+        unknown = {process: self._lists[process].unknown & when for process, when in needed.items()}
+        long = {process: spans.within(*self.window).longer_than(longer_than) for process, spans in unknown.items()}
+        return {process: spans for process, spans in long.items() if spans}
+
+    def never_seen(self) -> list[str]:
+        """Return the lists that were watched, and never whole."""
+        return [process for process in _BASE if not Spans.of([self.window]) - self._lists[process].unknown]
+
+    def asked_anew(self, policy: str, moment: float) -> Span:
+        """Return from when on, after a moment, a policy may have been asked for anew, and when it certainly was."""
+        asked = self._policy_asked(policy)
+        still = next((end for begin, end in asked.yes if begin <= moment < end), moment)
+        perhaps = next((begin for begin, _ in asked.possible.within(still, inf)), inf)
+        refused = next((max(begin, moment) for begin, end in asked.no if end > moment), inf)
+        return perhaps, next((begin for begin, _ in asked.yes if begin > refused), inf)
+
+    def refused(self) -> Iterator[tuple[str, Known]]:
+        """Yield, by policies, when the template that could ask for one refused that and all pods had seen it."""
+        templates = self._lists[WATCH_TEMPLATES]
+        for name in templates.turns:
+            if any(generates(template) for template in templates.objects(name)):
+                yield policy_name(name), templates.known(name, self._refuses)
+
+    def _refuses(self, template: Object) -> bool:
+        return generates(template) and not self._rules.template_asks(template) and seen_by_all(template)
+
+    @cached_property
+    def _needed(self) -> dict[str, Spans]:
+        """Return when which list had to be seen."""
+        templates = self._lists[WATCH_TEMPLATES]
+        needed = dict.fromkeys(_BASE, ALWAYS)
+        for name in templates.turns:
+            if self._ever_asks(name):
+                needed[f"{CONSTRAINTS}{name}"] = templates.known(name, self._rules.template_asks).possible
+        return needed
+
+    def _ever_asks(self, template: str) -> bool:
+        return any(self._rules.template_asks(each) for each in self._lists[WATCH_TEMPLATES].objects(template))
+
+    def _policy_names(self) -> list[str]:
+        asked = (policy_name(name) for name in self._lists[WATCH_TEMPLATES].turns if self._ever_asks(name))
+        there = (name for name in self._lists[WATCH_POLICIES].turns if name.startswith(PREFIX))
+        return list(dict.fromkeys((*asked, *there)))
+
+    def _binding_names(self) -> list[Binding]:
+        bindings = self._lists[WATCH_BINDINGS]
+        there = (
+            Binding(name, _bound(binding))
+            for name in bindings.turns
+            if name.startswith(PREFIX)
+            for binding in bindings.objects(name)
+        )
+        return list(dict.fromkeys((*self._askers, *there)))
+
+    @cached_property
+    def _askers(self) -> dict[Binding, list[str]]:
+        """The constraints that would have each binding."""
+        askers: dict[Binding, list[str]] = {}
+        for process, listed in self._lists.all.items():
+            if process.startswith(CONSTRAINTS):
+                for name in listed.turns:
+                    askers.setdefault(self._rules.named(process.removeprefix(CONSTRAINTS), name), []).append(name)
+        return askers
+
+    def _policy_asked(self, policy: str) -> Known:
+        return self._lists[WATCH_TEMPLATES].known(policy.removeprefix(PREFIX), self._rules.template_asks)
+
+    def _constraints(self, binding: Binding) -> ObjectList:
+        return self._lists[f"{CONSTRAINTS}{binding.policy.removeprefix(PREFIX)}"]
+
+    def _binding_asked(self, binding: Binding) -> Known:
+        constraints, names = self._constraints(binding), self._askers.get(binding, [])
+        asking = any_of(constraints.known(name, self._rules.constraint_asks) for name in names)
+        if not names:
+            asking = Known(no=ALWAYS - constraints.unknown)
+        return asking & self._policy_asked(binding.policy)
+
+    def _compared(self) -> Iterator[tuple[Kind, Known]]:
+        templates, policies = self._lists[WATCH_TEMPLATES], self._lists[WATCH_POLICIES]
+        for name in self._policy_names():
+            asked, there = self._policy_asked(name), policies.known(name)
+            source = [(templates, name.removeprefix(PREFIX))]
+            fits = _fitting(source, asked_of_policy, policies, name, policy_content)
+            yield from _kinds("policy", name, asked, there, fits)
+        bindings = self._lists[WATCH_BINDINGS]
+        for binding in self._binding_names():
+            asked, there = self._binding_asked(binding), bindings.known(binding.name, _binds(binding.policy))
+            source = [(self._constraints(binding), each) for each in self._askers.get(binding, [])]
+            fits = _fitting(source, asked_of_binding, bindings, binding.name, binding_content)
+            yield from _kinds("binding", str(binding), asked, there, fits)
+
+
+class _Deployed:
+    """The Gatekeeper that was watched, as it last was; a reader (see `following`)."""
+
+    def __init__(self) -> None:
+        self._deployments: dict[str, Object] = {}
+
+    @property
+    def rules(self) -> Rules | None:
+        """How it generates; None if none was seen, or one of a version that does not generate like this."""
+        return Rules.of_deployments(self._deployments.values())
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process == WATCH_DEPLOYMENTS else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take(self, entry: Entry) -> None:
+        deployment = (entry.value or {}).get("object")
+        if deployment:
+            name = deployment["metadata"]["name"]
+            self._deployments.pop(name, None)
+            self._deployments[name] = deployment
+
+
+def read_generated(recorded: Recorded, rules: Rules | None, *more: Reader) -> Generated | None:
+    """Read a history once, and return what was asked for and what there was.
+
+    `rules` None: those of the Gatekeeper that was watched; None is returned if there is none that generates like this.
+    `more` readers read with it.
+    """
+    coverage, deployed = Coverage(recorded), _Deployed()
+    lists = Lists(coverage, lambda process: process in _BASE or process.startswith(CONSTRAINTS), _settled)
+    follow(recorded, coverage, deployed, lists, *more)
+    rules = rules or deployed.rules
+    return Generated(coverage, lists, rules) if rules else None
+
+
+def _settled(found: Object) -> Hashable:
+    return seen_by_all(found)
+
+
+def _kinds(what: str, name: str, asked: Known, there: Known, fits: Known) -> Iterator[tuple[Kind, Known]]:
+    yield Kind(f"orphan {what}", name), there & ~asked
+    yield Kind(f"missing {what}", name), asked & ~there
+    yield Kind(f"altered {what}", name), asked & there & ~fits
+
+
+def _fitting(
+    sources: list[tuple[ObjectList, str]],
+    asked: Callable[[Object], Content],
+    there: ObjectList,
+    name: str,
+    content: Callable[[Object], Content],
+) -> Known:
+    """Return when what there was said what its sources ask for."""
+    wanted = {asked(each) for source, which in sources for each in source.objects(which)}
+    if not wanted:
+        return Known(yes=ALWAYS)
+
+    def alike(one: Content) -> Known:
+        asking = any_of(source.known(which, lambda each: asked(each) == one) for source, which in sources)
+        return asking & there.known(name, lambda each: one.is_in(content(each)))
+
+    return any_of(alike(one) for one in wanted)
+
+
+def _binds(policy: str) -> Callable[[Object], bool]:
+    return lambda binding: _bound(binding) == policy
+
+
+def _bound(binding: Object) -> str:
+    return (binding.get("spec") or {}).get("policyName") or ""

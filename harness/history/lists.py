@@ -1,0 +1,236 @@
+"""Lists: what the watches told of lists of objects, folded: which object there was when, and when that is not known.
+
+This is the one fold of what a history has. After a gap from which a watch went on where it was, all is known, though
+not at which moment of the gap it came. After a new list only what came of it is known: an object that is the same on
+both sides of the gap was there all the time, and whatever else there may have been in between left no trace.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from math import inf
+from typing import Any, Literal, NamedTuple
+
+from harness.history.coverage import Coverage
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Spans
+from harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
+
+__all__ = ["ALWAYS", "LAG", "Known", "Lists", "ObjectList", "Turn", "any_of"]
+
+Object = Mapping[str, Any]
+
+LAG = 1.0
+"""How many seconds later than another a watch may tell of what came at the same moment."""
+
+ALWAYS = Spans.of([(-inf, inf)])
+
+
+class _Sentinel(Enum):
+    UNKNOWN = "unknown"
+
+
+_UNKNOWN: Literal[_Sentinel.UNKNOWN] = _Sentinel.UNKNOWN
+
+_Told = Object | Literal[_Sentinel.UNKNOWN] | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """When something is known to be so, `yes`, and known not to be so, `no`; at all other times nobody knows."""
+
+    yes: Spans = Spans()  # noqa: RUF009  (frozen)
+    no: Spans = Spans()  # noqa: RUF009  (frozen)
+
+    def __and__(self, other: "Known") -> "Known":
+        """Return when both are so."""
+        return Known(self.yes & other.yes, self.no | other.no)
+
+    def __or__(self, other: "Known") -> "Known":
+        """Return when either is so."""
+        return Known(self.yes | other.yes, self.no & other.no)
+
+    def __invert__(self) -> "Known":
+        """Return when it is not so."""
+        return Known(self.no, self.yes)
+
+    @property
+    def possible(self) -> Spans:
+        """When it may be so."""
+        return ALWAYS - self.no
+
+
+def any_of(these: Iterable[Known]) -> Known:
+    """Return when at least one of these is so."""
+    joint = Known(no=ALWAYS)
+    for one in these:
+        joint |= one
+    return joint
+
+
+class Turn(NamedTuple):
+    """At some moment from `earliest` to `latest`, in seconds of the history, an object became like this.
+
+    None: it was gone. UNKNOWN: from here on nobody knows.
+    """
+
+    earliest: float
+    latest: float
+    object: _Told
+
+
+class ObjectList:
+    """The objects of one watch, by their keys ("namespace/name", or "name")."""
+
+    def __init__(self, process: str, coverage: Coverage, more: Callable[[Object], Hashable]) -> None:
+        self.turns: dict[str, list[Turn]] = {}
+        self.begun: float | None = None
+        self._process, self._coverage, self._more = process, coverage, more
+        self._marks: dict[str, Hashable] = {}
+        self._pending: list[tuple[float, str, Object | None]] = []
+        self._gap: float | None = -inf
+        self._holes = 0
+        self._last = -inf
+        self._lost = inf
+        self._unknown: Spans | None = None
+
+    def objects(self, name: str) -> list[Object]:
+        """Return all that an object ever was, as far as is known."""
+        return [turn.object for turn in self.turns.get(name, ()) if isinstance(turn.object, Mapping)]
+
+    @property
+    def unknown(self) -> Spans:
+        """When an object of which nothing was told may have been there; asked for when the history is read."""
+        if self._unknown is None:
+            self._unknown = self._coverage.unknown([self._process], -inf, inf) | Spans.of([(self._lost, inf)])
+        return self._unknown
+
+    def known(self, name: str, so: Callable[[Object], bool] = lambda _: True) -> Known:
+        """Return when an object was there and was so, and when it was not; asked for when the history is read."""
+        turns = [Turn(-inf, -inf, None), *self.turns.get(name, ()), Turn(inf, inf, _UNKNOWN)]
+        truths = [_truth(turn, so) for turn in turns]
+        spans: dict[bool | None, list[tuple[float, float]]] = {True: [], False: [], None: []}
+        absent: list[tuple[float, float]] = []
+        for (turn, truth), (after, then) in pairwise(zip(turns, truths, strict=True)):
+            span = turn.latest, after.latest if truth == then else self._earliest(after)
+            (absent if turn.object is None else spans[truth]).append(span)
+        tail = self._tail()
+        return Known(Spans.of(spans[True]) - tail, (Spans.of(spans[False]) | (Spans.of(absent) - self.unknown)) - tail)
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry of the watch."""
+        self.begun = entry.at if self.begun is None else self.begun
+        self.forget()
+        self._last = entry.at
+        value = entry.value or {}
+        if value.get("object"):
+            there = None if entry.f == DELETED else value["object"]
+            name = _key(value["object"])
+            if self._gap is None:
+                self._turn(name, entry.at, entry.at, there)
+            else:
+                self._pending.append((entry.at, name, there))
+        elif entry.f in (LISTED, RESUMED) and self._gap is not None:
+            (self._resume if entry.f == RESUMED else self._relist)(self._gap)
+            self._gap = None
+            self._pending.clear()
+        elif entry.f == GAP and self._gap is None:
+            gap = self._coverage.gap(self._process)
+            self._gap = entry.at if gap is None else gap
+
+    def forget(self) -> None:
+        """If lines are missing, take notice that what was believed may not be so, and what is new may not be told.
+
+        One of them may have been the gap that began with the last sign of life.
+        """
+        if len(self._coverage.holes) == self._holes:
+            return
+        self._holes = len(self._coverage.holes)
+        begin = min(self._last, inf if self._gap is None else self._gap)
+        self._lost = min(self._lost, begin)
+        for name in list(self._marks):
+            self._turn(name, begin, begin, _UNKNOWN)
+
+    def _resume(self, gap: float) -> None:
+        for at, name, there in self._pending:
+            self._turn(name, gap, at, there)
+
+    def _relist(self, gap: float) -> None:
+        for name, (at, there) in {name: (at, there) for at, name, there in self._pending}.items():
+            if there is None or self._marks.get(name, self) != self._mark(there):
+                self._turn(name, gap, gap, _UNKNOWN)
+                self._turn(name, at, at, there)
+
+    def _turn(self, name: str, earliest: float, latest: float, there: _Told) -> None:
+        """Note what an object became, if that is news."""
+        if isinstance(there, Mapping):
+            mark = self._mark(there)
+            if self._marks.get(name, self) == mark:
+                return
+            self._marks[name] = mark
+        else:
+            self._marks.pop(name, None)
+        self.turns.setdefault(name, []).append(Turn(earliest, latest, there))
+
+    def _mark(self, there: Object) -> Hashable:
+        """Return what two objects have in common that are the same but for what nobody asked for."""
+        metadata = there["metadata"]
+        if "uid" not in metadata or "generation" not in metadata:
+            return object()
+        return metadata["uid"], metadata["generation"], self._more(there)
+
+    def _earliest(self, turn: Turn) -> float:
+        """Return since when it may be so: what came while nobody looked may have come at any moment of that."""
+        late = (begin for begin, end in self._coverage.blind if begin < turn.latest <= end + LAG)
+        return min((turn.earliest, *late))
+
+    def _tail(self) -> Spans:
+        """Return the time up to the end in which nothing was seen any more."""
+        unknown = self._coverage.unknown([self._process], -inf, inf)
+        last = unknown.parts[-1:]
+        return Spans(last) if last and last[0][1] >= self._coverage.until else Spans()
+
+
+class Lists:
+    """Lists of objects, by their watches' processes; a reader (see `following`), behind the Coverage that it is given.
+
+    `wanted` says which processes are read. An object counts as the same while its uid and its generation are, and what
+    `more` returns of it.
+    """
+
+    def __init__(
+        self,
+        coverage: Coverage,
+        wanted: Callable[[str], bool],
+        more: Callable[[Object], Hashable] = lambda _: None,
+    ) -> None:
+        self.all: dict[str, ObjectList] = {}
+        self._coverage, self._wanted, self._more = coverage, wanted, more
+
+    def __getitem__(self, process: str) -> ObjectList:
+        """Return the list of a watch; one that nobody watched is unknown at all times."""
+        return self.all.get(process) or ObjectList(process, self._coverage, self._more)
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        if not self._wanted(process):
+            return None
+        return self.all.setdefault(process, ObjectList(process, self._coverage, self._more)).take
+
+    def close(self, end: float) -> None:  # noqa: ARG002  (which is the coverage's)
+        """Take notice of the end."""
+        for one in self.all.values():
+            one.forget()
+
+
+def _truth(turn: Turn, so: Callable[[Object], bool]) -> bool | None:
+    if isinstance(turn.object, Mapping):
+        return so(turn.object)
+    return False if turn.object is None else None
+
+
+def _key(found: Object) -> str:
+    metadata = found["metadata"]
+    return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))

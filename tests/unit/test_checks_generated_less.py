@@ -1,0 +1,135 @@
+"""Less seen: whoever sees less of what is generated becomes less sure at most, and never changes the verdict's side."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.checks import Checked
+from harness.checks.generation import generated_within
+from harness.checks.policies import policies_match
+from harness.checks.races import never_orphaned, no_orphan_stays
+from harness.history import Recorded
+from harness.history.vocabulary import DECIDED, END, LATE, LISTED, METRONOME, RACE, RESUMED
+from tests.fakes.generated import LISTS, Change, Generating, gapped, new, silenced
+
+BOUND, SECONDS, LONGEST = 3.5, 2, 40
+CHECKS = [
+    policies_match(BOUND, gatekeeper="v3.23.1"),
+    never_orphaned(BOUND, gatekeeper="v3.23.1"),
+    no_orphan_stays(BOUND, gatekeeper="v3.23.1"),
+    generated_within(BOUND, "c"),
+]
+STEPS = st.lists(st.sampled_from("TCPBFDE---"), max_size=LONGEST // SECONDS)
+each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+
+
+def world(steps: list[str]) -> Recorded:
+    """Return a history in which every 2 s one thing changes.
+
+    T, C, P, B: template, constraint, policy or binding comes or goes. F: the template asks, or refuses. E: somebody
+    edits the binding. D: a repetition is decided.
+    """
+    told, there, asks, action = Generating().begin(), dict.fromkeys("TCPB", False), True, "Deny"
+    for at, step in enumerate(steps, start=1):
+        moment = float(at * SECONDS)
+        if step == "D":
+            told.add(moment, "mark", RACE, DECIDED, {})
+        elif step == "E" and there["B"]:
+            action = "Audit" if action == "Deny" else "Deny"
+            told.binding(moment, "MODIFIED", action=action)
+        elif step == "F" and there["T"]:
+            asks = not asks
+            told.template(moment, generate=asks)
+        elif step in there:
+            there[step] = not there[step]
+            f: Change = "ADDED" if there[step] else "DELETED"
+            if step == "T":
+                told.template(moment, generate=asks, f=f)
+            elif step == "C":
+                told.constraint(moment, f)
+            elif step == "P":
+                told.policy(moment, f)
+            else:
+                told.binding(moment, f)
+    return new(told, (len(steps) + 1) * SECONDS)
+
+
+def may_be(check: Checked, less: Recorded, whole: Recorded) -> bool:
+    """Whether the verdict on less is that on the whole, or none."""
+    return check(less).outcome in ("inconclusive", check(whole).outcome)
+
+
+HOW = st.sampled_from([(LISTED, "silent"), (LISTED, "404"), (RESUMED, "refused")])
+MOMENTS = st.floats(0.1, LONGEST + 5)
+PROCESSES = st.sampled_from(LISTS)
+
+
+@each_check
+@settings(max_examples=25)
+@given(STEPS, PROCESSES)
+def test_without_a_stream(check: Checked, steps: list[str], process: str) -> None:
+    """Nobody watched one list."""
+    whole = world(steps)
+    assert may_be(check, silenced(whole, process, 0), whole)
+
+
+@each_check
+@settings(max_examples=25)
+@given(STEPS, PROCESSES, MOMENTS)
+def test_half_open(check: Checked, steps: list[str], process: str, moment: float) -> None:
+    """A watch gives no sign any more, and no gap."""
+    whole = world(steps)
+    assert may_be(check, silenced(whole, process, moment), whole)
+
+
+@each_check
+@settings(max_examples=25)
+@given(
+    STEPS,
+    PROCESSES,
+    MOMENTS,
+    st.floats(0.1, 20),
+    st.sampled_from([LISTED, RESUMED]),
+    st.sampled_from(["silent", "404"]),
+)
+def test_gap(check: Checked, steps: list[str], process: str, begin: float, lasts: float, how: str, why: str) -> None:
+    """A watch saw nothing for a while, and then listed, or went on where it was."""
+    whole = world(steps)
+    assert may_be(check, gapped(whole, process, begin, begin + lasts, how=how[0], why=how[1]), whole)
+
+
+@each_check
+@settings(max_examples=25)
+@given(STEPS, st.integers(0, 200))
+def test_cut(check: Checked, steps: list[str], lines: int) -> None:
+    """The file ends after any line."""
+    whole = world(steps)
+    entries = list(whole.entries)[:lines]
+    ended = bool(entries) and entries[-1].f == END
+    assert may_be(check, replace(whole, entries=entries, ended=ended), whole)
+
+
+@each_check
+@settings(max_examples=25)
+@given(STEPS, st.integers(0, 200))
+def test_missing_line(check: Checked, steps: list[str], line: int) -> None:
+    """A line is missing."""
+    whole = world(steps)
+    less = replace(whole, entries=[entry for entry in whole.entries if entry.index != line])
+    assert may_be(check, less, whole)
+
+
+@each_check
+@settings(max_examples=25)
+@given(STEPS, MOMENTS)
+def test_starved(check: Checked, steps: list[str], moment: float) -> None:
+    """Nothing was seen as it happened for some seconds, for this machine was too busy, and all of it at their end."""
+    whole, late = world(steps), moment + 3
+    told = Generating()
+    for entry in whole.entries:
+        hidden = entry.kind == "change" and moment < entry.at < late
+        told.add(late if hidden else entry.at, entry.kind, entry.process, entry.f, entry.value)
+    told.add(late, "info", METRONOME, LATE, {"seconds": 3.0})
+    assert may_be(check, replace(told.recorded(), header=whole.header), whole)
