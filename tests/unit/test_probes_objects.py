@@ -51,7 +51,7 @@ def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: H
     assert entries[0].f == "LISTED"
     assert entries[0].value["object"]["metadata"]["name"] == "a"
     assert "managedFields" not in entries[0].value["object"]["metadata"]
-    assert next(each.value["why"] for each in entries if each.f == "GAP") == "ended"
+    assert next(each.value["why"] for each in entries if each.f == "GAP") == "410"
 
 
 def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) -> None:
