@@ -11,13 +11,14 @@ from clusters.deadline import Deadline
 from clusters.leading import LEADERS
 from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
 from harness.checks.policies import policies_match
-from harness.checks.races import DECIDED, RACE, never_orphaned
+from harness.checks.races import never_orphaned
 from harness.errors import DeadlineExceeded
 from harness.experiment import Experiment
 from harness.faults.api_server import restart_api_server
 from harness.faults.containers import kill_containers
 from harness.faults.throttle import throttle
 from harness.history import read
+from harness.history.vocabulary import DECIDED, RACE
 from harness.probes.control_plane import watch_control_plane
 from harness.probes.objects import GENERATED, constraints, watch_objects
 from harness.trigger import Trigger, When

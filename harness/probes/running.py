@@ -1,22 +1,31 @@
 """Running: the probes of one experiment, started, looked after and stopped together."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from math import inf
 
 from clusters.deadline import Deadline
 from harness.errors import ProbeBroken
+from harness.history import History
+from harness.history.vocabulary import EXPERIMENT, JUDGE
 from harness.probes import Probe
 
 __all__ = ["Probes"]
 
 _FIRST_SECONDS = 20.0
+_LAST_SECONDS = 8.0
+_AT_ONCE_SECONDS = 1.0
 
 
 class Probes:
-    """Probes that run, by their names."""
+    """Probes that run, by their names, and write into one history."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: History) -> None:
+        self._history = history
         self._probes: dict[str, Probe] = {}
+        self._signs, self._marks = -inf, 0
+        self._over = False
 
     @property
     def names(self) -> list[str]:
@@ -55,14 +64,25 @@ class Probes:
         for _, error in self._settled(names, _FIRST_SECONDS):
             raise error
 
-    def give_signs(self, seconds: float) -> list[str]:
-        """Wait, for so long at most, until each has asked once more; return the names of those that could not.
+    def give_signs(self, seconds: float = _FIRST_SECONDS) -> None:
+        """Mark the moment up to which is to be judged, and wait until each has asked once more since; a while at most.
 
-        Whoever judges knows what they did not see; so it is no error. Raises ProbeBroken if one has died.
+        Marks that follow one another at once, with no phase between, are one. Whoever cannot ask leaves no sign: it is
+        for those who judge to see what was not seen. After the probes were stopped there is nothing to mark. Raises
+        ProbeBroken if one died.
         """
-        late = [probe for probe, _ in self._settled((), seconds)]
+        recent = time.monotonic() - self._signs < _AT_ONCE_SECONDS
+        if self._over or (recent and self._marks == self._history.counted(EXPERIMENT, "mark")):
+            return
+        self._history.append("mark", EXPERIMENT, JUDGE)
+        self._settled((), seconds)
+        self._signs, self._marks = time.monotonic(), self._history.counted(EXPERIMENT, "mark")
         self.healthy()
-        return [probe.name for probe in late]
+
+    def give_last_signs(self) -> None:
+        """Do so when all is over, whatever became of the probes: nothing is raised for one that is dead or late."""
+        with suppress(ProbeBroken):
+            self.give_signs(_LAST_SECONDS)
 
     def _settled(self, names: tuple[str, ...], seconds: float) -> list[tuple[Probe, ProbeBroken]]:
         """Settle probes and return those that could not, and why."""
@@ -86,6 +106,7 @@ class Probes:
 
     def stop(self) -> None:
         """Stop all, newest first, also when one cannot be stopped; raise ProbeBroken if one had died."""
+        self._over = True
         with ExitStack() as last:
             for probe in self._probes.values():
                 last.callback(probe.stop)

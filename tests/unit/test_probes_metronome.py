@@ -36,7 +36,7 @@ def ticks(folder: Path, monkeypatch: pytest.MonkeyPatch, *moments: float) -> lis
                 now = moment
                 yield number * seconds
 
-    monkeypatch.setattr(metronome.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     with monkeypatch.context() as patch:
         patch.setattr("harness.history.writer.History._clocks", lambda _: (now, now))
         history = History(folder / "history.jsonl")
