@@ -197,13 +197,13 @@ class Course:
         if not self._blind:
             yield self._tell(Change("BOOKMARK", resource_version=self._version))
         elif self._goal is not None and named(self._state.values()) == self._goal.there:
-            yield self._resumed(self._goal.version)
+            yield self._resumed(self._goal)
 
     def _opened(self) -> Iterator[Change]:
         if self._blind and self._goal is None:
             self._goal = self._census(self._timing.catch_up)
             if number(self._version) == self._goal.version:
-                yield self._resumed(self._goal.version)
+                yield self._resumed(self._goal)
 
     def _take(self, event: Any) -> Iterator[Change]:
         kind, found = event["type"], event["object"]
@@ -216,7 +216,7 @@ class Course:
             return  # it was told before
         goal = self._goal
         if self._blind and goal is not None and at > goal.version:
-            yield self._resumed(goal.version)
+            yield self._resumed(goal)
         if not self._blind and not bookmark and 0 < at <= self._claimed:
             raise Gap(_SILENT, f"{version} came when all up to {self._claimed} should have been told")
         if at >= number(self._version):
@@ -228,12 +228,14 @@ class Course:
         if not (bookmark and self._blind):
             yield self._tell(change)
         if self._blind and goal is not None and at == goal.version:
-            yield self._resumed(at)
+            yield self._resumed(goal)
 
-    def _resumed(self, version: int) -> Change:
-        """Return that the gap is over: all up to a version was told."""
-        self._goal, self._blind, self._claimed = None, "", version
-        return self._tell(Change("RESUMED", resource_version=str(version)))
+    def _resumed(self, goal: _Goal) -> Change:
+        """Return that the gap is over, for all up to a version was told: then there is what the server had."""
+        if named(self._state.values()) != goal.there:
+            raise Gap(_BACKWARDS, f"what was told up to {goal.version} is not what the server had then")
+        self._goal, self._blind, self._claimed = None, "", goal.version
+        return self._tell(Change("RESUMED", resource_version=str(goal.version)))
 
     def _prove(self, *, quiet: bool, anew: bool) -> Iterator[Change]:
         """Yield a sign of life when it is proved; `quiet`: nothing came for a moment, `anew`: in a new stream."""
