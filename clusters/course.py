@@ -1,10 +1,10 @@
 """Course: how far one watch has come, how it goes on after whatever failed, and how it proves that it is up to date."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -12,8 +12,9 @@ from kubernetes.client import ApiClient
 from clusters.changes import Change, State, differences, fold, key, named, number, seen
 from clusters.errors import HarnessError
 from clusters.lines import OPEN, Gap, answer
+from clusters.proofs import Proofs
 
-__all__ = ["NOT_SERVED", "Course", "Proofs", "Timing"]
+__all__ = ["NOT_SERVED", "Course", "Timing"]
 
 NOT_SERVED = "404"
 """Why there is a gap when the API server does not know such a list, as of a kind whose definition is deleted."""
@@ -47,31 +48,6 @@ class Timing:
     catch_up: float = 10.0
     replay: float = 1.0
     proof: float = 3.0
-
-
-class Proofs:
-    """Asks a watch, from another thread, to prove that it has seen all that there is now."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._wanted = self._given = 0
-
-    @property
-    def due(self) -> int:
-        """The number of the last one that was asked for; 0 if it was given."""
-        return self._wanted if self._wanted > self._given else 0
-
-    def ask(self, seconds: float) -> bool:
-        """Ask for one and wait for it; return whether it was given in time, and told before."""
-        with self._changed:
-            self._wanted = mine = self._wanted + 1
-            return self._changed.wait_for(lambda: self._given >= mine, seconds)
-
-    def give(self, which: int) -> None:
-        """Give all up to this one."""
-        with self._changed:
-            self._given = max(self._given, which)
-            self._changed.notify_all()
 
 
 @dataclass
@@ -115,6 +91,7 @@ class Course:
         self._listed = False
         self._blind = ""
         self._goal: _Goal | None = None
+        self._expires = inf
         self._claimed = 0
         self._refused = 0
         self._due = 0
@@ -127,6 +104,8 @@ class Course:
         Raises Gap, and Over.
         """
         self._goal, self._due = None, self._proofs.due
+        if self._blind and time.monotonic() > self._expires:
+            self._version = ""
         if not number(self._version) or self._refused > _REFUSALS:
             self._refused = 0
             yield from self._list()
@@ -167,8 +146,9 @@ class Course:
         yield from differences(self._state, found) if self._listed else (seen("LISTED", each) for each in found)
         self._state = {key(each): each for each in found}
         self._version = body["metadata"]["resourceVersion"]
-        self._listed, self._blind, self._claimed, self._refused = True, "", 0, 0
+        self._listed, self._blind, self._expires, self._claimed, self._refused = True, "", inf, 0, 0
         yield self._tell(Change("LISTED", resource_version=self._version))
+        self._proofs.give(self._due)
 
     def _watch(self) -> Iterator[Change]:
         """Yield what one stream tells, from where it is; return if it ended in its time, or another one is wanted."""
@@ -202,6 +182,7 @@ class Course:
     def _opened(self) -> Iterator[Change]:
         if self._blind and self._goal is None:
             self._goal = self._census(self._timing.catch_up)
+            self._expires = self._goal.expires = min(self._expires, self._goal.expires)
             if number(self._version) == self._goal.version:
                 yield self._resumed(self._goal)
 
@@ -234,7 +215,7 @@ class Course:
         """Return that the gap is over, for all up to a version was told: then there is what the server had."""
         if named(self._state.values()) != goal.there:
             raise Gap(_BACKWARDS, f"what was told up to {goal.version} is not what the server had then")
-        self._goal, self._blind, self._claimed = None, "", goal.version
+        self._goal, self._blind, self._expires, self._claimed = None, "", inf, goal.version
         return self._tell(Change("RESUMED", resource_version=str(goal.version)))
 
     def _prove(self, *, quiet: bool, anew: bool) -> Iterator[Change]:

@@ -9,9 +9,10 @@ from typing import TypeVar
 from kubernetes.client import ApiClient
 
 from clusters.changes import Change, Object, State, fold, key
-from clusters.course import NOT_SERVED, Course, Proofs, Timing
+from clusters.course import NOT_SERVED, Course, Timing
 from clusters.deadline import Deadline
 from clusters.lines import Gap, Over
+from clusters.proofs import Proofs
 
 __all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "until"]
 

@@ -58,12 +58,11 @@ class Resolved:
 
         "nothing" only if nothing of the watch can be missing until the API server must have given it up.
         """
-        if create.seen is not None:
-            return {True: "mutated", False: "unmutated"}.get(create.mutated, "unknown")
+        if create.seen is not None and create.mutated is not None:
+            return "mutated" if create.mutated else "unmutated"
         end = create.asked + _SERVED_SECONDS
-        if end > self._coverage.until or self._coverage.unknown([WATCH_CANARIES], create.asked, end):
-            return "unknown"
-        return "nothing"
+        missed = end > self._coverage.until or self._coverage.unknown([WATCH_CANARIES], create.asked, end)
+        return "unknown" if missed or create.seen is not None else "nothing"
 
     def takes(self, process: str) -> Take | None:
         """Return what takes the entries of a process."""

@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     def _watch(self, query: dict[str, str]) -> None:
         fake = self.server.fake
         start = int(query["resourceVersion"])
-        ends = time.monotonic() + float(query["timeoutSeconds"])
+        ends = time.monotonic() + (0.0 if fake.impatient else float(query["timeoutSeconds"]))
         with fake.changed:
             gone = start < fake.compacted
             stream = Stream(sum(event.version <= start for event in fake.log))

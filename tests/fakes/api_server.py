@@ -52,6 +52,7 @@ class FakeApiServer:
         self.watch_status: deque[int] = deque()
         self.retry_after = ""
         self.withholds = False
+        self.impatient = False
         self._sockets: set[socket.socket] = set()
         self._port = 0
         self._listener: Listener | None = None

@@ -4,10 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import urllib3
 from kubernetes.client import ApiClient
 
 from clusters.deadline import Deadline
@@ -270,41 +268,6 @@ def test_slow_server(server: FakeApiServer, api: ApiClient) -> None:
     take(changes, whole)
     threading.Timer(0.1, server.put, ("b",)).start()
     assert named(next(changes)) == ("ADDED", "default/b", False)
-    changes.close()
-
-
-def test_never_spins_when_refused(server: FakeApiServer, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that refuses is tried with growing pauses: four times in the first 0.6 s."""
-    tries = []
-    request = api.rest_client.pool_manager.request
-
-    def counted(*args: Any, **options: Any) -> urllib3.BaseHTTPResponse:
-        tries.append(args)
-        return request(*args, **options)
-
-    monkeypatch.setattr(api.rest_client.pool_manager, "request", counted)
-    server.refuse()
-    list(Watch(api, PATH).changes(Deadline.after(3, "the test")))
-    assert 2 <= len(tries) <= 8
-
-
-def test_never_spins_when_each_watch_fails(server: FakeApiServer, api: ApiClient) -> None:
-    """A server that lists but lets no watch live is tried with growing pauses, too."""
-    server.compact()
-    server.version -= 1
-    list(Watch(api, PATH).changes(Deadline.after(3, "the test")))
-    assert 4 <= len(server.requests) <= 16
-
-
-def test_pauses_begin_anew(server: FakeApiServer, api: ApiClient) -> None:
-    """After a stream that lived for a while, the first try comes without a pause."""
-    timing = Timing(first_pause=30, longest_pause=0.2)
-    changes = Watch(api, PATH, timing=timing).changes(Deadline.after(60, "the test"))
-    take(changes, whole)
-    timer = threading.Timer(0.3, server.order, ("end",))
-    timer.start()
-    gap = next(changes)
-    assert take(changes, whole)[-1].at - gap.at < 20
     changes.close()
 
 

@@ -12,7 +12,7 @@ from kubernetes.client import ApiClient
 from clusters.deadline import Deadline
 from clusters.watching import Change, Proofs, Watch, fold
 from tests.fakes.api_server import PATH, FakeApiServer
-from tests.fakes.seen import QUICK, in_background, named, take, whole
+from tests.fakes.seen import QUICK, named
 
 SHORT = replace(QUICK, chunk=20.0, read=30.0, replay=0.3, catch_up=0.7, proof=0.4)
 
@@ -125,6 +125,17 @@ def test_no_proof_without_a_server(server: FakeApiServer, api: ApiClient) -> Non
         assert found.rows[2:] == [("RESUMED", "", False), ("BOOKMARK", "", False)]
 
 
+def test_a_new_list_is_a_proof(server: FakeApiServer, api: ApiClient) -> None:
+    """A list that was asked for since is one, though no stream comes to be after it."""
+    with watched(server, api) as found:
+        server.watch_status.extend([410] * 1000)
+        server.order("cut")
+        assert found.proofs.ask(20)
+        server.watch_status.clear()
+        server.order("end")
+        assert {row[0] for row in found.rows[1:]} <= {"GAP", "LISTED", "BOOKMARK"}
+
+
 def test_a_server_that_will_not_say_is_asked_again(server: FakeApiServer, api: ApiClient) -> None:
     """A stream that lives is no gap only because the server refuses, for now, to say what there is."""
     with watched(server, api) as found:
@@ -224,6 +235,18 @@ def test_streams_that_tell_nothing_are_given_up(server: FakeApiServer, api: ApiC
         assert found.proofs.ask(20)
 
 
+def test_streams_that_do_not_live_are_given_up(server: FakeApiServer, api: ApiClient) -> None:
+    """A server that lists, and ends each stream before it could tell that all was told, is listed anew in time."""
+    with watched(server, api) as found:
+        server.impatient = True
+        server.version += 1  # of another kind's object: nothing that this watch would be told
+        server.order("end")
+        for _ in Deadline.after(20, "a new list").attempts(0.01, 0.05):
+            if len(found.rows) > 2:
+                break
+        assert found.rows[1:3] == [("GAP", "", False), ("LISTED", "", False)]
+
+
 @pytest.mark.parametrize("status", [400, 500, 504])
 def test_a_version_that_is_refused_for_good(server: FakeApiServer, api: ApiClient, status: int) -> None:
     """A server that lists and yet takes no watch from a version, whatever it says, is listed anew."""
@@ -276,18 +299,3 @@ def test_a_bookmark_ends_a_gap(server: FakeApiServer, api: ApiClient) -> None:
         server.delete("a")
         found.wait("RESUMED")
         assert [row[2] for row in found.rows[2:]] == [True, True, True, False]
-
-
-@pytest.mark.parametrize(("told", "least", "most"), [("1", 1.0, 20.0), ("600", 0.5, 20.0), ("soon", 0.0, 0.9)])
-def test_a_server_that_wants_to_be_left_alone_is(
-    server: FakeApiServer, api: ApiClient, told: str, least: float, most: float
-) -> None:
-    """Retry-After is heeded, within reason."""
-    server.status.append(429)
-    server.retry_after = told
-    changes = Watch(api, PATH, timing=replace(SHORT, patience=1.0 if told == "1" else 0.5)).changes(
-        Deadline.after(60, "the test")
-    )
-    gap = in_background(lambda: next(changes))()
-    assert least <= take(changes, whole)[-1].at - gap.at < most
-    changes.close()
