@@ -81,7 +81,7 @@ class _Canary(Probe):
         """Ask until the probe is stopped; a thread waits for each answer, so that nobody waits for an earlier one."""
         waiting: deque[Future[None]] = deque()
         asked = enumerate(cycle(self._questions))
-        with self._cluster.client(connections=self._most) as api, ThreadPoolExecutor(self._most, "canary") as pool:
+        with self._cluster.client(connections=self._most) as api, ThreadPoolExecutor(self._most, CANARY) as pool:
             for due in probe.every(self._interval):
                 seq, question = next(asked)
                 self._open.add(seq)
