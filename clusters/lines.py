@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
 
@@ -10,19 +10,26 @@ import urllib3
 from kubernetes.client import ApiClient
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-__all__ = ["Gap", "Over", "lines"]
+__all__ = ["OPEN", "Gap", "Over", "answer", "lines"]
+
+OPEN = b""
+"""What `answer` yields first: the server takes the request, and whatever it says comes from here on."""
 
 _TICK_SECONDS = 0.05
 _MESSAGE_LENGTH = 200
 
 
 class Gap(Exception):
-    """The answer broke off, or never came: `why` in a word or a status code, `detail` as it was said."""
+    """The answer broke off, or never came: `why` in a word or a status code, `detail` as it was said.
 
-    def __init__(self, why: str, detail: str = "") -> None:
+    `pause` is how many seconds the server wants to be left alone (Retry-After), 0 if it did not say.
+    """
+
+    def __init__(self, why: str, detail: str = "", pause: float = 0.0) -> None:
         super().__init__(why, detail)
         self.why = why
         self.detail = detail
+        self.pause = pause
 
 
 class Over(Exception):
@@ -32,18 +39,37 @@ class Over(Exception):
 def lines(
     api: ApiClient, path: str, query: Mapping[str, str], timeout: tuple[float, float], over: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """GET `path` and yield the lines of the answer, each with its line feed; `timeout` is (connect, read) in seconds.
+    """GET `path` and yield the lines of the answer, each with its line feed; the rest is as in `answer`."""
+    for line in answer(api, path, query, timeout, over):
+        if line:
+            yield line
 
-    `over` is asked every 50 ms. Raises Over soon after it is true, and Gap for whatever else ends the answer
-    before its end: "refused", "timeout" (no connection), "silent" (nothing came for the read time-out),
-    "broken" (cut in the middle) or a status code other than 200.
+
+def answer(
+    api: ApiClient,
+    path: str,
+    query: Mapping[str, str],
+    timeout: tuple[float, float],
+    over: Callable[[], bool],
+    *,
+    accept: str = "application/json",
+) -> Generator[bytes | None, None, None]:
+    """GET `path` and yield OPEN, then the lines of the answer, and None after each 50 ms in which nothing came.
+
+    `timeout` is (connect, read) in seconds; `over` is asked as often. Raises Over soon after it is true, and Gap for
+    whatever else ends the answer before its end: "refused", "timeout" (no connection), "silent" (nothing came for the
+    read time-out), "broken" (cut in the middle) or a status code other than 200.
     """
-    reader = _Reader(api, path, query, timeout)
+    reader = _Reader(api, path, query, timeout, accept)
     reader.start()
     try:
         while True:
-            with contextlib.suppress(Empty):
+            line: bytes | Exception | None
+            try:
                 line = reader.lines.get(timeout=_TICK_SECONDS)
+            except Empty:
+                yield None
+            else:
                 if line is None:
                     return
                 if isinstance(line, Exception):
@@ -56,12 +82,14 @@ def lines(
 
 
 class _Reader(threading.Thread):
-    """Puts each line into `lines`, then None or the exception that ended the answer.
+    """Puts OPEN and each line into `lines`, then None or the exception that ended the answer.
 
     It is a thread since a read in urllib3 heeds neither a `stop` nor, given a byte now and then, the time.
     """
 
-    def __init__(self, api: ApiClient, path: str, query: Mapping[str, str], timeout: tuple[float, float]) -> None:
+    def __init__(
+        self, api: ApiClient, path: str, query: Mapping[str, str], timeout: tuple[float, float], accept: str
+    ) -> None:
         super().__init__(name=f"GET {path}", daemon=True)
         self.lines: SimpleQueue[bytes | Exception | None] = SimpleQueue()
         self._pool = api.rest_client.pool_manager
@@ -69,7 +97,7 @@ class _Reader(threading.Thread):
             "GET",
             path,
             query_params=list(query.items()),
-            header_params={"Accept": "application/json"},
+            header_params={"Accept": accept},
             auth_settings=["BearerToken"],
         )
         self._timeout = urllib3.Timeout(connect=timeout[0], read=timeout[1])
@@ -99,11 +127,18 @@ class _Reader(threading.Thread):
         self._response = response
         try:
             if response.status != HTTPStatus.OK:
-                raise Gap(str(response.status), response.read(_MESSAGE_LENGTH).decode(errors="replace"))
+                said = response.read(_MESSAGE_LENGTH).decode(errors="replace")
+                raise Gap(str(response.status), said, _pause(response.headers.get("Retry-After")))
+            self.lines.put(OPEN)
             for line in () if self._left else response:
                 self.lines.put(line)
         finally:
             response.close()
+
+
+def _pause(told: str | None) -> float:
+    """Return the seconds of a Retry-After; API servers give no dates."""
+    return float(told) if told and told.isdecimal() else 0.0
 
 
 def _why(error: HTTPError) -> str:

@@ -1,72 +1,24 @@
 """Watching: list, then watch from there, and say honestly when nothing could be seen."""
 
 import contextlib
-import json
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Generator, Mapping
+from typing import TypeVar
 
 from kubernetes.client import ApiClient
 
+from clusters.changes import Change, Object, State, fold, key
+from clusters.course import NOT_SERVED, Course, Timing
 from clusters.deadline import Deadline
-from clusters.errors import HarnessError
-from clusters.lines import Gap, Over, lines
+from clusters.lines import Gap, Over
+from clusters.proofs import Proofs
 
-__all__ = ["NOT_SERVED", "Change", "Object", "State", "Timing", "Watch", "fold", "key", "until"]
+__all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "until"]
 
-Object = dict[str, Any]
-State = dict[str, Object]
 Found = TypeVar("Found")
 
-NOT_SERVED = "404"
-"""Why there is a gap when the API server does not know such a list, as of a kind whose definition is deleted."""
-
 _SUMMARISED = 5
-_MESSAGE_LENGTH = 200
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Time-outs of a watch, in seconds.
-
-    The server is asked to end each stream after `chunk`; no answer for `read` counts as silence, so it
-    must be longer. Pauses between tries grow from `first_pause` to `longest_pause`, and begin anew
-    after a try that went well for longer than the longest.
-    """
-
-    connect: float = 3.0
-    read: float = 35.0
-    chunk: float = 30.0
-    first_pause: float = 0.05
-    longest_pause: float = 1.0
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something a watch saw.
-
-    LISTED: an object of the first list. After each list comes one LISTED without an object: from here on the
-    state is whole. ADDED, MODIFIED, DELETED: as the server said, or, `in_gap`, as the difference between the
-    lists before and after a gap shows (then it may stand for several, and came at an unknown moment of the gap).
-    GAP: from here to the next LISTED without an object nothing is seen, because of `why`: "refused",
-    "timeout" (no connection), "silent" (half-open), "ended" (before its time), "broken" (in the middle of
-    a line or an answer), or a status code such as "410"; `detail` is what was said of it. BOOKMARK: nothing
-    changed up to `resource_version`.
-
-    `at` is monotonic, `wall` unix seconds: when it was seen here. A "silent" GAP may have begun up to the
-    read time-out before.
-    """
-
-    kind: Literal["ADDED", "MODIFIED", "DELETED", "LISTED", "GAP", "BOOKMARK"]
-    object: Object | None = None
-    resource_version: str = ""
-    in_gap: bool = False
-    why: str = ""
-    detail: str = ""
-    at: float = field(default_factory=time.monotonic, compare=False)
-    wall: float = field(default_factory=time.time, compare=False)
 
 
 class Watch:
@@ -82,14 +34,20 @@ class Watch:
         self._timing = timing or Timing()
 
     def changes(
-        self, deadline: Deadline, stop: threading.Event | None = None, asking: Callable[[], object] = lambda: None
+        self,
+        deadline: Deadline,
+        stop: threading.Event | None = None,
+        asking: Callable[[], object] = lambda: None,
+        proofs: Proofs | None = None,
     ) -> Generator[Change, None, None]:
         """Yield what changes until `deadline`, or soon after `stop` is set, whatever the server does.
 
-        After any failure it lists again; only a stream that ended in its time is watched on from
-        where it was. Failures are yielded as one GAP each, however often it must try again, and as one more if it
-        then turns out that the list is not served (404): there is nothing to see any more. None is raised.
-        `asking` is called before each request, so that a long gap can be told from a thread that hangs.
+        After any failure it goes on from where it was, so that what came and went meanwhile is told, too; it lists
+        again only if the server no longer has, or takes, that version, or has gone back behind it, or if it cannot be
+        known when all was told. Failures are yielded as one GAP each, however often it must try again, and as one more
+        if it then turns out that the list is not served (404), or no longer is not. None is raised.
+        `asking` is called before each request, so that a long gap can be told from a thread that hangs. A proof that
+        is asked for by `proofs` is a BOOKMARK; it is given when the caller asks for what comes behind it.
         """
         timing = self._timing
         stop = stop or threading.Event()
@@ -97,109 +55,21 @@ class Watch:
         def over() -> bool:
             return stop.is_set() or deadline.expired
 
-        state: State = {}
-        listed, blind = False, ""
+        course = Course(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
         while not over():
             for _ in deadline.attempts(timing.first_pause, timing.longest_pause):
                 if over():
                     return
                 began = time.monotonic()
-                asking()
                 try:
-                    version, found = self._list(over)
-                    yield from _differences(state, found) if listed else (_seen("LISTED", each) for each in found)
-                    state = {key(each): each for each in found}
-                    listed, blind = True, ""
-                    yield Change("LISTED", resource_version=version)
-                    for change in self._watch(version, over, asking):
-                        fold(state, change)
-                        yield change
+                    yield from course.look()
                 except Over:
                     return
                 except Gap as gap:
-                    if not blind or (gap.why == NOT_SERVED and blind != NOT_SERVED):
-                        yield Change("GAP", why=gap.why, detail=gap.detail)
-                        blind = gap.why
+                    yield from course.fail(gap)
+                    stop.wait(min(gap.pause, timing.patience, deadline.remaining))
                 if time.monotonic() - began > timing.longest_pause:
                     break
-
-    def _lines(self, query: Mapping[str, str], over: Callable[[], bool]) -> Iterator[bytes]:
-        timeout = (self._timing.connect, self._timing.read)
-        return lines(self._api, self._path, {**self._params, **query}, timeout, over)
-
-    def _list(self, over: Callable[[], bool]) -> tuple[str, list[Object]]:
-        # No resourceVersion: the most recent list, by quorum; "0" may be an old one from a cache.
-        body = _parsed(b"".join(self._lines({}, over)))
-        if "items" not in body:
-            raise HarnessError(
-                f"{self._path}: expected a list, found a {body.get('kind')}; watch the URL that lists it"
-            )
-        kind = {"apiVersion": body["apiVersion"], "kind": body["kind"].removesuffix("List")}
-        return body["metadata"]["resourceVersion"], [{**kind, **each} for each in body["items"] or ()]
-
-    def _watch(self, version: str, over: Callable[[], bool], asking: Callable[[], object]) -> Iterator[Change]:
-        chunk = self._timing.chunk
-        while True:
-            began = time.monotonic()
-            asking()
-            query = {
-                "watch": "true",
-                "resourceVersion": version,
-                "allowWatchBookmarks": "true",
-                "timeoutSeconds": f"{chunk:g}",
-            }
-            for line in self._lines(query, over):
-                event = _parsed(line)
-                kind, found = event["type"], event["object"]
-                if kind == "ERROR":
-                    raise Gap(str(found["code"]), found.get("message", ""))
-                version = found["metadata"]["resourceVersion"]
-                yield Change(kind, resource_version=version) if kind == "BOOKMARK" else _seen(kind, found)
-            if time.monotonic() - began < chunk:
-                raise Gap("ended")
-
-
-def _parsed(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise Gap("broken", f"expected JSON, found {text[:_MESSAGE_LENGTH]!r}") from error
-
-
-def _seen(kind: Any, found: Object, *, in_gap: bool = False) -> Change:
-    return Change(kind, found, found["metadata"]["resourceVersion"], in_gap)
-
-
-def _differences(before: Mapping[str, Object], found: list[Object]) -> Iterator[Change]:
-    after = {key(each): each for each in found}
-    for name, old in before.items():
-        if name not in after or _uid(after[name]) != _uid(old):
-            yield _seen("DELETED", old, in_gap=True)
-    for name, new in after.items():
-        if name not in before or _uid(before[name]) != _uid(new):
-            yield _seen("ADDED", new, in_gap=True)
-        elif before[name]["metadata"]["resourceVersion"] != new["metadata"]["resourceVersion"]:
-            yield _seen("MODIFIED", new, in_gap=True)
-
-
-def _uid(found: Object) -> Any:
-    return found["metadata"].get("uid")
-
-
-def key(found: Object) -> str:
-    """Return what a state calls an object: "namespace/name", or "name" if it is in no namespace."""
-    metadata = found["metadata"]
-    return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
-
-
-def fold(state: State, change: Change) -> None:
-    """Bring `state` up to `change`."""
-    if change.object is None:
-        return
-    if change.kind == "DELETED":
-        state.pop(key(change.object), None)
-    else:
-        state[key(change.object)] = change.object
 
 
 def until(
@@ -223,7 +93,7 @@ def until(
             fold(state, change)
             if change.kind == "GAP":
                 gap, whole = change, False
-            elif change.kind == "LISTED" and change.object is None:
+            elif change.kind in ("LISTED", "RESUMED") and change.object is None:
                 gap, whole = None, True
             if whole and change.kind != "BOOKMARK" and (found := predicate(state)):
                 return found

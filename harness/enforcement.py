@@ -15,14 +15,12 @@ from harness.errors import BadScenario
 from harness.faults.objects import put
 from harness.faults.remedies import Remedies
 from harness.history import History
+from harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
 from harness.journal import Journal
 from harness.policies import GROUND, Policy, Question
 from harness.probes.answers import ask
 
 __all__ = ["POLICIES", "enforced"]
-
-POLICIES = "policies"
-"""The process, in a history, of what was put in force: invoke `apply`, ok `in force`, invoke `remove`, ok `removed`."""
 
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -43,15 +41,15 @@ def enforced(cluster: Cluster, journal: Journal, history: History, policies: Seq
     """
     remedies = Remedies()
     names = [policy.name for policy in policies]
-    history.append("invoke", POLICIES, "apply", {"policies": names})
+    history.append("invoke", POLICIES, APPLY, {"policies": names})
     try:
         proof = _put_in_force(cluster, journal, remedies, policies)
-        history.append("ok", POLICIES, "in force", {"policies": names, "proof": proof})
+        history.append("ok", POLICIES, IN_FORCE, {"policies": names, "proof": proof})
         yield proof
     finally:
-        history.append("invoke", POLICIES, "remove", {"policies": names})
+        history.append("invoke", POLICIES, REMOVE, {"policies": names})
         remedies.keep(cluster.engine, journal)
-        history.append("ok", POLICIES, "removed", {"policies": names})
+        history.append("ok", POLICIES, REMOVED, {"policies": names})
 
 
 def _put_in_force(cluster: Cluster, journal: Journal, remedies: Remedies, policies: Sequence[Policy]) -> str:

@@ -23,13 +23,16 @@ from harness.enforcement import enforced
 from harness.errors import Inconclusive
 from harness.faults import Fault
 from harness.history import History, read
+from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
 from harness.journal import Journal
 from harness.phases import Phases
 from harness.policies import Policy
 from harness.preparation import Preparation
 from harness.probes import Probe
-from harness.probes.admission import CANARY, FORBIDDEN, admission_canary
-from harness.probes.fail_open import FAIL_OPEN_LOG, follow_fail_open
+from harness.probes.admission import FORBIDDEN, admission_canary
+from harness.probes.fail_open import follow_fail_open
+from harness.probes.objects import CANARY_PODS, watch_objects
+from harness.probes.replicas import ask_replicas
 from harness.probes.running import Probes
 from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Record
@@ -37,9 +40,6 @@ from harness.restart import PullPolicy, restart_gatekeeper
 from harness.verdict import Check, Claim, Expected, Verdict
 
 __all__ = ["FAULT", "Experiment"]
-
-FAULT = "fault"
-"""Processes "fault <n>" of a history: invoke `inject`, ok `observed`, invoke `heal`, ok `healed`."""
 
 _PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 120.0, 300.0, 360.0
 
@@ -67,8 +67,9 @@ class Experiment:
        or Inconclusive if the verdict is not the one that the claim expects. A probe that died or fell
        behind makes every claim ProbeBroken, because its silence means nothing.
 
-    At the end everything that is still broken is healed, newest first, the probes are stopped, and what
-    is worth reading is written beside the history. Claims can be made afterwards, too.
+    At the end each probe gives a last sign of life, up to which whoever reads the history later judges; then all that
+    is still broken is healed, newest first, the probes are stopped, and what is worth reading is written beside the
+    history. Claims can be made afterwards, too.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Experiment:
         self.random = random.Random(f"{seed} {name}")  # noqa: S311 - chosen again from the same seed
         self.history = History(directory / "history.jsonl", cluster.run)
         self._probes_of = probes
-        self._probes = Probes()
+        self._probes = Probes(self.history)
         self._questions = [FORBIDDEN]
         self._open = ExitStack()
         self._faults = 0
@@ -174,10 +175,13 @@ class Experiment:
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
             block = enforced(self.cluster, self._written("apply"), self.history, policies)
             phase.detail = self._open.enter_context(block)
-            self._open.callback(self._probes.remove, CANARY)
             self._questions += [question for policy in policies for question in policy.questions]
-            canary = admission_canary(self.cluster, self.history, rate=rate, questions=self._questions)
-            self.probe(canary, follow_fail_open(self.cluster, self.history))
+            cluster, history, asked = self.cluster, self.history, self._questions
+            asking = [admission_canary(cluster, history, rate=rate, questions=asked)]
+            asking += [ask_replicas(cluster, history, questions=asked)] if REPLICAS in self._probes.names else []
+            for each in asking:
+                self._open.callback(self._probes.remove, each.name)
+            self.probe(*watch_objects(cluster, history, CANARY_PODS), *asking, follow_fail_open(cluster, history))
             return phase.detail
 
     def hold(self, seconds: float, wake: Event | None = None) -> None:
@@ -225,14 +229,13 @@ class Experiment:
     ) -> Verdict:
         """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
 
-        A canary that still asks is waited for, and then the reader of the API server's log: what was asked before has
-        its answer then, and a failed call its cause. What is not `expected` here is
+        Judged is up to a mark after which every probe that still runs gave one more sign of life: what was asked
+        before has its answer then, and a failed call its cause. What is not `expected` here is
         what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). The verdict is told in `record`,
         by default this experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken.
         """
         self._probes.healthy()
-        self._probes.settle(CANARY)
-        self._probes.settle(FAIL_OPEN_LOG)
+        self._probes.give_signs()
         claim = (
             Claim(check, expected, issue, tuple(because))
             if expected
@@ -247,7 +250,7 @@ class Experiment:
     def _harm(self, fault: Fault) -> Generator[tuple[str, Callable[[], None]], None, None]:
         written = self._written(fault.name)
         self._faults += 1
-        process = f"{FAULT} {self._faults}"
+        process = numbered(FAULT, self._faults)
         told = FaultRecord(fault.name, time.time())
         self.record.faults.append(told)
 
@@ -256,20 +259,20 @@ class Experiment:
                 deadline = Deadline.after(_PROVE_SECONDS, f"the proof of {fault.name}")
                 phase.detail = proof = fault.observed(self.cluster, deadline)
                 told.proof = f"{told.proof}; at the end: {proof}" if told.proof else proof
-                self.history.append("ok", process, "observed", {"name": fault.name, "proof": proof})
+                self.history.append("ok", process, OBSERVED, {"name": fault.name, "proof": proof})
 
         try:
             with self._phase(f"fault: {fault.name}"):
-                self.history.append("invoke", process, "inject", {"name": fault.name})
+                self.history.append("invoke", process, INJECT, {"name": fault.name})
                 fault.inject(self.cluster, written, self.history)
             prove()
             yield told.proof, prove
         finally:
             with self._phase(f"heal: {fault.name}") as phase:
-                self.history.append("invoke", process, "heal", {"name": fault.name})
+                self.history.append("invoke", process, HEAL, {"name": fault.name})
                 fault.heal(self.cluster, written, self.history)
                 proof = fault.healed(self.cluster, Deadline.after(_HEALED_SECONDS, f"{fault.name} to be healed"))
-                self.history.append("ok", process, "healed", {"name": fault.name, "proof": proof})
+                self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
                 phase.detail = told.heal_proof = proof
                 told.healed_at = time.time()
 
@@ -291,6 +294,7 @@ class Experiment:
             last.callback(self._write_evidence)
             last.callback(self._probes.stop)
             last.callback(self._open.close)
+            last.callback(self._probes.give_last_signs)  # while policies are in force, and asked about
 
     def _write_evidence(self) -> None:
         if self._journal is not None:

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from clusters.progress import Progress
 from harness.errors import InvariantViolated
 from harness.history import History
+from harness.history.vocabulary import BEGIN, END, EXPERIMENT
 from harness.live import beside
 from harness.record import Phase, Record
 
 __all__ = ["EXPERIMENT", "Phases"]
-
-EXPERIMENT = "experiment"
-"""The process, in a history, of the experiment's own marks."""
 
 
 class Phases:
@@ -29,7 +27,7 @@ class Phases:
         """Go through the step `name` in a block; the block may say in `detail` what came of it."""
         phase = Phase(name, time.time())
         self._record.phases.append(phase)
-        self._history.append("mark", EXPERIMENT, "begin", name)
+        self._history.append("mark", EXPERIMENT, BEGIN, name)
         with self._progress.step(name, lambda: beside(self._record.name, self._history)):
             try:
                 yield phase
@@ -40,4 +38,4 @@ class Phases:
                 raise
             finally:
                 phase.stop = time.time()
-                self._history.append("mark", EXPERIMENT, "end", name)
+                self._history.append("mark", EXPERIMENT, END, name)

@@ -12,11 +12,9 @@ from clusters.deadline import Deadline
 from clusters.rest import find_path
 from clusters.watching import Change, Watch
 from harness.history import History
+from harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
 
 __all__ = ["TRIGGER", "Trigger", "When"]
-
-TRIGGER = "trigger"
-"""Processes "trigger <kind>" of a history: invoke `seen`, then ok or fail `acted`, with how long after."""
 
 Object = dict[str, Any]
 
@@ -112,7 +110,7 @@ class Trigger:
         with self._cluster.client() as api:
             path = find_path(api, self.when.kind)
             for change in Watch(api, path).changes(deadline, self._stopping):
-                if change.kind == "LISTED" and change.object is None and not self._armed:
+                if change.kind == LISTED and change.object is None and not self._armed:
                     self._armed = True
                     self._tell()
                 elif self.when.fits(change):
@@ -122,18 +120,18 @@ class Trigger:
 
     def _fire(self, change: Change) -> None:
         found = change.object or {}
-        process = f"{TRIGGER} {self.when.kind}"
+        process = numbered(TRIGGER, self.when.kind)
         value = {"name": found["metadata"]["name"], "event": change.kind, "in_gap": change.in_gap}
-        self._history.append("invoke", process, "seen", {**value, "resource_version": change.resource_version})
+        self._history.append("invoke", process, SEEN, {**value, "resource_version": change.resource_version})
         begun = time.monotonic() - change.at
         try:
             self._act(found)
         except BaseException as error:
-            self._history.append("fail", process, "acted", {**value, "said": repr(error)})
+            self._history.append("fail", process, ACTED, {**value, "said": repr(error)})
             raise
         latency = time.monotonic() - change.at
         figures = {"begun_seconds": round(begun, 6), "acted_seconds": round(latency, 6)}
-        self._history.append("ok", process, "acted", {**value, **figures})
+        self._history.append("ok", process, ACTED, {**value, **figures})
         with self._changed:
             self.latencies.append(latency)
             self._changed.notify_all()

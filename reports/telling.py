@@ -17,7 +17,17 @@ _MOST_LIVES, _MOST_MARKS, _MOST_QUESTIONS, _MOST_BANDS, _MOST_TOLD = 300, 300, 4
 _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt", "Taint", "Unhealthy", "Error")
 _FAILED_OPEN = "webhook calls failed open"
 _LEASE_SECONDS = 15.0
-_OWN_LANES = ("pods", "events", "endpointslices", "nodes", "leases", "deployments", "workload", "workload events")
+_OWN_LANES = (
+    "pods",
+    "events",
+    "endpointslices",
+    "nodes",
+    "leases",
+    "deployments",
+    "workload",
+    "workload events",
+    "canaries",
+)
 
 
 def tell(recorded: Recorded) -> Story:

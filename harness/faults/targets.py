@@ -10,11 +10,9 @@ from kubernetes.client.exceptions import ApiException
 from clusters.rest import request
 from harness.errors import BadScenario
 from harness.history import History
+from harness.history.vocabulary import HARM
 
 __all__ = ["HARM", "Target", "find_pods", "note_harm", "note_node_harm"]
-
-HARM = "harm"
-"""The process, in a history, of what is done to pods and nodes: `info`, how in `f`, the target in the value."""
 
 _NOT_FOUND = 404
 

@@ -1,6 +1,7 @@
 """Vocabulary: every name of a process and of an operation that a history has, once, for writers and readers."""
 
 __all__ = [
+    "ACTED",
     "ADDED",
     "API_SERVER",
     "APPLY",
@@ -32,6 +33,7 @@ __all__ = [
     "METRICS",
     "METRONOME",
     "MODIFIED",
+    "NOT_SERVED",
     "OBSERVED",
     "POLICIES",
     "RACE",
@@ -45,7 +47,10 @@ __all__ = [
     "RESCHEDULED",
     "RESUMED",
     "REVIEW",
+    "SEEN",
+    "TRIGGER",
     "WATCH_BINDINGS",
+    "WATCH_CANARIES",
     "WATCH_DEPLOYMENTS",
     "WATCH_EVENTS",
     "WATCH_LEASES",
@@ -60,6 +65,7 @@ __all__ = [
     "WRITE_LEASE",
     "is_watch",
     "numbered",
+    "review_of",
     "watch",
 ]
 
@@ -72,6 +78,11 @@ def numbered(family: str, which: object) -> str:
 def watch(name: str) -> str:
     """Return the process of the watch on a list of objects: `watch("pods")` is "watch pods"."""
     return numbered("watch", name)
+
+
+def review_of(question: str) -> str:
+    """Return the operation of asking a replica one of several questions: `review_of("mutate pods")`."""
+    return numbered(REVIEW, question)
 
 
 def is_watch(process: str) -> bool:
@@ -115,6 +126,11 @@ RACE = "race"
 
 DECIDED = "decided"
 
+TRIGGER = "trigger"
+"""Processes "trigger <kind>": invoke SEEN, then ok or fail ACTED, with how long after."""
+
+SEEN, ACTED = "seen", "acted"
+
 # Who asks.
 CANARY = "canary"
 """Processes "canary <n>", the threads of the admission probe; ok means that a policy did what it must."""
@@ -126,9 +142,8 @@ REPLICAS = "replicas"
 """Tells why the webhook pods could not be listed (LIST), so that none was asked in that round."""
 
 REPLICA = "replica"
-"""Processes "replica <pod>" ask one webhook pod for a REVIEW; its value has `pod` and `uid`.
-
-Who asks more than one question asks "review <question>", and the value has `question`, too.
+"""Processes "replica <pod>" ask one webhook pod for a REVIEW of the label that only exempt namespaces may carry, and
+for one of each policy in force, `review_of(policy)`; the value has `pod` and `uid`, and the latter's the `question`.
 """
 
 LIST, REVIEW = "list", "review"
@@ -160,8 +175,11 @@ LATE = "late"
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 LISTED, GAP, RESUMED, BOOKMARK = "LISTED", "GAP", "RESUMED", "BOOKMARK"
 """LISTED without an object: from here on the state is whole, and all is told as it happens. GAP: nothing is seen from
-here on, because of `why`. RESUMED: as the first, and all that came in the gap stands between, in its order.
-BOOKMARK: a sign of life; all that came before it was told."""
+here on, because of `why`; if that is NOT_SERVED, there is nothing: all that there was is DELETED, `in_gap`, and it is
+so up to the last sign of life before something else is told. RESUMED: as LISTED, and all that came in the gap stands
+between, in its order. BOOKMARK: a sign of life; all that came before it was told."""
+
+NOT_SERVED = "404"
 
 WATCH_PODS = watch("pods")
 WATCH_EVENTS = watch("events")
@@ -173,6 +191,9 @@ WATCH_POLICIES = watch("validatingadmissionpolicies")
 WATCH_BINDINGS = watch("validatingadmissionpolicybindings")
 WATCH_LEASES = watch("leases")
 WATCH_SYSTEM_PODS = watch("system pods")
+WATCH_CANARIES = watch("canaries")
+"""Pods that the admission probe really created: `canary-<seq>`, whether `mutated`, and nothing more."""
+
 WATCH_WORKLOAD = watch("workload")
 WATCH_WORKLOAD_EVENTS = watch("workload events")
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from clusters.deadline import Deadline
 from harness.errors import ProbeBroken
@@ -10,6 +11,7 @@ from harness.errors import ProbeBroken
 __all__ = ["Probe"]
 
 _STOP_SECONDS = 15.0
+_BROUGHT_FORWARD_SECONDS = 0.25
 
 
 class Probe:
@@ -19,9 +21,20 @@ class Probe:
     `beat` whenever it has heard something or tried to. It must use clients of its own, with time-outs.
     """
 
-    def __init__(self, name: str, ask: Callable[["Probe"], None], *, late_after: float = 10.0) -> None:
-        """Prepare the probe `name`; more than `late_after` seconds without a beat are too late."""
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[["Probe"], None],
+        *,
+        late_after: float = 10.0,
+        settles: Literal["first", "last", "never"] = "first",
+    ) -> None:
+        """Prepare the probe `name`; more than `late_after` seconds without a beat are too late.
+
+        `settles` is for whoever settles several: who copies what others cause is the last, who costs too much never.
+        """
         self.name = name
+        self.settles = settles
         self.stopping = threading.Event()
         self._ask = ask
         self._late_after = late_after
@@ -29,6 +42,7 @@ class Probe:
         self._beat = time.monotonic()
         self._rounds = threading.Condition()
         self._begun = self._ended = 0
+        self._called = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"probe {name}", daemon=True)
 
@@ -46,10 +60,13 @@ class Probe:
     def settle(self, deadline: Deadline) -> None:
         """Wait until a round of asking that begins after now is over, so that what is true now is in the history.
 
-        A probe that does not ask in rounds (`every`), because it is told, has nothing to wait for. Raises ProbeBroken.
+        The round is brought forward if it is not due soon. A probe that does not ask in rounds (`every`), because it
+        is told, has nothing to wait for. Raises ProbeBroken.
         """
         with self._rounds:
             wanted = self._begun + 1 if self._begun else 0
+            self._called = True
+            self._rounds.notify_all()
             if not self._rounds.wait_for(lambda: self._ended >= wanted or self._error, deadline.remaining):
                 raise ProbeBroken(f"probe {self.name}: {deadline.error('the round before')}")
         self.healthy()
@@ -57,6 +74,8 @@ class Probe:
     def stop(self) -> None:
         """End the asking and wait for the thread; raise ProbeBroken if it had died, or does not end."""
         self.stopping.set()
+        with self._rounds:
+            self._rounds.notify_all()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
         if self._thread.is_alive():
@@ -81,18 +100,32 @@ class Probe:
     def every(self, seconds: float) -> Iterator[float]:
         """Yield moments (monotonic) `seconds` apart until the probe is stopped, each when it has come.
 
-        The schedule is fixed: who comes late is not given time to catch breath (an open loop).
+        The schedule is fixed: who comes late is not given time to catch breath (an open loop). Between two of them
+        may be one more, for who wants to `settle`.
         """
         due = time.monotonic()
-        while not self.stopping.wait(max(0.0, due - time.monotonic())):
+        while True:
+            moment = self._until(due)
+            if self.stopping.is_set():
+                return
             self.beat()
             with self._rounds:
                 self._begun += 1
-            yield due
+                self._called = False
+            yield moment
             with self._rounds:
                 self._ended = self._begun
                 self._rounds.notify_all()
-            due += seconds
+            due += seconds if moment == due else 0.0
+
+    def _until(self, due: float) -> float:
+        """Wait until a moment, or until somebody wants a round before, or none any more; return the moment that is."""
+        with self._rounds:
+            while not self.stopping.is_set() and (left := due - time.monotonic()) > 0:
+                if self._called and left > _BROUGHT_FORWARD_SECONDS:
+                    return time.monotonic()
+                self._rounds.wait(left)
+        return due
 
     def _run(self) -> None:
         try:

@@ -17,14 +17,12 @@ from clusters.rest import request
 from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
 from harness.errors import ProbeBroken
 from harness.history import History
+from harness.history.vocabulary import CANARY, numbered
 from harness.policies import Question
 from harness.probes import Probe
 from harness.probes.answers import TIMEOUT, Answer, ask
 
 __all__ = ["CANARY", "FORBIDDEN", "admission_canary"]
-
-CANARY = "canary"
-"""Processes "canary <n>" of a history ask the API server; `ok` means that a policy did what it must."""
 
 FORBIDDEN = Question(
     "create forbidden namespace",
@@ -83,7 +81,7 @@ class _Canary(Probe):
         """Ask until the probe is stopped; a thread waits for each answer, so that nobody waits for an earlier one."""
         waiting: deque[Future[None]] = deque()
         asked = enumerate(cycle(self._questions))
-        with self._cluster.client(connections=self._most) as api, ThreadPoolExecutor(self._most, "canary") as pool:
+        with self._cluster.client(connections=self._most) as api, ThreadPoolExecutor(self._most, CANARY) as pool:
             for due in probe.every(self._interval):
                 seq, question = next(asked)
                 self._open.add(seq)
@@ -99,7 +97,7 @@ class _Canary(Probe):
     def _put(self, api: ApiClient, seq: int, question: Question, due: float) -> None:
         if not hasattr(self._local, "number"):
             self._local.number = next(self._threads)
-        process = f"{CANARY} {self._local.number}"
+        process = numbered(CANARY, self._local.number)
         told = {
             "seq": seq,
             "policy": question.policy,

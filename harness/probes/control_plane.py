@@ -14,17 +14,11 @@ from clusters.lines import Gap, Over, lines
 from clusters.rest import request
 from clusters.serving import NAMESPACE
 from harness.history import History
-from harness.history.vocabulary import READ, WRITE_LEASE
+from harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered
 from harness.probes import Probe
 from harness.probes.objects import CONTROL_PLANE, watch_objects
 
 __all__ = ["API_SERVER", "COUNTED", "ask_api_server", "read_metrics", "watch_control_plane"]
-
-API_SERVER = "api server"
-"""The process, in a history, of questions `read` and `write lease`; ok and fail have `seconds`."""
-
-METRICS = "metrics "
-"""Processes "metrics <whose>" of a history: what the API server, or a pod of Gatekeeper, counts."""
 
 COUNTED = (
     "apiserver_admission_webhook_fail_open_count",
@@ -66,7 +60,7 @@ def ask_api_server(cluster: Cluster, history: History, *, every: float = 1.0) ->
 
 def read_metrics(cluster: Cluster, history: History, *, every: float = 15.0) -> Probe:
     """Return a probe that reads what is `COUNTED` every `every` seconds; the API server must render all of it."""
-    return Probe("metrics", partial(_count, cluster, history, every), late_after=60.0)
+    return Probe(METRICS, partial(_count, cluster, history, every), late_after=60.0, settles="never")
 
 
 def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
@@ -105,7 +99,7 @@ def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> No
             try:
                 names = [each["metadata"]["name"] for each in request(api, "GET", pods, timeout=_TIMEOUT)["items"]]
             except (ApiException, HTTPError, ValueError) as error:
-                history.append("info", f"{METRICS}pods", "list", {"said": repr(error)[:_SHORT]})
+                history.append("info", numbered(METRICS, "pods"), LIST, {"said": repr(error)[:_SHORT]})
                 continue
             for name in names:
                 _read(api, f"{pods}/{name}:{_METRICS_PORT}/proxy/metrics", name, history, probe)
@@ -113,8 +107,8 @@ def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> No
 
 def _read(api: ApiClient, path: str, whose: str, history: History, probe: Probe) -> None:
     """Write down what is counted at `path`; what cannot be read is told, and no reason to stop."""
-    process, found = f"{METRICS}{whose}", {}
-    history.append("invoke", process, "read")
+    process, found = numbered(METRICS, whose), {}
+    history.append("invoke", process, READ)
     try:
         for line in lines(api, path, {}, _METRICS_TIMEOUT, probe.stopping.is_set):
             text = line.decode(errors="replace")
@@ -122,8 +116,8 @@ def _read(api: ApiClient, path: str, whose: str, history: History, probe: Probe)
             if name.startswith(COUNTED) and "_bucket{" not in name and isfinite(float(number)):
                 found[name] = float(number)
     except Gap as gap:
-        history.append("info", process, "read", {"said": f"{gap.why} {gap.detail}"[:_SHORT]})
+        history.append("info", process, READ, {"said": f"{gap.why} {gap.detail}"[:_SHORT]})
     except Over:
         return
     else:
-        history.append("ok", process, "read", found)
+        history.append("ok", process, READ, found)

@@ -9,12 +9,10 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.errors import HarnessError
 from harness.history import History
+from harness.history.vocabulary import CALL, FAIL_OPEN, READ
 from harness.probes import Probe
 
 __all__ = ["FAIL_OPEN", "FAIL_OPEN_LOG", "follow_fail_open"]
-
-FAIL_OPEN = "fail open"
-"""The process, in a history, of calls that failed and were done without: why admissions were lost."""
 
 FAIL_OPEN_LOG = "fail open log"
 """The probe's name."""
@@ -50,7 +48,7 @@ def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) 
     Each call that failed is an entry `info call` whose value has `time` (unix seconds by the node's clock: when
     it was given up), `webhook` and `said`. After a round comes `ok read`: up to this moment (`until`) all is copied.
     """
-    return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0)
+    return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0, settles="last")
 
 
 def _follow(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
@@ -66,11 +64,11 @@ def _read(logs: Sequence["_Logs"], history: History, seconds: float) -> None:
     try:
         for each in logs:
             for value in each.calls(deadline):
-                history.append("info", FAIL_OPEN, "call", value)
+                history.append("info", FAIL_OPEN, CALL, value)
     except HarnessError as error:
-        history.append("info", FAIL_OPEN, "read", {"said": str(error)[:_SHORT]})
+        history.append("info", FAIL_OPEN, READ, {"said": str(error)[:_SHORT]})
     else:
-        history.append("ok", FAIL_OPEN, "read", {"until": began})
+        history.append("ok", FAIL_OPEN, READ, {"until": began})
 
 
 class _Logs:

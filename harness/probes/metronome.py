@@ -7,27 +7,32 @@ import time
 from functools import partial
 
 from harness.history import History
+from harness.history.vocabulary import LATE, METRONOME
 from harness.probes import Probe
 
 __all__ = ["METRONOME", "keep_time"]
 
-METRONOME = "metronome"
-"""The process of a history that tells, by `late`, when it came more than half a second late, and how much."""
-
 _EVERY_SECONDS = 0.25
-_LATE_SECONDS = 0.5
+_LATE_SECONDS = 0.25
+_TIMELY_SECONDS = 0.1
 
 
 def keep_time(history: History) -> Probe:
-    """Return a probe that wakes four times a second and tells when that was late."""
+    """Return a probe that wakes four times a second and tells when that was late.
+
+    A tick is late since it was due, or since the one before it if that came later: so one long pause is told once.
+    What is late again and again is told as soon as it is a quarter of a second in sum.
+    """
     return Probe(METRONOME, partial(_tick, history))
 
 
 def _tick(history: History, probe: Probe) -> None:
-    excused = 0.0
+    before, sum_ = 0.0, 0.0
     for due in probe.every(_EVERY_SECONDS):
-        late = time.monotonic() - due
-        # One long pause makes many ticks late: what was told already is not told again.
-        if late - excused > _LATE_SECONDS:
-            history.append("info", METRONOME, "late", {"seconds": round(late - excused, 3)})
-        excused = late if late > _EVERY_SECONDS else 0.0
+        now = time.monotonic()
+        late = now - max(due, before)
+        sum_ = sum_ + late if late > _TIMELY_SECONDS else 0.0
+        if sum_ > _LATE_SECONDS:
+            history.append("info", METRONOME, LATE, {"seconds": round(sum_, 3)})
+            sum_ = 0.0
+        before = time.monotonic()

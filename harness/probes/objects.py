@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.serving import NAMESPACE
-from clusters.watching import Change, Watch
+from clusters.watching import Change, Proofs, Watch
 from harness.history import History
-from harness.policies import CANARIES
+from harness.history.vocabulary import CONSTRAINTS, GAP, watch
+from harness.policies import CANARIES, mutated
 from harness.probes import Probe
 
 __all__ = [
+    "CANARY_PODS",
     "CONSTRAINTS",
     "CONTROL_PLANE",
     "GENERATED",
@@ -30,6 +31,7 @@ Object = dict[str, Any]
 
 _LIFETIME_SECONDS = 24 * 3600.0
 _QUIET_SECONDS = 120.0
+_PROOF_SECONDS = 5.0
 _REPEATED = "kubectl.kubernetes.io/last-applied-configuration"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _LEASES = frozenset({"kube-system", "kube-node-lease"})
@@ -63,6 +65,13 @@ def _without_rego(template: Object) -> Object:
         code = [each for each in target.get("code") or () if each.get("engine") != "Rego"]
         targets.append({name: each for name, each in target.items() if name not in ("rego", "libs")} | {"code": code})
     return {**template, "spec": {**template["spec"], "targets": targets}}
+
+
+def _canary(pod: Object) -> Object:
+    """Return what tells of a pod that the admission probe created: its name has the question's number."""
+    kept = ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+    metadata = {name: pod["metadata"][name] for name in kept if name in pod["metadata"]}
+    return {"kind": pod["kind"], "metadata": metadata, "mutated": mutated(pod)}
 
 
 def _renewal(lease: Object) -> Object | None:
@@ -101,11 +110,10 @@ CONTROL_PLANE = (
 """Who leads and which node lives, without what leases do not need to be judged; and the pods of kube-system."""
 
 WORKLOAD = (Watched("workload", "/api/v1/pods", _in_chaos),)
-"""Pods of an experiment, in all namespaces chaos-* but the canary's, whose answers stand in the history already."""
+"""Pods of an experiment, in all namespaces chaos-* but the canary's, which are watched by themselves."""
 
-CONSTRAINTS = "watch constraints "
-"""Processes "watch constraints <plural>" of a history are the constraints of one template."""
-
+CANARY_PODS = (Watched("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
+"""What the admission probe really created, also when it had no answer."""
 
 WORKLOAD_EVENTS = (Watched("workload events", "/api/v1/events", _in_chaos),)
 """What kubelets and controllers tell of those."""
@@ -123,29 +131,43 @@ def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched]
 
     An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.Change); the
     object is its value's `object`, without managedFields and the copy that kubectl keeps, which nobody reads.
-    A gap stands in the history as GAP, and what came to light after it has `in_gap`.
+    A gap stands in the history as GAP, and what came to light after it has `in_gap`. Signs of life, BOOKMARK, are at
+    most 10 s apart, and one comes when the probe settles.
     """
-    return [
-        Probe(f"watch {each.name}", partial(_watch, cluster, history, each), late_after=_QUIET_SECONDS)
-        for each in watched
-    ]
+    return [_Watching(cluster, history, each) for each in watched]
 
 
-def _watch(cluster: Cluster, history: History, watched: Watched, probe: Probe) -> None:
-    deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {watched.path}")
-    heard = False
+class _Watching(Probe):
+    def __init__(self, cluster: Cluster, history: History, watched: Watched) -> None:
+        super().__init__(watch(watched.name), self._follow, late_after=_QUIET_SECONDS)
+        self._cluster = cluster
+        self._history = history
+        self._watched = watched
+        self._proofs = Proofs()
+        self._heard = False
 
-    def asking() -> None:
-        if heard:  # the first sign of life is what was heard, not that it asked
-            probe.beat()
+    def settle(self, deadline: Deadline) -> None:
+        """Wait for a sign of life that proves that all is told that there is by now.
 
-    with cluster.client() as api:
-        for change in Watch(api, watched.path).changes(deadline, probe.stopping, asking):
-            heard = True
-            probe.beat()
-            value = _value(change, watched)
-            if value is not None:
-                history.append("change", probe.name, change.kind, value)
+        A watch that cannot give it, because nobody answers, gives none, and that is all. Raises ProbeBroken if it died.
+        """
+        self._proofs.ask(min(deadline.remaining, _PROOF_SECONDS))
+        self.healthy()
+
+    def _follow(self, _: Probe) -> None:
+        deadline = Deadline.after(_LIFETIME_SECONDS, f"changes of {self._watched.path}")
+        with self._cluster.client() as api:
+            changes = Watch(api, self._watched.path).changes(deadline, self.stopping, self._asking, self._proofs)
+            for change in changes:
+                self._heard = True
+                self.beat()
+                value = _value(change, self._watched)
+                if value is not None:
+                    self._history.append("change", self.name, change.kind, value)
+
+    def _asking(self) -> None:
+        if self._heard:  # the first sign of life is what was heard, not that it asked
+            self.beat()
 
 
 def _value(change: Change, watched: Watched) -> Object | None:
@@ -157,7 +179,7 @@ def _value(change: Change, watched: Watched) -> Object | None:
         value["object"] = {**told, "metadata": _metadata(told["metadata"])}
     if change.in_gap:
         value["in_gap"] = True
-    if change.kind == "GAP":
+    if change.kind == GAP:
         value |= {"why": change.why, "detail": change.detail}
     return value
 

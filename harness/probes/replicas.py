@@ -1,9 +1,11 @@
-"""Replicas: a probe that keeps asking each webhook pod by itself whether it serves."""
+"""Replicas: a probe that keeps asking each webhook pod by itself whether it serves, and enforces the policies."""
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -12,14 +14,14 @@ from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.rest import message, request
-from clusters.serving import NAMESPACE, REVIEW
+from clusters.serving import NAMESPACE
 from harness.history import History
+from harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
+from harness.policies import Question
 from harness.probes import Probe
+from harness.probes.reviews import LABEL, Review, reviews
 
 __all__ = ["REPLICA", "ask_replicas"]
-
-REPLICA = "replica"
-"""Processes "replica <pod>" of a history ask one webhook pod, which the value names by `pod` and `uid`."""
 
 _PORT = 8443
 _TIMEOUT = (2.0, 3.0)
@@ -27,30 +29,35 @@ _MOST = 8
 _SHORT = 160
 
 
-def ask_replicas(cluster: Cluster, history: History, *, every: float = 1.0) -> Probe:
-    """Return a probe that sends an AdmissionReview to each webhook pod by itself, every `every` seconds.
+def ask_replicas(
+    cluster: Cluster, history: History, *, every: float = 1.0, questions: Sequence[Question] = ()
+) -> Probe:
+    """Return a probe that sends AdmissionReviews to each webhook pod by itself, every `every` seconds.
 
+    Each round has the review of a label, which needs no policy, and one of those that the `questions` are, in turn.
     It goes through the API server's proxy to the pod's port, past Service and endpoints, so that one
-    replica's recovery can be told from that of the others. `ok`: it denied what it must; `fail`: it, or the
+    replica's recovery can be told from that of the others. `ok`: it said what it must; `fail`: it, or the
     API server, said something else; `info`: there was no answer.
     """
-    return Probe("replicas", partial(_ask, cluster, history, every), late_after=15.0)
+    return Probe(REPLICAS, partial(_ask, cluster, history, every, reviews(questions)), late_after=30.0)
 
 
-def _ask(cluster: Cluster, history: History, interval: float, probe: Probe) -> None:
+def _ask(cluster: Cluster, history: History, interval: float, asked: Sequence[Review], probe: Probe) -> None:
     pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
     selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
     clients = _Clients(cluster)
+    turns = cycle(asked)
     with ExitStack() as last, cluster.client() as api:
         last.callback(clients.close)
-        pool = last.enter_context(ThreadPoolExecutor(_MOST, "replicas"))
+        pool = last.enter_context(ThreadPoolExecutor(_MOST, REPLICAS))
         for _ in probe.every(interval):
+            now = [LABEL, *islice(turns, 1)]
             try:
                 found = request(api, "GET", pods, query=selector, timeout=_TIMEOUT)["items"]
             except (ApiException, HTTPError, ValueError) as error:
-                history.append("info", "replicas", "list", {"said": repr(error)[:_SHORT]})
+                history.append("info", REPLICAS, LIST, {"said": repr(error)[:_SHORT]})
                 continue
-            list(pool.map(partial(_review, clients, history), found))
+            list(pool.map(partial(_review, clients, history, now), found))
 
 
 class _Clients:
@@ -73,16 +80,19 @@ class _Clients:
         self._open.close()
 
 
-def _review(clients: _Clients, history: History, pod: dict[str, Any]) -> None:
-    name, value = pod["metadata"]["name"], {"pod": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
-    process, f = f"{REPLICA} {name}", "review"
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{name}:{_PORT}/proxy/v1/admitlabel"
-    history.append("invoke", process, f, value)
-    try:
-        answer = request(clients.mine(), "POST", path, body=REVIEW, timeout=_TIMEOUT)
-        denied = answer["response"]["allowed"] is False
-        history.append("ok" if denied else "fail", process, f, {**value, "said": "denied" if denied else "allowed"})
-    except ApiException as error:
-        history.append("fail", process, f, {**value, "status": error.status, "said": message(error)[:_SHORT]})
-    except (HTTPError, ValueError, KeyError, TypeError) as error:
-        history.append("info", process, f, {**value, "said": repr(error)[:_SHORT]})
+def _review(clients: _Clients, history: History, asked: Sequence[Review], pod: dict[str, Any]) -> None:
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    process = numbered(REPLICA, name)
+    for review in asked:
+        value = {"pod": name, "uid": uid, **review.value}
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/https:{name}:{_PORT}/proxy{review.path}"
+        history.append("invoke", process, review.f, value)
+        try:
+            answer = request(clients.mine(), "POST", path, body=review.body, timeout=_TIMEOUT)
+            said = review.said(answer["response"])
+            history.append("ok" if said == review.wanted else "fail", process, review.f, {**value, "said": said})
+        except ApiException as error:
+            told = {**value, "status": error.status, "said": message(error)[:_SHORT]}
+            history.append("fail", process, review.f, told)
+        except (HTTPError, ValueError, KeyError, TypeError) as error:
+            history.append("info", process, review.f, {**value, "said": repr(error)[:_SHORT]})

@@ -6,12 +6,10 @@ from functools import partial
 from clusters.registry import Registry
 from harness.errors import HarnessError
 from harness.history import History
+from harness.history.vocabulary import READ, REGISTRY, REQUEST
 from harness.probes import Probe
 
 __all__ = ["REGISTRY", "follow_registry"]
-
-REGISTRY = "registry"
-"""The process, in a history, of requests that the registry answered."""
 
 
 def follow_registry(registry: Registry, history: History, *, every: float = 2.0) -> Probe:
@@ -21,7 +19,7 @@ def follow_registry(registry: Registry, history: History, *, every: float = 2.0)
     when it was answered), `method`, `path`, `status` and `remote`. After it comes `ok read`: up to this
     moment the log is copied.
     """
-    return Probe("registry log", partial(_follow, registry, history, every), late_after=30.0)
+    return Probe("registry log", partial(_follow, registry, history, every), late_after=30.0, settles="last")
 
 
 def _follow(registry: Registry, history: History, every: float, probe: Probe) -> None:
@@ -32,12 +30,12 @@ def _follow(registry: Registry, history: History, every: float, probe: Probe) ->
         try:
             lines = registry.log(since)
         except HarnessError as error:
-            history.append("info", REGISTRY, "read", {"said": str(error)})
+            history.append("info", REGISTRY, READ, {"said": str(error)})
             continue
         for line in lines:
             if line not in told:
                 value = {"method": line.method, "path": line.path, "status": line.status, "remote": line.remote}
-                history.append("info", REGISTRY, "request", {"time": line.time.timestamp(), **value})
-        history.append("ok", REGISTRY, "read", {"until": began.timestamp()})
+                history.append("info", REGISTRY, REQUEST, {"time": line.time.timestamp(), **value})
+        history.append("ok", REGISTRY, READ, {"until": began.timestamp()})
         told = set(lines)  # `since` is inclusive, so that the last ones come again
         since = max((line.time for line in lines), default=since)

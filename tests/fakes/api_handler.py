@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Handler", "Listener", "Order", "Stream"]
 
 Object = dict[str, Any]
-Order = Literal["end", "cut", "gone", "truncate", "lose", "silence", "drip", "bookmark"]
+Order = Literal["end", "cut", "gone", "error", "truncate", "lose", "silence", "drip", "bookmark", "repeat"]
 
 _DRIP_SECONDS = 0.01
 
@@ -54,6 +54,8 @@ class Handler(BaseHTTPRequestHandler):
             fake.requests.append((time.monotonic(), query))
             fake.headers = dict(self.headers.items())
             status = fake.status.popleft() if fake.status else 200
+            if status == 200 and "watch" in query and fake.watch_status:
+                status = fake.watch_status.popleft()
         fake.closing.wait(fake.delay)
         if self._silenced():
             return
@@ -82,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
+        if status != 200 and self.server.fake.retry_after:
+            self.send_header("Retry-After", self.server.fake.retry_after)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -89,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     def _watch(self, query: dict[str, str]) -> None:
         fake = self.server.fake
         start = int(query["resourceVersion"])
-        ends = time.monotonic() + float(query["timeoutSeconds"])
+        ends = time.monotonic() + (0.0 if fake.impatient else float(query["timeoutSeconds"]))
         with fake.changed:
             gone = start < fake.compacted
             stream = Stream(sum(event.version <= start for event in fake.log))
@@ -116,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
     def _follow(self, stream: Stream, ends: float) -> None:
         """Send what happens until the stream's time is over or an order ends it."""
         fake = self.server.fake
-        lost = False
+        lost = fake.withholds
         while True:
             with fake.changed:
                 fake.changed.wait_for(
@@ -132,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(event.type, event.object)
             elif order == "lose":
                 lost = True
-            elif lost and order == "bookmark":
+            elif lost and order in {"bookmark", "repeat"}:
                 continue  # it would promise that all before it was sent
             elif order and not self._obey(order, stream):
                 return
@@ -145,12 +149,16 @@ class Handler(BaseHTTPRequestHandler):
             version = str(fake.log[stream.position - 1].version) if stream.position else "1"
             self._send("BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": version}})
             return True
+        if order == "repeat":
+            for event in fake.log[: stream.position][-2:]:
+                self._send(event.type, event.object)
+            return True
         self.close_connection = True
         with fake.changed:
             fake.streams.remove(stream)
-        if order == "gone":
-            self._send("ERROR", _failure(410))
-        if order in {"gone", "end"}:
+        if order in {"gone", "error"}:
+            self._send("ERROR", _failure(410 if order == "gone" else 500))
+        if order in {"gone", "error", "end"}:
             self._chunk(b"")
             self.close_connection = False
         if order == "truncate":

@@ -49,6 +49,10 @@ class FakeApiServer:
         self.compacted = 0
         self.body: bytes | None = None
         self.status: deque[int] = deque()
+        self.watch_status: deque[int] = deque()
+        self.retry_after = ""
+        self.withholds = False
+        self.impatient = False
         self._sockets: set[socket.socket] = set()
         self._port = 0
         self._listener: Listener | None = None
@@ -92,13 +96,25 @@ class FakeApiServer:
         """Tell every open stream what to do.
 
         end: finish well, before its time. cut: close the socket without an end. gone: send 410 as an event.
-        truncate: send half of a line and close. lose: send nothing of what follows, but end in time.
-        silence: keep the socket open and send nothing. drip: send a byte now and then and never a line.
+        error: send 500 as an event. repeat: send the last two changes again. truncate: send half of a line and
+        close. lose: send nothing of what follows, but end in time. silence: keep the socket open and send nothing.
+        drip: send a byte now and then and never a line.
         """
         with self.changed:
             for stream in self.streams:
                 stream.orders.append((len(self.log), order))
             self.changed.notify_all()
+
+    def restore(self, version: int) -> None:
+        """Become what it was at a version, as a server does whose database is restored from a copy."""
+        with self.changed:
+            self.version = version
+            self.log = [event for event in self.log if event.version <= version]
+            self.objects = {}
+            for event in self.log:
+                self.objects[event.object["metadata"]["name"]] = event.object
+                if event.type == "DELETED":
+                    self.objects.pop(event.object["metadata"]["name"])
 
     def compact(self) -> None:
         """Forget the log: a watch from an earlier version gets 410, as `gone_as` says."""

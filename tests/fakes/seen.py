@@ -21,7 +21,7 @@ def take(changes: Iterator[Change], wanted: Callable[[Change], bool]) -> list[Ch
 
 
 def whole(change: Change) -> bool:
-    return change.kind == "LISTED" and change.object is None
+    return change.kind in ("LISTED", "RESUMED") and change.object is None
 
 
 def named(change: Change) -> tuple[str, str, bool]:

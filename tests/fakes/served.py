@@ -20,7 +20,7 @@ class Answering(Protocol):
 
 @contextmanager
 def served(fake: Answering) -> Iterator[str]:
-    """Serve during the block; give the address. A watch is a stream that ends at once."""
+    """Serve during the block; give the address. No version is kept, so that who watches lists again and again."""
     with _Listener(("127.0.0.1", 0), _Handler) as listener:
         listener.fake = fake
         thread = Thread(target=listener.serve_forever, args=(0.01,))
@@ -49,7 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length)) if length else None
         url = urlsplit(self.path)
         status, found = self.server.fake.answer(self.command, url.path, body, url.query)
-        data = b"" if "watch=true" in url.query else json.dumps(found).encode()
+        if "watch=true" in url.query:
+            status, found = 410, {}
+        data = json.dumps(found).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

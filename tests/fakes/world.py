@@ -259,7 +259,7 @@ class Api(BaseHTTPRequestHandler):
         url, world = urlsplit(self.path), self.server.world
         query = parse_qs(url.query)
         if "watch" in query:
-            self.answer(200, None)
+            self.answer(410, {"message": "no version is kept: who watches lists again"})
         elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, LEASES, "/api/v1/nodes", _PODS.replace("pods", "events")):
             items = {_PODS: list(world.pods.values()), _DEPLOYMENTS: [world.deployment()], _SLICES: [world.slice()]}
             items[LEASES] = world.leases()

@@ -1,38 +1,55 @@
 """Metronome: a machine that does not let the probes run is told, and what is not seen meanwhile is nobody's fault."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from harness.checks.fail_open import fail_open_window
-from harness.history import Entry, History, read
+from harness.history import History, read
 from harness.probes import metronome
-from harness.probes.metronome import keep_time
+from harness.probes.metronome import METRONOME, keep_time
 from tests.fakes.asked import Asked
 
 
-def ticks(folder: Path, *late: float) -> list[Entry]:
-    """Let the metronome tick at moments that are so late."""
+def ticks(folder: Path, monkeypatch: pytest.MonkeyPatch, *moments: float) -> list[float]:
+    """Let the metronome, which wants to tick each quarter of a second from 0 on, tick at these moments instead."""
+    now = 0.0
 
     class Late:
         def every(self, seconds: float) -> Iterator[float]:
-            assert seconds == 0.25
-            yield from (time.monotonic() - each for each in late)
+            nonlocal now
+            for number, moment in enumerate(moments):
+                now = moment
+                yield number * seconds
 
-    history = History(folder / "history.jsonl")
-    metronome._tick(history, Late())  # type: ignore[arg-type]  # a probe that says when it is due
-    history.close()
-    return list(read(folder / "history.jsonl").entries)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.history.writer.History._clocks", lambda _: (now, now))
+        history = History(folder / "history.jsonl")
+        metronome._tick(history, Late())  # type: ignore[arg-type]  # a probe that says when it is due
+        history.close()
+    return [each.value["seconds"] for each in read(folder / "history.jsonl").entries if each.process == METRONOME]
 
 
-def test_only_what_is_late_is_told(tmp_path: Path) -> None:
+def test_only_what_is_late_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that lets threads run writes nothing into histories."""
-    assert ticks(tmp_path, 0.0, 0.1, 0.4) == []
+    assert ticks(tmp_path, monkeypatch, 0.0, 0.26, 0.5, 0.95, 1.0, 1.25, 1.59) == []
 
 
-def test_one_pause_is_told_once(tmp_path: Path) -> None:
+def test_one_pause_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ticks after it are late for the same reason."""
-    assert [round(each.value["seconds"]) for each in ticks(tmp_path, 2.0, 1.75, 1.5, 0.0, 3.0)] == [2, 3]
+    assert ticks(tmp_path, monkeypatch, 2.0, 2.01, 2.02, 2.03, 2.04, 2.05, 2.06, 2.07, 2.08, 5.25) == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("late", [0.15, 0.45])
+def test_a_little_late_all_the_time_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: float) -> None:
+    """What is too short to be told by itself is told in sum: none of the time in which no thread could run is lost."""
+    moments, before = [], 0.0
+    for number in range(40):
+        before = max(before, number * 0.25) + late
+        moments.append(before)
+    assert sum(ticks(tmp_path, monkeypatch, *moments)) == pytest.approx(40 * late, abs=0.3)
 
 
 def test_it_asks_like_any_probe(tmp_path: Path) -> None:

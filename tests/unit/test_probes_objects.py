@@ -1,5 +1,8 @@
 """Objects: what the watches write, what they leave out, and that a long gap is no dead probe."""
 
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,19 +10,24 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.watching import Change
-from harness.history import Entry, History, read
+from harness.history import Entry, History, read, vocabulary
+from harness.policies import LEVEL
 from harness.probes import Probe
 from harness.probes.objects import (
+    CANARY_PODS,
     CONTROL_PLANE,
     GENERATED,
     USUAL,
     WEBHOOKS,
     WORKLOAD,
+    WORKLOAD_EVENTS,
     Watched,
     _value,
     constraints,
     watch_objects,
 )
+from harness.probes.running import Probes
+from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.world import World
 
 LEASES, _ = CONTROL_PLANE
@@ -51,12 +59,12 @@ def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: H
     assert entries[0].f == "LISTED"
     assert entries[0].value["object"]["metadata"]["name"] == "a"
     assert "managedFields" not in entries[0].value["object"]["metadata"]
-    assert next(each.value["why"] for each in entries if each.f == "GAP") == "ended"
+    assert next(each.value["why"] for each in entries if each.f == "GAP") == "410"
 
 
 def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) -> None:
     """There is one probe for each list that was chosen, no two of one name, and the usual set watches no leases."""
-    chosen = (*USUAL, *GENERATED, *WEBHOOKS, *CONTROL_PLANE, *WORKLOAD, *constraints("ChaosLabels"))
+    chosen = (*USUAL, *GENERATED, *WEBHOOKS, *CONTROL_PLANE, *WORKLOAD, *CANARY_PODS, *constraints("ChaosLabels"))
 
     names = [each.name for each in watch_objects(cluster, history, chosen)]
 
@@ -64,6 +72,15 @@ def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) ->
     assert len(set(names)) == len(names)
     assert [each.name for each in watch_objects(cluster, history)] == [f"watch {each.name}" for each in USUAL]
     assert LEASES not in USUAL
+
+
+def test_readers_know_the_names() -> None:
+    """What is watched has, in the vocabulary, the name under which it is written; and nothing else that is there has."""
+    watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *CANARY_PODS)
+    names = {vocabulary.watch(each.name) for each in watched}
+
+    assert names == {value for name, value in vars(vocabulary).items() if name.startswith("WATCH_")}
+    assert vocabulary.watch(constraints("ChaosLabels")[0].name) == f"{vocabulary.CONSTRAINTS}chaoslabels"
 
 
 def test_kind_that_is_not_served(cluster: Cluster, history: History) -> None:
@@ -87,6 +104,19 @@ def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:
 
     assert told(WORKLOAD[0], metadata=mine) == {"kind": "X", "metadata": mine}
     assert told(WORKLOAD[0], metadata=other) is None
+
+
+def test_canaries_are_short() -> None:
+    """Of what the admission probe created stands its name, which has the question's number, and whether it is mutated.
+
+    That it is being deleted does, too; nothing else.
+    """
+    metadata = {"name": "canary-7", "uid": "u", "resourceVersion": "7", "deletionTimestamp": "now"}
+    pod = {"metadata": {**metadata, "labels": {"long": "x"}}, "spec": {"containers": []}}
+    mutated = {**pod, "spec": {"securityContext": {"seLinuxOptions": {"level": LEVEL}}}}
+
+    assert told(CANARY_PODS[0], **pod) == {"kind": "X", "metadata": metadata, "mutated": False}
+    assert told(CANARY_PODS[0], **mutated)["mutated"] is True
 
 
 def test_leases_are_short() -> None:
@@ -116,6 +146,60 @@ def test_templates_are_written_without_rego() -> None:
 
     assert found["spec"] == {"crd": {}, "targets": [{"target": "t", "code": [cel]}]}
     assert found["metadata"]["annotations"] == {"kept": "x"}
+
+
+@pytest.fixture
+def probe(server: FakeApiServer, history: History) -> Iterator[Probe]:
+    """Give a running probe of the pods of a server, which has seen a first list."""
+    cluster: Any = SimpleNamespace(client=server.client)
+    (probe,) = watch_objects(cluster, history, [Watched("pods", PATH)])
+    probe.start()
+    seen(history, probe, "LISTED")
+    server.wait_for_stream()
+    yield probe
+    server.accept()
+    probe.stop()
+
+
+def last(history: History, probe: Probe) -> str:
+    """Return the last that a probe wrote by now."""
+    return [each.f for each in read(history.path).entries if each.process == probe.name][-1]
+
+
+def test_settles_behind_what_there_is(server: FakeApiServer, history: History, probe: Probe) -> None:
+    """A watch that settled has told of all that there was when it was asked to, and then given a sign of life."""
+    for name in "abc":
+        server.put(name)
+        probe.settle(Deadline.after(60, "a sign"))
+        entries = [each for each in read(history.path).entries if each.process == probe.name]
+        assert [each.f for each in entries[-2:]] == ["ADDED", "BOOKMARK"]
+        assert entries[-2].value["object"]["metadata"]["name"] == name
+
+
+def test_settles_without_a_server(
+    server: FakeApiServer, history: History, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch that sees nothing gives no sign and raises nothing: it is not waited for without end."""
+    monkeypatch.setattr("harness.probes.objects._PROOF_SECONDS", 0.2)
+    server.refuse()
+    seen(history, probe, "GAP")
+    probe.settle(Deadline.after(60, "a sign"))
+    assert last(history, probe) == "GAP"
+
+
+def test_all_settle_at_once(server: FakeApiServer, history: History) -> None:
+    """Ten watches settle in about the time of one."""
+    cluster: Any = SimpleNamespace(client=server.client)
+    probes = Probes(history)
+    probes.start(*watch_objects(cluster, history, [Watched(str(number), PATH) for number in range(10)]))
+    began = time.monotonic()
+    probes.give_signs()
+    assert time.monotonic() - began < 10
+    entries = list(read(history.path).entries)
+    judged = next(each.index for each in entries if each.f == "judge")
+    signs = {each.process for each in entries[judged:] if each.f == "BOOKMARK"}
+    assert signs == set(probes.names)
+    probes.stop()
 
 
 @pytest.mark.parametrize("change", [Change("LISTED", resource_version="7"), Change("GAP", why="410", detail="old")])

@@ -1,8 +1,14 @@
 """Running: the probes of an experiment live and die together, and one takes the place of another."""
 
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
 
+from clusters.deadline import Deadline
 from harness.errors import ProbeBroken
+from harness.history import History, read
 from harness.probes import Probe
 from harness.probes.running import Probes
 
@@ -17,22 +23,23 @@ def dies(probe: Probe) -> None:
     raise ValueError("bad luck")
 
 
-def test_all_are_stopped() -> None:
+def test_all_are_stopped(history: History) -> None:
     """Probes ask until all are stopped; one that is stopped is not waited for."""
-    probes, one, two = Probes(), Probe("one", asks), Probe("two", asks)
+    probes, one, two = Probes(history), Probe("one", asks), Probe("two", asks)
     probes.start(one, two)
     assert probes.names == ["one", "two"]
     probes.healthy()
     probes.settle()
     probes.stop()
     probes.settle()
+    probes.give_signs()
     assert one.stopping.is_set()
     assert two.stopping.is_set()
 
 
-def test_one_takes_the_place_of_another() -> None:
+def test_one_takes_the_place_of_another(history: History) -> None:
     """Of two probes of one name the newer asks, and the older is stopped before."""
-    probes, older, newer = Probes(), Probe("one", asks), Probe("one", asks)
+    probes, older, newer = Probes(history), Probe("one", asks), Probe("one", asks)
     probes.start(older)
     probes.start(newer)
     assert older.stopping.is_set()
@@ -43,12 +50,73 @@ def test_one_takes_the_place_of_another() -> None:
     assert probes.names == []
 
 
-def test_one_that_dies_is_told_and_the_others_are_stopped() -> None:
+def test_one_that_dies_is_told_and_the_others_are_stopped(history: History) -> None:
     """A dead probe makes the rest no worse: they are stopped, and the death is told."""
-    probes, lives = Probes(), Probe("lives", asks)
+    probes, lives = Probes(history), Probe("lives", asks)
     probes.start(lives)
     with pytest.raises(ProbeBroken, match="bad luck"):
         probes.start(Probe("dead", dies))
     with pytest.raises(ProbeBroken, match="bad luck"):
         probes.stop()
     assert lives.stopping.is_set()
+
+
+def test_a_round_is_brought_forward(history: History) -> None:
+    """Who asks now and then asks at once when all are to settle; who copies what others cause asks after them."""
+    rounds: list[str] = []
+
+    def asks_as(name: str) -> Callable[[Probe], None]:
+        def ask(probe: Probe) -> None:
+            rounds.extend(name for _ in probe.every(600))
+
+        return ask
+
+    probes = Probes(history)
+    log, costly = Probe("log", asks_as("log"), settles="last"), Probe("costly", asks_as("costly"), settles="never")
+    probes.start(log, costly, Probe("one", asks_as("one")))
+    began = time.monotonic()
+    probes.settle()
+    assert time.monotonic() - began < 20
+    assert (sorted(rounds[:3]), rounds[3:]) == (["costly", "log", "one"], ["one", "log"])
+    probes.stop()
+
+
+def test_signs_follow_a_mark(history: History) -> None:
+    """Each probe asks once more behind the mark; marks that follow one another at once are one, unless more is done."""
+
+    def writes(probe: Probe) -> None:
+        for _ in probe.every(600):
+            history.append("ok", "probe", "asked")
+
+    def marked() -> list[str]:
+        return [entry.f for entry in read(history.path).entries]
+
+    probes = Probes(history)
+    probes.start(Probe("one", writes))
+    for _ in Deadline.after(20, "a first round").attempts(0.01):
+        if marked():
+            break
+    probes.give_signs()
+    probes.give_signs()
+    assert marked() == ["asked", "judge", "asked"]
+    history.append("mark", "experiment", "begin", "more")
+    probes.give_last_signs()
+    assert marked() == ["asked", "judge", "asked", "begin", "judge", "asked"]
+    probes.stop()
+    probes.give_last_signs()
+    assert marked()[-1] == "asked"
+
+
+def test_who_cannot_ask_leaves_no_sign(history: History) -> None:
+    """A probe whose round does not end is not waited for without end, and is no error: it was not seen since."""
+    release = threading.Event()
+
+    def hangs(probe: Probe) -> None:
+        for _ in probe.every(0.01):
+            release.wait(20)
+
+    probes = Probes(history)
+    probes.start(Probe("hangs", hangs, late_after=60))
+    probes.give_signs(0.1)
+    release.set()
+    probes.stop()

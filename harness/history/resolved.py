@@ -1,0 +1,100 @@
+"""Resolved: what became of a create that was asked for and never answered, as the watch on what was created tells."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.history.coverage import Coverage
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.vocabulary import ADDED, CANARY, LISTED, WATCH_CANARIES, numbered
+
+__all__ = ["Became", "Create", "Resolved"]
+
+Became = Literal["mutated", "unmutated", "nothing", "unknown"]
+"""What a create came to: an object with what the mutators write, one without, none, or nobody knows."""
+
+_SERVED_SECONDS = 35.0
+"""The API server gives up a create after 34 s, whoever asked for it: what is not there by then never comes."""
+
+
+@dataclass
+class Create:
+    """A create of the admission probe without an answer that says what became of it; moments in seconds.
+
+    `seq` is the question's number, `policy` whose question it is, `answered` when the probe gave up (None: it is not
+    known to have). `uid` and `mutated` are of what came into being, `seen` when that was told; all None if none was.
+    """
+
+    seq: int
+    policy: str
+    asked: float
+    answered: float | None = None
+    uid: str | None = None
+    mutated: bool | None = None
+    seen: float | None = None
+
+
+class Resolved:
+    """The creates that were really asked for and not answered; a reader (see `following`).
+
+    An object belongs to the last question of its number, for its name is the process's and that number, and a probe
+    that takes the place of another begins to count anew. A question that is answered is forgotten.
+    """
+
+    def __init__(self, coverage: Coverage) -> None:
+        """Prepare to read; `coverage` must be read in the same pass, or have been."""
+        self._coverage = coverage
+        self._open: dict[int, Create] = {}
+        self._given_up: list[Create] = []
+        self._last: dict[str, Create] = {}
+
+    @property
+    def creates(self) -> list[Create]:
+        """Those without an answer, in the order of their questions."""
+        return sorted((*self._given_up, *self._open.values()), key=lambda each: each.asked)
+
+    def became(self, create: Create) -> Became:
+        """Return what a create came to.
+
+        "nothing" only if nothing of the watch can be missing until the API server must have given it up.
+        """
+        if create.seen is not None and create.mutated is not None:
+            return "mutated" if create.mutated else "unmutated"
+        end = create.asked + _SERVED_SECONDS
+        missed = end > self._coverage.until or self._coverage.unknown([WATCH_CANARIES], create.asked, end)
+        return "unknown" if missed or create.seen is not None else "nothing"
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        if process == WATCH_CANARIES:
+            return self._take_object
+        return self._take_question if process.startswith(numbered(CANARY, "")) else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take_question(self, entry: Entry) -> None:
+        value: dict[str, Any] = entry.value or {}
+        if value.get("dry_run", True) or "seq" not in value:
+            return
+        seq = value["seq"]
+        if entry.kind == "invoke":
+            if left := self._open.pop(seq, None):
+                self._given_up.append(left)
+            self._open[seq] = create = Create(seq, value.get("policy", ""), entry.at)
+            self._last[f"{CANARY}-{seq}"] = create
+        elif asked := self._open.pop(seq, None):
+            if entry.kind == "info":
+                asked.answered = entry.at
+                self._given_up.append(asked)
+            else:
+                self._last.pop(f"{CANARY}-{seq}", None)
+
+    def _take_object(self, entry: Entry) -> None:
+        found = (entry.value or {}).get("object")
+        if entry.f not in (ADDED, LISTED) or found is None:
+            return
+        metadata = found.get("metadata", {})
+        create = self._last.get(metadata.get("name", ""))
+        if create is not None and create.seen is None:
+            create.uid, create.mutated, create.seen = metadata.get("uid"), found.get("mutated"), entry.at

@@ -1,0 +1,104 @@
+"""Reviews: each webhook pod is asked what the policies say, as the API server would, and told apart from the others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.history import Entry, History, read
+from harness.policies import deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from harness.probes.admission import FORBIDDEN
+from harness.probes.replicas import ask_replicas
+from harness.probes.reviews import LABEL, reviews
+from tests.fakes.policed import Policed
+
+POLICIES = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
+QUESTIONS = (FORBIDDEN, *(question for policy in POLICIES for question in policy.questions))
+
+
+@pytest.fixture
+def policed() -> Policed:
+    policed = Policed()
+    policed.objects = {name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-templates", "chaos-rego")}
+    return policed
+
+
+@pytest.fixture
+def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
+    with policed.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+def asked(cluster: Cluster, history: History, rounds: int) -> list[Entry]:
+    """Run the probe for some rounds; return what it wrote."""
+    probe = ask_replicas(cluster, history, every=0.02, questions=(*mutate_pods().questions, *deny_pods().questions))
+    probe.start()
+    for _ in Deadline.after(60, "rounds").attempts(0.01, 0.05):
+        if sum(each.f == "review" and each.kind != "invoke" for each in read(history.path).entries) >= 2 * rounds:
+            break
+    probe.stop()
+    return list(read(history.path).entries)
+
+
+def test_one_review_for_each_policy_that_webhook_pods_answer_for() -> None:
+    """What the API server decides by itself is nothing that a webhook pod could be asked; the label is asked always."""
+    assert [(each.f, each.path, each.wanted) for each in reviews(QUESTIONS)] == [
+        ("review mutate pods", "/v1/mutate", "mutated"),
+        ("review mutate templates", "/v1/mutate", "mutated"),
+        ("review deny by rego", "/v1/admit", "denied"),
+        ("review admit compliant pods", "/v1/admit", "allowed"),
+        ("review deny by cel (webhook)", "/v1/admit", "denied"),
+    ]
+    assert (LABEL.f, LABEL.value, LABEL.path, LABEL.wanted) == ("review", {}, "/v1/admitlabel", "denied")
+
+
+def test_a_review_is_what_the_api_server_sends() -> None:
+    """It says who creates what, and where, in the form of admission.k8s.io/v1."""
+    pod, deployment = (each.body["request"] for each in reviews(QUESTIONS)[:2])
+    assert pod["kind"] == pod["requestKind"] == {"group": "", "version": "v1", "kind": "Pod"}
+    assert deployment["resource"] == {"group": "apps", "version": "v1", "resource": "deployments"}
+    for request in (pod, deployment):
+        assert (request["operation"], request["namespace"], request["dryRun"]) == ("CREATE", "chaos-canary", True)
+        assert request["object"]["metadata"]["name"] == request["name"]
+        assert request["object"]["metadata"]["namespace"] == "chaos-canary"
+        assert request["userInfo"]["username"]
+    assert pod["object"]["kind"] == "Pod"
+
+
+def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: History) -> None:
+    """Questions come in turn, one at a time, to each replica; the answers name pod, uid and question."""
+    entries = asked(cluster, history, 6)
+    for pod in ("a", "b"):
+        mine = [each for each in entries if each.process == f"replica {pod}"]
+        turn = [
+            "review",
+            "review mutate pods",
+            "review",
+            "review deny by rego",
+            "review",
+            "review admit compliant pods",
+        ]
+        assert [each.f for each in mine[::2]][:6] == turn
+        assert [each.f for each in mine[1::2]][:6] == turn
+        assert {each.kind for each in mine} == {"invoke", "ok"}
+        assert mine[2].value == {"pod": pod, "uid": pod, "question": "mutate pods"}
+        assert [each.value["said"] for each in mine[1:12:2]] == [
+            "denied",
+            "mutated",
+            "denied",
+            "denied",
+            "denied",
+            "allowed",
+        ]
+
+
+def test_a_replica_without_its_policies_is_told_apart(cluster: Cluster, policed: Policed, history: History) -> None:
+    """One that denies the label and neither mutates nor denies what violates a policy fails, and only it does."""
+    policed.lax = {"b"}
+    failed = [each for each in asked(cluster, history, 6) if each.kind == "fail"]
+    assert {(each.process, each.f, each.value["said"]) for each in failed} == {
+        ("replica b", "review mutate pods", "allowed"),
+        ("replica b", "review deny by rego", "allowed"),
+    }
