@@ -232,7 +232,7 @@ class Experiment:
         self._probes.settle(CANARY)
         self._probes.settle(FAIL_OPEN_LOG)
         claim = Claim(check, expected, issue) if expected else Claim.on(check, self.cluster.shape.gatekeeper)
-        verdict = claim.check(read(self.history.path))
+        verdict = claim.check(read(self.history.path, so_far=True))
         evidence, figures = list(verdict.evidence), dict(verdict.figures)
         at = self.history.end if verdict.at is None else verdict.at
         (record or self.record).claims.append(
@@ -287,7 +287,7 @@ class Experiment:
     def _end(self) -> None:
         """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
         with ExitStack() as last:
-            last.callback(self.history.close)
+            last.callback(self.history.finish)
             last.callback(self._write_evidence)
             last.callback(self._probes.stop)
             last.callback(self._open.close)

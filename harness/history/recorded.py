@@ -1,25 +1,27 @@
-"""History: the append-only JSONL file of what was asked, answered and seen in one run."""
+"""Recorded: a history as a check reads it, line by line from its file."""
 
 import json
 import os
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import __version__, jsonl
+from harness import __version__
 from harness.errors import BadScenario, HarnessError
+from harness.history.vocabulary import END, HISTORY
 
-__all__ = ["SCHEMA", "Entry", "Header", "History", "Kind", "Recorded", "read"]
+__all__ = ["SCHEMA", "Entry", "Header", "Kind", "Recorded", "read"]
 
-SCHEMA = 1
+SCHEMA = 2
+"""Since 2, a history that was written to its end says so, and watches tell of each sign of life."""
 
 Kind = Literal["invoke", "ok", "fail", "info", "change", "mark"]
 
-_JUMP_SECONDS = 1.0
+_MARKED = 2
+"""The first schema whose histories have an end mark."""
+
+_TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -50,90 +52,27 @@ class Header:
     harness: str
 
 
-class History:
-    """A history that is being written; any number of threads may append.
-
-    Each entry is one write of one whole line, so that a kill leaves every line but the last one whole.
-    """
-
-    def __init__(self, path: Path, run: str = "", *, wall: Callable[[], float] = time.time) -> None:
-        """Begin the history of `run` in a new file; `wall` is the wall clock to trust, for tests.
-
-        Raises HarnessError if the file exists: a history is one run's.
-        """
-        self.path = path
-        self._wall = wall
-        self._lock = threading.Lock()
-        self._next = 0
-        self._end = 0.0
-        self._counts: Counter[tuple[str, Kind]] = Counter()
-        try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        except FileExistsError:
-            raise HarnessError(f"{path}: expected no file, found one: a history belongs to one run") from None
-        self._began = time.monotonic()
-        started = wall()
-        self._offset = started - self._began
-        self._write(asdict(Header(SCHEMA, run, started, __version__)))
-
-    def append(self, kind: Kind, process: str, f: str, value: Any = None) -> Entry:
-        """Write one entry, stamped with both clocks now, and return it.
-
-        If the wall clock has jumped by more than a second since the entry before, an entry `info
-        clock-jump` stands in front. Raises TypeError or ValueError if `value` is not JSON, HarnessError
-        if the disk does not take the line; the history is then as before.
-        """
-        with self._lock:
-            now, wall = time.monotonic(), self._wall()
-            jump = wall - now - self._offset
-            if abs(jump) > _JUMP_SECONDS:
-                self._append("info", "history", "clock-jump", {"seconds": round(jump, 3)}, now, wall)
-            self._offset += jump
-            return self._append(kind, process, f, value, now, wall)
-
-    @property
-    def end(self) -> float:
-        """The moment of its last entry."""
-        return self._end
-
-    def counted(self, who: str, kind: Kind) -> int:
-        """Return how many entries of a kind there are of the processes "<who> <n>", for who wants to show it live."""
-        return self._counts[who, kind]
-
-    def close(self) -> None:
-        """Close the file; appending afterwards is an error."""
-        with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
-
-    def _append(self, kind: Kind, process: str, f: str, value: Any, now: float, wall: float) -> Entry:
-        entry = Entry(self._next, kind, process, f, value, round(now - self._began, 6), round(wall, 6))
-        self._write(asdict(entry))
-        self._next, self._end = self._next + 1, entry.at
-        self._counts[process.partition(" ")[0], kind] += 1
-        return entry
-
-    def _write(self, line: Mapping[str, Any]) -> None:
-        if self._fd < 0:
-            raise HarnessError(f"{self.path}: the history is closed")
-        jsonl.add(self._fd, self.path, line)
-
-
 @dataclass(frozen=True)
 class Recorded:
     """A history as a check reads it: `entries` may be iterated again and again.
 
-    `truncated` says that the last line is cut off: the run was killed while it wrote.
+    `truncated` says that the last line is cut off: the run was killed while it wrote. `ended` says that the last
+    entry is the end of what was to be recorded; if not, whatever came after it was not seen. `until`, in seconds of
+    the history, is where a part of one ends by choice (None: with its last entry).
     """
 
     header: Header
     entries: Iterable[Entry]
     truncated: bool = False
+    ended: bool = True
+    until: float | None = None
 
 
-def read(path: Path) -> Recorded:
+def read(path: Path, *, so_far: bool = False) -> Recorded:
     """Return what is recorded in a history up to now; entries are read from disk while they are iterated.
+
+    `so_far`: who reads it is who writes it, and means what is there as a whole. Else a file without an end mark is
+    not `ended` (a history of schema 1, which knew no such mark, is, unless its last line is cut off).
 
     Raises BadScenario if there is no history at `path` or a newer version wrote it; iterating raises
     HarnessError at a broken line that is not the last.
@@ -144,6 +83,8 @@ def read(path: Path) -> Recorded:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 1))
             truncated = file.read(1) != b"\n"
+            file.seek(max(0, size - _TAIL_BYTES))
+            last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
     except OSError as error:
         raise BadScenario(f"{path}: no history can be read: {error.strerror}") from error
     try:
@@ -156,7 +97,16 @@ def read(path: Path) -> Recorded:
             f"{path}: has schema {header.schema}, written by chaos-harness {header.harness}; "
             f"this is {__version__}, which reads up to {SCHEMA}: read it with {header.harness} or newer"
         )
-    return Recorded(header, _Lines(path, size), truncated)
+    ended = so_far or (not truncated and (header.schema < _MARKED or _is_end(last)))
+    return Recorded(header, _Lines(path, size), truncated, ended)
+
+
+def _is_end(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and (entry.get("process"), entry.get("f")) == (HISTORY, END)
 
 
 @dataclass(frozen=True)

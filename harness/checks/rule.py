@@ -1,0 +1,31 @@
+"""Rule: how every check decides, so that who sees less can only be less sure."""
+
+from collections.abc import Iterable
+
+from harness.history.coverage import Coverage
+from harness.history.spans import Spans
+from harness.verdict import Outcome
+
+__all__ = ["bounded", "unseen_words"]
+
+_SHOWN = 3
+
+
+def bounded(certain: float, worst: float, allowed: float) -> Outcome:
+    """Return whether no more than `allowed` of something bad was there; all three are seconds, or counts.
+
+    `certain` is what was seen of it, `worst` what it may have been, with all that was not seen taken for bad.
+    """
+    if certain > allowed:
+        return "violated"
+    return "holds" if worst <= allowed else "inconclusive"
+
+
+def unseen_words(coverage: Coverage, streams: Iterable[str], unseen: Spans) -> str:
+    """Return, in one line, when these streams were not seen, or "" if they were."""
+    if not unseen:
+        return ""
+    lacking = [stream for stream in streams if coverage.unseen([stream], unseen.parts[0][0], unseen.parts[-1][1])]
+    shown = Spans(unseen.parts[:_SHOWN])
+    more = f" and {len(unseen.parts) - _SHOWN} times more" if len(unseen.parts) > _SHOWN else ""
+    return f"{', '.join(lacking) or 'something'} was not seen from {shown}{more}"

@@ -1,0 +1,203 @@
+"""Coverage: when each stream of a history was really seen; what was not seen did not "not happen".
+
+A stream is one thing that somebody kept looking at: a list of objects (by its watch's process), one policy
+(`asked(policy)`), one webhook pod (`replica(uid)`), the API server (`api_server(operation)`), a log (its process).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from harness.history.following import Take
+from harness.history.recorded import Entry, Recorded
+from harness.history.spans import Span, Spans
+from harness.history.streams import JITTER, Log, Questions, Watch
+from harness.history.vocabulary import (
+    API_SERVER,
+    CANARY,
+    CLOCK_STEP,
+    EXPERIMENT,
+    FAIL_OPEN,
+    HISTORY,
+    JUDGE,
+    LATE,
+    METRONOME,
+    REGISTRY,
+    REPLICA,
+    is_watch,
+)
+
+__all__ = ["Coverage", "Seen", "api_server", "asked", "replica"]
+
+_SIGNS_SINCE = 2
+"""The first schema in which watches tell of each sign of life; in older ones silence is taken for peace."""
+
+
+def asked(policy: str) -> str:
+    """Return the stream of the admission probe's questions about one policy."""
+    return f"asked {policy}"
+
+
+def replica(uid: str) -> str:
+    """Return the stream of questions to one webhook pod."""
+    return f"{REPLICA} {uid}"
+
+
+def api_server(operation: str) -> str:
+    """Return the stream of one kind of questions to the API server."""
+    return f"{API_SERVER} {operation}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """When one stream was seen.
+
+    `spans`: as it happened. `known`: when nothing of it can be missing, though the moments of what a watch told
+    after a gap, from which it went on where it was, are not known. `interval` is how far apart, in seconds, two
+    looks at it are when all goes well; 0 if it is told of each change.
+    """
+
+    spans: Spans = field(default_factory=Spans)
+    known: Spans = field(default_factory=Spans)
+    interval: float = 0.0
+
+
+class Coverage:
+    """Which stream of a history was seen when; a reader (see `following`).
+
+    `blind` is when nothing was seen as it happened, in whichever stream: this machine was starved or slept, the
+    clock was set, or lines of the file are missing. `lost` is the last of these: nothing is known of it at all.
+    `ended` is whether the history was recorded up to its `end`, in seconds.
+    """
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.blind = self.lost = Spans()
+        self.ended = recorded.ended
+        self.end = 0.0
+        self._signs = recorded.header.schema >= _SIGNS_SINCE
+        self._started = recorded.header.started
+        self._late: list[Span] = []
+        self._holes: list[Span] = []
+        self._before = self._last = 0.0
+        self._index = -1
+        self._judged: float | None = None
+        self._watches: dict[str, Watch] = {}
+        self._questions: dict[str, Questions] = {}
+        self._logs: dict[str, Log] = {}
+        self._invoked: dict[str | int, float] = {}
+
+    @property
+    def until(self) -> float:
+        """Where a window without an end has its end: where it was last judged, else with the last entry.
+
+        From then on each probe gave one more sign of life, so that nothing that came before it is missing.
+        """
+        return self.end if self._judged is None else self._judged
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """All that anybody looked at."""
+        return (*self._watches, *self._questions, *self._logs)
+
+    def of(self, stream: str) -> Seen:
+        """Return when a stream was seen; never, if nobody looked at it."""
+        source = self._watches.get(stream) or self._questions.get(stream) or self._logs.get(stream)
+        if source is None:
+            return Seen()
+        return Seen(source.seen() - self.blind, source.known() - self.lost, source.interval)
+
+    def unseen(self, streams: Iterable[str], begin: float, end: float) -> Spans:
+        """Return when, between two moments, not all of these streams were seen as it happened.
+
+        What is no longer than the time between two looks at a stream counts as seen. `end` may be infinite: then all
+        that is to be judged counts (see `until`), and what a history without an end mark lacks is unseen for ever.
+        """
+        return self._missing({stream: self.of(stream).spans for stream in streams}, begin, end)
+
+    def unknown(self, streams: Iterable[str], begin: float, end: float) -> Spans:
+        """Return when, between two moments, something of these streams may be missing altogether; `end` as above."""
+        return self._missing({stream: self.of(stream).known for stream in streams}, begin, end)
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process: all are looked at for lines that are missing."""
+        take = self._take_of(process)
+        if take is None:
+            return self._count
+
+        def both(entry: Entry) -> None:
+            self._count(entry)
+            take(entry)
+
+        return both
+
+    def close(self, end: float) -> None:
+        """Take notice of where the history ends."""
+        self.end = end
+        self.lost = Spans.of(self._holes)
+        self.blind = Spans.of((*self._late, *self._holes))
+        for watch in self._watches.values():
+            watch.close(end)
+        for questions in self._questions.values():
+            questions.close()
+
+    def _missing(self, there: Mapping[str, Spans], begin: float, end: float) -> Spans:
+        window = Spans.of([(begin, self.until if end == inf else end)])
+        missing = Spans.of([(max(begin, self.until), inf)] if end == inf and not self.ended else [])
+        for stream, spans in there.items():
+            missing |= (window - spans).longer_than(self.of(stream).interval * JITTER)
+        return missing
+
+    def _count(self, entry: Entry) -> None:
+        """Notice a hole in the numbers of the entries: whatever stood there, in whichever stream, is not known."""
+        if entry.index != self._index + 1:
+            self._holes.append((self._last, entry.at))
+        self._index, self._before, self._last = entry.index, self._last, entry.at
+
+    def _take_of(self, process: str) -> Take | None:
+        if is_watch(process):
+            return self._watches.setdefault(process, Watch(signs=self._signs)).take
+        if process.partition(" ")[0] in (CANARY, REPLICA) or process == API_SERVER:
+            return self._take_question
+        if process in (REGISTRY, FAIL_OPEN):
+            whole = process == REGISTRY or not self._signs
+            return self._logs.setdefault(process, Log(self._started, whole=whole)).take
+        return {METRONOME: self._take_late, HISTORY: self._take_step, EXPERIMENT: self._take_mark}.get(process)
+
+    def _take_question(self, entry: Entry) -> None:
+        which = (entry.value or {}).get("seq", entry.process)
+        if entry.kind == "invoke":
+            self._invoked[which] = entry.at
+            self._asked(entry).ask(entry.at)
+            return
+        begun = self._invoked.pop(which, None)
+        if begun is not None and entry.kind != "info":
+            self._asked(entry).answer(begun, entry.at)
+
+    def _asked(self, entry: Entry) -> Questions:
+        stream = _stream(entry)
+        if stream not in self._questions:
+            self._questions[stream] = Questions(open_loop=stream.startswith(asked("")))
+        return self._questions[stream]
+
+    def _take_late(self, entry: Entry) -> None:
+        if entry.f == LATE:
+            self._late.append((entry.at - entry.value["seconds"], entry.at))
+
+    def _take_step(self, entry: Entry) -> None:
+        if entry.f == CLOCK_STEP:
+            self._late.append((self._before, entry.at))
+
+    def _take_mark(self, entry: Entry) -> None:
+        if entry.f == JUDGE:
+            self._judged = entry.at
+
+
+def _stream(entry: Entry) -> str:
+    """Return the stream of a question or an answer."""
+    value: dict[str, Any] = entry.value or {}
+    if entry.process == API_SERVER:
+        return api_server(entry.f)
+    if "uid" in value:
+        return replica(value["uid"])
+    return asked(value.get("policy", ""))

@@ -1,0 +1,92 @@
+"""Faults: what was done to the cluster on purpose, when it was proved and healed, and which time belongs to which."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import inf
+
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
+
+__all__ = ["Fault", "Faults"]
+
+_NOTHING = "nothing to heal"
+
+
+@dataclass
+class Fault:
+    """One fault; moments are seconds of the history (None: never).
+
+    `id` is its process ("fault 2"), for two faults may have one `name`. `proved` is when its effect was first
+    observed, `healing` when it began to be taken back, `healed` when that was proved. `one_shot`: its harm lasts no
+    longer than the blow.
+    """
+
+    id: str
+    name: str
+    injected: float
+    proved: float | None = None
+    healing: float | None = None
+    healed: float | None = None
+    proof: str = ""
+    heal_proof: str = ""
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether the harm lasts no longer than the blow: there is nothing to heal."""
+        return self.heal_proof.startswith(_NOTHING)
+
+    @property
+    def harm(self) -> Span:
+        """From when to when it lasted: until it was proved to be healed, or for ever."""
+        return self.injected, inf if self.healed is None else self.healed
+
+
+class Faults:
+    """The faults of a history, in their order; a reader (see `following`)."""
+
+    def __init__(self) -> None:
+        self.all: list[Fault] = []
+        self._open: dict[str, Fault] = {}
+
+    def named(self, *names: str) -> list[Fault]:
+        """Return the faults of these names, or ids ("fault 2"), in their order, proved or not."""
+        return [fault for fault in self.all if fault.name in names or fault.id in names]
+
+    def window(self, fault: Fault) -> Span:
+        """Return the time to which what happens belongs to a fault: until another one begins after its healing.
+
+        So what happens while it is being recovered from still belongs to it. The end is infinite if none does.
+        """
+        if fault.healing is None:
+            return fault.injected, inf
+        return fault.injected, min((each.injected for each in self.all if each.injected >= fault.healing), default=inf)
+
+    def others(self, chosen: Collection[Fault]) -> list[Fault]:
+        """Return the faults whose harm lies, at least in part, in the time of one of the `chosen` ones."""
+        times = Spans.of(self.window(fault) for fault in chosen)
+        ids = {fault.id for fault in chosen}
+        return [fault for fault in self.all if fault.id not in ids and Spans.of([fault.harm]) & times]
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process.startswith(f"{FAULT} ") else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take(self, entry: Entry) -> None:
+        if entry.f == INJECT:
+            self._open[entry.process] = fault = Fault(entry.process, entry.value["name"], entry.at)
+            self.all.append(fault)
+            return
+        begun = self._open.get(entry.process)
+        if begun is None:  # its first line is missing
+            return
+        if entry.f == OBSERVED and begun.proved is None:
+            begun.proved, begun.proof = entry.at, entry.value["proof"]
+        elif entry.f == HEAL:
+            begun.healing = entry.at
+        elif entry.f == HEALED:
+            begun.healed, begun.heal_proof = entry.at, entry.value["proof"]

@@ -1,0 +1,80 @@
+"""Spans: sets of moments, as stretches from a begin to an end, and what is left of them when others are taken away."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["Span", "Spans"]
+
+Span = tuple[float, float]
+"""From when to when, in seconds of a history; the end may be infinite."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Stretches that neither touch nor overlap, in their order; those without a length are left out."""
+
+    parts: tuple[Span, ...] = ()
+
+    @classmethod
+    def of(cls, spans: Iterable[Span]) -> Self:
+        """Return the moments that lie in at least one of these spans, which may overlap and stand in any order."""
+        joined: list[Span] = []
+        for begin, end in sorted(span for span in spans if span[0] < span[1]):
+            if joined and begin <= joined[-1][1]:
+                joined[-1] = joined[-1][0], max(joined[-1][1], end)
+            else:
+                joined.append((begin, end))
+        return cls(tuple(joined))
+
+    def __iter__(self) -> Iterator[Span]:
+        """Iterate over the stretches."""
+        return iter(self.parts)
+
+    def __bool__(self) -> bool:
+        """Whether there is any moment in it."""
+        return bool(self.parts)
+
+    def __contains__(self, moment: float) -> bool:
+        """Whether a moment lies in it; begins do, ends do not."""
+        return any(begin <= moment < end for begin, end in self.parts)
+
+    def __or__(self, other: "Spans") -> "Spans":
+        """Return what lies in either."""
+        return Spans.of((*self.parts, *other.parts))
+
+    def __and__(self, other: "Spans") -> "Spans":
+        """Return what lies in both."""
+        return Spans.of((max(a, c), min(b, d)) for a, b in self.parts for c, d in other.parts)
+
+    def __sub__(self, other: "Spans") -> "Spans":
+        """Return what lies in this one and not in the other."""
+        left = list(self.parts)
+        for begin, end in other.parts:
+            left = [part for a, b in left for part in ((a, min(b, begin)), (max(a, end), b)) if part[0] < part[1]]
+        return Spans(tuple(left))
+
+    def within(self, begin: float, end: float) -> "Spans":
+        """Return what lies between two moments."""
+        return Spans.of((max(a, begin), min(b, end)) for a, b in self.parts)
+
+    @property
+    def total(self) -> float:
+        """How many seconds all stretches have together."""
+        return sum(end - begin for begin, end in self.parts)
+
+    @property
+    def longest(self) -> float:
+        """How many seconds the longest stretch has; 0 if there is none."""
+        return max((end - begin for begin, end in self.parts), default=0.0)
+
+    def longer_than(self, seconds: float) -> "Spans":
+        """Return the stretches that are longer than a tolerance of some seconds."""
+        return Spans(tuple((begin, end) for begin, end in self.parts if end - begin > seconds))
+
+    def __str__(self) -> str:
+        """Return it in words: "12.0 to 15.5 s, 20.0 s to the end"."""
+        return ", ".join(
+            f"{begin:.1f} s to the end" if end == float("inf") else f"{begin:.1f} to {end:.1f} s"
+            for begin, end in self.parts
+        )

@@ -1,0 +1,164 @@
+"""Streams: how it is known of one that somebody looked at, by the kind of looking, when it was really seen."""
+
+import heapq
+from math import inf
+from statistics import median
+
+from harness.history.recorded import Entry
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import GAP, LISTED, READ, RESUMED
+
+__all__ = ["JITTER", "Log", "Questions", "Watch"]
+
+_HALF_OPEN_SECONDS = 35.0
+"""How long a watch waits on a stream that says nothing: in old histories its "silent" gap began so much earlier."""
+
+_SILENT, _ENDED = "silent", "ended"
+_ANSWER_SECONDS = 15.0
+"""More than any question waits for its answer."""
+
+_BLOCK = 50
+JITTER = 1.5
+"""How many times the usual time between two looks may pass until something was not seen."""
+
+
+class Watch:
+    """A list of objects: seen from one that is whole up to the last sign of life before a gap."""
+
+    interval = 0.0
+
+    def __init__(self, *, signs: bool) -> None:
+        self._signs = signs
+        self._spans: list[Span] = []
+        self._resumed: list[Span] = []
+        self._open: float | None = None
+        self._gap: float | None = None
+        self._last = 0.0
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry of the watch."""
+        if entry.f == GAP:
+            self._break(entry)
+            return
+        if entry.f in (LISTED, RESUMED) and "object" not in entry.value and self._open is None:
+            if entry.f == RESUMED and self._gap is not None:
+                self._resumed.append((self._gap, entry.at))
+            self._open, self._gap = entry.at, None
+        self._last = entry.at
+
+    def close(self, end: float) -> None:
+        """Close what is open: with the last sign of life, where watches give such."""
+        if self._open is not None:
+            self._spans.append((self._open, self._last if self._signs else end))
+
+    def seen(self) -> Spans:
+        """Return when it was seen as it happened."""
+        return Spans.of(self._spans)
+
+    def known(self) -> Spans:
+        """Return when nothing of it can be missing."""
+        return Spans.of((*self._spans, *self._resumed))
+
+    def _break(self, entry: Entry) -> None:
+        if self._open is None:
+            return
+        until = entry.at
+        if entry.value["why"] != _ENDED and self._signs:
+            until = self._last
+        elif entry.value["why"] == _SILENT:
+            until = max(self._last, entry.at - _HALF_OPEN_SECONDS)
+        self._spans.append((self._open, until))
+        self._open, self._gap = None, until
+
+
+class Questions:
+    """Questions of one kind: seen from one that was answered to the next one, if that came as soon as it should."""
+
+    def __init__(self, *, open_loop: bool) -> None:
+        self._open_loop = open_loop
+        self._apart: list[float] = []
+        self._medians: list[float] = []
+        self._asked: float | None = None
+        self._waiting: list[float] = []
+        self._first: float | None = None
+        self._last = 0.0
+        self._holes: list[Span] = []
+
+    @property
+    def interval(self) -> float:
+        """How far apart, in seconds, two questions are.
+
+        Who asks at a fixed rate may be given more to ask, and then asks for each thing more rarely; who waits for
+        answers is slower only while something is wrong.
+        """
+        medians = self._medians or ([median(self._apart)] if self._apart else [0.0])
+        return max(medians) if self._open_loop else min(medians)
+
+    def ask(self, at: float) -> None:
+        """Take a question."""
+        if self._asked is not None:
+            self._apart.append(at - self._asked)
+            if len(self._apart) == _BLOCK:
+                self._medians.append(median(self._apart))
+                if len(self._medians) == _BLOCK:
+                    self._medians = [max(self._medians) if self._open_loop else min(self._medians)]
+                self._apart.clear()
+        self._asked = at
+
+    def answer(self, begun: float, at: float) -> None:
+        """Take an answer that says something; a slow one may come behind those to later questions."""
+        heapq.heappush(self._waiting, begun)
+        while self._waiting[0] < at - _ANSWER_SECONDS:
+            self._sort_in(heapq.heappop(self._waiting))
+
+    def close(self) -> None:
+        """Take notice that no more answers come."""
+        while self._waiting:
+            self._sort_in(heapq.heappop(self._waiting))
+
+    def seen(self) -> Spans:
+        """Return when it was seen, at this rate of asking."""
+        if self._first is None:
+            return Spans()
+        longest = self.interval * JITTER
+        holes = Spans.of(hole for hole in self._holes if hole[1] - hole[0] > longest)
+        return Spans.of([(self._first, self._last)]) - holes
+
+    known = seen
+
+    def _sort_in(self, begun: float) -> None:
+        if self._first is None:
+            self._first = begun
+        elif begun - self._last > self._shortest():
+            self._holes.append((self._last, begun))
+        self._last = begun
+
+    def _shortest(self) -> float:
+        """Return the least that may be a hole: with more seen, it may become more."""
+        return min((*self._medians, *([median(self._apart)] if self._apart and not self._medians else ())), default=0.0)
+
+
+class Log:
+    """A log that is copied: each reading tells up to when; a first one says nothing of what was there before."""
+
+    interval = 0.0
+
+    def __init__(self, started: float, *, whole: bool) -> None:
+        self._started = started
+        self._whole = whole
+        self._first: float | None = None
+        self._until: float | None = None
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry of the log."""
+        if entry.kind == "ok" and entry.f == READ:
+            self._until = entry.value["until"] - self._started
+            self._first = self._until if self._first is None else self._first
+
+    def seen(self) -> Spans:
+        """Return which moments are copied."""
+        if self._first is None or self._until is None:
+            return Spans()
+        return Spans.of([(-inf if self._whole else self._first, self._until)])
+
+    known = seen

@@ -1,0 +1,168 @@
+"""Vocabulary: every name of a process and of an operation that a history has, once, for writers and readers."""
+
+__all__ = [
+    "ADDED",
+    "API_SERVER",
+    "APPLY",
+    "BEGIN",
+    "BOOKMARK",
+    "CALL",
+    "CANARY",
+    "CLOCK_STEP",
+    "CONSTRAINTS",
+    "DECIDED",
+    "DELETED",
+    "END",
+    "EXPERIMENT",
+    "FAIL_OPEN",
+    "FAULT",
+    "GAP",
+    "HARM",
+    "HEAL",
+    "HEALED",
+    "HISTORY",
+    "INJECT",
+    "IN_FORCE",
+    "JUDGE",
+    "LATE",
+    "LIST",
+    "LISTED",
+    "METRICS",
+    "METRONOME",
+    "MODIFIED",
+    "OBSERVED",
+    "POLICIES",
+    "RACE",
+    "READ",
+    "REGISTRY",
+    "REMOVE",
+    "REMOVED",
+    "REPLICA",
+    "REPLICAS",
+    "REQUEST",
+    "RESUMED",
+    "REVIEW",
+    "WATCH_BINDINGS",
+    "WATCH_DEPLOYMENTS",
+    "WATCH_EVENTS",
+    "WATCH_LEASES",
+    "WATCH_NODES",
+    "WATCH_PODS",
+    "WATCH_POLICIES",
+    "WATCH_SLICES",
+    "WATCH_SYSTEM_PODS",
+    "WATCH_TEMPLATES",
+    "WATCH_WORKLOAD",
+    "WATCH_WORKLOAD_EVENTS",
+    "WRITE_LEASE",
+    "is_watch",
+    "numbered",
+    "watch",
+]
+
+
+def numbered(family: str, which: object) -> str:
+    """Return the process of one of a family: `numbered(CANARY, 3)` is "canary 3", a thread of the admission probe."""
+    return f"{family} {which}"
+
+
+def watch(name: str) -> str:
+    """Return the process of the watch on a list of objects: `watch("pods")` is "watch pods"."""
+    return numbered("watch", name)
+
+
+def is_watch(process: str) -> bool:
+    """Whether a process is a watch on a list of objects."""
+    return process.startswith("watch ")
+
+
+# The history itself, and the experiment whose history it is.
+HISTORY = "history"
+"""Tells of the history: CLOCK_STEP (the wall clock was set by `seconds`), END (all was written)."""
+
+CLOCK_STEP = "clock-jump"
+END = "end"
+
+EXPERIMENT = "experiment"
+"""Marks where a phase, which the value names, has its BEGIN and its END, and the moment up to which is to JUDGE:
+every probe gives one more sign of life after that, before anything is judged.
+"""
+
+BEGIN, JUDGE = "begin", "judge"
+
+# What is done to a cluster.
+FAULT = "fault"
+"""Processes "fault <n>": invoke INJECT, ok OBSERVED (once more at its end), invoke HEAL, ok HEALED; each has `name`."""
+
+INJECT, OBSERVED, HEAL, HEALED = "inject", "observed", "heal", "healed"
+
+HARM = "harm"
+"""Tells what a fault did to one pod, or to a `node`; the operation is how: "killed", "rescheduled"."""
+
+POLICIES = "policies"
+"""Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED; each has `policies`."""
+
+APPLY, IN_FORCE, REMOVE, REMOVED = "apply", "in force", "remove", "removed"
+
+RACE = "race"
+"""Marks DECIDED: from here on nothing more is asked to change in this repetition."""
+
+DECIDED = "decided"
+
+# Who asks.
+CANARY = "canary"
+"""Processes "canary <n>", the threads of the admission probe; ok means that a policy did what it must."""
+
+REPLICAS = "replicas"
+"""Tells why the webhook pods could not be listed (LIST), so that none was asked in that round."""
+
+REPLICA = "replica"
+"""Processes "replica <pod>" ask one webhook pod for a REVIEW; its value has `pod` and `uid`."""
+
+LIST, REVIEW = "list", "review"
+
+API_SERVER = "api server"
+"""Is asked to READ, and to WRITE_LEASE as a dry run; ok and fail have `seconds`."""
+
+READ, WRITE_LEASE = "read", "write lease"
+
+METRICS = "metrics"
+"""Processes "metrics <whose>" READ what the API server, or a pod of Gatekeeper, counts."""
+
+# Who copies a log.
+REGISTRY = "registry"
+"""Copies what the registry logged: one REQUEST a line; ok READ: all `until` then is copied."""
+
+FAIL_OPEN = "fail open"
+"""Copies what the API server logged of webhooks that it did without: one CALL a line; ok READ as above."""
+
+REQUEST, CALL = "request", "call"
+
+# Who looks after this machine.
+METRONOME = "metronome"
+"""Tells by LATE when a thread that wanted to run came `seconds` too late."""
+
+LATE = "late"
+
+# Who watches objects. Operations are those of clusters.watching.Change.
+ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+LISTED, GAP, RESUMED, BOOKMARK = "LISTED", "GAP", "RESUMED", "BOOKMARK"
+"""LISTED without an object: from here on the state is whole, and all is told as it happens. GAP: nothing is seen from
+here on, because of `why`. RESUMED: as the first, and all that came in the gap stands between, in its order.
+BOOKMARK: a sign of life; all that came before it was told."""
+
+WATCH_PODS = watch("pods")
+WATCH_EVENTS = watch("events")
+WATCH_DEPLOYMENTS = watch("deployments")
+WATCH_SLICES = watch("endpointslices")
+WATCH_NODES = watch("nodes")
+WATCH_TEMPLATES = watch("constrainttemplates")
+WATCH_POLICIES = watch("validatingadmissionpolicies")
+WATCH_BINDINGS = watch("validatingadmissionpolicybindings")
+WATCH_LEASES = watch("leases")
+WATCH_SYSTEM_PODS = watch("system pods")
+WATCH_WORKLOAD = watch("workload")
+WATCH_WORKLOAD_EVENTS = watch("workload events")
+
+CONSTRAINTS = watch("constraints ")
+"""How the watches on the constraints of one template begin: "watch constraints <plural>"."""

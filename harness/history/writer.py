@@ -1,0 +1,105 @@
+"""Writer: the append-only JSONL file of what was asked, answered and seen in one run."""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness import __version__, jsonl
+from harness.errors import HarnessError
+from harness.history.recorded import SCHEMA, Entry, Header, Kind
+from harness.history.vocabulary import CLOCK_STEP, END, HISTORY
+
+__all__ = ["History"]
+
+_STEP_SECONDS = 0.1
+_AT_ONCE_SECONDS = 0.005
+_TRIES = 5
+
+
+class History:
+    """A history that is being written; any number of threads may append.
+
+    Each entry is one write of one whole line, so that a kill leaves every line but the last one whole.
+    """
+
+    def __init__(self, path: Path, run: str = "", *, wall: Callable[[], float] = time.time) -> None:
+        """Begin the history of `run` in a new file; `wall` is the wall clock to trust, for tests.
+
+        Raises HarnessError if the file exists: a history is one run's.
+        """
+        self.path = path
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._next = 0
+        self._end = 0.0
+        self._counts: Counter[tuple[str, Kind]] = Counter()
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            raise HarnessError(f"{path}: expected no file, found one: a history belongs to one run") from None
+        self._began = time.monotonic()
+        started = wall()
+        self._offset = started - self._began
+        self._write(asdict(Header(SCHEMA, run, started, __version__)))
+
+    def append(self, kind: Kind, process: str, f: str, value: Any = None) -> Entry:
+        """Write one entry, stamped with both clocks now, and return it.
+
+        If the wall clock was set by more than a tenth of a second since the entry before, or the machine slept,
+        an entry `info clock-jump` stands in front. Raises TypeError or ValueError if `value` is not JSON,
+        HarnessError if the disk does not take the line; the history is then as before.
+        """
+        with self._lock:
+            now, wall = self._clocks()
+            step = wall - now - self._offset
+            if abs(step) > _STEP_SECONDS:
+                self._append("info", HISTORY, CLOCK_STEP, {"seconds": round(step, 3)}, now, wall)
+            self._offset += step
+            return self._append(kind, process, f, value, now, wall)
+
+    @property
+    def end(self) -> float:
+        """The moment of its last entry."""
+        return self._end
+
+    def counted(self, who: str, kind: Kind) -> int:
+        """Return how many entries of a kind there are of the processes "<who> <n>", for who wants to show it live."""
+        return self._counts[who, kind]
+
+    def finish(self) -> None:
+        """Write that this is all, unless it is closed already, and close the file."""
+        if self._fd >= 0:
+            self.append("mark", HISTORY, END)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file as it is; appending afterwards is an error."""
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+    def _clocks(self) -> tuple[float, float]:
+        """Return both clocks, read so soon one after the other that a thread that had to wait looks like no step."""
+        for _ in range(_TRIES):
+            now, wall = time.monotonic(), self._wall()
+            if time.monotonic() - now < _AT_ONCE_SECONDS:
+                break
+        return now, wall
+
+    def _append(self, kind: Kind, process: str, f: str, value: Any, now: float, wall: float) -> Entry:
+        entry = Entry(self._next, kind, process, f, value, round(now - self._began, 6), round(wall, 6))
+        self._write(asdict(entry))
+        self._next, self._end = self._next + 1, entry.at
+        self._counts[process.partition(" ")[0], kind] += 1
+        return entry
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._fd < 0:
+            raise HarnessError(f"{self.path}: the history is closed")
+        jsonl.add(self._fd, self.path, line)

@@ -1,0 +1,154 @@
+"""Coverage: what was not seen is known not to have been seen, whichever way that came about."""
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+
+from harness.history import Entry, Header, Recorded
+from harness.history.coverage import Coverage, api_server, asked, replica
+from harness.history.following import follow
+from harness.history.spans import Spans
+from harness.history.vocabulary import WATCH_PODS
+from tests.fakes.asked import Asked
+from tests.fakes.histories import STARTED, Told
+
+_OBJECT = {"object": {"metadata": {"name": "a", "uid": "a"}}}
+
+
+def _new(told: Told, *, ended: bool = True) -> Recorded:
+    """Return a history as it is written today, with an end mark if it is `ended`."""
+    recorded = told.recorded()
+    return replace(recorded, header=Header(2, "test", STARTED, "0"), ended=ended)
+
+
+def _covered(recorded: Recorded) -> Coverage:
+    coverage = Coverage(recorded)
+    follow(recorded, coverage)
+    return coverage
+
+
+def _watched(*beats: float) -> Told:
+    told = Told().add(1, "change", WATCH_PODS, "LISTED", {"resource_version": "1"})
+    for at in beats:
+        told.add(at, "change", WATCH_PODS, "BOOKMARK", {"resource_version": "2"})
+    return told
+
+
+def test_a_watch_is_seen_up_to_its_last_sign_of_life() -> None:
+    """From the first whole list on; what nobody saw after the last sign of life is unseen, though the file goes on."""
+    coverage = _covered(_new(_watched(10, 20).add(50, "mark", "history", "end")))
+    assert coverage.of(WATCH_PODS).spans == Spans.of([(1, 20)])
+    assert coverage.unseen([WATCH_PODS], 0, inf) == Spans.of([(0, 1), (20, 50)])
+
+
+def test_old_histories_gave_no_signs() -> None:
+    """In a history of schema 1 a watch without a gap is seen to the end; a silent gap began 35 s before it was told."""
+    told = _watched().add(60, "change", WATCH_PODS, "GAP", {"why": "silent", "detail": ""})
+    told.add(70, "change", WATCH_PODS, "LISTED", {"resource_version": "3"}).add(90, "mark", "experiment", "end")
+    assert _covered(told.recorded()).of(WATCH_PODS).spans == Spans.of([(1, 25), (70, 90)])
+
+
+@pytest.mark.parametrize(("why", "until"), [("silent", 10.0), ("broken", 10.0), ("refused", 10.0), ("ended", 30.0)])
+def test_a_gap_reaches_back(why: str, until: float) -> None:
+    """A gap begins with the last sign of life; that a stream was ended by the server is one itself."""
+    told = _watched(10, 60).add(30, "change", WATCH_PODS, "GAP", {"why": why, "detail": ""})
+    told.add(40, "change", WATCH_PODS, "LISTED", {"resource_version": "3"})
+    assert _covered(_new(told)).of(WATCH_PODS).spans == Spans.of([(1, until), (40, 60)])
+
+
+@pytest.mark.parametrize(("how", "known"), [("LISTED", [(1, 10), (40, 60)]), ("RESUMED", [(1, 60)])])
+def test_a_watch_that_goes_on_misses_nothing(how: str, known: list[tuple[float, float]]) -> None:
+    """After a gap from which it went on where it was, all is known, though not when; after a new list it is not."""
+    told = _watched(10, 60).add(30, "change", WATCH_PODS, "GAP", {"why": "refused", "detail": ""})
+    told.add(35, "change", WATCH_PODS, "MODIFIED", {**_OBJECT, "in_gap": True})
+    told.add(40, "change", WATCH_PODS, how, {"resource_version": "3"})
+    coverage = _covered(_new(told))
+    assert coverage.of(WATCH_PODS).spans == Spans.of([(1, 10), (40, 60)])
+    assert coverage.of(WATCH_PODS).known == Spans.of(known)
+    assert bool(coverage.unknown([WATCH_PODS], 2, 50)) == (how == "LISTED")
+
+
+def test_answers_that_say_nothing_are_not_seen() -> None:
+    """A policy is seen from one answer that decides to the next; `info` is none, and one missing look is a hole."""
+    told = Asked().asks(0, 10).asks(10, 14, "info").asks(14, 20)
+    seen = _covered(_new(told)).of(asked("mutate pods"))
+    assert seen.interval == pytest.approx(0.1)
+    assert [tuple(round(at, 6) for at in span) for span in seen.spans] == [(0.0, 9.9), (14.0, 19.9)]
+
+
+def test_a_slow_answer_is_one() -> None:
+    """Answers may come in another order than the questions: a slow one covers the moment when it was asked."""
+    told = Asked().asks(0, 10).ask(10, "fail", took=8).asks(10.1, 20)
+    (span,) = _covered(_new(told)).of(asked("mutate pods")).spans
+    assert span == pytest.approx((0, 19.9))
+
+
+def test_who_is_given_more_to_ask_asks_more_rarely() -> None:
+    """The interval of a policy is that of the slowest time at which all went well; it is no hole."""
+    told = Asked().asks(0, 30, rate=5).asks(30, 90, rate=2)
+    assert _covered(_new(told)).of(asked("mutate pods")).interval == pytest.approx(0.5)
+    assert len(list(_covered(_new(told)).of(asked("mutate pods")).spans)) == 1
+
+
+def test_who_waits_for_answers_is_slower_while_something_is_wrong() -> None:
+    """A probe that waits for its answers asks more rarely in an outage, which does not widen what counts as seen."""
+    told = Told().reviews(0, 100, "a")
+    for at in range(100, 400, 6):
+        told.review(float(at), "a")
+    seen = _covered(_new(told)).of(replica("uid-a"))
+    assert seen.interval == pytest.approx(1.0)
+    assert seen.spans.longest == pytest.approx(99.5)
+
+
+def test_a_missing_line_hides_all() -> None:
+    """Between the neighbours of a line that is missing, nothing is known of any stream."""
+    recorded = _new(_watched(*range(2, 30)))
+    entries = [entry for entry in recorded.entries if entry.index != 10]
+    coverage = _covered(replace(recorded, entries=entries))
+    assert coverage.lost == Spans.of([(10, 12)])
+    assert coverage.unseen([WATCH_PODS], 5, 20) == Spans.of([(10, 12)])
+    assert coverage.unknown([WATCH_PODS], 5, 20) == Spans.of([(10, 12)])
+
+
+def test_a_starved_machine_sees_late() -> None:
+    """While this machine did not let the probes run nothing was seen as it happened, but nothing is missing."""
+    coverage = _covered(_new(_watched(*range(2, 30)).add(15, "info", "metronome", "late", {"seconds": 4.0})))
+    assert coverage.unseen([WATCH_PODS], 5, 20) == Spans.of([(11, 15)])
+    assert not coverage.unknown([WATCH_PODS], 5, 20)
+
+
+def test_a_clock_that_is_set_hides_a_moment() -> None:
+    """From the entry before a step of the wall clock to the step itself nothing is seen."""
+    told = _watched(*range(2, 30)).add(15.5, "info", "history", "clock-jump", {"seconds": 600.0})
+    assert _covered(_new(told)).blind == Spans.of([(15, 15.5)])
+
+
+def test_a_window_ends_where_it_was_judged() -> None:
+    """After the mark each probe gave one more sign of life: a window without an end reaches just up to it."""
+    told = _watched(10, 20.4).add(20, "mark", "experiment", "judge").add(21, "mark", "history", "end")
+    assert _covered(_new(told)).unseen([WATCH_PODS], 5, inf) == Spans()
+    assert _covered(_new(told)).until == 20
+
+
+def test_without_an_end_mark_the_rest_is_unseen() -> None:
+    """A window without an end is never covered in a file that may lack lines at its end; one that ended before is."""
+    recorded = _new(_watched(*range(2, 30)), ended=False)
+    assert _covered(recorded).unseen([WATCH_PODS], 5, inf) == Spans.of([(29, inf)])
+    assert not _covered(recorded).unseen([WATCH_PODS], 5, 29)
+    assert not _covered(replace(recorded, ended=True)).unseen([WATCH_PODS], 5, inf)
+
+
+def test_a_log_is_seen_up_to_its_last_reading() -> None:
+    """A first reading says nothing of what was there before; a failed one takes nothing away."""
+    told = Told().add(10, "ok", "fail open", "read", {"until": STARTED + 9}).add(20, "info", "fail open", "read", {})
+    told.add(30, "ok", "fail open", "read", {"until": STARTED + 29})
+    assert _covered(_new(told)).of("fail open").spans == Spans.of([(9, 29)])
+    assert _covered(told.recorded()).of("fail open").spans == Spans.of([(-inf, 29)])
+
+
+def test_what_nobody_looked_at_is_unseen() -> None:
+    """A stream that is not in the history was never seen."""
+    coverage = _covered(Recorded(Header(2, "r", STARTED, "0"), [Entry(0, "mark", "experiment", "begin", "x", 5, 5)]))
+    assert coverage.unseen([api_server("read")], 0, inf) == Spans.of([(0, 5)])
+    assert coverage.streams == ()

@@ -1,0 +1,61 @@
+"""Faults of a history: which there were, and which time belongs to which."""
+
+from math import inf
+
+from harness.history.faults import Faults
+from harness.history.following import follow
+from tests.fakes.histories import Told
+
+
+def _faults(told: Told) -> Faults:
+    faults = Faults()
+    follow(told.recorded(), faults)
+    return faults
+
+
+def test_moments() -> None:
+    """A fault has the moments at which it began, was first proved, began to be healed and was healed."""
+    told = Told().fault(1, 2, None).add(8, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "still"})
+    told.add(9, "invoke", "fault 1", "heal", {"name": "cut registry"})
+    (fault,) = _faults(told).all
+    assert (fault.injected, fault.proved, fault.healing, fault.healed, fault.proof) == (1, 2, 9, None, "seen")
+    assert fault.harm == (1, inf)
+
+
+def test_two_of_one_name_are_two() -> None:
+    """A second fault of one name neither ends nor proves the first one."""
+    told = Told().fault(10, None, 60).fault(20, 21, 30, process="fault 2")
+    faults = _faults(told)
+    assert [fault.proved for fault in faults.named("cut registry")] == [None, 21]
+    assert [faults.window(fault) for fault in faults.all] == [(10, inf), (20, inf)]
+    assert [fault.id for fault in faults.named("fault 2")] == ["fault 2"]
+
+
+def test_a_fault_lasts_until_the_next_one_after_its_healing() -> None:
+    """What is recovered from belongs to the fault; what begins within it does not end it."""
+    told = Told().fault(10, 11, 60).fault(20, 21, 30, name="kill", process="fault 2")
+    told.fault(80, 81, 90, name="drain", process="fault 3")
+    faults = _faults(told)
+    assert [faults.window(fault) for fault in faults.all] == [(10, 80), (20, 80), (80, inf)]
+
+
+def test_others_are_those_whose_harm_overlaps() -> None:
+    """A fault within another one's time is told as the other's; one that came after is not."""
+    told = Told().fault(10, 11, 60).fault(20, 21, 30, name="kill", process="fault 2")
+    told.fault(80, 81, 90, name="drain", process="fault 3")
+    faults = _faults(told)
+    assert [fault.name for fault in faults.others(faults.named("cut registry"))] == ["kill"]
+    assert [fault.name for fault in faults.others(faults.named("kill"))] == ["cut registry"]
+    assert faults.others(faults.named("drain")) == []
+    assert faults.others(faults.named("kill", "cut registry")) == []
+
+
+def test_a_blow_leaves_nothing_to_heal() -> None:
+    """A fault whose healing proves that there was nothing to heal lasts no longer than its blow."""
+    told = Told().fault(1, 2, None).add(9, "ok", "fault 1", "healed", {"name": "kill", "proof": "nothing to heal: x"})
+    assert _faults(told).all[0].one_shot
+
+
+def test_a_fault_whose_beginning_is_missing_is_none() -> None:
+    """What is told of a fault whose first line is missing is left out, and raises nothing."""
+    assert _faults(Told().add(3, "ok", "fault 1", "healed", {"name": "kill", "proof": "x"})).all == []
