@@ -1,5 +1,7 @@
 """Inside: what is to be in every node of a cluster, whatever its image: nothing that is sent within leaves it."""
 
+from clusters.auditing import AUDIT_FILES
+
 __all__ = ["NODE_FILES", "POD_SUBNET", "SERVICE_SUBNET"]
 
 POD_SUBNET, SERVICE_SUBNET = "10.244.0.0/16", "10.96.0.0/16"
@@ -12,6 +14,7 @@ _RULES = "\n".join(
 )
 
 NODE_FILES = {
+    **AUDIT_FILES,
     "/etc/crictl.yaml": "runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 60\n",
     "/etc/systemd/system/kubelet.service.d/20-inside.conf": f"""[Service]
 ExecStartPre=ip route replace unreachable {POD_SUBNET}

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from clusters.auditing import AUDIT_PATCH
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import CommandFailed, HarnessError
@@ -122,7 +123,7 @@ def configuration(
             "serviceSubnet": SERVICE_SUBNET,
         },
         "containerdConfigPatches": [*_REGISTRY_PATCHES, *containerd_patches],
-        "kubeadmConfigPatches": [_KUBELET_PATCH, *kubeadm_patches],
+        "kubeadmConfigPatches": [_KUBELET_PATCH, AUDIT_PATCH, *kubeadm_patches],
         "nodes": [{"role": role, "image": image, "extraMounts": extra} for role in roles],
     }
     return yaml.safe_dump(config, sort_keys=False)

@@ -15,6 +15,7 @@ __all__ = ["apply", "delete", "find_path", "listed", "merge", "message", "reques
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
+_AUDIT_ID = "Audit-ID"
 _MANAGER = "chaos-harness"
 _SERVED_SECONDS = 5.0
 _SHORT = 400
@@ -29,16 +30,19 @@ def request(
     body: Any = None,
     content_type: str = "application/json",
     timeout: tuple[float, float] = (_CONNECT_SECONDS, _READ_SECONDS),
+    audit_id: str = "",
 ) -> Any:
     """Send one request and return the JSON of the answer; `timeout` is (connect, read) in seconds.
 
+    By `audit_id` it is found in the API server's audit log, whether there is an answer or not; a UUID fits.
     Raises ApiException for a status other than 2xx, urllib3.exceptions.HTTPError when there is no answer.
     """
+    heads = {"Accept": "application/json", "Content-Type": content_type, **({_AUDIT_ID: audit_id} if audit_id else {})}
     method, url, headers, body, _ = api.param_serialize(
         method,
         path,
         query_params=list((query or {}).items()),
-        header_params={"Accept": "application/json", "Content-Type": content_type},
+        header_params=heads,
         body=body,
         auth_settings=["BearerToken"],
     )

@@ -5,6 +5,7 @@ __all__ = [
     "ADDED",
     "API_SERVER",
     "APPLY",
+    "AUDIT",
     "BEGIN",
     "BOOKMARK",
     "CALL",
@@ -44,6 +45,7 @@ __all__ = [
     "REPLICA",
     "REPLICAS",
     "REQUEST",
+    "REQUESTS",
     "RESCHEDULED",
     "RESUMED",
     "REVIEW",
@@ -163,7 +165,11 @@ REGISTRY = "registry"
 FAIL_OPEN = "fail open"
 """Copies what the API server logged of webhooks that it did without: one CALL a line; ok READ as above."""
 
-REQUEST, CALL = "request", "call"
+AUDIT = "audit"
+"""Processes "audit <node>" copy what its API server logged of requests that it decided: one REQUEST each, or REQUESTS
+for all of our own that were decided alike at one READ; ok READ: all from `since` to `until` is copied."""
+
+REQUEST, REQUESTS, CALL = "request", "requests", "call"
 
 # Who looks after this machine.
 METRONOME = "metronome"

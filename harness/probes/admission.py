@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, cycle
+from uuid import uuid4
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
@@ -46,7 +47,8 @@ def admission_canary(
     """Return a probe that asks the API server `rate` questions a second, in turn, each with a number of its own.
 
     The loop is open: a slow answer does not delay the next question. An entry of the history is `invoke`
-    (its value has `seq`, `policy`, `dry_run`, `round`, and `late`: by how many seconds it was asked too late),
+    (its value has `seq`, `policy`, `dry_run`, `round`, `late`: by how many seconds it was asked too late, and
+    `audit_id`: as which it stands in the API server's audit log),
     then `ok` if the policy did what it must, `fail` if something else was said, `info` if nothing can be
     said; these repeat `seq` and `policy` and have `outcome` and `said`. What was really created is deleted
     as soon as the answer is there, or, if that fails, later, one more object a question.
@@ -105,8 +107,9 @@ class _Canary(Probe):
             "round": seq // len(self._questions),
         }
         late = round(time.monotonic() - due, 3)
-        self._history.append("invoke", process, question.f, {**told, "late": late})
-        answer = ask(api, question, f"{CANARY}-{seq}")
+        audit_id = str(uuid4())
+        self._history.append("invoke", process, question.f, {**told, "late": late, "audit_id": audit_id})
+        answer = ask(api, question, f"{CANARY}-{seq}", audit_id=audit_id)
         said = {"outcome": answer.outcome, "said": answer.said}
         self._history.append(answer.kind, process, question.f, {**told, **said})
         self._open.discard(seq)

@@ -47,13 +47,13 @@ class Answer:
     uid: str = ""
 
 
-def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False) -> Answer:
+def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False, audit_id: str = "") -> Answer:
     """Ask for an object called `name` to be created, as the question says or as a dry run; sort the answer."""
     metadata = {**question.body["metadata"], "name": name}
     query = {"dryRun": "All"} if dry_run or question.dry_run else {}
     try:
         body = {**question.body, "metadata": metadata}
-        found = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT)
+        found = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
     except ApiException as error:
         return _refused(question, error.status or 0, message(error))
     except (HTTPError, ValueError) as error:

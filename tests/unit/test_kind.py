@@ -88,12 +88,12 @@ def test_patches_of_the_host_come_after_ours() -> None:
     """The host's patches are merged last, so that it has the last word."""
     told = config(Shape(), containerd_patches=["[a]"], kubeadm_patches=["kind: KubeletConfiguration"])
     assert told["containerdConfigPatches"][-1] == "[a]"
-    assert told["kubeadmConfigPatches"][1:] == ["kind: KubeletConfiguration"]
+    assert told["kubeadmConfigPatches"][2:] == ["kind: KubeletConfiguration"]
 
 
 def test_a_kubelet_posts_its_status_as_often_as_it_renews_its_lease() -> None:
     """Whether it changed or not, and it looks, and waits for leases to be taken, for 10 s, as it is shipped."""
-    (patch,) = config(Shape())["kubeadmConfigPatches"]
+    patch = config(Shape())["kubeadmConfigPatches"][0]
     assert yaml.safe_load(patch) == {"kind": "KubeletConfiguration", "nodeStatusReportFrequency": "5s"}
 
 

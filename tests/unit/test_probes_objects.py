@@ -75,7 +75,7 @@ def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) ->
 
 
 def test_readers_know_the_names() -> None:
-    """What is watched has, in the vocabulary, the name under which it is written; and nothing else that is there has."""
+    """What is watched has, in the vocabulary, the name under which it is written; and nothing else there has."""
     watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *CANARY_PODS)
     names = {vocabulary.watch(each.name) for each in watched}
 

@@ -1,0 +1,160 @@
+"""Audit: writes into a history what the audit logs of the API servers tell of requests, each node's by itself."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from clusters.auditing import AUDIT_DIRECTORY, AUDIT_LOG
+from harness.history import History
+from harness.history.vocabulary import AUDIT, READ, REQUEST, REQUESTS, numbered
+from harness.probes.node_logs import NodeLogs
+
+__all__ = ["AUDIT_LOGS", "NodeAudit", "is_audit"]
+
+AUDIT_LOGS = f"{AUDIT_DIRECTORY}/audit*.log"
+"""Which files of a node they are: older ones, from the oldest on, and the one that is written to."""
+
+_ANNOTATION = "webhook.admission.k8s.io/"
+_CALLED = f"mutation.{_ANNOTATION}"
+_WITHOUT = f"failed-open.mutation.{_ANNOTATION}", f"failed-open.validating.{_ANNOTATION}"
+_SECONDS = {
+    "apiserver.latency.k8s.io/mutating-webhook": "mutating",
+    "apiserver.latency.k8s.io/validating-webhook": "validating",
+}
+_BEGIN = '{"kind":"Event","apiVersion":"audit.k8s.io/'
+_ENDED = ("ResponseComplete", "Panic")
+_CREATED, _REFUSED, _TOO_MANY, _FAILED = 201, 400, 429, 500
+_SHORT = 300
+_DURATION = re.compile(r"([\d.]+)(h|ms|m|s|µs|us|ns)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
+
+
+def is_audit(path: str) -> bool:
+    """Whether a file of a node is an audit log."""
+    return path.startswith(f"{AUDIT_DIRECTORY}/")
+
+
+class NodeAudit:
+    """The audit log of one control plane, as the process "audit <node>" of a history.
+
+    An entry `info request` is what became of a request: `audit_id`, `verb`, `resource`, `namespace`, `name`, `uid`
+    (of a pod that was created), `who`, `code`, `said` (of a refusal), `received` and `decided` (unix seconds by the
+    node's clock), `called` (mutating webhook -> whether it mutated), `failed_open` (webhooks that could not be called
+    and were done without), and, of a slow one, `seconds` spent on "mutating" and on "validating" webhooks.
+
+    An entry `info requests` tells of all those of our own questions that were decided at once, and alike, in one
+    reading: `code`, `called`, and their `audit_ids`.
+
+    `ok read`: all that was decided from `since` to `until` (unix seconds) is written; `info read`: it is not (`said`).
+    """
+
+    def __init__(self, history: History, node: str) -> None:
+        self._history = history
+        self._process = numbered(AUDIT, node)
+        self._since: float | None = None
+
+    def unread(self, said: str) -> None:
+        """Tell that the log could not be read."""
+        self._history.append("info", self._process, READ, {"said": said[:_SHORT]})
+
+    def read(self, lines: Iterable[str], logs: NodeLogs, began: float) -> None:
+        """Write down what a reading found that `began` then (unix seconds)."""
+        broken = self._write(lines)
+        if AUDIT_LOG not in logs.paths:
+            self.unread(f"there is no {AUDIT_LOG}")
+            return
+        if self._since is None:
+            self._since = began = datetime.now(UTC).timestamp()
+        elif AUDIT_LOG in logs.cut:
+            began = self._since
+        lost = [f"{broken} lines are broken"] if broken else []
+        lost += ["the log that was read before is gone"] if AUDIT_LOG in logs.lost else []
+        told = {"since": self._since, "until": began, **({"said": "; ".join(lost)} if lost else {})}
+        self._since = began
+        self._history.append("info" if lost else "ok", self._process, READ, told)
+
+    def _write(self, lines: Iterable[str]) -> int:
+        """Write down what lines tell; return how many are broken."""
+        broken = 0
+        plain: dict[str, dict[str, Any]] = {}
+        for line in lines:
+            event, whole = _event(line)
+            broken += not whole
+            if event is None or event.get("stage") not in _ENDED:
+                continue
+            told = _told(event)
+            if event.get("level") == "Metadata" and _is_plain(told):
+                same = {"code": told["code"], "called": told["called"]}
+                plain.setdefault(repr(same), {**same, "audit_ids": []})["audit_ids"].append(told["audit_id"])
+            else:
+                self._history.append("info", self._process, REQUEST, told)
+        for group in plain.values():
+            self._history.append("info", self._process, REQUESTS, group)
+        return broken
+
+
+def _event(line: str) -> tuple[dict[str, Any] | None, bool]:
+    """Return the event of a line, and whether nothing else is in it: who was killed leaves the half of one."""
+    begin = max(line.rfind(_BEGIN), 0)
+    try:
+        event = json.loads(line[begin:])
+    except ValueError:
+        return None, False
+    return (event, begin == 0) if isinstance(event, dict) else (None, False)
+
+
+def _told(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is worth knowing of an event."""
+    where, status = event.get("objectRef") or {}, event.get("responseStatus") or {}
+    made = (event.get("responseObject") or {}).get("metadata") or {}
+    notes = event.get("annotations") or {}
+    code = status.get("code", 0)
+    return {
+        "audit_id": event.get("auditID", ""),
+        "verb": event.get("verb", ""),
+        "resource": where.get("resource", ""),
+        "namespace": where.get("namespace", ""),
+        "name": made.get("name") or where.get("name", ""),
+        "uid": made.get("uid", ""),
+        "who": (event.get("user") or {}).get("username", ""),
+        "code": code,
+        "said": "" if code == _CREATED else str(status.get("message", ""))[:_SHORT],
+        "received": _moment(event.get("requestReceivedTimestamp")),
+        "decided": _moment(event.get("stageTimestamp")),
+        "called": _called(notes),
+        "failed_open": sorted({note for key, note in notes.items() if key.startswith(_WITHOUT)}),
+        "seconds": {name: _seconds(notes[key]) for key, name in _SECONDS.items() if key in notes},
+    }
+
+
+def _called(notes: Mapping[str, str]) -> dict[str, bool]:
+    """Return which mutating webhooks were called, and whether any call changed the object: some are called twice."""
+    called: dict[str, bool] = {}
+    for key, note in notes.items():
+        if key.startswith(_CALLED):
+            with suppress(ValueError, KeyError, TypeError):
+                told = json.loads(note)
+                called[told["webhook"]] = called.get(told["webhook"], False) or bool(told["mutated"])
+    return called
+
+
+def _is_plain(told: Mapping[str, Any]) -> bool:
+    """Whether a request was decided at once, by every webhook that had to be asked."""
+    decided = told["code"] == _CREATED or (_REFUSED <= told["code"] < _FAILED and told["code"] != _TOO_MANY)
+    return decided and not told["failed_open"] and not told["seconds"]
+
+
+def _moment(text: object) -> float:
+    """Return unix seconds of a time stamp; 0 if there is none."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a duration as Go writes it, "1.5s" or "980.2ms"."""
+    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text))
