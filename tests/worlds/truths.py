@@ -1,0 +1,34 @@
+"""Truths: for each check of the catalogue who draws a claim on a world, with what is true of it."""
+
+from collections.abc import Callable, Mapping
+
+from tests.worlds import losing, unmutated
+from tests.worlds.claimed import Claimed, Drawn, hidden
+from tests.worlds.dice import Dice
+
+__all__ = ["TRUTHS", "world"]
+
+TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
+    "fail_open_window": losing.fail_open_window,
+    "comes_back": losing.comes_back,
+    "outlasts": losing.outlasts,
+    "enforcement_parity": losing.enforcement_parity,
+    "never_unmutated": unmutated.never_unmutated,
+}
+
+_TRIES = 60
+_WANTED = ("holds", "violated", "")
+
+
+def world(check: str, seed: int) -> Claimed:
+    """Return the claim and the world of a seed: of three seeds one truly holds and one is truly violated.
+
+    Of two seeds one has nothing hidden.
+    """
+    wanted, much = _WANTED[seed % 3], (seed // 3) % 2 == 1
+    for number in range(_TRIES):
+        dice = Dice(f"{check} {seed} {number}")
+        drawing = TRUTHS[check](dice)
+        if drawing.truth == wanted or not wanted:
+            break
+    return Claimed(check, seed, drawing, hidden(dice, drawing, much=much))
