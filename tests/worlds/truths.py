@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.worlds import losing, unmutated
+from tests.worlds import losing, pulling, recovering, unmutated
 from tests.worlds.claimed import Claimed, Drawn, hidden
 from tests.worlds.dice import Dice
 
@@ -14,6 +14,12 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "outlasts": losing.outlasts,
     "enforcement_parity": losing.enforcement_parity,
     "never_unmutated": unmutated.never_unmutated,
+    "recovers_within": recovering.recovers_within,
+    "recovers_after": recovering.recovers_after,
+    "undisturbed": recovering.undisturbed,
+    "asked_registry": pulling.asked_registry,
+    "asked_no_registry": pulling.asked_no_registry,
+    "no_request_during": pulling.no_request_during,
 }
 
 _TRIES = 60
