@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.worlds import losing, pulling, recovering, unmutated
+from tests.worlds import losing, nodes, plane, pulling, recovering, unmutated
 from tests.worlds.claimed import Claimed, Drawn, hidden
 from tests.worlds.dice import Dice
 
@@ -20,6 +20,13 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "asked_registry": pulling.asked_registry,
     "asked_no_registry": pulling.asked_no_registry,
     "no_request_during": pulling.no_request_during,
+    "replaced_within": nodes.replaced_within,
+    "replacements_mutated": nodes.replacements_mutated,
+    "never_replaced": nodes.never_replaced,
+    "control_plane_unharmed": plane.control_plane_unharmed,
+    "leases_renewed": plane.leases_renewed,
+    "leases_renewed_again": plane.leases_renewed_again,
+    "leases_admitted": plane.leases_admitted,
 }
 
 _TRIES = 60
