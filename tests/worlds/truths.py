@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.worlds import losing, nodes, plane, pulling, recovering, unmutated
+from tests.worlds import generating, losing, nodes, plane, pulling, recovering, unmutated
 from tests.worlds.claimed import Claimed, Drawn, hidden
 from tests.worlds.dice import Dice
 
@@ -27,6 +27,10 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "leases_renewed": plane.leases_renewed,
     "leases_renewed_again": plane.leases_renewed_again,
     "leases_admitted": plane.leases_admitted,
+    "policies_match": generating.policies_match,
+    "generated_within": generating.generated_within,
+    "never_orphaned": generating.never_orphaned,
+    "no_orphan_stays": generating.no_orphan_stays,
 }
 
 _TRIES = 60
