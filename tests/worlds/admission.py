@@ -92,7 +92,9 @@ class Scene:
     def answer(self, question: Question, at: float, seq: int) -> Answer:
         """Return the true answer to a question; one single call in a while times out, whatever it asks."""
         policy = question.policy
-        losing = self.lost(policy, at, seq) or (Losing(policy, self.removed, inf, "bare") if at >= self.removed else None)
+        losing = self.lost(policy, at, seq) or (
+            Losing(policy, self.removed, inf, "bare") if at >= self.removed else None
+        )
         late = losing is None and policy != _VAP and any(0 <= at - each < self.interval for each in self.alone)
         how = losing.how if losing else "slow" if late else ""
         if not how:
@@ -145,7 +147,9 @@ def lose(dice: Dice, scene: Scene, policy: str, *, cruel: bool) -> None:
         how = dice.pick("down", "down", "down", "slow", "bare")
         share = dice.pick(0.125, 0.5) if dice.chance(0.12) else 1.0
         losing = Losing(policy, begin, min(end, stage.end), "bare" if policy == _VAP and how == "slow" else how, share)
-        if not any(each.policy == policy and each.begin < losing.end and losing.begin < each.end for each in scene.losing):
+        if not any(
+            each.policy == policy and each.begin < losing.end and losing.begin < each.end for each in scene.losing
+        ):
             scene.losing.append(losing)
             stage.say(str(losing))
 

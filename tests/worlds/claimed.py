@@ -34,6 +34,8 @@ class Drawn:
     streams: set[str]
     window: Stretch
     unsure: str = ""
+    away: list[Hiding] = field(default_factory=list)
+    """Lists that truly are not served for a while."""
     places: dict[str, list[Stretch]] = field(default_factory=dict)
     """Where something of these streams is worth to be hidden, such as where something was lost."""
 
@@ -72,7 +74,7 @@ def staged(dice: Dice, end: float) -> Stage:
 def hidden(dice: Dice, drawing: Drawn, *, much: bool) -> tuple[Hiding, ...]:
     """Return what is hidden of a world: nothing, or, if `much`, one thing or two; never two gaps of one stream."""
     stage = drawing.stage
-    found = [Hiding(ALL, at, at, "step") for at, _ in stage.steps]
+    found = [*drawing.away, *(Hiding(ALL, at, at, "step") for at, _ in stage.steps)]
     if not much:
         return tuple(found)
     for _ in range(dice.pick(1, 1, 2)):

@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from harness.history import SCHEMA, Entry, Header, Recorded
-from harness.history.vocabulary import CANARY, CLOCK_STEP, END, FAIL_OPEN, HISTORY, LATE, METRONOME, READ
+from harness.history.vocabulary import API_SERVER, CANARY, CLOCK_STEP, END, FAIL_OPEN, HISTORY, LATE, METRONOME, READ
 from tests.worlds.hiding import ALL, Hiding
 from tests.worlds.stage import STARTED, Asking, Canary, Line, Log, Stage
 from tests.worlds.watching import watched
@@ -32,9 +32,7 @@ def observe(stage: Stage, hidings: Iterable[Hiding]) -> Recorded:
     for process, log in stage.logs.items():
         copied = [*log.lines, *(logged if process == FAIL_OPEN else ())]
         lines += _log(process, log._replace(lines=copied), _of(hidden, process), told, stage)
-    lines += [
-        Line(end, "info", METRONOME, LATE, {"seconds": round(end - begin, 3)}) for begin, end in told.pauses
-    ]
+    lines += [Line(end, "info", METRONOME, LATE, {"seconds": round(end - begin, 3)}) for begin, end in told.pauses]
     lines.append(Line(stage.end, "mark", HISTORY, END))
     return _recorded(lines, stage, hidden)
 
@@ -110,7 +108,8 @@ def _asking(asking: Asking, hidden: Sequence[Hiding], told: _Clock, stage: Stage
         if hiding and hiding.how == "absent":
             return
         if hiding:
-            kind, took, value = "info", 3.0 if int(due) % 2 else 0.01, {"said": "no answer"}
+            slow = int(due) % 2 and asking.process != API_SERVER
+            kind, took, value = "info", 3.0 if slow else 0.01, {"said": "no answer"}
         answered = told(asked + took)
         yield Line(asked, "invoke", asking.process, asking.f, dict(asking.value) or None)
         if answered < stage.end:
@@ -155,9 +154,7 @@ def _recorded(lines: Iterable[Line], stage: Stage, hidden: Sequence[Hiding]) -> 
     killed = min((each.begin for each in hidden if each.how == "killed"), default=inf)
     ended = killed == inf
     lost = {
-        next((entry.index for entry in entries if entry.at >= each.begin), -1)
-        for each in hidden
-        if each.how == "line"
+        next((entry.index for entry in entries if entry.at >= each.begin), -1) for each in hidden if each.how == "line"
     }
     kept = [each for each in entries if each.at < killed and each.index not in lost]
     ended = ended and bool(kept) and kept[-1].f == END

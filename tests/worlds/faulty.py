@@ -42,7 +42,9 @@ def harm_of_others(chosen: Collection[TrueFault], faults: Sequence[TrueFault], w
     return clipped(joined(each.harm for each in faults if each not in chosen), *window)
 
 
-def drawn_faults(dice: Dice, stage: Stage, first: float, *, most: int = 3, names: Sequence[str] = NAMES) -> list[TrueFault]:
+def drawn_faults(
+    dice: Dice, stage: Stage, first: float, *, most: int = 3, names: Sequence[str] = NAMES
+) -> list[TrueFault]:
     """Return one fault or more: one after the other, one within another, of one name or several, some unproved."""
     last = stage.judge - 8
     found: list[TrueFault] = []
@@ -82,4 +84,6 @@ def written(stage: Stage, faults: Sequence[TrueFault]) -> None:
             stage.mark(each.healed, "ok", each.id, HEALED, {**value, "proof": proof})
         words = "never proved" if each.proved is None else f"proved {each.proved:.1f}"
         blow = ", one-shot" if each.one_shot else ""
-        stage.say(f"{each.id} {each.name!r}: {each.injected:.1f} to {each.healing:.1f}/{each.healed:.1f} s, {words}{blow}")
+        stage.say(
+            f"{each.id} {each.name!r}: {each.injected:.1f} to {each.healing:.1f}/{each.healed:.1f} s, {words}{blow}"
+        )

@@ -50,7 +50,9 @@ def policies_match(dice: Dice) -> Drawn:
     stage.judged()
     world = drawn_world(dice, stage, prompt=min(3.0, 0.3 * late))
     for _ in range(dice.pick(0, 1, 1, 2)):
-        length = dice.pick(dice.between(1, late * 0.8), dice.between(late + 2, late + 45), inf if dice.chance(0.3) else 3.0)
+        length = dice.pick(
+            dice.between(1, late * 0.8), dice.between(late + 2, late + 45), inf if dice.chance(0.3) else 3.0
+        )
         _differ(dice, world, dice.choice(world.made), min(length, stage.judge - 5))
     world.write()
     found = list(world.differences(0.7, stage.judge))
@@ -66,11 +68,11 @@ def policies_match(dice: Dice) -> Drawn:
     if not any(each.asked for each in world.made):
         truth = "borderline"
     parameters = _parameters(dice, late)
-    places = {
-        stream: [each for each in found if each[1] - each[0] > 1] for stream in (WATCH_POLICIES, WATCH_BINDINGS)
-    }
+    places = {stream: [each for each in found if each[1] - each[0] > 1] for stream in (WATCH_POLICIES, WATCH_BINDINGS)}
     unsure = "a difference is young" if standing else ""
-    return Drawn(stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), unsure, places)
+    return Drawn(
+        stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), unsure, away=world.away, places=places
+    )
 
 
 def generated_within(dice: Dice) -> Drawn:
@@ -95,7 +97,9 @@ def generated_within(dice: Dice) -> Drawn:
     window = (made - 1, made + min(took, seconds + 1) + 0.5)
     needs = {f"{CONSTRAINTS}asked", WATCH_BINDINGS}
     places = {stream: [(made, made + min(took, seconds))] for stream in needs}
-    return Drawn(stage, {"seconds": seconds, "constraint": "wanted"}, truth, needs, window, "", places)
+    return Drawn(
+        stage, {"seconds": seconds, "constraint": "wanted"}, truth, needs, window, "", away=world.away, places=places
+    )
 
 
 def never_orphaned(dice: Dice) -> Drawn:
@@ -141,8 +145,10 @@ def never_orphaned(dice: Dice) -> Drawn:
     truth = _worst(truths)
     parameters = _parameters(dice, late)
     window = (0.0, stage.judge)
-    places = {stream: orphans or [(each, each + late) for each in decided] for stream in (WATCH_POLICIES, WATCH_BINDINGS)}
-    return Drawn(stage, parameters, truth, _needs(world, parameters), window, "", places)
+    places = {
+        stream: orphans or [(each, each + late) for each in decided] for stream in (WATCH_POLICIES, WATCH_BINDINGS)
+    }
+    return Drawn(stage, parameters, truth, _needs(world, parameters), window, "", away=world.away, places=places)
 
 
 def no_orphan_stays(dice: Dice) -> Drawn:
@@ -185,7 +191,9 @@ def no_orphan_stays(dice: Dice) -> Drawn:
         truth = "borderline"
     parameters = _parameters(dice, late)
     places = {stream: times for stream in (WATCH_POLICIES, WATCH_BINDINGS, WATCH_TEMPLATES)}
-    return Drawn(stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), "", places)
+    return Drawn(
+        stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), "", away=world.away, places=places
+    )
 
 
 def _worst(truths: list[Truth]) -> Truth:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from math import inf
 
-from harness.history.vocabulary import FAIL_OPEN, REGISTRY, is_watch
+from harness.history.vocabulary import CONSTRAINTS, FAIL_OPEN, REGISTRY, is_watch
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.stage import Stage
 
@@ -56,6 +56,10 @@ class Hiding:
 def of_stream(dice: Dice, stream: str, begin: float, end: float) -> Hiding:
     """Return one way in which a stream of this kind is not seen for a while."""
     if is_watch(stream):
+        if stream.startswith(CONSTRAINTS) and dice.chance(0.2):
+            return Hiding(
+                stream, begin, min(end, begin + 3) if dice.chance(0.5) else end, "404 then 503", resumed=False
+            )
         how = "silent" if dice.chance(0.35) else dice.pick(*_GAPS)
         return Hiding(stream, begin, end, how, how != "410" and dice.chance(0.6), dice.pick(15.0, 35.0))
     return Hiding(stream, begin, end, "unread" if stream in (REGISTRY, FAIL_OPEN) else "info")
@@ -96,10 +100,13 @@ def hides(hidings: list[Hiding], streams: set[str], begin: float, end: float) ->
     """Return which of these hide something of these streams between two moments, or may."""
     found = []
     for each in hidings:
-        if each.stream not in streams | {ALL}:
+        if each.stream not in streams | {ALL} or (each.how == "404" and each.end == inf):
             continue
         one, other = each.span
-        if each.how in ("line", "step"):  # what a missing line told is not known for long; a step shifts what was logged
+        if each.how in (
+            "line",
+            "step",
+        ):  # what a missing line told is not known for long; a step shifts what was logged
             one, other = (one, inf) if each.how == "line" else (-inf, inf)
         if one < end + 1 and other > begin - 1:
             found.append(each)

@@ -124,7 +124,7 @@ def fail_open_window(dice: Dice) -> Drawn:
     parameters = {"seconds": seconds, "fault": name, "policies": policies, "excused": excused}
     needs = _needs(policies, excused)
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
-    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, _places(scene))
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places=_places(scene))
 
 
 def comes_back(dice: Dice) -> Drawn:
@@ -147,16 +147,16 @@ def comes_back(dice: Dice) -> Drawn:
     reach = (min(begin for begin, _ in ends), max(end for _, end in ends))
     places = {f"asked {each}": ends for each in policies}
     unsure = "the window is short" if "borderline" in truths else ""
-    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places)
+    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places=places)
 
 
-def _tail(
-    scene: Scene, policy: str, window: Stretch, tail: float, others: list[Stretch], excused: list[str]
-) -> Truth:
+def _tail(scene: Scene, policy: str, window: Stretch, tail: float, others: list[Stretch], excused: list[str]) -> Truth:
     begin, end = window
     if end - begin < tail + 2:
         return "borderline"
-    mine = [each for each in scene.losing if each.policy == policy and each.end > end - tail - 2 and each.begin < end + 1]
+    mine = [
+        each for each in scene.losing if each.policy == policy and each.end > end - tail - 2 and each.begin < end + 1
+    ]
     late = not excused and any(end - tail - 2 < at < end + 1 for at in scene.alone)
     if not mine and not late:
         return "holds"
@@ -200,7 +200,7 @@ def outlasts(dice: Dice) -> Drawn:
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
     places = {f"asked {each}": windows for each in policies}
     unsure = "the window is short" if "borderline" in truths else ""
-    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places)
+    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places=places)
 
 
 def _early(scene: Scene, policy: str, window: Stretch, others: list[Stretch], excused: list[str]) -> Truth:
@@ -228,7 +228,12 @@ def enforcement_parity(dice: Dice) -> Drawn:
         if dice.chance(0.5):
             lose(dice, scene, policy, cruel=dice.chance(0.5))
     one, other = ([each for each in scene.losing if each.policy == policy] for policy in policies[:2])
-    differ = joined([*without([a.span for a in one], [b.span for b in other]), *without([b.span for b in other], [a.span for a in one])])
+    differ = joined(
+        [
+            *without([a.span for a in one], [b.span for b in other]),
+            *without([b.span for b in other], [a.span for a in one]),
+        ]
+    )
     differ = clipped(differ, LEADING, min(scene.removed, scene.stage.judge))
     seconds = dice.pick(0.0, 0.0, 2.0, 10.0, round(0.5 * longest(differ)))
     slack = 3 * scene.interval + _SLOW_SECONDS + 0.5
@@ -244,7 +249,9 @@ def enforcement_parity(dice: Dice) -> Drawn:
     parameters = {"seconds": seconds}
     needs = {f"asked {each}" for each in policies[:2]}
     window = (LEADING, scene.stage.judge)
-    return Drawn(scene.stage, parameters, truth, needs, window, "some of many" if partial else "", _places(scene))
+    return Drawn(
+        scene.stage, parameters, truth, needs, window, "some of many" if partial else "", places=_places(scene)
+    )
 
 
 _ = inf

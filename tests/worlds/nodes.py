@@ -67,7 +67,13 @@ class _World:
             }
             self.stage.put(WATCH_WORKLOAD, at, key, {"metadata": metadata, "spec": spec, "status": status})
 
-        moments = {born, ready, deleted, *(born + 0.3 for _ in [0] if born >= 0), *(edge for span in unready for edge in span)}
+        moments = {
+            born,
+            ready,
+            deleted,
+            *(born + 0.3 for _ in [0] if born >= 0),
+            *(edge for span in unready for edge in span),
+        }
         for at in sorted(each for each in moments if each < min(gone, self.stage.end)):
             down = any(begin <= at < end for begin, end in unready)
             put(at, is_ready=ready <= at and not down)
@@ -86,7 +92,9 @@ def _drawn(dice: Dice, seconds: float, *, lasts: float, one: bool = False) -> _W
         at = first + number * dice.between(1, 15)
         proved = None if dice.chance(0.04) else at + dice.between(2, 12)
         healing = at + lasts if lasts < inf else stage.judge + 1.2
-        faults.append(TrueFault(f"fault {number + 1}", "kill node", at, proved, healing, healing + dice.between(0.5, 2)))
+        faults.append(
+            TrueFault(f"fault {number + 1}", "kill node", at, proved, healing, healing + dice.between(0.5, 2))
+        )
         harmed.append((at + dice.between(0.2, 0.8), f"worker{number + 1}"))
     written(stage, faults)
     stage.judged()
@@ -126,7 +134,9 @@ def _slice(*names: str) -> Object:
 
 def _owners(dice: Dice, kinds: tuple[str, ...]) -> tuple[list[tuple[str, str, str]], str, tuple[str, ...]]:
     """Return controllers with pods, and the namespace and the kinds that a claim names."""
-    found = [(dice.choice(kinds), f"chaos-{dice.pick('one', 'two')}", f"set{number}") for number in range(dice.randint(1, 3))]
+    found = [
+        (dice.choice(kinds), f"chaos-{dice.pick('one', 'two')}", f"set{number}") for number in range(dice.randint(1, 3))
+    ]
     kind, namespace, _ = found[0]
     return found, namespace if dice.chance(0.4) else "", (kind,) if dice.chance(0.5) or kind == "DaemonSet" else ()
 
@@ -144,7 +154,7 @@ def _finish(world: _World, parameters: dict[str, Any], truth: Truth, end: float,
     begin = world.harmed[0][0]
     window = (0.0 if begin < 1 else begin - 5, end)
     places = {WATCH_WORKLOAD: [(begin, end), (begin + 30, begin + 60)]}
-    return Drawn(world.stage, parameters, truth, {WATCH_WORKLOAD}, window, unsure, places)
+    return Drawn(world.stage, parameters, truth, {WATCH_WORKLOAD}, window, unsure, places=places)
 
 
 def replaced_within(dice: Dice) -> Drawn:
@@ -183,7 +193,9 @@ def replaced_within(dice: Dice) -> Drawn:
                     short = short or (limit - _SLACK < done <= limit + _SLACK)
                     full = full and (done < recorded - _SLACK or limit < recorded - _SLACK)
     truth: Truth = "violated" if late else "borderline" if short else "holds"
-    if late and not any(_short_of(each) for each in whose.values()):  # one that came early may stand for one that did not
+    if late and not any(
+        _short_of(each) for each in whose.values()
+    ):  # one that came early may stand for one that did not
         truth = "borderline"
     if late and not full:
         truth = "inconclusive" if recorded < min(at for at, _ in world.harmed) + seconds - 1 else "borderline"
@@ -222,7 +234,16 @@ def replacements_mutated(dice: Dice) -> Drawn:
                     continue
                 second = fate == "second bare"
                 gone = taken + 5 if second else inf
-                world.pod(owner, "worker9", born=taken, ready=taken + 3, mutated=fate != "bare", name=name, deleted=gone - 1, gone=gone)
+                world.pod(
+                    owner,
+                    "worker9",
+                    born=taken,
+                    ready=taken + 3,
+                    mutated=fate != "bare",
+                    name=name,
+                    deleted=gone - 1,
+                    gone=gone,
+                )
                 if second:
                     world.pod(owner, "worker9", born=taken + 6, ready=taken + 9, mutated=False, name=name)
                 world.fates.append(f"{old} of {owner} on {node}: {fate} after {taken - at:.1f} s")

@@ -62,7 +62,9 @@ class _Plane:
 
     def _lease(self, lease: _Lease, at: float) -> Object:
         namespace = "kube-node-lease" if lease.node else "kube-system"
-        moment = datetime.fromtimestamp(self.stage.wall(at), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        moment = (
+            datetime.fromtimestamp(self.stage.wall(at), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        )
         moved = at >= lease.moved
         holder = lease.name if lease.node else f"control-plane_{'2' if moved else '1'}"
         spec: Object = {"holderIdentity": holder, "renewTime": moment, "leaseDurationSeconds": 40 if lease.node else 15}
@@ -70,7 +72,9 @@ class _Plane:
             spec["leaseTransitions"] = 2 if moved else 1
         return {"metadata": {"name": lease.name, "namespace": namespace, "uid": f"uid-{lease.name}"}, "spec": spec}
 
-    def pod(self, at: float, name: str, container: str, *, restarts: int = 0, node: str = "control-plane", uid: str = "") -> None:
+    def pod(
+        self, at: float, name: str, container: str, *, restarts: int = 0, node: str = "control-plane", uid: str = ""
+    ) -> None:
         """Let a pod of kube-system run a container from a moment on ("!x": container x is dead and waits)."""
         dead = container.startswith("!")
         state = {"waiting": {"reason": "CrashLoopBackOff"}} if dead else {"running": {}}
@@ -177,14 +181,16 @@ def leases_renewed(dice: Dice) -> Drawn:
         if lease.name not in spare:
             moments = [*lease.renewals(stage.judge), stage.judge]
             pause = max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
-            truths.append("violated" if pause > seconds + _SLACK else "holds" if pause < seconds - _SLACK else "borderline")
+            truths.append(
+                "violated" if pause > seconds + _SLACK else "holds" if pause < seconds - _SLACK else "borderline"
+            )
     plane.write()
     for node in plane.nodes:
         plane.node(-900.0, node, ready=True)
     truth = _worst(truths)
     places = {WATCH_LEASES: [each for lease in plane.leases for each in lease.silent]}
     parameters = {"seconds": seconds, "spare": list(spare)}
-    return Drawn(stage, parameters, truth, {WATCH_LEASES}, (0.0, stage.judge), "", places)
+    return Drawn(stage, parameters, truth, {WATCH_LEASES}, (0.0, stage.judge), "", places=places)
 
 
 def leases_renewed_again(dice: Dice) -> Drawn:
@@ -218,7 +224,7 @@ def leases_renewed_again(dice: Dice) -> Drawn:
     window = (0.0, limit)
     places = {WATCH_LEASES: [(healing, limit)]}
     parameters = {"seconds": seconds, "fault": "pause nodes"}
-    return Drawn(stage, parameters, truth, {WATCH_LEASES}, window, "" if recorded else "it ends before", places)
+    return Drawn(stage, parameters, truth, {WATCH_LEASES}, window, "" if recorded else "it ends before", places=places)
 
 
 def leases_admitted(dice: Dice) -> Drawn:
@@ -231,7 +237,10 @@ def leases_admitted(dice: Dice) -> Drawn:
         spans.append((begin, begin + dice.between(4, 60)))
         stage.say(f"leases are denied from {begin:.1f} to {spans[0][1]:.1f} s")
     busy = (dice.between(3, stage.judge - 10), dice.between(1, 12)) if dice.chance(0.3) else (inf, 0.0)
-    by = dice.pick("ValidatingAdmissionPolicy 'gatekeeper-x' denied request", 'admission webhook "validation.gatekeeper.sh" denied the request')
+    by = dice.pick(
+        "ValidatingAdmissionPolicy 'gatekeeper-x' denied request",
+        'admission webhook "validation.gatekeeper.sh" denied the request',
+    )
 
     def answer(at: float) -> Answer:
         if busy[0] <= at < sum(busy):
@@ -251,7 +260,7 @@ def leases_admitted(dice: Dice) -> Drawn:
     truth: Truth = "violated" if spans else "holds"
     if spans and busy[0] < spans[0][1] and sum(busy) > spans[0][0]:
         truth = "borderline" if spans[0][1] - spans[0][0] - busy[1] < 4 else truth
-    return Drawn(stage, {}, truth, {stream}, (0.0, stage.judge), "", {stream: spans})
+    return Drawn(stage, {}, truth, {stream}, (0.0, stage.judge), "", places={stream: spans})
 
 
 def _worst(truths: list[Truth]) -> Truth:

@@ -71,7 +71,7 @@ def _before(dice: Dice, *, wanted: bool) -> Drawn:
         truth = "borderline"
     needs = {REGISTRY, WATCH_EVENTS}
     places = {stream: [(begin - 10, begin)] for stream in needs}
-    return Drawn(scene.stage, {"repository": _GATEKEEPER}, truth, needs, (0.0, begin), "", places)
+    return Drawn(scene.stage, {"repository": _GATEKEEPER}, truth, needs, (0.0, begin), "", places=places)
 
 
 def asked_registry(dice: Dice) -> Drawn:
@@ -99,4 +99,4 @@ def no_request_during(dice: Dice) -> Drawn:
         truth = "inconclusive" if not [each for each in hit if each not in unproved] else "borderline"
     window = (faults[0].injected, faults[-1].healing)
     places = {REGISTRY: [(each.injected, each.healing) for each in faults]}
-    return Drawn(scene.stage, {"fault": _CUT}, truth, {REGISTRY}, window, "", places)
+    return Drawn(scene.stage, {"fault": _CUT}, truth, {REGISTRY}, window, "", places=places)

@@ -66,7 +66,9 @@ def _come_back(dice: Dice, scene: Scene, pod: Pod, harm: float, limit: float, he
     return run(max(at, until - 1)) if way == "steadies" else inf
 
 
-def _harmed(dice: Dice, scene: Scene, how: str, at: float, limit: float, healing: float) -> tuple[list[float], bool, set[str]]:
+def _harmed(
+    dice: Dice, scene: Scene, how: str, at: float, limit: float, healing: float
+) -> tuple[list[float], bool, set[str]]:
     """Harm a pod or two; return when each serves for good, whether one came to the node it was on, and who is asked."""
     serving, same, asked = [], False, set()
     for pod in dice.some([each for each in scene.pods if each.webhook], 1, 2):
@@ -119,7 +121,7 @@ def recovers_within(dice: Dice) -> Drawn:
     _ways(scene, serving)
     window = (harm - 2, min(limit, fault.healing) + _STABLE_SECONDS)
     places = {stream: [(harm, limit)] for stream in {WATCH_PODS, WATCH_SLICES, *asked}}
-    return Drawn(scene.stage, {"seconds": seconds, "how": how}, truth, _WATCHES | asked, window, "", places)
+    return Drawn(scene.stage, {"seconds": seconds, "how": how}, truth, _WATCHES | asked, window, "", places=places)
 
 
 def recovers_after(dice: Dice) -> Drawn:
@@ -149,7 +151,7 @@ def recovers_after(dice: Dice) -> Drawn:
     window = (harm - 2, min(limit + _STABLE_SECONDS, scene.stage.judge))
     places = {stream: [(fault.healing, limit)] for stream in {WATCH_PODS, WATCH_SLICES, *asked}}
     short = "little was recorded after it" if limit > scene.stage.judge - 1 else ""
-    return Drawn(scene.stage, {"seconds": seconds, "how": how}, truth, _WATCHES | asked, window, short, places)
+    return Drawn(scene.stage, {"seconds": seconds, "how": how}, truth, _WATCHES | asked, window, short, places=places)
 
 
 def _ways(scene: Scene, serving: list[float]) -> None:
@@ -190,7 +192,7 @@ def undisturbed(dice: Dice) -> Drawn:
     asked = {replica(each) for each in alone if each.webhook}
     window = (min(begin for begin, _ in windows), max(end for _, end in windows))
     places = {stream: windows for stream in {WATCH_PODS, *asked}}
-    return Drawn(stage, {"during": _CUT}, truth, {WATCH_PODS, f"asked {FORBIDDEN}", *asked}, window, "", places)
+    return Drawn(stage, {"during": _CUT}, truth, {WATCH_PODS, f"asked {FORBIDDEN}", *asked}, window, "", places=places)
 
 
 def _disturb(dice: Dice, scene: Scene, pod: Pod, windows: list[Stretch]) -> Truth:

@@ -48,9 +48,7 @@ class _Here:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def map(
-        self, work: Callable[[str, int], Judged], *of: Sequence[object], chunksize: int
-    ) -> Iterator[Judged]:
+    def map(self, work: Callable[[str, int], Judged], *of: Sequence[object], chunksize: int) -> Iterator[Judged]:
         return map(work, *of)  # type: ignore[arg-type]
 
 

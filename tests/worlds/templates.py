@@ -12,7 +12,9 @@ from typing import Any
 
 from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS, WATCH_DEPLOYMENTS, WATCH_POLICIES, WATCH_TEMPLATES
 from tests.worlds.dice import Dice, Stretch, clipped, joined, without
+from tests.worlds.hiding import Hiding
 from tests.worlds.stage import Stage
+from tests.worlds.watching import NOT_SERVED
 
 __all__ = ["Made", "World", "drawn_world"]
 
@@ -49,6 +51,7 @@ class World:
     made: list[Made] = field(default_factory=list)
     templates: dict[str, list[tuple[float, bool | None]]] = field(default_factory=dict)
     constraints: dict[tuple[str, str], list[Stretch]] = field(default_factory=dict)
+    away: list[Hiding] = field(default_factory=list)
 
     def template(self, name: str, states: list[tuple[float, bool | None]]) -> Made:
         """Let a template ask for its policy from moments on, or not (None: it is deleted); return the policy."""
@@ -59,6 +62,8 @@ class World:
 
     def constraint(self, template: str, name: str, there: list[Stretch]) -> Made:
         """Let a constraint of a template be there in some stretches; return its binding."""
+        kept = [(at, end) for (at, asks), end in self._states(template) if asks is not None]
+        there = [part for span in there for part in clipped(kept, *span)]
         self.constraints[template, name] = joined(there)
         asked = [part for span in there for part in clipped(self._asking(template), *span)]
         binding = Made(f"gatekeeper-{template}-{name}", template, binding=True, asked=joined(asked))
@@ -82,7 +87,10 @@ class World:
             for number, (at, asks) in enumerate(states):
                 found = None if asks is None else self._template(name, states[0][0], number + 1, asks=asks)
                 stage.put(WATCH_TEMPLATES, at, name, found)
-                if asks is not None:
+                if asks is None:
+                    self.away.append(Hiding(f"{CONSTRAINTS}{name}", at + 0.5, inf, NOT_SERVED, resumed=False))
+                    stage.say(f"{name} is deleted at {at:.1f} s, and with it what are its constraints")
+                else:
                     settled = self._template(name, states[0][0], number + 1, asks=asks, seen=True)
                     stage.put(WATCH_TEMPLATES, at + self.seen_after, name, settled)
         for (template, name), spans in self.constraints.items():
@@ -91,8 +99,14 @@ class World:
         for each in self.made:
             process = WATCH_BINDINGS if each.binding else WATCH_POLICIES
             for begin, end in joined(each.there):
-                spec = {"policyName": f"gatekeeper-{each.template}", "validationActions": ["Deny"]} if each.binding else {}
-                metadata = {"name": each.name, "uid": f"uid-{each.name}-{begin}", "creationTimestamp": self._born(begin)}
+                spec = (
+                    {"policyName": f"gatekeeper-{each.template}", "validationActions": ["Deny"]} if each.binding else {}
+                )
+                metadata = {
+                    "name": each.name,
+                    "uid": f"uid-{each.name}-{begin}",
+                    "creationTimestamp": self._born(begin),
+                }
                 self._put(process, each.name, begin, end, {"metadata": metadata, "spec": spec})
 
     seen_after = 0.4
@@ -104,9 +118,11 @@ class World:
             self.stage.put(process, end, name, None)
 
     def _asking(self, template: str) -> list[Stretch]:
+        return joined((at, end) for (at, asks), end in self._states(template) if asks)
+
+    def _states(self, template: str) -> list[tuple[tuple[float, bool | None], float]]:
         states = self.templates[template]
-        ends = [at for at, _ in states[1:]] + [inf]
-        return joined((at, end) for (at, asks), end in zip(states, ends, strict=True) if asks)
+        return list(zip(states, [*(at for at, _ in states[1:]), inf], strict=True))
 
     def _born(self, at: float) -> str:
         return datetime.fromtimestamp(self.stage.wall(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -115,10 +131,18 @@ class World:
         source = {"generateVAP": asks, "validations": [{"expression": "true"}]}
         code = [{"engine": "K8sNativeValidation", "source": source}]
         by_pod = [{"id": pod, "observedGeneration": generation if seen else generation - 1} for pod in ("a", "b")]
-        metadata = {"name": name, "uid": f"uid-{name}", "generation": generation, "creationTimestamp": self._born(begun)}
+        metadata = {
+            "name": name,
+            "uid": f"uid-{name}",
+            "generation": generation,
+            "creationTimestamp": self._born(begun),
+        }
         return {
             "metadata": metadata,
-            "spec": {"crd": {"spec": {"names": {"kind": name.title()}}}, "targets": [{"target": _TARGET, "code": code}]},
+            "spec": {
+                "crd": {"spec": {"names": {"kind": name.title()}}},
+                "targets": [{"target": _TARGET, "code": code}],
+            },
             "status": {"byPod": by_pod, "created": True},
         }
 
@@ -129,7 +153,11 @@ def _constraint(template: str, name: str, born: str) -> Object:
 
 
 def _deployment() -> Object:
-    container = {"name": "manager", "image": f"docker.io/openpolicyagent/gatekeeper:{_VERSION}", "args": ["--port=8443"]}
+    container = {
+        "name": "manager",
+        "image": f"docker.io/openpolicyagent/gatekeeper:{_VERSION}",
+        "args": ["--port=8443"],
+    }
     metadata = {"name": "gatekeeper-controller-manager", "namespace": "gatekeeper-system", "uid": "uid-deployment"}
     return {"metadata": metadata, "spec": {"template": {"spec": {"containers": [container]}}}}
 
@@ -142,7 +170,8 @@ def drawn_world(dice: Dice, stage: Stage, *, prompt: float = 3.0) -> World:
         first = -300.0 if dice.chance(0.6) else dice.between(3, stage.judge * 0.4)
         states: list[tuple[float, bool | None]] = [(first, dice.chance(0.85))]
         if dice.chance(0.35):
-            states.append((dice.between(max(first, 2) + 10, stage.judge - 10), not states[0][1]))
+            then = None if dice.chance(0.4) else not states[0][1]
+            states.append((dice.between(max(first, 2) + 10, stage.judge - 10), then))
         policy = world.template(name, states)
         policy.there = _soon(dice, policy.asked, prompt)
         for other in range(dice.randint(1, 2)):

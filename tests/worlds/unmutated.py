@@ -4,7 +4,7 @@ from tests.worlds.admission import LEADING, MUTATE, Scene, be_late, born, drawn_
 from tests.worlds.claimed import Drawn, Truth
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.faulty import harm_of_others, time_of
-from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD
+from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
 
 __all__ = ["never_unmutated"]
 
@@ -21,6 +21,8 @@ def never_unmutated(dice: Dice) -> Drawn:
     if dice.chance(0.5 if excused else 0.05):
         be_late(dice, scene)
     pods = born(dice, scene) if dice.chance(0.8) else []
+    if dice.chance(0.5):
+        _watch_canaries(scene)
     chosen = []
     name = ""
     if dice.chance(0.6):
@@ -28,7 +30,11 @@ def never_unmutated(dice: Dice) -> Drawn:
         chosen = [each for each in scene.faults if each.name == name]
     asked = _events(scene, excused)
     windows = [_window(scene, each) for each in chosen] or [(LEADING, min(scene.removed, scene.stage.judge))]
-    others = [part for each, window in zip(chosen, windows, strict=False) for part in harm_of_others(chosen, scene.faults, window)]
+    others = [
+        part
+        for each, window in zip(chosen, windows, strict=False)
+        for part in harm_of_others(chosen, scene.faults, window)
+    ]
     bad = [at for at, lost in asked if lost] + [at for at, there in pods if not there and at >= LEADING]
     every = [at for at, _ in asked] + [at for at, _ in pods if at >= LEADING]
     at_most = dice.pick(0.0, 0.0, 0.0, 0.05, 0.3)
@@ -44,10 +50,11 @@ def never_unmutated(dice: Dice) -> Drawn:
         truth, unsure = "borderline", "short runs of time-outs"
     parameters = {"policy": MUTATE, "during": name, "at_most": at_most, "excused": excused}
     needs = {f"asked {MUTATE}", *([WATCH_WORKLOAD] if pods else []), *([FAIL_OPEN] if excused else [])}
+    needs |= {each for each in scene.stage.lists if each == watch("canaries")}
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
     spans = [each.span for each in scene.losing if each.policy == MUTATE] or windows
     places = {stream: spans for stream in needs}
-    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places)
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places=places)
 
 
 def _events(scene: Scene, excused: list[str]) -> list[tuple[float, bool]]:
@@ -62,6 +69,23 @@ def _events(scene: Scene, excused: list[str]) -> list[tuple[float, bool]]:
             found.append((at, bool(losing) or late))
         seq += 1
     return found
+
+
+def _watch_canaries(scene: Scene) -> None:
+    """Let what the admission probe really creates be watched; it is deleted as soon as the answer is there."""
+    canary, count = scene.canary, len(scene.canary.questions)
+    process = watch("canaries")
+    scene.stage.watch(process)
+    seq = 0
+    while (at := canary.begin + seq / canary.rate) < canary.end:
+        question = canary.questions[seq % count]
+        if question.policy == MUTATE and not question.dry_run:
+            answer = scene.answer(question, at, seq)
+            name = f"canary-{seq}"
+            found = {"kind": "Pod", "metadata": {"name": name, "uid": f"uid-{name}"}, "mutated": answer.kind == "ok"}
+            scene.stage.put(process, at + answer.took, name, found)
+            scene.stage.put(process, at + answer.took + 0.3, name, None)
+        seq += 1
 
 
 def _window(scene: Scene, fault: object) -> Stretch:
@@ -85,7 +109,13 @@ def _none(bad: list[float], windows: list[Stretch], others: list[Stretch]) -> Tr
 
 
 def _share(
-    scene: Scene, bad: list[float], every: list[float], at_most: float, windows: list[Stretch], chosen: list, others: list[Stretch]  # type: ignore[type-arg]
+    scene: Scene,
+    bad: list[float],
+    every: list[float],
+    at_most: float,
+    windows: list[Stretch],
+    chosen: list,
+    others: list[Stretch],  # type: ignore[type-arg]
 ) -> Truth:
     """Say whether the share is far above, or far below, in the whole window and while harm was done."""
     shares = []

@@ -5,7 +5,7 @@ told when the stream breaks; a half-open stream only some time after the last si
 where it was and tells, `in_gap`, all that came, or lists again and tells the difference.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from math import inf
 from typing import Any
 
@@ -13,7 +13,7 @@ from harness.history.vocabulary import ADDED, BOOKMARK, DELETED, GAP, LISTED, MO
 from tests.worlds.hiding import SIGN_SECONDS, Hiding
 from tests.worlds.stage import Line, Stage, Version
 
-__all__ = ["watched"]
+__all__ = ["NOT_SERVED", "watched"]
 
 _FIRST_LIST = 0.6
 _RELIST_SECONDS = 0.3
@@ -21,6 +21,10 @@ _SEEN_SECONDS = 0.02
 
 Object = dict[str, Any]
 State = dict[str, Object]
+
+
+NOT_SERVED = "404"
+"""Why there is a gap if there is no such list; "404 then 503": and then nobody answers."""
 
 
 def watched(
@@ -57,6 +61,7 @@ class _Watch:
         open_at = begin
         first = self._gap_after(0.0)
         if first and first.begin <= begin:  # it could not even list
+            yield self._line(begin, GAP, why="refused")
             open_at = self._over(first, 0.0)
             self._hidden.remove(first)
         self._fold(open_at)
@@ -115,18 +120,20 @@ class _Watch:
             before = None
         yield self._line(at, MODIFIED if before else ADDED, version.object, in_gap=in_gap)
 
-    def _gap(self, gap: Hiding) -> Iterator[Line]:
+    def _gap(self, gap: Hiding) -> Generator[Line, None, float]:
         """Yield a gap and what comes to light after it; return when that was."""
         told = max(gap.begin, self._sign)
         if gap.how == "silent":
             told = self._sign + gap.late
         end = self._over(gap, told)
         if told < self._stage.end:
-            yield self._line(told, GAP, why=gap.how)
+            yield self._line(told, GAP, why=gap.how.partition(" ")[0])
+        if gap.how.startswith(NOT_SERVED):
+            yield from self._away(gap, told)
         if end >= self._stage.end:
             return self._stage.end
         at = end - 0.01
-        if gap.resumed:
+        if gap.resumed and not gap.how.startswith(NOT_SERVED):
             while self._next < len(self._versions) and self._versions[self._next].at <= end:
                 yield from self._change(at, self._versions[self._next], in_gap=True)
                 self._next += 1
@@ -138,6 +145,20 @@ class _Watch:
             yield self._line(end, LISTED)
         self._sign = end
         return end
+
+    def _away(self, gap: Hiding, told: float) -> Iterator[Line]:
+        """Yield that all is gone, since there is no such list, and that this is so; until nobody answers any more."""
+        for each in self._state.values():
+            yield self._line(told + 0.001, DELETED, each, in_gap=True)
+        self._state = {}
+        until = min(gap.end, self._stage.end)
+        if gap.how != NOT_SERVED:
+            until = min(told + 2.0, (told + until) / 2)
+            yield self._line(until, GAP, why="503")
+        self._sign = told
+        yield from self._bookmarks(min(until, self._stage.judge))
+        if told < self._stage.judge < until:
+            yield self._line(self._stage.judge + 0.2, BOOKMARK)
 
     def _over(self, gap: Hiding, told: float) -> float:
         return max(gap.end, told + _RELIST_SECONDS)
@@ -161,9 +182,7 @@ class _Watch:
             else:
                 self._state[version.key] = version.object
 
-    def _line(
-        self, at: float, f: str, found: Object | None = None, *, in_gap: bool = False, why: str = ""
-    ) -> Line:
+    def _line(self, at: float, f: str, found: Object | None = None, *, in_gap: bool = False, why: str = "") -> Line:
         self._number += 1
         value: Object = {"resource_version": str(self._number)}
         if found is not None:

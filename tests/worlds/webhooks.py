@@ -107,7 +107,9 @@ class Scene:
             if pod.webhook:
                 self._ask(pod)
         for at in sorted(rotations):
-            names = [each for each in self.pods if each.webhook and not each.barred and each.ready(at - _ROTATION_SECONDS)]
+            names = [
+                each for each in self.pods if each.webhook and not each.barred and each.ready(at - _ROTATION_SECONDS)
+            ]
             alive = [each for each in names if (now := each.state(at)) and not now.deleting]
             stage.put(WATCH_SLICES, at, "slice", _slice(alive))
         question = Question(FORBIDDEN, "create forbidden namespace", dry_run=True)
@@ -191,9 +193,7 @@ def _object(pod: Pod, now: State, at: float) -> Object:
 
 
 def _slice(pods: Sequence[Pod]) -> Object:
-    endpoints = [
-        {"conditions": {"ready": True}, "targetRef": {"name": each.name, "uid": each.uid}} for each in pods
-    ]
+    endpoints = [{"conditions": {"ready": True}, "targetRef": {"name": each.name, "uid": each.uid}} for each in pods]
     return {"metadata": {"name": "slice", "namespace": "gatekeeper-system", "uid": "uid-slice"}, "endpoints": endpoints}
 
 
