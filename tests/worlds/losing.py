@@ -54,6 +54,8 @@ def _lost(scene: Scene, policy: str, window: Stretch, others: list[Stretch], exc
         slow = each.how == "slow"
         slack += 2 * scene.interval + (_SLOW_SECONDS if slow else 0.0)
         most.append((span[0], span[1] + (_SLOW_SECONDS if slow else 0.0)))
+        if each.share < 1 and slow and excused:
+            continue  # single time-outs, or runs of them: nobody can tell
         if each.share < 1:
             partly += each.share * total([span])
         elif not (slow and excused and each.end - each.begin < _SHORT_SLOW_SECONDS):

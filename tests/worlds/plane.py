@@ -79,7 +79,7 @@ class _Plane:
         dead = container.startswith("!")
         state = {"waiting": {"reason": "CrashLoopBackOff"}} if dead else {"running": {}}
         status = {
-            "name": name.rpartition("-")[0] or name,
+            "name": _container(name),
             "containerID": f"containerd://{container.lstrip('!')}",
             "restartCount": restarts,
             "ready": not dead,
@@ -120,21 +120,20 @@ def control_plane_unharmed(dice: Dice) -> Drawn:
         plane.node(-900.0, node, ready=True)
     spare = dice.pick((), (), ("kube-scheduler",), ("kube-apiserver",), ("coredns",))
     harmed = False
-    for _ in range(dice.pick(0, 0, 1, 1, 2)):
-        harmed = _harm(dice, plane, pods, spare) or harmed
+    for at in sorted(dice.between(8, stage.judge - 40) for _ in range(dice.pick(0, 0, 1, 1, 2))):
+        harmed = _harm(dice, plane, pods, spare, at) or harmed
     plane.write()
     needs = {WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS}
     truth: Truth = "violated" if harmed else "holds"
     return Drawn(stage, {"spare": list(spare)}, truth, needs, (1.0, stage.judge), "")
 
 
-def _harm(dice: Dice, plane: _Plane, pods: dict[str, str], spare: tuple[str, ...]) -> bool:
+def _harm(dice: Dice, plane: _Plane, pods: dict[str, str], spare: tuple[str, ...], at: float) -> bool:
     """Harm something; return whether that counts."""
     stage = plane.stage
-    at = dice.between(8, stage.judge - 40)
     way = dice.pick("restart", "crash loop", "moved", "node", "deleted", "renamed", "node removed", "dead")
     name = dice.choice(sorted(pods))
-    whose = name.rpartition("-")[0] if name.startswith("coredns") else name.removesuffix("-control-plane")
+    whose = _container(name)
     if way in ("moved", "dead"):
         lease = dice.choice(plane.leases[:2])
         whose = lease.name
@@ -162,6 +161,11 @@ def _harm(dice: Dice, plane: _Plane, pods: dict[str, str], spare: tuple[str, ...
         pods.pop(name, None)
     stage.say(f"{way}: {whose} at {at:.1f} s")
     return whose not in spare
+
+
+def _container(pod: str) -> str:
+    """Return what the container of a pod of kube-system is called, and what a claim spares it by."""
+    return pod.removesuffix("-control-plane").removesuffix("-x7").removesuffix("-y9")
 
 
 def leases_renewed(dice: Dice) -> Drawn:

@@ -46,7 +46,7 @@ def never_unmutated(dice: Dice) -> Drawn:
         truth = "inconclusive"
     count = sum(_in(at, windows, 0.0) for at, _ in asked)
     unsure = "few were asked" if count < _ENOUGH else ""
-    if any(each.how == "slow" and each.end - each.begin < 4 for each in scene.losing) and excused:
+    if any(each.how == "slow" and (each.share < 1 or each.end - each.begin < 4) for each in scene.losing) and excused:
         truth, unsure = "borderline", "short runs of time-outs"
     parameters = {"policy": MUTATE, "during": name, "at_most": at_most, "excused": excused}
     needs = {f"asked {MUTATE}", *([WATCH_WORKLOAD] if pods else []), *([FAIL_OPEN] if excused else [])}
