@@ -8,10 +8,11 @@ from typing import Any, Literal
 from harness.history import Recorded
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.eyes import observe
+from tests.worlds.faulty import TrueFault
 from tests.worlds.hiding import ALL, Hiding, drawn, hides, of_stream
 from tests.worlds.stage import Stage
 
-__all__ = ["Claimed", "Drawn", "Truth", "hidden", "staged"]
+__all__ = ["Claimed", "Drawn", "Truth", "hidden", "proof", "staged"]
 
 Truth = Literal["holds", "violated", "inconclusive", "borderline"]
 """What is true of a claim. "inconclusive": no history of this world may decide, such as of a fault that was not proved.
@@ -63,6 +64,14 @@ class Claimed:
     def recorded(self, more: Iterable[Hiding] = ()) -> Recorded:
         """Return the history, with more hidden if so."""
         return observe(self.drawn.stage, [*self.hidings, *more])
+
+
+def proof(truth: Truth, faults: Iterable[TrueFault]) -> Truth:
+    """Return what is true if not all faults of a claim were proved: nothing, but for what one that was has done."""
+    proved = [each.proved is not None for each in faults]
+    if all(proved):
+        return truth
+    return "borderline" if truth in ("violated", "borderline") and any(proved) else "inconclusive"
 
 
 def staged(dice: Dice, end: float) -> Stage:

@@ -1,11 +1,10 @@
 """Losing: what is true of claims on how long policies were lost: the window, its end, its begin, and parity."""
 
 from dataclasses import dataclass
-from math import inf
 
 from harness.history.vocabulary import FAIL_OPEN
 from tests.worlds.admission import LEADING, MUTATE, QUESTIONS, Scene, be_late, drawn_scene, lose, refuse
-from tests.worlds.claimed import Drawn, Truth
+from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, total, without
 from tests.worlds.faulty import harm_of_others, time_of
 
@@ -115,8 +114,7 @@ def fail_open_window(dice: Dice) -> Drawn:
         each.least > seconds + each.slack for each in found
     ):
         truth = "inconclusive"
-    if any(each.proved is None for each in chosen):
-        truth = "inconclusive"
+    truth = proof(truth, chosen)
     windows = [_window(scene, each) for each in chosen]
     short = any(end - begin < 5 * scene.interval for begin, end in windows)
     partial = any(each.share < 1 for each in scene.losing)
@@ -143,8 +141,7 @@ def comes_back(dice: Dice) -> Drawn:
         ends.append((end - tail, end))
         others = harm_of_others(chosen, scene.faults, (begin, end))
         truths += [_tail(scene, policy, (begin, end), tail, others, excused) for policy in policies]
-    unproved = any(each.proved is None for each in chosen)
-    truth: Truth = "inconclusive" if unproved else _worst(truths)
+    truth = proof(_worst(truths), chosen)
     parameters = {"fault": name, "policies": policies, "excused": excused, "before_healing": before}
     reach = (min(begin for begin, _ in ends), max(end for _, end in ends))
     places = {f"asked {each}": ends for each in policies}
@@ -196,8 +193,7 @@ def outlasts(dice: Dice) -> Drawn:
         truths += [_early(scene, policy, window, others, excused) for policy in policies]
         if end < fault.injected + seconds:
             truths.append("borderline")
-    unproved = any(each.proved is None for each in chosen)
-    truth: Truth = "inconclusive" if unproved else _worst(truths)
+    truth = proof(_worst(truths), chosen)
     parameters = {"seconds": seconds, "fault": name, "policies": policies, "excused": excused}
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
     places = {f"asked {each}": windows for each in policies}
@@ -254,6 +250,3 @@ def enforcement_parity(dice: Dice) -> Drawn:
     return Drawn(
         scene.stage, parameters, truth, needs, window, "some of many" if partial else "", places=_places(scene)
     )
-
-
-_ = inf

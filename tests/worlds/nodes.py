@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.history.vocabulary import HARM, WATCH_NODES, WATCH_PODS, WATCH_SLICES, WATCH_WORKLOAD
 from harness.policies import LEVEL
-from tests.worlds.claimed import Drawn, Truth, staged
+from tests.worlds.claimed import Drawn, Truth, proof, staged
 from tests.worlds.dice import Dice
 from tests.worlds.faulty import TrueFault, written
 from tests.worlds.stage import Stage
@@ -149,8 +149,7 @@ def _counts(owner: tuple[str, str, str], namespace: str, kinds: tuple[str, ...])
 def _finish(world: _World, parameters: dict[str, Any], truth: Truth, end: float, unsure: str = "") -> Drawn:
     for each in world.fates:
         world.stage.say(each)
-    if any(each.proved is None for each in world.faults):
-        truth = "inconclusive"
+    truth = proof(truth, world.faults)
     begin = world.harmed[0][0]
     window = (0.0 if begin < 1 else begin - 5, end)
     places = {WATCH_WORKLOAD: [(begin, end), (begin + 30, begin + 60)]}

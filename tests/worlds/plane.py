@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from harness.history.vocabulary import API_SERVER, READ, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS, WRITE_LEASE
+from harness.history.vocabulary import API_SERVER, HARM, READ, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS, WRITE_LEASE
 from tests.worlds.claimed import Drawn, Truth, staged
-from tests.worlds.dice import Dice, Stretch
+from tests.worlds.dice import Dice, Stretch, clipped, total, without
 from tests.worlds.faulty import TrueFault, written
 from tests.worlds.stage import Answer, Asking, Stage
 
@@ -16,6 +16,11 @@ __all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed", "lease
 _LEADERS = ("kube-controller-manager", "kube-scheduler")
 _EVERY = {"leader": 2.5, "node": 10.0}
 _SLACK = 3.0
+
+_DENIALS = (
+    "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'y' denied request",
+    'admission webhook "validation.gatekeeper.sh" denied the request',
+)
 
 Object = dict[str, Any]
 
@@ -118,14 +123,35 @@ def control_plane_unharmed(dice: Dice) -> Drawn:
         plane.pod(-500.0, name, container, restarts=1)
     for node in plane.nodes:
         plane.node(-900.0, node, ready=True)
-    spare = dice.pick((), (), ("kube-scheduler",), ("kube-apiserver",), ("coredns",))
+    spare = dice.pick((), (), ("kube-scheduler",))
+    place = _lose(dice, plane, pods) if dice.chance(0.25) else ""
+    if spare and not place:
+        written(stage, [TrueFault("fault 1", "restart API server", 4.0, 5.0, 7.0, 7.5, one_shot=True)])
     harmed = False
     for at in sorted(dice.between(8, stage.judge - 40) for _ in range(dice.pick(0, 0, 1, 1, 2))):
-        harmed = _harm(dice, plane, pods, spare, at) or harmed
+        harmed = _harm(dice, plane, pods, (*spare, place), at) or harmed
     plane.write()
     needs = {WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS}
     truth: Truth = "violated" if harmed else "holds"
-    return Drawn(stage, {"spare": list(spare)}, truth, needs, (1.0, stage.judge), "")
+    return Drawn(stage, {"spare": list(spare)}, truth, needs, (0.0, stage.judge), "")
+
+
+def _lose(dice: Dice, plane: _Plane, pods: dict[str, str]) -> str:
+    """Lose a worker by a fault, with what runs there: that is no harm; return its name."""
+    stage, node = plane.stage, "worker1"
+    at = dice.between(15, 30)
+    healing = at + dice.between(10, 25)
+    written(stage, [TrueFault("fault 1", "kill node", at, at + 2, healing, healing + 1)])
+    stage.mark(at + 0.3, "info", HARM, "killed node", {"node": node})
+    name = "kube-proxy-w1"
+    plane.pod(-500.0, name, "proxy0", restarts=0, node=node)
+    plane.pod(healing + 2, name, "proxy1", restarts=1, node=node)
+    plane.node(at + 8, node, ready=False)
+    plane.node(healing + 3, node, ready=True)
+    next(each for each in plane.leases if each.name == node).silent.append((at, healing + 2))
+    stage.say(f"{node} is lost at {at:.1f} s and back at {healing + 2:.1f} s")
+    del pods
+    return node
 
 
 def _harm(dice: Dice, plane: _Plane, pods: dict[str, str], spare: tuple[str, ...], at: float) -> bool:
@@ -232,28 +258,34 @@ def leases_renewed_again(dice: Dice) -> Drawn:
 
 
 def leases_admitted(dice: Dice) -> Drawn:
-    """Draw a claim that no policy denied a lease."""
+    """Draw a claim that no policy denied a lease since a fault began, such as a restart of the API server."""
     plane = _plane(dice)
     stage = plane.stage
+    begin = dice.between(12, 30)
+    down = begin, begin + dice.pick(0.0, dice.between(2, 20))
+    proved = None if dice.chance(0.04) else begin + 0.5
+    healing = down[1] + dice.between(1, 10)
+    written(stage, [TrueFault("fault 1", "restart API server", begin, proved, healing, healing + 1)])
     spans: list[Stretch] = []
-    if dice.chance(0.55):
-        begin = dice.between(3, stage.judge - 10)
-        spans.append((begin, begin + dice.between(4, 60)))
-        stage.say(f"leases are denied from {begin:.1f} to {spans[0][1]:.1f} s")
+    if dice.chance(0.6):
+        since = dice.between(3, stage.judge - 10)
+        spans.append((since, since + dice.between(4, 60)))
+        stage.say(f"leases are denied from {since:.1f} to {spans[0][1]:.1f} s")
     busy = (dice.between(3, stage.judge - 10), dice.between(1, 12)) if dice.chance(0.3) else (inf, 0.0)
-    by = dice.pick(
-        "ValidatingAdmissionPolicy 'gatekeeper-x' denied request",
-        'admission webhook "validation.gatekeeper.sh" denied the request',
-    )
+    by = dice.pick(*_DENIALS)
 
     def answer(at: float) -> Answer:
+        if down[0] <= at < down[1]:
+            return Answer("info", 0.01, {"said": "connection refused"})
         if busy[0] <= at < sum(busy):
             return Answer("fail", 0.01, {"status": 429, "said": "storage is (re)initializing", "seconds": 0.01})
-        if any(begin <= at < end for begin, end in spans):
+        if any(one <= at < other for one, other in spans):
             return Answer("fail", 0.02, {"status": 422, "said": by, "seconds": 0.02})
         return Answer("ok", 0.02, {"seconds": 0.02})
 
-    def read(_at: float) -> Answer:
+    def read(at: float) -> Answer:
+        if down[0] <= at < down[1]:
+            return Answer("info", 0.01, {"said": "connection refused"})
         return Answer("ok", 0.01, {"seconds": 0.01})
 
     last = stage.judge + 1.5
@@ -261,10 +293,13 @@ def leases_admitted(dice: Dice) -> Drawn:
     stage.askings.append(Asking(f"{API_SERVER} {WRITE_LEASE}", API_SERVER, WRITE_LEASE, 0.85, last, 1.0, answer))
     plane.write()
     stream = f"{API_SERVER} {WRITE_LEASE}"
-    truth: Truth = "violated" if spans else "holds"
-    if spans and busy[0] < spans[0][1] and sum(busy) > spans[0][0]:
-        truth = "borderline" if spans[0][1] - spans[0][0] - busy[1] < 4 else truth
-    return Drawn(stage, {}, truth, {stream}, (0.0, stage.judge), "", places={stream: spans})
+    seen = without(clipped(spans, begin, stage.judge), [down, (busy[0], sum(busy))])
+    truth: Truth = (
+        "violated" if total(seen) > 4 else "borderline" if clipped(spans, begin - 2, stage.judge) else "holds"
+    )
+    if proved is None:
+        truth = "borderline" if spans else "inconclusive"
+    return Drawn(stage, {}, truth, {stream}, (begin, stage.judge), "", places={stream: spans})
 
 
 def _worst(truths: list[Truth]) -> Truth:

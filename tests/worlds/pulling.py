@@ -66,7 +66,7 @@ def _before(dice: Dice, *, wanted: bool) -> Drawn:
     there = any(at < begin and what == _GATEKEEPER for at, what in asked)
     truth: Truth = "holds" if there == wanted else "violated"
     if not started or faults[0].proved is None:
-        truth = "inconclusive"
+        truth = "borderline" if there and faults[0].proved is not None else "inconclusive"
     if any(each.proved is None for each in faults) and faults[0].proved is not None:
         truth = "borderline"
     needs = {REGISTRY, WATCH_EVENTS}

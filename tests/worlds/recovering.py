@@ -3,7 +3,7 @@
 from math import inf
 
 from harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
-from tests.worlds.claimed import Drawn, Truth
+from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped
 from tests.worlds.faulty import TrueFault, written
 from tests.worlds.webhooks import FORBIDDEN, Pod, Scene, State, drawn_scene, replica
@@ -71,8 +71,9 @@ def _harmed(
 ) -> tuple[list[float], bool, set[str]]:
     """Harm a pod or two; return when each serves for good, whether one came to the node it was on, and who is asked."""
     serving, same, asked = [], False, set()
-    for pod in dice.some([each for each in scene.pods if each.webhook], 1, 2):
-        scene.harm(at, how, pod)
+    pods = dice.some([each for each in scene.pods if each.webhook], 1, 1 if how == "rescheduled" else 2)
+    scene.harm(at, how, *pods)
+    for pod in pods:
         if how == "rescheduled":
             pod.states += [State(at + 0.1, pod.states[-1].container, deleting=True), State(at + 3, "", gone=True)]
             if dice.chance(0.1):
@@ -187,12 +188,15 @@ def undisturbed(dice: Dice) -> Drawn:
         if each in truths:
             truth = each  # type: ignore[assignment]
             break
-    if any(each.proved is None for each in faults):
-        truth = "inconclusive"
+    truth = proof(truth, faults)
     asked = {replica(each) for each in alone if each.webhook}
+    deaf = any(each.deaf and each.mute for each in alone)
+    unsure = "one gives no answer, as if it was not seen" if deaf and "violated" in truths else ""
     window = (min(begin for begin, _ in windows), max(end for _, end in windows))
     places = {stream: windows for stream in {WATCH_PODS, *asked}}
-    return Drawn(stage, {"during": _CUT}, truth, {WATCH_PODS, f"asked {FORBIDDEN}", *asked}, window, "", places=places)
+    return Drawn(
+        stage, {"during": _CUT}, truth, {WATCH_PODS, f"asked {FORBIDDEN}", *asked}, window, unsure, places=places
+    )
 
 
 def _disturb(dice: Dice, scene: Scene, pod: Pod, windows: list[Stretch]) -> Truth:
@@ -207,6 +211,7 @@ def _disturb(dice: Dice, scene: Scene, pod: Pod, windows: list[Stretch]) -> Trut
     stage.say(f"{pod.name}: {way} at {at:.1f} s for {length:.1f} s")
     if way in ("mute", "short") and pod.webhook:
         pod.mute.append((at, at + length))
+        pod.deaf = dice.chance(0.5)
         inside = max(sum(end - begin for begin, end in clipped([(at, at + length)], *window)) for window in windows)
         return "violated" if inside > 10 + 2 * _SLACK else "holds" if inside < 10 - 2 * _SLACK else "borderline"
     if way == "restart":

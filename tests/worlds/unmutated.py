@@ -1,7 +1,7 @@
 """Unmutated: what is true of the claim that nothing comes into being without its mutation: event by event."""
 
 from tests.worlds.admission import LEADING, MUTATE, Scene, be_late, born, drawn_scene, lose
-from tests.worlds.claimed import Drawn, Truth
+from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.faulty import harm_of_others, time_of
 from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
@@ -42,8 +42,7 @@ def never_unmutated(dice: Dice) -> Drawn:
         truth = _share(scene, bad, every, at_most, windows, chosen, others)
     else:
         truth = _none(bad, windows, others)
-    if any(each.proved is None for each in chosen):
-        truth = "inconclusive"
+    truth = proof(truth, chosen)
     count = sum(_in(at, windows, 0.0) for at, _ in asked)
     unsure = "few were asked" if count < _ENOUGH else ""
     if any(each.how == "slow" and (each.share < 1 or each.end - each.begin < 4) for each in scene.losing) and excused:

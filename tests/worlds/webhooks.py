@@ -6,6 +6,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from harness.history.vocabulary import (
+    FAULT,
     HARM,
     REVIEW,
     WATCH_EVENTS,
@@ -15,6 +16,7 @@ from harness.history.vocabulary import (
 )
 from tests.worlds.claimed import staged
 from tests.worlds.dice import Dice, Stretch
+from tests.worlds.faulty import TrueFault, written
 from tests.worlds.stage import STARTED, Answer, Asking, Canary, Question, Stage
 
 __all__ = ["FORBIDDEN", "Pod", "Scene", "State", "drawn_scene", "replica"]
@@ -22,6 +24,7 @@ __all__ = ["FORBIDDEN", "Pod", "Scene", "State", "drawn_scene", "replica"]
 FORBIDDEN = "check ignore label"
 _READY_SECONDS, _ROTATION_SECONDS = 1.5, 0.3
 _BEGIN = -100.0
+_BLOWS = {"killed": "kill containers", "rescheduled": "reschedule pod"}
 
 Object = dict[str, Any]
 
@@ -38,7 +41,10 @@ class State(NamedTuple):
 
 @dataclass
 class Pod:
-    """A pod through its life; `states` in their order; `mute`: when it answers nobody; `barred`: out of rotation."""
+    """A pod through its life; `states` in their order.
+
+    `mute`: when it answers nobody, which the API server says, or, if `deaf`, nobody; `barred`: it is out of rotation.
+    """
 
     name: str
     node: str
@@ -47,6 +53,7 @@ class Pod:
     mute: list[Stretch] = field(default_factory=list)
     unready: list[Stretch] = field(default_factory=list)
     barred: bool = False
+    deaf: bool = False
 
     @property
     def uid(self) -> str:
@@ -85,8 +92,16 @@ class Scene:
     stage: Stage
     pods: list[Pod]
 
-    def harm(self, at: float, how: str, pod: Pod) -> None:
-        """Write that something was done to a pod."""
+    def harm(self, at: float, how: str, *pods: Pod) -> None:
+        """Write the fault that does something to pods at a moment, and what it does to each."""
+        number = 1 + len({line.process for line in self.stage.lines if line.process.startswith(FAULT)})
+        name, once = _BLOWS[how], how == "killed"
+        end = self.stage.judge + 1.2
+        written(self.stage, [TrueFault(f"{FAULT} {number}", name, at - 0.1, at + 0.9, end, end + 0.1, one_shot=once)])
+        for index, pod in enumerate(pods):
+            self._harmed(at + index / 100, how, pod)
+
+    def _harmed(self, at: float, how: str, pod: Pod) -> None:
         now = pod.state(at - 0.01)
         containers = [now.container] if now and now.container else []
         value = {"pod": pod.name, "uid": pod.uid, "node": pod.node, "containers": containers, "owner": "set"}
@@ -128,7 +143,9 @@ class Scene:
         def answer(at: float) -> Answer:
             now = pod.state(at)
             if any(one <= at < other for one, other in pod.mute):
-                return Answer("info", 3.0, {"said": "ReadTimeoutError"})
+                if pod.deaf:
+                    return Answer("info", 3.0, {"said": "ReadTimeoutError"})
+                return Answer("fail", 2.0, {"status": 503, "said": "proxy error: dial tcp: i/o timeout"})
             since = next((each.at for each in pod.states if now and each.container == now.container), inf)
             if now is None or not now.container or at < since + _READY_SECONDS / 2:
                 return Answer("fail", 0.02, {"status": 503, "said": "connect: connection refused"})
