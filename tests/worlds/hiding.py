@@ -103,11 +103,10 @@ def hides(hidings: list[Hiding], streams: set[str], begin: float, end: float) ->
         if each.stream not in streams | {ALL} or (each.how == "404" and each.end == inf):
             continue
         one, other = each.span
-        if each.how in (
-            "line",
-            "step",
-        ):  # what a missing line told is not known for long; a step shifts what was logged
-            one, other = (one, inf) if each.how == "line" else (-inf, inf)
+        if each.how in ("killed", "step"):  # whether a fault was repeated is not known; a step shifts what was logged
+            one, other = -inf, inf
+        elif each.how == "line":  # what it told may be missing for ever
+            other = inf
         if one < end + 1 and other > begin - 1:
             found.append(each)
     return found

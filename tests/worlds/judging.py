@@ -30,6 +30,7 @@ class Judged(NamedTuple):
     hidden: bool
     wrong: str
     summary: str
+    evidence: tuple[str, ...] = ()
 
 
 @cache
@@ -66,12 +67,14 @@ def judge(claimed: Claimed, more: Iterable[Hiding] = ()) -> Judged:
     try:
         found = verdict(claimed, claimed.recorded(more))
         outcome, summary = (found.outcome, found.summary) if found else ("missing", "no such check")
+        evidence = tuple(found.evidence) if found else ()
     except Exception as error:  # noqa: BLE001 - that a check raises is what is looked for
         last = traceback.extract_tb(error.__traceback__)[-1]
         outcome, summary = "raised", f"{error!r} in {Path(last.filename).name}:{last.lineno}"
+        evidence = ()
     excuses = claimed.excuses()
     wrong = _wrong(claimed.truth, outcome, excused=bool(excuses))
-    return Judged(claimed.check, claimed.seed, claimed.truth, outcome, bool(excuses), wrong, summary)
+    return Judged(claimed.check, claimed.seed, claimed.truth, outcome, bool(excuses), wrong, summary, evidence)
 
 
 def _wrong(truth: str, outcome: str, *, excused: bool) -> str:

@@ -124,20 +124,20 @@ def control_plane_unharmed(dice: Dice) -> Drawn:
     for node in plane.nodes:
         plane.node(-900.0, node, ready=True)
     spare = dice.pick((), (), ("kube-scheduler",))
-    place = _lose(dice, plane, pods) if dice.chance(0.25) else ""
+    place, since = _lose(dice, plane) if dice.chance(0.25) else ("", inf)
     if spare and not place:
         written(stage, [TrueFault("fault 1", "restart API server", 4.0, 5.0, 7.0, 7.5, one_shot=True)])
     harmed = False
     for at in sorted(dice.between(8, stage.judge - 40) for _ in range(dice.pick(0, 0, 1, 1, 2))):
-        harmed = _harm(dice, plane, pods, (*spare, place), at) or harmed
+        harmed = _harm(dice, plane, pods, (*spare, place) if at > since else spare, at) or harmed
     plane.write()
     needs = {WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS}
     truth: Truth = "violated" if harmed else "holds"
     return Drawn(stage, {"spare": list(spare)}, truth, needs, (0.0, stage.judge), "")
 
 
-def _lose(dice: Dice, plane: _Plane, pods: dict[str, str]) -> str:
-    """Lose a worker by a fault, with what runs there: that is no harm; return its name."""
+def _lose(dice: Dice, plane: _Plane) -> tuple[str, float]:
+    """Lose a worker by a fault, with what runs there: that is no harm; return its name, and since when."""
     stage, node = plane.stage, "worker1"
     at = dice.between(15, 30)
     healing = at + dice.between(10, 25)
@@ -150,8 +150,7 @@ def _lose(dice: Dice, plane: _Plane, pods: dict[str, str]) -> str:
     plane.node(healing + 3, node, ready=True)
     next(each for each in plane.leases if each.name == node).silent.append((at, healing + 2))
     stage.say(f"{node} is lost at {at:.1f} s and back at {healing + 2:.1f} s")
-    del pods
-    return node
+    return node, at
 
 
 def _harm(dice: Dice, plane: _Plane, pods: dict[str, str], spare: tuple[str, ...], at: float) -> bool:

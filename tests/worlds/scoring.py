@@ -64,7 +64,7 @@ def _stored(store: Path | None, check: str) -> Iterator[Judged]:
 def _store(store: Path | None, judged: Judged) -> None:
     if store is not None:
         with store.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"digest": digest(), **judged._asdict()}) + "\n")
+            file.write(json.dumps({"digest": digest(), **judged._replace(evidence=())._asdict()}) + "\n")
 
 
 class Score:

@@ -17,6 +17,7 @@ def told(claimed: Claimed, judged: Judged, *, lines: bool = True) -> Iterator[st
     yield f"{claimed.check}({', '.join(f'{name}={value!r}' for name, value in drawn.parameters.items())})"
     yield f"truth: {drawn.truth}; verdict: {judged.outcome}{f' ({judged.wrong.upper()})' if judged.wrong else ''}"
     yield f"summary: {judged.summary}"
+    yield from (f"evidence: {each}" for each in judged.evidence)
     yield f"streams {sorted(drawn.streams)} from {drawn.window[0]:.1f} to {drawn.window[1]:.1f} s"
     yield f"judged at {drawn.stage.judge:.1f} s, ends at {drawn.stage.end:.1f} s"
     yield from (f"true: {each}" for each in drawn.stage.told)

@@ -24,6 +24,7 @@ __all__ = ["FORBIDDEN", "Pod", "Scene", "State", "drawn_scene", "replica"]
 FORBIDDEN = "check ignore label"
 _READY_SECONDS, _ROTATION_SECONDS = 1.5, 0.3
 _BEGIN = -100.0
+_UNREACHED = "error trying to reach service: dial tcp 10.244.1.3:8443"
 _BLOWS = {"killed": "kill containers", "rescheduled": "reschedule pod"}
 
 Object = dict[str, Any]
@@ -145,10 +146,10 @@ class Scene:
             if any(one <= at < other for one, other in pod.mute):
                 if pod.deaf:
                     return Answer("info", 3.0, {"said": "ReadTimeoutError"})
-                return Answer("fail", 2.0, {"status": 503, "said": "proxy error: dial tcp: i/o timeout"})
+                return Answer("fail", 2.0, {"status": 503, "said": f"{_UNREACHED}: i/o timeout"})
             since = next((each.at for each in pod.states if now and each.container == now.container), inf)
             if now is None or not now.container or at < since + _READY_SECONDS / 2:
-                return Answer("fail", 0.02, {"status": 503, "said": "connect: connection refused"})
+                return Answer("fail", 0.02, {"status": 503, "said": f"{_UNREACHED}: connect: connection refused"})
             return Answer("ok", 0.03, {"said": "denied"})
 
         process = numbered("replica", pod.name)
