@@ -1,0 +1,62 @@
+"""Main: judge worlds whose truth is known, and print how often a check was right; show one; hide more of them."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.worlds.metamorphic import broken
+from tests.worlds.judging import judge
+from tests.worlds.scoring import Score, run, table
+from tests.worlds.telling import told
+from tests.worlds.truths import TRUTHS, world
+
+_SHOWN = 12
+
+
+def main(arguments: list[str]) -> int:
+    """Run; return 1 if a verdict is wrong."""
+    given = _parsed(arguments)
+    checks = given.check or list(TRUTHS)
+    if given.show is not None:
+        for check in checks:
+            claimed = world(check, given.show)
+            print(*told(claimed, judge(claimed), lines=not given.brief), sep="\n")
+        return 0
+    low, _, high = given.seeds.partition(":")
+    seeds = range(int(low), int(high))
+    if given.metamorphic:
+        return _metamorphic(checks, seeds, given.jobs)
+    scores = [Score(check, run(check, seeds, jobs=given.jobs, store=given.store)) for check in checks]
+    print(table(scores))
+    for score in scores:
+        for how in dict.fromkeys(each.wrong for each in score.wrong):
+            failing = [each for each in score.wrong if each.wrong == how]
+            told_of = " ".join(str(each.seed) for each in failing[:_SHOWN])
+            print(f"{score.check}: {how} ({len(failing)}): {told_of}")
+    return 1 if any(score.wrong for score in scores) else 0
+
+
+def _metamorphic(checks: list[str], seeds: range, jobs: int) -> int:
+    failed = 0
+    for check in checks:
+        found = broken(check, seeds, jobs=jobs)
+        failed += len(found)
+        print(f"{check}: {len(found)} of {len(seeds)} worlds break it: who sees less may only become less sure")
+        print(*(f"  {each}" for each in found[:_SHOWN]), sep="\n")
+    return 1 if failed else 0
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.worlds", description=__doc__)
+    parser.add_argument("--check", action="append", choices=list(TRUTHS), help="judge this one; may be repeated")
+    parser.add_argument("--seeds", default="0:300", help="which worlds: from the first to before the last")
+    parser.add_argument("--jobs", type=int, default=1, help="how many processes judge")
+    parser.add_argument("--store", type=Path, help="a file of JSON lines to go on with")
+    parser.add_argument("--show", type=int, metavar="SEED", help="show one world with its truth and its verdict")
+    parser.add_argument("--brief", action="store_true", help="show it without its history")
+    parser.add_argument("--metamorphic", action="store_true", help="hide more of each world instead")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

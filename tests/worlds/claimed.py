@@ -1,0 +1,107 @@
+"""Claimed: a claim on a world, the truth about it, and whether what it needs was hidden."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Literal
+
+from harness.history import Recorded
+from tests.worlds.dice import Dice, Stretch
+from tests.worlds.eyes import observe
+from tests.worlds.faulty import TrueFault
+from tests.worlds.hiding import ALL, Hiding, drawn, hides, of_stream
+from tests.worlds.stage import Stage
+
+__all__ = ["Claimed", "Drawn", "Truth", "hidden", "proof", "staged"]
+
+Truth = Literal["holds", "violated", "inconclusive", "borderline"]
+"""What is true of a claim. "inconclusive": no history of this world may decide, such as of a fault that was not proved.
+
+"borderline": the truth is so near to the bound that sampling decides; not judged.
+"""
+
+
+@dataclass
+class Drawn:
+    """A world before anything of it is hidden, and a claim on it.
+
+    `streams` and `window` are what the claim needs and when. `unsure`: why a careful check may say inconclusive though
+    nothing was hidden, as where only some of many requests are lost.
+    """
+
+    stage: Stage
+    parameters: Mapping[str, Any]
+    truth: Truth
+    streams: set[str]
+    window: Stretch
+    unsure: str = ""
+    away: list[Hiding] = field(default_factory=list)
+    """Lists that truly are not served for a while."""
+    places: dict[str, list[Stretch]] = field(default_factory=dict)
+    """Where something of these streams is worth to be hidden, such as where something was lost."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A claim on a world of which something may be hidden."""
+
+    check: str
+    seed: int
+    drawn: Drawn
+    hidings: tuple[Hiding, ...]
+
+    @property
+    def truth(self) -> Truth:
+        """What is true."""
+        return self.drawn.truth
+
+    def excuses(self) -> list[str]:
+        """Return why the verdict may be inconclusive; it must not if there is nothing."""
+        drawn = self.drawn
+        needed = hides(list(self.hidings), drawn.streams, *drawn.window)
+        return [str(each) for each in needed] + [drawn.unsure] * bool(drawn.unsure)
+
+    def recorded(self, more: Iterable[Hiding] = ()) -> Recorded:
+        """Return the history, with more hidden if so."""
+        return observe(self.drawn.stage, [*self.hidings, *more])
+
+
+def proof(truth: Truth, faults: Iterable[TrueFault]) -> Truth:
+    """Return what is true if not all faults of a claim were proved: nothing, but for what one that was has done."""
+    proved = [each.proved is not None for each in faults]
+    if all(proved):
+        return truth
+    return "borderline" if truth in ("violated", "borderline") and any(proved) else "inconclusive"
+
+
+def staged(dice: Dice, end: float) -> Stage:
+    """Return an empty world that is judged 5 s before its end; the clock is set in one of thirty."""
+    steps = [(dice.between(2, end - 8), dice.pick(-0.5, 3.0, 90.0, 600.0, -30.0))] if dice.chance(0.033) else []
+    return Stage(end, seed=dice.getrandbits(30), steps=steps)
+
+
+def hidden(dice: Dice, drawing: Drawn, *, much: bool) -> tuple[Hiding, ...]:
+    """Return what is hidden of a world: nothing, or, if `much`, one thing or two; never two gaps of one stream."""
+    stage = drawing.stage
+    found = [*drawing.away, *(Hiding(ALL, at, at, "step") for at, _ in stage.steps)]
+    if not much:
+        return tuple(found)
+    for _ in range(dice.pick(1, 1, 2)):
+        streams = sorted(drawing.streams & set(stage.streams())) if dice.chance(0.85) else stage.streams()
+        more = drawn(dice, stage, streams or stage.streams())
+        places = [(stream, each) for stream, spans in drawing.places.items() for each in spans if stream in streams]
+        if places and len(more) == 1 and more[0].stream != ALL and more[0].how != "absent" and dice.chance(0.5):
+            more = [_at(dice, more[0], *dice.choice(places))]
+        taken = {each.stream for each in found}
+        found += [each for each in more if each.stream not in taken or each.stream == ALL]
+    return tuple(found)
+
+
+def _at(dice: Dice, hiding: Hiding, stream: str, place: Stretch) -> Hiding:
+    """Return a hiding of a stream that lies where it hurts: around a place, or across one of its edges."""
+    begin, end = place
+    around = (begin - dice.between(0.5, 5), min(end, begin + 200) + dice.between(0.5, 5))
+    edge = dice.choice(place) if end < inf else begin
+    across = (edge - dice.between(0.5, 15), edge + dice.between(0.5, 15))
+    one, other = around if dice.chance(0.5) else across
+    return of_stream(dice, stream, max(0.0, one), other)

@@ -1,0 +1,89 @@
+"""Faulty: the faults of a world, as they truly were, and to which of them a moment belongs."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
+from tests.worlds.dice import Dice, Stretch, clipped, joined
+from tests.worlds.stage import Stage
+
+__all__ = ["TrueFault", "drawn_faults", "harm_of_others", "time_of", "written"]
+
+NAMES = ("cut webhook", "kill node", "cut registry", "restart webhooks")
+
+
+@dataclass(frozen=True)
+class TrueFault:
+    """A fault: when it was injected, proved (None: never), began to be healed and was healed (infinite: never)."""
+
+    id: str
+    name: str
+    injected: float
+    proved: float | None
+    healing: float = inf
+    healed: float = inf
+    one_shot: bool = False
+
+    @property
+    def harm(self) -> Stretch:
+        """From when to when its harm lasted."""
+        return self.injected, self.healed
+
+
+def time_of(fault: TrueFault, faults: Sequence[TrueFault], judge: float) -> Stretch:
+    """Return the time that belongs to a fault: until another one begins after its healing, or it is judged."""
+    after = (each.injected for each in faults if each.injected >= fault.healing)
+    return fault.injected, min([*after, judge])
+
+
+def harm_of_others(chosen: Collection[TrueFault], faults: Sequence[TrueFault], window: Stretch) -> list[Stretch]:
+    """Return when, in a window, another fault than the chosen ones did harm, too."""
+    return clipped(joined(each.harm for each in faults if each not in chosen), *window)
+
+
+def drawn_faults(
+    dice: Dice, stage: Stage, first: float, *, most: int = 3, names: Sequence[str] = NAMES
+) -> list[TrueFault]:
+    """Return one fault or more: one after the other, one within another, of one name or several, some unproved."""
+    last = stage.judge - 8
+    found: list[TrueFault] = []
+    at = first
+    for number in range(dice.randint(1, most)):
+        if at > last - 6:
+            break
+        lasts = dice.between(5, 40)
+        one_shot = dice.chance(0.15)
+        healing = min(at + (dice.between(1.5, 4) if one_shot else lasts), last)
+        if dice.chance(0.08):  # dealt as a blow, or kept until the experiment ends
+            healing = stage.judge + 1.5
+        name = found[0].name if found and dice.chance(0.25) else dice.choice(names)
+        proved = None if dice.chance(0.04) else at + dice.between(0.3, 1.2)
+        healed = healing + dice.between(0.2, 2.0)
+        found.append(TrueFault(f"{FAULT} {number + 1}", name, at, proved, healing, healed, one_shot))
+        if dice.chance(0.3):
+            at = at + dice.between(2, lasts)  # within the one before, or across its end
+        else:
+            at = min(healed, last) + dice.between(4, 30)
+    return found
+
+
+def written(stage: Stage, faults: Sequence[TrueFault]) -> None:
+    """Have the marks of faults written, as an experiment does."""
+    for each in faults:
+        value = {"name": each.name}
+        stage.mark(each.injected, "invoke", each.id, INJECT, value)
+        if each.proved is not None:
+            stage.mark(each.proved, "ok", each.id, OBSERVED, {**value, "proof": "its effect was seen"})
+            if each.healing - 0.1 > each.proved:
+                stage.mark(each.healing - 0.05, "ok", each.id, OBSERVED, {**value, "proof": "still seen"})
+        if each.healing < stage.end:
+            stage.mark(each.healing, "invoke", each.id, HEAL, value)
+        if each.healed < stage.end:
+            proof = "nothing to heal: it was one blow" if each.one_shot else "nothing of it is left"
+            stage.mark(each.healed, "ok", each.id, HEALED, {**value, "proof": proof})
+        words = "never proved" if each.proved is None else f"proved {each.proved:.1f}"
+        blow = ", one-shot" if each.one_shot else ""
+        stage.say(
+            f"{each.id} {each.name!r}: {each.injected:.1f} to {each.healing:.1f}/{each.healed:.1f} s, {words}{blow}"
+        )

@@ -1,0 +1,87 @@
+"""Judging: what today's checks say of a world. The one module that knows checks, and it knows them by name only."""
+
+import importlib
+import inspect
+import pkgutil
+import traceback
+from collections.abc import Callable, Iterable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import harness.checks
+import harness.history
+from harness.history import Recorded
+from harness.verdict import Verdict
+from tests.worlds.claimed import Claimed
+from tests.worlds.hiding import Hiding
+
+__all__ = ["Judged", "catalogue", "digest", "judge", "verdict"]
+
+
+class Judged(NamedTuple):
+    """A verdict beside the truth, and what of it is wrong: "" if nothing is."""
+
+    check: str
+    seed: int
+    truth: str
+    outcome: str
+    hidden: bool
+    wrong: str
+    summary: str
+    evidence: tuple[str, ...] = ()
+
+
+@cache
+def catalogue() -> dict[str, Callable[..., Any]]:
+    """Return the public functions that return a check, by their names."""
+    found: dict[str, Callable[..., Any]] = {}
+    for module in pkgutil.iter_modules(harness.checks.__path__, "harness.checks."):
+        loaded = importlib.import_module(module.name)
+        for name in getattr(loaded, "__all__", ()):
+            each = getattr(loaded, name)
+            if inspect.isfunction(each) and each.__module__ == module.name:
+                returns = inspect.signature(each).return_annotation
+                if getattr(returns, "__name__", returns) == "Checked":
+                    found[name] = each
+    return found
+
+
+@cache
+def digest() -> str:
+    """Return the digest of what judges: the sources of checks and of the read model, and of the worlds themselves."""
+    roots = [Path(package.__path__[0]) for package in (harness.checks, harness.history)]
+    sources = [path for root in (*roots, Path(__file__).parent) for path in sorted(root.glob("*.py"))]
+    return sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def verdict(claimed: Claimed, recorded: Recorded) -> Verdict | None:
+    """Return what the check says of a history of a claim's world; None if there is no such check."""
+    check = catalogue().get(claimed.check)
+    return None if check is None else check(**claimed.drawn.parameters)(recorded)
+
+
+def judge(claimed: Claimed, more: Iterable[Hiding] = ()) -> Judged:
+    """Return the verdict on a world, and whether it is wrong."""
+    try:
+        found = verdict(claimed, claimed.recorded(more))
+        outcome, summary = (found.outcome, found.summary) if found else ("missing", "no such check")
+        evidence = tuple(found.evidence) if found else ()
+    except Exception as error:  # noqa: BLE001 - that a check raises is what is looked for
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        outcome, summary = "raised", f"{error!r} in {Path(last.filename).name}:{last.lineno}"
+        evidence = ()
+    excuses = claimed.excuses()
+    wrong = _wrong(claimed.truth, outcome, excused=bool(excuses))
+    return Judged(claimed.check, claimed.seed, claimed.truth, outcome, bool(excuses), wrong, summary, evidence)
+
+
+def _wrong(truth: str, outcome: str, *, excused: bool) -> str:
+    if outcome in ("raised", "missing"):
+        return outcome
+    if truth == "borderline" or outcome == truth:
+        return ""
+    if outcome == "inconclusive":
+        return "" if excused else "needless inconclusive"
+    return f"wrong {outcome}"

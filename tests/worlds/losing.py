@@ -1,0 +1,252 @@
+"""Losing: what is true of claims on how long policies were lost: the window, its end, its begin, and parity."""
+
+from dataclasses import dataclass
+
+from harness.history.vocabulary import FAIL_OPEN
+from tests.worlds.admission import LEADING, MUTATE, QUESTIONS, Scene, be_late, drawn_scene, lose, refuse
+from tests.worlds.claimed import Drawn, Truth, proof
+from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, total, without
+from tests.worlds.faulty import harm_of_others, time_of
+
+__all__ = ["comes_back", "enforcement_parity", "fail_open_window", "outlasts"]
+
+_SLOW_SECONDS = 1.3
+_SHORT_SLOW_SECONDS = 4.0
+_LAST = 10
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """How long something was lost in a window: at least and at most, and so outside of what overlaps with others."""
+
+    least: float
+    most: float
+    least_alone: float
+    most_alone: float
+    slack: float
+
+
+def _scene(dice: Dice, *, cruel: bool, refusing: bool = False) -> tuple[Scene, list[str], list[str]]:
+    """Return a scene, the policies that a claim names, and the causes that it excuses."""
+    policies = dice.some(list(QUESTIONS), 1, 2)
+    scene = drawn_scene(dice, policies)
+    for policy in policies:
+        if dice.chance(0.75):
+            lose(dice, scene, policy, cruel=cruel)
+        elif refusing and dice.chance(0.4):
+            refuse(dice, scene, policy)
+    excused = ["timed out"] if dice.chance(0.4) else []
+    if dice.chance(0.5 if excused else 0.1):
+        be_late(dice, scene)
+    return scene, dice.some(policies, 1, 2), excused
+
+
+def _lost(scene: Scene, policy: str, window: Stretch, others: list[Stretch], excused: list[str]) -> _Lost:
+    least: list[Stretch] = []
+    most: list[Stretch] = []
+    partly, slack = 0.0, 0.3 + 2 * scene.interval
+    mine = [each for each in scene.losing if each.policy == policy and each.bypass]
+    for each in mine:
+        (span,) = clipped([each.span], *window) or [(0.0, 0.0)]
+        if not total([span]):
+            continue
+        slow = each.how == "slow"
+        slack += 2 * scene.interval + (_SLOW_SECONDS if slow else 0.0)
+        most.append((span[0], span[1] + (_SLOW_SECONDS if slow else 0.0)))
+        if each.share < 1 and slow and excused:
+            continue  # single time-outs, or runs of them: nobody can tell
+        if each.share < 1:
+            partly += each.share * total([span])
+        elif not (slow and excused and each.end - each.begin < _SHORT_SLOW_SECONDS):
+            least.append(span)
+    if not excused and policy != "deny by cel (vap)":
+        width = scene.interval * 2 + _SLOW_SECONDS
+        most += [(at - width / 2, at + width) for at in scene.alone if window[0] - 1 <= at <= window[1]]
+    alone = [without(each, others) for each in (joined(least), joined(most))]
+    outside = partly if not others else 0.0
+    return _Lost(total(joined(least)) + partly, total(joined(most)), total(alone[0]) + outside, total(alone[1]), slack)
+
+
+def _chosen(dice: Dice, scene: Scene) -> tuple[str, list]:  # type: ignore[type-arg]
+    name = dice.choice(scene.faults).name
+    return name, [each for each in scene.faults if each.name == name]
+
+
+def _window(scene: Scene, fault: object) -> Stretch:
+    begin, end = time_of(fault, scene.faults, scene.stage.judge)  # type: ignore[arg-type]
+    return max(begin, LEADING), min(end, scene.removed)
+
+
+def _needs(policies: list[str], excused: list[str]) -> set[str]:
+    return {*(f"asked {each}" for each in policies), *([FAIL_OPEN] if excused else [])}
+
+
+def _places(scene: Scene) -> dict[str, list[Stretch]]:
+    found: dict[str, list[Stretch]] = {}
+    for each in scene.losing:
+        found.setdefault(f"asked {each.policy}", []).append(each.span)
+        found.setdefault(FAIL_OPEN, []).append(each.span)
+    return found
+
+
+def fail_open_window(dice: Dice) -> Drawn:
+    """Draw a claim on how long enforcement is lost after a fault."""
+    scene, policies, excused = _scene(dice, cruel=dice.chance(0.6), refusing=True)
+    name, chosen = _chosen(dice, scene)
+    found: list[_Lost] = []
+    for fault in chosen:
+        window = _window(scene, fault)
+        others = harm_of_others(chosen, scene.faults, window)
+        found += [_lost(scene, policy, window, others, excused) for policy in policies]
+    worst = max(each.least for each in found)
+    most = max(each.most for each in found)
+    seconds = dice.pick(0.0, 1.0, 5.0, 20.0, round(0.6 * worst), round(1.3 * most + 3))
+    hit = [each for each in found if (each.least_alone > seconds + each.slack)]
+    union = sum(each.most for each in found) if len(chosen) > 1 else most
+    truth: Truth = "borderline"
+    if hit:
+        truth = "violated"
+    elif all(each.most <= (seconds - each.slack if each.most else seconds) for each in found) and (
+        len(chosen) == 1 or not union or union + 3 < seconds
+    ):
+        truth = "holds"
+    elif all(each.most_alone <= (seconds - each.slack if each.most_alone else seconds) for each in found) and any(
+        each.least > seconds + each.slack for each in found
+    ):
+        truth = "inconclusive"
+    truth = proof(truth, chosen)
+    windows = [_window(scene, each) for each in chosen]
+    short = any(end - begin < 5 * scene.interval for begin, end in windows)
+    partial = any(each.share < 1 for each in scene.losing)
+    unsure = "some of many are lost" if partial else "the window is short" if short else ""
+    if short and truth != "inconclusive":
+        truth = "borderline"
+    parameters = {"seconds": seconds, "fault": name, "policies": policies, "excused": excused}
+    needs = _needs(policies, excused)
+    reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places=_places(scene))
+
+
+def comes_back(dice: Dice) -> Drawn:
+    """Draw a claim that enforcement is there again in the end."""
+    scene, policies, excused = _scene(dice, cruel=True)
+    name, chosen = _chosen(dice, scene)
+    before = dice.chance(0.4)
+    truths: list[Truth] = []
+    ends: list[Stretch] = []
+    for fault in chosen:
+        begin, end = _window(scene, fault)
+        end = min(end, fault.healing) if before else end
+        tail = (_LAST + 2) * scene.interval + _SLOW_SECONDS
+        ends.append((end - tail, end))
+        others = harm_of_others(chosen, scene.faults, (begin, end))
+        truths += [_tail(scene, policy, (begin, end), tail, others, excused) for policy in policies]
+    truth = proof(_worst(truths), chosen)
+    parameters = {"fault": name, "policies": policies, "excused": excused, "before_healing": before}
+    reach = (min(begin for begin, _ in ends), max(end for _, end in ends))
+    places = {f"asked {each}": ends for each in policies}
+    unsure = "the window is short" if "borderline" in truths else ""
+    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places=places)
+
+
+def _tail(scene: Scene, policy: str, window: Stretch, tail: float, others: list[Stretch], excused: list[str]) -> Truth:
+    begin, end = window
+    if end - begin < tail + 2:
+        return "borderline"
+    mine = [
+        each for each in scene.losing if each.policy == policy and each.end > end - tail - 2 and each.begin < end + 1
+    ]
+    late = not excused and any(end - tail - 2 < at < end + 1 for at in scene.alone)
+    if not mine and not late:
+        return "holds"
+    last = (end - (_LAST - 2) * scene.interval, end)
+    for each in mine:
+        lost = clipped([each.span], *last)
+        enough = 4 * scene.interval + (_SLOW_SECONDS if each.how == "slow" else 0.0)
+        short = each.how == "slow" and each.end - each.begin < _SHORT_SLOW_SECONDS
+        if each.share == 1 and total(lost) > enough and not (excused and short):
+            if total(without(lost, others)) > enough:
+                return "violated"
+            return "inconclusive" if not total(without(lost, others)) else "borderline"
+    return "borderline"
+
+
+def _worst(truths: list[Truth]) -> Truth:
+    for each in ("violated", "borderline", "inconclusive"):
+        if each in truths:
+            return each  # type: ignore[return-value]
+    return "holds"
+
+
+def outlasts(dice: Dice) -> Drawn:
+    """Draw a claim that nothing is lost in the first seconds of a fault."""
+    scene, policies, excused = _scene(dice, cruel=True)
+    name, chosen = _chosen(dice, scene)
+    seconds = dice.pick(3.0, 8.0, 15.0)
+    truths: list[Truth] = []
+    windows: list[Stretch] = []
+    for fault in chosen:
+        begin, end = _window(scene, fault)
+        window = begin, min(end, fault.injected + seconds)
+        windows.append(window)
+        others = harm_of_others(chosen, scene.faults, window)
+        truths += [_early(scene, policy, window, others, excused) for policy in policies]
+        if end < fault.injected + seconds:
+            truths.append("borderline")
+    truth = proof(_worst(truths), chosen)
+    parameters = {"seconds": seconds, "fault": name, "policies": policies, "excused": excused}
+    reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
+    places = {f"asked {each}": windows for each in policies}
+    unsure = "the window is short" if "borderline" in truths else ""
+    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places=places)
+
+
+def _early(scene: Scene, policy: str, window: Stretch, others: list[Stretch], excused: list[str]) -> Truth:
+    begin, end = window
+    near = [each for each in scene.losing if each.policy == policy and each.begin < end + 2 and each.end > begin - 2]
+    late = not excused and any(begin - 2 < at < end + 2 for at in scene.alone)
+    if not near and not late:
+        return "holds"
+    for each in near:
+        lost = clipped([each.span], begin, end - _SLOW_SECONDS)
+        enough = 3 * scene.interval + (_SLOW_SECONDS if each.how == "slow" else 0.0)
+        short = each.how == "slow" and each.end - each.begin < _SHORT_SLOW_SECONDS
+        if each.share == 1 and total(lost) > enough and not (excused and short):
+            if total(without(lost, others)) > enough:
+                return "violated"
+            return "inconclusive" if not total(without(lost, others)) else "borderline"
+    return "borderline"
+
+
+def enforcement_parity(dice: Dice) -> Drawn:
+    """Draw a claim that webhook and generated policy decide alike."""
+    policies = ["deny by cel (webhook)", "deny by cel (vap)", *([MUTATE] if dice.chance(0.3) else [])]
+    scene = drawn_scene(dice, policies, faults=dice.chance(0.7))
+    for policy in policies:
+        if dice.chance(0.5):
+            lose(dice, scene, policy, cruel=dice.chance(0.5))
+    one, other = ([each for each in scene.losing if each.policy == policy] for policy in policies[:2])
+    differ = joined(
+        [
+            *without([a.span for a in one], [b.span for b in other]),
+            *without([b.span for b in other], [a.span for a in one]),
+        ]
+    )
+    differ = clipped(differ, LEADING, min(scene.removed, scene.stage.judge))
+    seconds = dice.pick(0.0, 0.0, 2.0, 10.0, round(0.5 * longest(differ)))
+    slack = 3 * scene.interval + _SLOW_SECONDS + 0.5
+    truth: Truth = "borderline"
+    partial = any(each.share < 1 for each in [*one, *other])
+    apart = all(b[0] - a[1] > 4 * scene.interval + 2 for a, b in zip(differ, differ[1:], strict=False))
+    if not differ and not scene.alone:
+        truth = "holds"
+    elif longest(differ) > seconds + slack and not partial:
+        truth = "violated"
+    elif seconds and longest(differ) < seconds - slack and apart and not partial:
+        truth = "holds"
+    parameters = {"seconds": seconds}
+    needs = {f"asked {each}" for each in policies[:2]}
+    window = (LEADING, scene.stage.judge)
+    return Drawn(
+        scene.stage, parameters, truth, needs, window, "some of many" if partial else "", places=_places(scene)
+    )

@@ -1,0 +1,132 @@
+"""Unmutated: what is true of the claim that nothing comes into being without its mutation: event by event."""
+
+from tests.worlds.admission import LEADING, MUTATE, Scene, be_late, born, drawn_scene, lose
+from tests.worlds.claimed import Drawn, Truth, proof
+from tests.worlds.dice import Dice, Stretch
+from tests.worlds.faulty import harm_of_others, time_of
+from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
+
+__all__ = ["never_unmutated"]
+
+_EDGE_SECONDS = 1.5
+_ENOUGH = 130
+
+
+def never_unmutated(dice: Dice) -> Drawn:
+    """Draw a claim on pods that were created, by the canary and in a workload."""
+    scene = drawn_scene(dice, [MUTATE, *(["deny by rego"] if dice.chance(0.2) else [])])
+    if dice.chance(0.7):
+        lose(dice, scene, MUTATE, cruel=dice.chance(0.5))
+    excused = ["timed out"] if dice.chance(0.4) else []
+    if dice.chance(0.5 if excused else 0.05):
+        be_late(dice, scene)
+    pods = born(dice, scene) if dice.chance(0.8) else []
+    if dice.chance(0.5):
+        _watch_canaries(scene)
+    chosen = []
+    name = ""
+    if dice.chance(0.6):
+        name = dice.choice(scene.faults).name
+        chosen = [each for each in scene.faults if each.name == name]
+    asked = _events(scene, excused)
+    windows = [_window(scene, each) for each in chosen] or [(LEADING, min(scene.removed, scene.stage.judge))]
+    others = [
+        part
+        for each, window in zip(chosen, windows, strict=False)
+        for part in harm_of_others(chosen, scene.faults, window)
+    ]
+    bad = [at for at, lost in asked if lost] + [at for at, there in pods if not there and at >= LEADING]
+    every = [at for at, _ in asked] + [at for at, _ in pods if at >= LEADING]
+    at_most = dice.pick(0.0, 0.0, 0.0, 0.05, 0.3)
+    if at_most:
+        truth = _share(scene, bad, every, at_most, windows, chosen, others)
+    else:
+        truth = _none(bad, windows, others)
+    truth = proof(truth, chosen)
+    count = sum(_in(at, windows, 0.0) for at, _ in asked)
+    unsure = "few were asked" if count < _ENOUGH else ""
+    if any(each.how == "slow" and (each.share < 1 or each.end - each.begin < 4) for each in scene.losing) and excused:
+        truth, unsure = "borderline", "short runs of time-outs"
+    parameters = {"policy": MUTATE, "during": name, "at_most": at_most, "excused": excused}
+    needs = {f"asked {MUTATE}", *([WATCH_WORKLOAD] if pods else []), *([FAIL_OPEN] if excused else [])}
+    needs |= {each for each in scene.stage.lists if each == watch("canaries")}
+    reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
+    spans = [each.span for each in scene.losing if each.policy == MUTATE] or windows
+    places = {stream: spans for stream in needs}
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places=places)
+
+
+def _events(scene: Scene, excused: list[str]) -> list[tuple[float, bool]]:
+    """Return when each pod was asked for, and whether it was lost in a way that counts."""
+    found: list[tuple[float, bool]] = []
+    canary, seq = scene.canary, 0
+    count = len(canary.questions)
+    while (at := canary.begin + seq / canary.rate) < scene.stage.judge:
+        if canary.questions[seq % count].policy == MUTATE:
+            losing = scene.lost(MUTATE, at, seq)
+            late = losing is None and not excused and any(0 <= at - each < scene.interval for each in scene.alone)
+            found.append((at, bool(losing) or late))
+        seq += 1
+    return found
+
+
+def _watch_canaries(scene: Scene) -> None:
+    """Let what the admission probe really creates be watched; it is deleted as soon as the answer is there."""
+    canary, count = scene.canary, len(scene.canary.questions)
+    process = watch("canaries")
+    scene.stage.watch(process)
+    seq = 0
+    while (at := canary.begin + seq / canary.rate) < canary.end:
+        question = canary.questions[seq % count]
+        if question.policy == MUTATE and not question.dry_run:
+            answer = scene.answer(question, at, seq)
+            name = f"canary-{seq}"
+            found = {"kind": "Pod", "metadata": {"name": name, "uid": f"uid-{name}"}, "mutated": answer.kind == "ok"}
+            scene.stage.put(process, at + answer.took, name, found)
+            scene.stage.put(process, at + answer.took + 0.3, name, None)
+        seq += 1
+
+
+def _window(scene: Scene, fault: object) -> Stretch:
+    begin, end = time_of(fault, scene.faults, scene.stage.judge)  # type: ignore[arg-type]
+    return max(begin, LEADING), min(end, scene.removed)
+
+
+def _in(at: float, spans: list[Stretch], slack: float) -> bool:
+    return any(begin + slack <= at <= end - slack for begin, end in spans)
+
+
+def _none(bad: list[float], windows: list[Stretch], others: list[Stretch]) -> Truth:
+    sure = [at for at in bad if _in(at, windows, _EDGE_SECONDS)]
+    alone = [at for at in sure if not _in(at, others, -_EDGE_SECONDS)]
+    if len(alone) > 2:
+        return "violated"
+    if not any(_in(at, windows, -_EDGE_SECONDS) for at in bad):
+        return "holds"
+    maybe = [at for at in bad if _in(at, windows, -_EDGE_SECONDS) and not _in(at, others, _EDGE_SECONDS)]
+    return "inconclusive" if len(sure) > 2 and not maybe else "borderline"
+
+
+def _share(
+    scene: Scene,
+    bad: list[float],
+    every: list[float],
+    at_most: float,
+    windows: list[Stretch],
+    chosen: list,
+    others: list[Stretch],  # type: ignore[type-arg]
+) -> Truth:
+    """Say whether the share is far above, or far below, in the whole window and while harm was done."""
+    shares = []
+    harms = [(each.injected, min(each.healed, scene.stage.judge)) for each in chosen] or windows
+    for spans in (windows, harms):
+        seen = [at for at in every if _in(at, spans, 0.0)]
+        lost = [at for at in bad if _in(at, spans, 0.0)]
+        if len(seen) < 40:
+            return "borderline"
+        shares.append(len(lost) / len(seen))
+    if others and max(shares):
+        return "borderline"
+    if min(shares) > 1.6 * at_most + 0.04:
+        return "violated"
+    return "holds" if max(shares) < 0.6 * at_most - 0.02 or not max(shares) else "borderline"
