@@ -1,131 +1,138 @@
 """Node loss: checks on the pods that replace those of a lost node: that they come, and carry the mutation."""
 
+from collections import Counter
 from collections.abc import Sequence
-from math import isfinite
-from typing import Literal
+from dataclasses import dataclass
+from math import inf, isfinite
 
 from harness.checks import Checked
-from harness.checks.lost import PHASES, Losses, NodeLoss, Replacement
-from harness.checks.reading import Reading
+from harness.checks.rule import unseen_words
 from harness.history import Recorded
+from harness.history.births import Excuses, asked, is_excused
+from harness.history.faults import Fault
+from harness.history.node_loss import PHASES, NodeLoss, Replacement
+from harness.history.node_scene import Chosen, Scene, harm, in_words
+from harness.history.spans import Spans
+from harness.history.vocabulary import WATCH_WORKLOAD
+from harness.history.workload import WorkloadPod
 from harness.statistics import percentile
-from harness.verdict import Verdict
+from harness.verdict import Outcome, Verdict
 
 __all__ = ["Excuses", "never_replaced", "replaced_within", "replacements_mutated", "spread"]
 
 Kinds = tuple[str, ...]
-Excuse = Literal["nobody in rotation", "endpoint on the lost node"]
-Excuses = tuple[Excuse, ...]
+Named = str | tuple[str, ...]
+_STALE_SECONDS = 10.0
+"""How long a status that did not change is not believed after a node is back: so soon its kubelet tells what is so."""
 
-_LAG_SECONDS = 2.0
+_KUBELET_LIVES = ("drained node",)
+"""Harm that leaves the node's kubelet alone, so that what it told before is still so."""
 
 _BARE = "{} of {} pods lacked the mutation before anything was done to their node"
 
 
-def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kinds = ()) -> Checked:
+@dataclass(frozen=True)
+class _Found:
+    """What was found of one pod: `at` is when it violated the claim."""
+
+    outcome: Outcome = "holds"
+    why: str = ""
+    at: float = 0.0
+
+
+def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kinds = (), fault: Named = ()) -> Checked:
     """Return the check that every pod on a node that was harmed in the way `how` is replaced by a Ready one in time.
 
-    Only pods in `namespace` ("": all workloads) of controllers of these `kinds` (none: all but DaemonSets). The
-    figures are the phases since the harm: median, 95th percentile, maximum (see `spread`).
+    Only pods in `namespace` ("": all workloads) of controllers of these `kinds` (none: all but DaemonSets), and only
+    nodes that a `fault` of this name or id harmed (several: each of them; none: any). The replacement must be Ready
+    when the time is over; where a node that it was on was harmed in the same way, its own replacement is judged.
+    Inconclusive: the fault is not proved, the workload was not seen, or another fault lasted meanwhile, without which
+    it may have been in time. The figures are the phases since the harm: median, 95th percentile, maximum (`spread`).
     """
 
     def check(recorded: Recorded) -> Verdict:
-        losses = Losses(recorded)
-        found = losses.replacements(how, namespace=namespace, kinds=kinds)
-        told, figures = tuple(str(each) for each in found), spread(found)
-        undecided = _undecided(losses, how, found)
-        if undecided:
-            return Verdict("inconclusive", undecided, told, figures)
-        late = [each for each in found if each.phases().get("ready", seconds + 1) > seconds]
-        if not late:
-            words = f"{len(found)} of {len(found)} pods were replaced, the last one was Ready after"
-            return Verdict("holds", f"{words} {figures['ready_max_seconds']:.1f} s", told, figures)
-        watched = losses.end - found[0].loss.at
-        if watched < seconds:
-            return Verdict("inconclusive", f"only {watched:.1f} of {seconds:g} s were watched", told, figures)
-        names = ", ".join(f"{each.lost.namespace}/{each.lost.name}" for each in late)
-        words = f"{len(late)} of {len(found)} pods had no Ready replacement {seconds:g} s after the harm: {names}"
-        return Verdict("violated", words, told, figures, min(each.loss.at for each in late) + seconds)
+        scene = Scene(recorded, Chosen(how, _names(fault), namespace, kinds))
+        cases = [_in_time(scene, case, seconds) for case in scene.lost]
+        late = [case for case, found in zip(scene.lost, cases, strict=True) if found.outcome == "violated"]
+        names = ", ".join(f"{case.lost.namespace}/{case.lost.name}" for case in late)
+        bad = f"{len(late)} of {len(cases)} pods had no Ready replacement {seconds:g} s after the harm: {names}"
+        figures = spread(scene.lost)
+        last = figures.get("ready_max_seconds", 0.0)
+        good = f"{len(cases)} of {len(cases)} pods were replaced, the last one was Ready after {last:.1f} s"
+        return _verdict(scene, cases, good, bad, figures)
 
-    check.__name__ = f"{_of(namespace, kinds)} of a {how} are replaced within {seconds:g} s"
+    check.__name__ = f"{_of(namespace, kinds)} of a {how}{_by(fault)} are replaced within {seconds:g} s"
     return Checked(check)
 
 
-def replacements_mutated(how: str, *, namespace: str = "", kinds: Kinds = (), excused: Excuses = ()) -> Checked:
+def replacements_mutated(
+    how: str, *, namespace: str = "", kinds: Kinds = (), excused: Excuses = (), fault: Named = ()
+) -> Checked:
     """Return the check that what replaces pods of a node harmed in the way `how` carries the mutation when it is born.
 
-    A pod that lacks it is `excused`, and counted, if at its birth, or in the 2 s before, which a call or kube-proxy may
-    be behind, there was "nobody in rotation", or an "endpoint on the lost node".
+    So must what replaces a replacement, up to the next fault. A pod that lacks it is `excused`, and counted, if at its
+    birth, or in the 2 s before, which a call or kube-proxy may be behind, there was "nobody in rotation", or an
+    "endpoint on the lost node". For `namespace`, `kinds` and `fault` see `replaced_within`.
 
     A violation tells who could have been asked for the mutation at that moment. Inconclusive: the fault is not
-    proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, or what lacks the
-    mutation replaces pods that lacked it themselves: then it was not lost with the node.
+    proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, another fault
+    lasted when a pod was born, no policy is known to have been in force then, what would excuse a pod was not seen, or
+    what lacks the mutation is of a controller none of whose pods had it: then it was not lost with the node.
     """
 
     def check(recorded: Recorded) -> Verdict:
-        losses = Losses(recorded)
-        found = losses.replacements(how, namespace=namespace, kinds=kinds)
-        born = [each for each in found if each.by]
-        lacking = [each for each in born if each.by and not each.by.mutated]
-        unlucky = _unlucky(recorded, lacking, excused) if lacking and excused else []
-        figures = {"replaced": float(len(born)), "unmutated": float(len(lacking)), **spread(found)}
-        lacking = [each for each in lacking if each not in unlucky]
-        told = tuple(str(each) for each in found)
-        undecided = _undecided(losses, how, found)
-        bare = [each.lost.owner for each in found if not each.lost.mutated]
-        if not undecided and lacking and all(each.lost.owner in bare for each in lacking):
-            undecided = _BARE.format(len(bare), len(found))
-        if lacking and not undecided:
-            causes = _causes(Reading(recorded), lacking)
-            words = f"{len(lacking)} of {len(born)} replacements lack the mutation: {causes[0]}"
-            first = min(each.by.seen for each in lacking if each.by)
-            return Verdict("violated", words, (*causes, *told), figures, first)
-        if not undecided and any(end is None or end > found[0].loss.at for _, end in losses.blind):
-            undecided = "the workload was not watched all the time: a replacement may have come and gone unseen"
-        if not undecided and len(born) < len(found):
-            undecided = f"{len(found) - len(born)} of {len(found)} pods were not replaced"
-        if undecided:
-            return Verdict("inconclusive", undecided, told, figures)
-        words = f"{len(born) - len(unlucky)} of {len(born)} replacements carry the mutation"
-        excuse = f", {len(unlucky)} are excused: {' or '.join(excused)}" * bool(unlucky)
-        return Verdict("holds", words + excuse, told, figures)
+        scene = Scene(recorded, Chosen(how, _names(fault), namespace, kinds))
+        births = _births(scene)
+        cases = [_born(scene, case, pod, excused) for case, pod in births]
+        bare = [case for case in scene.lost if not case.lost.mutated]
+        if any(found.why == _BARE for found in cases):
+            cases = [_Found(found.outcome, found.why.format(len(bare), len(scene.lost)), found.at) for found in cases]
+        pods = [pod for found, (_, pod) in zip(cases, births, strict=True) if found.outcome == "violated"]
+        causes = Counter(found.why for found in cases if found.outcome == "violated").most_common()
+        bad = f"{len(pods)} of {len(births)} replacements lack the mutation: {causes[0][0] if causes else ''}"
+        unmutated = [pod for _, pod in births if not pod.mutated]
+        figures = {"replaced": float(len(births)), "unmutated": float(len(unmutated)), **spread(scene.lost)}
+        good = f"{len(births) - len(unmutated)} of {len(births)} replacements carry the mutation"
+        good += f", {len(unmutated)} are excused: {' or '.join(excused)}" * bool(unmutated)
+        rest = [*cases, *(_all_seen(scene, loss) for loss in scene.losses), _all_replaced(scene)]
+        return _verdict(scene, rest, good, bad, figures, tuple(cause for cause, _ in causes))
 
     unless = f", unless {' or '.join(excused)}" * bool(excused)
-    check.__name__ = f"{_of(namespace, kinds)} that replace those of a {how} carry the mutation{unless}"
+    check.__name__ = f"{_of(namespace, kinds)} that replace those of a {how}{_by(fault)} carry the mutation{unless}"
     return Checked(check)
 
 
-def never_replaced(how: str, *, namespace: str = "", kinds: Kinds = ()) -> Checked:
-    """Return the check that pods on a node harmed in the way `how` outlive it: same pod, Ready again, still mutated."""
+def never_replaced(
+    how: str, *, namespace: str = "", kinds: Kinds = (), within: float = 120.0, fault: Named = ()
+) -> Checked:
+    """Return the check that pods on a node harmed in the way `how` outlive it: same pod, Ready again, still mutated.
+
+    It must be Ready `within` so many seconds after the node was proved to be healed, and where less is to be judged, at
+    the end of that; what happens later does not matter. For `namespace`, `kinds` and `fault` see `replaced_within`.
+    Inconclusive: the fault is not proved, or not proved to be healed, the workload was not seen, less was recorded and
+    no pod was Ready again by then, another fault harmed the node meanwhile, or the pod lacked the mutation before.
+    """
 
     def check(recorded: Recorded) -> Verdict:
-        losses = Losses(recorded)
-        found = losses.replacements(how, namespace=namespace, kinds=kinds)
-        told = tuple(str(each) for each in found)
-        undecided = _undecided(losses, how, found)
-        if undecided:
-            return Verdict("inconclusive", undecided, told)
-        born = [each for each in found if each.by]
-        if born:
-            first = min(each.by.seen for each in born if each.by)
-            return Verdict("violated", f"{len(born)} of {len(found)} pods were replaced", told, at=first)
-        bare = [each for each in found if not each.lost.mutated]
-        if bare:
-            return Verdict("inconclusive", _BARE.format(len(bare), len(found)), told)
-        return Verdict("holds", f"{len(found)} of {len(found)} pods are the same as before, with their mutation", told)
+        scene = Scene(recorded, Chosen(how, _names(fault), namespace, kinds))
+        cases = [_outlives(scene, case, within) for case in scene.lost]
+        reasons = Counter(found.why for found in cases if found.outcome == "violated")
+        bad = ", ".join(f"{count} of {len(cases)} pods {why}" for why, count in reasons.items())
+        good = f"{len(cases)} of {len(cases)} pods are the same as before, Ready again, with their mutation"
+        return _verdict(scene, cases, good, bad, {})
 
-    check.__name__ = f"{_of(namespace, kinds)} of a {how} outlive it"
+    check.__name__ = f"{_of(namespace, kinds)} of a {how}{_by(fault)} outlive it"
     return Checked(check)
 
 
-def spread(found: Sequence[Replacement]) -> dict[str, float]:
+def spread(cases: Sequence[Replacement]) -> dict[str, float]:
     """Return median, 95th percentile and maximum of each phase that was seen, in seconds since the harm.
 
     The 95th percentile has the bounds between which it lies with 95 % confidence, as far as so few samples give them.
     """
     figures: dict[str, float] = {}
     for phase in PHASES:
-        seen = [each.phases()[phase] for each in found if phase in each.phases()]
+        seen = [phases[phase] for phases in (case.phases() for case in cases) if phase in phases]
         if not seen:
             continue
         median, late = percentile(seen, 0.5), percentile(seen, 0.95)
@@ -135,61 +142,156 @@ def spread(found: Sequence[Replacement]) -> dict[str, float]:
     return figures
 
 
-def _undecided(losses: Losses, how: str, found: Sequence[Replacement]) -> str:
-    """Return why nothing can be said, or ""."""
-    done: list[NodeLoss] = [each for each in losses.losses if each.how == how]
-    if not done:
-        return f"no {how}: nobody did that to a node"
-    if any(each.proved is None for each in done):
-        return f"{how}: {done[-1].node} was not proved to be lost"
-    if not losses.watched:
-        return "the workload was not watched"
-    return "" if found else f"none of these pods was on {', '.join(each.node for each in done)}"
+def _verdict(
+    scene: Scene, cases: Sequence[_Found], good: str, bad: str, figures: dict[str, float], first: tuple[str, ...] = ()
+) -> Verdict:
+    """Return what all that was found comes to: one violation decides, else one thing that is not known."""
+    evidence = (*first, *map(str, scene.lost))
+    violations = [found.at for found in cases if found.outcome == "violated"]
+    if violations:
+        return Verdict("violated", bad, evidence, figures, min(violations))
+    unknown = [found.why for found in cases if found.outcome == "inconclusive"]
+    why = next(iter([*filter(None, [scene.hindrance]), *unknown]), "")
+    return Verdict("inconclusive" if why else "holds", why or good, evidence, figures)
 
 
-def _causes(reading: Reading, lacking: Sequence[Replacement]) -> list[str]:
-    """Return who could be asked when pods were born without the mutation, what was so most often first."""
-    counts: dict[str, int] = {}
-    for each in lacking:
-        if each.by:
-            words = _asked(reading, each.loss, each.by.seen)
-            counts[words] = counts.get(words, 0) + 1
-    return sorted(counts, key=lambda words: -counts[words])
+def _in_time(scene: Scene, case: Replacement, seconds: float) -> _Found:
+    loss = case.loss
+    due, end = loss.at + seconds, min(loss.at + seconds, scene.end(loss))
+    if case.again and case.again.at <= due:
+        return _Found()
+    ready = scene.ready(case.chain, end)
+    if ready:
+        now = [pod for pod in case.chain if pod.is_ready(end)]
+        since = min((at for pod in now for at, turned in pod.turns if turned and at <= end), default=loss.at)
+        other = scene.taken(case, end)
+        return _unknown(_both(loss, [other]) if other else _not_seen(scene, since, end))
+    if end < due:
+        return _Found("inconclusive", f"only {max(0.0, end - loss.at):.1f} of {seconds:g} s were watched")
+    others = scene.others(loss, loss.at, due)
+    late = _later(loss.at, seconds, Spans.of(map(harm, others)))
+    if others and (late > scene.end(loss) or scene.ready(case.chain, late) is not False):
+        return _Found("inconclusive", _both(loss, others))
+    if (why := _not_seen(scene, loss.at, late) or _doubt(case)) or ready is None:
+        return _Found("inconclusive", why or _moment(end))
+    return _Found("violated", at=due)
 
 
-def _unlucky(recorded: Recorded, lacking: Sequence[Replacement], excused: Excuses) -> list[Replacement]:
-    """Return those that were born without the mutation for a reason that is excused."""
-    reading = Reading(recorded)
-    return [each for each in lacking if each.by and _excuses(reading, each.loss, each.by.seen) & set(excused)]
+def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -> _Found:
+    if pod.mutated:
+        return _Found()
+    loss, birth = case.loss, scene.earliest(pod.seen)
+    excuse = is_excused(scene, loss, birth, pod.seen, excused)
+    if excuse is not False:
+        why = f"whether {pod.name} is excused is not known: who was in rotation was not seen when it was born"
+        return _unknown(why * (excuse is None))
+    if not scene.mutated_before(case.lost, loss.at):
+        return _Found("inconclusive", _BARE)
+    if others := scene.others(loss, birth, pod.seen):
+        return _Found("inconclusive", _both(loss, others))
+    if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
+        return _Found("inconclusive", f"no policy is known to have been in force when {pod.name} was born")
+    why = _doubt(case) or _moment(loss.at) * (birth <= loss.at)
+    return _violated(asked(scene, loss, pod.seen), pod.seen, why)
 
 
-def _excuses(reading: Reading, loss: NodeLoss, at: float) -> set[Excuse]:
-    """Return what may excuse that a pod was born without the mutation."""
-    before = [uids for moment, uids in reading.endpoints if moment <= at - _LAG_SECONDS][-1:]
-    since = [uids for moment, uids in reading.endpoints if at - _LAG_SECONDS < moment <= at]
-    dead = {uid for uid, life in reading.pods.items() if life.node == loss.node}
-    found: set[Excuse] = set()
-    for uids in (*before, *since):
-        if not uids:
-            found.add("nobody in rotation")
-        if dead & uids:
-            found.add("endpoint on the lost node")
-    return found
+def _births(scene: Scene) -> list[tuple[Replacement, WorkloadPod]]:
+    """Return all that was born in the place of a lost pod, or of what came in its place, each once."""
+    born = [(case, pod) for case in scene.lost for pod in case.chain if case.loss.at < pod.seen <= scene.end(case.loss)]
+    return list({pod.uid: (case, pod) for case, pod in reversed(born)}.values())[::-1]
 
 
-def _asked(reading: Reading, loss: NodeLoss, at: float) -> str:
-    rotation = next((uids for moment, uids in reversed(reading.endpoints) if moment <= at), frozenset[str]())
-    webhooks = {
-        uid: life for uid, life in reading.pods.items() if life.webhook and (pod := life.at(at)) and not pod.deleted
-    }
-    dead = [uid for uid, life in webhooks.items() if life.node == loss.node]
-    where = f"{len(dead)} of {len(webhooks)} webhook pods were on the lost node"
-    stale = len(rotation & set(dead))
-    if not rotation:
-        return f"no webhook pod was in rotation when they were admitted, {where}"
-    if stale:
-        return f"{stale} of {len(rotation)} endpoints of the webhook led to the lost node when they were admitted"
-    return f"{len(rotation)} webhook pods were in rotation when they were admitted, {where}"
+def _all_seen(scene: Scene, loss: NodeLoss) -> _Found:
+    why = _not_seen(scene, loss.at, scene.end(loss))
+    return _unknown(f"{why}: a replacement may have come and gone unseen" * bool(why))
+
+
+def _all_replaced(scene: Scene) -> _Found:
+    missing = [case for case in scene.lost if not case.chain and case.again is None]
+    return _unknown(f"{len(missing)} of {len(scene.lost)} pods were not replaced" * bool(missing))
+
+
+def _outlives(scene: Scene, case: Replacement, within: float) -> _Found:
+    loss, pod = case.loss, case.lost
+    healed = loss.fault.healed if loss.fault else None
+    due = inf if healed is None else healed + within
+    end = min(due, scene.end(loss))
+    lost = [(pod.leaving, "were taken away"), (pod.bared, "lack the mutation that they had")]
+    for at, words in ((at, words) for at, words in lost if at is not None and at <= end):
+        return _violated(words, at, _acquitted(scene, case, at))
+    if not pod.mutated:
+        bare = sum(not other.lost.mutated for other in scene.lost)
+        return _Found("inconclusive", _BARE.format(bare, len(scene.lost)))
+    if healed is None or healed > end:
+        return _Found("inconclusive", f"{loss.node} was not proved to be healed")
+    fresh = loss.how in _KUBELET_LIVES or end >= healed + _STALE_SECONDS
+    ready = scene.ready([pod], end, -inf if fresh else loss.at)
+    why = _not_seen(scene, loss.at, end) or _moment(end) * (ready is None)
+    if ready or why:
+        return _unknown(why)
+    if end < due:
+        words = f"only {end - healed:.1f} of {within:g} s after {loss.node} was healed were watched"
+        return _Found("inconclusive", f"{words}, and {pod.name} was not Ready again by then")
+    others = scene.others(loss, loss.at, end, here=True)
+    why = _both(loss, others) if others else _doubt(case)
+    return _violated(f"were not Ready {within:g} s after the healing", end, why)
+
+
+def _acquitted(scene: Scene, case: Replacement, at: float) -> str:
+    """Return why it may be none of the node's loss that its pod was seen to be gone, or bare, at a moment, or ""."""
+    begin = scene.earliest(at)
+    if others := scene.others(case.loss, begin, at, here=True):
+        return _both(case.loss, others)
+    if missing := scene.coverage.lost.within(case.loss.at, at):
+        return f"lines of the history are missing from {missing}"
+    return _doubt(case) or _moment(case.loss.at) * (begin <= case.loss.at)
+
+
+def _not_seen(scene: Scene, begin: float, end: float) -> str:
+    return unseen_words(scene.coverage, [WATCH_WORKLOAD], scene.hidden(begin, end))
+
+
+def _unknown(why: str) -> _Found:
+    return _Found("inconclusive", why) if why else _Found()
+
+
+def _violated(words: str, at: float, acquitted: str) -> _Found:
+    return _Found("inconclusive", acquitted) if acquitted else _Found("violated", words, at)
+
+
+def _moment(at: float) -> str:
+    return f"what was so at {at:.1f} s is not known: {WATCH_WORKLOAD} was not seen just then"
+
+
+def _doubt(case: Replacement) -> str:
+    """Return why a loss cannot be held against anybody, or ""."""
+    if not case.loss.proved:
+        return f"{case.loss.how}: {case.loss.node} was not proved to be lost"
+    where = f"whether {case.lost.name} was on {case.loss.node} when it was harmed is not known"
+    return "" if case.sure else f"{where}: {WATCH_WORKLOAD} was not seen just then"
+
+
+def _both(loss: NodeLoss, others: Sequence[Fault]) -> str:
+    faults = [*([loss.fault] if loss.fault else []), *others]
+    return f"{' and '.join(map(in_words, faults))} overlapped: whose doing it is cannot be known"
+
+
+def _later(begin: float, seconds: float, busy: Spans) -> float:
+    """Return when so many seconds will have passed since a moment, without those that are `busy`."""
+    left = seconds
+    for first, last in busy.within(begin, inf):
+        if first - begin >= left:
+            break
+        left, begin = left - (first - begin), last
+    return begin + left
+
+
+def _names(fault: Named) -> tuple[str, ...]:
+    return (fault,) if isinstance(fault, str) else fault
+
+
+def _by(fault: Named) -> str:
+    return f" by {' and '.join(_names(fault))}" * bool(fault)
 
 
 def _of(namespace: str, kinds: Kinds) -> str:

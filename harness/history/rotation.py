@@ -1,48 +1,82 @@
-"""Rotation: to which webhook pods the Service sent requests, as its EndpointSlices told."""
+"""Rotation: to which webhook pods Gatekeeper's Service sent requests, as EndpointSlices told, and where they were."""
 
+from bisect import bisect_right
 from math import inf
 
 from harness.history.following import Take
-from harness.history.objects import endpoints, name_of
+from harness.history.objects import endpoints, is_leaving, labels, name_of, node_of, uid_of
 from harness.history.recorded import Entry
 from harness.history.spans import Spans
-from harness.history.vocabulary import DELETED, WATCH_SLICES
+from harness.history.vocabulary import DELETED, WATCH_PODS, WATCH_SLICES
 
 __all__ = ["Rotation"]
+
+_OPERATION, _WEBHOOK = "gatekeeper.sh/operation", "webhook"
 
 
 class Rotation:
     """Who was in rotation; a reader (see `following`).
 
-    `changes` has, for each change, its moment and the uids of all that are in rotation from then on.
+    `changes` has, for each change, its moment and the uids of all that are in rotation from then on; `nodes` the node
+    that each was on.
     """
 
     def __init__(self) -> None:
         self.changes: list[tuple[float, frozenset[str]]] = []
+        self.nodes: dict[str, str] = {}
         self._slices: dict[str, frozenset[str]] = {}
-
-    def when(self, uid: str) -> Spans:
-        """Return when a pod was in rotation, as far as was told."""
-        ends = [at for at, _ in self.changes[1:]] + [inf]
-        return Spans.of((at, end) for (at, uids), end in zip(self.changes, ends, strict=False) if uid in uids)
+        self._webhooks: dict[str, tuple[float, float]] = {}
 
     @property
     def moments(self) -> list[float]:
         """When it changed."""
         return [at for at, _ in self.changes]
 
+    def when(self, uid: str) -> Spans:
+        """Return when a pod was in rotation, as far as was told."""
+        ends = [at for at, _ in self.changes[1:]] + [inf]
+        return Spans.of((at, end) for (at, uids), end in zip(self.changes, ends, strict=False) if uid in uids)
+
+    def at(self, moment: float) -> frozenset[str] | None:
+        """Return the uids of those in rotation at a moment; None if nothing was told of it until then."""
+        before = bisect_right(self.moments, moment)
+        return self.changes[before - 1][1] if before else None
+
+    def between(self, begin: float, end: float) -> list[frozenset[str]]:
+        """Return all that was so from one moment to another, each as the uids of those in rotation."""
+        first = self.at(begin)
+        later = [uids for at, uids in self.changes if begin < at <= end]
+        return [*([] if first is None else [first]), *later]
+
+    def webhooks(self, moment: float) -> list[str]:
+        """Return the uids of the webhook pods that were there, and not about to go, at a moment."""
+        return [uid for uid, (seen, leaving) in self._webhooks.items() if seen <= moment < leaving]
+
     def takes(self, process: str) -> Take | None:
         """Return what takes the entries of a process."""
-        return self._take if process == WATCH_SLICES else None
+        return {WATCH_SLICES: self._take_slice, WATCH_PODS: self._take_pod}.get(process)
 
     def close(self, end: float) -> None:
         """Take notice of the end."""
 
-    def _take(self, entry: Entry) -> None:
+    def _take_slice(self, entry: Entry) -> None:
         thing = (entry.value or {}).get("object")
         if thing is None:
             return
         self._slices[name_of(thing)] = frozenset(() if entry.f == DELETED else endpoints(thing))
+        for endpoint in thing.get("endpoints") or ():
+            self.nodes.setdefault(uid_of({"metadata": endpoint.get("targetRef")}), endpoint.get("nodeName") or "")
         uids = frozenset[str]().union(*self._slices.values())
         if not self.changes or self.changes[-1][1] != uids:
             self.changes.append((entry.at, uids))
+
+    def _take_pod(self, entry: Entry) -> None:
+        pod = (entry.value or {}).get("object")
+        if pod is None:
+            return
+        uid = uid_of(pod)
+        self.nodes[uid] = node_of(pod) or self.nodes.get(uid, "")
+        if labels(pod).get(_OPERATION) == _WEBHOOK:
+            seen, leaving = self._webhooks.get(uid, (entry.at, inf))
+            gone = entry.f == DELETED or is_leaving(pod)
+            self._webhooks[uid] = seen, min(leaving, entry.at) if gone else leaving

@@ -18,7 +18,6 @@ from clusters.rest import request
 from clusters.shape import Shape
 from clusters.watching import State, until
 from harness import journal
-from harness.checks.lost import PHASES, Losses
 from harness.checks.node_loss import never_replaced, replaced_within
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
@@ -27,6 +26,8 @@ from harness.faults.leaving import _Drained, _Removed, drain_node, remove_node
 from harness.faults.network import _CutOff, cut_off_node
 from harness.faults.nodes import KILLED_NODE, _Down, _Rebooted, kill_node, pause_node, reboot_node, stop_node
 from harness.history import read
+from harness.history.node_loss import PHASES
+from harness.history.node_scene import Chosen, Scene
 from harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
 from harness.workload import Controller, deploy
 from tests.fakes.bench import Bench
@@ -175,11 +176,11 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
         finally:
             bench.heal(fault)
         bench.healed(fault, 120)
-        recorded = read(bench.history.path)
+        recorded = read(bench.history.path, so_far=True)
         verdict = replaced_within(120, KILLED_NODE)(recorded)
         assert verdict.outcome == "holds", verdict
         assert replaced_within(20, KILLED_NODE)(recorded).outcome == "violated"
-        for found in Losses(recorded).replacements(KILLED_NODE):
+        for found in Scene(recorded, Chosen(KILLED_NODE)).lost:
             moments = [found.phases()[phase] for phase in PHASES if phase != "pull"]
             assert found.phases()["pull"] > moments[0], "of which an event tells, and events may come late"
             assert moments[0] > 30, "the API server knew sooner than its grace period says"

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.worlds.metamorphic import broken
 from tests.worlds.judging import judge
+from tests.worlds.metamorphic import broken
 from tests.worlds.scoring import Score, run, table
 from tests.worlds.telling import told
 from tests.worlds.truths import TRUTHS, world

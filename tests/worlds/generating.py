@@ -190,7 +190,7 @@ def no_orphan_stays(dice: Dice) -> Drawn:
     if not any(end - begin > late + world.seen_after + _SLACK for begin, end in times):
         truth = "borderline"
     parameters = _parameters(dice, late)
-    places = {stream: times for stream in (WATCH_POLICIES, WATCH_BINDINGS, WATCH_TEMPLATES)}
+    places = dict.fromkeys((WATCH_POLICIES, WATCH_BINDINGS, WATCH_TEMPLATES), times)
     return Drawn(
         stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), "", away=world.away, places=places
     )

@@ -193,7 +193,7 @@ def undisturbed(dice: Dice) -> Drawn:
     deaf = any(each.deaf and each.mute for each in alone)
     unsure = "one gives no answer, as if it was not seen" if deaf and "violated" in truths else ""
     window = (min(begin for begin, _ in windows), max(end for _, end in windows))
-    places = {stream: windows for stream in {WATCH_PODS, *asked}}
+    places = dict.fromkeys({WATCH_PODS, *asked}, windows)
     return Drawn(
         stage, {"during": _CUT}, truth, {WATCH_PODS, f"asked {FORBIDDEN}", *asked}, window, unsure, places=places
     )
@@ -226,6 +226,6 @@ def _disturb(dice: Dice, scene: Scene, pod: Pod, windows: list[Stretch]) -> Trut
     for begin, end in windows:
         if begin + 0.5 < at < end - 0.5:
             return "violated"
-        if at <= begin + 0.5 and until > begin - 0.5 or end - 0.5 <= at <= end + 0.5:
+        if (at <= begin + 0.5 and until > begin - 0.5) or end - 0.5 <= at <= end + 0.5:
             return "borderline"
     return "holds"

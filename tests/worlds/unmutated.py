@@ -1,10 +1,10 @@
 """Unmutated: what is true of the claim that nothing comes into being without its mutation: event by event."""
 
+from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
 from tests.worlds.admission import LEADING, MUTATE, Scene, be_late, born, drawn_scene, lose
 from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.faulty import harm_of_others, time_of
-from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
 
 __all__ = ["never_unmutated"]
 
@@ -52,7 +52,7 @@ def never_unmutated(dice: Dice) -> Drawn:
     needs |= {each for each in scene.stage.lists if each == watch("canaries")}
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
     spans = [each.span for each in scene.losing if each.policy == MUTATE] or windows
-    places = {stream: spans for stream in needs}
+    places = dict.fromkeys(needs, spans)
     return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places=places)
 
 

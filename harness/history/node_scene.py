@@ -1,0 +1,122 @@
+"""Node scene: all that a claim on lost nodes needs of a history, read once: who was lost, and what was not seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+from harness.history.coverage import Coverage
+from harness.history.faults import Fault, Faults
+from harness.history.following import follow
+from harness.history.node_loss import NodeLoss, NodeLosses, Replacement
+from harness.history.recorded import Recorded
+from harness.history.rotation import Rotation
+from harness.history.spans import Span, Spans
+from harness.history.vocabulary import WATCH_WORKLOAD
+from harness.history.workload import Workload, WorkloadPod
+
+__all__ = ["Chosen", "Scene", "harm", "in_words"]
+
+_WATCHED = (WATCH_WORKLOAD,)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a claim is on: nodes harmed in the way `how`, by `faults` (names or ids; none: any), and which pods."""
+
+    how: str
+    faults: tuple[str, ...] = ()
+    namespace: str = ""
+    kinds: tuple[str, ...] = ()
+
+
+class Scene:
+    """The chosen losses, and the pods that were lost with them."""
+
+    def __init__(self, recorded: Recorded, chosen: Chosen) -> None:
+        self.coverage, self.faults, self.rotation = Coverage(recorded), Faults(), Rotation()
+        self.nodes, self._workload = NodeLosses(self.faults), Workload()
+        follow(recorded, self.coverage, self.faults, self.nodes, self._workload, self.rotation)
+        self.until = self.coverage.until if recorded.until is not None else min(self.coverage.until, self.nodes.over)
+        self._unseen = self.coverage.unseen(_WATCHED, 0.0, self.coverage.end)
+        self._named = {fault.id for fault in self.faults.named(*chosen.faults)}
+        self.losses = [loss for loss in self.nodes.all if self._is_of(loss, chosen)]
+        self.lost = self.nodes.replacements(
+            self._workload, self.losses, namespace=chosen.namespace, kinds=chosen.kinds, earliest=self.earliest
+        )
+        self.hindrance = self._hindrance(chosen)
+        """Why nothing holds, or ""."""
+
+    def earliest(self, moment: float) -> float:
+        """Return when, at the earliest, that came about which the watch on the workload told at a moment."""
+        return next((begin for begin, end in self._unseen if begin <= moment <= end), moment)
+
+    def end(self, loss: NodeLoss) -> float:
+        """Return up to when what happens belongs to a loss, and is to be judged."""
+        return min(self.until, self.faults.window(loss.fault)[1] if loss.fault else inf)
+
+    def hidden(self, begin: float, end: float) -> Spans:
+        """Return when something of the workload may be missing altogether."""
+        return self.coverage.unknown(_WATCHED, begin, end)
+
+    def ready(self, pods: Sequence[WorkloadPod], moment: float, since: float = -inf) -> bool | None:
+        """Whether one of these pods was Ready at a moment, as was told after `since`; None if that cannot be known."""
+        begin, end = next((span for span in self._unseen if span[0] <= moment < span[1]), (moment, moment))
+        turns = [at for pod in pods for at in (*(at for at, _ in pod.turns), pod.leaving) if at is not None]
+        moments = {begin, moment, end, *(at for at in turns if begin < at <= end)}
+        states = {any(pod.is_ready(at, since) for pod in pods) for at in moments}
+        return states.pop() if len(states) == 1 else None
+
+    def others(self, loss: NodeLoss, begin: float, end: float, *, here: bool = False) -> list[Fault]:
+        """Return the faults that the claim is not on whose harm lasted at some time from `begin` to `end`.
+
+        `here`: but for those that did it to other nodes alone.
+        """
+        ours = {loss.fault.id for loss in self.losses if loss.fault}
+        harms = [(fault, harm(fault)) for fault in self.faults.all if fault.id not in ours]
+        overlapping = [fault for fault, (first, last) in harms if first <= end and last > begin]
+        return [fault for fault in overlapping if not here or self._where(fault) <= {loss.node}]
+
+    def mutated_before(self, pod: WorkloadPod, moment: float) -> bool:
+        """Whether a pod of the same controller, that was there at a moment, carried the mutation."""
+        family = (other for other in self._workload.pods.values() if other.family == pod.family)
+        return any(other.mutated and other.seen <= moment for other in family)
+
+    def taken(self, case: Replacement, moment: float) -> Fault | None:
+        """Return the fault that the claim is not on with whose node the last replacement was lost, up to a moment."""
+        others = (loss for loss in self.nodes.all if loss not in self.losses and case.loss.at < loss.at <= moment)
+        return next((loss.fault for loss in others if case.chain and case.chain[-1].node == loss.node), None)
+
+    def _is_of(self, loss: NodeLoss, chosen: Chosen) -> bool:
+        named = not chosen.faults or (loss.fault is not None and loss.fault.id in self._named)
+        return loss.how == chosen.how and named
+
+    def _where(self, fault: Fault) -> set[str]:
+        return {loss.node for loss in self.nodes.all if loss.fault is fault}
+
+    def _hindrance(self, chosen: Chosen) -> str:
+        if not self.losses:
+            by = f" by {' or '.join(chosen.faults)}" * bool(chosen.faults)
+            return f"no {chosen.how}{by}: nobody did that to a node"
+        unproved = [loss.node for loss in self.losses if not loss.proved]
+        if unproved:
+            return f"{chosen.how}: {', '.join(unproved)} was not proved to be lost"
+        alike = self._named or {loss.fault.name for loss in self.losses if loss.fault}
+        dark = [fault for fault in self.faults.all if {fault.id, fault.name} & alike and not self._where(fault)]
+        if dark:
+            return f"{', '.join(map(in_words, dark))}: which node it harmed is not known"
+        if not self.coverage.of(WATCH_WORKLOAD).known:
+            return "the workload was not watched"
+        if not self.lost:
+            return f"none of these pods was on {', '.join(loss.node for loss in self.losses)}"
+        return "" if self.coverage.ended else "the history is cut off: what was done after its last line is not known"
+
+
+def harm(fault: Fault) -> Span:
+    """Return from when to when the harm of a fault lasted; that of a blow until it was proved."""
+    begin, end = fault.harm
+    return begin, fault.proved if fault.one_shot and fault.proved is not None else end
+
+
+def in_words(fault: Fault) -> str:
+    """Return a fault in words."""
+    return f"{fault.name} ({fault.id})"

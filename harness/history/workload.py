@@ -1,0 +1,163 @@
+"""Workload: what a recorded history says of the pods of an experiment's own controllers, and of who replaced whom."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
+from harness.policies import CANARIES, mutated
+
+__all__ = ["Moment", "Workload", "WorkloadPod"]
+
+_CHAOS = "chaos-"
+_OVER = ("Failed", "Succeeded")
+_HASH = "pod-template-hash"
+
+Moment = Callable[[float], float]
+"""Returns the earliest moment at which what was seen at another one may have come about."""
+
+
+@dataclass
+class WorkloadPod:
+    """What was seen of a pod of a workload, as moments of the history (None: never).
+
+    `mutated` is as it was first seen, `bared` when it was first seen without a mutation that it had. `owner` is its
+    controller's uid, `family` is the same for all ReplicaSets of one Deployment. `ready` is when it was Ready first,
+    `turns` are all the moments at which it became Ready, or no longer was. It is `leaving` from when on its controller
+    counts it no more: it is deleted, or has ended.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    owner: str
+    family: str
+    kind: str
+    seen: float
+    mutated: bool
+    node: str = ""
+    scheduled: float | None = None
+    started: float | None = None
+    ready: float | None = None
+    leaving: float | None = None
+    bared: float | None = None
+    turns: list[tuple[float, bool]] = field(default_factory=list)
+
+    def is_ready(self, moment: float, since: float = -inf) -> bool:
+        """Whether it was there and Ready at a moment, as was told last until then, and after `since`."""
+        if self.leaving is not None and self.leaving <= moment:
+            return False
+        return next((ready for at, ready in reversed(self.turns) if since < at <= moment), False)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What a pod that replaces it has in common with it: a StatefulSet keeps names, a DaemonSet keeps nodes."""
+        return self.owner, {"StatefulSet": self.name, "DaemonSet": self.node}.get(self.kind, "")
+
+
+class Workload:
+    """The pods of namespaces chaos-* but the canary's, by their uid; a reader (see `following`).
+
+    `pulls` is when an image of a pod was told of first.
+    """
+
+    def __init__(self) -> None:
+        self.pods: dict[str, WorkloadPod] = {}
+        self.pulls: dict[str, float] = {}
+        self._names: dict[tuple[str, str], WorkloadPod] = {}
+
+    def successors(self, earliest: Moment) -> dict[str, WorkloadPod]:
+        """Return which pod came in the place of which one, by the uid of the one that left.
+
+        A controller makes a pod after one has left, the oldest vacancy is filled first; only where a Deployment rolls
+        out, a pod of the next ReplicaSet may come before.
+        """
+        owned = [pod for pod in self.pods.values() if pod.owner]
+        left = [(max(pod.seen, earliest(pod.leaving)), pod) for pod in owned if pod.leaving is not None]
+        events = [*((pod.seen, True, pod) for pod in owned), *((at, False, pod) for at, pod in left)]
+        vacant: dict[tuple[str, str], deque[WorkloadPod]] = {}
+        after: dict[str, WorkloadPod] = {}
+        extra: list[WorkloadPod] = []
+        for _, born, pod in sorted(events, key=lambda event: event[:2]):
+            waiting = vacant.setdefault(pod.place, deque())
+            if not born:
+                waiting.append(pod)
+            elif waiting:
+                after[waiting.popleft().uid] = pod
+            else:
+                extra.append(pod)
+        for _, pod in sorted((one for one in left if one[1].uid not in after), key=lambda one: one[0]):
+            rolled = (
+                new for new in extra if new.family == pod.family and new.owner != pod.owner and new.seen > pod.seen
+            )
+            new = next(rolled, None)
+            if new is not None:
+                after[pod.uid] = new
+                extra.remove(new)
+        return after
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        takes: Mapping[str, Take] = {WATCH_WORKLOAD: self._take_pod, WATCH_WORKLOAD_EVENTS: self._take_event}
+        return takes.get(process)
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take_pod(self, entry: Entry) -> None:
+        item = (entry.value or {}).get("object")
+        if not item:
+            return
+        metadata, status = item["metadata"], item.get("status") or {}
+        if not metadata["namespace"].startswith(_CHAOS) or metadata["namespace"] == CANARIES:
+            return
+        pod = self.pods.get(metadata["uid"]) or self._born(entry, item)
+        pod.node = (item.get("spec") or {}).get("nodeName") or pod.node
+        conditions = status.get("conditions") or ()
+        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions) and entry.f != DELETED
+        reached = {
+            "scheduled": bool(pod.node),
+            "started": any("running" in one.get("state", {}) for one in status.get("containerStatuses") or ()),
+            "ready": ready,
+            "leaving": "deletionTimestamp" in metadata or entry.f == DELETED or status.get("phase") in _OVER,
+            "bared": pod.mutated and not mutated(item),
+        }
+        for name, now in reached.items():
+            if now and getattr(pod, name) is None:
+                setattr(pod, name, entry.at)
+        if not pod.turns or pod.turns[-1][1] != ready:
+            pod.turns.append((entry.at, ready))
+
+    def _born(self, entry: Entry, item: Mapping[str, Any]) -> WorkloadPod:
+        pod = self.pods[item["metadata"]["uid"]] = _pod(entry.at, item)
+        before = self._names.get((pod.namespace, pod.name))
+        if before and before.leaving is None:  # two of one name cannot be there at once
+            before.leaving = entry.at
+        self._names[pod.namespace, pod.name] = pod
+        return pod
+
+    def _take_event(self, entry: Entry) -> None:
+        event: dict[str, Any] = (entry.value or {}).get("object") or {}
+        if event.get("reason") in ("Pulling", "Pulled"):
+            self.pulls.setdefault(event.get("involvedObject", {}).get("uid", ""), entry.at)
+
+
+def _pod(at: float, item: Mapping[str, Any]) -> WorkloadPod:
+    metadata = item["metadata"]
+    owner: dict[str, Any] = next((one for one in metadata.get("ownerReferences") or () if one.get("controller")), {})
+    uid, name, kind = owner.get("uid", ""), owner.get("name", ""), owner.get("kind", "")
+    revision = f"-{(metadata.get('labels') or {}).get(_HASH)}"
+    return WorkloadPod(
+        uid=metadata["uid"],
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        owner=uid,
+        family=f"{metadata['namespace']}/{name.removesuffix(revision)}" if name.endswith(revision) else uid,
+        kind=kind,
+        seen=at,
+        mutated=mutated(item),
+    )
