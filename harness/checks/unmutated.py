@@ -120,10 +120,10 @@ class _Found:
             least = most = self._until(max(healed))
         else:
             least, most = (soon if faults and all(fault.one_shot for fault in faults) else self.all), soon
-        unclear = self.gaps or (self.loss.unseen.total == inf and least != most)
-        return 0.0 if unclear else self._share(least, 0, sure=True), 1.0 if self.gaps else self._share(
-            most, self.open, sure=False
-        )
+        uncounted = bool(self.gaps) or (bool(self.loss.unseen) and not self.loss.interval)
+        endless = self.loss.unseen.total == inf
+        low = 0.0 if uncounted or (endless and least != most) else self._share(least, 0, sure=True)
+        return low, 1.0 if uncounted or endless else self._share(most, self.open, sure=False)
 
     def badness(self, at_most: float) -> tuple[float, float]:
         """Return by what parts are compared."""
