@@ -85,7 +85,8 @@ def _write(path: Path, operations: int) -> None:
             value |= {"outcome": "denied by webhook", "said": "403 denied"} if index % 2 else {"late": 0.001}
             kind: Kind = "ok" if index % 2 else "invoke"
             moment = 1 + index / _RATE / 2
-            told = Entry(index + 2, kind, numbered(CANARY, seq % 8), "create violating pod", value, moment, 1.8e9 + moment)
+            process = numbered(CANARY, seq % 8)
+            told = Entry(index + 2, kind, process, "create violating pod", value, moment, 1.8e9 + moment)
             file.write(json.dumps(asdict(told), separators=(",", ":")) + "\n")
         last = Entry(operations + 2, "mark", HISTORY, END, None, 1 + operations / _RATE / 2, 1.8e9)
         file.write(json.dumps(asdict(last), separators=(",", ":")) + "\n")
