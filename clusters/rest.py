@@ -53,13 +53,16 @@ def request(
     return json.loads(data) if data else None
 
 
-def message(error: ApiException) -> str:
-    """Return what the API server said of a failure: the message of its answer, or what there is instead, shortened."""
+def message(error: ApiException, *, whole: bool = False) -> str:
+    """Return what the API server said of a failure: the message of its answer, or what there is instead.
+
+    It is shortened to what a person reads, unless who asks wants the `whole` of it.
+    """
     try:
         said = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError):
         said = error.body or error.reason
-    return str(said)[:_SHORT]
+    return str(said) if whole else str(said)[:_SHORT]
 
 
 def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:

@@ -19,9 +19,7 @@ __all__ = ["never_unmutated"]
 
 _ENOUGH = 100
 _SHOWN = 5
-_LIFE_SECONDS = 1.0
-"""A pod of the workload lives longer: in a shorter gap of its watch none can have come and gone."""
-
+_ORDER = ("holds", "inconclusive", "violated")
 _ALWAYS = Spans(((0.0, inf),))
 
 
@@ -58,7 +56,8 @@ def never_unmutated(
             return Verdict("inconclusive", f"0 pods were asked for while {policy} was in force")
         losses = [measured(read, blame, read.losses.of(policy), "bypassed", excused) for blame in times]
         parts = [_Found(read, workload, loss, enough) for loss in losses]
-        return max(parts, key=lambda part: part.badness(at_most)).verdict(at_most, enough)
+        verdicts = [part.verdict(at_most, enough) for part in parts]
+        return max(verdicts, key=lambda verdict: (_ORDER.index(verdict.outcome), verdict.figures["unmutated_pods"]))
 
     among = f" during {' and '.join(wanted)}" if wanted else ""
     share = f"at most {100 * at_most:g} % of pods are" if at_most else "no pod is"
@@ -87,7 +86,7 @@ class _Found:
         self.doubtful = [pod for pod in bare if _between(pod) - sure]
         watched = WATCH_WORKLOAD in read.coverage.streams
         gaps = [span for part in time for span in read.coverage.unknown([WATCH_WORKLOAD], *part)] if watched else []
-        self.gaps = Spans.of(gaps).longer_than(_LIFE_SECONDS)
+        self.gaps = Spans.of(gaps)
         self.asked = sum(self.loss.heard.made(*part) for part in time)
 
     @property
@@ -120,14 +119,10 @@ class _Found:
             least = most = self._until(max(healed))
         else:
             least, most = (soon if faults and all(fault.one_shot for fault in faults) else self.all), soon
-        unclear = self.gaps or (self.loss.unseen.total == inf and least != most)
-        return 0.0 if unclear else self._share(least, 0, sure=True), 1.0 if self.gaps else self._share(
-            most, self.open, sure=False
-        )
-
-    def badness(self, at_most: float) -> tuple[float, float]:
-        """Return by what parts are compared."""
-        return self.shares() if at_most else (float(self.bad), float(self.open + len(self.gaps.parts)))
+        uncounted = bool(self.gaps) or (bool(self.loss.unseen) and not self.loss.interval)
+        endless = self.loss.unseen.total == inf
+        low = 0.0 if uncounted or (endless and least != most) else self._share(least, 0, sure=True)
+        return low, 1.0 if uncounted or endless else self._share(most, self.open, sure=False)
 
     def verdict(self, at_most: float, enough: int) -> Verdict:
         """Return the verdict."""

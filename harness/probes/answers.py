@@ -1,5 +1,6 @@
 """Answers: what the API server said to a question about a policy, sorted by what it means for enforcement."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,10 +30,18 @@ TIMEOUT = (2.0, 8.0)
 """Seconds to connect and to read; webhooks have 1 and 3 s each, and their time-outs must be heard of."""
 
 _SHORT = 300
-_FORBIDDEN, _INVALID, _TOO_MANY, _INTERNAL = 403, 422, 429, 500
+_TOLD = 400
+_TOO_MANY, _INTERNAL = 429, 500
 _CALL_FAILED = "failed calling webhook"
-_BY_WEBHOOK, _BY_POLICY = "admission webhook", "ValidatingAdmissionPolicy"
-_MISCONFIGURED = ("failed to configure", "resulted in error", "failed to find resource", "not yet synced", "no params")
+_BY_WEBHOOK = re.compile(r'admission webhook "[^"]*" denied')
+_BY_POLICY = re.compile(
+    r"ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request: (?P<why>.*)", re.DOTALL
+)
+_MISCONFIGURED = re.compile(
+    r"failed to (configure|find resource)|no params found|paramKind|expression '.*' resulted in error", re.DOTALL
+)
+"""How the API server's own words begin where a policy could not decide; a policy's message stands in their place."""
+
 _SLOW = ("deadline exceeded", "Client.Timeout", "i/o timeout", "TLS handshake timeout", "timed out")
 _CLOSED = ("refused", "no endpoints", "EOF", "reset by peer", "no route")
 
@@ -55,7 +64,7 @@ def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False,
         body = {**question.body, "metadata": metadata}
         found = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
     except ApiException as error:
-        return _refused(question, error.status or 0, message(error))
+        return _refused(question, error.status or 0, message(error, whole=True))
     except (HTTPError, ValueError) as error:
         slow = isinstance(error, TooSlow) and not isinstance(error, NewConnectionError)
         return Answer("info", "timed out" if slow else "refused", repr(error)[:_SHORT])
@@ -71,23 +80,19 @@ def _created(question: Question, found: Any) -> Answer:
 
 
 def _refused(question: Question, status: int, said: str) -> Answer:
-    """Sort a status other than 2xx: a denial is somebody's decision, a failed call is nobody's."""
-    told = f"{status} {said}"
+    """Sort a status other than 2xx: a denial is somebody's decision, whatever its code; a failed call is nobody's."""
+    told = f"{status} {said[:_TOLD]}"
     if _CALL_FAILED in said:
         return Answer("fail", _why_uncalled(said), told)
-    if status in (_FORBIDDEN, _INVALID, _INTERNAL) and (_BY_WEBHOOK in said or _BY_POLICY in said):
-        outcome = _denied(question, status, said)
-        return Answer("ok" if outcome == question.wanted else "fail", outcome, told)
-    return Answer("info", "refused" if status == _TOO_MANY else "other", told)
-
-
-def _denied(question: Question, status: int, said: str) -> Outcome:
-    if any(words in said for words in _MISCONFIGURED) or status == _INTERNAL:
-        return "denied by configuration error"
-    ours = not question.names or question.names in said
-    if _BY_POLICY in said:
-        return "denied by policy" if ours else "other"
-    return "denied by webhook" if ours else "other"
+    policy = _BY_POLICY.search(said)
+    if policy is None and not _BY_WEBHOOK.search(said):
+        return Answer("info", "refused" if status == _TOO_MANY else "other", told)
+    outcome: Outcome = "denied by policy" if policy else "denied by webhook"
+    if _MISCONFIGURED.match(policy["why"]) if policy else status == _INTERNAL:
+        outcome = "denied by configuration error"
+    elif question.names not in said:
+        outcome = "other"
+    return Answer("ok" if outcome == question.wanted else "fail", outcome, told)
 
 
 def _why_uncalled(said: str) -> Outcome:

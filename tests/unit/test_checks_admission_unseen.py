@@ -1,0 +1,147 @@
+"""Admission checks: who sees less can only be less sure, and what a claim does not name changes nothing."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from harness.checks.fail_open import fail_open_window, refused_for_at_most
+from harness.checks.outage import comes_back, outlasts
+from harness.checks.unmutated import never_unmutated
+from harness.history import Entry, Recorded
+from harness.history.vocabulary import CANARY, END, FAIL_OPEN, JUDGE, WATCH_WORKLOAD
+from tests.fakes.asked import Asked
+
+_CHECKS = (
+    fail_open_window(2, fault="kill", policies=["mutate pods"]),
+    fail_open_window(0, fault="kill", policies=["mutate pods"], excused=["timed out"]),
+    fail_open_window(4, fault=["fault 1", "fault 2"]),
+    refused_for_at_most(1, fault="kill"),
+    outlasts(8, fault="kill", policies=["mutate pods"]),
+    comes_back(fault="kill", policies=["mutate pods"]),
+    comes_back(fault="kill", policies=["mutate pods"], before_healing=True),
+    never_unmutated(during="kill"),
+    never_unmutated(excused=["timed out"]),
+    never_unmutated(during="kill", at_most=0.1),
+)
+_END = 60.0
+
+
+def world(seed: int) -> Asked:
+    """Return a history with a fault, sometimes a second one that overlaps it, and losses of any kind and length."""
+    draw = random.Random(seed)  # noqa: S311 - the same worlds each time
+    told = Asked().watched(*[float(at) for at in range(61)])
+    told.add(0.1, "invoke", "policies", "apply", {"policies": ["mutate pods"]})
+    told.in_force(0.5, "mutate pods", until=draw.choice([None, 55.0]))
+    told.fault(10, 11, 30, name="kill")
+    if draw.random() < 0.5:
+        begin = draw.choice([15.0, 29.0, 40.0])
+        told.fault(begin, begin + 1, begin + 8, name=draw.choice(["kill", "drain"]), process="fault 2")
+    lost = [(at, at + draw.choice([0.15, 1.5, 6.0, 25.0])) for at in draw.sample([5.0, 9.0, 12.0, 25.0, 38.0, 50.0], 2)]
+    lost = lost if draw.random() < 0.7 else []
+    outcome = draw.choice(["unmutated", "unmutated", "refused"])
+    for number in range(int(_END * 5)):
+        at = number / 5
+        bad = any(begin <= at < end for begin, end in lost)
+        slow = 1.0 if bad and draw.random() < 0.5 else 0.01
+        told.ask(at, "fail" if bad else "ok", took=slow, outcome=outcome if bad else "", said="EOF")
+        if bad and draw.random() < 0.7:
+            told.call(at + slow, draw.choice(["context deadline exceeded", "connection refused"]))
+        told.ask(at + 0.1, policy="check ignore label", outcome="denied by webhook")
+    if draw.random() < 0.3:
+        told.workload(draw.choice([8.0, 20.0, 45.0]), "bare", mutated=False)
+    for at in range(3, 61, 3):
+        told.add(at, "ok", "fail open", "read", {"until": 1_800_000_000.0 + at - 0.1})
+    return told.add(59.7, "mark", "experiment", JUDGE).add(63, "mark", "history", END)
+
+
+def _kept(recorded: Recorded, keep: Callable[[Entry], bool]) -> Recorded:
+    return replace(recorded, entries=[entry for entry in recorded.entries if keep(entry)])
+
+
+def _counted_anew(recorded: Recorded) -> Recorded:
+    return replace(recorded, entries=[replace(entry, index=n) for n, entry in enumerate(recorded.entries)])
+
+
+def _cut(recorded: Recorded, draw: random.Random) -> Recorded:
+    entries = list(recorded.entries)
+    return replace(recorded, entries=entries[: draw.randrange(1, len(entries))], ended=False)
+
+
+def _line(recorded: Recorded, draw: random.Random) -> Recorded:
+    entries = list(recorded.entries)
+    rare = [entry.index for entry in entries if not entry.process.startswith(CANARY)]
+    gone = draw.choice(rare if draw.random() < 0.7 else range(len(entries)))
+    return replace(_kept(recorded, lambda entry: entry.index != gone), ended=gone != len(entries) - 1)
+
+
+def _silent(recorded: Recorded, draw: random.Random) -> Recorded:
+    begin = draw.uniform(0, 60)
+    end = begin + draw.choice([0.5, 5, 30])
+    gone = {
+        entry.value["seq"] for entry in recorded.entries if entry.process.startswith(CANARY) and begin <= entry.at < end
+    }
+    kept = _kept(recorded, lambda entry: not (entry.process.startswith(CANARY) and entry.value["seq"] in gone))
+    return _counted_anew(kept)
+
+
+def _info(recorded: Recorded, draw: random.Random) -> Recorded:
+    begin, share = draw.uniform(0, 60), draw.choice([0.3, 1.0])
+    end = begin + draw.choice([0.5, 5, 30])
+
+    def unclear(entry: Entry) -> Entry:
+        decides = entry.process.startswith(CANARY) and entry.kind in ("ok", "fail") and begin <= entry.at < end
+        return replace(entry, kind="info") if decides and draw.random() < share else entry
+
+    return replace(recorded, entries=[unclear(entry) for entry in recorded.entries])
+
+
+def _blind(recorded: Recorded, draw: random.Random) -> Recorded:
+    begin = draw.uniform(1, 58)
+    end = begin + draw.choice([0.5, 5, 30])
+    entries = []
+    for entry in recorded.entries:
+        if entry.process == WATCH_WORKLOAD and begin <= entry.at < end:
+            continue
+        entries.append(entry)
+    gap = {"why": "refused", "detail": "", "resource_version": ""}
+    marks = [("GAP", begin, gap)] + ([("LISTED", end, {"resource_version": "9"})] if end < _END else [])
+    entries += [Entry(0, "change", WATCH_WORKLOAD, f, value, at, 0.0) for f, at, value in marks]
+    return _counted_anew(replace(recorded, entries=sorted(entries, key=lambda entry: entry.at)))
+
+
+def _starved(recorded: Recorded, draw: random.Random) -> Recorded:
+    at = draw.uniform(1, 60)
+    late = Entry(0, "info", "metronome", "late", {"seconds": draw.choice([0.6, 3, 20])}, at, 0.0)
+    entries = sorted([*recorded.entries, late], key=lambda entry: entry.at)
+    return _counted_anew(replace(recorded, entries=entries))
+
+
+def _unlogged(recorded: Recorded, draw: random.Random) -> Recorded:
+    after = draw.choice([-1, draw.uniform(0, 60)])
+    return _counted_anew(_kept(recorded, lambda entry: entry.process != FAIL_OPEN or entry.at <= after))
+
+
+def _unasked(recorded: Recorded, draw: random.Random) -> Recorded:
+    policy = draw.choice(["mutate pods", "check ignore label"])
+    return _counted_anew(_kept(recorded, lambda entry: (entry.value or {}).get("policy") != policy))
+
+
+_LESS = (_cut, _line, _silent, _info, _blind, _starved, _unlogged, _unasked)
+
+
+@pytest.mark.parametrize("less", _LESS, ids=lambda less: less.__name__.strip("_"))
+def test_who_sees_less_is_less_sure(less: Callable[[Recorded, random.Random], Recorded]) -> None:
+    """A cut, a missing line, silence, answers that say nothing, a blind watch, a busy machine, no log turn no verdict."""
+    for seed in range(_SEEDS):
+        recorded = world(seed).written()
+        seen = less(recorded, random.Random(seed))  # noqa: S311 - the same ones each time
+        for check in _CHECKS:
+            if less is _unasked and "mutate pods" not in check.__name__:
+                continue
+            whole, part = check(recorded), check(seen)
+            assert part.outcome in (whole.outcome, "inconclusive"), (seed, check.__name__, whole.summary, part.summary)
+
+
+_SEEDS = 12
