@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.checks import Checked
-from harness.checks.recovery import joined
+from harness.checks.recovery import end_of, joined
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.faults import Fault, Names, listed
@@ -32,13 +32,9 @@ def undisturbed(*, during: Names = "cut registry") -> Checked:
 
     def check(recorded: Recorded) -> Verdict:
         history = PodHistory(recorded)
-        times = []
-        verdicts: list[Verdict] = []
-        for fault in history.faults.named(*names):
-            end = history.coverage.until if fault.healing is None else fault.healing
-            times.append((fault.injected, end))
-            verdicts += _judged(history, fault, end)
-        return joined(history, names, times, verdicts, "no pod was left alone")
+        faults = history.faults.named(*names)
+        verdicts = [verdict for fault in faults for verdict in _judged(history, fault, end_of(history, fault))]
+        return joined(history, names, verdicts, "no pod was left alone")
 
     check.__name__ = f"pods left alone are undisturbed during {' and '.join(names)}"
     return Checked(check)
