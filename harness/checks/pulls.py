@@ -26,7 +26,8 @@ def asked_registry(repository: str, *, before: Names = "cut registry") -> Checke
     """Return the check that nodes asked the registry for the manifest of `repository` before the fault `before`.
 
     With `imagePullPolicy: Always` they do for every container that starts, whether or not they have the image.
-    Violated: they did not, though a container was seen to start then and all that the registry logged is known.
+    Inconclusive if none was seen to start then: they may have been asked to pull by somebody else. Violated: they did
+    not, though one was, and all that the registry logged is known.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -84,20 +85,21 @@ class _Log:
         ]
         asked = [one for one in manifests if one.surely(-inf, begin)]
         words, lines = f"the registry was asked {len(asked)} times for {repository} before {name}", _shown(asked)
-        if asked and not self._coverage.lost.within(0.0, asked[0].latest):
+        started = any(event.reason == STARTED and event.at < begin for event in self._events.all)
+        if asked and started and not self._coverage.lost.within(0.0, asked[0].latest):
             return Verdict("holds", words, lines) if wanted else Verdict("violated", words, lines, at=asked[0].latest)
-        if manifests:
+        if manifests and started:
             words = f"it is not known when the registry was asked, or {name} began: {_WHY}"
             return Verdict("inconclusive", words, _shown(manifests))
-        if why := self._unseen(name, begin):
+        if why := self._unseen(name, begin, started=started):
             return Verdict("inconclusive", why)
         return Verdict("violated", words, at=begin) if wanted else Verdict("holds", words)
 
-    def _unseen(self, name: str, begin: float) -> str:
+    def _unseen(self, name: str, begin: float, *, started: bool) -> str:
         """Return why no request up to a moment means nothing, or ""."""
         if unknown := self._requests.unknown(self._coverage, 0.0, begin):
             return f"the registry's log was not read up to {name}: requests may be missing from {unknown}"
-        if any(event.reason == STARTED and event.at < begin for event in self._events.all):
+        if started:
             return ""
         unseen = self._coverage.unknown([WATCH_EVENTS], 0.0, begin)
         why = unseen_words(self._coverage, [WATCH_EVENTS], unseen)
@@ -105,7 +107,7 @@ class _Log:
 
     def _unknown(self, fault: Fault) -> Spans:
         """Return of which moments of a fault a request, or its own proof, may be missing."""
-        proved, healing = fault.proved or 0.0, fault.healing or 0.0
+        proved, healing = fault.proved or 0.0, min(fault.healing or 0.0, self._coverage.until)
         missing = self._requests.unknown(self._coverage, proved, healing)
         return missing | self._coverage.lost.within(fault.injected, proved)
 
@@ -113,7 +115,7 @@ class _Log:
         """Return whether it answered nothing while these faults lasted."""
         name, faults = " and ".join(names), self._faults.named(*names)
         over = [one for one in faults if one.proved is not None and one.healing is not None]
-        proved = [(one.proved or 0.0, one.healing or 0.0) for one in over]
+        proved = [(one.proved or 0.0, min(one.healing or 0.0, self._coverage.until)) for one in over]
         lost, requests = self._coverage.lost, self._requests.all
         answered = [
             one
@@ -134,7 +136,7 @@ class _Log:
             if unknown := self._unknown(one):
                 words = f"the registry's log was not read up to the end of {name}: requests may be missing from"
                 return Verdict("inconclusive", f"{words} {unknown}")
-        if not self._coverage.ended:
+        if not self._coverage.ended and set(names) != {one.id for one in faults}:
             return Verdict("inconclusive", f"the history has no end: {name} may have been repeated")
         lasted = sum(end - begin for begin, end in proved)
         return Verdict("holds", f"the registry answered no request for {lasted:.1f} s", (), {"cut_seconds": lasted})

@@ -1,6 +1,6 @@
 """Recovery: checks on how pods come back, in phases: harmed, pull asked, started, Ready, serving admission again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from math import inf
@@ -17,7 +17,7 @@ from harness.history.spans import Span, Spans
 from harness.history.vocabulary import RESCHEDULED
 from harness.verdict import Verdict
 
-__all__ = ["joined", "recovers_after", "recovers_within"]
+__all__ = ["end_of", "joined", "recovers_after", "recovers_within"]
 
 _STEADY_SECONDS = 10.0
 _COUNTS = ("late_pods", "late_pods_without_image")
@@ -40,11 +40,11 @@ def recovers_within(
     def check(recorded: Recorded) -> Verdict:
         history = PodHistory(recorded)
         faults = history.faults.named(*names)
-        times = {fault.id: (fault.injected, _end(history, fault)) for fault in faults}
-        harms = [one for one in history.harms.of(how) if any(begin <= one.at <= end for begin, end in times.values())]
+        times = [(fault.injected, end_of(history, fault)) for fault in faults]
+        harms = [one for one in history.harms.of(how) if any(begin <= one.at <= end for begin, end in times)]
         backs = history.recoveries(harms)
         verdicts = [_within(history, back, seconds, steady, faults) for back in backs]
-        return joined(history, names, times.values(), verdicts, f"no pod was {how}")
+        return joined(history, names, verdicts, f"no pod was {how}")
 
     check.__name__ = f"pods {how} recover within {seconds:g} s during {' and '.join(names)}{_steadily(steady)}"
     return Checked(check)
@@ -55,9 +55,9 @@ def recovers_after(
 ) -> Checked:
     """Return the check that pods harmed in the way `how` serve again within `seconds` of the end of `fault`.
 
-    And that they go on with it, as in `recovers_within`. A pod counts for the fault in whose time it was harmed: until
-    another one begins after its healing. The figure `after_heal_seconds` is how slow back-off makes that (0: it served
-    before). Inconclusive: as there, or the fault was not healed.
+    And that they go on with it, as in `recovers_within`. Of several faults a pod counts for that which lasted when it
+    was harmed. The figure `after_heal_seconds` is how slow back-off makes that (0: it served before). Inconclusive: as
+    there, or the fault was not healed.
     """
     names = listed(fault)
 
@@ -66,29 +66,30 @@ def recovers_after(
         faults = history.faults.named(*names)
         if not any(one.proved is not None and one.healing is not None for one in faults):
             return Verdict("inconclusive", f"{' and '.join(names)} was never healed, or never proved")
-        times = {one.id: history.faults.window(one) for one in faults}
         verdicts: list[Verdict] = []
         for one in faults:
-            begin, end = times[one.id]
-            begin = one.proved if begin == -inf and one.proved is not None else begin
-            harms = [harm for harm in history.harms.of(how) if begin <= harm.at < end]
+            begin = one.proved if one.injected == -inf and one.proved is not None else one.injected
+            harms = [harm for harm in history.harms.of(how) if begin <= harm.at <= end_of(history, one)]
             lasting = [harm for harm in harms if not _again(history, harm, one)]
             verdicts += [_after(history, back, seconds, steady, one) for back in history.recoveries(lasting)]
-        spent = [(begin, min(end, history.coverage.until)) for begin, end in times.values()]
-        return joined(history, names, spent, verdicts, f"no pod was {how}")
+        return joined(history, names, verdicts, f"no pod was {how}")
 
     check.__name__ = f"pods {how} recover within {seconds:g} s after {' and '.join(names)}{_steadily(steady)}"
     return Checked(check)
 
 
-def joined(
-    history: PodHistory, names: Sequence[str], times: Iterable[Span], verdicts: Sequence[Verdict], none: str
-) -> Verdict:
-    """Return the verdict on all pods; of one figure of several pods the largest, but numbers of pods are added.
+def end_of(history: PodHistory, fault: Fault) -> float:
+    """Return when healing a fault began, or up to when it is to be judged."""
+    until = history.coverage.until
+    return until if fault.healing is None else min(fault.healing, until)
 
-    `names` are the faults that the claim is on, `times` when they were on. Nothing is decided if one is not
-    proved; it does not hold if lines are missing that may have told of more harm, or if the history has no end, so that
-    there may have been more of it.
+
+def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict], none: str) -> Verdict:
+    """Return the verdict on all pods, or `none`; of several figures the largest, but numbers of pods are added.
+
+    `names` are the faults that the claim is on. Nothing is decided if one of them is not proved. It does not hold if
+    lines are missing that may have told of harm while they lasted, or if the history has no end: there may have been
+    more faults of these names, unless they are named by id.
     """
     chosen = history.faults.named(*names)
     if not chosen:
@@ -102,10 +103,14 @@ def joined(
             figures[name] = before + value if name in _COUNTS else max(value, before)
     verdict = replace(reduce(and_, verdicts), figures=figures)
     why = [f"{fault.name} was not proved" for fault in chosen if fault.proved is None]
-    for begin, end in times:
-        lost = history.coverage.lost.within(begin, end)
+    for fault in chosen:
+        lost = history.coverage.lost.within(fault.injected, end_of(history, fault))
         why += [f"lines are missing from {lost}"] if lost else []
-    why += [] if history.coverage.ended else ["the history has no end: there may have been more"]
+    why += (
+        []
+        if history.coverage.ended or set(names) == {fault.id for fault in chosen}
+        else ["the history has no end: there may have been more"]
+    )
     if why and (verdict.outcome == "holds" or any(fault.proved is None for fault in chosen)):
         return replace(verdict, outcome="inconclusive", summary=why[0], at=None)
     return verdict
@@ -113,7 +118,7 @@ def joined(
 
 def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, faults: Sequence[Fault]) -> Verdict:
     harm, limit = back.harm, back.harm.at + seconds
-    forced = [one for one in faults if one.proved is not None and one.proved <= harm.at <= _end(history, one)]
+    forced = [one for one in faults if one.proved is not None and one.proved <= harm.at <= end_of(history, one)]
     stop = _stop(history, back, forced)
     surely, perhaps = _return(back, harm.at, limit, steady, stop)
     lines, figures = _lines(back, surely), back.figures(surely, limit)
@@ -122,7 +127,7 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
         return Verdict("inconclusive", f"{name} was not proved when {harm.pod} was {harm.how}", lines, figures)
     if unsure := _unsure(back):
         return Verdict("inconclusive", unsure, lines, figures)
-    lasted = max(_end(history, one) for one in forced)
+    lasted = max(end_of(history, one) for one in forced)
     if surely is not None and surely <= min(limit, lasted):
         took = surely - harm.at
         return Verdict("holds", f"{back.pod} serves again {took:.1f} s after it was {harm.how}", lines, figures)
@@ -142,7 +147,7 @@ def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, f
     harm, lines = back.harm, _lines(back, None)
     if fault.proved is None or fault.healing is None:
         return Verdict("inconclusive", f"{fault.name} was never healed, or never proved", lines)
-    begin = max(harm.at, fault.healing)
+    begin = fault.healing
     limit, stop = begin + seconds, _stop(history, back, [fault])
     if unsure := _unsure(back, anywhere=True):
         return Verdict("inconclusive", unsure, lines)
@@ -219,7 +224,7 @@ def _undecided(
         return f"{back.pod} does not surely serve, and both {mine} and {' and '.join(others)} may be why"
     if stop < limit:
         return f"only {stop - begin:.1f} of {limit - begin:g} s of {back.pod} were undisturbed"
-    if lost := history.coverage.lost.within(begin, limit):
+    if lost := history.coverage.lost.within(back.harm.at, limit):
         return f"lines are missing from {lost}"
     if perhaps:
         unseen = history.coverage.unseen(back.streams, begin, limit)
@@ -229,7 +234,7 @@ def _undecided(
 
 def _again(history: PodHistory, harm: Harm, fault: Fault) -> bool:
     """Whether something was done to the same pod once more before the fault was healed: then that one counts."""
-    end = _end(history, fault)
+    end = end_of(history, fault)
     return any(harm.at < hit.at <= end for hit in history.harms.hit(harm.uid, ""))
 
 
@@ -241,11 +246,6 @@ def _stints(back: Recovery, begin: float, end: float) -> str:
     """Return, in words, when it served and did not go on with it, or ""."""
     stints = back.serving(begin, end)
     return f", but from {stints}" if stints else ""
-
-
-def _end(history: PodHistory, fault: Fault) -> float:
-    """Return when healing a fault began, or up to when it was seen to last."""
-    return history.coverage.until if fault.healing is None else fault.healing
 
 
 def _steadily(steady: float) -> str:

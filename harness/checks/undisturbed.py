@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.checks import Checked
-from harness.checks.recovery import joined
+from harness.checks.recovery import end_of, joined
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.faults import Fault, Names, listed
-from harness.history.harms import Harm
 from harness.history.pods import Life, Pod
 from harness.history.recoveries import PodHistory
 from harness.history.vocabulary import WATCH_PODS
@@ -25,20 +24,16 @@ def undisturbed(*, during: Names = "cut registry") -> Checked:
 
     They stay Ready, with the same containers, and webhook pods among them are never for longer than 10 s without the
     right answer to each question that they are asked. Something is done to a pod if a fault tells so of it or of its
-    node. Inconclusive: none was left alone, a fault is not proved, pods or answers were not seen for longer than that,
-    or another fault that does not tell whom it harms may be the cause.
+    node, before or while `during` lasts. Inconclusive: none was left alone, a fault is not proved, pods or answers were
+    not seen for longer than that, or another fault that does not tell whom it harms may be the cause.
     """
     names = listed(during)
 
     def check(recorded: Recorded) -> Verdict:
         history = PodHistory(recorded)
-        times = []
-        verdicts: list[Verdict] = []
-        for fault in history.faults.named(*names):
-            end = history.coverage.until if fault.healing is None else fault.healing
-            times.append((fault.injected, end))
-            verdicts += _judged(history, fault, end)
-        return joined(history, names, times, verdicts, "no pod was left alone")
+        faults = history.faults.named(*names)
+        verdicts = [verdict for fault in faults for verdict in _judged(history, fault, end_of(history, fault))]
+        return joined(history, names, verdicts, "no pod was left alone")
 
     check.__name__ = f"pods left alone are undisturbed during {' and '.join(names)}"
     return Checked(check)
@@ -59,19 +54,10 @@ def _judged(history: PodHistory, fault: Fault, end: float) -> Iterator[Verdict]:
 
 
 def _left_alone(history: PodHistory, life: Life, begin: float, end: float) -> bool:
-    """Whether nothing was done to a pod that was Ready when the fault began."""
+    """Whether a pod was Ready when the fault began, and nothing was done to it or its node before the fault's end."""
     before = life.at(begin)
-    if before is None or not before.ready or before.deleted:
-        return False
-    hits = [hit for hit in history.harms.hit(life.uid, life.node) if hit.at <= end]
-    return all(hit.at < begin and _over(hit, before, begin) for hit in hits)
-
-
-def _over(hit: Harm, pod: Pod, moment: float) -> bool:
-    """Whether what was done to a pod, or to its node, is over: the container is another one, or the fault is healed."""
-    if hit.uid:
-        return set(hit.containers).isdisjoint(pod.running)
-    return hit.fault is not None and hit.fault.harm[1] <= moment
+    hits = history.harms.hit(life.uid, life.node)
+    return before is not None and before.ready and not before.deleted and all(hit.at > end for hit in hits)
 
 
 def _stays(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict:
@@ -128,9 +114,8 @@ def _unless(history: PodHistory, life: Life, fault: Fault, since: float, verdict
     """Return what was violated `since` then; inconclusive if another fault may be the cause, or lines of it missing."""
     at = since if verdict.at is None else verdict.at
     same = history.faults.named(fault.name)
-    over = [hit.fault for hit in history.harms.hit(life.uid, life.node) if hit.fault and hit.at < fault.injected]
-    others = [one.name for one in history.others([*same, *over], life.uid, life.node, since - _NOTICED_SECONDS, at)]
-    lost = history.coverage.lost.within(fault.injected - _NOTICED_SECONDS, at)
+    others = [one.name for one in history.others(same, life.uid, life.node, since - _NOTICED_SECONDS, at)]
+    lost = history.coverage.lost.within(0.0, at)
     if others:
         words = f"{verdict.summary}, and both {fault.name} and {' and '.join(dict.fromkeys(others))} may be why"
     elif lost:

@@ -46,7 +46,11 @@ class Watch:
         if entry.f == GAP:
             self._break(entry)
             return
-        if entry.f in (LISTED, RESUMED) and "object" not in entry.value and self._open is None:
+        whole = entry.f in (LISTED, RESUMED) and "object" not in entry.value
+        if self._open is not None and (whole or "in_gap" in entry.value):  # the line of the gap itself is missing
+            self._spans.append((self._open, self._last))
+            self._open = None
+        if whole:
             if entry.f == RESUMED and self.gap is not None:
                 self._resumed.append((self.gap, entry.at))
             self._open, self.gap = entry.at, None

@@ -57,6 +57,13 @@ def test_a_gap_reaches_back(why: str, until: float) -> None:
     assert _covered(_new(told)).of(WATCH_PODS).spans == Spans.of([(1, until), (40, 60)])
 
 
+def test_a_gap_whose_line_is_missing() -> None:
+    """What a watch tells of a gap, and that its list is whole again, say that there was one, from its last sign on."""
+    told = _watched(10, 60).add(35, "change", WATCH_PODS, "MODIFIED", {**_OBJECT, "in_gap": True})
+    told.add(40, "change", WATCH_PODS, "LISTED", {"resource_version": "3"})
+    assert _covered(_new(told)).of(WATCH_PODS).spans == Spans.of([(1, 10), (40, 60)])
+
+
 @pytest.mark.parametrize(("how", "known"), [("LISTED", [(1, 10), (40, 60)]), ("RESUMED", [(1, 60)])])
 def test_a_watch_that_goes_on_misses_nothing(how: str, known: list[tuple[float, float]]) -> None:
     """After a gap from which it went on where it was, all is known, though not when; after a new list it is not."""

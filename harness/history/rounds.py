@@ -1,0 +1,149 @@
+"""Rounds: what two places decided of the same request, asked of both in one round, and when both were in force."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.spans import Spans
+from harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
+
+__all__ = ["Decision", "Disagreement", "Rounds"]
+
+_DENIED = ("denied by webhook", "denied by policy")
+_OPEN_SECONDS = 15.0
+"""More than any question waits for its answer."""
+
+
+@dataclass(frozen=True, order=True)
+class Decision:
+    """What one place said of a request: when it was asked and answered (seconds), and what came of it."""
+
+    asked: float
+    answered: float
+    policy: str
+    outcome: str
+
+    @property
+    def denied(self) -> bool:
+        """Whether it denied it."""
+        return self.outcome in _DENIED
+
+
+@dataclass
+class Disagreement:
+    """A run of rounds in which the two decided differently.
+
+    It lasted from somewhere after the agreement before, which was asked for at `after`, to somewhere before the next
+    one, which was answered at `before` (infinite: none came). `times` has, of each round, when both were answered and
+    when the first of them was asked: it surely lasted from the first to the last of these, as far as it was looked at.
+    """
+
+    after: float
+    said: str
+    before: float
+    times: list[tuple[float, float]]
+
+    def surely(self, apart: float) -> float:
+        """Return for how many seconds it surely lasted, where no two rounds are further `apart`."""
+        longest, since, last = 0.0, inf, -inf
+        for answered, asked in self.times:
+            since = since if asked - last <= apart else answered
+            longest, last = max(longest, asked - since), asked
+        return longest
+
+
+class Rounds:
+    """Compares two policies, round by round; a reader (see `following`). A round without both answers is left out."""
+
+    def __init__(self, one: str, other: str) -> None:
+        self.compared = 0
+        self.disagreements: list[Disagreement] = []
+        self._policies = one, other
+        self._asked: dict[int | str, float] = {}
+        self._half: dict[int, Decision] = {}
+        self._ready: list[tuple[Decision, Decision]] = []
+        self._agreed: float | None = None
+        self._differs: Disagreement | None = None
+        self._first: dict[str, float] = {}
+        self._since: dict[str, list[tuple[float, float]]] = {one: [], other: []}
+
+    def asked_of(self, until: float) -> Spans:
+        """Return when both are to be looked at, up to a moment.
+
+        That is while both were in force; in a history that does not say so, from when both were first asked about.
+        """
+        if len(self._first) < len(self._policies):
+            return Spans()
+        spans = Spans.of([(max(self._first.values()), until)])
+        for times in self._since.values():
+            spans = spans & Spans.of(times) if times else spans
+        return spans
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take if process.startswith(f"{CANARY} ") else self._take_policies if process == POLICIES else None
+
+    def close(self, end: float) -> None:
+        """Take notice of the end: whoever decided differently last did so up to here, at least."""
+        for one, other in self._due(inf):
+            self._compare(one, other)
+        if self._differs:
+            self._differs.before = end
+
+    def _take_policies(self, entry: Entry) -> None:
+        for name, times in self._since.items():
+            if not any(name == policy or name.startswith(f"{policy} (") for policy in entry.value.get("policies", ())):
+                continue
+            if entry.f == IN_FORCE:
+                times.append((entry.at, inf))
+            elif entry.f == REMOVE and times:
+                times[-1] = times[-1][0], entry.at
+
+    def _take(self, entry: Entry) -> None:
+        value = entry.value or {}
+        policy = value.get("policy")
+        if policy not in self._policies or entry.f != CREATE_VIOLATING:
+            return
+        which = value.get("seq", entry.process)
+        if entry.kind == "invoke":
+            self._asked[which] = entry.at
+            self._first.setdefault(policy, entry.at)
+            return
+        asked = self._asked.pop(which, None)
+        if asked is None or entry.kind == "info":
+            return
+        mine = Decision(asked, entry.at, policy, value.get("outcome", ""))
+        half = self._half.pop(value["round"], None)
+        if half is None or half.policy == policy or asked - half.asked > _OPEN_SECONDS:
+            self._half[value["round"]] = mine
+            self._forget(asked - _OPEN_SECONDS)
+            return
+        heapq.heappush(self._ready, (min(half, mine), max(half, mine)))
+        for one, other in self._due(entry.at - _OPEN_SECONDS):
+            self._compare(one, other)
+
+    def _forget(self, before: float) -> None:
+        """Forget whose other half cannot come any more."""
+        while self._half[oldest := next(iter(self._half))].asked < before:
+            del self._half[oldest]
+
+    def _due(self, until: float) -> Iterator[tuple[Decision, Decision]]:
+        while self._ready and self._ready[0][0].asked < until:
+            yield heapq.heappop(self._ready)
+
+    def _compare(self, one: Decision, other: Decision) -> None:
+        self.compared += 1
+        asked, answered = one.asked, max(one.answered, other.answered)
+        if one.denied == other.denied:
+            self._agreed = asked
+            if self._differs:
+                self._differs.before, self._differs = answered, None
+            return
+        if self._differs is None:
+            said = f"{one.policy}: {one.outcome}, {other.policy}: {other.outcome}"
+            self._differs = Disagreement(asked if self._agreed is None else self._agreed, said, inf, [])
+            self.disagreements.append(self._differs)
+        self._differs.times.append((answered, asked))
