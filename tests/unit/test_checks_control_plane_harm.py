@@ -259,7 +259,7 @@ def test_what_comes_after_the_end_does_not_count() -> None:
 
 def test_a_line_that_is_missing_may_tell_of_a_change() -> None:
     """What a new list told after a gap is not known if a line of it is missing, nor what a fault did, if that is."""
-    gap = plane(100).blind(30, 40, WATCH_SYSTEM_PODS).container(39.9, "etcd", "etcd-2", 1, state="running", gap=True)
+    gap = plane(100).blind(30, 40, *WATCHES).container(39.9, "etcd", "etcd-2", 1, state="running", gap=True)
     gap.add(39.8, "change", WATCH_SYSTEM_PODS, "BOOKMARK", {"resource_version": "1"})
     for recorded in (gap.today(100), lost().today(200)):
         entries = [one for one in recorded.entries if one.process != "harm" and "etcd-2" not in str(one.value)]
