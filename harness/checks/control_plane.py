@@ -46,9 +46,9 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
             told = tuple(words for _, words in harm)
             return _violated(seen, Verdict("violated", words, told, figures, min(at for at, _ in harm)))
         if few := [*seen.leaderless(), *seen.unwatched()]:
-            return Verdict("inconclusive", f"too little was seen of {', '.join(few)}", (), figures)
+            return Verdict("inconclusive", f"too little was seen of {', '.join(few)}")
         if why := [*seen.missing(), *changes.doubts, *idle.doubts]:
-            return Verdict("inconclusive", "; ".join(why[:_SHOWN]), tuple(why[_SHOWN:]), figures)
+            return Verdict("inconclusive", "; ".join(why[:_SHOWN]), tuple(why[_SHOWN:]))
         plane = seen.plane
         leases = sum(name in LEADERS for name in plane.leases)
         counted = f"{leases} leases, {len(plane.containers)} containers, {len(plane.nodes)} nodes"
@@ -73,7 +73,7 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
         pauses = [(silence, name) for name, its in silences.items() for silence in its]
         lacking = seen.leaderless()
         if not pauses:
-            return Verdict("inconclusive", f"{', '.join(lacking) or 'nobody'} was seen to renew a lease")
+            return Verdict("inconclusive", "no lease that counts was seen")
         longest, name = max(pauses, key=lambda pause: pause[0].least)
         worst, hidden = max(pauses, key=lambda pause: pause[0].most)
         figures = {"lease_silence_seconds": round(longest.least, 3)}
@@ -85,12 +85,11 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
             at = min(silence.since for silence, _ in pauses if silence.least > seconds) + seconds
             return _violated(seen, Verdict(outcome, words, told, figures, at))
         if lacking:
-            return Verdict(
-                "inconclusive", f"{', '.join(lacking)} was seen to renew less than {FEW_RENEWALS} times", (), figures
-            )
+            return Verdict("inconclusive", f"{', '.join(lacking)} was seen to renew less than {FEW_RENEWALS} times")
         if outcome == "inconclusive":
             most = "any time" if worst.most == inf else f"{worst.most:.1f} s"
             words = f"{hidden} may have let {most} pass between renewals of its lease: {_unseen(seen)}"
+            return Verdict(outcome, words)
         return Verdict(outcome, words, (), figures)
 
     names = [f"leases are renewed every {seconds:g} s", *filter(None, [", ".join(sorted(spare))])]
@@ -158,7 +157,7 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
         for one in chosen:
             why += _unknown(requests, coverage, faults, one, least)
         if why:
-            return Verdict("inconclusive", "; ".join(dict.fromkeys(why)), told, figures)
+            return Verdict("inconclusive", "; ".join(dict.fromkeys(why)), told)
         return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
 
     check.__name__ = " after ".join(["no policy denies a lease", *filter(None, [", ".join(names)])])
@@ -192,7 +191,7 @@ def _again(seen: Blame, fault: Fault, seconds: float) -> Verdict:
         ]
         if others:
             words = f"{verdict.summary}, but {', '.join(others)} was there, too"
-            return Verdict("inconclusive", words, told, figures)
+            return Verdict("inconclusive", words, told)
         return _violated(seen, verdict)
     if unsure:
         words = f"whether {', '.join(unsure)} renewed is not known: {_unseen(seen)}"
@@ -240,7 +239,7 @@ def _violated(seen: Blame, verdict: Verdict) -> Verdict:
     """Return the verdict, or that nobody knows: in a line that is missing may stand that a fault did it."""
     if lost := seen.coverage.lost.within(0, verdict.at or inf):
         words = f"lines are missing from {lost}, which may say that a fault did this; {verdict.summary}"
-        return replace(verdict, outcome="inconclusive", summary=words, at=None)
+        return replace(verdict, outcome="inconclusive", summary=words, figures={}, at=None)
     return verdict
 
 

@@ -1,6 +1,7 @@
 """Control plane: what the checks say of a plane that is dead, of harm by place, and of what nobody saw."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -245,3 +246,21 @@ def test_what_lacks_parts_is_read() -> None:
             )
     for check in (control_plane_unharmed(), leases_renewed(20), leases_renewed_again(5, fault="x"), leases_admitted()):
         assert check(odd.today(100)).outcome in ("holds", "violated", "inconclusive")
+
+
+def test_what_comes_after_the_end_does_not_count() -> None:
+    """A change after the moment that is judged is none; one that was told after it, and came before or not, may be."""
+    late = plane(100).container(105, "etcd", "etcd-2", 1, state="running", ready=True)
+    assert control_plane_unharmed()(late.today(100)).outcome == "holds"
+    gap = plane(100).blind(95, 105, WATCH_SYSTEM_PODS, how=RESUMED)
+    gap.container(105, "etcd", "etcd-2", 1, state="running", ready=True, gap=True)
+    assert control_plane_unharmed()(gap.today(100)).outcome == "inconclusive"
+
+
+def test_a_line_that_is_missing_may_tell_of_a_change() -> None:
+    """What a new list told after a gap is not known if a line of it is missing, nor what a fault did, if that is."""
+    gap = plane(100).blind(30, 40, *WATCHES).container(39.9, "etcd", "etcd-2", 1, state="running", gap=True)
+    gap.add(39.8, "change", WATCH_SYSTEM_PODS, "BOOKMARK", {"resource_version": "1"})
+    for recorded in (gap.today(100), lost().today(200)):
+        entries = [one for one in recorded.entries if one.process != "harm" and "etcd-2" not in str(one.value)]
+        assert control_plane_unharmed()(replace(recorded, entries=entries)).outcome == "inconclusive"

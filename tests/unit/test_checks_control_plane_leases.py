@@ -1,9 +1,11 @@
 """Control plane: what the checks say of leases that are renewed late, again, or while nobody sees."""
 
+from dataclasses import replace
+
 import pytest
 
-from harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
-from harness.history.vocabulary import WATCH_LEASES
+from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed, leases_renewed_again
+from harness.history.vocabulary import API_SERVER, WATCH_LEASES, WRITE_LEASE
 from tests.fakes.control_plane import History, plane
 
 MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
@@ -79,3 +81,15 @@ def test_faults_are_named() -> None:
     history = healed().fault(70, 71, 80, name=KILL, process="fault 2")
     assert leases_renewed_again(40, fault="fault 1")(history.today(100)).outcome == "holds"
     assert leases_renewed_again(15, fault=["fault 1", "fault 2"])(history.today(100)).outcome == "holds"
+
+
+def test_what_was_in_flight_is_no_answer_since() -> None:
+    """A Lease that was asked for before the fault, and admitted after it, does not say that the API server serves."""
+    history = (
+        History().asks(0, 9.5).add(9.6, "invoke", API_SERVER, WRITE_LEASE).add(10.1, "ok", API_SERVER, WRITE_LEASE)
+    )
+    history.fault(10, 11, 14).asks(10.2, 13.2, "info").asks(13.2, 60)
+    assert leases_admitted()(history.today(60)).outcome == "holds"
+    cut = [entry for entry in history.today(60).entries if entry.at < 49.9]
+    assert cut[-1].kind == "ok"
+    assert leases_admitted()(replace(history.today(60), entries=cut, ended=False)).outcome == "inconclusive"
