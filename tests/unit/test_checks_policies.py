@@ -175,6 +175,15 @@ def test_missing_on_both_sides_of_a_gap() -> None:
     assert judged(matching().gap(60, BINDINGS).whole(158, BINDINGS, RESUMED).end(300)).outcome == "holds"
 
 
+def test_binding_whose_constraints_nobody_saw() -> None:
+    """Whether a binding is an orphan is not known while its constraints are not seen; without a template it is one."""
+    watched = Generating().begin(watched=LISTS[:3]).gap(0, CONSTRAINTS)
+    unseen = watched.template(1, generate=True, f="ADDED").policy(3).binding(33)
+    assert judged(unseen.end(200)).outcome == "inconclusive"
+    refused = unseen.template(50, generate=False).policy(52, "DELETED")
+    assert judged(refused.end(200)).summary == "1 orphan binding for more than 60 s"
+
+
 def test_file_without_an_end() -> None:
     """A file that may lack lines at its end does not hold; what was seen to be wrong for too long stays so."""
     assert judged(new(matching(), 200)).outcome == "holds"
