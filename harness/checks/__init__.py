@@ -6,16 +6,16 @@ import json
 import traceback
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import ParamSpec
 
 from harness.causes import CAUSES, Cause, unknown_causes
 from harness.errors import BadScenario
 from harness.history import Recorded
-from harness.history.coverage import Coverage
 from harness.history.faults import Faults
 from harness.history.following import follow
-from harness.history.until import Until
+from harness.history.until import Extent, Until
 from harness.verdict import Check, Expectation, Expected, Verdict
 from harness.versions import Versions
 
@@ -96,19 +96,20 @@ class Checked:
         """
 
         def check(recorded: Recorded) -> Verdict:
-            coverage, faults = Coverage(recorded), Faults()
-            follow(recorded, coverage, faults)
+            extent, faults = Extent(), Faults()
+            follow(recorded, extent, faults)
             words = after or "a fault"
             chosen = faults.named(after) if after else faults.all
             healed = [fault.healed for fault in chosen if fault.healed is not None and fault.proved is not None]
             if not chosen or len(healed) < len(chosen):
                 return Verdict("inconclusive", f"{words} was not healed, or not proved to be")
             moment = max(healed) + seconds
-            if coverage.until < moment:
-                lasted = coverage.until - max(healed)
+            if extent.until < moment:
+                lasted = extent.until - max(healed)
                 return Verdict("inconclusive", f"only {lasted:.1f} of {seconds:g} s after {words} were recorded")
-            if lost := coverage.lost.within(0, moment):
-                return Verdict("inconclusive", f"lines are missing from {lost}, which may have told of a fault")
+            if extent.lost < inf:
+                words = f"from {extent.lost:.1f} s on lines are missing, which may have told of a fault"
+                return Verdict("inconclusive", words)
             return self(replace(recorded, entries=Until(recorded, moment), ended=True, until=moment))
 
         check.__name__ = f"{self.__name__} within {seconds:g} s after {after or 'the last fault'}"

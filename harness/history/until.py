@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
+from harness.history.following import Take
 from harness.history.recorded import Entry, Recorded
-from harness.history.vocabulary import BOOKMARK, GAP, is_watch
+from harness.history.vocabulary import BOOKMARK, EXPERIMENT, GAP, JUDGE, is_watch
 
-__all__ = ["Until"]
+__all__ = ["Extent", "Until"]
 
 _ENDED = "ended"
 _PATIENCE_SECONDS = 120.0
@@ -42,3 +44,31 @@ class Until:
                     index += 1
                     wall = entry.wall - entry.at + self.moment
                     yield replace(entry, index=index, f=BOOKMARK, value={}, at=self.moment, wall=wall)
+
+
+class Extent:
+    """How far a history reaches, and from when on lines of it are missing, in seconds; a reader, and a quick one."""
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.lost = inf
+        self._judged: float | None = None
+        self._next = 0
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return self._take_mark if process == EXPERIMENT else self._take
+
+    def close(self, end: float) -> None:
+        """Take notice of the end, or of where it was judged."""
+        self.until = end if self._judged is None else self._judged
+
+    def _take(self, entry: Entry) -> None:
+        if entry.index != self._next:
+            self.lost = min(self.lost, self.until)
+        self._next, self.until = entry.index + 1, entry.at
+
+    def _take_mark(self, entry: Entry) -> None:
+        self._take(entry)
+        if entry.f == JUDGE:
+            self._judged = entry.at

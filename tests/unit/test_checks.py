@@ -1,6 +1,8 @@
 """Checks: how they are joined, limited in time, and expected to come out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,14 @@ from hypothesis import strategies as st
 
 from harness.checks import Checked, identified
 from harness.errors import BadScenario, CheckBroken
-from harness.history import History, Recorded, read
+from harness.history import Header, History, Recorded, read
+from harness.history.coverage import Coverage
+from harness.history.following import follow
+from harness.history.spans import Spans
+from harness.history.until import Until
+from harness.history.vocabulary import WATCH_PODS
 from harness.verdict import Claim, Outcome, Verdict
-from tests.fakes.histories import Told
+from tests.fakes.histories import STARTED, Told
 
 OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(["holds", "inconclusive", "violated"])
 
@@ -90,6 +97,49 @@ def test_within_counts_from_the_last_fault_of_the_name() -> None:
     told = canaries(1, 2, 3, 4, 5, 31).fault(20, 21, 30, process="fault 2").add(50, "mark", "experiment", "end")
     assert no_more_than_five.within(5)(told.recorded()).outcome == "violated"
     assert no_more_than_five.within(0.5, after="cut registry")(told.recorded()).outcome == "holds"
+
+
+def test_within_needs_every_fault_of_the_name() -> None:
+    """Each of the faults of a name must be proved and healed; an id names one of them."""
+    told = canaries(1, 2).fault(20, None, 30, process="fault 2").add(50, "mark", "experiment", "end")
+    assert no_more_than_five.within(5)(told.recorded()).outcome == "inconclusive"
+    assert no_more_than_five.within(5, after="fault 2")(told.recorded()).outcome == "inconclusive"
+    assert no_more_than_five.within(5, after="fault 1")(told.recorded()).outcome == "holds"
+    told.fault(35, 36, None, process="fault 3")
+    assert no_more_than_five.within(5, after="cut registry")(told.recorded()).outcome == "inconclusive"
+
+
+def test_within_needs_all_lines() -> None:
+    """A line that is missing may have told of another fault, from which time would count."""
+    recorded = canaries(1, 2, 50).recorded()
+    entries = [entry for entry in recorded.entries if entry.index != 1]
+    verdict = no_more_than_five.within(5)(replace(recorded, entries=entries))
+    assert verdict == Verdict("inconclusive", "from 1.0 s on lines are missing, which may have told of a fault")
+
+
+def test_within_ends_where_it_was_judged() -> None:
+    """What was recorded after the history was judged is none of its time."""
+    told = canaries(1, 50).add(12, "mark", "experiment", "judge")
+    assert no_more_than_five.within(5)(told.recorded()).summary == "only 2.0 of 5 s after a fault were recorded"
+
+
+@pytest.mark.parametrize(
+    ("next_", "seen"),
+    [("BOOKMARK", True), ("MODIFIED", True), ("ended", True), ("silent", False), ("refused", False)],
+)
+def test_watch_that_was_alive_at_the_end_of_a_part(next_: str, *, seen: bool) -> None:
+    """A watch whose next sign of life comes after the end of a part saw all up to that end."""
+    told = Told().add(0, "change", WATCH_PODS, "LISTED", {}).add(8, "change", WATCH_PODS, "BOOKMARK", {})
+    if next_ in ("silent", "refused", "ended"):
+        told.add(40, "change", WATCH_PODS, "GAP", {"why": next_})
+    else:
+        told.add(40, "change", WATCH_PODS, next_, {})
+    whole = replace(told.add(50, "mark", "experiment", "end").recorded(), header=Header(2, "test", STARTED, "0"))
+    part = replace(whole, entries=Until(whole, 20), until=20)
+    coverage = Coverage(part)
+    follow(part, coverage)
+    assert coverage.unseen([WATCH_PODS], 0, inf) == (Spans() if seen else Spans.of([(8, 20)]))
+    assert not coverage.lost
 
 
 def test_names() -> None:

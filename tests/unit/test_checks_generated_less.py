@@ -1,6 +1,7 @@
 """Less seen: whoever sees less of what is generated becomes less sure at most, and never changes the verdict's side."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,10 @@ CHECKS = [
     no_orphan_stays(BOUND, gatekeeper="v3.23.1"),
     generated_within(BOUND, "c"),
 ]
-STEPS = st.lists(st.sampled_from("TCPBFDE---"), max_size=LONGEST // SECONDS)
+ANY = st.lists(st.sampled_from("TCPBFDE---"), max_size=LONGEST // SECONDS)
+STEPS = ANY | st.lists(st.sampled_from("FBDE-----"), max_size=LONGEST // SECONDS - 4).map(
+    lambda steps: [*"TPCB", *steps]
+)
 each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 
 
@@ -133,3 +137,42 @@ def test_starved(check: Checked, steps: list[str], moment: float) -> None:
         told.add(late if hidden else entry.at, entry.kind, entry.process, entry.f, entry.value)
     told.add(late, "info", METRONOME, LATE, {"seconds": 3.0})
     assert may_be(check, replace(told.recorded(), header=whole.header), whole)
+
+
+def seconds(steps: list[str]) -> list[tuple[bool, bool, bool]]:
+    """Return of each second whether the template asked, and whether a policy and a binding were there for nobody."""
+    there, asks, states = dict.fromkeys("TCPB", False), True, []
+    for step in ["-", *steps]:
+        if step in there:
+            there[step] = not there[step]
+        asks = asks != (step == "F" and there["T"])
+        asked = there["T"] and asks
+        states += SECONDS * [(asked, there["P"] and not asked, there["B"] and not (asked and there["C"]))]
+    return [*states, states[-1]]
+
+
+def orphaned(states: list[tuple[bool, bool, bool]]) -> bool:
+    """Whether an orphan was there for too long, until the template asked once more."""
+    runs, longest, refused = [0, 0], 0, False
+    for asked, *orphans in states[:-1]:
+        if refused and asked:
+            break
+        refused = refused or not asked
+        runs = [run + 1 if orphan else 0 for run, orphan in zip(runs, orphans, strict=True)]
+        longest = max(longest, *runs)
+    return longest > BOUND
+
+
+@settings(max_examples=200)
+@given(STEPS)
+def test_orphans_of_repetitions(steps: list[str]) -> None:
+    """What the check finds when all is seen is what counting seconds finds."""
+    states, end = seconds(steps), (len(steps) + 1) * SECONDS
+    marks = [at * SECONDS for at, step in enumerate(steps, start=1) if step == "D"]
+    times = list(pairwise([*marks, end]))
+    left = [orphaned(states[begin : until + 1]) for begin, until in times]
+    short = [until - begin < BOUND for begin, until in times]
+    verdict = CHECKS[1](world(steps))
+    assert verdict.figures.get("orphaned", 0) == sum(left)
+    doubt = not times or any(short)
+    assert verdict.outcome == ("violated" if any(left) else "inconclusive" if doubt else "holds")
