@@ -11,6 +11,8 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.watching import Change
 from harness.history import Entry, History, read, vocabulary
+from harness.history.coverage import Coverage
+from harness.history.following import follow
 from harness.policies import LEVEL
 from harness.probes import Probe
 from harness.probes.objects import (
@@ -27,18 +29,19 @@ from harness.probes.objects import (
     watch_objects,
 )
 from harness.probes.running import Probes
+from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.world import World
 
 LEASES, _ = CONTROL_PLANE
 
 
-def seen(history: History, probe: Probe, f: str) -> list[Entry]:
-    """Wait until a watch has written an `f`, and return all that it wrote."""
+def seen(history: History, probe: Probe, f: str, often: int = 1) -> list[Entry]:
+    """Wait until a watch has written an `f`, so often, and return all that it wrote."""
     found: list[Entry] = []
     for _ in Deadline.after(60, f).attempts(0.01, 0.05):
         found = [each for each in read(history.path).entries if each.process == probe.name]
-        if any(each.f == f for each in found):
+        if sum(each.f == f for each in found) >= often:
             break
     return found
 
@@ -75,7 +78,7 @@ def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) ->
 
 
 def test_readers_know_the_names() -> None:
-    """What is watched has, in the vocabulary, the name under which it is written; and nothing else there has."""
+    """What is watched has, in the vocabulary, the name under which it is written; nothing else there has one."""
     watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *CANARY_PODS)
     names = {vocabulary.watch(each.name) for each in watched}
 
@@ -185,6 +188,25 @@ def test_settles_without_a_server(
     seen(history, probe, "GAP")
     probe.settle(Deadline.after(60, "a sign"))
     assert last(history, probe) == "GAP"
+
+
+@pytest.mark.parametrize(("how", "missed"), [("cut", False), ("gone", True)])
+def test_what_a_gap_hides(server: FakeApiServer, history: History, probe: Probe, how: Order, *, missed: bool) -> None:
+    """Who reads it knows that nothing is missing if the watch went on from where it was, and that it may be if not."""
+    server.order(how)
+    for name in ("a", "b"):
+        server.put(name)
+        server.delete(name)
+    seen(history, probe, "LISTED" if missed else "RESUMED", 2 if missed else 1)
+    probe.settle(Deadline.after(60, "a sign"))
+    recorded = read(history.path, so_far=True)
+    coverage = Coverage(recorded)
+    follow(recorded, coverage)
+    begun = next(each.at for each in recorded.entries if each.f == "LISTED")
+    assert coverage.unseen([probe.name], begun, coverage.end)
+    assert bool(coverage.unknown([probe.name], begun, coverage.end)) == missed
+    created = [each.value["object"]["metadata"]["name"] for each in recorded.entries if each.f == "ADDED"]
+    assert created == ([] if missed else ["a", "b"])
 
 
 def test_all_settle_at_once(server: FakeApiServer, history: History) -> None:
