@@ -8,7 +8,7 @@ from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import GAP, LISTED, READ, RESUMED
 
-__all__ = ["JITTER", "Log", "Questions", "Watch"]
+__all__ = ["JITTER", "Log", "Parts", "Questions", "Watch"]
 
 _HALF_OPEN_SECONDS = 35.0
 """How long a watch waits on a stream that says nothing: in old histories its "silent" gap began so much earlier."""
@@ -160,5 +160,30 @@ class Log:
         if self._first is None or self._until is None:
             return Spans()
         return Spans.of([(-inf if self._whole else self._first, self._until)])
+
+    known = seen
+
+
+class Parts:
+    """A log of which each reading tells from when to when it is copied, so that what is lost stays a hole."""
+
+    interval = 0.0
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._spans: list[Span] = []
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry of the log."""
+        if entry.kind != "ok" or entry.f != READ:
+            return
+        since, until = entry.value["since"] - self._started, entry.value["until"] - self._started
+        if self._spans and self._spans[-1][1] == since:
+            since = self._spans.pop()[0]
+        self._spans.append((since, until))
+
+    def seen(self) -> Spans:
+        """Return which moments are copied."""
+        return Spans.of(self._spans)
 
     known = seen
