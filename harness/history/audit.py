@@ -7,11 +7,11 @@ from what the API server logged about that time.
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from harness.history.coverage import Coverage
 from harness.history.following import Take
-from harness.history.recorded import Entry, Recorded
+from harness.history.recorded import Entry
 from harness.history.vocabulary import AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
 
 __all__ = ["Audit", "Cause", "Decision"]
@@ -33,8 +33,9 @@ class Decision:
     """What an API server did with a request; moments are seconds of the history by the node's clock (None: unknown).
 
     `code` is the status that it answered with, or would have: 201 is admitted. `called` are the mutating webhooks that
-    were called, and whether they changed the object; `failed_open` those that could not be called and were done without.
-    `seconds` is what "mutating" and "validating" webhooks took, where that was long. `name` to `who` are of pods only.
+    were called, and whether they changed the object; `failed_open` those that could not be, and were done without;
+    `denied_by` is the webhook or the ValidatingAdmissionPolicy that denied it. `seconds` is what "mutating" and
+    "validating" webhooks took, where that was long. `name` to `who` are of pods only.
     """
 
     code: int
@@ -87,9 +88,8 @@ class Audit:
     the log is copied some seconds after the answers.
     """
 
-    def __init__(self, recorded: Recorded, coverage: Coverage) -> None:
+    def __init__(self, coverage: Coverage) -> None:
         """Read beside `coverage`, which knows when the logs were read: without that, nothing is known by absence."""
-        self._started = recorded.header.started
         self._coverage = coverage
         self._asked: dict[str, float] = {}
         self._open: dict[int, str] = {}
@@ -101,7 +101,7 @@ class Audit:
     @property
     def streams(self) -> tuple[str, ...]:
         """The logs of all control planes, as coverage knows them; none in histories from before there were such."""
-        return tuple(each for each in self._coverage.streams if each.startswith(f"{AUDIT} "))
+        return tuple(sorted(each for each in self._coverage.streams if each.startswith(f"{AUDIT} ")))
 
     def covered(self, begin: float, end: float) -> bool:
         """Whether all that any API server decided between two moments is known."""
@@ -166,7 +166,7 @@ class Audit:
             self._mutating.update(value["called"])
         elif entry.f == REQUEST:
             self._mutating.update(value["called"])
-            decision = self._decision(value)
+            decision = _decision(entry)
             if value["audit_id"] in self._asked:
                 self._decisions[value["audit_id"]] = decision
             if value["uid"]:
@@ -175,23 +175,7 @@ class Audit:
     def _take_call(self, entry: Entry) -> None:
         if entry.f == CALL:
             value = entry.value
-            self._failed.setdefault(value["webhook"], []).append((value["time"] - self._started, value["said"]))
-
-    def _decision(self, value: Mapping[str, Any]) -> Decision:
-        received, decided = (value[each] - self._started if value[each] else None for each in ("received", "decided"))
-        return Decision(
-            value["code"],
-            value["called"],
-            tuple(value["failed_open"]),
-            value["said"],
-            value["denied_by"],
-            received,
-            decided,
-            value["seconds"],
-            value["name"],
-            value["namespace"],
-            value["who"],
-        )
+            self._failed.setdefault(value["webhook"], []).append((_moment(entry, "time"), value["said"]))
 
     def _cause(self, decision: Decision, webhook: str) -> Cause:
         mutating = webhook in self._mutating
@@ -236,6 +220,29 @@ class Audit:
         first = bisect_left(calls, (begin - _SLACK_SECONDS, ""))
         last = bisect_left(calls, (end + _SLACK_SECONDS, ""))
         return tuple(dict.fromkeys(said for _, said in calls[first:last]))
+
+
+def _moment(entry: Entry, name: str) -> float:
+    """Return the moment of the history that is meant by one in unix seconds, by both clocks of the entry."""
+    return float(entry.value[name]) - entry.wall + entry.at
+
+
+def _decision(entry: Entry) -> Decision:
+    value = entry.value
+    received, decided = (_moment(entry, each) if value[each] else None for each in ("received", "decided"))
+    return Decision(
+        value["code"],
+        value["called"],
+        tuple(value["failed_open"]),
+        value["said"],
+        value["denied_by"],
+        received,
+        decided,
+        value["seconds"],
+        value["name"],
+        value["namespace"],
+        value["who"],
+    )
 
 
 def _took(decision: Decision, kind: str) -> float | None:

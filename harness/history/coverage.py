@@ -141,6 +141,9 @@ class Coverage:
             watch.close(end)
         for questions in self._questions.values():
             questions.close()
+        for log in self._logs.values():
+            if isinstance(log, Parts):
+                log.close(self.lost)
 
     def _missing(self, there: Mapping[str, Spans], begin: float, end: float) -> Spans:
         window = Spans.of([(begin, self.until if end == inf else end)])
@@ -159,7 +162,7 @@ class Coverage:
         if is_watch(process):
             return self._watches.setdefault(process, Watch(signs=self._signs)).take
         if process.startswith(f"{AUDIT} "):
-            return self._logs.setdefault(process, Parts(self._started)).take
+            return self._logs.setdefault(process, Parts()).take
         if process.partition(" ")[0] in (CANARY, REPLICA) or process == API_SERVER:
             return self._take_question
         if process in (REGISTRY, FAIL_OPEN):

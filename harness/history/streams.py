@@ -165,25 +165,36 @@ class Log:
 
 
 class Parts:
-    """A log of which each reading tells from when to when it is copied, so that what is lost stays a hole."""
+    """A log of which each reading tells from when to when it is copied, so that what is lost stays a hole.
+
+    Moments of the log are unix seconds: the clocks of the entry that brings them tell which of the history's they are.
+    """
 
     interval = 0.0
 
-    def __init__(self, started: float) -> None:
-        self._started = started
-        self._spans: list[Span] = []
+    def __init__(self) -> None:
+        self._parts: list[tuple[Span, Span]] = []
+        self._until = 0.0
+        self._last = 0.0
 
     def take(self, entry: Entry) -> None:
         """Take one entry of the log."""
-        if entry.kind != "ok" or entry.f != READ:
+        if entry.f != READ:
             return
-        since, until = entry.value["since"] - self._started, entry.value["until"] - self._started
-        if self._spans and self._spans[-1][1] == since:
-            since = self._spans.pop()[0]
-        self._spans.append((since, until))
+        if entry.kind == "ok":
+            since, until = (entry.value[each] - entry.wall + entry.at for each in ("since", "until"))
+            if entry.value["since"] == self._until and self._parts:  # though the clock may have been set since
+                since = self._parts[-1][0][1]
+            self._parts.append(((since, until), (self._last, entry.at)))
+            self._until = entry.value["until"]
+        self._last = entry.at
+
+    def close(self, lost: Spans) -> None:
+        """Leave out what was copied while entries of the history were lost: they may have been of this log."""
+        self._parts = [part for part in self._parts if not lost.within(*part[1])]
 
     def seen(self) -> Spans:
         """Return which moments are copied."""
-        return Spans.of(self._spans)
+        return Spans.of(span for span, _ in self._parts)
 
     known = seen

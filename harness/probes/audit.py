@@ -45,9 +45,9 @@ class NodeAudit:
 
     An entry `info request` is what became of a request: `audit_id`, `verb`, `resource`, `namespace`, `name`, `uid`
     (of a pod that was created), `who`, `code`, `said` (of a refusal), `denied_by` (the webhook, or the
-    ValidatingAdmissionPolicy, that did), `received` and `decided` (unix seconds by the node's clock), `called` (mutating
-    webhook -> whether it mutated), `failed_open` (webhooks that could not be called and were done without), and, of a
-    slow one, `seconds` spent on "mutating" and on "validating" webhooks.
+    ValidatingAdmissionPolicy, that did), `received` and `decided` (unix seconds by the node's clock), `called`
+    (mutating webhook -> whether it mutated), `failed_open` (webhooks that could not be called and were done without),
+    and, of a slow one, `seconds` spent on "mutating" and on "validating" webhooks.
 
     An entry `info requests` tells of all those of our own questions that were decided at once, and alike, in one
     reading: `code`, `called`, `denied_by`, and their `audit_ids`.
