@@ -12,9 +12,10 @@ from typing import Any
 from harness.history.following import Take
 from harness.history.recorded import Entry, Recorded
 from harness.history.spans import Span, Spans
-from harness.history.streams import JITTER, Log, Questions, Watch
+from harness.history.streams import JITTER, Log, Parts, Questions, Watch
 from harness.history.vocabulary import (
     API_SERVER,
+    AUDIT,
     CANARY,
     CLOCK_STEP,
     EXPERIMENT,
@@ -84,7 +85,7 @@ class Coverage:
         self._judged: float | None = None
         self._watches: dict[str, Watch] = {}
         self._questions: dict[str, Questions] = {}
-        self._logs: dict[str, Log] = {}
+        self._logs: dict[str, Log | Parts] = {}
         self._invoked: dict[str | int, float] = {}
 
     @property
@@ -145,6 +146,9 @@ class Coverage:
             watch.close(end)
         for questions in self._questions.values():
             questions.close()
+        for log in self._logs.values():
+            if isinstance(log, Parts):
+                log.close(self.lost)
 
     def _missing(self, there: Mapping[str, Spans], begin: float, end: float) -> Spans:
         window = Spans.of([(begin, self.until if end == inf else end)])
@@ -162,6 +166,8 @@ class Coverage:
     def _take_of(self, process: str) -> Take | None:
         if is_watch(process):
             return self._watches.setdefault(process, Watch(signs=self._signs)).take
+        if process.startswith(f"{AUDIT} "):
+            return self._logs.setdefault(process, Parts()).take
         if process.partition(" ")[0] in (CANARY, REPLICA) or process == API_SERVER:
             return self._take_question
         if process in (REGISTRY, FAIL_OPEN):

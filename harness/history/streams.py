@@ -8,7 +8,7 @@ from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import GAP, LISTED, READ, RESUMED
 
-__all__ = ["JITTER", "Log", "Questions", "Watch"]
+__all__ = ["JITTER", "Log", "Parts", "Questions", "Watch"]
 
 _HALF_OPEN_SECONDS = 35.0
 """How long a watch waits on a stream that says nothing: in old histories its "silent" gap began so much earlier."""
@@ -177,5 +177,41 @@ class Log:
         if self._first is None or self._until is None:
             return Spans()
         return Spans.of([(-inf if self._whole else self._first, self._until)])
+
+    known = seen
+
+
+class Parts:
+    """A log of which each reading tells from when to when it is copied, so that what is lost stays a hole.
+
+    Moments of the log are unix seconds: the clocks of the entry that brings them tell which of the history's they are.
+    """
+
+    interval = 0.0
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Span, Span]] = []
+        self._until = 0.0
+        self._last = 0.0
+
+    def take(self, entry: Entry) -> None:
+        """Take one entry of the log."""
+        if entry.f != READ:
+            return
+        if entry.kind == "ok":
+            since, until = (entry.value[each] - entry.wall + entry.at for each in ("since", "until"))
+            if entry.value["since"] == self._until and self._parts:  # though the clock may have been set since
+                since = self._parts[-1][0][1]
+            self._parts.append(((since, until), (self._last, entry.at)))
+            self._until = entry.value["until"]
+        self._last = entry.at
+
+    def close(self, lost: Spans) -> None:
+        """Leave out what was copied while entries of the history were lost: they may have been of this log."""
+        self._parts = [part for part in self._parts if not lost.within(*part[1])]
+
+    def seen(self) -> Spans:
+        """Return which moments are copied."""
+        return Spans.of(span for span, _ in self._parts)
 
     known = seen

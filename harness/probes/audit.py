@@ -26,7 +26,10 @@ _SECONDS = {
 }
 _BEGIN = '{"kind":"Event","apiVersion":"audit.k8s.io/'
 _ENDED = ("ResponseComplete", "Panic")
-_CREATED, _REFUSED, _TOO_MANY, _FAILED = 201, 400, 429, 500
+_DENIED = re.compile(
+    r"admission webhook \"([^\"]+)\" denied the request|ValidatingAdmissionPolicy '([^']+)' with .* denied request"
+)
+_CREATED = 201
 _SHORT = 300
 _DURATION = re.compile(r"([\d.]+)(h|ms|m|s|µs|us|ns)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
@@ -41,12 +44,13 @@ class NodeAudit:
     """The audit log of one control plane, as the process "audit <node>" of a history.
 
     An entry `info request` is what became of a request: `audit_id`, `verb`, `resource`, `namespace`, `name`, `uid`
-    (of a pod that was created), `who`, `code`, `said` (of a refusal), `received` and `decided` (unix seconds by the
-    node's clock), `called` (mutating webhook -> whether it mutated), `failed_open` (webhooks that could not be called
-    and were done without), and, of a slow one, `seconds` spent on "mutating" and on "validating" webhooks.
+    (of a pod that was created), `who`, `code`, `said` (of a refusal), `denied_by` (the webhook, or the
+    ValidatingAdmissionPolicy, that did), `received` and `decided` (unix seconds by the node's clock), `called`
+    (mutating webhook -> whether it mutated), `failed_open` (webhooks that could not be called and were done without),
+    and, of a slow one, `seconds` spent on "mutating" and on "validating" webhooks.
 
     An entry `info requests` tells of all those of our own questions that were decided at once, and alike, in one
-    reading: `code`, `called`, and their `audit_ids`.
+    reading: `code`, `called`, `denied_by`, and their `audit_ids`.
 
     `ok read`: all that was decided from `since` to `until` (unix seconds) is written; `info read`: it is not (`said`).
     """
@@ -87,7 +91,7 @@ class NodeAudit:
                 continue
             told = _told(event)
             if event.get("level") == "Metadata" and _is_plain(told):
-                same = {"code": told["code"], "called": told["called"]}
+                same = {name: told[name] for name in ("code", "called", "denied_by")}
                 plain.setdefault(repr(same), {**same, "audit_ids": []})["audit_ids"].append(told["audit_id"])
             else:
                 self._history.append("info", self._process, REQUEST, told)
@@ -112,6 +116,8 @@ def _told(event: Mapping[str, Any]) -> dict[str, Any]:
     made = (event.get("responseObject") or {}).get("metadata") or {}
     notes = event.get("annotations") or {}
     code = status.get("code", 0)
+    said = "" if code == _CREATED else str(status.get("message", ""))
+    denied = _DENIED.search(said)
     return {
         "audit_id": event.get("auditID", ""),
         "verb": event.get("verb", ""),
@@ -121,7 +127,8 @@ def _told(event: Mapping[str, Any]) -> dict[str, Any]:
         "uid": made.get("uid", ""),
         "who": (event.get("user") or {}).get("username", ""),
         "code": code,
-        "said": "" if code == _CREATED else str(status.get("message", ""))[:_SHORT],
+        "said": said[:_SHORT],
+        "denied_by": (denied[1] or denied[2]) if denied else "",
         "received": _moment(event.get("requestReceivedTimestamp")),
         "decided": _moment(event.get("stageTimestamp")),
         "called": _called(notes),
@@ -143,8 +150,8 @@ def _called(notes: Mapping[str, str]) -> dict[str, bool]:
 
 def _is_plain(told: Mapping[str, Any]) -> bool:
     """Whether a request was decided at once, by every webhook that had to be asked."""
-    decided = told["code"] == _CREATED or (_REFUSED <= told["code"] < _FAILED and told["code"] != _TOO_MANY)
-    return decided and not told["failed_open"] and not told["seconds"]
+    decided = told["code"] == _CREATED or told["denied_by"]
+    return bool(decided) and not told["failed_open"] and not told["seconds"]
 
 
 def _moment(text: object) -> float:

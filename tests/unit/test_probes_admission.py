@@ -4,11 +4,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.rest import request
 from harness.errors import ProbeBroken
 from harness.history import Entry, History, read
 from harness.policies import deny_pods, mutate_pods
@@ -135,3 +137,21 @@ def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Poli
     answered = {each.value["seq"] for each in read(history.path).entries if each.kind != "invoke"}
     assert set(range(asked_before)) <= answered
     probe.stop()
+
+
+def test_each_question_has_an_id_of_its_own(
+    cluster: Cluster, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent along, so that the API server logs the question under it, and stands beside the number."""
+    sent: list[str] = []
+
+    def send(*args: Any, audit_id: str = "", **rest: Any) -> Any:
+        sent.append(audit_id)
+        return request(*args, audit_id=audit_id, **rest)
+
+    monkeypatch.setattr("harness.probes.answers.request", send)
+    entries = asked(cluster, history, 20)
+    ids = [each.value["audit_id"] for each in entries if each.kind == "invoke"]
+    assert len(set(ids)) == len(ids)
+    assert all(str(UUID(each)) == each for each in ids)
+    assert sorted(sent) == sorted(ids)

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ class _Logs:
         self._node = _Node(cluster, node, self._history)
         self._given = 0
 
-    def calls(self, deadline: Deadline) -> list[object]:
+    def calls(self, deadline: Deadline) -> list[Any]:
         assert self._node.read(deadline) == ""
         entries = list(read(self._path).entries)
         new, self._given = entries[self._given :], len(entries)

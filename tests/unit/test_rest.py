@@ -32,6 +32,7 @@ class Server(HTTPServer):
         self.seen: list[tuple[str, str, str, Any]] = []
         self.status = 200
         self.late = 0
+        self.audit_ids: list[str | None] = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -46,6 +47,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({"groups": groups, "resources": _RESOURCES.get(self.path.split("?")[0])})
 
     def do_DELETE(self) -> None:
+        self.server.audit_ids.append(self.headers["Audit-ID"])
         self.answer({})
 
     def do_PATCH(self) -> None:
@@ -142,6 +144,13 @@ def test_no_answer_at_all_is_an_error() -> None:
     """A server that refuses the connection raises what callers are told to expect."""
     with client_of("http://127.0.0.1:1") as api, pytest.raises(HTTPError):
         request(api, "GET", "/api/v1")
+
+
+def test_a_request_may_have_an_id(server: Server, api: ApiClient) -> None:
+    """By it the API server logs the request; without one it takes one of its own."""
+    request(api, "DELETE", "/api/v1/x", audit_id="4f0c2a4e-7a1f-4f8e-9d7e-0c9c5e0c1f11")
+    request(api, "DELETE", "/api/v1/x")
+    assert server.audit_ids == ["4f0c2a4e-7a1f-4f8e-9d7e-0c9c5e0c1f11", None]
 
 
 def test_kinds_are_found_where_they_are_served(api: ApiClient) -> None:

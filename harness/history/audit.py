@@ -1,0 +1,253 @@
+"""Audit: what the API servers themselves wrote down of a request, by the id that it was sent with, or by a pod's uid.
+
+It tells what became of a question that was never answered, and why a policy was not enforced: known, and not guessed
+from what the API server logged about that time.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.history.coverage import Coverage
+from harness.history.following import Take
+from harness.history.recorded import Entry
+from harness.history.vocabulary import AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
+
+__all__ = ["Audit", "Cause", "Decision"]
+
+_CREATED = 201
+_LONGEST_SECONDS = 65.0
+"""More than an API server works at a request: it gives up after 60 s."""
+
+_SLACK_SECONDS = 0.002
+_FAILED_CALL = 'failed calling webhook "{}"'
+
+What = Literal[
+    "failed open", "failed closed", "called", "not called", "no trace", "denied", "refused", "broken off", "undecided"
+]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an API server did with a request; moments are seconds of the history by the node's clock (None: unknown).
+
+    `code` is the status that it answered with, or would have: 201 is admitted. `called` are the mutating webhooks that
+    were called, and whether they changed the object; `failed_open` those that could not be, and were done without;
+    `denied_by` is the webhook or the ValidatingAdmissionPolicy that denied it. `seconds` is what "mutating" and
+    "validating" webhooks took, where that was long. `name` to `who` are of pods only.
+    """
+
+    code: int
+    called: Mapping[str, bool] = field(default_factory=dict)
+    failed_open: tuple[str, ...] = ()
+    said: str = ""
+    denied_by: str = ""
+    received: float | None = None
+    decided: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
+    namespace: str = ""
+    who: str = ""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the object was created, or would have been, by a dry run."""
+        return self.code == _CREATED
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a request was decided as it was, as far as it hangs on one webhook.
+
+    `what`: "failed open", it could not be called and was done without; "failed closed", the request was refused for
+    that; "called", it mutated (`mutated`) or did not; "not called", nobody wanted it to be; "no trace", one that only
+    validates allowed it or was not called; "denied", by whom `denied_by` says, and perhaps it was not called any more;
+    "refused" for another reason, as `said`; "broken off", who asked had gone before it
+    was decided; "undecided", no API server ever finished with it: it did not come there, or died of it.
+
+    `logged` are the reasons that the API server logged meanwhile of calls of this webhook which failed: with several
+    that differ, which of them is this one's is not known. `took` is how many seconds webhooks of its kind took, or, if
+    that was not long, the whole request; None if it was decided at once.
+    """
+
+    what: What
+    webhook: str
+    code: int = 0
+    said: str = ""
+    denied_by: str = ""
+    mutated: bool = False
+    logged: tuple[str, ...] = ()
+    took: float | None = None
+
+
+class Audit:
+    """The requests of a history of which more is worth knowing than their answer says; a reader (see `following`).
+
+    These are questions without a good answer and pods; those with one are forgotten. Ask it when the history is read:
+    the log is copied some seconds after the answers.
+    """
+
+    def __init__(self, coverage: Coverage) -> None:
+        """Read beside `coverage`, which knows when the logs were read: without that, nothing is known by absence."""
+        self._coverage = coverage
+        self._asked: dict[str, float] = {}
+        self._open: dict[int, str] = {}
+        self._decisions: dict[str, Decision] = {}
+        self._pods: dict[str, Decision] = {}
+        self._mutating: set[str] = set()
+        self._failed: dict[str, list[tuple[float, str]]] = {}
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The logs of all control planes, as coverage knows them; none in histories from before there were such."""
+        return tuple(sorted(each for each in self._coverage.streams if each.startswith(f"{AUDIT} ")))
+
+    def covered(self, begin: float, end: float) -> bool:
+        """Whether all that any API server decided between two moments is known."""
+        return bool(self.streams) and not self._coverage.unknown(self.streams, begin, end)
+
+    def decision_of(self, audit_id: str) -> Decision | None:
+        """Return what became of a question that got no good answer; None if no log that was read tells."""
+        return self._decisions.get(audit_id)
+
+    def decision_of_pod(self, uid: str) -> Decision | None:
+        """Return how the creation of a pod was decided; None if no log that was read tells."""
+        return self._pods.get(uid)
+
+    def cause_of(self, audit_id: str, webhook: str) -> Cause | None:
+        """Return why a question was decided as it was, as far as it hangs on `webhook`; None if that is not known.
+
+        That no API server decided it is known once all logs are read for as long as one may work at it.
+        """
+        decision = self._decisions.get(audit_id)
+        if decision is not None:
+            return self._cause(decision, webhook)
+        asked = self._asked.get(audit_id)
+        if asked is None or not self.covered(asked, asked + _LONGEST_SECONDS):
+            return None
+        return Cause("undecided", webhook)
+
+    def cause_of_pod(self, uid: str, webhook: str) -> Cause | None:
+        """Return why a pod was admitted as it was, as far as it hangs on `webhook`; None if that is not known."""
+        decision = self._pods.get(uid)
+        return None if decision is None else self._cause(decision, webhook)
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        family = process.partition(" ")[0]
+        if process == FAIL_OPEN:
+            return self._take_call
+        return {AUDIT: self._take_request, CANARY: self._take_question}.get(family)
+
+    def close(self, end: float) -> None:  # noqa: ARG002 - a reader's
+        """Take notice of the end."""
+        for calls in self._failed.values():
+            calls.sort()
+
+    def _take_question(self, entry: Entry) -> None:
+        value = entry.value or {}
+        if entry.kind == "invoke":
+            if audit_id := value.get("audit_id"):
+                self._open[value["seq"]] = audit_id
+                self._asked[audit_id] = entry.at
+            return
+        asked = self._open.pop(value.get("seq", -1), "")
+        if entry.kind == "ok":
+            self._asked.pop(asked, None)
+            self._decisions.pop(asked, None)
+
+    def _take_request(self, entry: Entry) -> None:
+        value = entry.value
+        if entry.f == REQUESTS:
+            same = Decision(value["code"], value["called"], denied_by=value["denied_by"])
+            wanted = [each for each in value["audit_ids"] if each in self._asked]
+            self._decisions |= dict.fromkeys(wanted, same)
+            self._mutating.update(value["called"])
+        elif entry.f == REQUEST:
+            self._mutating.update(value["called"])
+            decision = _decision(entry)
+            if value["audit_id"] in self._asked:
+                self._decisions[value["audit_id"]] = decision
+            if value["uid"]:
+                self._pods[value["uid"]] = decision
+
+    def _take_call(self, entry: Entry) -> None:
+        if entry.f == CALL:
+            value = entry.value
+            self._failed.setdefault(value["webhook"], []).append((_moment(entry, "time"), value["said"]))
+
+    def _cause(self, decision: Decision, webhook: str) -> Cause:
+        mutating = webhook in self._mutating
+        return Cause(
+            self._what(decision, webhook),
+            webhook,
+            decision.code,
+            decision.said,
+            decision.denied_by,
+            decision.called.get(webhook, False),
+            self._logged(decision, webhook),
+            _took(decision, "mutating" if mutating else "validating"),
+        )
+
+    def _what(self, decision: Decision, webhook: str) -> What:
+        if webhook in decision.failed_open:
+            return "failed open"
+        if decision.denied_by:
+            return "denied"
+        if not decision.admitted:
+            if _FAILED_CALL.format(webhook) in decision.said:
+                return "failed closed"
+            return "refused" if decision.code >= 400 else "broken off"  # noqa: PLR2004 - what is refused has such a code
+        if webhook in decision.called:
+            return "called"
+        return "not called" if webhook in self._mutating else "no trace"
+
+    def _logged(self, decision: Decision, webhook: str) -> tuple[str, ...]:
+        """Return what was logged of the webhook between the moments at which its call can have failed.
+
+        What mutates is called before what validates; how long they take is known of slow requests.
+        """
+        if webhook not in decision.failed_open or decision.received is None or decision.decided is None:
+            return ()
+        begin = decision.received + decision.seconds.get("mutating", 0.0)
+        end = decision.decided
+        if webhook in self._mutating:
+            end -= decision.seconds.get("validating", 0.0)
+        else:
+            begin += decision.seconds.get("validating", 0.0)
+        calls = self._failed.get(webhook, [])
+        first = bisect_left(calls, (begin - _SLACK_SECONDS, ""))
+        last = bisect_left(calls, (end + _SLACK_SECONDS, ""))
+        return tuple(dict.fromkeys(said for _, said in calls[first:last]))
+
+
+def _moment(entry: Entry, name: str) -> float:
+    """Return the moment of the history that is meant by one in unix seconds, by both clocks of the entry."""
+    return float(entry.value[name]) - entry.wall + entry.at
+
+
+def _decision(entry: Entry) -> Decision:
+    value = entry.value
+    received, decided = (_moment(entry, each) if value[each] else None for each in ("received", "decided"))
+    return Decision(
+        value["code"],
+        value["called"],
+        tuple(value["failed_open"]),
+        value["said"],
+        value["denied_by"],
+        received,
+        decided,
+        value["seconds"],
+        value["name"],
+        value["namespace"],
+        value["who"],
+    )
+
+
+def _took(decision: Decision, kind: str) -> float | None:
+    if decision.seconds:
+        return decision.seconds.get(kind, 0.0)
+    if decision.received is None or decision.decided is None:
+        return None
+    return decision.decided - decision.received

@@ -1,0 +1,83 @@
+"""Witness: what the API server counted of webhooks that it did without, beside what its log tells of them."""
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.history.following import Take
+from harness.history.recorded import Entry, Recorded
+from harness.history.vocabulary import API_SERVER, CALL, FAIL_OPEN, METRICS, READ, numbered
+
+__all__ = ["Counted", "FailedOpen"]
+
+_COUNTER = re.compile(r'apiserver_admission_webhook_fail_open_count\{.*name="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class FailedOpen:
+    """How often one webhook was done without between two readings of the counter (seconds of the history).
+
+    `counted` is by the API server's counter, None where it began anew; `logged` is by its log, at least and at most,
+    for a reading takes a while. Both are of every call that failed open, whoever asked and whatever for.
+    """
+
+    webhook: str
+    begin: float
+    end: float
+    counted: int | None
+    logged: tuple[int, int]
+
+    @property
+    def agree(self) -> bool | None:
+        """Whether both tell the same; None if the counter says nothing."""
+        return None if self.counted is None else self.logged[0] <= self.counted <= self.logged[1]
+
+
+class Counted:
+    """Reads counter and log of an API server together; a reader (see `following`).
+
+    With several API servers, of which each answer may be another's, a counter seems to begin anew.
+    """
+
+    def __init__(self, recorded: Recorded) -> None:
+        self._started = recorded.header.started
+        self._asked = 0.0
+        self._reads: list[tuple[float, float, dict[str, float]]] = []
+        self._calls: list[tuple[float, str]] = []
+
+    def failed_open(self) -> list[FailedOpen]:
+        """Return, for each webhook, what was counted from the first reading to the last one, and logged meanwhile."""
+        if not self._reads:
+            return []
+        webhooks = {webhook for *_, counts in self._reads for webhook in counts} | {each for _, each in self._calls}
+        return [self._of(webhook) for webhook in sorted(webhooks)]
+
+    def takes(self, process: str) -> Take | None:
+        """Return what takes the entries of a process."""
+        return {numbered(METRICS, API_SERVER): self._take_read, FAIL_OPEN: self._take_call}.get(process)
+
+    def close(self, end: float) -> None:
+        """Take notice of the end."""
+
+    def _take_read(self, entry: Entry) -> None:
+        if entry.kind == "invoke":
+            self._asked = entry.at
+        elif entry.kind == "ok" and entry.f == READ:
+            counts: dict[str, float] = {}
+            for name, number in entry.value.items():
+                if found := _COUNTER.match(name):
+                    counts[found[1]] = counts.get(found[1], 0.0) + number
+            self._reads.append((self._asked, entry.at, counts))
+
+    def _take_call(self, entry: Entry) -> None:
+        if entry.f == CALL:
+            self._calls.append((entry.value["time"] - self._started, entry.value["webhook"]))
+
+    def _of(self, webhook: str) -> FailedOpen:
+        counts = [counts.get(webhook, 0.0) for *_, counts in self._reads]
+        anew = any(after < before for before, after in pairwise(counts))
+        (asked, answered, _), (asked_last, answered_last, _) = self._reads[0], self._reads[-1]
+        moments = [at for at, each in self._calls if each == webhook]
+        least = sum(answered < at < asked_last for at in moments)
+        most = sum(asked <= at <= answered_last for at in moments)
+        return FailedOpen(webhook, asked, answered_last, None if anew else int(counts[-1] - counts[0]), (least, most))

@@ -1,0 +1,54 @@
+"""Witness: what the API server counts of calls that failed open is what its log tells of them, or one lacks some."""
+
+import pytest
+
+from harness.history.following import follow
+from harness.history.witness import Counted, FailedOpen
+from tests.fakes.asked import Asked
+from tests.fakes.audited import MUTATION
+
+COUNTER = 'apiserver_admission_webhook_fail_open_count{name="mutation.gatekeeper.sh",type="admit"}'
+
+
+def counted(told: Asked) -> list[FailedOpen]:
+    recorded = told.recorded()
+    reader = Counted(recorded)
+    follow(recorded, reader)
+    return reader.failed_open()
+
+
+def metrics(told: Asked, *reads: tuple[float, float]) -> Asked:
+    for at, count in reads:
+        told.add(at, "invoke", "metrics api server", "read")
+        told.add(at + 0.5, "ok", "metrics api server", "read", {COUNTER: count, "gatekeeper_x": 1.0})
+    return told
+
+
+@pytest.mark.parametrize(
+    ("reads", "number", "agree"),
+    [
+        ([(5, 7), (30, 9)], 2, True),
+        ([(5, 7), (30, 10)], 3, False),
+        ([(5, 7), (30, 8)], 1, False),
+        ([(5, 7), (20, 1), (30, 3)], None, None),
+        ([(10.9, 7), (30, 8)], 1, True),
+        ([(10.9, 7), (30, 9)], 2, True),
+    ],
+)
+def test_the_counter_is_a_second_witness(
+    reads: list[tuple[float, float]], number: int | None, agree: bool | None
+) -> None:
+    """The log has as many calls as the counter; those logged while it was read may be in or not; a restart hides it."""
+    told = metrics(Asked().call(1).call(11).call(12).call(40), *reads)
+    (found,) = counted(told)
+    assert (found.webhook, found.counted, found.agree) == (MUTATION, number, agree)
+
+
+def test_a_webhook_that_never_failed_is_not_counted() -> None:
+    """Without a reading there is no witness; what was logged and never counted disagrees."""
+    assert counted(Asked().call(11)) == []
+    told = Asked().call(11)
+    for at in (5, 30):
+        told.add(at, "invoke", "metrics api server", "read").add(at + 0.5, "ok", "metrics api server", "read", {})
+    (found,) = counted(told)
+    assert (found.counted, found.logged, found.agree) == (0, (1, 1), False)
