@@ -176,7 +176,7 @@ def no_orphan_stays(dice: Dice) -> Drawn:
     world.write()
     truths: list[Truth] = []
     times = without([(0.7, stage.judge)], policy.asked)
-    for name, _ in world.templates.items():
+    for name in world.templates:
         mine = [each for each in world.made if each.template == name]
         asked = next(each.asked for each in mine if not each.binding)
         for begin, end in without([(0.7, stage.judge)], asked):
@@ -190,7 +190,7 @@ def no_orphan_stays(dice: Dice) -> Drawn:
     if not any(end - begin > late + world.seen_after + _SLACK for begin, end in times):
         truth = "borderline"
     parameters = _parameters(dice, late)
-    places = {stream: times for stream in (WATCH_POLICIES, WATCH_BINDINGS, WATCH_TEMPLATES)}
+    places = dict.fromkeys((WATCH_POLICIES, WATCH_BINDINGS, WATCH_TEMPLATES), times)
     return Drawn(
         stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), "", away=world.away, places=places
     )
