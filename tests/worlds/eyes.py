@@ -141,7 +141,7 @@ def _log(process: str, log: Log, hidden: Sequence[Hiding], told: _Clock, stage: 
 
 
 def _recorded(lines: Iterable[Line], stage: Stage, hidden: Sequence[Hiding]) -> Recorded:
-    """Number the lines, let the clock be set, and leave out what is lost."""
+    """Return the lines as entries, in their order; let the clock be set, and leave out what is lost."""
     entries: list[Entry] = []
     steps = sorted(stage.steps)
     shift = 0.0

@@ -61,10 +61,8 @@ def drawn_faults(
         proved = None if dice.chance(0.04) else at + dice.between(0.3, 1.2)
         healed = healing + dice.between(0.2, 2.0)
         found.append(TrueFault(f"{FAULT} {number + 1}", name, at, proved, healing, healed, one_shot))
-        if dice.chance(0.3):
-            at = at + dice.between(2, lasts)  # within the one before, or across its end
-        else:
-            at = min(healed, last) + dice.between(4, 30)
+        within = dice.chance(0.3)  # the one before, or across its end
+        at = at + dice.between(2, lasts) if within else min(healed, last) + dice.between(4, 30)
     return found
 
 

@@ -176,7 +176,7 @@ def no_orphan_stays(dice: Dice) -> Drawn:
     world.write()
     truths: list[Truth] = []
     times = without([(0.7, stage.judge)], policy.asked)
-    for name, _ in world.templates.items():
+    for name in world.templates:
         mine = [each for each in world.made if each.template == name]
         asked = next(each.asked for each in mine if not each.binding)
         for begin, end in without([(0.7, stage.judge)], asked):

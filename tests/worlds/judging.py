@@ -80,7 +80,7 @@ def judge(claimed: Claimed, more: Iterable[Hiding] = ()) -> Judged:
 def _wrong(truth: str, outcome: str, *, excused: bool) -> str:
     if outcome in ("raised", "missing"):
         return outcome
-    if truth == "borderline" or outcome == truth:
+    if truth in ("borderline", outcome):
         return ""
     if outcome == "inconclusive":
         return "" if excused else "needless inconclusive"

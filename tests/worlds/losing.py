@@ -1,12 +1,13 @@
 """Losing: what is true of claims on how long policies were lost: the window, its end, its begin, and parity."""
 
+import itertools
 from dataclasses import dataclass
 
 from harness.history.vocabulary import FAIL_OPEN
 from tests.worlds.admission import LEADING, MUTATE, QUESTIONS, Scene, be_late, drawn_scene, lose, refuse
 from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, total, without
-from tests.worlds.faulty import harm_of_others, time_of
+from tests.worlds.faulty import TrueFault, harm_of_others, time_of
 
 __all__ = ["comes_back", "enforcement_parity", "fail_open_window", "outlasts"]
 
@@ -67,13 +68,13 @@ def _lost(scene: Scene, policy: str, window: Stretch, others: list[Stretch], exc
     return _Lost(total(joined(least)) + partly, total(joined(most)), total(alone[0]) + outside, total(alone[1]), slack)
 
 
-def _chosen(dice: Dice, scene: Scene) -> tuple[str, list]:  # type: ignore[type-arg]
+def _chosen(dice: Dice, scene: Scene) -> tuple[str, list[TrueFault]]:
     name = dice.choice(scene.faults).name
     return name, [each for each in scene.faults if each.name == name]
 
 
-def _window(scene: Scene, fault: object) -> Stretch:
-    begin, end = time_of(fault, scene.faults, scene.stage.judge)  # type: ignore[arg-type]
+def _window(scene: Scene, fault: TrueFault) -> Stretch:
+    begin, end = time_of(fault, scene.faults, scene.stage.judge)
     return max(begin, LEADING), min(end, scene.removed)
 
 
@@ -174,7 +175,7 @@ def _tail(scene: Scene, policy: str, window: Stretch, tail: float, others: list[
 def _worst(truths: list[Truth]) -> Truth:
     for each in ("violated", "borderline", "inconclusive"):
         if each in truths:
-            return each  # type: ignore[return-value]
+            return each
     return "holds"
 
 
@@ -237,7 +238,7 @@ def enforcement_parity(dice: Dice) -> Drawn:
     slack = 3 * scene.interval + _SLOW_SECONDS + 0.5
     truth: Truth = "borderline"
     partial = any(each.share < 1 for each in [*one, *other])
-    apart = all(b[0] - a[1] > 4 * scene.interval + 2 for a, b in zip(differ, differ[1:], strict=False))
+    apart = all(b[0] - a[1] > 4 * scene.interval + 2 for a, b in itertools.pairwise(differ))
     if not differ and not scene.alone:
         truth = "holds"
     elif longest(differ) > seconds + slack and not partial:

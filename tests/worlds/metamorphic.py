@@ -46,7 +46,7 @@ def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
 
 
 def _lines(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
-    """Yield the history cut after any line, and without any line; lines that are rare are as likely as frequent ones."""
+    """Yield the history cut after a line, and without it; rare lines are as likely as frequent ones."""
     entries = list(recorded.entries)
     kinds: dict[str, list[int]] = {}
     for number, entry in enumerate(entries):

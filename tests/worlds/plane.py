@@ -1,32 +1,26 @@
-"""Plane: worlds of a control plane: leases that are renewed or not, containers that run or crash, nodes, denials."""
+"""Plane: worlds of a control plane: leases that are renewed or not, containers that run or crash, nodes."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from harness.history.vocabulary import API_SERVER, HARM, READ, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS, WRITE_LEASE
+from harness.history.vocabulary import HARM, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 from tests.worlds.claimed import Drawn, Truth, staged
-from tests.worlds.dice import Dice, Stretch, clipped, total, without
+from tests.worlds.dice import Dice, Stretch
 from tests.worlds.faulty import TrueFault, written
-from tests.worlds.stage import Answer, Asking, Stage
+from tests.worlds.stage import Stage
 
-__all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed", "leases_renewed_again"]
+__all__ = ["LEADERS", "Lease", "Plane", "control_plane_unharmed", "drawn_plane"]
 
-_LEADERS = ("kube-controller-manager", "kube-scheduler")
+LEADERS = ("kube-controller-manager", "kube-scheduler")
 _EVERY = {"leader": 2.5, "node": 10.0}
-_SLACK = 3.0
-
-_DENIALS = (
-    "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'y' denied request",
-    'admission webhook "validation.gatekeeper.sh" denied the request',
-)
 
 Object = dict[str, Any]
 
 
 @dataclass
-class _Lease:
+class Lease:
     """A lease: when nobody renews it, and when another holder takes it."""
 
     name: str
@@ -49,11 +43,11 @@ class _Lease:
 
 
 @dataclass
-class _Plane:
+class Plane:
     """A world of a control plane; `write` lets the watches see it."""
 
     stage: Stage
-    leases: list[_Lease]
+    leases: list[Lease]
     nodes: list[str]
 
     def write(self) -> None:
@@ -65,7 +59,7 @@ class _Plane:
             for at in lease.renewals(stage.end):
                 stage.put(WATCH_LEASES, at, lease.name, self._lease(lease, at))
 
-    def _lease(self, lease: _Lease, at: float) -> Object:
+    def _lease(self, lease: Lease, at: float) -> Object:
         namespace = "kube-node-lease" if lease.node else "kube-system"
         moment = (
             datetime.fromtimestamp(self.stage.wall(at), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -105,19 +99,19 @@ class _Plane:
         self.stage.put(WATCH_NODES, at, name, found)
 
 
-def _plane(dice: Dice, low: float = 90, high: float = 180) -> _Plane:
+def drawn_plane(dice: Dice, low: float = 90, high: float = 180) -> Plane:
     stage = staged(dice, dice.between(low, high))
     stage.judged()
     nodes = ["control-plane", "worker1", "worker2"][: dice.randint(2, 3)]
-    leases = [_Lease(name, node=False) for name in _LEADERS] + [_Lease(name, node=True) for name in nodes]
-    return _Plane(stage, leases, nodes)
+    leases = [Lease(name, node=False) for name in LEADERS] + [Lease(name, node=True) for name in nodes]
+    return Plane(stage, leases, nodes)
 
 
 def control_plane_unharmed(dice: Dice) -> Drawn:
     """Draw a claim that nothing of the control plane was harmed."""
-    plane = _plane(dice)
+    plane = drawn_plane(dice)
     stage = plane.stage
-    pods = {f"{name}-control-plane": f"{name[:6]}0" for name in ("etcd", "kube-apiserver", *_LEADERS)}
+    pods = {f"{name}-control-plane": f"{name[:6]}0" for name in ("etcd", "kube-apiserver", *LEADERS)}
     pods["coredns-x7"] = "core0"
     for name, container in pods.items():
         plane.pod(-500.0, name, container, restarts=1)
@@ -136,7 +130,7 @@ def control_plane_unharmed(dice: Dice) -> Drawn:
     return Drawn(stage, {"spare": list(spare)}, truth, needs, (0.0, stage.judge), "")
 
 
-def _lose(dice: Dice, plane: _Plane) -> tuple[str, float]:
+def _lose(dice: Dice, plane: Plane) -> tuple[str, float]:
     """Lose a worker by a fault, with what runs there: that is no harm; return its name, and since when."""
     stage, node = plane.stage, "worker1"
     at = dice.between(15, 30)
@@ -153,7 +147,7 @@ def _lose(dice: Dice, plane: _Plane) -> tuple[str, float]:
     return node, at
 
 
-def _harm(dice: Dice, plane: _Plane, pods: dict[str, str], spare: tuple[str, ...], at: float) -> bool:
+def _harm(dice: Dice, plane: Plane, pods: dict[str, str], spare: tuple[str, ...], at: float) -> bool:
     """Harm something; return whether that counts."""
     stage = plane.stage
     way = dice.pick("restart", "crash loop", "moved", "node", "deleted", "renamed", "node removed", "dead")
@@ -191,115 +185,3 @@ def _harm(dice: Dice, plane: _Plane, pods: dict[str, str], spare: tuple[str, ...
 def _container(pod: str) -> str:
     """Return what the container of a pod of kube-system is called, and what a claim spares it by."""
     return pod.removesuffix("-control-plane").removesuffix("-x7").removesuffix("-y9")
-
-
-def leases_renewed(dice: Dice) -> Drawn:
-    """Draw a claim that leases are renewed often enough."""
-    plane = _plane(dice)
-    stage = plane.stage
-    seconds = dice.pick(25.0, 40.0, 60.0)
-    spare = dice.pick((), (), ("kube-scheduler",), _LEADERS)
-    truths: list[Truth] = ["holds"]
-    for lease in plane.leases:
-        if dice.chance(0.3):
-            begin = dice.between(3, stage.judge - 15)
-            length = dice.pick(dice.between(2, seconds - 12), dice.between(seconds + 5, seconds + 40))
-            end = begin + length if begin + length < stage.judge - 1 and dice.chance(0.8) else inf
-            lease.silent.append((begin, end))
-            stage.say(f"{lease.name} is not renewed from {begin:.1f} to {end:.1f} s")
-        if lease.name not in spare:
-            moments = [*lease.renewals(stage.judge), stage.judge]
-            pause = max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
-            truths.append(
-                "violated" if pause > seconds + _SLACK else "holds" if pause < seconds - _SLACK else "borderline"
-            )
-    plane.write()
-    for node in plane.nodes:
-        plane.node(-900.0, node, ready=True)
-    truth = _worst(truths)
-    places = {WATCH_LEASES: [each for lease in plane.leases for each in lease.silent]}
-    parameters = {"seconds": seconds, "spare": list(spare)}
-    return Drawn(stage, parameters, truth, {WATCH_LEASES}, (0.0, stage.judge), "", places=places)
-
-
-def leases_renewed_again(dice: Dice) -> Drawn:
-    """Draw a claim that leases are renewed again some time after a fault."""
-    plane = _plane(dice, 120, 200)
-    stage = plane.stage
-    seconds = dice.pick(20.0, 30.0)
-    begin = dice.between(25, 35)
-    proved = None if dice.chance(0.04) else begin + 1
-    healing = begin + dice.between(10, 25)
-    fault = TrueFault("fault 1", "pause nodes", begin, proved, healing, healing + 1)
-    written(stage, [fault])
-    limit = healing + seconds
-    truths: list[Truth] = ["holds"]
-    for lease in plane.leases:
-        way = dice.pick("back", "back", "back", "late", "never", "unharmed")
-        until = {"back": healing + dice.between(0.5, seconds * 0.6), "late": limit + dice.between(1, 20), "never": inf}
-        if way != "unharmed":
-            lease.silent.append((begin + 0.2, until[way]))
-        elif dice.chance(0.3):
-            lease.silent.append((limit + 16, inf))
-        moments = [at for at in lease.renewals(stage.end) if at <= limit]
-        last = limit - max(moments)
-        truths.append("violated" if last > 15 + _SLACK else "holds" if last < 15 - _SLACK else "borderline")
-        stage.say(f"{lease.name}: {way}")
-    plane.write()
-    truth = _worst(truths)
-    recorded = stage.judge > limit + 1
-    if fault.proved is None or not recorded:
-        truth = "inconclusive"
-    window = (0.0, limit)
-    places = {WATCH_LEASES: [(healing, limit)]}
-    parameters = {"seconds": seconds, "fault": "pause nodes"}
-    return Drawn(stage, parameters, truth, {WATCH_LEASES}, window, "" if recorded else "it ends before", places=places)
-
-
-def leases_admitted(dice: Dice) -> Drawn:
-    """Draw a claim that no policy denied a lease since a fault began, such as a restart of the API server."""
-    plane = _plane(dice)
-    stage = plane.stage
-    begin = dice.between(12, 30)
-    down = begin, begin + dice.pick(0.0, dice.between(2, 20))
-    proved = None if dice.chance(0.04) else begin + 0.5
-    healing = down[1] + dice.between(1, 10)
-    written(stage, [TrueFault("fault 1", "restart API server", begin, proved, healing, healing + 1)])
-    spans: list[Stretch] = []
-    if dice.chance(0.6):
-        since = dice.between(3, stage.judge - 10)
-        spans.append((since, since + dice.between(4, 60)))
-        stage.say(f"leases are denied from {since:.1f} to {spans[0][1]:.1f} s")
-    busy = (dice.between(3, stage.judge - 10), dice.between(1, 12)) if dice.chance(0.3) else (inf, 0.0)
-    by = dice.pick(*_DENIALS)
-
-    def answer(at: float) -> Answer:
-        if down[0] <= at < down[1]:
-            return Answer("info", 0.01, {"said": "connection refused"})
-        if busy[0] <= at < sum(busy):
-            return Answer("fail", 0.01, {"status": 429, "said": "storage is (re)initializing", "seconds": 0.01})
-        if any(one <= at < other for one, other in spans):
-            return Answer("fail", 0.02, {"status": 422, "said": by, "seconds": 0.02})
-        return Answer("ok", 0.02, {"seconds": 0.02})
-
-    def read(at: float) -> Answer:
-        if down[0] <= at < down[1]:
-            return Answer("info", 0.01, {"said": "connection refused"})
-        return Answer("ok", 0.01, {"seconds": 0.01})
-
-    last = stage.judge + 1.5
-    stage.askings.append(Asking(f"{API_SERVER} {READ}", API_SERVER, READ, 0.8, last, 1.0, read))
-    stage.askings.append(Asking(f"{API_SERVER} {WRITE_LEASE}", API_SERVER, WRITE_LEASE, 0.85, last, 1.0, answer))
-    plane.write()
-    stream = f"{API_SERVER} {WRITE_LEASE}"
-    seen = without(clipped(spans, begin, stage.judge), [down, (busy[0], sum(busy))])
-    truth: Truth = (
-        "violated" if total(seen) > 4 else "borderline" if clipped(spans, begin - 2, stage.judge) else "holds"
-    )
-    if proved is None:
-        truth = "borderline" if spans else "inconclusive"
-    return Drawn(stage, {}, truth, {stream}, (begin, stage.judge), "", places={stream: spans})
-
-
-def _worst(truths: list[Truth]) -> Truth:
-    return "violated" if "violated" in truths else "borderline" if "borderline" in truths else "holds"

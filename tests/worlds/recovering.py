@@ -24,7 +24,9 @@ def _fault(dice: Dice, scene: Scene, lasts: float) -> TrueFault:
     return TrueFault("fault 1", _CUT, begin, proved, healing, healing + dice.between(0.3, 2))
 
 
-def _come_back(dice: Dice, scene: Scene, pod: Pod, harm: float, limit: float, healing: float) -> float:
+def _come_back(  # noqa: PLR0911 - one for each way
+    dice: Dice, scene: Scene, pod: Pod, harm: float, limit: float, healing: float
+) -> float:
     """Let a pod come back in some way after it was harmed; return when it serves for good (infinite: never)."""
     number = 0
 
@@ -43,7 +45,7 @@ def _come_back(dice: Dice, scene: Scene, pod: Pod, harm: float, limit: float, he
         pod.barred = True
         run(harm + dice.between(2, 10))
         return inf
-    if way == "quick" or way == "mute":
+    if way in {"quick", "mute"}:
         at = run(harm + dice.between(2, max(3, (limit - harm) * 0.6)))
         if way == "mute":
             pod.mute.append((harm, inf))
@@ -179,17 +181,15 @@ def undisturbed(dice: Dice) -> Drawn:
         at = faults[0].injected + dice.between(2, 10)
         scene.harm(at, "killed", harmed)
         harmed.states += [State(at + 0.2, "", "Error"), State(at + dice.between(3, 30), f"{harmed.name}1")]
-    for pod in alone:
-        if dice.chance(0.45):
-            truths.append(_disturb(dice, scene, pod, windows))
+    truths += [_disturb(dice, scene, pod, windows) for pod in alone if dice.chance(0.45)]
     scene.finish()
     truth: Truth = "holds"
     for each in ("violated", "borderline"):
         if each in truths:
-            truth = each  # type: ignore[assignment]
+            truth = each
             break
     truth = proof(truth, faults)
-    asked = {replica(each) for each in alone if each.webhook}
+    asked = {replica(each) for each in (scene.pods if len(faults) > 1 else alone) if each.webhook}
     deaf = any(each.deaf and each.mute for each in alone)
     unsure = "one gives no answer, as if it was not seen" if deaf and "violated" in truths else ""
     window = (min(begin for begin, _ in windows), max(end for _, end in windows))

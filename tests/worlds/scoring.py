@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Self
 
 from tests.worlds.judging import Judged, digest, judge
 from tests.worlds.truths import world
@@ -42,14 +43,14 @@ def run(
 class _Here:
     """A pool of no process but this one."""
 
-    def __enter__(self) -> "_Here":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
     def map(self, work: Callable[[str, int], Judged], *of: Sequence[object], chunksize: int) -> Iterator[Judged]:
-        return map(work, *of)  # type: ignore[arg-type]
+        return map(work, *of)
 
 
 def _stored(store: Path | None, check: str) -> Iterator[Judged]:

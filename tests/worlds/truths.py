@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.worlds import generating, losing, nodes, plane, pulling, recovering, unmutated
+from tests.worlds import generating, leasing, losing, nodes, plane, pulling, recovering, unmutated
 from tests.worlds.claimed import Claimed, Drawn, hidden
 from tests.worlds.dice import Dice
 
@@ -24,9 +24,9 @@ TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "replacements_mutated": nodes.replacements_mutated,
     "never_replaced": nodes.never_replaced,
     "control_plane_unharmed": plane.control_plane_unharmed,
-    "leases_renewed": plane.leases_renewed,
-    "leases_renewed_again": plane.leases_renewed_again,
-    "leases_admitted": plane.leases_admitted,
+    "leases_renewed": leasing.leases_renewed,
+    "leases_renewed_again": leasing.leases_renewed_again,
+    "leases_admitted": leasing.leases_admitted,
     "policies_match": generating.policies_match,
     "generated_within": generating.generated_within,
     "never_orphaned": generating.never_orphaned,

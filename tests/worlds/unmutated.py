@@ -4,7 +4,7 @@ from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
 from tests.worlds.admission import LEADING, MUTATE, Scene, be_late, born, drawn_scene, lose
 from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch
-from tests.worlds.faulty import harm_of_others, time_of
+from tests.worlds.faulty import TrueFault, harm_of_others, time_of
 
 __all__ = ["never_unmutated"]
 
@@ -23,7 +23,7 @@ def never_unmutated(dice: Dice) -> Drawn:
     pods = born(dice, scene) if dice.chance(0.8) else []
     if dice.chance(0.5):
         _watch_canaries(scene)
-    chosen = []
+    chosen: list[TrueFault] = []
     name = ""
     if dice.chance(0.6):
         name = dice.choice(scene.faults).name
@@ -38,10 +38,7 @@ def never_unmutated(dice: Dice) -> Drawn:
     bad = [at for at, lost in asked if lost] + [at for at, there in pods if not there and at >= LEADING]
     every = [at for at, _ in asked] + [at for at, _ in pods if at >= LEADING]
     at_most = dice.pick(0.0, 0.0, 0.0, 0.05, 0.3)
-    if at_most:
-        truth = _share(scene, bad, every, at_most, windows, chosen, others)
-    else:
-        truth = _none(bad, windows, others)
+    truth = _share(scene, bad, every, at_most, windows, chosen, others) if at_most else _none(bad, windows, others)
     truth = proof(truth, chosen)
     count = sum(_in(at, windows, 0.0) for at, _ in asked)
     unsure = "few were asked" if count < _ENOUGH else ""
@@ -87,8 +84,8 @@ def _watch_canaries(scene: Scene) -> None:
         seq += 1
 
 
-def _window(scene: Scene, fault: object) -> Stretch:
-    begin, end = time_of(fault, scene.faults, scene.stage.judge)  # type: ignore[arg-type]
+def _window(scene: Scene, fault: TrueFault) -> Stretch:
+    begin, end = time_of(fault, scene.faults, scene.stage.judge)
     return max(begin, LEADING), min(end, scene.removed)
 
 
@@ -113,11 +110,11 @@ def _share(
     every: list[float],
     at_most: float,
     windows: list[Stretch],
-    chosen: list,
-    others: list[Stretch],  # type: ignore[type-arg]
+    chosen: list[TrueFault],
+    others: list[Stretch],
 ) -> Truth:
     """Say whether the share is far above, or far below, in the whole window and while harm was done."""
-    shares = []
+    shares: list[float] = []
     harms = [(each.injected, min(each.healed, scene.stage.judge)) for each in chosen] or windows
     for spans in (windows, harms):
         seen = [at for at in every if _in(at, spans, 0.0)]
@@ -125,7 +122,7 @@ def _share(
         if len(seen) < 40:
             return "borderline"
         shares.append(len(lost) / len(seen))
-    if others and max(shares):
+    if max(shares) and others:
         return "borderline"
     if min(shares) > 1.6 * at_most + 0.04:
         return "violated"

@@ -55,6 +55,7 @@ class _Watch:
         self._next = 0
         self._sign = 0.0
         self._number = 0
+        self._lost = False
 
     def lines(self) -> Iterator[Line]:
         begin = _FIRST_LIST + (hash_of(self._process) % 20) / 100
@@ -93,13 +94,13 @@ class _Watch:
             self._next += 1
         if begin <= judge < until:
             moments.append((judge, None))
-        for at, version in sorted(moments, key=lambda each: each[0]):
+        for at, told in sorted(moments, key=lambda each: each[0]):
             yield from self._bookmarks(at)
             self._sign = at
-            if version is None:
+            if told is None:
                 yield self._line(at, BOOKMARK)
             else:
-                yield from self._change(at, version)
+                yield from self._change(at, told)
         yield from self._bookmarks(min(until, self._stage.judge))
 
     def _bookmarks(self, until: float) -> Iterator[Line]:
@@ -140,6 +141,8 @@ class _Watch:
             yield self._line(end, RESUMED)
         else:
             before = dict(self._state)
+            if self._lost:  # it was told that all is gone; what there truly is, is told anew
+                self._state, self._next, self._lost = {}, 0, False
             self._fold(end)
             yield from self._differences(before, at)
             yield self._line(end, LISTED)
@@ -150,7 +153,7 @@ class _Watch:
         """Yield that all is gone, since there is no such list, and that this is so; until nobody answers any more."""
         for each in self._state.values():
             yield self._line(told + 0.001, DELETED, each, in_gap=True)
-        self._state = {}
+        self._state, self._lost = {}, True
         until = min(gap.end, self._stage.end)
         if gap.how != NOT_SERVED:
             until = min(told + 2.0, (told + until) / 2)

@@ -1,0 +1,118 @@
+"""Worlds: checks are right on worlds whose truth is known; a small sample of what `python -m tests.worlds` judges."""
+
+import ast
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tests.worlds
+from harness.history import Recorded
+from harness.history.vocabulary import BOOKMARK, DELETED, GAP, RESUMED, WATCH_PODS
+from tests.worlds.claimed import Claimed
+from tests.worlds.hiding import Hiding
+from tests.worlds.judging import catalogue, judge
+from tests.worlds.metamorphic import broken
+from tests.worlds.scoring import Score, row, run
+from tests.worlds.truths import TRUTHS, world
+
+_SEEDS = range(6)
+_FOLDER = Path(tests.worlds.__file__).parent
+
+each_check = pytest.mark.parametrize("check", list(TRUTHS))
+
+
+@each_check
+def test_no_verdict_is_wrong(check: str) -> None:
+    """A verdict is the truth, or inconclusive where something that the claim needs was hidden."""
+    wrong = [judged for seed in _SEEDS if (judged := judge(world(check, seed))).wrong]
+    assert not wrong, f"python -m tests.worlds --check {check} --show {wrong[0].seed}: {wrong[0].wrong}"
+
+
+@each_check
+def test_who_sees_less_is_less_sure(check: str) -> None:
+    """A verdict stays, or becomes inconclusive, when more is hidden; what a claim does not name changes nothing."""
+    assert broken(check, [1]) == []
+
+
+def test_every_check_has_worlds() -> None:
+    """Who adds a check says what is true of its claims."""
+    assert set(TRUTHS) == set(catalogue()) - {"judged"}
+
+
+@each_check
+def test_worlds_are_of_both_kinds(check: str) -> None:
+    """Of three worlds one is truly violated and one truly holds."""
+    truths = Counter(world(check, seed).truth for seed in range(12) if seed % 3 < 2)
+    assert truths["holds"] >= 4
+    assert truths["violated"] >= 4
+
+
+def test_half_of_the_worlds_hide_nothing() -> None:
+    """Of six seeds three hide nothing but, in one world of thirty, a step of the clock."""
+    hidden = [bool(world("leases_renewed", seed).hidings) for seed in range(60)]
+    wrong = [seed for seed, some in enumerate(hidden) if some != (seed // 3 % 2 == 1)]
+    assert len(wrong) <= 4
+
+
+def test_a_seed_is_a_world() -> None:
+    """The same seed gives the same history, line by line."""
+    one, other = (list(world("undisturbed", 10).recorded().entries) for _ in range(2))
+    assert one == other
+    assert one != list(world("undisturbed", 11).recorded().entries)
+
+
+def test_the_truth_knows_no_check() -> None:
+    """Only the module that judges imports checks; the others import the form of a history, and pure data."""
+    allowed = {"harness.history", "harness.history.vocabulary", "harness.policies"}
+    for path in _FOLDER.glob("*.py"):
+        if path.name == "judging.py":
+            continue
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert [
+            each
+            for each in modules
+            if each.startswith(("harness", "clusters", "tests")) and not each.startswith(allowed)
+        ] == []
+
+
+def _pods(claimed: Claimed, *hidings: Hiding) -> Recorded:
+    return replace(claimed, hidings=hidings).recorded()
+
+
+def test_a_half_open_watch_is_told_late() -> None:
+    """After its last sign of life nothing comes until the gap is told; then what came meanwhile, and RESUMED."""
+    claimed = world("undisturbed", 0)
+    recorded = _pods(claimed, Hiding(WATCH_PODS, 20.0, 30.0, "silent", late=15.0))
+    seen = [entry for entry in recorded.entries if entry.process == WATCH_PODS]
+    gap = next(index for index, entry in enumerate(seen) if entry.f == GAP)
+    after = [entry.f for entry in seen[gap + 1 :] if not entry.value.get("in_gap")]
+    assert 15.0 <= seen[gap].at - seen[gap - 1].at < 15.1
+    assert after[0] == RESUMED
+
+
+def test_a_list_that_is_not_served_is_empty() -> None:
+    """All that there was is told to be gone, then that it is still so; what there truly is comes with the next list."""
+    claimed = world("undisturbed", 0)
+    recorded = _pods(claimed, Hiding(WATCH_PODS, 30.0, 60.0, "404", resumed=False))
+    told = [entry.f for entry in recorded.entries if entry.process == WATCH_PODS and 29.9 < entry.at < 59.0]
+    assert told[0] == GAP
+    assert set(told[1:]) == {DELETED, BOOKMARK}
+
+
+def test_what_is_judged_is_kept(tmp_path: Path) -> None:
+    """Who goes on with a file judges only what it has not; lines of other checks or other sources do not count."""
+    store = tmp_path / "verdicts.jsonl"
+    run("outlasts", range(2), store=store)
+    judged: list[int] = []
+
+    def count(check: str, seed: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        judged.append(seed)
+        return judge(world(check, seed))
+
+    found = run("outlasts", range(3), store=store, judge_one=count)
+    assert judged == [2]
+    assert [each.seed for each in found] == [0, 1, 2]
+    assert row(Score("outlasts", found)).startswith("| outlasts | 3 |")
