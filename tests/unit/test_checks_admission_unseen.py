@@ -133,7 +133,7 @@ _LESS = (_cut, _line, _silent, _info, _blind, _starved, _unlogged, _unasked)
 
 @pytest.mark.parametrize("less", _LESS, ids=lambda less: less.__name__.strip("_"))
 def test_who_sees_less_is_less_sure(less: Callable[[Recorded, random.Random], Recorded]) -> None:
-    """A cut, a missing line, silence, answers that say nothing, a blind watch, a busy machine, no log turn no verdict."""
+    """No cut, missing line, silence, unclear answer, gap, busy machine or lack of a log turns a verdict around."""
     for seed in range(_SEEDS):
         recorded = world(seed).written()
         seen = less(recorded, random.Random(seed))  # noqa: S311 - the same ones each time
