@@ -55,7 +55,7 @@ ALL_KILLED_SECONDS = 90.0
 _ENFORCED = ("mutate pods", "deny by rego")
 _RATE = 10.0
 _LAST_SECONDS = 10.0
-_CUT = "cut registry"
+_CUT, _KILL = "cut registry", "kill containers"
 
 Policy = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
 Image = Literal["on the node", "not on the node"]
@@ -155,10 +155,13 @@ def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
 
 
 def claim_all_killed(experiment: Experiment, row: Row) -> None:
-    """Claim that policies are enforced again while the registry is away, as far as one killed pod serves, and after."""
-    meanwhile = comes_back(fault=_CUT, policies=_ENFORCED, before_healing=True)
+    """Claim that policies are enforced again while the registry is away, as far as one killed pod serves, and after.
+
+    What is lost is lost by both faults together: neither alone loses it for so long.
+    """
+    meanwhile = comes_back(fault=[_CUT, _KILL], policies=_ENFORCED, before_healing=True)
     experiment.claim(meanwhile, expected=row.killed, issue=row.issue("killed"))
-    experiment.claim(comes_back(fault=_CUT, policies=_ENFORCED))
+    experiment.claim(comes_back(fault=[_CUT, _KILL], policies=_ENFORCED))
 
 
 def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:

@@ -67,12 +67,15 @@ def comes_back(
     """Return the check that, however much was lost after `fault` had begun, policies are enforced again in the end.
 
     So are they if none of the last ten requests was lost of each policy: the last ones before something else was
-    done, or, with `before_healing`, the last ones between the proof of the fault and its healing. How long it took is
-    said and not judged. Lost is what was bypassed or refused, but what is `excused` (see `fail_open_window`).
+    done, or, with `before_healing`, the last ones between the proof of the fault (of the last of several) and its
+    healing (of the first). How long it took is said and not judged. Lost is what was bypassed or refused, but what is
+    `excused` (see `fail_open_window`).
 
     Inconclusive: the last ones were not all seen, or may be another fault's doing; the fault is not proved.
     """
-    when = f"{'while' if before_healing else 'after'} {' and '.join(names(fault))}{' lasts' if before_healing else ''}"
+    wanted = names(fault)
+    lasts = "lasts" if len(wanted) == 1 else "last"
+    when = f"while {' and '.join(wanted)} {lasts}" if before_healing else f"after {' and '.join(wanted)}"
 
     def check(loss: Loss, read: Read) -> Verdict:
         begin, end = _latest(loss) if before_healing else (loss.blame.begin, loss.time.parts[-1][1])
@@ -98,10 +101,10 @@ def comes_back(
 
 
 def _latest(loss: Loss) -> tuple[float, float]:
-    """Return from when, all being proved, to when, the last being healed, all of the faults lasted."""
+    """Return from when, all being proved, to when, the first being healed, all of the faults lasted."""
     faults = loss.blame.faults
     proved = max(fault.proved if fault.proved is not None else inf for fault in faults)
-    healing = max(fault.healing if fault.healing is not None else inf for fault in faults)
+    healing = min(fault.healing if fault.healing is not None else inf for fault in faults)
     return proved, min(healing, loss.time.parts[-1][1])
 
 

@@ -200,6 +200,15 @@ def test_a_clock_that_is_set_moves_no_time_out() -> None:
     assert check(replace(recorded, entries=entries)).outcome == "holds"
 
 
+def test_two_faults_that_lose_together() -> None:
+    """All replicas are killed while no image can be pulled: neither fault alone is to blame, both together are."""
+    told = killed(150, inject=20, healed=100).asks(1, 31).asks(31, 120, "fail").asks(120, 150.2)
+    told.fault(30, 30.5, None, name="kill containers", process="fault 2")
+    for fault, outcome in ((NAME, "inconclusive"), ([NAME, "kill containers"], "violated")):
+        assert comes_back(fault=fault, before_healing=True)(told.written()).outcome == outcome
+        assert comes_back(fault=fault)(told.written()).outcome == "holds"
+
+
 def test_names_tell_policies_apart() -> None:
     """Two claims on two policies have two names."""
     checks = [fail_open_window, refused_for_at_most]

@@ -55,8 +55,10 @@ def test_all_killed() -> None:
 
     for row in test_registry.PRESENT:
         claim_all_killed(cast("Experiment", Claiming()), row)
-    meanwhile = "enforcement comes back while cut registry lasts, unless timed out"
-    after = "enforcement comes back after cut registry, unless timed out"
+    among = "cut registry and kill containers"
+    which = "(mutate pods, deny by rego), unless timed out"
+    meanwhile = f"enforcement comes back while {among} last {which}"
+    after = f"enforcement comes back after {among} {which}"
     assert [row.policy for row in test_registry.PRESENT] == ["Always", "patched IfNotPresent"]
     assert claims == [
         (meanwhile, "violated", ISSUE),

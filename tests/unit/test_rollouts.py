@@ -35,8 +35,8 @@ def test_names() -> None:
     """A claim says during what pods are created, and what is excused; none is about how long something may take."""
     names = [each.__name__ for case in (CASES[0], CASES[2]) for each in case.claims("fault")]
     assert names == [
-        "at most 2 % of pods are created unmutated during fault, unless timed out",
-        "enforcement comes back after fault, unless timed out",
-        "enforcement outlasts fault by 8 s, unless timed out",
-        "enforcement comes back after fault, unless timed out",
+        "at most 2 % of pods are created unmutated during fault (mutate pods), unless timed out",
+        "enforcement comes back after fault (mutate pods, deny by rego), unless timed out",
+        "enforcement outlasts fault by 8 s (mutate pods, deny by rego), unless timed out",
+        "enforcement comes back after fault (mutate pods, deny by rego), unless timed out",
     ]
