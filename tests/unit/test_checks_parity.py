@@ -25,6 +25,7 @@ def both(rounds: list[tuple[Kind, Kind]]) -> Asked:
 
 ALIKE: list[tuple[Kind, Kind]] = [("ok", "ok")] * 60
 DIFFERENT: list[tuple[Kind, Kind]] = [("fail", "ok")] * 3
+UNHEARD: list[tuple[Kind, Kind]] = [("info", "ok")] * 5
 
 
 def test_holds() -> None:
@@ -74,7 +75,7 @@ def test_rounds_without_an_answer_are_not_compared() -> None:
         (both(ALIKE[:40]), "40 rounds can be compared"),
         (Asked().asks(0, 60, policy=VAP), "0 rounds"),
         (both([("info", "ok")] * 60), "asked deny by cel (webhook) was not seen from"),
-        (both([*ALIKE, *[("info", "ok")] * 3, *ALIKE]), "asked deny by cel (webhook) was not seen from 59.0 to 63.0 s"),
+        (both([*ALIKE, *UNHEARD[:3], *ALIKE]), "asked deny by cel (webhook) was not seen from 59.0 to 63.0 s"),
         (both(ALIKE).add(70, "mark", "history", "end"), "was not seen from 59.0 to 70.0 s"),
     ],
 )
@@ -128,7 +129,7 @@ def test_late_questions_hide_nothing() -> None:
 
 def test_a_short_silence_is_borne_by_a_bound() -> None:
     """What is not known for some seconds may be a disagreement: a bound that is longer bears it, a shorter one not."""
-    told = both([*ALIKE, *[("info", "ok")] * 5, *ALIKE]).recorded()
+    told = both([*ALIKE, *UNHEARD, *ALIKE]).recorded()
     assert enforcement_parity(4)(told).outcome == "inconclusive"
     assert enforcement_parity(8)(told).outcome == "holds"
 
