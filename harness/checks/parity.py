@@ -1,5 +1,7 @@
 """Parity: the check that the webhook and the generated policies of the API server decide alike."""
 
+from collections.abc import Sequence
+
 from harness.checks import Checked
 from harness.checks.rule import bounded, unseen_words
 from harness.history import Recorded
@@ -24,7 +26,7 @@ def enforcement_parity(
 
     They are compared round by round: in one round the canary asks both the same. A round in which one gave no answer is
     not compared. A disagreement lasted at least from its first round to its last one, at most from the agreement before
-    to that after; with 0 `seconds`, a single round is one too many.
+    to that after; with 0 `seconds`, a single round is one too many, unless both changed their minds in it.
 
     Inconclusive: they were not looked at for longer than that (with 0 s: than from one round to the next) while both
     were in force, or they agree, but fewer than `enough` rounds can be compared.
@@ -37,19 +39,19 @@ def enforcement_parity(
         apart = max(coverage.of(stream).interval for stream in streams) * JITTER
         differ = rounds.disagreements
         surely = [one.surely(apart) for one in differ]
-        spans = Spans.of([(one.after, one.before) for one in differ])
+        longest = max((one.before - one.after for one in differ), default=0.0)
         unseen = _unseen(coverage, rounds, streams)
         figures = {
             "compared_rounds": float(rounds.compared),
             "different_rounds": float(sum(len(one.times) for one in differ)),
-            "longest_difference_seconds": round(spans.longest, 3),
+            "longest_difference_seconds": round(longest, 3),
         }
         words = f"{int(figures['different_rounds'])} of {rounds.compared} decisions differ, for at most"
-        words, lines = f"{words} {spans.longest:.1f} s at a time", tuple(map(_told, differ[:_SHOWN]))
-        outcome = bounded(max(surely, default=0.0), (spans | unseen).longest, seconds)
-        if outcome == "violated" or (differ and not seconds):
-            first = next(one for one, sure in zip(differ, surely, strict=True) if sure > seconds or not seconds)
-            return Verdict("violated", words, lines, figures, first.times[0][0] + seconds)
+        words, lines = f"{words} {longest:.1f} s at a time", tuple(map(_told, differ[:_SHOWN]))
+        outcome = bounded(max(surely, default=0.0), _worst(differ, unseen, seconds), seconds)
+        for one, sure in zip(differ, surely, strict=True):
+            if sure > seconds or (not seconds and one.within_one_mind):
+                return Verdict("violated", words, lines, figures, one.times[0][0] + seconds)
         if outcome == "holds" and rounds.compared < enough:
             words = f"{rounds.compared} rounds can be compared, {enough} are needed to judge"
             return Verdict("inconclusive", words, lines, figures)
@@ -61,6 +63,12 @@ def enforcement_parity(
 
     check.__name__ = f"{webhook} and {policy} decide alike"
     return Checked(check)
+
+
+def _worst(differ: Sequence[Disagreement], unseen: Spans, seconds: float) -> float:
+    """Return for how many seconds at most they differed at a time, if they did whenever nobody looked."""
+    lasting = [Spans.of([(one.after, one.before)]) for one in differ if seconds or not one.passing]
+    return max((unseen | span).longest for span in [Spans(), *lasting])
 
 
 def _unseen(coverage: Coverage, rounds: Rounds, streams: list[str]) -> Spans:

@@ -39,12 +39,26 @@ class Disagreement:
     It lasted from somewhere after the agreement before, which was asked for at `after`, to somewhere before the next
     one, which was answered at `before` (infinite: none came). `times` has, of each round, when both were answered and
     when the first of them was asked: it surely lasted from the first to the last of these, as far as it was looked at.
+    `between` is what they agreed on before and after it: to deny or not (None: they did not).
     """
 
     after: float
     said: str
     before: float
     times: list[tuple[float, float]]
+    between: tuple[bool | None, bool | None]
+
+    @property
+    def within_one_mind(self) -> bool:
+        """Whether both agreed on the same before and after it, so that they surely differed, if only for a moment."""
+        before, after = self.between
+        return before is not None and before == after
+
+    @property
+    def passing(self) -> bool:
+        """Whether it may be that both changed their minds at once, between the two questions of its one round."""
+        before, after = self.between
+        return len(self.times) == 1 and None not in (before, after) and before != after
 
     def surely(self, apart: float) -> float:
         """Return for how many seconds it surely lasted, where no two rounds are further `apart`."""
@@ -65,7 +79,7 @@ class Rounds:
         self._asked: dict[int | str, float] = {}
         self._half: dict[int, Decision] = {}
         self._ready: list[tuple[Decision, Decision]] = []
-        self._agreed: float | None = None
+        self._agreed: tuple[float, bool] | None = None
         self._differs: Disagreement | None = None
         self._first: dict[str, float] = {}
         self._since: dict[str, list[tuple[float, float]]] = {one: [], other: []}
@@ -138,12 +152,14 @@ class Rounds:
         self.compared += 1
         asked, answered = one.asked, max(one.answered, other.answered)
         if one.denied == other.denied:
-            self._agreed = asked
+            self._agreed = asked, one.denied
             if self._differs:
+                self._differs.between = self._differs.between[0], one.denied
                 self._differs.before, self._differs = answered, None
             return
         if self._differs is None:
             said = f"{one.policy}: {one.outcome}, {other.policy}: {other.outcome}"
-            self._differs = Disagreement(asked if self._agreed is None else self._agreed, said, inf, [])
+            after, mind = self._agreed or (asked, None)
+            self._differs = Disagreement(after, said, inf, [], (mind, None))
             self.disagreements.append(self._differs)
         self._differs.times.append((answered, asked))

@@ -37,13 +37,13 @@ def lived(loaded: Loaded, folder: Path, *, answered: bool = True, number: int = 
     history.append("invoke", "fault 1", "inject", name)
     history.append("ok", "fault 1", "observed", {**name, "proof": "seen"})
     if answered:
-        value = {"time": 1_800_000_000.0, "method": "GET", "path": "/v2/", "status": 200, "remote": "10.0.0.2"}
+        value = {"method": "GET", "path": "/v2/", "status": 200, "remote": "10.0.0.2"}
         history.append("invoke", "fault 2", "inject", {"name": "other"})
-        moment = history.append("mark", "test", "now").at
-        history.append("info", "registry", "request", value | {"time": 1_800_000_000.0 + moment})
+        now = history.append("mark", "test", "now").wall
+        history.append("info", "registry", "request", value | {"time": now})
     history.append("invoke", "fault 1", "heal", name)
     history.append("ok", "registry", "read", {"until": 1_800_000_100.0})
-    history.close()
+    history.finish()
     verdicts = tuple(judge(loaded.incident, loaded.shape, read(history.path)))
     return Lived(directory=f"runs/{number}", seen=seen(verdicts), seconds=61.5, verdicts=verdicts), directory
 

@@ -7,7 +7,7 @@ from harness.history import Header, Kind, Recorded
 from harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
 from tests.fakes.histories import STARTED, Told
 
-__all__ = ["LISTS", "Podded"]
+__all__ = ["LISTS", "Podded", "cut", "killed", "killed_and_back", "killed_for_good"]
 
 LISTS = (WATCH_PODS, WATCH_SLICES, WATCH_EVENTS)
 
@@ -63,3 +63,27 @@ class Podded(Told):
             self.add(at, outcome, f"replica {pod}", f, {**value, **rest})
             at += 1
         return self
+
+
+def cut(heal: float | None = 80.0, end: int = 95) -> Podded:
+    """Return a cut from 10 to 80 s, with all that has to be seen seen all the time."""
+    return Podded().fault(9, 10, heal).watched(0, end)
+
+
+def killed(told: Podded | None = None) -> Podded:
+    """Return a webhook pod that is killed at 15 s, in a cut if no other history is given."""
+    told = (told or cut()).pod(1, "a").rotation(1, "a", "b").asked(2, 15, "a").blow(15, "killed", "a")
+    return told.pod(15.5, "a", ready=False, container="").rotation(15.6, "b").event(16, "Pulling", "a")
+
+
+def killed_and_back(ready: float, container: str = "c2", told: Podded | None = None, until: float = 95) -> Podded:
+    """Return one that serves again a second after it is Ready, and goes on with it."""
+    told = killed(told).pod(ready - 5, "a", ready=False, container=container).pod(ready, "a", container=container)
+    return told.rotation(ready + 0.5, "a", "b").asked(ready + 0.6, until, "a")
+
+
+def killed_for_good(told: Podded | None = None) -> Podded:
+    """Return one that then waits for its image."""
+    told = killed(told).event(17, "Failed", "a", "no such host")
+    told.pod(17, "a", ready=False, container="", waiting="ErrImagePull")
+    return told.pod(30, "a", ready=False, container="", waiting="ImagePullBackOff")

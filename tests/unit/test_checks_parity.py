@@ -25,6 +25,7 @@ def both(rounds: list[tuple[Kind, Kind]]) -> Asked:
 
 ALIKE: list[tuple[Kind, Kind]] = [("ok", "ok")] * 60
 DIFFERENT: list[tuple[Kind, Kind]] = [("fail", "ok")] * 3
+UNHEARD: list[tuple[Kind, Kind]] = [("info", "ok")] * 5
 
 
 def test_holds() -> None:
@@ -74,7 +75,7 @@ def test_rounds_without_an_answer_are_not_compared() -> None:
         (both(ALIKE[:40]), "40 rounds can be compared"),
         (Asked().asks(0, 60, policy=VAP), "0 rounds"),
         (both([("info", "ok")] * 60), "asked deny by cel (webhook) was not seen from"),
-        (both([*ALIKE, *[("info", "ok")] * 3, *ALIKE]), "asked deny by cel (webhook) was not seen from 59.0 to 63.0 s"),
+        (both([*ALIKE, *UNHEARD[:3], *ALIKE]), "asked deny by cel (webhook) was not seen from 59.0 to 63.0 s"),
         (both(ALIKE).add(70, "mark", "history", "end"), "was not seen from 59.0 to 70.0 s"),
     ],
 )
@@ -98,7 +99,23 @@ def test_as_counted(rounds: list[tuple[Kind, Kind]]) -> None:
     assert verdict.figures["different_rounds"] == different
     assert verdict.figures["compared_rounds"] == len(known)
     gaps = len(known) < len(rounds)
-    assert verdict.outcome in (("violated",) if different else ("holds", "inconclusive") if gaps else ("holds",))
+    sandwiched = any(
+        one == two and one[0] == one[1] != "info" and other[0] != other[1] and "info" not in other
+        for one, other, two in zip(rounds, rounds[1:], rounds[2:], strict=False)
+    )
+    if sandwiched:
+        assert verdict.outcome == "violated"
+    elif not different:
+        assert verdict.outcome in (("holds", "inconclusive") if gaps else ("holds",))
+
+
+@pytest.mark.parametrize(
+    ("after", "outcome"), [(("ok", "ok"), "violated"), (("fail", "fail"), "holds"), (None, "inconclusive")]
+)
+def test_both_at_once(after: tuple[Kind, Kind] | None, outcome: str) -> None:
+    """Who denied before and admits after may have changed between two questions, as the other did: no quarrel."""
+    told = both([*ALIKE, ("ok", "fail"), *([after] * 60 if after else [])])
+    assert CHECK(told.recorded()).outcome == outcome
 
 
 def test_late_questions_hide_nothing() -> None:
@@ -112,9 +129,15 @@ def test_late_questions_hide_nothing() -> None:
 
 def test_a_short_silence_is_borne_by_a_bound() -> None:
     """What is not known for some seconds may be a disagreement: a bound that is longer bears it, a shorter one not."""
-    told = both([*ALIKE, *[("info", "ok")] * 5, *ALIKE]).recorded()
+    told = both([*ALIKE, *UNHEARD, *ALIKE]).recorded()
     assert enforcement_parity(4)(told).outcome == "inconclusive"
     assert enforcement_parity(8)(told).outcome == "holds"
+
+
+def test_two_short_disagreements_are_two() -> None:
+    """Two that have an agreement between them do not add up."""
+    told = both([*ALIKE, *DIFFERENT, ("ok", "ok"), *DIFFERENT, *ALIKE])
+    assert enforcement_parity(4.2)(told.recorded()).outcome == "holds"
 
 
 def test_looked_at_while_in_force() -> None:

@@ -5,37 +5,11 @@ from dataclasses import replace
 import pytest
 
 from harness.checks.recovery import recovers_after, recovers_within
-from harness.history.recoveries import PodHistory
 from harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 from tests.fakes.histories import Told
-from tests.fakes.podded import LISTS, Podded
+from tests.fakes.podded import LISTS, Podded, cut, killed, killed_and_back, killed_for_good
 
 KILLED = recovers_within(60, "killed")
-MOVED = recovers_within(60, "rescheduled")
-
-
-def cut(heal: float | None = 80.0, end: int = 95) -> Podded:
-    """Return a cut from 10 to 80 s, with all that has to be seen seen all the time."""
-    return Podded().fault(9, 10, heal).watched(0, end)
-
-
-def killed(told: Podded | None = None) -> Podded:
-    """Return a webhook pod that is killed at 15 s, in a cut if no other history is given."""
-    told = (told or cut()).pod(1, "a").rotation(1, "a", "b").asked(2, 15, "a").blow(15, "killed", "a")
-    return told.pod(15.5, "a", ready=False, container="").rotation(15.6, "b").event(16, "Pulling", "a")
-
-
-def killed_and_back(ready: float, container: str = "c2", told: Podded | None = None, until: float = 95) -> Podded:
-    """Return one that serves again a second after it is Ready, and goes on with it."""
-    told = killed(told).pod(ready - 5, "a", ready=False, container=container).pod(ready, "a", container=container)
-    return told.rotation(ready + 0.5, "a", "b").asked(ready + 0.6, until, "a")
-
-
-def killed_for_good(told: Podded | None = None) -> Podded:
-    """Return one that then waits for its image."""
-    told = killed(told).event(17, "Failed", "a", "no such host")
-    told.pod(17, "a", ready=False, container="", waiting="ErrImagePull")
-    return told.pod(30, "a", ready=False, container="", waiting="ImagePullBackOff")
 
 
 def outcome(told: Podded) -> str:
@@ -272,87 +246,6 @@ def test_any_line_may_be_missing(ready: float) -> None:
 def test_recovers_only_after_the_cut() -> None:
     """A pod that comes back when a cut that was too short ends does not hold."""
     assert outcome(killed_and_back(70, told=cut(heal=60))) == "inconclusive"
-
-
-def moved(node: str = "worker2") -> Podded:
-    """Return a pod that is deleted at 15 s, and one that replaces it on a node."""
-    told = cut().pod(1, "a").blow(15, "rescheduled", "a").pod(15.1, "a", deleting=True)
-    return told.pod(15.2, "new", ready=False, container="", node=node, f="ADDED")
-
-
-def test_rescheduled_to_the_other_node() -> None:
-    """A deleted pod has recovered when the pod that replaces it on another node serves."""
-    told = moved().pod(28, "new", container="c9", node="worker2").rotation(28.5, "new").asked(28.6, 95, "new")
-    verdict = MOVED(told.recorded())
-    assert verdict.outcome == "holds"
-    assert "new on worker2" in verdict.evidence[0]
-
-
-def test_rescheduled_never_starts() -> None:
-    """A replacement that never starts is a violation, and so is one that is never made."""
-    assert MOVED(cut().pod(1, "a").blow(15, "rescheduled", "a").recorded()).outcome == "violated"
-    assert MOVED(moved().recorded()).outcome == "violated"
-
-
-def test_rescheduled_to_the_same_node() -> None:
-    """A replacement on the node of the deleted pod does not tell what was asked."""
-    assert MOVED(moved("worker").recorded()).outcome == "inconclusive"
-
-
-def test_two_replacements() -> None:
-    """Each of two deleted pods gets a replacement of its own; one that is gone again is none."""
-    told = cut().pod(1, "a").pod(1, "b").blow(15, "rescheduled", "a").harm(15.5, "rescheduled", "b")
-    told.pod(16, "w", node="worker2", f="ADDED").pod(16.5, "w", node="worker2", f="DELETED")
-    told.pod(17, "x", node="worker2", f="ADDED").pod(18, "y", node="worker2", f="ADDED")
-    history = PodHistory(told.recorded())
-    assert [back.pod for back in history.recoveries(history.harms.of("rescheduled"))] == ["x", "y"]
-
-
-def test_slow_after_the_cut() -> None:
-    """After the cut the figure says how slow it was, counted from the moment when healing began."""
-    verdict = recovers_after(60, "killed")(killed_and_back(100, told=cut(end=120), until=120).recorded())
-    assert verdict.outcome == "holds"
-    assert verdict.figures["after_heal_seconds"] == 21
-
-
-def test_back_before_the_end() -> None:
-    """A pod that served before the cut ended took no time after it."""
-    assert recovers_after(60, "killed")(killed_and_back(30).recorded()).figures["after_heal_seconds"] == 0
-
-
-def test_not_back_after_the_cut() -> None:
-    """A pod that does not come back is a violation if it was watched for long enough, else nothing is decided."""
-    check = recovers_after(60, "killed")
-    assert check(killed_for_good().recorded()).outcome == "inconclusive"
-    long = killed_for_good(cut(end=160)).recorded()
-    assert check(long).outcome == "violated"
-    assert (
-        check(replace(long, entries=[one for one in long.entries if one.at < 139], ended=False)).outcome
-        == "inconclusive"
-    )
-
-
-def test_each_for_its_own_fault() -> None:
-    """Of two cuts each pod is judged by the one in whose time it was harmed."""
-    told = killed_and_back(60, told=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")
-    told.pod(1, "audit", webhook=False).blow(120, "killed", "audit", process="fault 4")
-    told.pod(121, "audit", webhook=False, ready=False, container="").pod(155, "audit", webhook=False, container="c2")
-    verdict = recovers_after(30, "killed")(told.recorded())
-    assert (verdict.outcome, verdict.figures["after_heal_seconds"]) == ("holds", 21)
-    assert recovers_after(10, "killed", fault="fault 3")(told.recorded()).outcome == "holds"
-    assert recovers_after(10, "killed")(told.recorded()).outcome == "violated"
-
-
-@pytest.mark.parametrize(("observed", "heal"), [(10, None), (None, 80)], ids=["never-healed", "never-proved"])
-def test_after_nothing(observed: float | None, heal: float | None) -> None:
-    """Without a fault that was proved and healed there is no afterwards."""
-    told = killed_and_back(30, told=Podded().fault(9, observed, heal).watched(0, 95))
-    assert recovers_after(60, "killed")(told.recorded()).outcome == "inconclusive"
-
-
-def test_after_nobody() -> None:
-    """Without somebody harmed there is nobody to recover."""
-    assert recovers_after(60, "killed")(cut().recorded()).outcome == "inconclusive"
 
 
 def test_pure() -> None:
