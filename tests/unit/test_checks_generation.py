@@ -72,7 +72,8 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
 @pytest.mark.parametrize(
     ("history", "outcome"),
     [
-        (watched().binding(9.995).constraint(10), "holds"),
+        (watched().binding(9.995).constraint(10).binding(20, f="DELETED"), "holds"),
+        (watched().binding(8.5).constraint(10).binding(20, f="DELETED"), "violated"),
         (watched().binding(5).constraint(10).binding(12, f="DELETED").binding(14), "holds"),
         (watched().binding(5).constraint(10).constraint(60, "other"), "holds"),
         (
@@ -98,6 +99,7 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
     ],
     ids=[
         "order",
+        "before",
         "leftover",
         "stays",
         "both-listed",
@@ -114,6 +116,16 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
 def test_which_came_first(history: ToldGeneration, outcome: str) -> None:
     """The order of two watches decides nothing; what was there before is told from what came (truth.md 2.6)."""
     assert CHECK(history.constraint(60, "another").recorded()).outcome == outcome
+
+
+def test_another_life_that_nobody_saw() -> None:
+    """A constraint that may have been made anew, and is too young to judge, is not known to have its binding."""
+    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    blind = history.add(58, "change", CONSTRAINTS, "GAP", {"why": "refused"}).binding(60, "other")
+    verdict = CHECK(blind.recorded())
+    assert (verdict.outcome, verdict.summary) == ("inconclusive", f"{CONSTRAINTS} was not seen from 58.0 to 60.0 s")
+    gone = told().binding(12).constraint(50, f="DELETED").binding(60, "other")
+    assert CHECK(gone.recorded()).outcome == "holds"
 
 
 def test_limited() -> None:

@@ -188,3 +188,13 @@ def test_never_seen_by_all() -> None:
         assert no_orphan_stays(gatekeeper="v3.23.1")(history.recorded()).outcome == "inconclusive"
     assert no_orphan_stays(late=40, gatekeeper="v3.23.1")(refused([29, 29]).recorded()).outcome == "inconclusive"
     assert no_orphan_stays()(refused([20]).recorded()).outcome == "inconclusive"
+
+
+def test_refusal_that_nobody_saw() -> None:
+    """While templates were not seen one of them may have refused its policy, and an orphan may have been left."""
+    check, clean = no_orphan_stays(gatekeeper="v3.23.1"), refused([5])
+    assert check(clean.recorded()).outcome == "holds"
+    clean.add(70, "change", TEMPLATES, "GAP", {"why": "refused"}).add(100, "mark", "experiment", "end")
+    assert check(clean.recorded()).outcome == "inconclusive"
+    clean.add(80, "change", TEMPLATES, "LISTED", {"resource_version": "9"})
+    assert check(clean.recorded()).outcome == "holds"
