@@ -11,7 +11,7 @@ from harness.history import Recorded
 from harness.history.births import Excuses, asked, is_excused
 from harness.history.faults import Fault
 from harness.history.node_loss import PHASES, NodeLoss, Replacement
-from harness.history.node_scene import Chosen, Scene, harm, in_words
+from harness.history.node_scene import Chosen, Named, Scene, harm, in_words
 from harness.history.spans import Spans
 from harness.history.vocabulary import WATCH_WORKLOAD
 from harness.history.workload import WorkloadPod
@@ -21,7 +21,6 @@ from harness.verdict import Outcome, Verdict
 __all__ = ["Excuses", "never_replaced", "replaced_within", "replacements_mutated", "spread"]
 
 Kinds = tuple[str, ...]
-Named = str | tuple[str, ...]
 _STALE_SECONDS = 10.0
 """How long a status that did not change is not believed after a node is back: so soon its kubelet tells what is so."""
 
@@ -32,7 +31,7 @@ _BARE = "{} of {} pods lacked the mutation before anything was done to their nod
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Finding:
     """What was found of one pod: `at` is when it violated the claim."""
 
     outcome: Outcome = "holds"
@@ -49,11 +48,12 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
     Inconclusive: the fault is not proved, the workload was not seen, or another fault lasted meanwhile, without which
     it may have been in time. The figures are the phases since the harm: median, 95th percentile, maximum (`spread`).
     """
+    chosen = Chosen.of(how, fault, namespace, kinds)
 
     def check(recorded: Recorded) -> Verdict:
-        scene = Scene(recorded, Chosen(how, _names(fault), namespace, kinds))
+        scene = Scene(recorded, chosen)
         cases = [_in_time(scene, case, seconds) for case in scene.lost]
-        late = [case for case, found in zip(scene.lost, cases, strict=True) if found.outcome == "violated"]
+        late = [case for case, finding in zip(scene.lost, cases, strict=True) if finding.outcome == "violated"]
         names = ", ".join(f"{case.lost.namespace}/{case.lost.name}" for case in late)
         bad = f"{len(late)} of {len(cases)} pods had no Ready replacement {seconds:g} s after the harm: {names}"
         figures = spread(scene.lost)
@@ -61,7 +61,7 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
         good = f"{len(cases)} of {len(cases)} pods were replaced, the last one was Ready after {last:.1f} s"
         return _verdict(scene, cases, good, bad, figures)
 
-    check.__name__ = f"{_of(namespace, kinds)} of a {how}{_by(fault)} are replaced within {seconds:g} s"
+    check.__name__ = f"{chosen.pods} of a {chosen} are replaced within {seconds:g} s"
     return Checked(check)
 
 
@@ -79,16 +79,20 @@ def replacements_mutated(
     lasted when a pod was born, no policy is known to have been in force then, what would excuse a pod was not seen, or
     what lacks the mutation is of a controller none of whose pods had it: then it was not lost with the node.
     """
+    chosen = Chosen.of(how, fault, namespace, kinds)
 
     def check(recorded: Recorded) -> Verdict:
-        scene = Scene(recorded, Chosen(how, _names(fault), namespace, kinds))
+        scene = Scene(recorded, chosen)
         births = _births(scene)
         cases = [_born(scene, case, pod, excused) for case, pod in births]
         bare = [case for case in scene.lost if not case.lost.mutated]
-        if any(found.why == _BARE for found in cases):
-            cases = [_Found(found.outcome, found.why.format(len(bare), len(scene.lost)), found.at) for found in cases]
-        pods = [pod for found, (_, pod) in zip(cases, births, strict=True) if found.outcome == "violated"]
-        causes = Counter(found.why for found in cases if found.outcome == "violated").most_common()
+        if any(finding.why == _BARE for finding in cases):
+            cases = [
+                _Finding(finding.outcome, finding.why.format(len(bare), len(scene.lost)), finding.at)
+                for finding in cases
+            ]
+        pods = [pod for finding, (_, pod) in zip(cases, births, strict=True) if finding.outcome == "violated"]
+        causes = Counter(finding.why for finding in cases if finding.outcome == "violated").most_common()
         bad = f"{len(pods)} of {len(births)} replacements lack the mutation: {causes[0][0] if causes else ''}"
         unmutated = [pod for _, pod in births if not pod.mutated]
         figures = {"replaced": float(len(births)), "unmutated": float(len(unmutated)), **spread(scene.lost)}
@@ -98,7 +102,7 @@ def replacements_mutated(
         return _verdict(scene, rest, good, bad, figures, tuple(cause for cause, _ in causes))
 
     unless = f", unless {' or '.join(excused)}" * bool(excused)
-    check.__name__ = f"{_of(namespace, kinds)} that replace those of a {how}{_by(fault)} carry the mutation{unless}"
+    check.__name__ = f"{chosen.pods} that replace those of a {chosen} carry the mutation{unless}"
     return Checked(check)
 
 
@@ -112,16 +116,17 @@ def never_replaced(
     Inconclusive: the fault is not proved, or not proved to be healed, the workload was not seen, less was recorded and
     no pod was Ready again by then, another fault harmed the node meanwhile, or the pod lacked the mutation before.
     """
+    chosen = Chosen.of(how, fault, namespace, kinds)
 
     def check(recorded: Recorded) -> Verdict:
-        scene = Scene(recorded, Chosen(how, _names(fault), namespace, kinds))
+        scene = Scene(recorded, chosen)
         cases = [_outlives(scene, case, within) for case in scene.lost]
-        reasons = Counter(found.why for found in cases if found.outcome == "violated")
+        reasons = Counter(finding.why for finding in cases if finding.outcome == "violated")
         bad = ", ".join(f"{count} of {len(cases)} pods {why}" for why, count in reasons.items())
         good = f"{len(cases)} of {len(cases)} pods are the same as before, Ready again, with their mutation"
         return _verdict(scene, cases, good, bad, {})
 
-    check.__name__ = f"{_of(namespace, kinds)} of a {how}{_by(fault)} outlive it"
+    check.__name__ = f"{chosen.pods} of a {chosen} outlive it"
     return Checked(check)
 
 
@@ -143,54 +148,54 @@ def spread(cases: Sequence[Replacement]) -> dict[str, float]:
 
 
 def _verdict(
-    scene: Scene, cases: Sequence[_Found], good: str, bad: str, figures: dict[str, float], first: tuple[str, ...] = ()
+    scene: Scene, cases: Sequence[_Finding], good: str, bad: str, figures: dict[str, float], first: tuple[str, ...] = ()
 ) -> Verdict:
     """Return what all that was found comes to: one violation decides, else one thing that is not known."""
     evidence = (*first, *map(str, scene.lost))
-    violations = [found.at for found in cases if found.outcome == "violated"]
+    violations = [finding.at for finding in cases if finding.outcome == "violated"]
     if violations:
         return Verdict("violated", bad, evidence, figures, min(violations))
-    unknown = [found.why for found in cases if found.outcome == "inconclusive"]
+    unknown = [finding.why for finding in cases if finding.outcome == "inconclusive"]
     why = next(iter([*filter(None, [scene.hindrance]), *unknown]), "")
     return Verdict("inconclusive" if why else "holds", why or good, evidence, figures)
 
 
-def _in_time(scene: Scene, case: Replacement, seconds: float) -> _Found:
+def _in_time(scene: Scene, case: Replacement, seconds: float) -> _Finding:
     loss = case.loss
     due, end = loss.at + seconds, min(loss.at + seconds, scene.end(loss))
     if case.again and case.again.at <= due:
-        return _Found()
+        return _Finding()
     ready = scene.ready(case.chain, end)
     if ready:
         now = [pod for pod in case.chain if pod.is_ready(end)]
         since = min((at for pod in now for at, turned in pod.turns if turned and at <= end), default=loss.at)
-        other = scene.taken(case, end)
-        return _unknown(_both(loss, [other]) if other else _not_seen(scene, since, end))
+        others = scene.taken(now, since, end)
+        return _unknown(_both(loss, others) if others else _not_seen(scene, since, end))
     if end < due:
-        return _Found("inconclusive", f"only {max(0.0, end - loss.at):.1f} of {seconds:g} s were watched")
+        return _Finding("inconclusive", f"only {max(0.0, end - loss.at):.1f} of {seconds:g} s were watched")
     others = scene.others(loss, loss.at, due)
     late = _later(loss.at, seconds, Spans.of(map(harm, others)))
     if others and (late > scene.end(loss) or scene.ready(case.chain, late) is not False):
-        return _Found("inconclusive", _both(loss, others))
+        return _Finding("inconclusive", _both(loss, others))
     if (why := _not_seen(scene, loss.at, late) or _doubt(case)) or ready is None:
-        return _Found("inconclusive", why or _moment(end))
-    return _Found("violated", at=due)
+        return _Finding("inconclusive", why or _moment(end))
+    return _Finding("violated", at=due)
 
 
-def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -> _Found:
+def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -> _Finding:
     if pod.mutated:
-        return _Found()
+        return _Finding()
     loss, birth = case.loss, scene.earliest(pod.seen)
     excuse = is_excused(scene, loss, birth, pod.seen, excused)
     if excuse is not False:
         why = f"whether {pod.name} is excused is not known: who was in rotation was not seen when it was born"
         return _unknown(why * (excuse is None))
     if not scene.mutated_before(case.lost, loss.at):
-        return _Found("inconclusive", _BARE)
+        return _Finding("inconclusive", _BARE)
     if others := scene.others(loss, birth, pod.seen):
-        return _Found("inconclusive", _both(loss, others))
+        return _Finding("inconclusive", _both(loss, others))
     if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
-        return _Found("inconclusive", f"no policy is known to have been in force when {pod.name} was born")
+        return _Finding("inconclusive", f"no policy is known to have been in force when {pod.name} was born")
     why = _doubt(case) or _moment(loss.at) * (birth <= loss.at)
     return _violated(asked(scene, loss, pod.seen), pod.seen, why)
 
@@ -201,17 +206,17 @@ def _births(scene: Scene) -> list[tuple[Replacement, WorkloadPod]]:
     return list({pod.uid: (case, pod) for case, pod in reversed(born)}.values())[::-1]
 
 
-def _all_seen(scene: Scene, loss: NodeLoss) -> _Found:
+def _all_seen(scene: Scene, loss: NodeLoss) -> _Finding:
     why = _not_seen(scene, loss.at, scene.end(loss))
     return _unknown(f"{why}: a replacement may have come and gone unseen" * bool(why))
 
 
-def _all_replaced(scene: Scene) -> _Found:
+def _all_replaced(scene: Scene) -> _Finding:
     missing = [case for case in scene.lost if not case.chain and case.again is None]
     return _unknown(f"{len(missing)} of {len(scene.lost)} pods were not replaced" * bool(missing))
 
 
-def _outlives(scene: Scene, case: Replacement, within: float) -> _Found:
+def _outlives(scene: Scene, case: Replacement, within: float) -> _Finding:
     loss, pod = case.loss, case.lost
     healed = loss.fault.healed if loss.fault else None
     due = inf if healed is None else healed + within
@@ -221,9 +226,9 @@ def _outlives(scene: Scene, case: Replacement, within: float) -> _Found:
         return _violated(words, at, _acquitted(scene, case, at))
     if not pod.mutated:
         bare = sum(not other.lost.mutated for other in scene.lost)
-        return _Found("inconclusive", _BARE.format(bare, len(scene.lost)))
+        return _Finding("inconclusive", _BARE.format(bare, len(scene.lost)))
     if healed is None or healed > end:
-        return _Found("inconclusive", f"{loss.node} was not proved to be healed")
+        return _Finding("inconclusive", f"{loss.node} was not proved to be healed")
     fresh = loss.how in _KUBELET_LIVES or end >= healed + _STALE_SECONDS
     ready = scene.ready([pod], end, -inf if fresh else loss.at)
     why = _not_seen(scene, loss.at, end) or _moment(end) * (ready is None)
@@ -231,7 +236,7 @@ def _outlives(scene: Scene, case: Replacement, within: float) -> _Found:
         return _unknown(why)
     if end < due:
         words = f"only {end - healed:.1f} of {within:g} s after {loss.node} was healed were watched"
-        return _Found("inconclusive", f"{words}, and {pod.name} was not Ready again by then")
+        return _Finding("inconclusive", f"{words}, and {pod.name} was not Ready again by then")
     others = scene.others(loss, loss.at, end, here=True)
     why = _both(loss, others) if others else _doubt(case)
     return _violated(f"were not Ready {within:g} s after the healing", end, why)
@@ -251,12 +256,12 @@ def _not_seen(scene: Scene, begin: float, end: float) -> str:
     return unseen_words(scene.coverage, [WATCH_WORKLOAD], scene.hidden(begin, end))
 
 
-def _unknown(why: str) -> _Found:
-    return _Found("inconclusive", why) if why else _Found()
+def _unknown(why: str) -> _Finding:
+    return _Finding("inconclusive", why) if why else _Finding()
 
 
-def _violated(words: str, at: float, acquitted: str) -> _Found:
-    return _Found("inconclusive", acquitted) if acquitted else _Found("violated", words, at)
+def _violated(words: str, at: float, acquitted: str) -> _Finding:
+    return _Finding("inconclusive", acquitted) if acquitted else _Finding("violated", words, at)
 
 
 def _moment(at: float) -> str:
@@ -284,15 +289,3 @@ def _later(begin: float, seconds: float, busy: Spans) -> float:
             break
         left, begin = left - (first - begin), last
     return begin + left
-
-
-def _names(fault: Named) -> tuple[str, ...]:
-    return (fault,) if isinstance(fault, str) else fault
-
-
-def _by(fault: Named) -> str:
-    return f" by {' and '.join(_names(fault))}" * bool(fault)
-
-
-def _of(namespace: str, kinds: Kinds) -> str:
-    return " ".join(filter(None, [f"{' and '.join(kinds)} pods" if kinds else "pods", namespace and f"in {namespace}"]))

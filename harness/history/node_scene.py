@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Self
 
 from harness.history.coverage import Coverage
 from harness.history.faults import Fault, Faults
 from harness.history.following import follow
-from harness.history.node_loss import NodeLoss, NodeLosses, Replacement
+from harness.history.node_loss import NodeLoss, NodeLosses
 from harness.history.recorded import Recorded
 from harness.history.rotation import Rotation
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import WATCH_WORKLOAD
 from harness.history.workload import Workload, WorkloadPod
 
-__all__ = ["Chosen", "Scene", "harm", "in_words"]
+__all__ = ["Chosen", "Named", "Scene", "harm", "in_words"]
 
 _WATCHED = (WATCH_WORKLOAD,)
+
+
+Named = str | tuple[str, ...]
+"""The name or the id ("fault 2") of a fault, or of several."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,21 @@ class Chosen:
     faults: tuple[str, ...] = ()
     namespace: str = ""
     kinds: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, how: str, fault: Named, namespace: str, kinds: tuple[str, ...]) -> Self:
+        """Return it from the parameters of a check."""
+        return cls(how, (fault,) if isinstance(fault, str) else fault, namespace, kinds)
+
+    @property
+    def pods(self) -> str:
+        """Which pods, in words."""
+        where = f" in {self.namespace}" * bool(self.namespace)
+        return f"{' and '.join(self.kinds)} pods{where}".strip()
+
+    def __str__(self) -> str:
+        """Return in words what was done to which nodes."""
+        return f"{self.how} by {' and '.join(self.faults)}" if self.faults else self.how
 
 
 class Scene:
@@ -81,10 +101,11 @@ class Scene:
         family = (other for other in self._workload.pods.values() if other.family == pod.family)
         return any(other.mutated and other.seen <= moment for other in family)
 
-    def taken(self, case: Replacement, moment: float) -> Fault | None:
-        """Return the fault that the claim is not on with whose node the last replacement was lost, up to a moment."""
-        others = (loss for loss in self.nodes.all if loss not in self.losses and case.loss.at < loss.at <= moment)
-        return next((loss.fault for loss in others if case.chain and case.chain[-1].node == loss.node), None)
+    def taken(self, pods: Sequence[WorkloadPod], begin: float, end: float) -> list[Fault]:
+        """Return the faults that the claim is not on that harmed a node of these pods between two moments."""
+        nodes = {pod.node for pod in pods}
+        others = (loss for loss in self.nodes.all if loss not in self.losses and loss.node in nodes)
+        return [loss.fault for loss in others if loss.fault and begin < loss.at <= end]
 
     def _is_of(self, loss: NodeLoss, chosen: Chosen) -> bool:
         named = not chosen.faults or (loss.fault is not None and loss.fault.id in self._named)
@@ -94,9 +115,9 @@ class Scene:
         return {loss.node for loss in self.nodes.all if loss.fault is fault}
 
     def _hindrance(self, chosen: Chosen) -> str:
-        if not self.losses:
-            by = f" by {' or '.join(chosen.faults)}" * bool(chosen.faults)
-            return f"no {chosen.how}{by}: nobody did that to a node"
+        did = {name for loss in self.losses if loss.fault for name in (loss.fault.name, loss.fault.id)}
+        if not self.losses or set(chosen.faults) - did:
+            return f"no {chosen}: nobody did that to a node"
         unproved = [loss.node for loss in self.losses if not loss.proved]
         if unproved:
             return f"{chosen.how}: {', '.join(unproved)} was not proved to be lost"

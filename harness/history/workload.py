@@ -78,13 +78,14 @@ class Workload:
         """
         owned = [pod for pod in self.pods.values() if pod.owner]
         left = [(max(pod.seen, earliest(pod.leaving)), pod) for pod in owned if pod.leaving is not None]
-        events = [*((pod.seen, True, pod) for pod in owned), *((at, False, pod) for at, pod in left)]
+        # Who leaves makes room for who comes at that moment, but not for itself.
+        events = [*((pod.seen, 1, pod) for pod in owned), *((at, 2 * (at == pod.seen), pod) for at, pod in left)]
         vacant: dict[tuple[str, str], deque[WorkloadPod]] = {}
         after: dict[str, WorkloadPod] = {}
         extra: list[WorkloadPod] = []
-        for _, born, pod in sorted(events, key=lambda event: event[:2]):
+        for _, order, pod in sorted(events, key=lambda event: event[:2]):
             waiting = vacant.setdefault(pod.place, deque())
-            if not born:
+            if order != 1:
                 waiting.append(pod)
             elif waiting:
                 after[waiting.popleft().uid] = pod

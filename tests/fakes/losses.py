@@ -82,7 +82,12 @@ class ToldLoss(Told):
     ) -> Self:
         """Add what the watch saw of a workload's pod; its owner is one for each kind, namespace and `revision`."""
         owner = {"uid": f"{kind} {namespace} {revision}", "kind": kind, "controller": True, "name": f"app-{revision}"}
-        metadata = {"name": name, "namespace": namespace, "uid": uid or f"uid-{name}", "ownerReferences": [owner]}
+        metadata: dict[str, Any] = {
+            "name": name,
+            "namespace": namespace,
+            "uid": uid or f"uid-{name}",
+            "ownerReferences": [owner],
+        }
         if revision:
             metadata["labels"] = {"pod-template-hash": revision}
         if leaving:
