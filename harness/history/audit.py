@@ -63,8 +63,8 @@ class Cause:
     `what`: "failed open", it could not be called and was done without; "failed closed", the request was refused for
     that; "called", it mutated (`mutated`) or did not; "not called", nobody wanted it to be; "no trace", one that only
     validates allowed it or was not called; "denied", by whom `denied_by` says, and perhaps it was not called any more;
-    "refused" for another reason, as `said`; "broken off", who asked had gone before it
-    was decided; "undecided", no API server ever finished with it: it did not come there, or died of it.
+    "refused" for another reason, as `said`; "broken off", who asked had gone before it was decided; "undecided", no API
+    server ever finished with it: it did not come there, or one was killed at it, which may have stored the object.
 
     `logged` are the reasons that the API server logged meanwhile of calls of this webhook which failed: with several
     that differ, which of them is this one's is not known. `took` is how many seconds webhooks of its kind took, or, if
