@@ -263,7 +263,8 @@ class Experiment:
 
         try:
             with self._phase(f"fault: {fault.name}"):
-                self.history.append("invoke", process, INJECT, {"name": fault.name})
+                one_shot = {"one_shot": True} if getattr(fault, "one_shot", False) else {}
+                self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
                 fault.inject(self.cluster, written, self.history)
             prove()
             yield told.proof, prove

@@ -12,7 +12,10 @@ __all__ = ["Fault"]
 
 
 class Fault(Protocol):
-    """One kind of harm, with its parameters; used by one experiment, in the order of the methods."""
+    """One kind of harm, with its parameters; used by one experiment, in the order of the methods.
+
+    One whose harm lasts no longer than the blow, so that there is nothing to heal, has `one_shot = True`.
+    """
 
     @property
     def name(self) -> str:

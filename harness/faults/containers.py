@@ -38,6 +38,8 @@ def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) 
 class _Killed:
     name = "kill containers"
 
+    one_shot = True
+
     def __init__(self, pods: Sequence[str], selector: str, namespace: str) -> None:
         self._pods = pods
         self._selector = selector

@@ -77,6 +77,8 @@ def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
 class _Replaced:
     """Harm after which the Deployment's controller makes new pods by itself: nothing has to be undone."""
 
+    one_shot = True
+
     def __init__(self, name: str, how: str, harm: Callable[[ApiClient, Sequence[Target]], str]) -> None:
         self.name = name
         self._how = how

@@ -40,10 +40,12 @@ class Fault:
     proof: str = ""
     heal_proof: str = ""
 
+    blow: bool = False
+
     @property
     def one_shot(self) -> bool:
-        """Whether the harm lasts no longer than the blow: there is nothing to heal."""
-        return self.heal_proof.startswith(_NOTHING)
+        """Whether the harm lasts no longer than the blow; old histories said so only when there was nothing to heal."""
+        return self.blow or self.heal_proof.startswith(_NOTHING)
 
     @property
     def harm(self) -> Span:
@@ -87,6 +89,7 @@ class Faults:
     def _take(self, entry: Entry) -> None:
         if entry.f == INJECT:
             self._open[entry.process] = fault = Fault(entry.process, entry.value["name"], entry.at)
+            fault.blow = bool(entry.value.get("one_shot"))
             self.all.append(fault)
             return
         begun = self._open.get(entry.process)

@@ -108,7 +108,10 @@ BEGIN, JUDGE = "begin", "judge"
 
 # What is done to a cluster.
 FAULT = "fault"
-"""Processes "fault <n>": invoke INJECT, ok OBSERVED (once more at its end), invoke HEAL, ok HEALED; each has `name`."""
+"""Processes "fault <n>": invoke INJECT, ok OBSERVED (once more at its end), invoke HEAL, ok HEALED; each has `name`.
+
+INJECT has `one_shot`, true, if the harm lasts no longer than the blow.
+"""
 
 INJECT, OBSERVED, HEAL, HEALED = "inject", "observed", "heal", "healed"
 
