@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.rule import bounded, unseen_words
 from harness.history import Recorded
 from harness.history.blame import FEW_RENEWALS, Blame
@@ -24,6 +24,7 @@ _SILENT_SECONDS = 15.0
 _SHOWN = 5
 
 
+@identified
 def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0) -> Checked:
     """Return the check that leaders kept their leases, nothing of kube-system ended, and nodes stayed Ready.
 
@@ -58,6 +59,7 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
     return Checked(check)
 
 
+@identified
 def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
     """Return the check that no leader and no node let more than `seconds` pass between two renewals of its lease.
 
@@ -97,6 +99,7 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
     return Checked(check)
 
 
+@identified
 def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Checked:
     """Return the check that leaders and nodes renew their leases again `seconds` after the healing of `fault` began.
 
@@ -122,6 +125,7 @@ def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Check
     return Checked(check)
 
 
+@identified
 def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Checked:
     """Return the check that no policy and no webhook denied a Lease that the probe asked for since `fault` began.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.blame import Blame, blames, names, unproved
 from harness.checks.lasting import Loss, Read, decided, measured
 from harness.checks.rule import bounded
@@ -20,6 +20,7 @@ Decide = Callable[[Loss, Read], Verdict]
 """What a check says of one loss; `judged` adds evidence and figures."""
 
 
+@identified
 def fail_open_window(
     seconds: float, *, fault: str | Sequence[str], policies: Iterable[str] = (), excused: Collection[str] = ()
 ) -> Checked:
@@ -37,6 +38,7 @@ def fail_open_window(
     return _for_at_most(seconds, "bypassed", "enforcement is lost", fault, policies, excused)
 
 
+@identified
 def refused_for_at_most(
     seconds: float, *, fault: str | Sequence[str], policies: Iterable[str] = (), excused: Collection[str] = ()
 ) -> Checked:

@@ -7,7 +7,7 @@ from math import inf
 from operator import and_
 from typing import Any
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.generation_rules import Rules
 from harness.history import Recorded
@@ -25,6 +25,7 @@ Object = Mapping[str, Any]
 _RULES = [Rules(templates=True, constraints=True, named_by_kind=by_kind) for by_kind in (True, False)]
 
 
+@identified
 def generated_within(seconds: float, constraint: str) -> Checked:
     """Return the check that the binding of `constraint` is seen within `seconds` of the constraint itself.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.births import Excuses, asked, is_excused
@@ -39,6 +39,7 @@ class _Finding:
     at: float = 0.0
 
 
+@identified
 def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kinds = (), fault: Named = ()) -> Checked:
     """Return the check that every pod on a node that was harmed in the way `how` is replaced by a Ready one in time.
 
@@ -65,6 +66,7 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
     return Checked(check)
 
 
+@identified
 def replacements_mutated(
     how: str, *, namespace: str = "", kinds: Kinds = (), excused: Excuses = (), fault: Named = ()
 ) -> Checked:
@@ -106,6 +108,7 @@ def replacements_mutated(
     return Checked(check)
 
 
+@identified
 def never_replaced(
     how: str, *, namespace: str = "", kinds: Kinds = (), within: float = 120.0, fault: Named = ()
 ) -> Checked:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from math import inf, isinf
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.blame import names
 from harness.checks.fail_open import judged
 from harness.checks.lasting import Loss, Read
@@ -19,6 +19,7 @@ _LAST = 10
 _SHARP_SECONDS = 0.1
 
 
+@identified
 def outlasts(
     seconds: float,
     *,
@@ -57,6 +58,7 @@ def outlasts(
     return judged(what, check, "lost", fault, policies, excused)
 
 
+@identified
 def comes_back(
     *,
     fault: str | Sequence[str],

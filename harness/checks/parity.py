@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.rule import bounded, unseen_words
 from harness.history import Recorded
 from harness.history.coverage import Coverage, asked
@@ -19,6 +19,7 @@ _ENOUGH = 50
 _SHOWN = 5
 
 
+@identified
 def enforcement_parity(
     seconds: float = 0.0, *, webhook: str = _WEBHOOK, policy: str = _POLICY, enough: int = _ENOUGH
 ) -> Checked:

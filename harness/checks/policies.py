@@ -1,6 +1,6 @@
 """Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.generation_rules import Rules
 from harness.history import Recorded
@@ -18,6 +18,7 @@ _LATE_SECONDS = 60.0
 _SHOWN = 8
 
 
+@identified
 def policies_match(late: float = _LATE_SECONDS, *, gatekeeper: str = "") -> Checked:
     """Return the check that policies and bindings are those that templates and constraints ask for.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.coverage import Coverage
@@ -22,6 +22,7 @@ _SHOWN = 5
 _WHY = "the clock was set, or lines are missing"
 
 
+@identified
 def asked_registry(repository: str, *, before: Names = "cut registry") -> Checked:
     """Return the check that nodes asked the registry for the manifest of `repository` before the fault `before`.
 
@@ -37,6 +38,7 @@ def asked_registry(repository: str, *, before: Names = "cut registry") -> Checke
     return Checked(check)
 
 
+@identified
 def asked_no_registry(repository: str, *, before: Names = "cut registry") -> Checked:
     """Return the check that containers started before the fault `before`, and no node asked the registry for it."""
 
@@ -47,6 +49,7 @@ def asked_no_registry(repository: str, *, before: Names = "cut registry") -> Che
     return Checked(check)
 
 
+@identified
 def no_request_during(fault: Names = "cut registry") -> Checked:
     """Return the check that the registry answered no request while the fault lasted: a cut is a cut.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.policies import NO_GATEKEEPER, lacking
 from harness.checks.rule import bounded
 from harness.generation_rules import Rules
@@ -20,6 +20,7 @@ from harness.verdict import Verdict
 __all__ = ["never_orphaned", "no_orphan_stays"]
 
 
+@identified
 def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
     """Return the check that no repetition left a policy or binding that nobody asks for.
 
@@ -44,6 +45,7 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
     return Checked(check)
 
 
+@identified
 def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
     """Return the check that no policy or binding is left of a template that refuses one, once all pods have seen it.
 

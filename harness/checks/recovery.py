@@ -6,7 +6,7 @@ from functools import reduce
 from math import inf
 from operator import and_
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.faults import Fault, Names, listed
@@ -23,6 +23,7 @@ _STEADY_SECONDS = 10.0
 _COUNTS = ("late_pods", "late_pods_without_image")
 
 
+@identified
 def recovers_within(
     seconds: float, how: str, *, during: Names = "cut registry", steady: float = _STEADY_SECONDS
 ) -> Checked:
@@ -50,6 +51,7 @@ def recovers_within(
     return Checked(check)
 
 
+@identified
 def recovers_after(
     seconds: float, how: str, *, fault: Names = "cut registry", steady: float = _STEADY_SECONDS
 ) -> Checked:

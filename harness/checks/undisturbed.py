@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.recovery import end_of, joined
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
@@ -19,6 +19,7 @@ _LONGEST_SILENCE_SECONDS = 10.0
 _NOTICED_SECONDS = 10.0
 
 
+@identified
 def undisturbed(*, during: Names = "cut registry") -> Checked:
     """Return the check that pods to which nothing was done stay as they are while `during` lasts.
 

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from math import inf
 
-from harness.checks import Checked
+from harness.checks import Checked, identified
 from harness.checks.blame import Blame, blames, names, unproved
 from harness.checks.fail_open import named
 from harness.checks.lasting import Loss, Read, measured
@@ -23,6 +23,7 @@ _ORDER = ("holds", "inconclusive", "violated")
 _ALWAYS = Spans(((0.0, inf),))
 
 
+@identified
 def never_unmutated(
     policy: str = "mutate pods",
     *,

@@ -120,16 +120,18 @@ def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -
             assert "replaces it on" in experiment.act(reschedule_pod(moved))
             experiment.hold(30)
         assert experiment.recovered()
-    during = {"during": "nothing"}
-    for check in (recovers_within(30, "killed", **during), recovers_within(30, "rescheduled", **during)):
+    for check in (
+        recovers_within(30, "killed", during="nothing"),
+        recovers_within(30, "rescheduled", during="nothing"),
+    ):
         assert "asked_seconds" in experiment.claim(check).figures
         with pytest.raises(InvariantViolated, match="no longer reproduces"):
             experiment.claim(check, expected="violated", issue="gatekeeper#3839")
     with pytest.raises(InvariantViolated):
-        experiment.claim(undisturbed(**during), expected="violated")
-    experiment.claim(undisturbed(**during))
+        experiment.claim(undisturbed(during="nothing"), expected="violated")
+    experiment.claim(undisturbed(during="nothing"))
     with pytest.raises(InvariantViolated):
-        experiment.claim(recovers_within(0.5, "killed", **during))
+        experiment.claim(recovers_within(0.5, "killed", during="nothing"))
     with pytest.raises(Inconclusive, match="not proved"):
         experiment.claim(recovers_within(30, "killed"))
     with pytest.raises(Inconclusive):

@@ -1,5 +1,6 @@
 """Catalogue: what can be named, found by being there, and how its parameters are read."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,3 +107,11 @@ def test_made() -> None:
 
     assert isinstance(check, Checked)
     assert check.__name__ == "pods killed recover within 60 s during cut registry"
+
+
+def test_every_check_has_an_id_of_its_own() -> None:
+    """Claims are told apart by the function that made their check and its parameters, so each one gives it such."""
+    for name, entry in entries("check").items():
+        assert inspect.unwrap(entry.factory) is not entry.factory, f"{name}: put @identified in front of it"
+    assert entries("check")["undisturbed"].make({"during": "kill node"}).id == "undisturbed(during=kill node)"
+    assert entries("check")["leases_renewed"].make({"seconds": 60}).id == "leases_renewed(60)"
