@@ -9,7 +9,6 @@ from harness.history.coverage import Coverage, asked
 from harness.history.following import follow
 from harness.history.rounds import Disagreement, Rounds
 from harness.history.spans import Spans
-from harness.history.streams import JITTER
 from harness.verdict import Verdict
 
 __all__ = ["enforcement_parity"]
@@ -37,7 +36,7 @@ def enforcement_parity(
     def check(recorded: Recorded) -> Verdict:
         coverage, rounds = Coverage(recorded), Rounds(webhook, policy)
         follow(recorded, rounds, coverage)
-        apart = max(coverage.of(stream).interval for stream in streams) * JITTER
+        apart = max(coverage.of(stream).tolerance for stream in streams)
         differ = rounds.disagreements
         surely = [one.surely(apart) for one in differ]
         longest = max((one.before - one.after for one in differ), default=0.0)
@@ -59,7 +58,7 @@ def enforcement_parity(
         if outcome == "inconclusive":
             why = unseen_words(coverage, streams, unseen.longer_than(seconds))
             return Verdict("inconclusive", "; ".join(filter(None, [words, why])), lines, figures)
-        tolerance = "" if seconds else f", asked every {apart / JITTER:.1f} s"
+        tolerance = "" if seconds else f"; what is no longer than {apart:.1f} s counts as seen"
         return Verdict("holds", words + tolerance, lines, figures)
 
     check.__name__ = f"{webhook} and {policy} decide alike"

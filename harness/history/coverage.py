@@ -35,6 +35,9 @@ _SIGNS_SINCE = 2
 """The first schema in which watches tell of each sign of life; in older ones silence is taken for peace."""
 
 
+_RESOLUTION_SECONDS = 1.0
+
+
 def asked(policy: str) -> str:
     """Return the stream of the admission probe's questions about one policy."""
     return f"asked {policy}"
@@ -62,6 +65,15 @@ class Seen:
     spans: Spans = field(default_factory=Spans)
     known: Spans = field(default_factory=Spans)
     interval: float = 0.0
+
+    @property
+    def tolerance(self) -> float:
+        """How many seconds between two looks may pass until something was not seen; 0 for what tells of each change.
+
+        That is one and a half times the interval, and a second at least: on a machine that two clusters share no
+        thread runs to the tenth of a second, so that "never" is a word for "never for longer than a second".
+        """
+        return max(self.interval * JITTER, _RESOLUTION_SECONDS) if self.interval else 0.0
 
 
 class Coverage:
@@ -116,7 +128,7 @@ class Coverage:
     def unseen(self, streams: Iterable[str], begin: float, end: float) -> Spans:
         """Return when, between two moments, not all of these streams were seen as it happened.
 
-        What is no longer than the time between two looks at a stream counts as seen. `end` may be infinite: then all
+        What is no longer than the `tolerance` of a stream counts as seen. `end` may be infinite: then all
         that is to be judged counts (see `until`), and what a history without an end mark lacks is unseen for ever.
         """
         return self._missing({stream: self.of(stream).spans for stream in streams}, begin, end)
@@ -154,7 +166,7 @@ class Coverage:
         window = Spans.of([(begin, self.until if end == inf else end)])
         missing = Spans.of([(max(begin, self.until), inf)] if end == inf and not self.ended else [])
         for stream, spans in there.items():
-            missing |= (window - spans).longer_than(self.of(stream).interval * JITTER)
+            missing |= (window - spans).longer_than(self.of(stream).tolerance)
         return missing
 
     def _count(self, entry: Entry) -> None:

@@ -15,7 +15,6 @@ from harness.history.coverage import Coverage, asked, replica
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
-from harness.history.streams import JITTER
 from harness.history.vocabulary import REPLICA, REVIEW
 
 __all__ = ["UNASKED_SECONDS", "Answer", "Answers", "Replicas"]
@@ -134,7 +133,7 @@ class Replicas:
         """Return when a pod surely did not answer as it must to at least one question."""
         spans = Spans()
         for question, answers in self.pods.get(uid, {}).items():
-            apart = self._coverage.of(replica(uid, question)).interval * JITTER
+            apart = self._coverage.of(replica(uid, question)).tolerance
             spans |= answers.runs(begin, end, self._heard, right=False, apart=apart)
         return spans - self._coverage.blind
 
