@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from harness.history.following import Take
 from harness.history.recorded import Entry
@@ -17,8 +18,7 @@ _OPEN_SECONDS = 15.0
 """More than any question waits for its answer."""
 
 
-@dataclass(frozen=True, order=True)
-class Decision:
+class Decision(NamedTuple):
     """What one place said of a request: when it was asked and answered (seconds), and what came of it."""
 
     asked: float
