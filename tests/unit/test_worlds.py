@@ -10,6 +10,7 @@ import pytest
 import tests.worlds
 from harness.history import Recorded
 from harness.history.vocabulary import BOOKMARK, DELETED, GAP, RESUMED, WATCH_PODS
+from tests.worlds.__main__ import main
 from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
 from tests.worlds.judging import catalogue, judge
@@ -71,11 +72,8 @@ def test_the_truth_knows_no_check() -> None:
             continue
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-        assert [
-            each
-            for each in modules
-            if each.startswith(("harness", "clusters", "tests")) and not each.startswith(allowed)
-        ] == []
+        ours = [each for each in modules if each.startswith(("harness", "clusters", "reports", "scenarios"))]
+        assert [each for each in ours if each not in allowed] == []
 
 
 def _pods(claimed: Claimed, *hidings: Hiding) -> Recorded:
@@ -100,6 +98,16 @@ def test_a_list_that_is_not_served_is_empty() -> None:
     told = [entry.f for entry in recorded.entries if entry.process == WATCH_PODS and 29.9 < entry.at < 59.0]
     assert told[0] == GAP
     assert set(told[1:]) == {DELETED, BOOKMARK}
+
+
+def test_the_command_prints_a_table_and_a_world(capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints a line for each check, and one world with its truth, its history in words, and its verdict."""
+    main(["--check", "outlasts", "--seeds", "0:2"])
+    main(["--check", "outlasts", "--show", "4"])
+    printed = capsys.readouterr().out
+    assert "| outlasts | 2 |" in printed
+    assert "\ntruth: " in printed
+    assert "mark history end" in printed
 
 
 def test_what_is_judged_is_kept(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from tests.worlds.judging import judge
 from tests.worlds.metamorphic import broken
-from tests.worlds.scoring import Score, run
+from tests.worlds.scoring import Score, run, table
+from tests.worlds.telling import told
 from tests.worlds.truths import TRUTHS, world
 
 _SHOWN = 12
@@ -17,22 +19,26 @@ def main(arguments: list[str]) -> int:
     checks = given.check or list(TRUTHS)
     if given.show is not None:
         for check in checks:
-            world(check, given.show)
+            claimed = world(check, given.show)
+            _say(*told(claimed, judge(claimed), lines=not given.brief))
         return 0
     low, _, high = given.seeds.partition(":")
     seeds = range(int(low), int(high))
     if given.metamorphic:
         return _metamorphic(checks, seeds, given.jobs)
     scores = [Score(check, run(check, seeds, jobs=given.jobs, store=given.store)) for check in checks]
+    _say(table(scores))
     for score in scores:
         for how in dict.fromkeys(each.wrong for each in score.wrong):
             failing = [each for each in score.wrong if each.wrong == how]
-            " ".join(str(each.seed) for each in failing[:_SHOWN])
+            told_of = " ".join(str(each.seed) for each in failing[:_SHOWN])
+            _say(f"{score.check}: {how} ({len(failing)}): {told_of}")
     return 1 if any(score.wrong for score in scores) else 0
 
 
 def _say(*lines: str) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 def _metamorphic(checks: list[str], seeds: range, jobs: int) -> int:
@@ -40,6 +46,8 @@ def _metamorphic(checks: list[str], seeds: range, jobs: int) -> int:
     for check in checks:
         found = broken(check, seeds, jobs=jobs)
         failed += len(found)
+        _say(f"{check}: {len(found)} times in {len(seeds)} worlds who saw less was surer, or other than before")
+        _say(*(f"  {each}" for each in found[:_SHOWN]))
     return 1 if failed else 0
 
 

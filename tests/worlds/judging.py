@@ -3,8 +3,10 @@
 import importlib
 import inspect
 import pkgutil
+import signal
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +20,8 @@ from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
 
 __all__ = ["Judged", "catalogue", "digest", "judge", "verdict"]
+
+_LONGEST_SECONDS = 30
 
 
 class Judged(NamedTuple):
@@ -59,7 +63,27 @@ def digest() -> str:
 def verdict(claimed: Claimed, recorded: Recorded) -> Verdict | None:
     """Return what the check says of a history of a claim's world; None if there is no such check."""
     check = catalogue().get(claimed.check)
-    return None if check is None else check(**claimed.drawn.parameters)(recorded)
+    if check is None:
+        return None
+    with _limited():
+        judged: Verdict = check(**claimed.drawn.parameters)(recorded)
+    return judged
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Raise TimeoutError in a check that does not end."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError(f"it does not end within {_LONGEST_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(_LONGEST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def judge(claimed: Claimed, more: Iterable[Hiding] = ()) -> Judged:
