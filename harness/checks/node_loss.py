@@ -100,7 +100,7 @@ def replacements_mutated(
         figures = {"replaced": float(len(births)), "unmutated": float(len(unmutated)), **spread(scene.lost)}
         good = f"{len(births) - len(unmutated)} of {len(births)} replacements carry the mutation"
         good += f", {len(unmutated)} are excused: {' or '.join(excused)}" * bool(unmutated)
-        rest = [*cases, *(_all_seen(scene, loss) for loss in scene.losses), _all_replaced(scene)]
+        rest = [*cases, *(_all_seen(scene, loss) for loss in scene.losses), _all_replaced(scene, births)]
         return _verdict(scene, rest, good, bad, figures, tuple(cause for cause, _ in causes))
 
     unless = f", unless {' or '.join(excused)}" * bool(excused)
@@ -199,13 +199,20 @@ def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -
         return _Finding("inconclusive", _both(loss, others))
     if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
         return _Finding("inconclusive", f"no policy is known to have been in force when {pod.name} was born")
-    why = _doubt(case) or _moment(loss.at) * (birth <= loss.at)
+    why = _doubt(case) or _moment(pod.seen) * (
+        birth <= loss.at or pod.seen > scene.end(loss) or pod.uid in scene.workload.doubtful
+    )
     return _violated(asked(scene, loss, pod.seen), pod.seen, why)
 
 
 def _births(scene: Scene) -> list[tuple[Replacement, WorkloadPod]]:
-    """Return all that was born in the place of a lost pod, or of what came in its place, each once."""
-    born = [(case, pod) for case in scene.lost for pod in case.chain if case.loss.at < pod.seen <= scene.end(case.loss)]
+    """Return all that was, or may have been, born in a loss's time in the place of a lost pod, or of a replacement."""
+    born = [
+        (case, pod)
+        for case in scene.lost
+        for pod in case.chain
+        if case.loss.at < pod.seen and scene.earliest(pod.seen) <= scene.end(case.loss)
+    ]
     return list({pod.uid: (case, pod) for case, pod in reversed(born)}.values())[::-1]
 
 
@@ -214,8 +221,8 @@ def _all_seen(scene: Scene, loss: NodeLoss) -> _Finding:
     return _unknown(f"{why}: a replacement may have come and gone unseen" * bool(why))
 
 
-def _all_replaced(scene: Scene) -> _Finding:
-    missing = [case for case in scene.lost if not case.chain and case.again is None]
+def _all_replaced(scene: Scene, births: Sequence[object]) -> _Finding:
+    missing = [case for case in scene.lost if not births or not (case.chain or case.again)]
     return _unknown(f"{len(missing)} of {len(scene.lost)} pods were not replaced" * bool(missing))
 
 

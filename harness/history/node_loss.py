@@ -122,12 +122,14 @@ class NodeLosses:
         namespace: str = "",
         kinds: tuple[str, ...] = (),
         earliest: Moment = lambda at: at,
+        listed: Moment = lambda at: at,
     ) -> list[Replacement]:
         """Return who replaced each pod that was on one of these nodes when it was harmed, or may have been.
 
         Only pods of controllers of these `kinds` (none: all but DaemonSets) and in this `namespace` ("": any).
+        `earliest` and `listed` tell of what was not seen as it happened, or may be missing (see `Workload.successors`).
         """
-        after = workload.successors(earliest)
+        after = workload.successors(listed)
         lost = []
         for loss in losses:
             chosen = (pod for pod in workload.pods.values() if _is_of(pod, namespace, kinds))

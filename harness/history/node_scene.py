@@ -1,7 +1,7 @@
 """Node scene: all that a claim on lost nodes needs of a history, read once: who was lost, and what was not seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Self
 
@@ -54,15 +54,22 @@ class Scene:
 
     def __init__(self, recorded: Recorded, chosen: Chosen) -> None:
         self.coverage, self.faults, self.rotation = Coverage(recorded), Faults(), Rotation()
-        self.nodes, self._workload = NodeLosses(self.faults), Workload()
-        follow(recorded, self.coverage, self.faults, self.nodes, self._workload, self.rotation)
+        self.nodes, self.workload = NodeLosses(self.faults), Workload()
+        follow(recorded, self.coverage, self.faults, self.nodes, self.workload, self.rotation)
         self.until = self.coverage.until if recorded.until is not None else min(self.coverage.until, self.nodes.over)
         self._unseen = self.coverage.unseen(_WATCHED, 0.0, self.coverage.end)
         self._named = {fault.id for fault in self.faults.named(*chosen.faults)}
         self.losses = [loss for loss in self.nodes.all if self._is_of(loss, chosen)]
-        self.lost = self.nodes.replacements(
-            self._workload, self.losses, namespace=chosen.namespace, kinds=chosen.kinds, earliest=self.earliest
+        self._unknown = self.coverage.unknown(_WATCHED, 0.0, self.coverage.end)
+        lost = self.nodes.replacements(
+            self.workload,
+            self.losses,
+            namespace=chosen.namespace,
+            kinds=chosen.kinds,
+            earliest=self.earliest,
+            listed=self._listed,
         )
+        self.lost = [replace(case, sure=case.sure and case.loss.at not in self._unknown) for case in lost]
         self.hindrance = self._hindrance(chosen)
         """Why nothing holds, or ""."""
 
@@ -70,13 +77,19 @@ class Scene:
         """Return when, at the earliest, that came about which the watch on the workload told at a moment."""
         return next((begin for begin, end in self._unseen if begin <= moment <= end), moment)
 
+    def _listed(self, moment: float) -> float:
+        return next((begin for begin, end in self._unknown if begin <= moment <= end), moment)
+
     def end(self, loss: NodeLoss) -> float:
         """Return up to when what happens belongs to a loss, and is to be judged."""
         return min(self.until, self.faults.window(loss.fault)[1] if loss.fault else inf)
 
     def hidden(self, begin: float, end: float) -> Spans:
-        """Return when something of the workload may be missing altogether."""
-        return self.coverage.unknown(_WATCHED, begin, end)
+        """Return when something of the workload may be missing altogether that would tell what was so in this time.
+
+        What a line told that is missing in the file is not told again by a list, so that it lacks from then on.
+        """
+        return self.coverage.unknown(_WATCHED, begin, end) | self.coverage.lost.within(0.0, end)
 
     def ready(self, pods: Sequence[WorkloadPod], moment: float, since: float = -inf) -> bool | None:
         """Whether one of these pods was Ready at a moment, as was told after `since`; None if that cannot be known."""
@@ -98,7 +111,7 @@ class Scene:
 
     def mutated_before(self, pod: WorkloadPod, moment: float) -> bool:
         """Whether a pod of the same controller, that was there at a moment, carried the mutation."""
-        family = (other for other in self._workload.pods.values() if other.family == pod.family)
+        family = (other for other in self.workload.pods.values() if other.family == pod.family)
         return any(other.mutated and other.seen <= moment for other in family)
 
     def taken(self, pods: Sequence[WorkloadPod], begin: float, end: float) -> list[Fault]:
@@ -122,13 +135,17 @@ class Scene:
         if unproved:
             return f"{chosen.how}: {', '.join(unproved)} was not proved to be lost"
         alike = self._named or {loss.fault.name for loss in self.losses if loss.fault}
-        dark = [fault for fault in self.faults.all if {fault.id, fault.name} & alike and not self._where(fault)]
-        if dark:
-            return f"{', '.join(map(in_words, dark))}: which node it harmed is not known"
+        mute = [fault for fault in self.faults.all if {fault.id, fault.name} & alike and not self._where(fault)]
+        if mute:
+            return f"{', '.join(map(in_words, mute))}: which node it harmed is not known"
         if not self.coverage.of(WATCH_WORKLOAD).known:
             return "the workload was not watched"
+        nodes = ", ".join(loss.node for loss in self.losses)
         if not self.lost:
-            return f"none of these pods was on {', '.join(loss.node for loss in self.losses)}"
+            return f"none of these pods was on {nodes}"
+        if not any(case.sure for case in self.lost):
+            dark = [span for span in self._unseen if any(span[0] <= loss.at <= span[1] for loss in self.losses)]
+            return f"who was on {nodes} is not known: {WATCH_WORKLOAD} was not seen from {Spans(tuple(dark))}"
         return "" if self.coverage.ended else "the history is cut off: what was done after its last line is not known"
 
 

@@ -68,16 +68,18 @@ class Workload:
     def __init__(self) -> None:
         self.pods: dict[str, WorkloadPod] = {}
         self.pulls: dict[str, float] = {}
+        self.doubtful: set[str] = set()
         self._names: dict[tuple[str, str], WorkloadPod] = {}
 
-    def successors(self, earliest: Moment) -> dict[str, WorkloadPod]:
+    def successors(self, listed: Moment) -> Mapping[str, WorkloadPod]:
         """Return which pod came in the place of which one, by the uid of the one that left.
 
         A controller makes a pod after one has left, the oldest vacancy is filled first; only where a Deployment rolls
-        out, a pod of the next ReplicaSet may come before.
+        out, a pod of the next ReplicaSet may come before. `listed` returns the earliest moment of what a list after a
+        gap told in any order; where that leaves open whose place it was, the new pod is in `doubtful`.
         """
         owned = [pod for pod in self.pods.values() if pod.owner]
-        left = [(max(pod.seen, earliest(pod.leaving)), pod) for pod in owned if pod.leaving is not None]
+        left = [(max(pod.seen, listed(pod.leaving)), pod) for pod in owned if pod.leaving is not None]
         # Who leaves makes room for who comes at that moment, but not for itself.
         events = [*((pod.seen, 1, pod) for pod in owned), *((at, 2 * (at == pod.seen), pod) for at, pod in left)]
         vacant: dict[tuple[str, str], deque[WorkloadPod]] = {}
@@ -88,6 +90,8 @@ class Workload:
             if order != 1:
                 waiting.append(pod)
             elif waiting:
+                if len(waiting) > 1 and any(listed(one.leaving or 0) != one.leaving for one in waiting):
+                    self.doubtful.add(pod.uid)
                 after[waiting.popleft().uid] = pod
             else:
                 extra.append(pod)
