@@ -56,6 +56,7 @@ _ENFORCED = ("mutate pods", "deny by rego")
 _RATE = 10.0
 _LAST_SECONDS = 10.0
 _CUT = "cut registry"
+_BOTH = (_CUT, "remove image")
 
 Policy = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
 Image = Literal["on the node", "not on the node"]
@@ -192,7 +193,7 @@ class Cell:
         if treatment == "left alone":
             self.claim(undisturbed(), expected=row.left_alone)
             return
-        during = recovers_within(WINDOW_SECONDS, treatment)
+        during = recovers_within(WINDOW_SECONDS, treatment, during=[_CUT] if row.image == "on the node" else _BOTH)
         self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment))
         self.claim(recovers_after(AFTER_SECONDS, treatment))
 
