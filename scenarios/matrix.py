@@ -55,7 +55,7 @@ ALL_KILLED_SECONDS = 90.0
 _ENFORCED = ("mutate pods", "deny by rego")
 _RATE = 10.0
 _LAST_SECONDS = 10.0
-_CUT, _KILL = "cut registry", "kill containers"
+_CUT, _KILL, _REMOVE = "cut registry", "kill containers", "remove image"
 
 Policy = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
 Image = Literal["on the node", "not on the node"]
@@ -195,7 +195,7 @@ class Cell:
         if treatment == "left alone":
             self.claim(undisturbed(), expected=row.left_alone)
             return
-        during = recovers_within(WINDOW_SECONDS, treatment)
+        during = recovers_within(WINDOW_SECONDS, treatment, during=[_CUT] if row.image == "on the node" else [_CUT, _REMOVE])
         self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment))
         self.claim(recovers_after(AFTER_SECONDS, treatment))
 

@@ -30,7 +30,8 @@ def recovers_within(
     """Return the check that pods harmed in the way `how` while `during` lasts serve again in `seconds`, meanwhile.
 
     And that they go on with it: for `steady` seconds, or until the recording ends, or something else is done to them.
-    Only what was harmed between the begin of `during`, which may be several faults, and its healing counts.
+    Only what was harmed between the begin of `during` and its healing counts. `during` may be several faults: then at
+    the time of one of them, and those that last then go on lasting. Whoever harms somebody else is no cause.
 
     The figures are the phases since the harm, of the slowest pod, and how many pods were late, and how many of these
     waited for an image that could not be pulled. Inconclusive: nobody was harmed, a fault is not proved or ended too
@@ -89,7 +90,7 @@ def end_of(history: PodHistory, fault: Fault) -> float:
 def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict], none: str) -> Verdict:
     """Return the verdict on all pods, or `none`; of several figures the largest, but numbers of pods are added.
 
-    `names` are the faults that the claim is on. Nothing is decided if one of them is not proved. It does not hold if
+    `names` are the faults that the claim is on. It does not hold if one of them is not proved, if
     lines are missing that may have told of harm while they lasted, or if the history has no end: there may have been
     more faults of these names, unless they are named by id.
     """
@@ -113,9 +114,7 @@ def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict
         if history.coverage.ended or set(names) == {fault.id for fault in chosen}
         else ["the history has no end: there may have been more"]
     )
-    if why and (verdict.outcome == "holds" or any(fault.proved is None for fault in chosen)):
-        return replace(verdict, outcome="inconclusive", summary=why[0], at=None)
-    return verdict
+    return replace(verdict, outcome="inconclusive", summary=why[0]) if why and verdict.outcome == "holds" else verdict
 
 
 def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, faults: Sequence[Fault]) -> Verdict:
@@ -129,7 +128,7 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
         return Verdict("inconclusive", f"{name} was not proved when {harm.pod} was {harm.how}", lines, figures)
     if unsure := _unsure(back):
         return Verdict("inconclusive", unsure, lines, figures)
-    lasted = max(end_of(history, one) for one in forced)
+    lasted = min(end_of(history, one) for one in forced)
     if surely is not None and surely <= min(limit, lasted):
         took = surely - harm.at
         return Verdict("holds", f"{back.pod} serves again {took:.1f} s after it was {harm.how}", lines, figures)

@@ -49,6 +49,8 @@ def _judged(history: PodHistory, fault: Fault, end: float) -> Iterator[Verdict]:
     unknown = history.coverage.unknown([WATCH_PODS], fault.injected, end)
     if unknown and left:
         yield Verdict("inconclusive", unseen_words(history.coverage, [WATCH_PODS], unknown))
+    for uid in history.replicas.asked_between(fault.injected, end) - history.pods.lives.keys():
+        yield Verdict("inconclusive", f"what the webhook pod {uid} is was not seen, though it was asked")
     for life in history.pods.lives.values():
         if not life.born and fault.injected < life.seen[0].at <= end:
             yield Verdict("inconclusive", f"how {life.name} was when {fault.name} began is missing")

@@ -99,6 +99,14 @@ class Replicas:
         """Return the streams of questions to a pod: one at least."""
         return [replica(uid, question) for question in self._times or ("",)]
 
+    def asked_between(self, begin: float, end: float) -> set[str]:
+        """Return the uids of the pods that answered something between two moments."""
+        return {
+            uid
+            for uid, questions in self.pods.items()
+            if any(any(answers.between(begin, end, self._heard)) for answers in questions.values())
+        }
+
     def right(self, uid: str, begin: float, end: float) -> Spans:
         """Return when a pod surely answered as it must, to all questions that webhook pods were asked at that time."""
         spans, ever = Spans.of([(begin, end)]), Spans()

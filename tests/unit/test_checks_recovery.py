@@ -227,6 +227,10 @@ def test_another_fault_may_be_why() -> None:
     verdict = KILLED(killed_for_good().fault(20, 21, 40, name="throttle", process="fault 3").recorded())
     assert verdict.outcome == "inconclusive"
     assert "both cut registry and throttle" in verdict.summary
+    told = killed_for_good().fault(5, 6, None, name="remove image", process="fault 3")
+    assert outcome(told) == "inconclusive"
+    both = recovers_within(60, "killed", during=["cut registry", "remove image"])
+    assert both(told.recorded()).outcome == "violated"
     aimed = killed_for_good().add(20, "invoke", "fault 3", "inject", {"name": "kill node"})
     assert outcome(aimed.add(20.1, "info", "harm", "killed node", {"node": "worker9"})) == "violated"
     assert outcome(aimed.add(20.2, "info", "harm", "killed node", {"node": "worker"})) == "inconclusive"

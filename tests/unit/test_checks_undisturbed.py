@@ -103,10 +103,20 @@ def test_a_policy_that_does_not_work() -> None:
         Podded().fault(9, None, 80).watched(0, 90).pod(1, "a").asked(0, 85, "a"),
         cut().pod(1, "a", ready=False),
         left_alone().fault(85, None, 88, process="fault 3"),
+        left_alone().asked(20, 30, "unknown"),
         left_alone().blind(40, 41, WATCH_PODS),
         left_alone().without(WATCH_PODS, 2),
     ],
-    ids=["no-pod", "not-asked", "unproved", "not-ready-before", "one-of-two-unproved", "gap", "watch-ends"],
+    ids=[
+        "no-pod",
+        "not-asked",
+        "unproved",
+        "not-ready-before",
+        "one-of-two-unproved",
+        "who-is-it",
+        "gap",
+        "watch-ends",
+    ],
 )
 def test_alone_undecided(told: Podded) -> None:
     """Without a pod that was Ready before, proved faults, questions and the watch, nothing is decided."""
