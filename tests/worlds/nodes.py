@@ -87,6 +87,7 @@ def _drawn(dice: Dice, seconds: float, *, lasts: float, one: bool = False) -> _W
     first = dice.between(15, 25)
     watch = dice.between(15, 40) if dice.chance(0.93) else -0.5 * seconds
     stage = staged(dice, first + 15 + max(seconds + watch, 12) + (20 if lasts < inf else 0))
+    stage.policies(4.0, stage.judge + 2, "mutate pods", "mutate templates")
     faults, harmed = [], []
     for number in range(1 if one or dice.chance(0.75) else 2):
         at = first + number * dice.between(1, 15)
