@@ -195,7 +195,8 @@ class Cell:
         if treatment == "left alone":
             self.claim(undisturbed(), expected=row.left_alone)
             return
-        during = recovers_within(WINDOW_SECONDS, treatment, during=[_CUT] if row.image == "on the node" else [_CUT, _REMOVE])
+        faults = [_CUT] if row.image == "on the node" else [_CUT, _REMOVE]
+        during = recovers_within(WINDOW_SECONDS, treatment, during=faults)
         self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment))
         self.claim(recovers_after(AFTER_SECONDS, treatment))
 

@@ -31,6 +31,9 @@ from harness.history.vocabulary import (
 
 __all__ = ["Coverage", "Seen", "api_server", "asked", "replica"]
 
+_LEAST = 1e-6
+"""How long a hole between two lines of one moment is: moments are written with six digits."""
+
 _SIGNS_SINCE = 2
 """The first schema in which watches tell of each sign of life; in older ones silence is taken for peace."""
 
@@ -172,7 +175,7 @@ class Coverage:
     def _count(self, entry: Entry) -> None:
         """Notice a hole in the numbers of the entries: whatever stood there, in whichever stream, is not known."""
         if entry.index != self._index + 1:
-            self.holes.append((self._last, entry.at))
+            self.holes.append((self._last, max(entry.at, self._last + _LEAST)))
         self._index, self._before, self._last = entry.index, self._last, entry.at
 
     def _take_of(self, process: str) -> Take | None:

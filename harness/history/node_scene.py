@@ -18,6 +18,7 @@ from harness.history.workload import Workload, WorkloadPod
 __all__ = ["Chosen", "Named", "Scene", "harm", "in_words"]
 
 _WATCHED = (WATCH_WORKLOAD,)
+_CUT_OFF = "the history is cut off: what was done after its last line is not known"
 
 
 Named = str | tuple[str, ...]
@@ -138,6 +139,10 @@ class Scene:
         mute = [fault for fault in self.faults.all if {fault.id, fault.name} & alike and not self._where(fault)]
         if mute:
             return f"{', '.join(map(in_words, mute))}: which node it harmed is not known"
+        return self._nobody() or ("" if self.coverage.ended else _CUT_OFF)
+
+    def _nobody(self) -> str:
+        """Return why no pod is known to be lost, or ""."""
         if not self.coverage.of(WATCH_WORKLOAD).known:
             return "the workload was not watched"
         nodes = ", ".join(loss.node for loss in self.losses)
@@ -146,7 +151,7 @@ class Scene:
         if not any(case.sure for case in self.lost):
             dark = [span for span in self._unseen if any(span[0] <= loss.at <= span[1] for loss in self.losses)]
             return f"who was on {nodes} is not known: {WATCH_WORKLOAD} was not seen from {Spans(tuple(dark))}"
-        return "" if self.coverage.ended else "the history is cut off: what was done after its last line is not known"
+        return ""
 
 
 def harm(fault: Fault) -> Span:

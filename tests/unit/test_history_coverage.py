@@ -189,3 +189,11 @@ def test_what_nobody_looked_at_is_unseen() -> None:
     coverage = _covered(Recorded(Header(2, "r", STARTED, "0"), [Entry(0, "mark", "experiment", "begin", "x", 5, 5)]))
     assert coverage.unseen([api_server("read")], 0, inf) == Spans.of([(0, 5)])
     assert coverage.streams == ()
+
+
+def test_a_line_is_missing_between_two_of_one_moment() -> None:
+    """A hole is one, though no time has passed in it."""
+    recorded = _new(_watched(10, 10, 10, 20).add(30, "mark", "history", "end"))
+    entries = [entry for entry in recorded.entries if entry.index != 2]
+    coverage = _covered(replace(recorded, entries=entries))
+    assert coverage.lost == Spans.of([(10, 10 + 1e-6)])
