@@ -16,6 +16,7 @@ from harness.experiment import Experiment
 from harness.faults.objects import put
 from harness.faults.remedies import Remedies
 from harness.faults.webhooks import fail_mutation
+from harness.history.objects import is_leaving, is_ready, node_of, owners
 from harness.journal import Journal
 from harness.placement import place_gatekeeper
 from harness.plugin import Experiments, tell
@@ -54,22 +55,23 @@ def lose(experiment: Experiment, row: Row) -> None:
     direct = (Controller("Deployment", "direct", 3), Controller("StatefulSet", "stateful", 2))
     experiment.prepare(deploy(PODS, *direct, Controller("DaemonSet", "daemon"), on=victim, carrying=True))
     experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim, carrying=True))
-    with ExitStack() as stack:
+    with ExitStack() as closed:
         if row.policy == "Fail":
-            stack.enter_context(experiment.prepared(fail_mutation("Fail")))
-        if row.policy == "Fail" and row.deployment == "never":
-            # Nothing heals while nobody can renew a lease: the policy goes first, as Gatekeeper's emergency page says.
-            experiment.act(make(victim))
-            experiment.hold(DEADLOCK_SECONDS)
-            return
+            closed.enter_context(experiment.prepared(fail_mutation("Fail")))
         with experiment.fault(make(victim)):
             if row.generation:
                 experiment.prepare(_CONSTRAINT)
             if row.deployment != "never":
                 _wait_for(experiment, _pods_of(TEMPLATES), partial(_replaced, 3, victim))
                 _wait_for(experiment, _pods_of(PODS), partial(_replaced, 3, victim))
+            else:
+                experiment.hold(DEADLOCK_SECONDS)
+            if row.policy == "Fail" and row.deployment == "never":
+                # Nothing heals while nobody can renew a lease: the policy goes first (Gatekeeper's emergency page).
+                closed.close()
         _wait_for(experiment, _pods_of(PODS), partial(_replaced, 5, ""))
         experiment.recovered()
+        _wait_for(experiment, _pods_of(PODS), partial(_daemon_serves, victim))
         if row.generation:
             _wait_for(experiment, _BINDINGS, _generated)
 
@@ -163,12 +165,16 @@ def _generated(state: State) -> bool:
 
 
 def _replaced(count: int, beside: str, state: State) -> bool:
-    ready = [
-        each
-        for each in state.values()
-        for condition in each.get("status", {}).get("conditions") or ()
-        if condition["type"] == "Ready" and condition["status"] == "True"
-        if "deletionTimestamp" not in each["metadata"] and each["spec"].get("nodeName") not in ("", beside)
-        if not any(owner["kind"] == "DaemonSet" for owner in each["metadata"].get("ownerReferences") or ())
-    ]
-    return len(ready) >= count
+    """Whether so many pods are Ready on nodes other than `beside`, those of a DaemonSet left out."""
+    return sum(node != beside and not daemon for node, daemon in _ready(state)) >= count
+
+
+def _daemon_serves(node: str, state: State) -> bool:
+    """Whether the DaemonSet's pod on a node is Ready."""
+    return (node, True) in _ready(state)
+
+
+def _ready(state: State) -> list[tuple[str, bool]]:
+    """Return the node of each Ready pod, and whether it is a DaemonSet's."""
+    ready = (pod for pod in state.values() if is_ready(pod) and not is_leaving(pod) and node_of(pod))
+    return [(node_of(pod), any(owner["kind"] == "DaemonSet" for owner in owners(pod))) for pod in ready]

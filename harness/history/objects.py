@@ -14,6 +14,7 @@ __all__ = [
     "name_of",
     "node_of",
     "owner_uid",
+    "owners",
     "restarts",
     "running",
     "uid_of",
@@ -48,10 +49,14 @@ def is_leaving(thing: Object) -> bool:
     return bool(metadata(thing).get("deletionTimestamp"))
 
 
+def owners(thing: Object) -> list[Object]:
+    """Return the references to whose it is."""
+    return list(metadata(thing).get("ownerReferences") or ())
+
+
 def owner_uid(thing: Object) -> str:
     """Return the uid of the controller whose it is; of its first owner, if none controls it; or ""."""
-    owners: list[Object] = metadata(thing).get("ownerReferences") or []
-    ours = [owner for owner in owners if owner.get("controller")] or owners
+    ours = [owner for owner in owners(thing) if owner.get("controller")] or owners(thing)
     return str(ours[0].get("uid") or "") if ours else ""
 
 
