@@ -89,13 +89,17 @@ class Scene:
                 return None
         return None
 
+    def late(self, policy: str, at: float) -> bool:
+        """Whether the call for a request that is asked at a moment times out by itself: one request of all, no more."""
+        return policy != _VAP and any(0 <= at - each < 1 / self.canary.rate for each in self.alone)
+
     def answer(self, question: Question, at: float, seq: int) -> Answer:
         """Return the true answer to a question; one single call in a while times out, whatever it asks."""
         policy = question.policy
         losing = self.lost(policy, at, seq) or (
             Losing(policy, self.removed, inf, "bare") if at >= self.removed else None
         )
-        late = losing is None and policy != _VAP and any(0 <= at - each < self.interval for each in self.alone)
+        late = losing is None and self.late(policy, at)
         how = losing.how if losing else "slow" if late else ""
         if not how:
             return Answer("ok", 0.02, {"outcome": _GOOD[policy], "said": "as it must"})

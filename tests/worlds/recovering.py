@@ -122,7 +122,7 @@ def recovers_within(dice: Dice) -> Drawn:
     if same and len(serving) > 1:
         truth = "borderline"
     _ways(scene, serving)
-    window = (harm - 2, min(limit, fault.healing) + _STABLE_SECONDS)
+    window = (fault.injected, max(min(limit, fault.healing) + _STABLE_SECONDS, fault.healing))
     places = {stream: [(harm, limit)] for stream in {WATCH_PODS, WATCH_SLICES, *asked}}
     return Drawn(scene.stage, {"seconds": seconds, "how": how}, truth, _WATCHES | asked, window, "", places=places)
 
