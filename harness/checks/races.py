@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from harness.causes import known_causes
 from harness.checks import Checked, identified
 from harness.checks.policies import NO_GATEKEEPER, lacking
 from harness.checks.rule import bounded
@@ -161,4 +162,5 @@ def _judge(times: list[_Time], generated: Generated, late: float, words: str, *,
     told = [f"{orphaned} of {seen} repetitions left an orphan: {rate.percent()}"]
     if doubtful or outcome == "inconclusive":
         told += [f"{doubtful} more were not seen for long enough: {words}", unseen]
-    return Verdict(outcome, "; ".join(filter(None, told)), evidence, figures, first)
+    causes = known_causes(orphan.kind.how for orphans in left.values() for orphan, _ in orphans)
+    return Verdict(outcome, "; ".join(filter(None, told)), evidence, figures, first, causes)
