@@ -43,7 +43,9 @@ class Finding:
 class Shrunk:
     """What is left, what was found, and whether the search came to its end.
 
-    `risk` bounds the chance that any of the decisions is wrong.
+    `risk` bounds the chance that a part was left out without which the incident is seen a quarter as often, or never.
+    It does not bound the other mistake: how often it is usually seen is learnt from few runs, and of an incident that
+    is seen in one of three a part that is not needed is kept in one of five shrinks.
     """
 
     kept: list[str]
@@ -63,7 +65,7 @@ class Shrinker:
     """
 
     def __init__(self, parts: Sequence[str], attempt: Attempt, *, confidence: float = 0.95) -> None:
-        """Prepare to shrink; with `confidence` none of the decisions is wrong, if there are three for each part."""
+        """Prepare to shrink; with `confidence` no needed part is left out, if there are three decisions for each."""
         self._attempt = attempt
         self._risk = (1 - confidence) / (3 * max(1, len(parts)))
         self._parts = list(parts)

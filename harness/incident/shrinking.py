@@ -97,7 +97,7 @@ class Shrinking:
         lines = [
             f"the whole incident reproduced {first.hits} of {first.runs}",
             *(str(finding) for each in found for finding in each.findings),
-            f"the chance that any of these decisions is wrong is at most {risk:.1%}",
+            f"the chance that a part is missing without which it is seen a quarter as often is at most {risk:.1%}",
         ]
         target = folder / self.loaded.path.name
         for file in smallest.files:

@@ -99,7 +99,7 @@ def test_smallest(loaded: Loaded, tmp_path: Path) -> None:
     assert (read.workload, read.incident.probes, read.shape.workers) == ((), [], 2)
     text = (tmp_path / "small/a.yaml").read_text(encoding="utf-8")
     assert "# without step 1 (cut_registry): reproduced 0 of" in text
-    assert "the chance that any of these decisions is wrong is at most" in text
+    assert "the chance that a part is missing without which it is seen a quarter as often is at most" in text
     assert lines[0].startswith("a: 2 of 9 parts are left after")
     assert lines[-1] == f"live it again: nox -s repro -- {tmp_path}/small/a.yaml"
 
