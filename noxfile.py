@@ -91,6 +91,16 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
+def worlds(session: nox.Session) -> None:
+    """Judge the checks by simulated worlds of known truth; goes on where it was (-- --check NAME --seeds 0:2000)."""
+    _install(session, "tests")
+    kept = session.cache_dir.resolve() / "worlds.jsonl"
+    seeds = () if "--seeds" in session.posargs else ("--seeds", "0:2000")
+    options = ("--jobs", str(os.cpu_count() or 1), "--store", str(kept), *seeds)
+    session.run("python", "-m", "tests.worlds", *options, *session.posargs)
+
+
+@nox.session
 def images(session: nox.Session) -> None:
     """Make images ready ahead (-- --kubernetes 1.35 --gatekeeper 3.20 --save FILE | --load FILE)."""
     _verb(session)
