@@ -16,6 +16,14 @@ Cause = Literal[
     "other",
     "not logged",
     "log not read",
+    # What was called, or did not have to be, and still did not enforce (the audit log tells).
+    "did not mutate",
+    "not called",
+    "allowed or not called",
+    "not enforced",
+    # Who denied what complies.
+    "denied by webhook",
+    "denied by policy",
     # Who could have been asked for a mutation.
     "nobody in rotation",
     "endpoint on the lost node",

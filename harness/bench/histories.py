@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 from clusters.deadline import Deadline
@@ -14,7 +15,7 @@ from harness.bench.peak import peak_mib
 from harness.bench.samples import Limit, Ratio, Samples
 from harness.checks.fail_open import fail_open_window
 from harness.history import Entry, History, Kind, read
-from harness.history.vocabulary import CANARY, END, FAULT, HISTORY, INJECT, OBSERVED, numbered
+from harness.history.vocabulary import AUDIT, CANARY, END, FAULT, HISTORY, INJECT, OBSERVED, READ, REQUESTS, numbered
 
 __all__ = ["Histories", "main"]
 
@@ -22,6 +23,9 @@ _SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 _SECONDS = 600.0
 _RATE = 20.0
 _FAULT = "nothing"
+_POLICY = "deny by rego"
+_READ_TOGETHER = 60
+"""How many questions the audit log is told of at one reading: those of three seconds."""
 
 
 class Histories:
@@ -73,25 +77,36 @@ def main(path: Path) -> None:
 
 
 def _write(path: Path, operations: int) -> None:
-    """Write a history of canaries that all went well after a fault, as a long experiment would."""
+    """Write a history of canaries that all went well after a fault, with the audit log, as a long experiment would."""
     history, fault = History(path, "bench"), numbered(FAULT, 1)
     history.append("invoke", fault, INJECT, {"name": _FAULT})
     history.append("ok", fault, OBSERVED, {"name": _FAULT, "proof": "written by hand"})
     history.close()
+    lines = count(2)
     with path.open("a", encoding="utf-8") as file:
+
+        def write(kind: Kind, process: str, f: str, value: object, moment: float) -> None:
+            entry = Entry(next(lines), kind, process, f, value, moment, 1.8e9 + moment)
+            file.write(json.dumps(asdict(entry), separators=(",", ":")) + "\n")
+
+        told: list[str] = []
         for index in range(operations):
-            seq = index // 2
-            value = {"seq": seq, "policy": "deny by rego", "dry_run": True, "round": seq}
-            value |= {"outcome": "denied by webhook", "said": "403 denied"} if index % 2 else {"late": 0.001}
-            kind: Kind = "ok" if index % 2 else "invoke"
-            moment, process = 1 + index / _RATE / 2, numbered(CANARY, seq % 8)
-            told = Entry(index + 2, kind, process, "create violating pod", value, moment, 1.8e9 + moment)
-            file.write(_line(told))
-        file.write(_line(Entry(operations + 2, "mark", HISTORY, END, None, moment, 1.8e9 + moment)))
-
-
-def _line(entry: Entry) -> str:
-    return json.dumps(asdict(entry), separators=(",", ":")) + "\n"
+            seq, moment = index // 2, 0.1 + index / _RATE / 2
+            value = {"seq": seq, "policy": _POLICY, "dry_run": True, "round": seq}
+            audit_id = f"{seq:08}-4b1c-4a86-9d4f-1c2d3e4f5a6b"
+            if index % 2:
+                value |= {"outcome": "denied by webhook", "said": "403 denied"}
+                told.append(audit_id)
+            else:
+                value |= {"wanted": "denied by webhook", "late": 0.001, "audit_id": audit_id}
+            write("ok" if index % 2 else "invoke", numbered(CANARY, seq % 8), "create violating pod", value, moment)
+            if len(told) == _READ_TOGETHER:
+                same = {"code": 403, "called": {}, "denied_by": "validation.gatekeeper.sh", "audit_ids": told}
+                write("info", numbered(AUDIT, "node"), REQUESTS, same, moment)
+                read_ = {"since": 1.8e9 + moment - _READ_TOGETHER / _RATE, "until": 1.8e9 + moment}
+                write("ok", numbered(AUDIT, "node"), READ, read_, moment)
+                told.clear()
+        write("mark", HISTORY, END, None, moment + 0.01)
 
 
 if __name__ == "__main__":

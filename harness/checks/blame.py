@@ -8,7 +8,7 @@ from harness.history.coverage import Coverage
 from harness.history.faults import Fault, Faults
 from harness.history.spans import Spans
 
-__all__ = ["Blame", "blames", "names", "unproved"]
+__all__ = ["Blame", "again", "blames", "names", "unproved"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,15 @@ def unproved(faults: Faults, wanted: Sequence[str]) -> str:
         if any(fault.injected == -inf for fault in chosen):
             return f"the line that says when {name} began is missing"
     return ""
+
+
+def again(coverage: Coverage, faults: Faults, wanted: Sequence[str]) -> str:
+    """Return that a fault of these names may have come once more after a history was cut, or ""."""
+    ids = {fault.id for fault in faults.all}
+    repeated = [name for name in wanted if name not in ids]
+    if coverage.ended or not repeated:
+        return ""
+    return f"the history has no end: whether {_listed(repeated)} came again is not known"
 
 
 def blames(faults: Faults, coverage: Coverage, wanted: Sequence[str]) -> list[Blame]:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from harness.checks import Checked, identified
-from harness.checks.blame import Blame, blames, names, unproved
+from harness.checks.blame import Blame, again, blames, names, unproved
 from harness.checks.lasting import Loss, Read, decided, measured
 from harness.checks.rule import bounded
 from harness.history import Recorded
 from harness.history.coverage import asked
 from harness.history.losses import Kind
+from harness.history.settled import settled_words
+from harness.history.spans import Spans
 from harness.verdict import Verdict
 
 __all__ = ["fail_open_window", "judged", "named", "refused_for_at_most"]
@@ -99,7 +101,12 @@ def judged(
                 figures[figure] = worse(value, figures.get(figure, value))
         evidence = tuple(line for verdict in verdicts for line in verdict.evidence)
         first = min((verdict.at for verdict in verdicts if verdict.at is not None), default=None)
-        return Verdict(worst.outcome, worst.summary, evidence, figures, first if worst.outcome == "violated" else None)
+        causes = tuple(dict.fromkeys(each for verdict in verdicts if verdict.at is not None for each in verdict.causes))
+        if worst.outcome == "violated":
+            return Verdict("violated", worst.summary, evidence, figures, first, causes)
+        if worst.outcome == "holds" and (problem := again(read.coverage, read.faults, wanted)):
+            return Verdict("inconclusive", f"{problem}; {worst.summary}", evidence, figures)
+        return Verdict(worst.outcome, worst.summary, evidence, figures, causes=worst.causes)
 
     judge.__name__ = named(name, chosen, excused)
     return Checked(judge)
@@ -135,5 +142,8 @@ def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, exc
     verdict = check(loss, read)
     lines = [each.words() for each in losses.values() if each is loss or each.missed]
     figures = {name: value for each in losses.values() for name, value in each.figures().items()}
-    evidence = (*lines, *read.failures.told(loss.missed, _SHOWN), *verdict.evidence)
-    return Verdict(verdict.outcome, verdict.summary, evidence, {**figures, **verdict.figures}, verdict.at)
+    later = settled_words(each for each in heard.later if Spans.of([(each.asked, each.answered)]) & time)
+    lines += [f"{policy}: {later}"] if later else []
+    evidence = (*lines, *read.failures.evidence(loss.whys, _SHOWN), *verdict.evidence)
+    all_ = {**figures, **verdict.figures}
+    return Verdict(verdict.outcome, verdict.summary, evidence, all_, verdict.at, verdict.causes or loss.causes())

@@ -1,21 +1,30 @@
 """Lasting: how long a policy was lost, in one way, in the time of some faults, and how sure that is."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Literal
 
+from harness.causes import Cause
 from harness.checks.blame import Blame
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.admissions import Admission
+from harness.history.audit import Audit
 from harness.history.coverage import Coverage, asked
+from harness.history.excuses import Weighed, weighed
 from harness.history.faults import Faults
 from harness.history.following import Reader, follow
 from harness.history.in_force import InForce, asks_about
 from harness.history.losses import Heard, Kind, Losses, Run
+from harness.history.resolved import Resolved
+from harness.history.settled import Settled
 from harness.history.spans import Span, Spans
-from harness.history.webhook_failures import Failures, Weighed
+from harness.history.streams import JITTER
+from harness.history.vocabulary import FAIL_OPEN
+from harness.history.webhook_failures import Failures, Why
+from harness.history.witness import Counted
 from harness.policies import ADMIT
 
 __all__ = ["STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
@@ -36,24 +45,59 @@ _VERBS: dict[Kind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused":
 
 
 class Read:
-    """What a history says of admissions, read once."""
+    """What a history says of admissions, read once.
 
-    def __init__(self, recorded: Recorded, *more: Reader) -> None:
-        self.coverage = Coverage(recorded)
-        self.faults, self.in_force, self.losses = Faults(), InForce(), Losses()
-        self.failures = Failures(self.coverage)
+    Questions that got no answer that decides are decided by the audit log, or the watch on canaries, where these know.
+    With `events`, what came to nothing counts as seen: no object came of it, though no policy showed what it does.
+    """
+
+    def __init__(self, recorded: Recorded, *more: Reader, events: bool = False) -> None:
+        self.coverage = coverage = Coverage(recorded)
+        audit, resolved, self._counted = Audit(coverage), Resolved(coverage), Counted()
+        settled = Settled(audit, resolved)
+        self.audit, self.faults, self.in_force = audit, Faults(), InForce()
+        self.losses, self.failures = Losses(settled.decide), Failures(coverage, audit)
         self._lenient = recorded.header.schema < _MARKED and recorded.ended
-        follow(recorded, self.coverage, self.faults, self.in_force, self.losses, self.failures, *more)
+        self._whys: dict[tuple[str, Kind], dict[Admission, Why]] = {}
+        readers = (audit, resolved, self._counted, self.faults, self.in_force, self.losses, self.failures)
+        follow(recorded, coverage, *readers, *more)
+        for policy, heard in self.losses.heard.items():
+            moments = [each.asked for each in heard.later]
+            if events:
+                moments += [each.asked for each in heard.undecided if settled.came_to_nothing(each)]
+            coverage.fill(asked(policy), moments)
+
+    def whys(self, heard: Heard, kind: Kind) -> dict[Admission, Why]:
+        """Return the cause of each bad answer of one kind."""
+        key = (heard.policy, kind)
+        if key not in self._whys:
+            self._whys[key] = self.failures.whys(heard.missed(kind))
+        return self._whys[key]
+
+    def mistrust(self, webhook: str) -> str:
+        """Return, in words, that API server's counter and log of calls which failed differ, or "" if they do not."""
+        for each in self._counted.failed_open(self.coverage.of(FAIL_OPEN).known):
+            if each.webhook == webhook and each.agree is False:
+                least, most = each.logged
+                logged = f"{least} to {most}" if least < most else f"{least}"
+                words = f"the API server counted {each.counted} calls of {webhook} that failed open and logged {logged}"
+                return f"{words}, so that no cause excuses"
+        return ""
 
     def sure(self, policy: str) -> Spans:
         """Return when a policy was in force for certain: never, if the lines that say so may be missing."""
         known = policy in _NEVER_APPLIED or not self.coverage.lost or self.in_force.applied(policy)
         return self.in_force.sure(policy) if known else Spans()
 
+    def judged(self, time: Spans) -> list[Span]:
+        """Return what of some time is judged: what lasts to the end of that lasts for ever, as far as is known."""
+        until = self.coverage.until
+        return [(begin, end if end < until else inf) for begin, end in time if begin <= until]
+
     def unseen(self, policy: str, time: Spans) -> Spans:
         """Return when, in some time, it was not seen whether a policy is enforced."""
         until = self.coverage.until
-        spans = [span for part in time for span in self.coverage.unseen([asked(policy)], *part)]
+        spans = [span for part in self.judged(time) for span in self.coverage.unseen([asked(policy)], *part)]
         ending = max(self.losses.of(policy).latest, until - _ENDING_SECONDS)
         if self._lenient and spans and spans[-1][1] == until and spans[-1][0] >= ending:
             spans.pop()
@@ -93,6 +137,9 @@ class Loss:
     possible: Spans
     unseen: Spans
     interval: float
+    whys: Mapping[Admission, Why]
+    source: str
+    mistrust: str = ""
 
     @property
     def policy(self) -> str:
@@ -128,6 +175,12 @@ class Loss:
             f"{first.asked - self.blame.begin:.1f} s to {last.answered - self.blame.begin:.1f} s after {fault}{but}"
         )
 
+    def causes(self, lost: Iterable[Admission] | None = None) -> tuple[Cause, ...]:
+        """Return why what counts, or some of it, was lost, the most frequent cause first."""
+        some = self.lost if lost is None else lost
+        counts = Counter(name for admission in some for name in self.whys[admission].names)
+        return tuple(name for name, _ in counts.most_common())
+
     def figures(self) -> dict[str, float]:
         """Return it in numbers: seconds, and counts of requests."""
         name = "".join(letter if letter.isalnum() else "_" for letter in self.policy).strip("_").replace("__", "_")
@@ -140,12 +193,17 @@ class Loss:
 
     def doubts(self, coverage: Coverage) -> Iterator[str]:
         """Yield, in words, what keeps it from being known."""
-        if words := unseen_words(coverage, [asked(self.policy)], self.unseen):
-            yield f"{words} (what is no longer than {self.interval:.2g} s between two questions counts as seen)"
-        if words := self.blame.shared(self.possible):
+        first, *rest = [*self.unknown(coverage, self.unseen), ""]
+        if first and self.unseen:
+            first += f" (what is no longer than {self.interval:.2g} s between two questions counts as seen)"
+        yield from filter(None, (first, self.blame.shared(self.possible), *rest))
+
+    def unknown(self, coverage: Coverage, unseen: Spans, missed: Collection[Admission] | None = None) -> Iterator[str]:
+        """Yield, in words, that it was not seen for a while, and of how many of those `missed` no cause is known."""
+        if words := unseen_words(coverage, [asked(self.policy)], unseen):
             yield words
-        if self.weighed.unread:
-            yield f"the API server's log does not tell the cause of {len(self.weighed.unread)}"
+        if unread := [each for each in self.weighed.unread if missed is None or each in missed]:
+            yield self.mistrust or f"{self.source} does not tell the cause of {len(unread)}"
 
 
 def inside(spans: Spans, admission: Admission) -> bool:
@@ -158,10 +216,13 @@ def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collec
     time = blame.own & read.in_force.maybe(heard.policy)
     sure = blame.sure & read.sure(heard.policy)
     unseen = read.unseen(heard.policy, time)
-    weighed = read.failures.weigh(heard.missed(kind), heard.alone, excused)
-    forgiven, counted = set(weighed.excused), set(weighed.counted)
+    whys = read.whys(heard, kind)
+    mistrust = next(filter(None, map(read.mistrust, {each.webhook for each in whys})), "") if excused else ""
+    found = weighed(whys, heard.alone, excused, trusted=not mistrust)
+    forgiven, counted = set(found.excused), set(found.counted)
     runs = [run for run in heard.runs[kind] if not forgiven.issuperset(run.lost)]
-    there = [run for run in runs if Spans.of([run.possible]) & time]
+    longest = JITTER * read.coverage.of(asked(heard.policy)).interval
+    there = [run for run in runs if _reaches(run, time, longest)]
     lost = [[admission for admission in run.lost if admission in counted and inside(sure, admission)] for run in there]
     missed = [admission for admission in heard.missed(kind) if Spans.of([(admission.asked, admission.answered)]) & time]
     among = set(missed)
@@ -172,13 +233,24 @@ def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collec
         time,
         sure,
         tuple(missed),
-        weighed.among(among),
+        found.among(among),
         tuple(admission for run in lost for admission in run),
         (_certain(lost) & sure) - unseen,
         _possible(there, unseen) & time,
         unseen,
         read.coverage.of(asked(heard.policy)).interval,
+        {admission: whys[admission] for admission in missed},
+        "the audit log" if read.failures.by_id else "the API server's log",
+        mistrust if found.unread else "",
     )
+
+
+def _reaches(run: Run, time: Spans, longest: float) -> bool:
+    """Whether a run may have lasted in some time: not if the questions next to it, and none was left out, lie there."""
+    first, last, (begin, end) = run.lost[0], run.lost[-1], run.possible
+    begin = first.asked if first.asked - begin <= longest else begin
+    end = last.answered if end - last.asked <= longest else end
+    return bool(Spans.of([(begin, max(end, last.answered))]) & time)
 
 
 def _certain(runs: Iterable[Sequence[Admission]]) -> Spans:

@@ -1,21 +1,22 @@
 """Outage: checks on when, after a fault, enforcement begins to be lost, and on its coming back."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from math import inf, isinf
 
 from harness.checks import Checked, identified
 from harness.checks.blame import names
 from harness.checks.fail_open import judged
 from harness.checks.lasting import Loss, Read
-from harness.checks.rule import unseen_words
 from harness.history.admissions import Admission
-from harness.history.coverage import asked
+from harness.history.faults import Fault
 from harness.history.spans import Spans
 from harness.verdict import Verdict
 
 __all__ = ["comes_back", "outlasts"]
 
 _LAST = 10
+_ORDER = ("holds", "inconclusive", "violated")
 _SHARP_SECONDS = 0.1
 
 
@@ -39,20 +40,9 @@ def outlasts(
     """
 
     def check(loss: Loss, read: Read) -> Verdict:
-        first = loss.time.within(loss.blame.begin, loss.blame.begin + seconds)
-        unseen = Spans.of(span for span in loss.unseen & first)
-        earliest, latest = _begins(loss, read)
-        words = f"no request was lost after {loss.blame.words}"
-        figures = {} if isinf(earliest) else {"first_lost_seconds": round(earliest, 3)}
-        if figures:
-            words = f"the first request is lost {_between(earliest, latest)} after {loss.blame.words}"
-        words = f"{loss.policy}: {words}"
-        if latest < seconds:
-            return Verdict("violated", words, figures=figures, at=loss.blame.begin + latest)
-        if earliest >= seconds and not unseen:
-            return Verdict("holds", words, figures=figures)
-        doubts = unseen_words(read.coverage, [asked(loss.policy)], unseen), loss.blame.shared(loss.possible & first)
-        return Verdict("inconclusive", "; ".join(filter(None, (*doubts, words))), figures=figures)
+        verdicts = [_outlasted(loss, read, fault.injected, seconds) for fault in loss.blame.faults]
+        worst = max(verdicts, key=lambda verdict: _ORDER.index(verdict.outcome))
+        return replace(worst, figures=verdicts[0].figures)
 
     what = f"enforcement outlasts {' and '.join(names(fault))} by {seconds:g} s"
     return judged(what, check, "lost", fault, policies, excused)
@@ -69,9 +59,9 @@ def comes_back(
     """Return the check that, however much was lost after `fault` had begun, policies are enforced again in the end.
 
     So are they if none of the last ten requests was lost of each policy: the last ones before something else was
-    done, or, with `before_healing`, the last ones between the proof of the fault (of the last of several) and its
-    healing (of the first). How long it took is said and not judged. Lost is what was bypassed or refused, but what is
-    `excused` (see `fail_open_window`).
+    done, or, with `before_healing`, the last ones between the proof of each fault and its healing (where they have
+    several names: between the last proof and the first healing). How long it took is said and not judged. Lost is what
+    was bypassed or refused, but what is `excused` (see `fail_open_window`).
 
     Inconclusive: the last ones were not all seen, or may be another fault's doing; the fault is not proved.
     """
@@ -80,7 +70,10 @@ def comes_back(
     when = f"while {' and '.join(wanted)} {lasts}" if before_healing else f"after {' and '.join(wanted)}"
 
     def check(loss: Loss, read: Read) -> Verdict:
-        begin, end = _latest(loss) if before_healing else (loss.blame.begin, loss.time.parts[-1][1])
+        spans = dict.fromkeys(_span(loss, read, fault, before_healing=before_healing) for fault in loss.blame.faults)
+        return max((_back(loss, read, *span) for span in spans), key=lambda verdict: _ORDER.index(verdict.outcome))
+
+    def _back(loss: Loss, read: Read, begin: float, end: float) -> Verdict:
         answers = [each for each in loss.heard.last(begin, end) if not before_healing or each.answered <= end]
         last = [each for each in answers if each not in loss.weighed.excused][-_LAST:]
         if len(last) < _LAST:
@@ -91,42 +84,62 @@ def comes_back(
         certain = [each for each in bad if each in loss.lost]
         away = f"{loss.policy}: {len(bad)} of the last {_LAST} requests were lost"
         if certain and not unseen:
-            return Verdict("violated", away, at=certain[0].asked)
+            return Verdict("violated", away, at=certain[0].asked, causes=loss.causes(certain))
         if not bad and not unseen:
             return Verdict("holds", f"enforced again {when}; {loss.words()}")
         stretch = Spans.of((each.asked, each.answered) for each in bad)
-        doubts = unseen_words(read.coverage, [asked(loss.policy)], unseen), loss.blame.shared(stretch)
-        unread = "of some of them the cause is not known" if set(bad) & set(loss.weighed.unread) else ""
-        return Verdict("inconclusive", "; ".join(filter(None, (*doubts, unread, away if bad else loss.words()))))
+        doubts = [*loss.unknown(read.coverage, unseen, bad), loss.blame.shared(stretch)]
+        return Verdict("inconclusive", "; ".join(filter(None, (*doubts, away if bad else loss.words()))))
 
     return judged(f"enforcement comes back {when}", check, "lost", fault, policies, excused)
 
 
-def _latest(loss: Loss) -> tuple[float, float]:
-    """Return from when, all being proved, to when, the first being healed, all of the faults lasted."""
-    faults = loss.blame.faults
-    proved = max(fault.proved if fault.proved is not None else inf for fault in faults)
-    healing = min(fault.healing if fault.healing is not None else inf for fault in faults)
-    return proved, min(healing, loss.time.parts[-1][1])
+def _span(loss: Loss, read: Read, fault: Fault, *, before_healing: bool) -> tuple[float, float]:
+    """Return the time of a fault, and of those of other names with it; or when all, being proved, lasted."""
+    group = [fault, *(each for each in loss.blame.faults if each.name != fault.name)]
+    last = loss.time.parts[-1][1]
+    if not before_healing:
+        return loss.blame.begin, min(last, max(read.faults.window(each)[1] for each in group))
+    proved = max(each.proved if each.proved is not None else inf for each in group)
+    return proved, min(last, *(each.healing if each.healing is not None else inf for each in group))
 
 
-def _begins(loss: Loss, read: Read) -> tuple[float, float]:
-    """Return when its first request was lost: no earlier and no later than, in seconds since the fault began.
+def _outlasted(loss: Loss, read: Read, begin: float, seconds: float) -> Verdict:
+    """Return whether nothing was lost in the first `seconds` from the moment at which one fault began."""
+    first = loss.time.within(begin, begin + seconds)
+    unseen = loss.unseen & first
+    earliest, latest = _begins(loss, begin)
+    words = f"no request was lost after {loss.blame.words}"
+    figures = {} if isinf(earliest) else {"first_lost_seconds": round(earliest, 3)}
+    if figures:
+        words = f"the first request is lost {_between(earliest, latest)} after {loss.blame.words}"
+    words = f"{loss.policy}: {words}"
+    if latest < seconds:
+        early = [each for each in loss.lost if _placed(loss, each)[1] < begin + seconds]
+        return Verdict("violated", words, figures=figures, at=begin + latest, causes=loss.causes(early))
+    if earliest >= seconds and not unseen:
+        return Verdict("holds", words, figures=figures)
+    doubts = [*loss.unknown(read.coverage, unseen), loss.blame.shared(loss.possible & first)]
+    return Verdict("inconclusive", "; ".join(filter(None, (*doubts, words))), figures=figures)
+
+
+def _begins(loss: Loss, begin: float) -> tuple[float, float]:
+    """Return when the first request was lost since a moment: no earlier and no later than, in seconds since then.
 
     One whose cause is not known, or which another fault may have done, may be the first or not count.
     """
-    causes = dict(zip(loss.missed, read.failures.causes(loss.missed), strict=True))
     certain, excused = set(loss.lost), set(loss.weighed.excused)
-
-    def placed(admission: Admission) -> tuple[float, float]:
-        call = causes[admission]
-        return (call.at, call.at) if call else (admission.asked, admission.answered)
-
-    begin = loss.blame.begin
-    spans = {admission: placed(admission) for admission in loss.missed if admission not in excused}
+    spans = {each: _placed(loss, each) for each in loss.missed if each not in excused}
+    spans = {each: span for each, span in spans.items() if span[1] >= begin}
     first = min((max(0.0, early - begin) for early, _ in spans.values()), default=inf)
-    last = min((late - begin for admission, (_, late) in spans.items() if admission in certain), default=inf)
+    last = min((late - begin for each, (_, late) in spans.items() if each in certain), default=inf)
     return first, last
+
+
+def _placed(loss: Loss, admission: Admission) -> tuple[float, float]:
+    """Return between which moments it was lost: at that of the call that failed, if it is known."""
+    failed = loss.whys[admission].at
+    return (admission.asked, admission.answered) if failed is None else (failed, failed)
 
 
 def _between(earliest: float, latest: float) -> str:

@@ -1,18 +1,24 @@
 """Unmutated: the check that nothing comes into being without the mutation that a policy demands."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from math import inf
 
+from harness.causes import Cause
 from harness.checks import Checked, identified
-from harness.checks.blame import Blame, blames, names, unproved
+from harness.checks.bare_pods import BarePods, between
+from harness.checks.blame import Blame, again, blames, names, unproved
 from harness.checks.fail_open import named
 from harness.checks.lasting import Loss, Read, measured
 from harness.checks.rule import bounded, unseen_words
 from harness.history import Recorded
 from harness.history.in_force import Created, Workload
+from harness.history.settled import settled_words
 from harness.history.spans import Spans
 from harness.history.vocabulary import WATCH_WORKLOAD
+from harness.history.webhook_failures import Why
 from harness.verdict import Verdict
 
 __all__ = ["never_unmutated"]
@@ -38,27 +44,30 @@ def never_unmutated(
     the begin of that fault until another one begins after its healing. `at_most` is the share of this run's pods that
     may be; by default one is too many. What is asked when all is well again does not dilute it: it is the worst share
     from the begin of the fault to its healing or any later moment (to its proof, and the first `enough` pods, if
-    there is nothing to heal). Isolated misses of the canary whose cause is one of `excused` (see
+    there is nothing to heal). Isolated misses whose cause is one of `excused` (see
     `harness.history.webhook_failures`) do not count: "timed out" is what a busy machine makes.
 
     Inconclusive: what decides was not seen (a question without an answer may have created a pod), or may be another
     fault's doing, or have a cause that is excused; the fault is not proved. Fewer than `enough` that were asked for do
     not prove that it holds, but they can prove that it does not.
     """
-    wanted = names(during)
+    wanted = tuple(filter(None, names(during)))
 
     def check(recorded: Recorded) -> Verdict:
         workload = Workload()
-        read = Read(recorded, workload)
+        read = Read(recorded, workload, events=True)
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
         times = blames(read.faults, read.coverage, wanted) if wanted else [_whole(read)]
         if policy not in read.in_force.names:
             return Verdict("inconclusive", f"0 pods were asked for while {policy} was in force")
         losses = [measured(read, blame, read.losses.of(policy), "bypassed", excused) for blame in times]
-        parts = [_Found(read, workload, loss, enough) for loss in losses]
+        parts = [_Found(read, workload, loss, excused, enough) for loss in losses]
         verdicts = [part.verdict(at_most, enough) for part in parts]
-        return max(verdicts, key=lambda verdict: (_ORDER.index(verdict.outcome), verdict.figures["unmutated_pods"]))
+        worst = max(verdicts, key=lambda verdict: (_ORDER.index(verdict.outcome), verdict.figures["unmutated_pods"]))
+        if worst.outcome == "holds" and (problem := again(read.coverage, read.faults, wanted)):
+            return replace(worst, outcome="inconclusive", summary=f"{problem}; {worst.summary}")
+        return worst
 
     among = f" during {' and '.join(wanted)}" if wanted else ""
     share = f"at most {100 * at_most:g} % of pods are" if at_most else "no pod is"
@@ -74,20 +83,23 @@ def _whole(read: Read) -> Blame:
 class _Found:
     """What is to be judged of the time of some faults, or of all."""
 
-    def __init__(self, read: Read, workload: Workload, loss: Loss, enough: int) -> None:
+    def __init__(self, read: Read, workload: Workload, loss: Loss, excused: Collection[str], enough: int) -> None:
         self._read = read
         self._enough = enough
         self._blame = blame = loss.blame
         self.loss = loss
-        time, sure = loss.time, loss.sure
+        self._time = time = loss.time
+        sure = loss.sure
         self._begin = time.parts[0][0] if time else blame.begin
-        self.created = [pod for pod in workload.created if _between(pod) & time]
-        bare = [pod for pod in self.created if not pod.mutated]
-        self.strangers = [pod for pod in bare if not _between(pod) - sure]
-        self.doubtful = [pod for pod in bare if _between(pod) - sure]
+        self.created = [pod for pod in workload.created if between(pod) & time]
+        pods = BarePods(read, loss, [pod for pod in self.created if not pod.mutated], excused)
+        self.whys, self.forgiven = pods.whys, pods.excused
+        self.strangers = [pod for pod in pods.counted if not between(pod) - sure]
+        self.unread = pods.unread
+        self.doubtful = [*pods.unread, *(pod for pod in pods.counted if between(pod) - sure)]
         watched = WATCH_WORKLOAD in read.coverage.streams
-        gaps = [span for part in time for span in read.coverage.unknown([WATCH_WORKLOAD], *part)] if watched else []
-        self.gaps = Spans.of(gaps)
+        gaps = (read.coverage.unknown([WATCH_WORKLOAD], *part) for part in read.judged(time) if watched)
+        self.gaps = Spans.of(span for spans in gaps for span in spans)
         self.asked = sum(self.loss.heard.made(*part) for part in time)
 
     @property
@@ -135,20 +147,32 @@ class _Found:
         doubts = list(self._doubts()) if outcome == "inconclusive" else []
         if outcome == "holds" and self.asked < enough:
             outcome, doubts = "inconclusive", [f"{self.asked} pods were asked for, {enough} are needed to judge"]
-        but = f"; {len(self.loss.weighed.excused)} more are excused by their cause" if self.loss.weighed.excused else ""
+        forgiven = len(self.loss.weighed.excused) + len(self.forgiven)
+        but = f"; {forgiven} more are excused by their cause" if forgiven else ""
         share = f": {100 * low:.2f} to {100 * high:.2f} % at the worst" if self._blame.faults else ""
         words = f"{self.bad} of {self.all} pods were created unmutated{share}{but}"
         moments = [miss.asked for miss in self.loss.lost] + [pod.at for pod in self.strangers]
         return Verdict(
             outcome,
             "; ".join((*doubts, words)),
-            (
-                *map(_whose, (*self.strangers, *self.doubtful)[:_SHOWN]),
-                *self._read.failures.told(self.loss.missed, _SHOWN),
-            ),
+            tuple(self._evidence()),
             self._figures(low, high),
             min(moments) if outcome == "violated" else None,
+            self._causes(),
         )
+
+    def _evidence(self) -> Iterator[str]:
+        bare = sorted((*self.strangers, *self.doubtful, *self.forgiven), key=lambda pod: pod.at)
+        yield from (_whose(pod, self.whys[pod], by_id=self._read.failures.by_id) for pod in bare[:_SHOWN])
+        yield from self._read.failures.evidence(self.loss.whys, _SHOWN)
+        heard = self.loss.heard
+        if later := settled_words(each for each in heard.later if Spans.of([(each.asked, each.answered)]) & self._time):
+            yield later
+
+    def _causes(self) -> tuple[Cause, ...]:
+        """Return why what counts lacks it, the most frequent cause first."""
+        whys = [*(self.loss.whys[miss] for miss in self.loss.lost), *(self.whys[pod] for pod in self.strangers)]
+        return tuple(name for name, _ in Counter(name for why in whys for name in why.names).most_common())
 
     @property
     def _without_an_answer(self) -> int:
@@ -176,13 +200,15 @@ class _Found:
         yield from self.loss.doubts(self._read.coverage)
         if self.gaps:
             yield unseen_words(self._read.coverage, [WATCH_WORKLOAD], self.gaps)
+        if self.unread:
+            yield f"{self.loss.source} does not tell why {len(self.unread)} pods of the workload lack it"
         if self.doubtful and (words := self._blame.shared(Spans.of((pod.after - 1, pod.at) for pod in self.doubtful))):
             yield words
 
     def _figures(self, low: float, high: float) -> dict[str, float]:
         return {
             "unmutated_pods": float(self.bad),
-            "excused_pods": float(len(self.loss.weighed.excused)),
+            "excused_pods": float(len(self.loss.weighed.excused) + len(self.forgiven)),
             "created_pods": float(self.all),
             "unmutated_percent": round(100 * self.bad / self.all, 3) if self.all else 0.0,
             "unmutated_low_percent": round(100 * low, 3),
@@ -190,11 +216,6 @@ class _Found:
         }
 
 
-def _between(pod: Created) -> Spans:
-    """Return when a pod was created: a moment that was seen is taken for a short while before it."""
-    return Spans.of([(min(pod.after, pod.at - 0.001), pod.at)])
-
-
-def _whose(pod: Created) -> str:
+def _whose(pod: Created, why: Why, *, by_id: bool) -> str:
     seen = "seen after a gap" if pod.after < pod.at else "seen"
-    return f"{pod.at:.2f} s: pod {pod.name} of {pod.owner} {seen} without the mutation"
+    return f"{pod.at:.2f} s: pod {pod.name} of {pod.owner} {seen} without the mutation{f': {why}' if by_id else ''}"

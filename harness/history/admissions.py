@@ -9,7 +9,10 @@ from harness.history.recorded import Entry, Recorded
 from harness.history.vocabulary import CANARY
 from harness.policies import ADMIT
 
-__all__ = ["Admission", "Answers", "answers"]
+__all__ = ["NO_ANSWER", "Admission", "Answers", "answers"]
+
+NO_ANSWER = "no answer"
+"""The outcome of a question that was never answered, not even by who asked it."""
 
 _OPEN_SECONDS = 15.0
 """More than any question waits for its answer."""
@@ -21,12 +24,18 @@ _SILENT = ("unmutated", "admitted")
 _FAILED_CLOSED = ("timed out", "refused")
 _CALL_FAILED = "failed calling webhook"
 
+_MUTATION, _VALIDATION = "mutation.gatekeeper.sh", "validation.gatekeeper.sh"
+_LABEL, _LABEL_POLICY = "check-ignore-label.gatekeeper.sh", "check ignore label"
+_GENERATED = " (vap)"
+
 
 class Admission(NamedTuple):
     """One question and its answer; moments are seconds of the history.
 
     `kind` is "ok" (as the policy demands), "fail" (it was not enforced), or "info" (nothing can be said); `outcome` is
-    one of harness.probes.answers.
+    one of harness.probes.answers, or NO_ANSWER. `audit_id` is as which it stands in the API server's audit log, `wants`
+    what the policy demands, both "" in old histories. `by` is what told the decision if no answer did: `answered` is
+    then by when it was made.
     """
 
     seq: int
@@ -39,6 +48,29 @@ class Admission(NamedTuple):
     kind: str
     outcome: str
     said: str
+    audit_id: str = ""
+    wants: str = ""
+    by: str = ""
+
+    @property
+    def wanted(self) -> str:
+        """What the policy demands as the answer: see harness.policies.Wanted; old histories tell by its name only."""
+        if self.wants:
+            return self.wants
+        if self.policy.startswith("mutate"):
+            return "mutated"
+        if self.policy == ADMIT:
+            return "admitted"
+        return "denied by policy" if self.policy.endswith(_GENERATED) else "denied by webhook"
+
+    @property
+    def webhook(self) -> str:
+        """The webhook that has to be called for it; "" if the API server decides by itself."""
+        if self.wanted == "mutated":
+            return _MUTATION
+        if self.wanted == "denied by policy":
+            return ""
+        return _LABEL if self.policy == _LABEL_POLICY else _VALIDATION
 
     @property
     def bypassed(self) -> bool:
@@ -53,18 +85,19 @@ class Admission(NamedTuple):
         """
         if self.kind != "fail" or self.outcome in _SILENT:
             return False
-        complies = self.policy == ADMIT or self.policy.startswith("mutate")
+        complies = self.wanted in ("mutated", "admitted")
         return complies or self.outcome in _FAILED_CLOSED or _CALL_FAILED in self.said
 
 
 class Answers:
     """Gives each answer to who wants them, in the order of the questions; a reader (see `following`).
 
-    Only questions without an answer yet are kept; what is never answered is not given.
+    Only questions without an answer yet are kept. What is never answered is given as such if `all_` is wanted.
     """
 
-    def __init__(self, give: Callable[[Admission], None]) -> None:
+    def __init__(self, give: Callable[[Admission], None], *, all_: bool = False) -> None:
         self._give = give
+        self._all = all_
         self._asked: dict[int, Entry] = {}
         self._answered: dict[int, Admission] = {}
         self._next = 0
@@ -73,9 +106,8 @@ class Answers:
         """Return what takes the entries of a process."""
         return self._take if process.startswith(f"{CANARY} ") else None
 
-    def close(self, end: float) -> None:
+    def close(self, end: float) -> None:  # noqa: ARG002 - a reader's
         """Give what waits for questions whose answers cannot come any more."""
-        self._asked = {seq: entry for seq, entry in self._asked.items() if entry.at < end - _OPEN_SECONDS}
         self._flush()
 
     def _take(self, entry: Entry) -> None:
@@ -103,6 +135,8 @@ class Answers:
             entry.kind,
             value.get("outcome", "other"),
             value.get("said", ""),
+            before.get("audit_id", ""),
+            before.get("wanted", ""),
         )
         self._go_on()
         if len(self._answered) > _MANY:
@@ -110,7 +144,7 @@ class Answers:
 
     def _skip(self, now: float) -> None:
         """Wait no longer for answers that cannot come any more."""
-        self._asked = {seq: entry for seq, entry in self._asked.items() if entry.at >= now - _OPEN_SECONDS}
+        self._give_up([seq for seq, entry in self._asked.items() if entry.at < now - _OPEN_SECONDS])
         oldest = min(self._asked, default=max(self._answered) + 1)
         for seq in sorted(seq for seq in self._answered if seq < oldest):
             self._give(self._answered.pop(seq))
@@ -125,11 +159,31 @@ class Answers:
 
     def _flush(self) -> None:
         """Give what waits for a question that was never answered, and begin to count anew."""
+        self._give_up(list(self._asked))
         for seq in sorted(self._answered):
             self._give(self._answered[seq])
-        self._asked.clear()
         self._answered.clear()
         self._next = 0
+
+    def _give_up(self, seqs: list[int]) -> None:
+        for seq in seqs:
+            entry = self._asked.pop(seq)
+            value = entry.value
+            if self._all:
+                self._answered[seq] = Admission(
+                    seq,
+                    entry.f,
+                    value.get("policy", ""),
+                    value.get("dry_run", True),
+                    value.get("round", seq),
+                    entry.at,
+                    entry.at + _OPEN_SECONDS,
+                    "info",
+                    NO_ANSWER,
+                    "",
+                    value.get("audit_id", ""),
+                    value.get("wanted", ""),
+                )
 
 
 def answers(recorded: Recorded) -> Iterator[Admission]:

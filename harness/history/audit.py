@@ -68,7 +68,8 @@ class Cause:
 
     `logged` are the reasons that the API server logged meanwhile of calls of this webhook which failed: with several
     that differ, which of them is this one's is not known. `took` is how many seconds webhooks of its kind took, or, if
-    that was not long, the whole request; None if it was decided at once.
+    that was not long, the whole request; None if it was decided at once. `at` is when its call failed, in seconds of
+    the history, if only one was logged meanwhile.
     """
 
     what: What
@@ -79,6 +80,7 @@ class Cause:
     mutated: bool = False
     logged: tuple[str, ...] = ()
     took: float | None = None
+    at: float | None = None
 
 
 class Audit:
@@ -92,7 +94,8 @@ class Audit:
         """Read beside `coverage`, which knows when the logs were read: without that, nothing is known by absence."""
         self._coverage = coverage
         self._asked: dict[str, float] = {}
-        self._open: dict[int, str] = {}
+        self._open: dict[int, tuple[str, float]] = {}
+        self._ids: set[str] | None = None
         self._decisions: dict[str, Decision] = {}
         self._pods: dict[str, Decision] = {}
         self._mutating: set[str] = set()
@@ -142,32 +145,45 @@ class Audit:
 
     def close(self, end: float) -> None:  # noqa: ARG002 - a reader's
         """Take notice of the end."""
+        self._asked |= dict(self._open.values())
+        self._open.clear()
         for calls in self._failed.values():
             calls.sort()
 
     def _take_question(self, entry: Entry) -> None:
         value = entry.value or {}
+        self._ids = None
         if entry.kind == "invoke":
-            if audit_id := value.get("audit_id"):
-                self._open[value["seq"]] = audit_id
-                self._asked[audit_id] = entry.at
+            if "audit_id" in value:
+                self._keep(value["seq"])
+                self._open[value["seq"]] = value["audit_id"], entry.at
             return
-        asked = self._open.pop(value.get("seq", -1), "")
-        if entry.kind == "ok":
-            self._asked.pop(asked, None)
-            self._decisions.pop(asked, None)
+        if entry.kind != "ok":
+            self._keep(value.get("seq", -1))
+        elif (asked := self._open.pop(value.get("seq", -1), None)) and asked[0] in self._decisions:
+            del self._decisions[asked[0]]
+
+    def _keep(self, seq: int) -> None:
+        """Remember a question that got no good answer, or none before its number was used again."""
+        if asked := self._open.pop(seq, None):
+            self._asked[asked[0]] = asked[1]
+
+    def _is_wanted(self, audit_id: str) -> bool:
+        """Whether a question of this id got no good answer, or none yet."""
+        if self._ids is None:
+            self._ids = {each for each, _ in self._open.values()}
+        return audit_id in self._asked or audit_id in self._ids
 
     def _take_request(self, entry: Entry) -> None:
         value = entry.value
         if entry.f == REQUESTS:
             same = Decision(value["code"], value["called"], denied_by=value["denied_by"])
-            wanted = [each for each in value["audit_ids"] if each in self._asked]
-            self._decisions |= dict.fromkeys(wanted, same)
+            self._decisions |= dict.fromkeys(filter(self._is_wanted, value["audit_ids"]), same)
             self._mutating.update(value["called"])
         elif entry.f == REQUEST:
             self._mutating.update(value["called"])
             decision = _decision(entry)
-            if value["audit_id"] in self._asked:
+            if self._is_wanted(value["audit_id"]):
                 self._decisions[value["audit_id"]] = decision
             if value["uid"]:
                 self._pods[value["uid"]] = decision
@@ -179,6 +195,7 @@ class Audit:
 
     def _cause(self, decision: Decision, webhook: str) -> Cause:
         mutating = webhook in self._mutating
+        logged = self._logged(decision, webhook)
         return Cause(
             self._what(decision, webhook),
             webhook,
@@ -186,8 +203,9 @@ class Audit:
             decision.said,
             decision.denied_by,
             decision.called.get(webhook, False),
-            self._logged(decision, webhook),
+            tuple(dict.fromkeys(said for _, said in logged)),
             _took(decision, "mutating" if mutating else "validating"),
+            logged[0][0] if len(logged) == 1 else None,
         )
 
     def _what(self, decision: Decision, webhook: str) -> What:
@@ -203,13 +221,13 @@ class Audit:
             return "called"
         return "not called" if webhook in self._mutating else "no trace"
 
-    def _logged(self, decision: Decision, webhook: str) -> tuple[str, ...]:
+    def _logged(self, decision: Decision, webhook: str) -> list[tuple[float, str]]:
         """Return what was logged of the webhook between the moments at which its call can have failed.
 
         What mutates is called before what validates; how long they take is known of slow requests.
         """
         if webhook not in decision.failed_open or decision.received is None or decision.decided is None:
-            return ()
+            return []
         begin = decision.received + decision.seconds.get("mutating", 0.0)
         end = decision.decided
         if webhook in self._mutating:
@@ -219,7 +237,7 @@ class Audit:
         calls = self._failed.get(webhook, [])
         first = bisect_left(calls, (begin - _SLACK_SECONDS, ""))
         last = bisect_left(calls, (end + _SLACK_SECONDS, ""))
-        return tuple(dict.fromkeys(said for _, said in calls[first:last]))
+        return calls[first:last]
 
 
 def _moment(entry: Entry, name: str) -> float:

@@ -100,6 +100,7 @@ class Coverage:
         self._judged: float | None = None
         self._watches: dict[str, Watch] = {}
         self._questions: dict[str, Questions] = {}
+        self._policies: dict[str, Questions] = {}
         self._logs: dict[str, Log | Parts] = {}
         self._invoked: dict[str | int, float] = {}
 
@@ -122,6 +123,11 @@ class Coverage:
         if source is None:
             return Seen()
         return Seen(source.seen() - self.blind, source.known() - self.lost, source.interval)
+
+    def fill(self, stream: str, moments: Iterable[float]) -> None:
+        """Take notice, when all is read, that what was asked at these moments was decided, though no answer says so."""
+        if stream in self._questions:
+            self._questions[stream].fill(sorted(moments))
 
     def gap(self, process: str) -> float | None:
         """Return since when a watch does not see any more, as far as is read; None: it sees, or never did."""
@@ -183,12 +189,33 @@ class Coverage:
             return self._watches.setdefault(process, Watch(signs=self._signs)).take
         if process.startswith(f"{AUDIT} "):
             return self._logs.setdefault(process, Parts()).take
-        if process.partition(" ")[0] in (CANARY, REPLICA) or process == API_SERVER:
+        family = process.partition(" ")[0]
+        if family == CANARY:
+            return self._take_asked
+        if family == REPLICA or process == API_SERVER:
             return self._take_question
         if process in (REGISTRY, FAIL_OPEN):
             whole = process == REGISTRY or not self._signs
             return self._logs.setdefault(process, Log(whole=whole)).take
         return {METRONOME: self._take_late, HISTORY: self._take_step, EXPERIMENT: self._take_mark}.get(process)
+
+    def _take_asked(self, entry: Entry) -> None:
+        """Take a question of the admission probe: there are so many of them that half of the time for each counts."""
+        value = entry.value or {}
+        which = value.get("seq", entry.process)
+        if entry.kind == "invoke":
+            self._invoked[which] = entry.at
+            self._about(value).ask(entry.at)
+            return
+        begun = self._invoked.pop(which, None)
+        if begun is not None and entry.kind != "info":
+            self._about(value).answer(begun, entry.at)
+
+    def _about(self, value: Mapping[str, Any]) -> Questions:
+        policy = value.get("policy", "")
+        if (questions := self._policies.get(policy)) is None:
+            questions = self._policies[policy] = self._questions.setdefault(asked(policy), Questions(open_loop=True))
+        return questions
 
     def _take_question(self, entry: Entry) -> None:
         which = (entry.value or {}).get("seq", entry.process)
@@ -203,7 +230,7 @@ class Coverage:
     def _asked(self, entry: Entry) -> Questions:
         stream = _stream(entry)
         if stream not in self._questions:
-            self._questions[stream] = Questions(open_loop=stream.startswith(asked("")))
+            self._questions[stream] = Questions(open_loop=False)
         return self._questions[stream]
 
     def _take_late(self, entry: Entry) -> None:
@@ -220,10 +247,8 @@ class Coverage:
 
 
 def _stream(entry: Entry) -> str:
-    """Return the stream of a question or an answer."""
+    """Return the stream of a question or an answer of who waits for each answer."""
     value: dict[str, Any] = entry.value or {}
-    if entry.process == API_SERVER:
-        return api_server(entry.f)
-    if "uid" in value:
-        return replica(value["uid"], value.get("question", ""))
-    return asked(value.get("policy", ""))
+    return (
+        api_server(entry.f) if entry.process == API_SERVER else replica(value.get("uid", ""), value.get("question", ""))
+    )

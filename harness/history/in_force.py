@@ -106,6 +106,7 @@ class Created:
     name: str
     owner: str
     mutated: bool
+    uid: str = ""
 
 
 class Workload:
@@ -135,14 +136,15 @@ class Workload:
             self._last = entry.at
 
     def _note(self, entry: Entry, metadata: dict[str, object], *, mutated: bool, in_gap: bool) -> None:
-        self._seen.add(str(metadata.get("uid")))
+        uid = str(metadata.get("uid"))
+        self._seen.add(uid)
         if entry.f not in (ADDED, MODIFIED):
             return
         references = metadata.get("ownerReferences")
         owners = references if isinstance(references, list) else []
         whose = ", ".join(f"{owner.get('kind')} {owner.get('name')}" for owner in owners) or "nobody"
         name = f"{metadata.get('namespace')}/{metadata.get('name')}"
-        self.created.append(Created(self._gap if in_gap else entry.at, entry.at, name, whose, mutated))
+        self.created.append(Created(self._gap if in_gap else entry.at, entry.at, name, whose, mutated, uid))
 
 
 def asks_about(policy: str, applied: str) -> bool:

@@ -2,24 +2,27 @@
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
-from harness.history.admissions import Admission, Answers
+from harness.history.admissions import NO_ANSWER, Admission, Answers
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Span
 from harness.history.vocabulary import FAULT, POLICIES
 
-__all__ = ["Heard", "Kind", "Losses", "Run"]
+__all__ = ["Decide", "Heard", "Kind", "Losses", "Run"]
 
 Kind = Literal["bypassed", "refused", "lost"]
 """What may be wrong with an answer: see `Admission.bypassed` and `Admission.refused`.
 
 It is "lost" if it is not what the policy demands, in whichever way.
 """
+
+Decide = Callable[[Admission], Admission | None]
+"""Says what became of a question, of which its answer says nothing; None: nobody knows."""
 
 _KINDS: tuple[Kind, ...] = ("bypassed", "refused", "lost")
 _LAST = 20
@@ -43,56 +46,109 @@ class Run:
         return self.before, inf if self.after is None else self.after
 
 
+@dataclass(slots=True)
+class _Good:
+    """Good answers in a row to what was asked in one part of time: of which, how many, when the last was asked."""
+
+    part: int
+    answered: float
+    asked: float
+    count: int = 1
+
+
 @dataclass
 class _Part:
     """What was asked between two moments: how many answers decided, how many objects were made, the last answers."""
 
     decided: int = 0
     made: int = 0
-    last: deque[Admission] = field(default_factory=lambda: deque(maxlen=_LAST))
+    last: list[Admission] = field(default_factory=list)
 
 
 class Heard:
     """What was heard of one policy; of good answers only their number and the last ones are kept.
 
     `moments` are those at which a fault or a policy changed, between which answers are counted. `latest` is when it was
-    last asked, whatever the answer.
+    last asked, whatever the answer. What got no answer that decides is `undecided`, or was decided `later`, after all.
     """
 
     def __init__(self, policy: str, moments: list[float]) -> None:
         self.policy = policy
         self.latest = 0.0
         self.runs: dict[Kind, list[Run]] = {kind: [] for kind in _KINDS}
+        self.later: list[Admission] = []
+        self.undecided: list[Admission] = []
         self._moments = moments
-        self._parts = [_Part()]
+        self._told: list[_Good | Admission] = []
+        self._last: dict[int, deque[Admission]] = {}
+        self._parts: list[_Part] = []
         self._open: dict[Kind, Run] = {}
         self._good = 0.0
         self._other: dict[Kind, float] = dict.fromkeys(_KINDS, 0.0)
         self._made: dict[Admission, int] = {}
+        self._all = 0
 
     def take(self, admission: Admission) -> None:
         """Take one more answer."""
-        self.latest = admission.asked
+        asked = admission.asked
+        if admission.outcome != NO_ANSWER:
+            self.latest = asked
         if admission.kind == "info":
+            self._told.append(admission)
             return
-        index = bisect_right(self._moments, admission.asked)
-        while len(self._parts) <= index:
-            self._parts.append(_Part())
+        part = bisect_right(self._moments, asked)
+        if part not in self._last:
+            self._last[part] = deque(maxlen=_LAST)
+        self._last[part].append(admission)
+        if admission.kind != "ok":
+            self._told.append(admission)
+            return
+        before = self._told[-1] if self._told else None
+        if isinstance(before, _Good) and before.part == part:
+            before.asked = asked
+            before.count += 1
+        else:
+            self._told.append(_Good(part, admission.answered, asked))
+
+    def settle(self, decide: Decide) -> None:
+        """Take notice that no more answers come, and of what `decide` knows of those that say nothing."""
+        self._parts = [_Part(last=list(self._last.get(part, ()))) for part in range(len(self._moments) + 1)]
+        for told in self._told:
+            if isinstance(told, _Good):
+                self._add_good(told)
+            elif told.kind != "info":
+                self._add(told, bisect_right(self._moments, told.asked))
+            elif (found := decide(told)) is None:
+                self.undecided.append(told)
+            else:
+                self.later.append(found)
+                part = bisect_right(self._moments, found.asked)
+                last = self._parts[part].last
+                if len(last) < _LAST or last[0].asked < found.asked:
+                    self._parts[part].last = sorted([*last, found], key=lambda each: each.asked)[-_LAST:]
+                self._add(found, part)
+
+    def _add_good(self, good: _Good) -> None:
+        part = self._parts[good.part]
+        part.decided += good.count
+        part.made += good.count
+        self._all += good.count
+        self._end(good.answered, *self._open)
+        self._good = good.asked
+
+    def _add(self, admission: Admission, index: int) -> None:
+        if admission.kind == "ok":
+            self._add_good(_Good(index, admission.answered, admission.asked))
+            return
         part = self._parts[index]
         part.decided += 1
-        part.last.append(admission)
-        if admission.kind == "ok":
-            part.made += 1
-            self._good = admission.asked
-            if self._open:
-                self._end(admission, *self._open)
-            return
         part.made += admission.bypassed
-        self._made[admission] = sum(part.made for part in self._parts)
+        self._all += admission.bypassed
+        self._made[admission] = self._all
         for kind, bad in zip(_KINDS, (admission.bypassed, admission.refused, True), strict=True):
             if not bad:
                 self._other[kind] = admission.asked
-                self._end(admission, kind)
+                self._end(admission.answered, kind)
             elif kind in self._open:
                 self._open[kind].lost.append(admission)
             else:
@@ -134,20 +190,25 @@ class Heard:
         first += first < len(self._moments) and self._moments[first] == begin
         yield from self._parts[first : bisect_left(self._moments, end) + 1]
 
-    def _end(self, admission: Admission, *kinds: Kind) -> None:
+    def _end(self, answered: float, *kinds: Kind) -> None:
         for kind in kinds:
             run = self._open.pop(kind, None)
             if run is not None:
-                run.after = admission.answered
+                run.after = answered
 
 
 class Losses:
-    """What was heard of each policy; a reader (see `following`)."""
+    """What was heard of each policy; a reader (see `following`).
 
-    def __init__(self) -> None:
+    `decide` is asked, when all is read, of each question that got no answer that decides. It must know by then: what
+    it reads must be read by readers that come before this one.
+    """
+
+    def __init__(self, decide: Decide = lambda _: None) -> None:
         self.heard: dict[str, Heard] = {}
+        self._decide = decide
         self._moments: list[float] = []
-        self._answers = Answers(self._give)
+        self._answers = Answers(self._give, all_=True)
 
     def of(self, policy: str) -> Heard:
         """Return what was heard of a policy: nothing, if nobody asked."""
@@ -162,6 +223,8 @@ class Losses:
     def close(self, end: float) -> None:
         """Take notice of the end."""
         self._answers.close(end)
+        for heard in self.heard.values():
+            heard.settle(self._decide)
 
     def _note(self, entry: Entry) -> None:
         self._moments.append(entry.at)

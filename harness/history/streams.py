@@ -1,8 +1,10 @@
 """Streams: how it is known of one that somebody looked at, by the kind of looking, when it was really seen."""
 
 import heapq
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from math import inf
+from itertools import pairwise
+from math import inf, isfinite
 
 from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
@@ -125,6 +127,19 @@ class Questions:
         """Take notice that no more answers come."""
         while self._waiting:
             self._sort_in(heapq.heappop(self._waiting))
+
+    def fill(self, moments: Sequence[float]) -> None:
+        """Take notice, after the end, that questions at these moments (in order) were decided, as if by an answer."""
+        holes = [] if self._first is None else [(-inf, self._first), *self._holes, (self._last, inf)]
+        self._holes = []
+        for begin, end in holes or [(-inf, inf)]:
+            inside = moments[bisect_right(moments, begin) : bisect_left(moments, end)]
+            if inside and begin == -inf:
+                self._first = inside[0]
+            if inside and end == inf:
+                self._last = inside[-1]
+            apart = pairwise(each for each in (begin, *inside, end) if isfinite(each))
+            self._holes += [(one, other) for one, other in apart if other - one > self._shortest()]
 
     def seen(self) -> Spans:
         """Return when it was seen, at this rate of asking."""

@@ -1,39 +1,43 @@
-"""Webhook failures: why an admission went by a webhook, or was refused, as far as the API server's log tells.
+"""Webhook failures: why an admission went by a webhook, or was refused: by the API server's audit log, or else its log.
 
-The log says neither whose call failed nor by which id it was asked, so that calls are matched by time alone. A better
-source, which knows a question by its own id, would take the place of `Failures.causes`.
+The audit log knows a question by its own id, and why it was decided as it was. Where there is none, as in old
+histories, calls that failed are matched with questions by time alone, and that is said.
 """
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from re import compile as pattern
+from typing import cast
 
+from harness.causes import CAUSES, Cause
 from harness.history.admissions import Admission
+from harness.history.audit import Audit
+from harness.history.audit import Cause as Known
 from harness.history.coverage import Coverage
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Spans
 from harness.history.vocabulary import CALL, DELETED, FAIL_OPEN, WATCH_PODS, WATCH_SLICES
 
-__all__ = ["Call", "Failures", "Weighed", "cause", "webhook_of"]
+__all__ = ["NOT_LOGGED", "UNREAD", "Call", "Failures", "Why", "cause"]
 
-UNREAD = "log not read"
-"""The cause of what the API server's log, as far as it is copied, says nothing of: it may be any."""
+UNREAD: Cause = "log not read"
+"""The cause of what the logs, as far as they are copied, say nothing of: it may be any."""
 
-_MUTATION, _VALIDATION = "mutation.gatekeeper.sh", "validation.gatekeeper.sh"
-_LABEL, _LABEL_POLICY = "check-ignore-label.gatekeeper.sh", "check ignore label"
-_TIMEOUT_SECONDS = {_MUTATION: 1.0, _VALIDATION: 1.0, _LABEL: 3.0}
-_TIMEOUT = pattern(r"[?&]timeout=(\d+)s")
-_ABOUT_SECONDS = 0.1
-_TIMED_OUT = "timed out"
+NOT_LOGGED: Cause = "not logged"
+"""The cause of what the API server's log says nothing of, though it is copied."""
 
 _SLACK_SECONDS = 0.1
 _GOING_SECONDS = 30.0
-_WORDS = {
-    _TIMED_OUT: ("deadline exceeded", "Client.Timeout", "i/o timeout", "TLS handshake timeout"),
+_ANSWERED: Mapping[str, Cause] = {
+    "called": "did not mutate",
+    "not called": "not called",
+    "no trace": "allowed or not called",
+}
+_WORDS: Mapping[Cause, tuple[str, ...]] = {
+    "timed out": ("deadline exceeded", "Client.Timeout", "i/o timeout", "TLS handshake timeout"),
     "connection refused": ("connection refused",),
     "no endpoint": ("no endpoints available",),
     "TLS not right": ("x509", "tls:", "remote error"),
@@ -51,43 +55,43 @@ class Call:
     said: str
 
 
-@dataclass(frozen=True)
-class Weighed:
-    """Bad answers, by whether they count: for certain, not at all (`excused`), or nobody knows (`unread`)."""
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why an answer was bad: a cause, UNREAD, or several, of which nobody knows which it was.
 
-    counted: tuple[Admission, ...]
-    excused: tuple[Admission, ...]
-    unread: tuple[Admission, ...]
+    `said` are the API server's words. `at` is when its call failed, in seconds of the history, if that is known, and
+    `took` for how many seconds the webhook was waited for, by the API server's own clock.
+    """
 
-    def among(self, chosen: Collection[Admission]) -> "Weighed":
-        """Return those that are among some."""
-        counted, excused, unread = (
-            tuple(admission for admission in part if admission in chosen)
-            for part in (self.counted, self.excused, self.unread)
-        )
-        return Weighed(counted, excused, unread)
+    names: tuple[Cause, ...]
+    said: str = ""
+    at: float | None = None
+    took: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of it."""
+        return UNREAD not in self.names
+
+    def __str__(self) -> str:
+        """Return it in few words."""
+        return " or ".join(self.names)
 
 
-def cause(said: str) -> str:
+def cause(said: str) -> Cause:
     """Return, in few words, what went wrong with a call, from what the API server said of it."""
     return next((name for name, words in _WORDS.items() if any(word in said for word in words)), "other")
-
-
-def webhook_of(policy: str) -> str:
-    """Return the webhook that has to be called for a policy, as policies are called by those who ask about them."""
-    if policy.startswith("mutate"):
-        return _MUTATION
-    return _LABEL if policy == _LABEL_POLICY else _VALIDATION
 
 
 class Failures:
     """The calls that failed, and which webhook pods were there to be called; a reader (see `following`).
 
-    `coverage` must have read the same history when causes are asked for.
+    `coverage` and `audit` must have read the same history when causes are asked for.
     """
 
-    def __init__(self, coverage: Coverage) -> None:
+    def __init__(self, coverage: Coverage, audit: Audit) -> None:
         self._coverage = coverage
+        self._audit = audit
         self._calls: list[Call] = []
         self._copied: list[tuple[float, float]] = []
         self._slices: dict[str, dict[str, bool]] = {}
@@ -101,88 +105,95 @@ class Failures:
     def close(self, end: float) -> None:
         """Take notice of the end."""
 
-    def weigh(self, missed: Sequence[Admission], alone: Collection[Admission], causes: Collection[str]) -> Weighed:
-        """Return which bad answers of one policy count if these `causes` are excused.
+    @property
+    def by_id(self) -> bool:
+        """Whether it is the audit log that tells of causes."""
+        return bool(self._audit.streams)
 
-        What is excused is a single event, one of those that were `alone`: what nobody answers any more times out, too.
-        A time-out is one if it lasted as long as the API server waits. An answer whose cause is not known counts
-        unless it could be excused.
+    def whys(self, missed: Sequence[Admission]) -> dict[Admission, Why]:
+        """Return the cause of each bad answer of one policy; who was refused was told why."""
+        logged = {} if self.by_id else self._by_time([admission for admission in missed if admission.bypassed])
+        read = self._coverage.of(FAIL_OPEN).known
+        return {admission: self._why(admission, logged.get(admission), read) for admission in missed}
+
+    def why_of_pod(self, uid: str, webhook: str, after: float, at: float) -> Why:
+        """Return why a pod that was created between two moments lacks what a webhook does.
+
+        Without an audit log nothing is known of one pod: it may be what was logged about then.
         """
-        if not causes:
-            return Weighed(tuple(missed), (), ())
-        counted: list[Admission] = []
-        excused: list[Admission] = []
-        unread: list[Admission] = []
-        for admission, call, name in self._named(missed):
-            known = name != UNREAD
-            could = admission in alone and any(
-                each != _TIMED_OUT or _lasted(admission, call) for each in ((name,) if known else causes)
-            )
-            if not could or (known and name not in causes):
-                counted.append(admission)
-            else:
-                (excused if known else unread).append(admission)
-        return Weighed(tuple(counted), tuple(excused), tuple(unread))
+        copied = self._is_copied(after, at, self._coverage.of(FAIL_OPEN).known)
+        if self.by_id:
+            return self._known(self._audit.cause_of_pod(uid, webhook), copied=copied)
+        if not copied:
+            return Why((UNREAD,))
+        near = [call for call in self._calls if call.webhook == webhook and _near(call, after - 1, at)]
+        return Why((*dict.fromkeys(cause(call.said) for call in near), NOT_LOGGED))
 
-    def causes(self, missed: Sequence[Admission]) -> list[Call | None]:
-        """Return for each bad answer of one policy the call that failed while it was decided; None: not logged.
-
-        A call is one admission's. Where several fit, who was answered first gets the earliest. Who was refused was
-        told why: the API server logs only what it let pass.
-        """
-        webhook = webhook_of(missed[0].policy) if missed else ""
-        calls = sorted((call for call in self._calls if call.webhook == webhook), key=lambda call: call.at)
-        moments = [call.at for call in calls]
-        causes: list[Call | None] = [
-            None if admission.bypassed else Call(admission.answered, webhook, admission.said) for admission in missed
-        ]
-        silent = (index for index, admission in enumerate(missed) if admission.bypassed)
-        for index in sorted(silent, key=lambda index: missed[index].answered):
-            first = bisect_left(moments, missed[index].asked - _SLACK_SECONDS)
-            if first < len(moments) and moments[first] <= missed[index].answered + _SLACK_SECONDS:
-                causes[index] = calls.pop(first)
-                moments.pop(first)
-        return causes
-
-    def told(self, missed: Sequence[Admission], most: int) -> tuple[str, ...]:
+    def evidence(self, whys: Mapping[Admission, Why], most: int) -> tuple[str, ...]:
         """Return lines that say how often there was which cause, and the chain of events of up to `most` answers."""
-        if not missed:
+        if not whys:
             return ()
-        named = self._named(missed)
-        counted = ", ".join(f"{count} {name}" for name, count in Counter(name for *_, name in named).most_common())
-        by_time = " (by time)" if any(admission.bypassed for admission in missed) else ""
-        chains = [self._chain(admission, call) for admission, call, _ in named[:most]]
-        more = [f"and {len(missed) - most} more"] if len(missed) > most else []
-        return (f"causes{by_time}: {counted}", *chains, *more)
+        counted = ", ".join(f"{count} {name}" for name, count in Counter(map(str, whys.values())).most_common())
+        source = " (by audit id)" if self.by_id else " (by time)"
+        source = source if any(admission.bypassed for admission in whys) else ""
+        chains = [self._chain(admission, whys[admission]) for admission in list(whys)[:most]]
+        more = [f"and {len(whys) - most} more"] if len(whys) > most else []
+        return (f"causes{source}: {counted}", *chains, *more)
 
-    def _named(self, missed: Sequence[Admission]) -> list[tuple[Admission, Call | None, str]]:
-        """Return each with its cause in few words.
+    def _why(self, admission: Admission, logged: Call | None, read: Spans) -> Why:
+        if not admission.bypassed:
+            name = cause(admission.said)
+            return Why((_sorted(admission) if name == "other" else name,), admission.said)
+        if not admission.webhook:
+            return Why(("not enforced",))
+        copied = self._is_copied(admission.asked, admission.answered, read)
+        if self.by_id:
+            return self._known(self._audit.cause_of(admission.audit_id, admission.webhook), copied=copied)
+        if logged is not None:
+            return Why((cause(logged.said),), logged.said, logged.at)
+        return Why((NOT_LOGGED,) if copied else (UNREAD,))
 
-        A refusal of which nothing else is known is called as it is sorted: "denied by configuration error".
+    def _known(self, found: Known | None, *, copied: bool) -> Why:
+        """Return what the audit log tells: that a call failed, but not why, which the API server's log must tell."""
+        if found is None:
+            return Why((UNREAD,))
+        if found.what != "failed open":
+            return Why((_ANSWERED.get(found.what, UNREAD),), took=found.took)
+        if not copied:
+            return Why((UNREAD,), took=found.took)
+        names = tuple(dict.fromkeys(cause(said) for said in found.logged))
+        return Why(names or (NOT_LOGGED,), " or ".join(found.logged), found.at, found.took)
+
+    def _by_time(self, missed: Sequence[Admission]) -> dict[Admission, Call]:
+        """Return the call that failed while each was decided, if one is logged.
+
+        A call is one admission's. Where several fit, who was answered first gets the earliest.
         """
-        read, blind = self._coverage.of(FAIL_OPEN).known, self._coverage.blind
-        named = []
-        for admission, call in zip(missed, self.causes(missed), strict=True):
-            if call is None:
-                name = "not logged" if self._is_copied(admission, read, blind) else UNREAD
-            else:
-                name = cause(call.said)
-                name = admission.outcome if name == "other" and not admission.bypassed else name
-            named.append((admission, call, name))
-        return named
+        found: dict[Admission, Call] = {}
+        for webhook in {admission.webhook for admission in missed}:
+            calls = sorted((call for call in self._calls if call.webhook == webhook), key=lambda call: call.at)
+            moments = [call.at for call in calls]
+            mine = [admission for admission in missed if admission.webhook == webhook]
+            for admission in sorted(mine, key=lambda each: each.answered):
+                first = bisect_left(moments, admission.asked - _SLACK_SECONDS)
+                if first < len(moments) and moments[first] <= admission.answered + _SLACK_SECONDS:
+                    found[admission] = calls.pop(first)
+                    moments.pop(first)
+        return found
 
-    def _is_copied(self, admission: Admission, read: Spans, blind: Spans) -> bool:
-        """Whether a failed call would be in the history: its log was copied from then on to after the answer."""
-        if not any(begin <= admission.asked and admission.answered <= end for begin, end in read):
+    def _is_copied(self, begin: float, end: float, read: Spans) -> bool:
+        """Whether a call that failed between two moments is in the history: the log was copied to after that."""
+        if not any(since <= begin and end <= until for since, until in read):
             return False
-        index = bisect_left(self._copied, (admission.answered, -inf))
-        until = self._copied[index][1] if index < len(self._copied) else admission.answered
-        return not Spans.of([(admission.asked, max(until, admission.answered))]) & blind
+        index = bisect_left(self._copied, (end, -inf))
+        until = self._copied[index][1] if index < len(self._copied) else end
+        return not Spans.of([(begin, max(until, end))]) & self._coverage.blind
 
-    def _chain(self, admission: Admission, call: Call | None) -> str:
+    def _chain(self, admission: Admission, why: Why) -> str:
         kind = "dry run" if admission.dry_run else "real"
         begin = f"{admission.asked:.2f} s: {admission.f} {admission.seq} ({kind})"
         took = f"{admission.outcome} after {1000 * (admission.answered - admission.asked):.0f} ms"
+        took += f", as {admission.by} tells" if admission.by else ""
         index = bisect_right(self._ready, (admission.asked, "\uffff"))
         ready = self._ready[index - 1][1] if index else ""
         going = [
@@ -190,9 +201,10 @@ class Failures:
             for name, since in self._going.items()
             if 0 <= admission.asked - since <= _GOING_SECONDS
         ]
-        why = call.said.rpartition('": ')[2] if call else "no failed call was logged"
+        said = why.said.rpartition('": ')[2]
+        silent = str(why) if why.names[0] in _ANSWERED.values() else "no failed call was logged"
         leaving = f"; on its way out: {', '.join(going)}" if going else ""
-        return f"{begin} {took}: {why}; in the Service: {ready or 'no pod'}{leaving}"
+        return f"{begin} {took}: {said or silent}; in the Service: {ready or 'no pod'}{leaving}"
 
     def _take_call(self, entry: Entry) -> None:
         began = entry.wall - entry.at  # as the clock is set now: it may have been set since the history began
@@ -221,8 +233,10 @@ class Failures:
             self._going.setdefault(pod["metadata"]["name"], entry.at)
 
 
-def _lasted(admission: Admission, call: Call | None) -> bool:
-    """Whether an answer took about as long as the API server waits for the webhook, which it may have said."""
-    said = _TIMEOUT.search(call.said) if call else None
-    waits = float(said[1]) if said else _TIMEOUT_SECONDS[webhook_of(admission.policy)]
-    return admission.answered - admission.asked >= waits - _ABOUT_SECONDS
+def _near(call: Call, begin: float, end: float) -> bool:
+    return begin - _SLACK_SECONDS <= call.at <= end + _SLACK_SECONDS
+
+
+def _sorted(admission: Admission) -> Cause:
+    """Return as what a refusal was sorted when it was answered, if that is a cause: its words may be cut short."""
+    return cast("Cause", admission.outcome) if admission.outcome in CAUSES else "other"

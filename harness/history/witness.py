@@ -1,15 +1,21 @@
 """Witness: what the API server counted of webhooks that it did without, beside what its log tells of them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from harness.history.following import Take
-from harness.history.recorded import Entry, Recorded
+from harness.history.recorded import Entry
+from harness.history.spans import Spans
 from harness.history.vocabulary import API_SERVER, CALL, FAIL_OPEN, METRICS, READ, numbered
 
 __all__ = ["Counted", "FailedOpen"]
 
+_Reading = tuple[float, float, dict[str, float]]
+_ALWAYS = Spans(((-inf, inf),))
+_SLACK_SECONDS = 0.1
 _COUNTER = re.compile(r'apiserver_admission_webhook_fail_open_count\{.*name="([^"]+)"')
 
 
@@ -36,28 +42,37 @@ class FailedOpen:
 class Counted:
     """Reads counter and log of an API server together; a reader (see `following`).
 
-    With several API servers, of which each answer may be another's, a counter seems to begin anew.
+    With several API servers each answer may be another's, so that what is counted says nothing.
     """
 
-    def __init__(self, recorded: Recorded) -> None:
-        self._started = recorded.header.started
+    def __init__(self) -> None:
+        self._several = False
         self._asked = 0.0
-        self._reads: list[tuple[float, float, dict[str, float]]] = []
+        self._reads: list[_Reading] = []
         self._calls: list[tuple[float, str]] = []
 
-    def failed_open(self) -> list[FailedOpen]:
-        """Return, for each webhook, what was counted from the first reading to the last one, and logged meanwhile."""
-        if not self._reads:
-            return []
+    def failed_open(self, copied: Spans = _ALWAYS) -> list[FailedOpen]:
+        """Return, for each webhook, what was counted from the first reading to the last one, and logged meanwhile.
+
+        Only readings count that lie in one stretch for which the log is `copied`.
+        """
+        stretches = [
+            [each for each in self._reads if begin <= each[0] and each[1] <= end and not self._several]
+            for begin, end in copied
+        ]
         webhooks = {webhook for *_, counts in self._reads for webhook in counts} | {each for _, each in self._calls}
-        return [self._of(webhook) for webhook in sorted(webhooks)]
+        return [self._of(webhook, reads) for webhook in sorted(webhooks) for reads in stretches if reads]
 
     def takes(self, process: str) -> Take | None:
         """Return what takes the entries of a process."""
-        return {numbered(METRICS, API_SERVER): self._take_read, FAIL_OPEN: self._take_call}.get(process)
+        takes = {numbered(METRICS, API_SERVER): self._take_read, FAIL_OPEN: self._take_call, API_SERVER: self._note}
+        return takes.get(process)
 
     def close(self, end: float) -> None:
         """Take notice of the end."""
+
+    def _note(self, entry: Entry) -> None:
+        self._several = self._several or (entry.value or {}).get("servers", 1) > 1
 
     def _take_read(self, entry: Entry) -> None:
         if entry.kind == "invoke":
@@ -71,13 +86,13 @@ class Counted:
 
     def _take_call(self, entry: Entry) -> None:
         if entry.f == CALL:
-            self._calls.append((entry.value["time"] - self._started, entry.value["webhook"]))
+            self._calls.append((entry.value["time"] - entry.wall + entry.at, entry.value["webhook"]))
 
-    def _of(self, webhook: str) -> FailedOpen:
-        counts = [counts.get(webhook, 0.0) for *_, counts in self._reads]
+    def _of(self, webhook: str, reads: Sequence[_Reading]) -> FailedOpen:
+        counts = [counts.get(webhook, 0.0) for *_, counts in reads]
         anew = any(after < before for before, after in pairwise(counts))
-        (asked, answered, _), (asked_last, answered_last, _) = self._reads[0], self._reads[-1]
+        (asked, answered, _), (asked_last, answered_last, _) = reads[0], reads[-1]
         moments = [at for at, each in self._calls if each == webhook]
-        least = sum(answered < at < asked_last for at in moments)
-        most = sum(asked <= at <= answered_last for at in moments)
+        least = sum(answered + _SLACK_SECONDS < at < asked_last - _SLACK_SECONDS for at in moments)
+        most = sum(asked - _SLACK_SECONDS <= at <= answered_last + _SLACK_SECONDS for at in moments)
         return FailedOpen(webhook, asked, answered_last, None if anew else int(counts[-1] - counts[0]), (least, most))

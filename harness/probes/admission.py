@@ -47,8 +47,8 @@ def admission_canary(
     """Return a probe that asks the API server `rate` questions a second, in turn, each with a number of its own.
 
     The loop is open: a slow answer does not delay the next question. An entry of the history is `invoke`
-    (its value has `seq`, `policy`, `dry_run`, `round`, `late`: by how many seconds it was asked too late, and
-    `audit_id`: as which it stands in the API server's audit log),
+    (its value has `seq`, `policy`, `dry_run`, `round`, `wanted`: what the policy demands, `late`: by how many seconds
+    it was asked too late, and `audit_id`: as which it stands in the API server's audit log),
     then `ok` if the policy did what it must, `fail` if something else was said, `info` if nothing can be
     said; these repeat `seq` and `policy` and have `outcome` and `said`. What was really created is deleted
     as soon as the answer is there, or, if that fails, later, one more object a question.
@@ -108,7 +108,8 @@ class _Canary(Probe):
         }
         late = round(time.monotonic() - due, 3)
         audit_id = str(uuid4())
-        self._history.append("invoke", process, question.f, {**told, "late": late, "audit_id": audit_id})
+        more = {"wanted": question.wanted, "late": late, "audit_id": audit_id}
+        self._history.append("invoke", process, question.f, {**told, **more})
         answer = ask(api, question, f"{CANARY}-{seq}", audit_id=audit_id)
         said = {"outcome": answer.outcome, "said": answer.said}
         self._history.append(answer.kind, process, question.f, {**told, **said})

@@ -59,12 +59,14 @@ class Asked(Told):
         outcome: str = "",
         said: str = "so",
         round_: int | None = None,
+        dry_run: bool = True,
+        **more: str,
     ) -> Self:
-        """Add a question and its answer, by a thread of its own; kind None: it never gets one."""
+        """Add a question, which says `more`, and its answer, by a thread of its own; kind None: it never gets one."""
         process, f = f"canary {len(self._questions[-1]) % 50}", _ASKED.get(policy, "create violating pod")
         sorted_ = outcome or _OUTCOMES.get((policy, kind or ""), "denied by webhook" if kind == "ok" else "other")
-        told = {"policy": policy, "dry_run": True, "round": round_}
-        question, answer = {**told, "late": late}, {**told, "outcome": sorted_, "said": said}
+        told = {"policy": policy, "dry_run": dry_run, "round": round_}
+        question, answer = {**told, "late": late, **more}, {**told, "outcome": sorted_, "said": said}
         self._questions[-1].append((at, question, answer))
         self.add(at, "invoke", process, f, question)
         if kind is not None:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,11 @@ from harness.checks.fail_open import fail_open_window, refused_for_at_most
 from harness.checks.outage import comes_back, outlasts
 from harness.checks.unmutated import never_unmutated
 from harness.history import Entry, Recorded
-from harness.history.vocabulary import CANARY, END, FAIL_OPEN, JUDGE, WATCH_WORKLOAD
+from harness.history.vocabulary import AUDIT, CANARY, END, FAIL_OPEN, JUDGE, READ, WATCH_CANARIES, WATCH_WORKLOAD
 from harness.verdict import Verdict
 from tests.fakes.asked import Asked
+from tests.fakes.audited import MUTATION
+from tests.fakes.decided import Decided
 
 _CHECKS = (
     fail_open_window(2, fault="kill", policies=["mutate pods"]),
@@ -32,9 +35,12 @@ _SEEDS = 8
 
 
 def world(seed: int) -> Asked:
-    """Return a history with a fault, sometimes a second one that overlaps it, and losses of any kind and length."""
+    """Return a history with a fault, sometimes a second one that overlaps it, and losses of any kind and length.
+
+    Of some questions only the audit log, or the watch on canaries, says what became of them.
+    """
     draw = random.Random(seed)  # noqa: S311 - the same worlds each time
-    told = Asked().watched(*[float(at) for at in range(61)])
+    told = Decided().watched(*[float(at) for at in range(61)])
     told.add(0.1, "invoke", "policies", "apply", {"policies": ["mutate pods"]})
     told.in_force(0.5, "mutate pods", until=draw.choice([None, 55.0]))
     told.fault(10, 11, 30, name="kill")
@@ -48,21 +54,51 @@ def world(seed: int) -> Asked:
         at = number / 5
         bad = any(begin <= at < end for begin, end in lost)
         slow = 1.0 if bad and draw.random() < 0.5 else 0.01
-        told.ask(at, "fail" if bad else "ok", took=slow, outcome=outcome if bad else "", said="EOF")
-        if bad and draw.random() < 0.7:
+        told.put(
+            at, "fail" if bad else "ok", took=slow, outcome=outcome if bad else "", said="EOF", dry_run=bool(number % 2)
+        )
+        failed = bad and draw.random() < 0.7
+        if failed:
             told.call(at + slow, draw.choice(["context deadline exceeded", "connection refused"]))
+        closed: dict[str, Any] = {}
+        if bad and outcome != "unmutated":
+            closed = {"code": 500, "said": f'failed calling webhook "{MUTATION}": EOF'}
+        failed_open = [MUTATION] if failed and not closed else []
+        told.log(at, slow, failed_open=failed_open, called={} if failed or closed else {MUTATION: not bad}, **closed)
+        if not number % 2 and not closed:
+            told.canary(at + slow, 2 * number, mutated=not bad)
         told.ask(at + 0.1, policy="check ignore label", outcome="denied by webhook")
     if draw.random() < 0.3:
-        told.workload(draw.choice([8.0, 20.0, 45.0]), "bare", mutated=False)
+        at = draw.choice([8.0, 20.0, 45.0])
+        told.workload(at, "bare", mutated=False)
+        told.log(at - 1.02, 1.0, audit_id="pod", uid="uid-bare", failed_open=[MUTATION] if draw.random() < 0.5 else [])
+        told.call(at - 0.02, "context deadline exceeded")
     for at in range(3, 61, 3):
         told.add(at, "ok", "fail open", "read", {"until": 1_800_000_000.0 + at - 0.1})
+        span = {"since": 1_800_000_000.0 + at - 4.6, "until": 1_800_000_000.0 + at - 1.6}
+        told.add(at, "ok", "audit node", "read", span)
+    told.canaries_watched(*range(62))
     return told.add(59.7, "mark", "experiment", JUDGE).add(63, "mark", "history", END)
+
+
+def _unanswered(recorded: Recorded, draw: random.Random) -> Recorded:
+    """Let some questions have no answer that says anything: the worlds in which others tell what became of them."""
+    begin = draw.choice([8.0, 22.0, 33.0, 48.0])
+    end = begin + draw.choice([2.0, 6.0, 20.0])
+
+    def unclear(entry: Entry) -> Entry:
+        decides = entry.process.startswith(CANARY) and entry.kind in ("ok", "fail") and begin <= entry.at < end
+        return replace(entry, kind="info") if decides else entry
+
+    return replace(recorded, entries=[unclear(entry) for entry in recorded.entries])
 
 
 @cache
 def judged(seed: int) -> tuple[Recorded, list[Verdict]]:
     """Return one of these histories, and what all checks say of the whole of it."""
     recorded = world(seed).written()
+    draw = random.Random(seed)  # noqa: S311 - the same worlds each time
+    recorded = _unanswered(recorded, draw) if draw.random() < 0.6 else recorded
     return recorded, [check(recorded) for check in _CHECKS]
 
 
@@ -108,16 +144,20 @@ def _info(recorded: Recorded, draw: random.Random) -> Recorded:
 
 
 def _blind(recorded: Recorded, draw: random.Random) -> Recorded:
+    return _gap(recorded, draw, WATCH_WORKLOAD)
+
+
+def _gap(recorded: Recorded, draw: random.Random, watch: str) -> Recorded:
     begin = draw.uniform(1, 58)
     end = begin + draw.choice([0.5, 5, 30])
     entries = []
     for entry in recorded.entries:
-        if entry.process == WATCH_WORKLOAD and begin <= entry.at < end:
+        if entry.process == watch and begin <= entry.at < end:
             continue
         entries.append(entry)
     gap = {"why": "refused", "detail": "", "resource_version": ""}
     marks = [("GAP", begin, gap)] + ([("LISTED", end, {"resource_version": "9"})] if end < _END else [])
-    entries += [Entry(0, "change", WATCH_WORKLOAD, f, value, at, 0.0) for f, at, value in marks]
+    entries += [Entry(0, "change", watch, f, value, at, 0.0) for f, at, value in marks]
     return _counted_anew(replace(recorded, entries=sorted(entries, key=lambda entry: entry.at)))
 
 
@@ -133,12 +173,39 @@ def _unlogged(recorded: Recorded, draw: random.Random) -> Recorded:
     return _counted_anew(_kept(recorded, lambda entry: entry.process != FAIL_OPEN or entry.at <= after))
 
 
+def _unaudited(recorded: Recorded, draw: random.Random) -> Recorded:
+    """Take the audit log away, from some moment on: there never was one, or no more of it is read."""
+    after = draw.choice([-1, draw.uniform(0, 60)])
+    return _counted_anew(_kept(recorded, lambda entry: not entry.process.startswith(AUDIT) or entry.at <= after))
+
+
+def _audit_lost(recorded: Recorded, draw: random.Random) -> Recorded:
+    """Lose a stretch of the audit log, as the writer says: what was logged between two readings is gone."""
+    begin = 3 * draw.randrange(0, 19) + 0.001
+    end = begin + 3 * draw.choice([1, 3, 10])
+    entries = []
+    for entry in recorded.entries:
+        if entry.process.startswith(AUDIT) and begin <= entry.at <= end:
+            if entry.f == READ:
+                entries.append(replace(entry, kind="info", value={**entry.value, "said": "gone"}))
+        else:
+            entries.append(entry)
+    return _counted_anew(replace(recorded, entries=entries))
+
+
+def _uncanaried(recorded: Recorded, draw: random.Random) -> Recorded:
+    """Take the watch on canaries away, wholly or for a while."""
+    if draw.random() < 0.4:
+        return _counted_anew(_kept(recorded, lambda entry: entry.process != WATCH_CANARIES))
+    return _gap(recorded, draw, WATCH_CANARIES)
+
+
 def _unasked(recorded: Recorded, draw: random.Random) -> Recorded:
     policy = draw.choice(["mutate pods", "check ignore label"])
     return _counted_anew(_kept(recorded, lambda entry: (entry.value or {}).get("policy") != policy))
 
 
-_LESS = (_cut, _line, _silent, _info, _blind, _starved, _unlogged, _unasked)
+_LESS = (_cut, _line, _silent, _info, _blind, _starved, _unlogged, _unaudited, _audit_lost, _uncanaried, _unasked)
 
 
 @pytest.mark.parametrize("less", _LESS, ids=lambda less: less.__name__.strip("_"))

@@ -195,3 +195,38 @@ def test_names() -> None:
     assert BACK.__name__ == "enforcement comes back after delete (mutate pods), unless timed out"
     assert MEANWHILE.__name__ == "enforcement comes back while delete lasts (mutate pods), unless timed out"
     assert outlasts(2, fault="x", excused=()).__name__ == "enforcement outlasts x by 2 s"
+
+
+def _twice(lost: tuple[float, float]) -> Asked:
+    """Return a history in which two faults of one name overlap, from 20 to 100 s and from 40 to 50 s, and another."""
+    told = Asked().fault(20, 21, 100, name="kill node").fault(40, 41, 50, name="kill node", process="fault 2")
+    told.fault(70, 71, 75, name="cut", process="fault 3")
+    return told.asks(0, lost[0]).asks(lost[0], lost[1], "fail").asks(lost[1], 130.2).add(130, "mark", "history", "end")
+
+
+@pytest.mark.parametrize(
+    ("lost", "outcomes"),
+    [
+        ((0.1, 0.2), ["holds", "holds", "holds"]),
+        ((39, 42), ["violated", "holds", "holds"]),
+        ((47, 55), ["violated", "violated", "holds"]),
+        ((60, 80), ["holds", "holds", "violated"]),
+    ],
+)
+def test_two_faults_of_one_name_that_overlap_are_two(lost: tuple[float, float], outcomes: list[str]) -> None:
+    """Each of them must be outlasted, and be over, or lasting, with enforcement back, though they share their time."""
+    checks = [
+        outlasts(12, fault="kill node"),
+        comes_back(fault="kill node", before_healing=True),
+        comes_back(fault="kill node"),
+    ]
+    assert [check(_twice(lost).written()).outcome for check in checks] == outcomes
+
+
+def test_a_history_without_an_end_may_lack_the_same_fault_once_more() -> None:
+    """A cut file does not tell whether a fault came again, but what one fault, by its id, did is known."""
+    told = Asked().fault(10, 11, 30, name="kill").fault(40, 41, 50, name="cut", process="fault 2").asks(0, 60)
+    for fault, outcome in (("kill", "inconclusive"), ("fault 1", "holds")):
+        verdict = outlasts(5, fault=fault)(told.written(ended=False))
+        assert verdict.outcome == outcome
+        assert outlasts(5, fault=fault)(told.written()).outcome == "holds"

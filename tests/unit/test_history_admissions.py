@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.history import Entry, Header, Recorded
-from harness.history.admissions import Admission, Answers, answers
+from harness.history.admissions import NO_ANSWER, Admission, Answers, answers
+from harness.history.audit import Audit
 from harness.history.coverage import Coverage
 from harness.history.following import follow
 from harness.history.in_force import InForce, Workload
@@ -35,6 +36,26 @@ def test_order_of_the_questions(asked: list[tuple[float, str | None]]) -> None:
     for each in given_:
         assert each.answered - each.asked == pytest.approx(asked[each.seq][0], abs=1e-6)
         assert each.kind == asked[each.seq][1]
+
+
+def test_questions_that_were_never_answered_are_given_to_who_wants_them() -> None:
+    """They come in their order, with what they said, and say that nothing was answered."""
+    told = Asked().ask(0, None, audit_id="a", wanted="mutated").ask(0.1).ask(0.2, None).again().ask(10).ask(30)
+    found: list[Admission] = []
+    reader = Answers(found.append, all_=True)
+    for entry in told.recorded().entries:
+        take = reader.takes(entry.process)
+        assert take is not None
+        take(entry)
+    reader.close(30.0)
+    assert [(each.seq, each.kind, each.outcome) for each in found] == [
+        (0, "info", NO_ANSWER),
+        (1, "ok", "mutated"),
+        (2, "info", NO_ANSWER),
+        (0, "ok", "mutated"),
+        (1, "ok", "mutated"),
+    ]
+    assert (found[0].audit_id, found[0].wants, found[1].wants, found[1].wanted) == ("a", "mutated", "", "mutated")
 
 
 def test_a_second_canary_counts_anew() -> None:
@@ -126,9 +147,10 @@ def test_odd_objects_raise_nothing() -> None:
     told.add(5, "fail", "canary 1", "q", {"seq": 0, "policy": "p"})
     recorded = told.recorded()
     coverage = Coverage(recorded)
-    losses, failures = Losses(), Failures(coverage)
-    follow(recorded, coverage, Workload(), losses, failures)
-    assert failures.told(losses.of("p").missed("lost"), 1)[0] == "causes: 1 other"
+    audit = Audit(coverage)
+    losses, failures = Losses(), Failures(coverage, audit)
+    follow(recorded, coverage, audit, Workload(), losses, failures)
+    assert failures.evidence(failures.whys(losses.of("p").missed("lost")), 1)[0] == "causes: 1 other"
 
 
 def _entries(count: int) -> list[Entry]:

@@ -82,7 +82,7 @@ def test_a_webhook_that_could_not_be_called() -> None:
     assert [REFUSED in said for said in found.logged] == [True]
     assert found.took == pytest.approx(0.04)
     assert cause(told, audit_id="b") == Cause("called", MUTATION, 201)
-    assert cause(told, VALIDATION) == replace(found, what="no trace", webhook=VALIDATION, logged=())
+    assert cause(told, VALIDATION) == replace(found, what="no trace", webhook=VALIDATION, logged=(), at=None)
 
 
 def test_what_webhooks_take_tells_which_reason_is_whose() -> None:

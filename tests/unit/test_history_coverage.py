@@ -197,3 +197,23 @@ def test_a_line_is_missing_between_two_of_one_moment() -> None:
     entries = [entry for entry in recorded.entries if entry.index != 2]
     coverage = _covered(replace(recorded, entries=entries))
     assert coverage.lost == Spans.of([(10, 10 + 1e-6)])
+
+
+@pytest.mark.parametrize(
+    ("moments", "unseen"),
+    [
+        ([], Spans(((9.9, 20.0),))),
+        ([number / 10 for number in range(100, 200)], Spans()),
+        ([number / 10 for number in range(100, 150)], Spans(((14.9, 20.0),))),
+        ([15.0], Spans(((9.9, 15.0), (15.0, 20.0)))),
+    ],
+)
+def test_what_was_decided_though_no_answer_says_so_was_seen(moments: list[float], unseen: Spans) -> None:
+    """Who knows afterwards what became of questions fills a hole, as far as they were asked at their interval."""
+    told = Asked().asks(0, 10).asks(10, 20, "info").asks(20, 30)
+    coverage = _covered(_new(told.add(30, "mark", "history", "end")))
+    coverage.fill(asked("mutate pods"), moments)
+    coverage.fill(asked("nobody asks"), moments)
+    found = coverage.unseen([asked("mutate pods")], 5, 25)
+    assert found.total == pytest.approx(unseen.total)
+    assert len(found.parts) == (1 if unseen else 0)

@@ -12,7 +12,7 @@ COUNTER = 'apiserver_admission_webhook_fail_open_count{name="mutation.gatekeeper
 
 def counted(told: Asked) -> list[FailedOpen]:
     recorded = told.recorded()
-    reader = Counted(recorded)
+    reader = Counted()
     follow(recorded, reader)
     return reader.failed_open()
 

@@ -1,0 +1,40 @@
+"""Bare pods: which pods of a workload that lack a mutation count, and which are excused, as the canary's own are."""
+
+from collections.abc import Collection, Sequence
+from math import inf
+
+from harness.checks.lasting import Loss, Read
+from harness.history.excuses import standing
+from harness.history.in_force import Created
+from harness.history.spans import Spans
+
+__all__ = ["BarePods", "between"]
+
+_MUTATION = "mutation.gatekeeper.sh"
+
+
+class BarePods:
+    """Pods that lack it, by whether they count, are `excused`, or nobody knows (`unread`); `whys` has their causes."""
+
+    def __init__(self, read: Read, loss: Loss, pods: Sequence[Created], excused: Collection[str]) -> None:
+        self.counted: list[Created] = []
+        self.excused: list[Created] = []
+        self.unread: list[Created] = []
+        self.whys = {pod: read.failures.why_of_pod(pod.uid, _MUTATION, pod.after, pod.at) for pod in pods}
+        trusted = not (excused and read.mistrust(_MUTATION))
+        lists = {"counted": self.counted, "excused": self.excused, "unread": self.unread}
+        for pod, why in self.whys.items():
+            how = standing(why, _MUTATION, inf, excused, trusted=trusted) if excused else "counted"
+            lists[how if how == "counted" or _alone(pod, pods, loss) else "counted"].append(pod)
+
+
+def between(pod: Created) -> Spans:
+    """Return when a pod was created: a moment that was seen is taken for a short while before it."""
+    return Spans.of([(min(pod.after, pod.at - 0.001), pod.at)])
+
+
+def _alone(pod: Created, pods: Sequence[Created], loss: Loss) -> bool:
+    """Whether the canary was served well just before and after a pod was created, and no other pod lacked it then."""
+    near = Spans.of([(begin - 2 * loss.interval, end + 2 * loss.interval) for begin, end in between(pod)])
+    others = [other for other in pods if other is not pod and near & between(other)]
+    return not others and not any(Spans.of([run.possible]) & between(pod) for run in loss.heard.runs["lost"])

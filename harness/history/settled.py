@@ -1,0 +1,89 @@
+"""Settled: what became of questions that got no answer that decides, by the audit log or the watch on canaries."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from harness.history.admissions import Admission
+from harness.history.audit import Audit, Decision
+from harness.history.resolved import Create, Resolved
+from harness.history.vocabulary import AUDIT, WATCH_CANARIES
+from harness.history.webhook_failures import cause
+
+__all__ = ["Settled", "settled_words"]
+
+_DENIED_CODE = 403
+_REFUSED_CODE = 400
+_FAILED_CALL = "failed calling webhook"
+_CLOSED = ("connection refused", "no endpoint", "cut in the middle", "no route")
+
+
+class Settled:
+    """Knows what became of a question, once the history is read."""
+
+    def __init__(self, audit: Audit, resolved: Resolved) -> None:
+        self._audit = audit
+        self._resolved = resolved
+        self._creates: dict[tuple[int, float], Create] | None = None
+
+    def decide(self, asked: Admission) -> Admission | None:
+        """Return a question as it was decided after all, with the answer that it would have got; None: not known."""
+        decision = self._audit.decision_of(asked.audit_id)
+        outcome = _outcome(decision, asked) if decision else None
+        if decision and outcome:
+            answered = asked.answered if decision.decided is None else max(asked.asked, decision.decided)
+            said = f"{decision.code} {decision.said}".strip()
+            return _answered(asked, outcome, answered, said, AUDIT)
+        create = self._create(asked)
+        if create is None or create.seen is None or self._resolved.became(create) not in ("mutated", "unmutated"):
+            return None
+        outcome = "admitted" if asked.wanted != "mutated" else "mutated" if create.mutated else "unmutated"
+        return _answered(asked, outcome, max(asked.asked, create.seen), "admitted", WATCH_CANARIES)
+
+    def came_to_nothing(self, asked: Admission) -> bool:
+        """Whether nothing was admitted, whatever a policy would have had to say: for whom it is events that count."""
+        found = self._audit.cause_of(asked.audit_id, asked.webhook)
+        if found and found.what == "refused":
+            return True
+        if asked.dry_run:
+            return found is not None and found.what in ("undecided", "broken off")
+        create = self._create(asked)
+        return create is not None and self._resolved.became(create) == "nothing"
+
+    def _create(self, asked: Admission) -> Create | None:
+        if self._creates is None:
+            self._creates = {(each.seq, each.asked): each for each in self._resolved.creates}
+        return self._creates.get((asked.seq, asked.asked))
+
+
+def settled_words(later: Iterable[Admission]) -> str:
+    """Return how many questions were decided though no answer said so, and who told, or ""."""
+    by = Counter(each.by for each in later)
+    told = " and ".join(f"{count} by {who}" for who, count in sorted(by.items()))
+    return f"of questions without an answer that decides, it is known what became of {told}" if by else ""
+
+
+def _answered(asked: Admission, outcome: str, answered: float, said: str, by: str) -> Admission:
+    kind = "ok" if outcome == asked.wanted else "fail"
+    return asked._replace(kind=kind, outcome=outcome, answered=answered, said=said, by=by)
+
+
+def _outcome(decision: Decision, asked: Admission) -> str | None:
+    """Return the outcome of a decision, as the probe sorts answers; None: what is written down does not tell."""
+    if decision.admitted:
+        if asked.wanted != "mutated":
+            return "admitted"
+        return "mutated" if decision.called.get(asked.webhook) else "unmutated"
+    if decision.denied_by:
+        return _denied(decision, asked)
+    if decision.code >= _REFUSED_CODE and _FAILED_CALL in decision.said:
+        name = cause(decision.said)
+        return name if name == "timed out" else "refused" if name in _CLOSED else "other"
+    return None
+
+
+def _denied(decision: Decision, asked: Admission) -> str | None:
+    by_webhook = decision.denied_by.endswith(".gatekeeper.sh")
+    if asked.wanted in ("mutated", "admitted"):
+        return "denied by webhook" if by_webhook else "denied by policy"
+    own = asked.wanted == "denied by webhook" and decision.denied_by == asked.webhook
+    return "denied by webhook" if own and decision.code == _DENIED_CODE else None
