@@ -113,8 +113,10 @@ class ObjectList:
         truths = [_truth(turn, so) for turn in turns]
         spans: dict[bool | None, list[tuple[float, float]]] = {True: [], False: [], None: []}
         absent: list[tuple[float, float]] = []
-        for (turn, truth), (after, then) in pairwise(zip(turns, truths, strict=True)):
-            span = turn.latest, after.latest if truth == then else self._earliest(after)
+        other = inf  # since when it may be otherwise, at the earliest
+        for (after, then), (turn, truth) in pairwise(reversed(list(zip(turns, truths, strict=True)))):
+            other = other if truth == then else self._earliest(after)
+            span = turn.latest, min(after.latest, other)
             (absent if turn.object is None else spans[truth]).append(span)
         tail = self._tail()
         return Known(Spans.of(spans[True]) - tail, (Spans.of(spans[False]) | (Spans.of(absent) - self.unknown)) - tail)
