@@ -62,6 +62,14 @@ def test_the_first_success_is_not_enough() -> None:
     assert outcome(daemon().workload(111, "d", node=NODE, kind=DS).seen(600)) == "violated"
 
 
+def test_ready_when_another_node_is_lost() -> None:
+    """A pod that is Ready in time, and stays so, holds, though another node was lost before it was."""
+    story = daemon().lose(105, node=OTHER, process="fault 2", healed=115)
+    assert never_replaced(HOW, kinds=(DS,), fault="fault 1")(story.seen(300)).outcome == "holds"
+    again = daemon().lose(105, node=OTHER, process="fault 2", healed=115).workload(112, "d", node=NODE, kind=DS)
+    assert never_replaced(HOW, kinds=(DS,), fault="fault 1")(again.seen(300)).outcome == "inconclusive"
+
+
 def test_a_node_that_is_not_healed() -> None:
     """While the node is not proved to be back, its pod need not be Ready, and does not hold."""
     verdict = OUTLIVES(daemon(healed=None, back=None).seen(600))
