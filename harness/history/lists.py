@@ -189,10 +189,12 @@ class ObjectList:
         return min((turn.earliest, *late))
 
     def _tail(self) -> Spans:
-        """Return the time up to the end in which nothing was seen any more."""
+        """Return the time up to the end, and after it, in which nothing was seen any more."""
         unknown = self._coverage.unknown([self._process], -inf, inf)
-        last = unknown.parts[-1:]
-        return Spans(last) if last and last[0][1] >= self._coverage.until else Spans()
+        begin, end = unknown.parts[-1] if unknown else (inf, -inf)
+        if end < self._coverage.until:
+            return Spans()
+        return Spans.of([(begin, inf if self._gap is not None or self._last < end else end)])
 
 
 class Lists:

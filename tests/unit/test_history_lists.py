@@ -21,11 +21,15 @@ NAME = "gatekeeper-chaoslabels-c"
 
 def known(recorded: Recorded, name: str = NAME) -> Known:
     """Return when the binding was there, up to 40 s."""
+    so = known_for_ever(recorded, name)
+    return Known(so.yes.within(-inf, 40), so.no.within(-inf, 40))
+
+
+def known_for_ever(recorded: Recorded, name: str = NAME) -> Known:
     coverage = Coverage(recorded)
     lists = Lists(coverage, lambda process: process == BINDINGS)
     follow(recorded, coverage, lists)
-    so = lists[BINDINGS].known(name)
-    return Known(so.yes.within(-inf, 40), so.no.within(-inf, 40))
+    return lists[BINDINGS].known(name)
 
 
 def spans(*parts: tuple[float, float]) -> Spans:
@@ -125,6 +129,13 @@ def test_half_open_to_the_end() -> None:
     less = silenced(new(told(), 40), BINDINGS, 21)
     assert known(less) == Known(spans((10, 20)), spans((0, 10)))
     assert known(less, "other").no == spans((0, 20))
+
+
+def test_nothing_is_known_behind_the_end_of_what_was_seen() -> None:
+    """What a watch that never came back saw last is not there anew when it is judged."""
+    blind = gapped(new(told(), 40), BINDINGS, 21, 60)
+    for recorded in (silenced(new(told(), 40), BINDINGS, 21), blind):
+        assert known_for_ever(recorded).yes == spans((10, 20))
 
 
 def test_a_missing_line() -> None:
