@@ -80,7 +80,7 @@ def restart(dice: Dice, stage: Stage, begin: float, end: float) -> list[Hiding]:
 def drawn(dice: Dice, stage: Stage, streams: list[str]) -> list[Hiding]:
     """Return something that is not seen, most often of one of these streams."""
     begin = dice.between(1, stage.judge - 2)
-    length = dice.pick(dice.between(0.5, 6), dice.between(6, 40), dice.between(40, 120))
+    length = dice.pick(dice.between(0.05, 6), dice.between(6, 40), dice.between(40, 120))
     end = min(begin + length, stage.end) if dice.chance(0.9) else inf
     kind = dice.random()
     if kind < 0.5:
