@@ -133,8 +133,7 @@ def test_half_open_to_the_end() -> None:
 
 def test_nothing_is_known_behind_the_end_of_what_was_seen() -> None:
     """What a watch that never came back saw last is not there anew when it is judged."""
-    blind = gapped(new(told(), 40), BINDINGS, 21, 60)
-    for recorded in (silenced(new(told(), 40), BINDINGS, 21), blind):
+    for recorded in (silenced(new(told(), 40), BINDINGS, 21), new(told().gap(21, BINDINGS), 40)):
         assert known_for_ever(recorded).yes == spans((10, 20))
 
 
