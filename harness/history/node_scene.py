@@ -82,8 +82,17 @@ class Scene:
         return next((begin for begin, end in self._unknown if begin <= moment <= end), moment)
 
     def end(self, loss: NodeLoss) -> float:
-        """Return up to when what happens belongs to a loss, and is to be judged."""
-        return min(self.until, self.faults.window(loss.fault)[1] if loss.fault else inf)
+        """Return up to when what happens belongs to a loss, and is to be judged.
+
+        What belongs to another loss of the same claim, of another node, is the claim's, too.
+        """
+        if loss.fault is None or loss.fault.healing is None:
+            return self.until
+        here = self._where(loss.fault) | {loss.node}
+        ours = {other.fault.id for other in self.losses if other.fault and not self._where(other.fault) & here}
+        healing = loss.fault.healing
+        later = (fault.injected for fault in self.faults.all if fault.injected >= healing and fault.id not in ours)
+        return min([self.until, *later])
 
     def hidden(self, begin: float, end: float) -> Spans:
         """Return when something of the workload may be missing altogether that would tell what was so in this time.
