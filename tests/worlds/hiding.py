@@ -41,6 +41,8 @@ class Hiding:
             return -inf, inf
         if self.how == "killed":
             return self.begin - SIGN_SECONDS - 1, inf
+        if self.how == "line":  # it may have told that a watch had not seen anything since its last sign of life
+            return self.begin - SIGN_SECONDS - 1, self.end + 3
         if self.stream and not is_watch(self.stream):
             return self.begin - 1.5, self.end + 12
         back = SIGN_SECONDS + 1 if is_watch(self.stream) else 1.5
