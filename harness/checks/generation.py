@@ -11,9 +11,9 @@ from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.generation_rules import Rules
 from harness.history import Recorded
-from harness.history.coverage import Coverage
+from harness.history.coverage import LAG, Coverage
 from harness.history.following import follow
-from harness.history.lists import LAG, Known, Lists, any_of
+from harness.history.lists import Known, Lists, any_of
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
 from harness.verdict import Verdict

@@ -12,18 +12,15 @@ from itertools import pairwise
 from math import inf
 from typing import Any, Literal, NamedTuple
 
-from harness.history.coverage import Coverage
+from harness.history.coverage import LAG, Coverage
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Spans
 from harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
 
-__all__ = ["ALWAYS", "LAG", "Known", "Lists", "ObjectList", "Turn", "any_of"]
+__all__ = ["ALWAYS", "Known", "Lists", "ObjectList", "Turn", "any_of"]
 
 Object = Mapping[str, Any]
-
-LAG = 1.0
-"""How many seconds later than another a watch may tell of what came at the same moment."""
 
 ALWAYS = Spans.of([(-inf, inf)])
 

@@ -59,6 +59,7 @@ class Scene:
         follow(recorded, self.coverage, self.faults, self.nodes, self.workload, self.rotation)
         self.until = self.coverage.until if recorded.until is not None else min(self.coverage.until, self.nodes.over)
         self._unseen = self.coverage.unseen(_WATCHED, 0.0, self.coverage.end)
+        self._delayed = self.coverage.delayed(_WATCHED)
         self._named = {fault.id for fault in self.faults.named(*chosen.faults)}
         self.losses = [loss for loss in self.nodes.all if self._is_of(loss, chosen)]
         self._unknown = self.coverage.unknown(_WATCHED, 0.0, self.coverage.end)
@@ -76,7 +77,7 @@ class Scene:
 
     def earliest(self, moment: float) -> float:
         """Return when, at the earliest, that came about which the watch on the workload told at a moment."""
-        return next((begin for begin, end in self._unseen if begin <= moment <= end), moment)
+        return next((begin for begin, end in self._delayed if begin <= moment <= end), moment)
 
     def _listed(self, moment: float) -> float:
         return next((begin for begin, end in self._unknown if begin <= moment <= end), moment)
