@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-__all__ = ["CAUSES", "Cause", "unknown_causes"]
+__all__ = ["CAUSES", "Cause", "known_causes", "unknown_causes"]
 
 Cause = Literal[
     # Why a webhook was not heard, in the API server's words (harness.history.webhook_failures).
@@ -35,7 +35,13 @@ Cause = Literal[
 ]
 """What a verdict may name as evidence; an expectation says by `because` which of these are the defect it knows."""
 
-CAUSES: tuple[str, ...] = get_args(Cause)
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+
+
+def known_causes(names: Iterable[str]) -> tuple[Cause, ...]:
+    """Return those of `names` that are causes, each once, in the order of CAUSES."""
+    there = set(names)
+    return tuple(cause for cause in CAUSES if cause in there)
 
 
 def unknown_causes(names: Iterable[str]) -> list[str]:

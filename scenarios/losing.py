@@ -1,6 +1,6 @@
 """Losing: the steps by which a row of the table of node losses is gone through, and its claims are judged."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,6 +10,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.watching import State, until
+from harness.causes import Cause
 from harness.checks import Checked
 from harness.errors import DeadlineExceeded, HarnessError
 from harness.experiment import Experiment
@@ -97,9 +98,16 @@ class Judged:
         """The row."""
         return self.lost.row
 
-    def claim(self, check: Checked, *, expected: Predicted = "holds", issue: str | None = None) -> None:
+    def claim(
+        self,
+        check: Checked,
+        *,
+        expected: Predicted = "holds",
+        issue: str | None = None,
+        because: Sequence[Cause] = (),
+    ) -> None:
         """Claim something of the row, in this test's record."""
-        self.lost.experiment.claim(check, expected=expected, issue=issue, record=self.record)
+        self.lost.experiment.claim(check, expected=expected, issue=issue, because=because, record=self.record)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 """Matrix of the registry cut: its 18 cells, what is predicted of each, and the steps that fill three at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pytest
 
+from harness.causes import Cause
 from harness.checks import Checked
 from harness.checks.fail_open import fail_open_window
 from harness.checks.outage import comes_back
@@ -197,7 +198,7 @@ class Cell:
             return
         faults = [_CUT] if row.image == "on the node" else [_CUT, _REMOVE]
         during = recovers_within(WINDOW_SECONDS, treatment, during=faults)
-        self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment))
+        self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment), because=["image pull failed"])
         self.claim(recovers_after(AFTER_SECONDS, treatment))
 
     def judge_enforcement(self) -> None:
@@ -208,9 +209,16 @@ class Cell:
         self.claim(fail_open_window(GAP_SECONDS, fault=_CUT, policies=_ENFORCED, excused=["timed out"]))
         self.claim(comes_back(fault=_CUT, policies=_ENFORCED, before_healing=True))
 
-    def claim(self, check: Checked, *, expected: Predicted = "holds", issue: str | None = None) -> None:
+    def claim(
+        self,
+        check: Checked,
+        *,
+        expected: Predicted = "holds",
+        issue: str | None = None,
+        because: Sequence[Cause] = (),
+    ) -> None:
         """Claim something of the row, in this test's record."""
-        self.tried.experiment.claim(check, expected=expected, issue=issue, record=self.record)
+        self.tried.experiment.claim(check, expected=expected, issue=issue, because=because, record=self.record)
 
 
 @pytest.fixture(scope="module")

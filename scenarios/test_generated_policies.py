@@ -94,7 +94,7 @@ def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, g
     generated.comes_to("binding", there=False, seconds=LATE + 5)
     experiment.hold(3)
     match = policies_match(LATE)
-    experiment.claim(match.expect("violated", issue="gatekeeper#4441", on="<3.22.1"))
+    experiment.claim(match.expect("violated", issue="gatekeeper#4441", on="<3.22.1", because=["orphan binding"]))
     generated.scope(BOTH)
 
 
@@ -103,7 +103,7 @@ def test_a_template_that_takes_its_policy_back(experiment: Experiment, generated
     generated.generate(wanted=False)
     generated.comes_to(there=False, seconds=LATE + 5)
     experiment.hold(3)
-    experiment.claim(policies_match(LATE).expect("violated", on="<3.18"))
+    experiment.claim(policies_match(LATE).expect("violated", on="<3.18", because=["orphan policy"]))
     generated.take_back()
 
 
@@ -152,7 +152,7 @@ def test_no_race_leaves_an_orphan(experiment: Experiment, generated: Generated, 
         history.append("mark", RACE, DECIDED, {"repetition": repetition})
         experiment.hold(6)
     generated.unfill(busy.templates)
-    experiment.claim(never_orphaned().expect("violated", issue="gatekeeper#3287"))
+    experiment.claim(never_orphaned().expect("violated", issue="gatekeeper#3287", because=["orphan binding"]))
 
 
 @pytest.mark.usefixtures("generated")
@@ -174,7 +174,10 @@ def test_the_control_plane_starts_again_with_generated_policies(experiment: Expe
             if leases_admitted(fault=RESTARTED)(read(history.path)).outcome == "violated":
                 break
         leases.remove()
-    experiment.claim(leases_admitted(fault=RESTARTED).expect("violated", issue="gatekeeper#4530", on=">=3.18"))
+    known = leases_admitted(fault=RESTARTED).expect(
+        "violated", issue="gatekeeper#4530", on=">=3.18", because=["denied by configuration error"]
+    )
+    experiment.claim(known)
     experiment.claim(leases_renewed(120, spare=LEADERS))
     experiment.claim(control_plane_unharmed(spare=LEADERS))
     experiment.claim(policies_match(90))

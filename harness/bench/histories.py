@@ -87,7 +87,7 @@ def _write(path: Path, operations: int) -> None:
             moment, process = 1 + index / _RATE / 2, numbered(CANARY, seq % 8)
             told = Entry(index + 2, kind, process, "create violating pod", value, moment, 1.8e9 + moment)
             file.write(_line(told))
-        file.write(_line(Entry(operations + 2, "mark", HISTORY, END, None, moment + 1, 1.8e9 + moment + 1)))
+        file.write(_line(Entry(operations + 2, "mark", HISTORY, END, None, moment, 1.8e9 + moment)))
 
 
 def _line(entry: Entry) -> str:

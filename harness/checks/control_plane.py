@@ -155,7 +155,7 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
         told = tuple(words for _, _, words in (own or denied)[:_SHOWN])
         words = f"{len(denied)} of {admitted + len(denied)} leases were denied"
         if own and not coverage.lost.within(0, own[0][1]):
-            return Verdict("violated", words, told, figures, own[0][1])
+            return Verdict("violated", words, told, figures, own[0][1], ("denied by configuration error",))
         why = [f"{words}, and {', '.join(one.name for one in (*chosen, *theirs))} overlap"] if denied else []
         why += [] if chosen else [f"there was no {' or '.join(names) or 'fault'}"]
         for one in chosen:

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 
+from harness.causes import known_causes
 from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
-from harness.history.births import Excuses, asked, is_excused
+from harness.history.births import Excuses, asked, cause_of, is_excused
 from harness.history.faults import Fault
 from harness.history.node_loss import PHASES, NodeLoss, Replacement
 from harness.history.node_scene import Chosen, Named, Scene, harm, in_words
@@ -101,7 +102,9 @@ def replacements_mutated(
         good = f"{len(births) - len(unmutated)} of {len(births)} replacements carry the mutation"
         good += f", {len(unmutated)} are excused: {' or '.join(excused)}" * bool(unmutated)
         rest = [*cases, *(_all_seen(scene, loss) for loss in scene.losses), _all_replaced(scene, births)]
-        return _verdict(scene, rest, good, bad, figures, tuple(cause for cause, _ in causes))
+        lacking = {cause_of(scene, case.loss, pod.seen) for case, pod in births if pod in pods}
+        verdict = _verdict(scene, rest, good, bad, figures, tuple(cause for cause, _ in causes))
+        return replace(verdict, causes=known_causes(filter(None, lacking)) if pods else ())
 
     unless = f", unless {' or '.join(excused)}" * bool(excused)
     check.__name__ = f"{chosen.pods} that replace those of a {chosen} carry the mutation{unless}"

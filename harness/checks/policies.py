@@ -1,5 +1,6 @@
 """Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
 
+from harness.causes import Cause, known_causes
 from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.generation_rules import Rules
@@ -66,10 +67,24 @@ def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
     }
     if old := [each for each in seen if each.certain.longest > late]:
         first = min(each.certain.longer_than(late).parts[0][0] for each in old) + late
-        return Verdict("violated", f"{_counted(old)} for more than {late:g} s", _told(old), figures, first)
+        return Verdict(
+            "violated",
+            f"{_counted(old)} for more than {late:g} s",
+            _told(old),
+            figures,
+            first,
+            _causes(old),
+        )
     if limited and (still := [each for each in seen if each.stands]):
         at = generated.window[1]
-        return Verdict("violated", f"{_counted(still)} when the time was over", _told(still), figures, at)
+        return Verdict(
+            "violated",
+            f"{_counted(still)} when the time was over",
+            _told(still),
+            figures,
+            at,
+            _causes(still),
+        )
     words, doubted = _doubts(generated, late)
     if words:
         return Verdict("inconclusive", words, _told(doubted), figures)
@@ -104,6 +119,10 @@ def _at_the_end(generated: Generated) -> str:
 def _finite(difference: Difference, coverage: Coverage) -> float:
     """Return how long a difference lasted at most, as far as is recorded."""
     return min(difference.until, coverage.until) - difference.since
+
+
+def _causes(differences: list[Difference]) -> tuple[Cause, ...]:
+    return known_causes(each.kind.how for each in differences)
 
 
 def _counted(differences: list[Difference]) -> str:

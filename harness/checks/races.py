@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from harness.causes import known_causes
 from harness.checks import Checked, identified
 from harness.checks.policies import NO_GATEKEEPER, lacking
 from harness.checks.rule import bounded
@@ -163,4 +164,5 @@ def _judge(times: list[_Time], generated: Generated, late: float, words: str, *,
         told += [f"{doubtful} more were not seen for long enough: {words}"] * bool(doubtful)
         told += [f"when templates refused theirs is not known from {hidden}"] * bool(hidden)
         told.append(unseen)
-    return Verdict(outcome, "; ".join(filter(None, told)), evidence, figures, first)
+    causes = known_causes(orphan.kind.how for orphans in left.values() for orphan, _ in orphans)
+    return Verdict(outcome, "; ".join(filter(None, told)), evidence, figures, first, causes)

@@ -141,7 +141,8 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
     without = not started and not IMAGE_REASONS.isdisjoint(back.waited_for(limit))
     figures |= dict(zip(_COUNTS, (1.0, float(without)), strict=True))
     words = f"{back.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}"
-    return Verdict("violated", words + _stints(back, harm.at, limit), lines, figures, limit)
+    words += _stints(back, harm.at, limit)
+    return Verdict("violated", words, lines, figures, limit, ("image pull failed",) if without else ())
 
 
 def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, fault: Fault) -> Verdict:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from harness.causes import Cause
 from harness.history.coverage import Coverage
 from harness.history.node_loss import NodeLoss
 from harness.history.node_scene import Scene
 from harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 
-__all__ = ["Excuse", "Excuses", "asked", "is_excused"]
+__all__ = ["Excuse", "Excuses", "asked", "cause_of", "is_excused"]
 
 Excuse = Literal["nobody in rotation", "endpoint on the lost node"]
 Excuses = tuple[Excuse, ...]
@@ -48,6 +49,17 @@ def _excuses(scene: Scene, loss: NodeLoss, begin: float, end: float) -> set[Excu
     dead = any(scene.rotation.nodes.get(uid) == loss.node for uids in states for uid in uids)
     nobody: set[Excuse] = set() if all(states) else {"nobody in rotation"}
     return nobody | ({"endpoint on the lost node"} if dead else set())
+
+
+def cause_of(scene: Scene, loss: NodeLoss, at: float) -> Cause | None:
+    """Return why nobody was asked for the mutation at a moment; None if somebody could be, or that is not known."""
+    rotation = scene.rotation.at(at)
+    if rotation is None:
+        return None
+    if not rotation:
+        return "nobody in rotation"
+    dead = {uid for uid in rotation if scene.rotation.nodes.get(uid) == loss.node}
+    return "endpoint on the lost node" if dead else None
 
 
 def asked(scene: Scene, loss: NodeLoss, at: float) -> str:

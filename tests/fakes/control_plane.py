@@ -44,6 +44,8 @@ class History(Told):
             for at in range(_SIGNS_APART, int(until) + 2 * _SIGNS_APART, _SIGNS_APART):
                 if not any(begin <= at <= end for begin, end in self._hidden.get(process, ())):
                     signs.add(at, "change", process, BOOKMARK, {"resource_version": "2"})
+        # What came in a gap stands in front of the line that says that it is over.
+        signs._entries.sort(key=lambda one: (one[0], "in_gap" not in (one[4] or {})))
         if ended:
             signs.add(until, "mark", EXPERIMENT, "judge").add(until + 20, "mark", HISTORY, END)
         return replace(signs.recorded(), header=Header(2, "test", STARTED, "0"), ended=ended)

@@ -28,7 +28,7 @@ _KINDS = {
     "ChaosDeniedByCel": "chaosdeniedbycel",
 }
 _WEBHOOK = 'admission webhook "validation.gatekeeper.sh" denied the request'
-_POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' denied request"
+_POLICY = "ValidatingAdmissionPolicy 'gatekeeper-x' with binding 'gatekeeper-chaos-cel-vap' denied request: no"
 _FORBIDDEN = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
 
 

@@ -81,9 +81,9 @@ def test_example_of_a_test_passes(copy: Path) -> None:
     """The check's test passes, and fails when the check is inverted."""
     assert "4 passed" in _run(copy, "-m", "pytest", "tests/unit")
 
-    check = copy / "harness/checks/silence.py"
+    check = copy / "harness/checks/replicas.py"
     check.write_text(
-        check.read_text(encoding="utf-8").replace("longest > seconds", "longest < seconds"), encoding="utf-8"
+        check.read_text(encoding="utf-8").replace("len(uids) < least", "len(uids) >= least"), encoding="utf-8"
     )
     with pytest.raises(AssertionError, match="2 failed, 2 passed"):
         _run(copy, "-m", "pytest", "tests/unit")

@@ -58,7 +58,7 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     check.__name__ = "the registry answers nothing during cut registry"
     entry = entries("check")["no_request_during"]
-    monkeypatch.setattr("harness.incident.judge.check_of", lambda *_: Checked(check))
+    monkeypatch.setattr("harness.incident.judge.check_of", lambda *_: Checked(check, id_="no_request_during()"))
 
     found = recheck(folder)
     assert entry
