@@ -39,8 +39,11 @@ def found(mutant: Mutant) -> dict[str, str]:
             if other.name not in _COPIED and not other.name.startswith("."):
                 (root / other.name).symlink_to(other)
         mutate(root, mutant)
-        tried = {check: (_wrong(root, check, sample) for sample in _SAMPLES) for check in mutant.checks}
-        return {check: next(filter(None, wrongs), "") for check, wrongs in tried.items()}
+        return {check: _how(root, check) for check in mutant.checks}
+
+
+def _how(root: Path, check: str) -> str:
+    return next(filter(None, (_wrong(root, check, sample) for sample in _SAMPLES)), "")
 
 
 def _wrong(root: Path, check: str, sample: Iterable[str]) -> str:

@@ -45,7 +45,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (_RECOVERS, "    if perhaps:\n", "    if not perhaps:\n"),
     ],
     "harness/history/recoveries.py": [
-        (_RECOVERS, "sent = rotation.when(by.uid) - doubt(", "sent = Spans.of([(begin, end)]) - doubt("),
+        (_RECOVERS, "spans |= window - rotation.when(by.uid) - doubt(", "spans |= Spans() - doubt("),
         (_RECOVERS, "return pod.ready and not pod.deleted and", "return pod.ready or"),
         (_RECOVERS, "spans |= self.history.replicas.wrong(by.uid, begin, end)", "pass"),
     ],
@@ -233,7 +233,10 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
 }
 
-LIVES: dict[str, str] = {}
+LIVES: dict[str, str] = {
+    "if history.coverage.until < limit:": "the rule behind it says the same in other words: stop < limit",
+    "if not any(one.proved is not None and": "each pod's own verdict says so again",
+}
 """By their old text, mutants that no world finds, each with the reason."""
 
 MUTANTS = [
