@@ -11,9 +11,9 @@ from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.generation_rules import Rules
 from harness.history import Recorded
-from harness.history.coverage import Coverage
+from harness.history.coverage import LAG, Coverage
 from harness.history.following import follow
-from harness.history.lists import LAG, Known, Lists, any_of
+from harness.history.lists import Known, Lists, any_of
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
 from harness.verdict import Verdict
@@ -31,8 +31,10 @@ def generated_within(seconds: float, constraint: str) -> Checked:
 
     A binding that is told up to a second before its constraint came with it: two watches tell of one moment in any
     order. One that was there before, and stays, is there at once. A constraint that is deleted sooner asks for nothing.
+    If it is made more than once each time counts, but for one so late that its time is not over, if there is another.
     The figure `generation_seconds` is how long it took, whenever that was. Inconclusive: the constraint was never seen
-    for so long, or was there before it was watched; bindings were not seen all the time until then.
+    for so long, or was there before it was watched; bindings were not seen all the time until then; for longer than
+    `seconds` the constraint was not seen, so that it may have been made once more.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -42,7 +44,9 @@ def generated_within(seconds: float, constraint: str) -> Checked:
         limited = recorded.until is not None
         processes = [each for each in lists.all if each.startswith(CONSTRAINTS) and constraint in lists[each].turns]
         lives = [life for process in processes for life in _lives(coverage, lists, process, constraint)]
-        verdicts = [life.judge(seconds, limited=limited) for life in lives if not life.ends_before(seconds)]
+        lasting = [life for life in lives if not life.ends_before(seconds)]
+        old = [life for life in lasting if limited or not life.young(seconds)]
+        verdicts = [life.judge(seconds, limited=limited) for life in old or lasting]
         if not verdicts:
             return Verdict("inconclusive", f"constraint {constraint} was never seen for {seconds:g} s")
         verdict = reduce(and_, verdicts)
@@ -76,13 +80,22 @@ class _Life:
         deleted = any(gone <= end < until for gone, until in self.itself.no)
         return deleted and end < begin + seconds and self.appears(seconds) is None
 
+    @property
+    def made(self) -> float:
+        """Until when it certainly was not there, before: -inf if nobody saw that."""
+        return max((gone for _, gone in self.itself.no if gone <= self.span[0]), default=-inf)
+
+    def young(self, seconds: float) -> bool:
+        """Whether it was certainly made too late for a binding to be due, and none came."""
+        return self.coverage.ended and self.coverage.until < self.made + seconds and self.appears(seconds) is None
+
     def judge(self, seconds: float, *, limited: bool) -> Verdict:
         """Return the verdict on this one; `limited`: the history ends by choice, and the binding must be there then."""
         begin, late = self.span[0], self.span[0] + seconds
         end = self.coverage.until if self.coverage.ended else inf
         last = min(late, end) if limited else late
         appears = self.appears(seconds)
-        made = max((gone for _, gone in self.itself.no if gone <= begin), default=-inf)
+        made = self.made
         old = [span for span in self.binding.yes if made == begin and span[0] < begin - LAG and span != appears]
         absent = not Spans.of([(made, last)]) - (self.binding.no | Spans.of(old))
         absent = absent and not Spans.of([(begin, last)]) - self.itself.yes and end >= last
@@ -121,6 +134,6 @@ def _unseen(coverage: Coverage, lists: Lists, processes: list[str], constraint: 
     for process in processes:
         known = lists[process].known(constraint)
         unseen = Spans.of([(begin, end)]) - known.yes - known.no
-        if any(until - since > seconds or until == end for since, until in unseen):
+        if any(until - since > seconds for since, until in unseen):
             return Verdict("inconclusive", unseen_words(coverage, [process], unseen))
     return None

@@ -245,7 +245,8 @@ def _outlives(scene: Scene, case: Replacement, within: float) -> _Finding:
     fresh = loss.how in _KUBELET_LIVES or end >= healed + _STALE_SECONDS
     ready = scene.ready([pod], end, -inf if fresh else loss.at)
     why = _not_seen(scene, loss.at, end) or _moment(end) * (ready is None)
-    if ready or why:
+    later = min(due, scene.coverage.until)  # if another fault began before it was Ready, and it was so after all
+    if ready or why or (end < later and scene.ready([pod], later, end) and not scene.hidden(end, later)):
         return _unknown(why)
     if end < due:
         words = f"only {end - healed:.1f} of {within:g} s after {loss.node} was healed were watched"

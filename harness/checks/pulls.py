@@ -78,9 +78,10 @@ class _Log:
         name, faults = " and ".join(names), self._faults.named(*names)
         if not faults or faults[0].proved is None:
             return Verdict("inconclusive", f"{name} was not proved: there is no before")
-        if any(one.injected == -inf for one in faults):
-            return Verdict("inconclusive", f"the begin of {name} is missing: there is perhaps no before")
         begin = faults[0].injected
+        headless = any(one.injected == -inf for one in faults[1:])  # may be the first only if lines are missing there
+        if begin == -inf or (headless and self._coverage.lost.within(0.0, begin)):
+            return Verdict("inconclusive", f"the begin of {name} is missing: there is perhaps no before")
         manifests = [
             one
             for one in self._requests.all

@@ -62,12 +62,12 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
         if generated is None:
             return NO_GATEKEEPER
         times: list[_Time] = []
-        hidden = bool(generated.unseen(WATCH_TEMPLATES, longer_than=late))
+        hidden = generated.unseen(WATCH_TEMPLATES, longer_than=late).get(WATCH_TEMPLATES, Spans())
         for policy, known in generated.refused():
             for perhaps in known.possible.within(*generated.window).longer_than(late):
                 certain = known.yes.within(*perhaps).longer_than(late)
                 times += [_Time(generated, *span, perhaps, policy) for span in certain]
-                hidden = hidden or not certain
+                hidden |= Spans() if certain else Spans.of([perhaps])
         words = f"{len(times)} times a template that refuses a policy was seen by all pods"
         return _judge(times, generated, late, words, hidden=hidden)
 
@@ -137,8 +137,8 @@ class _Time:
         return min(perhaps, self.until), min(certainly, self.until)
 
 
-def _judge(times: list[_Time], generated: Generated, late: float, words: str, *, hidden: bool = False) -> Verdict:
-    """Return the verdict on these times; with `hidden` there may have been others."""
+def _judge(times: list[_Time], generated: Generated, late: float, words: str, *, hidden: Spans = Spans()) -> Verdict:  # noqa: B008
+    """Return the verdict on these times; when something was `hidden` of the templates there may have been others."""
     unseen = lacking(generated, late)
     if not times:
         return Verdict("inconclusive", "; ".join(filter(None, (words, unseen))))
@@ -161,6 +161,8 @@ def _judge(times: list[_Time], generated: Generated, late: float, words: str, *,
     outcome = "inconclusive" if hidden and not left else bounded(orphaned, orphaned + doubtful, 0)
     told = [f"{orphaned} of {seen} repetitions left an orphan: {rate.percent()}"]
     if doubtful or outcome == "inconclusive":
-        told += [f"{doubtful} more were not seen for long enough: {words}", unseen]
+        told += [f"{doubtful} more were not seen for long enough: {words}"] * bool(doubtful)
+        told += [f"when templates refused theirs is not known from {hidden}"] * bool(hidden)
+        told.append(unseen)
     causes = known_causes(orphan.kind.how for orphans in left.values() for orphan, _ in orphans)
     return Verdict(outcome, "; ".join(filter(None, told)), evidence, figures, first, causes)

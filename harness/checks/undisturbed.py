@@ -80,7 +80,7 @@ def _stays(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict
 def _changes(history: PodHistory, life: Life, begin: float, end: float) -> Iterator[tuple[float, float, str]]:
     """Yield what changed of a pod, perhaps between two moments: not before, when it was told, and what."""
     before = life.at(begin)
-    blind = history.coverage.unseen([WATCH_PODS], 0.0, history.coverage.end)
+    blind = history.coverage.delayed([WATCH_PODS])
     for sighting in life.seen:
         since = min((span[0] for span in blind if span[0] <= sighting.at <= span[1]), default=sighting.at)
         what = _what(before, sighting.pod) if before and sighting.at > begin and since <= end else ""

@@ -29,7 +29,10 @@ from harness.history.vocabulary import (
     is_watch,
 )
 
-__all__ = ["Coverage", "Seen", "api_server", "asked", "replica"]
+__all__ = ["LAG", "Coverage", "Seen", "api_server", "asked", "replica"]
+
+LAG = 1.0
+"""How many seconds after another, or after this machine was starved, a watch may tell of what came at a moment."""
 
 _LEAST = 1e-6
 """How long a hole between two lines of one moment is: moments are written with six digits."""
@@ -145,6 +148,13 @@ class Coverage:
     def unknown(self, streams: Iterable[str], begin: float, end: float) -> Spans:
         """Return when, between two moments, something of these streams may be missing altogether; `end` as above."""
         return self._missing({stream: self.of(stream).known for stream in streams}, begin, end)
+
+    def delayed(self, streams: Iterable[str]) -> Spans:
+        """Return when what was told of these streams may have come before: while they were not seen, or just after.
+
+        For whoever was starved tells of it only then, one after the other.
+        """
+        return self.unseen(streams, 0.0, self.end) | Spans.of((begin, end + LAG) for begin, end in self.blind)
 
     def takes(self, process: str) -> Take | None:
         """Return what takes the entries of a process: all are looked at for lines that are missing."""

@@ -12,18 +12,15 @@ from itertools import pairwise
 from math import inf
 from typing import Any, Literal, NamedTuple
 
-from harness.history.coverage import Coverage
+from harness.history.coverage import LAG, Coverage
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Spans
 from harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
 
-__all__ = ["ALWAYS", "LAG", "Known", "Lists", "ObjectList", "Turn", "any_of"]
+__all__ = ["ALWAYS", "Known", "Lists", "ObjectList", "Turn", "any_of"]
 
 Object = Mapping[str, Any]
-
-LAG = 1.0
-"""How many seconds later than another a watch may tell of what came at the same moment."""
 
 ALWAYS = Spans.of([(-inf, inf)])
 
@@ -113,8 +110,10 @@ class ObjectList:
         truths = [_truth(turn, so) for turn in turns]
         spans: dict[bool | None, list[tuple[float, float]]] = {True: [], False: [], None: []}
         absent: list[tuple[float, float]] = []
-        for (turn, truth), (after, then) in pairwise(zip(turns, truths, strict=True)):
-            span = turn.latest, after.latest if truth == then else self._earliest(after)
+        other = inf  # since when it may be otherwise, at the earliest
+        for (after, then), (turn, truth) in pairwise(reversed(list(zip(turns, truths, strict=True)))):
+            other = other if truth == then else self._earliest(after)
+            span = turn.latest, min(after.latest, other)
             (absent if turn.object is None else spans[truth]).append(span)
         tail = self._tail()
         return Known(Spans.of(spans[True]) - tail, (Spans.of(spans[False]) | (Spans.of(absent) - self.unknown)) - tail)
@@ -187,10 +186,12 @@ class ObjectList:
         return min((turn.earliest, *late))
 
     def _tail(self) -> Spans:
-        """Return the time up to the end in which nothing was seen any more."""
+        """Return the time up to the end, and after it, in which nothing was seen any more."""
         unknown = self._coverage.unknown([self._process], -inf, inf)
-        last = unknown.parts[-1:]
-        return Spans(last) if last and last[0][1] >= self._coverage.until else Spans()
+        begin, end = unknown.parts[-1] if unknown else (inf, -inf)
+        if end < self._coverage.until:
+            return Spans()
+        return Spans.of([(begin, inf if self._gap is not None or self._last < end else end)])
 
 
 class Lists:

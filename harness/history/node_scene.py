@@ -59,6 +59,7 @@ class Scene:
         follow(recorded, self.coverage, self.faults, self.nodes, self.workload, self.rotation)
         self.until = self.coverage.until if recorded.until is not None else min(self.coverage.until, self.nodes.over)
         self._unseen = self.coverage.unseen(_WATCHED, 0.0, self.coverage.end)
+        self._delayed = self.coverage.delayed(_WATCHED)
         self._named = {fault.id for fault in self.faults.named(*chosen.faults)}
         self.losses = [loss for loss in self.nodes.all if self._is_of(loss, chosen)]
         self._unknown = self.coverage.unknown(_WATCHED, 0.0, self.coverage.end)
@@ -76,14 +77,23 @@ class Scene:
 
     def earliest(self, moment: float) -> float:
         """Return when, at the earliest, that came about which the watch on the workload told at a moment."""
-        return next((begin for begin, end in self._unseen if begin <= moment <= end), moment)
+        return next((begin for begin, end in self._delayed if begin <= moment <= end), moment)
 
     def _listed(self, moment: float) -> float:
         return next((begin for begin, end in self._unknown if begin <= moment <= end), moment)
 
     def end(self, loss: NodeLoss) -> float:
-        """Return up to when what happens belongs to a loss, and is to be judged."""
-        return min(self.until, self.faults.window(loss.fault)[1] if loss.fault else inf)
+        """Return up to when what happens belongs to a loss, and is to be judged.
+
+        What belongs to another loss of the same claim, of another node, is the claim's, too.
+        """
+        if loss.fault is None or loss.fault.healing is None:
+            return self.until
+        here = self._where(loss.fault) | {loss.node}
+        ours = {other.fault.id for other in self.losses if other.fault and not self._where(other.fault) & here}
+        healing = loss.fault.healing
+        later = (fault.injected for fault in self.faults.all if fault.injected >= healing and fault.id not in ours)
+        return min([self.until, *later])
 
     def hidden(self, begin: float, end: float) -> Spans:
         """Return when something of the workload may be missing altogether that would tell what was so in this time.

@@ -117,6 +117,6 @@ def doubt(coverage: Coverage, stream: str, begin: float, end: float, moments: It
     `moments`) whose true moment is not known.
     """
     known = tuple(moments)
-    late = coverage.unseen([stream], 0.0, coverage.end)
+    late = coverage.delayed([stream])
     hidden = Spans(tuple(part for part in late if any(part[0] <= moment <= part[1] for moment in known)))
     return coverage.unknown([stream], begin, end) | hidden.within(begin, end)

@@ -44,12 +44,13 @@ class Moments:
         self.unseen = coverage.unseen(streams, begin, coverage.end)
         self.unknown = coverage.unknown(streams, begin, inf)
         self.end = Moment(coverage.until, coverage.until if coverage.ended else inf)
-        self._begins = [begin for begin, _ in self.unseen]
+        self._delayed = coverage.delayed(streams).within(begin, inf).parts
+        self._begins = [begin for begin, _ in self._delayed]
 
     def of(self, at: float) -> Moment:
         """Return when that was of which was told `at` then."""
         before = bisect_left(self._begins, at) - 1
-        hidden = before >= 0 and at <= self.unseen.parts[before][1]
+        hidden = before >= 0 and at <= self._delayed[before][1]
         return Moment(self._begins[before] if hidden else at, at)
 
     def ends(self, at: float | None) -> Moment:

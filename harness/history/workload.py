@@ -28,7 +28,8 @@ class WorkloadPod:
     `mutated` is as it was first seen, `bared` when it was first seen without a mutation that it had. `owner` is its
     controller's uid, `family` is the same for all ReplicaSets of one Deployment. `ready` is when it was Ready first,
     `turns` are all the moments at which it became Ready, or no longer was. It is `leaving` from when on its controller
-    counts it no more: it is deleted, or has ended.
+    counts it no more: it is deleted, or has ended. `came` and `went` number the entries that told of it first, and of
+    that: after a gap many have one moment, and their order is known.
     """
 
     uid: str
@@ -46,6 +47,8 @@ class WorkloadPod:
     leaving: float | None = None
     bared: float | None = None
     turns: list[tuple[float, bool]] = field(default_factory=list)
+    came: int = 0
+    went: int = 0
 
     def is_ready(self, moment: float, since: float = -inf) -> bool:
         """Whether it was there and Ready at a moment, as was told last until then, and after `since`."""
@@ -70,6 +73,7 @@ class Workload:
         self.pulls: dict[str, float] = {}
         self.doubtful: set[str] = set()
         self._names: dict[tuple[str, str], WorkloadPod] = {}
+        self._number = 0
 
     def successors(self, listed: Moment) -> Mapping[str, WorkloadPod]:
         """Return which pod came in the place of which one, by the uid of the one that left.
@@ -80,12 +84,15 @@ class Workload:
         """
         owned = [pod for pod in self.pods.values() if pod.owner]
         left = [(max(pod.seen, listed(pod.leaving)), pod) for pod in owned if pod.leaving is not None]
-        # Who leaves makes room for who comes at that moment, but not for itself.
-        events = [*((pod.seen, 1, pod) for pod in owned), *((at, 2 * (at == pod.seen), pod) for at, pod in left)]
+        # Who leaves makes room for who is told of by the same entry, but not for itself.
+        events = [
+            *((pod.seen, pod.came, 1, pod) for pod in owned),
+            *((at, pod.went, 2 * (pod.went == pod.came), pod) for at, pod in left),
+        ]
         vacant: dict[tuple[str, str], deque[WorkloadPod]] = {}
         after: dict[str, WorkloadPod] = {}
         extra: list[WorkloadPod] = []
-        for _, order, pod in sorted(events, key=lambda event: event[:2]):
+        for _, _, order, pod in sorted(events, key=lambda event: event[:3]):
             waiting = vacant.setdefault(pod.place, deque())
             if order != 1:
                 waiting.append(pod)
@@ -120,6 +127,7 @@ class Workload:
         metadata, status = item["metadata"], item.get("status") or {}
         if not metadata["namespace"].startswith(_CHAOS) or metadata["namespace"] == CANARIES:
             return
+        self._number += 1
         pod = self.pods.get(metadata["uid"]) or self._born(entry, item)
         pod.node = (item.get("spec") or {}).get("nodeName") or pod.node
         conditions = status.get("conditions") or ()
@@ -134,14 +142,16 @@ class Workload:
         for name, now in reached.items():
             if now and getattr(pod, name) is None:
                 setattr(pod, name, entry.at)
+                pod.went = self._number if name == "leaving" else pod.went
         if not pod.turns or pod.turns[-1][1] != ready:
             pod.turns.append((entry.at, ready))
 
     def _born(self, entry: Entry, item: Mapping[str, Any]) -> WorkloadPod:
         pod = self.pods[item["metadata"]["uid"]] = _pod(entry.at, item)
+        pod.came = self._number
         before = self._names.get((pod.namespace, pod.name))
         if before and before.leaving is None:  # two of one name cannot be there at once
-            before.leaving = entry.at
+            before.leaving, before.went = entry.at, self._number
         self._names[pod.namespace, pod.name] = pod
         return pod
 

@@ -23,6 +23,14 @@ def test_a_lease_may_be_renewed_while_nobody_sees(end: float, outcome: str) -> N
     assert outcome == "holds" or f"watch leases was not seen from 30.0 to {end:.1f} s" in verdict.summary
 
 
+def test_what_a_starved_machine_tells_late() -> None:
+    """A renewal that is told just after this machine could go on may have come while it could not."""
+    late = plane(100, silent={SCHEDULER: (40, 101)}).lease(48.001, SCHEDULER, holder="w_uuid")
+    late.add(48, "info", "metronome", "late", {"seconds": 8.0})
+    assert leases_renewed(55)(late.today(100)).outcome == "inconclusive"
+    assert leases_renewed(51)(late.today(100)).outcome == "violated"
+
+
 def test_a_silence_that_was_seen_is_one() -> None:
     """A gap beside it changes nothing, and the begin and the end are not outside."""
     assert leases_renewed(20)(plane(100, silent={SCHEDULER: (60, 90)}).today(100)).at == 78

@@ -119,13 +119,30 @@ def test_which_came_first(history: ToldGeneration, outcome: str) -> None:
 
 
 def test_another_life_that_nobody_saw() -> None:
-    """A constraint that may have been made anew, and is too young to judge, is not known to have its binding."""
+    """A constraint that may have been made anew, long enough ago to be judged, is not known to have its binding."""
     history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
-    blind = history.add(58, "change", CONSTRAINTS, "GAP", {"why": "refused"}).binding(60, "other")
+    blind = history.add(58, "change", CONSTRAINTS, "GAP", {"why": "refused"}).binding(90, "other")
     verdict = CHECK(blind.recorded())
-    assert (verdict.outcome, verdict.summary) == ("inconclusive", f"{CONSTRAINTS} was not seen from 58.0 to 60.0 s")
+    assert (verdict.outcome, verdict.summary) == ("inconclusive", f"{CONSTRAINTS} was not seen from 58.0 to 90.0 s")
     gone = told().binding(12).constraint(50, f="DELETED").binding(60, "other")
     assert CHECK(gone.recorded()).outcome == "holds"
+
+
+def test_another_life_that_is_too_young() -> None:
+    """What is made, or may have been, so late that its time is not over, says nothing against an earlier time."""
+    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    assert CHECK(history.constraint(58).constraint(60, "other").recorded()).outcome == "holds"
+    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    blind = history.add(58, "change", CONSTRAINTS, "GAP", {"why": "refused"}).binding(60, "other")
+    assert CHECK(blind.recorded()).outcome == "holds"
+
+
+def test_another_life_whose_begin_nobody_saw() -> None:
+    """What was first seen too late to be judged, but may have been made much earlier, is not known to be too young."""
+    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED").gap(52)
+    blind = history.add(53, "change", CONSTRAINTS, "GAP", {"why": "refused"}).constraint(85)
+    late = blind.whole(85, CONSTRAINTS, "RESUMED").whole(85, f="RESUMED").constraint(90, "other")
+    assert CHECK(late.recorded()).outcome == "inconclusive"
 
 
 def test_limited() -> None:

@@ -62,6 +62,23 @@ def test_the_first_success_is_not_enough() -> None:
     assert outcome(daemon().workload(111, "d", node=NODE, kind=DS).seen(600)) == "violated"
 
 
+def test_ready_when_another_node_is_lost() -> None:
+    """A pod that is Ready in time, and stays so, holds, though another node was lost before it was."""
+    story = daemon().lose(105, node=OTHER, process="fault 2", healed=115)
+    assert never_replaced(HOW, kinds=(DS,), fault="fault 1")(story.seen(300)).outcome == "holds"
+    again = daemon().lose(105, node=OTHER, process="fault 2", healed=115).workload(112, "d", node=NODE, kind=DS)
+    assert never_replaced(HOW, kinds=(DS,), fault="fault 1")(again.seen(300)).outcome == "inconclusive"
+
+
+def test_taken_away_when_another_node_of_the_claim_was_lost() -> None:
+    """A claim on all lost nodes is violated whenever a pod of one is taken away; one on the first, only in its time."""
+    story = daemon(back=None).lose(105, node=OTHER, process="fault 2", healed=115)
+    recorded = story.workload(130, "d", node=NODE, kind=DS, f=DELETED).seen(300)
+    assert outcome(recorded) == "violated"
+    assert never_replaced(HOW, kinds=(DS,), fault="fault 1")(recorded).outcome == "inconclusive"
+    assert never_replaced(HOW, kinds=(DS,), fault=("fault 1", "fault 2"))(recorded).outcome == "violated"
+
+
 def test_a_node_that_is_not_healed() -> None:
     """While the node is not proved to be back, its pod need not be Ready, and does not hold."""
     verdict = OUTLIVES(daemon(healed=None, back=None).seen(600))

@@ -63,6 +63,16 @@ def test_asked_undecided(told: Told) -> None:
     assert NOT_ASKED(told.recorded()).outcome == "inconclusive"
 
 
+@pytest.mark.parametrize(("line", "outcome"), [(95, "holds"), (2, "inconclusive")])
+def test_a_cut_whose_begin_is_missing(line: float, outcome: str) -> None:
+    """One that came later takes nothing from what was before the first; where lines are missing before, it may."""
+    told = cut().request(1, MANIFEST).log_read(3).fault(96, 97, 99, process="fault 2")
+    told.add(95, "info", "cluster", "snapshot").add(2, "info", "cluster", "snapshot")
+    recorded = told.recorded()
+    without = [one for one in recorded.entries if (one.at, one.f) not in {(96, "inject"), (line, "snapshot")}]
+    assert ASKED(replace(recorded, entries=without)).outcome == outcome
+
+
 def test_cut_is_a_cut() -> None:
     """No request between the proof of the cut and its end: the cut held; requests around it do not matter."""
     recorded = cut().request(2, MANIFEST).request(9.5, MANIFEST).request(80.5, MANIFEST).recorded()

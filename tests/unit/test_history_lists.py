@@ -1,7 +1,9 @@
 """Lists: what is known of an object whose watch did not see everything."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -11,18 +13,23 @@ from harness.history.following import follow
 from harness.history.lists import ALWAYS, Known, Lists, any_of
 from harness.history.spans import Spans
 from harness.history.vocabulary import LISTED, RESUMED
-from tests.fakes.generated import BINDINGS, Generating, gapped, new, silenced
+from harness.seen import seen_by_all
+from tests.fakes.generated import BINDINGS, TEMPLATES, Generating, gapped, new, silenced
 
 NAME = "gatekeeper-chaoslabels-c"
 
 
 def known(recorded: Recorded, name: str = NAME) -> Known:
     """Return when the binding was there, up to 40 s."""
+    so = known_for_ever(recorded, name)
+    return Known(so.yes.within(-inf, 40), so.no.within(-inf, 40))
+
+
+def known_for_ever(recorded: Recorded, name: str = NAME) -> Known:
     coverage = Coverage(recorded)
     lists = Lists(coverage, lambda process: process == BINDINGS)
     follow(recorded, coverage, lists)
-    so = lists[BINDINGS].known(name)
-    return Known(so.yes.within(-inf, 40), so.no.within(-inf, 40))
+    return lists[BINDINGS].known(name)
 
 
 def spans(*parts: tuple[float, float]) -> Spans:
@@ -79,6 +86,24 @@ def test_what_comes_and_goes_in_a_gap() -> None:
     assert known(gapped(quiet, BINDINGS, 12, 25)).no == spans((0, 10), (11, 11), (25, 40))
 
 
+def test_what_becomes_otherwise_and_back_in_a_gap() -> None:
+    """What changed more than once while nobody looked is known from before the gap to after it, and not in between."""
+    history = Generating().begin(watched=(TEMPLATES,)).template(5, generate=True, f="ADDED", seen=False)
+    for at, generate, seen in ((13, True, True), (14, False, False), (15, False, True), (20, True, True)):
+        history.template(at, generate=generate, seen=seen)
+    recorded = gapped(new(history, 40), TEMPLATES, 12, 25, how=RESUMED)
+    coverage = Coverage(recorded)
+    lists = Lists(coverage, lambda process: process == TEMPLATES, seen_by_all)
+    follow(recorded, coverage, lists)
+    refused = lists[TEMPLATES].known("chaoslabels", lambda one: not generates_now(one) and seen_by_all(one))
+    assert refused.yes.within(0, 40) == Spans()
+    assert refused.no.within(0, 40) == spans((0, 10), (25, 40))
+
+
+def generates_now(template: Mapping[str, Any]) -> bool:
+    return bool(template["spec"]["targets"][0]["code"][0]["source"]["generateVAP"])
+
+
 @pytest.mark.parametrize("then", ["503", "404", None])
 def test_not_served_forgets_nothing(then: str | None) -> None:
     """After a 404, whatever follows, nothing is known until the list is whole; what it does not tell of is there."""
@@ -104,6 +129,12 @@ def test_half_open_to_the_end() -> None:
     less = silenced(new(told(), 40), BINDINGS, 21)
     assert known(less) == Known(spans((10, 20)), spans((0, 10)))
     assert known(less, "other").no == spans((0, 20))
+
+
+def test_nothing_is_known_behind_the_end_of_what_was_seen() -> None:
+    """What a watch that never came back saw last is not there anew when it is judged."""
+    for recorded in (silenced(new(told(), 40), BINDINGS, 21), new(told().gap(21, BINDINGS), 40)):
+        assert known_for_ever(recorded).yes == spans((10, 20))
 
 
 def test_a_missing_line() -> None:

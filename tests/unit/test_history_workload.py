@@ -29,6 +29,17 @@ def test_a_pod_does_not_replace_itself() -> None:
     assert _successors(story) == {"uid-a": "uid-b"}
 
 
+def test_all_that_came_in_one_moment() -> None:
+    """After a gap a watch that goes on tells in one moment who came, left, and came: in the order in which they did."""
+    kind = "StatefulSet"
+    story = ToldLoss().workload(5, "a", node=NODE, kind=kind).workload(30, "a", node=NODE, kind=kind, f=DELETED)
+    for uid in ("uid-b", "uid-c"):
+        story.workload(30, "a", kind=kind, uid=uid)
+        if uid == "uid-b":
+            story.workload(30, "a", kind=kind, uid=uid, f=DELETED)
+    assert _successors(story) == {"uid-a": "uid-b", "uid-b": "uid-c"}
+
+
 def test_a_pod_that_failed_is_counted_no_more() -> None:
     """Its controller makes another one, though nobody deletes it."""
     story = ToldLoss().workload(5, "a", node=NODE, ready=True).workload(70, "a", node=NODE).workload(77, "b")

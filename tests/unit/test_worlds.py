@@ -15,10 +15,13 @@ from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
 from tests.worlds.judging import catalogue, judge
 from tests.worlds.metamorphic import broken
+from tests.worlds.mutants import mutate
+from tests.worlds.mutated import LIVES, MUTANTS
 from tests.worlds.scoring import Score, row, run
 from tests.worlds.truths import TRUTHS, world
 
-_SEEDS = range(6)
+_SEEDS = (0, 1, 3, 4)  # one that holds and one that is violated, with nothing hidden, and with something
+_FEWEST = 5
 _FOLDER = Path(tests.worlds.__file__).parent
 
 each_check = pytest.mark.parametrize("check", list(TRUTHS))
@@ -45,9 +48,9 @@ def test_every_check_has_worlds() -> None:
 @each_check
 def test_worlds_are_of_both_kinds(check: str) -> None:
     """Of three worlds one is truly violated and one truly holds."""
-    truths = Counter(world(check, seed).truth for seed in range(12) if seed % 3 < 2)
-    assert truths["holds"] >= 4
-    assert truths["violated"] >= 4
+    truths = Counter(world(check, seed).truth for seed in range(8) if seed % 3 < 2)
+    assert truths["holds"] >= 2
+    assert truths["violated"] >= 2
 
 
 def test_half_of_the_worlds_hide_nothing() -> None:
@@ -124,3 +127,21 @@ def test_what_is_judged_is_kept(tmp_path: Path) -> None:
     assert judged == [2]
     assert [each.seed for each in found] == [0, 1, 2]
     assert row(Score("outlasts", found)).startswith("| outlasts | 3 |")
+
+
+def test_mutants_can_be_made(tmp_path: Path) -> None:
+    """The text that each mutant changes stands once in its file, and what becomes of it can be read."""
+    root = _FOLDER.parents[1]
+    for mutant in MUTANTS:
+        copy = tmp_path / mutant.file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((root / mutant.file).read_bytes())
+        mutate(tmp_path, mutant)
+        compile(copy.read_text(encoding="utf-8"), mutant.file, "exec")
+
+
+def test_checks_have_mutants() -> None:
+    """At least five for each check that has any; each of `lives` is of a mutant that there is."""
+    count = Counter(check for mutant in MUTANTS for check in mutant.checks)
+    assert min(count.values()) >= _FEWEST
+    assert {mutant.old for mutant in MUTANTS if mutant.lives} == set(LIVES)

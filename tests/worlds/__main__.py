@@ -1,4 +1,4 @@
-"""Main: judge worlds whose truth is known, and print how often a check was right; show one; hide more of them."""
+"""Main: judge worlds whose truth is known, print how often a check was right; show one; hide more; mutate."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.worlds.judging import judge
 from tests.worlds.metamorphic import broken
+from tests.worlds.mutants import survivors
 from tests.worlds.scoring import Score, run, table
 from tests.worlds.telling import told
 from tests.worlds.truths import TRUTHS, world
@@ -22,6 +23,8 @@ def main(arguments: list[str]) -> int:
             claimed = world(check, given.show)
             _say(*told(claimed, judge(claimed), lines=not given.brief))
         return 0
+    if given.mutants:
+        return _mutants(checks, given.jobs)
     low, _, high = given.seeds.partition(":")
     seeds = range(int(low), int(high))
     if given.metamorphic:
@@ -51,6 +54,16 @@ def _metamorphic(checks: list[str], seeds: range, jobs: int) -> int:
     return 1 if failed else 0
 
 
+def _mutants(checks: list[str], jobs: int) -> int:
+    lived = 0
+    for mutant, check, how in survivors(checks, jobs=jobs):
+        lived += not how and not mutant.lives
+        words = how or f"SURVIVES{f': {mutant.lives}' if mutant.lives else ''}"
+        _say(f"{check}: {mutant.file}: {mutant.old.strip()!r} -> {mutant.new.strip()!r}: {words}")
+    _say(f"{lived} mutants survive without a reason")
+    return 1 if lived else 0
+
+
 def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.worlds", description=__doc__)
     parser.add_argument("--check", action="append", choices=list(TRUTHS), help="judge this one; may be repeated")
@@ -60,6 +73,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--show", type=int, metavar="SEED", help="show one world with its truth and its verdict")
     parser.add_argument("--brief", action="store_true", help="show it without its history")
     parser.add_argument("--metamorphic", action="store_true", help="hide more of each world instead")
+    parser.add_argument("--mutants", action="store_true", help="make checks wrong on purpose, and look who finds it")
     return parser.parse_args(arguments)
 
 

@@ -14,6 +14,8 @@ from tests.worlds.stage import Stage
 
 __all__ = ["Claimed", "Drawn", "Truth", "hidden", "proof", "staged"]
 
+_SEEN_SECONDS = 1.0
+
 Truth = Literal["holds", "violated", "inconclusive", "borderline"]
 """What is true of a claim. "inconclusive": no history of this world may decide, such as of a fault that was not proved.
 
@@ -37,6 +39,8 @@ class Drawn:
     unsure: str = ""
     away: list[Hiding] = field(default_factory=list)
     """Lists that truly are not served for a while."""
+    also: dict[str, tuple[Stretch, float]] = field(default_factory=dict)
+    """When a stream is needed, too, where it is hidden for longer than so many seconds."""
     places: dict[str, list[Stretch]] = field(default_factory=dict)
     """Where something of these streams is worth to be hidden, such as where something was lost."""
 
@@ -58,8 +62,17 @@ class Claimed:
     def excuses(self) -> list[str]:
         """Return why the verdict may be inconclusive; it must not if there is nothing."""
         drawn = self.drawn
-        needed = hides(list(self.hidings), drawn.streams, *drawn.window)
+        long = [each for each in self.hidings if not self._tolerated(each)]
+        needed = hides(long, drawn.streams, *drawn.window)
+        for stream, (span, seconds) in drawn.also.items():
+            longer = [each for each in long if each.stream == ALL or each.span[1] - each.span[0] > seconds]
+            needed += [each for each in hides(longer, {stream}, *span) if each not in needed]
         return [str(each) for each in needed] + [drawn.unsure] * bool(drawn.unsure)
+
+    def _tolerated(self, hiding: Hiding) -> bool:
+        """Whether so little is hidden of questions that it counts as seen: less than a second from one to the next."""
+        every = self.drawn.stage.asked_every(hiding.stream)
+        return hiding.how == "info" and hiding.end - hiding.begin + 2 * every < _SEEN_SECONDS
 
     def recorded(self, more: Iterable[Hiding] = ()) -> Recorded:
         """Return the history, with more hidden if so."""

@@ -76,30 +76,46 @@ def policies_match(dice: Dice) -> Drawn:
 
 
 def generated_within(dice: Dice) -> Drawn:
-    """Draw a claim that the binding of a constraint is generated in time."""
+    """Draw a claim that the binding of a constraint is generated in time, each time that it is made."""
     seconds = dice.pick(5.0, 30.0, 60.0)
     stage = staged(dice, seconds + dice.between(45, 110))
     stage.judged()
     world = drawn_world(dice, stage)
     made = dice.between(4, 25)
     world.template("asked", [(dice.pick(-300.0, made - 2), True)])
-    binding = world.constraint("asked", "wanted", [(made, inf)])
     took = dice.pick(dice.between(0.05, seconds * 0.8), dice.between(seconds + 1.5, seconds + 30), inf)
-    binding.there = [(made + took, inf)]
-    if dice.chance(0.1):
+    there, lives, spans = [(made + took, inf)], [(made, took)], [(made, inf)]
+    if dice.chance(0.1) and took < inf:
         gone = made + took + dice.between(1, 10)
-        binding.there = [(made + took, gone), (gone + 3, inf)] if took < inf else binding.there
-    stage.say(f"the constraint is made at {made:.1f} s, its binding {took:.1f} s later")
+        there = [(made + took, gone), (gone + 3, inf)]
+    elif dice.chance(0.3):  # it is made anew, perhaps too late to be judged
+        gone = made + min(took, seconds) + dice.between(3, 10)
+        again = gone + dice.between(3, 12)
+        lives.append((again, dice.pick(dice.between(0.05, seconds * 0.8), seconds + dice.between(2, 9), inf)))
+        there, spans = [(made + took, gone + 1), (again + lives[1][1], inf)], [(made, gone), (again, inf)]
+    binding = world.constraint("asked", "wanted", spans)
+    binding.there = joined(there)
+    for at, after in lives:
+        stage.say(f"the constraint is made at {at:.1f} s, its binding {after:.1f} s later")
     world.write()
-    truth: Truth = "violated" if took > seconds + _SLACK else "holds" if took < seconds - _SLACK else "borderline"
-    if stage.judge < made + seconds + 1:
-        truth = "inconclusive" if made + took > stage.judge else truth
-    window = (made - 1, made + min(took, seconds + 1) + 0.5)
+    truths = [_prompt(at, after, seconds, stage.judge) for at, after in lives]
+    truth = truths[0] if truths[0] == "inconclusive" else _worst(truths)
+    begin, end = made - 1, max(at + min(after, seconds + 1) for at, after in lives) + 0.5
     needs = {f"{CONSTRAINTS}asked", WATCH_BINDINGS}
-    places = {stream: [(made, made + min(took, seconds))] for stream in needs}
+    places = {stream: [(at, at + min(after, seconds)) for at, after in lives] for stream in needs}
+    also = {f"{CONSTRAINTS}asked": ((0.0, stage.judge), seconds)}
+    parameters = {"seconds": seconds, "constraint": "wanted"}
     return Drawn(
-        stage, {"seconds": seconds, "constraint": "wanted"}, truth, needs, window, "", away=world.away, places=places
+        stage, parameters, truth, needs, (begin, min(end, stage.judge)), away=world.away, also=also, places=places
     )
+
+
+def _prompt(made: float, took: float, seconds: float, judge: float) -> Truth:
+    """Return what is true of one time a constraint is made: whether its binding comes in time."""
+    if made + took > judge - 0.5 and judge < made + seconds + 1:
+        young = judge < made + seconds - 1 and made + took > judge + 0.5
+        return "inconclusive" if young else "borderline"
+    return "violated" if took > seconds + _SLACK else "holds" if took < seconds - _SLACK else "borderline"
 
 
 def never_orphaned(dice: Dice) -> Drawn:

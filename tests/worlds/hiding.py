@@ -41,6 +41,8 @@ class Hiding:
             return -inf, inf
         if self.how == "killed":
             return self.begin - SIGN_SECONDS - 1, inf
+        if self.how == "line":  # it may have told that a watch had not seen anything since its last sign of life
+            return self.begin - SIGN_SECONDS - 1, self.end + 3
         if self.stream and not is_watch(self.stream):
             return self.begin - 1.5, self.end + 12
         back = SIGN_SECONDS + 1 if is_watch(self.stream) else 1.5
@@ -80,7 +82,7 @@ def restart(dice: Dice, stage: Stage, begin: float, end: float) -> list[Hiding]:
 def drawn(dice: Dice, stage: Stage, streams: list[str]) -> list[Hiding]:
     """Return something that is not seen, most often of one of these streams."""
     begin = dice.between(1, stage.judge - 2)
-    length = dice.pick(dice.between(0.5, 6), dice.between(6, 40), dice.between(40, 120))
+    length = dice.pick(dice.between(0.05, 6), dice.between(6, 40), dice.between(40, 120))
     end = min(begin + length, stage.end) if dice.chance(0.9) else inf
     kind = dice.random()
     if kind < 0.5:

@@ -25,8 +25,10 @@ def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
     stage = claimed.drawn.stage
     needed = sorted(claimed.drawn.streams & set(stage.streams()))
     taken = {each.stream for each in claimed.hidings}
+    holes = {ALL} & taken  # where a watch goes on after a gap is a sign of life, nearer to a hole than there was before
     for _ in range(_TIMES):
         streams = [each for each in (needed if dice.chance(0.8) else stage.streams()) if each not in taken]
+        streams = [each for each in streams if not (holes and is_watch(each))]
         low, high = claimed.drawn.window
         begin = dice.between(max(0.0, low - 15), min(stage.judge, high + 5))
         end = begin + dice.pick(0.3, 3.0, 12.0, 45.0, inf)

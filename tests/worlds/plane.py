@@ -123,7 +123,8 @@ def control_plane_unharmed(dice: Dice) -> Drawn:
         written(stage, [TrueFault("fault 1", "restart API server", 4.0, 5.0, 7.0, 7.5, one_shot=True)])
     harmed = False
     for at in sorted(dice.between(8, stage.judge - 40) for _ in range(dice.pick(0, 0, 1, 1, 2))):
-        harmed = _harm(dice, plane, pods, (*spare, place) if at > since else spare, at) or harmed
+        spared = (*spare, place) if at > since else () if place else spare  # from the first fault on
+        harmed = _harm(dice, plane, pods, spared, at) or harmed
     plane.write()
     needs = {WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS}
     truth: Truth = "violated" if harmed else "holds"

@@ -40,6 +40,8 @@ def _come_back(  # noqa: PLR0911 - one for each way
     down = "ImagePullBackOff" if pulls else "CrashLoopBackOff"
     ways = ("quick", "quick", "slow", "late", "never", "flaps", "flaps", "steadies", "barred", "mute")
     way = dice.pick(*ways)
+    if not pod.webhook and way in {"barred", "mute"}:
+        way = "never"
     scene.stage.say(f"{pod.name} comes back: {way}")
     if way == "barred":
         pod.barred = True
@@ -73,7 +75,8 @@ def _harmed(
 ) -> tuple[list[float], bool, set[str]]:
     """Harm a pod or two; return when each serves for good, whether one came to the node it was on, and who is asked."""
     serving, same, asked = [], False, set()
-    pods = dice.some([each for each in scene.pods if each.webhook], 1, 1 if how == "rescheduled" else 2)
+    any_pod = how == "killed" and dice.chance(0.4)
+    pods = dice.some([each for each in scene.pods if each.webhook or any_pod], 1, 1 if how == "rescheduled" else 2)
     scene.harm(at, how, *pods)
     for pod in pods:
         if how == "rescheduled":
@@ -82,7 +85,7 @@ def _harmed(
                 serving.append(inf)
                 scene.stage.say(f"{pod.name} is not replaced")
                 continue
-            stays = dice.chance(0.08)
+            stays = dice.chance(0.2)
             node = pod.node if stays else f"other-{pod.name}"
             same = same or stays
             new = Pod(f"{pod.name}-new", node, [State(at + 0.5, "", "ContainerCreating")])
@@ -91,7 +94,7 @@ def _harmed(
             new = pod
             pod.states.append(State(at + 0.2, "", dice.pick("Error", "ImagePullBackOff")))
         serving.append(_come_back(dice, scene, new, at, limit, healing))
-        asked.add(replica(new))
+        asked |= {replica(new)} if new.webhook else set()
         at += 0.01
     return serving, same, asked
 
@@ -99,7 +102,7 @@ def _harmed(
 def recovers_within(dice: Dice) -> Drawn:
     """Draw a claim that harmed pods serve again while the fault lasts."""
     seconds = dice.pick(30.0, 60.0, 90.0)
-    lasts = seconds + dice.between(15, 60) if dice.chance(0.9) else seconds * 0.7
+    lasts = seconds + dice.between(15, 60) if dice.chance(0.9) else seconds * 0.4
     scene = drawn_scene(dice, 60 + lasts + dice.between(40, 90))
     fault = _fault(dice, scene, lasts)
     how = dice.pick("killed", "rescheduled")

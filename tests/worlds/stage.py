@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, NamedTuple
 
 from harness.history import Kind
@@ -137,6 +138,12 @@ class Stage:
         """Return all that anybody looks at."""
         asked = dict.fromkeys(f"asked {each.policy}" for canary in self.canaries for each in canary.questions)
         return [*self.lists, *asked, *dict.fromkeys(each.stream for each in self.askings), *self.logs]
+
+    def asked_every(self, stream: str) -> float:
+        """Return how many seconds there are between two questions of a stream; infinite if nobody asks."""
+        asking = [each.every for each in self.askings if each.stream == stream]
+        canaries = (each for each in self.canaries if stream in {f"asked {one.policy}" for one in each.questions})
+        return max([*asking, *(each.interval for each in canaries)], default=inf)
 
     def say(self, words: str) -> None:
         """Note something of the truth, for whoever looks at a world."""
