@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import cast
 
 from harness.causes import CAUSES, Cause
 from harness.history.admissions import Admission
@@ -239,4 +238,4 @@ def _near(call: Call, begin: float, end: float) -> bool:
 
 def _sorted(admission: Admission) -> Cause:
     """Return as what a refusal was sorted when it was answered, if that is a cause: its words may be cut short."""
-    return cast("Cause", admission.outcome) if admission.outcome in CAUSES else "other"
+    return next((cause for cause in CAUSES if cause == admission.outcome), "other")

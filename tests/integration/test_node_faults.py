@@ -29,6 +29,7 @@ from harness.history import read
 from harness.history.node_loss import PHASES
 from harness.history.node_scene import Chosen, Scene
 from harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
+from harness.probes.running import Probes
 from harness.workload import Controller, deploy
 from tests.fakes.bench import Bench
 
@@ -157,9 +158,8 @@ def test_killed_in_the_middle(cluster: Cluster, tmp_path: Path, todo: tuple[str,
 def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
     """Pods of a lost node are replaced on the other one, in phases that the history tells; a DaemonSet's pod stays."""
     victim, other = cluster.workers
-    probes = watch_objects(cluster, bench.history, (*USUAL, *WORKLOAD, *WORKLOAD_EVENTS))
-    for probe in probes:
-        probe.start()
+    probes = Probes(bench.history)
+    probes.start(*watch_objects(cluster, bench.history, (*USUAL, *WORKLOAD, *WORKLOAD_EVENTS)))
     controllers = (Controller("Deployment", "a", 2), Controller("DaemonSet", "d"))
     with deploy("chaos-workload", *controllers, on=victim).make(cluster, bench.journal) as proof:
         assert [each.split()[2].rstrip(",") for each in proof.split(", ")].count(victim) == 3
@@ -176,6 +176,7 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
         finally:
             bench.heal(fault)
         bench.healed(fault, 120)
+        probes.give_signs()
         recorded = read(bench.history.path, so_far=True)
         verdict = replaced_within(120, KILLED_NODE)(recorded)
         assert verdict.outcome == "holds", verdict
@@ -188,8 +189,7 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
         outlives = never_replaced(KILLED_NODE, kinds=("DaemonSet",))(recorded)
         assert outlives.outcome == "inconclusive", outlives
         assert "1 of 1 pods lacked the mutation before" in outlives.summary, "no policy is in force here"
-    for probe in probes:
-        probe.stop()
+    probes.stop()
     with cluster.client() as api:
         gone = Deadline.after(60, "the namespace to go")
         until(api, "/api/v1/namespaces", lambda state: "chaos-workload" not in state, gone)

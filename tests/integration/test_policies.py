@@ -111,7 +111,7 @@ def test_loss_is_seen(cluster: Cluster, make: Callable[[], Experiment]) -> None:
         experiment.hold(5)
         lost = experiment.claim(never_unmutated(enough=50), expected="violated")
         window = experiment.claim(fail_open_window(0, fault="scale to zero"), expected="violated")
-    assert lost.evidence[0].startswith("causes (by time): ")
+    assert lost.evidence[0].startswith("causes (by audit id): ")
     assert "not logged" not in lost.evidence[0]
     assert window.figures["mutate_pods_lost_least_seconds"] > 2
 
