@@ -9,7 +9,7 @@ from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, total, without
 from tests.worlds.faulty import TrueFault, harm_of_others, time_of
 
-__all__ = ["comes_back", "enforcement_parity", "fail_open_window", "outlasts"]
+__all__ = ["comes_back", "enforcement_parity", "fail_open_window", "outlasts", "refused_for_at_most"]
 
 _SLOW_SECONDS = 1.3
 _SHORT_SLOW_SECONDS = 4.0
@@ -27,14 +27,16 @@ class _Lost:
     slack: float
 
 
-def _scene(dice: Dice, *, cruel: bool, refusing: bool = False) -> tuple[Scene, list[str], list[str]]:
+def _scene(
+    dice: Dice, *, cruel: bool, losing: float = 0.75, refusing: float = 0.0
+) -> tuple[Scene, list[str], list[str]]:
     """Return a scene, the policies that a claim names, and the causes that it excuses."""
     policies = dice.some(list(QUESTIONS), 1, 2)
     scene = drawn_scene(dice, policies)
     for policy in policies:
-        if dice.chance(0.75):
+        if dice.chance(losing):
             lose(dice, scene, policy, cruel=cruel)
-        elif refusing and dice.chance(0.4):
+        elif refusing and dice.chance(refusing):
             refuse(dice, scene, policy)
     excused = ["timed out"] if dice.chance(0.4) else []
     if dice.chance(0.5 if excused else 0.1):
@@ -42,11 +44,13 @@ def _scene(dice: Dice, *, cruel: bool, refusing: bool = False) -> tuple[Scene, l
     return scene, dice.some(policies, 1, 2), excused
 
 
-def _lost(scene: Scene, policy: str, window: Stretch, others: list[Stretch], excused: list[str]) -> _Lost:
+def _lost(
+    scene: Scene, policy: str, window: Stretch, others: list[Stretch], excused: list[str], *, bypass: bool = True
+) -> _Lost:
     least: list[Stretch] = []
     most: list[Stretch] = []
     partly, slack = 0.0, 0.3 + 2 * scene.interval
-    mine = [each for each in scene.losing if each.policy == policy and each.bypass]
+    mine = [each for each in scene.losing if each.policy == policy and each.bypass == bypass]
     for each in mine:
         (span,) = clipped([each.span], *window) or [(0.0, 0.0)]
         if not total([span]):
@@ -60,7 +64,7 @@ def _lost(scene: Scene, policy: str, window: Stretch, others: list[Stretch], exc
             partly += each.share * total([span])
         elif not (slow and excused and each.end - each.begin < _SHORT_SLOW_SECONDS):
             least.append(span)
-    if not excused and policy != "deny by cel (vap)":
+    if bypass and not excused and policy != "deny by cel (vap)":
         width = scene.interval * 2 + _SLOW_SECONDS
         most += [(at - width / 2, at + width) for at in scene.alone if window[0] - 1 <= at <= window[1]]
     alone = [without(each, others) for each in (joined(least), joined(most))]
@@ -92,13 +96,21 @@ def _places(scene: Scene) -> dict[str, list[Stretch]]:
 
 def fail_open_window(dice: Dice) -> Drawn:
     """Draw a claim on how long enforcement is lost after a fault."""
-    scene, policies, excused = _scene(dice, cruel=dice.chance(0.6), refusing=True)
+    return _for_at_most(dice, *_scene(dice, cruel=dice.chance(0.6), refusing=0.4), bypass=True)
+
+
+def refused_for_at_most(dice: Dice) -> Drawn:
+    """Draw a claim on how long requests are refused after a fault, because what cannot be asked fails closed."""
+    return _for_at_most(dice, *_scene(dice, cruel=dice.chance(0.6), losing=0.25, refusing=0.85), bypass=False)
+
+
+def _for_at_most(dice: Dice, scene: Scene, policies: list[str], excused: list[str], *, bypass: bool) -> Drawn:
     name, chosen = _chosen(dice, scene)
     found: list[_Lost] = []
     for fault in chosen:
         window = _window(scene, fault)
         others = harm_of_others(chosen, scene.faults, window)
-        found += [_lost(scene, policy, window, others, excused) for policy in policies]
+        found += [_lost(scene, policy, window, others, excused, bypass=bypass) for policy in policies]
     worst = max(each.least for each in found)
     most = max(each.most for each in found)
     seconds = dice.pick(0.0, 1.0, 5.0, 20.0, round(0.6 * worst), round(1.3 * most + 3))

@@ -10,6 +10,7 @@ __all__ = ["TRUTHS", "world"]
 
 TRUTHS: Mapping[str, Callable[[Dice], Drawn]] = {
     "fail_open_window": losing.fail_open_window,
+    "refused_for_at_most": losing.refused_for_at_most,
     "comes_back": losing.comes_back,
     "outlasts": losing.outlasts,
     "enforcement_parity": losing.enforcement_parity,
