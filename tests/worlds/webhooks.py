@@ -118,14 +118,13 @@ class Scene:
             for at in pod.moments():
                 now = pod.state(at)
                 stage.put(WATCH_PODS, at, pod.name, None if now is None or now.gone else _object(pod, now, at))
-                rotations.add(at + _ROTATION_SECONDS)
+                rotations.add(at)
             self._events(pod)
             if pod.webhook:
                 self._ask(pod)
-        for at in sorted(rotations):
-            names = [
-                each for each in self.pods if each.webhook and not each.barred and each.ready(at - _ROTATION_SECONDS)
-            ]
+        for moment in sorted(rotations):
+            at = moment + _ROTATION_SECONDS
+            names = [each for each in self.pods if each.webhook and not each.barred and each.ready(moment)]
             alive = [each for each in names if (now := each.state(at)) and not now.deleting]
             stage.put(WATCH_SLICES, at, "slice", _slice(alive))
         question = Question(FORBIDDEN, "create forbidden namespace", dry_run=True)
