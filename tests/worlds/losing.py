@@ -178,9 +178,10 @@ def _tail(scene: Scene, policy: str, window: Stretch, tail: float, others: list[
         enough = 4 * scene.interval + (_SLOW_SECONDS if each.how == "slow" else 0.0)
         short = each.how == "slow" and each.end - each.begin < _SHORT_SLOW_SECONDS
         if each.share == 1 and total(lost) > enough and not (excused and short):
+            alone = without([each.span], others)
             if total(without(lost, others)) > enough:
                 return "violated"
-            return "inconclusive" if not total(without(lost, others)) else "borderline"
+            return "inconclusive" if not total(clipped(alone, begin, end)) else "borderline"
     return "borderline"
 
 

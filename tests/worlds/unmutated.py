@@ -113,7 +113,11 @@ def _share(
     chosen: list[TrueFault],
     others: list[Stretch],
 ) -> Truth:
-    """Say whether the share is far above, or far below, in the whole window and while harm was done."""
+    """Say whether the share is far above, or far below, in the whole window and while harm was done.
+
+    Of several faults each has a share of its own, the worst of which counts: none is said to be low for all together.
+    And what was lost after the healing is a share of all up to then, whatever rest came later.
+    """
     shares: list[float] = []
     harms = [(each.injected, min(each.healed, scene.stage.judge)) for each in chosen] or windows
     for spans in (windows, harms):
@@ -122,8 +126,14 @@ def _share(
         if len(seen) < 40:
             return "borderline"
         shares.append(len(lost) / len(seen))
+    mine = [at for at in every if _in(at, windows, 0.0)]
+    late = [at for at in bad if _in(at, windows, 0.0) and at > max(end for _, end in harms)]
+    worst = [
+        sum(one <= at for one in bad if one >= windows[0][0]) / max(1, sum(one <= at for one in mine)) for at in late
+    ]
     if max(shares) and others:
         return "borderline"
     if min(shares) > 1.6 * at_most + 0.04:
         return "violated"
-    return "holds" if max(shares) < 0.6 * at_most - 0.02 or not max(shares) else "borderline"
+    low = max([*shares, *worst]) < 0.6 * at_most - 0.02 and len(chosen) == 1
+    return "holds" if low or not max(shares) else "borderline"
