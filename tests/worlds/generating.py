@@ -13,6 +13,7 @@ from harness.history.vocabulary import (
 )
 from tests.worlds.claimed import Drawn, Truth, staged
 from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, without
+from tests.worlds.hiding import SIGN_SECONDS
 from tests.worlds.templates import Made, World, drawn_world
 
 __all__ = ["generated_within", "never_orphaned", "no_orphan_stays", "policies_match"]
@@ -70,6 +71,10 @@ def policies_match(dice: Dice) -> Drawn:
     parameters = _parameters(dice, late)
     places = {stream: [each for each in found if each[1] - each[0] > 1] for stream in (WATCH_POLICIES, WATCH_BINDINGS)}
     unsure = "a difference is young" if standing else ""
+    if any(
+        begin < away.begin < end + SIGN_SECONDS for away in world.away for begin, end in found if end - begin > late
+    ):
+        unsure = "its list ended while something differed, which is not seen from its last sign of life on"
     return Drawn(
         stage, parameters, truth, _needs(world, parameters), (0.0, stage.judge), unsure, away=world.away, places=places
     )

@@ -16,7 +16,7 @@ __all__ = ["found", "mutate", "survivors"]
 _ROOT = Path(__file__).parents[2]
 _COPIED = ("harness", "tests")
 _SECONDS = 600
-_SAMPLES = (("--seeds", "0:60"), ("--seeds", "0:12", "--metamorphic"), ("--seeds", "60:360"))
+_SAMPLES = (("--seeds", "0:60"), ("--seeds", "60:1600"), ("--seeds", "0:60", "--metamorphic"))
 """What is tried, one after the other, until a mutant is found."""
 
 

@@ -236,6 +236,22 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
 LIVES: dict[str, str] = {
     "if history.coverage.until < limit:": "the rule behind it says the same in other words: stop < limit",
     "if not any(one.proved is not None and": "each pod's own verdict says so again",
+    "return pod.ready and not pod.deleted and": "in worlds a pod is Ready 1.5 s after it runs: less than borderline",
+    "if now.running != before.running or": "in worlds who is restarted is not Ready for a moment first",
+    "life.node, since - _NOTICED_SECONDS, at)": "no world has a fault of unknown victims that is over before",
+    "if self._stepped else (at, at)": "hardly any world sets the clock between a request and its reading",
+    '    return _unknown(f"{why}: a replacement may have come and gone unseen" * bool(why))': (
+        "no world has a bare replacement that is gone when somebody looks again"
+    ),
+    "if ready or why or (end < later": "another node is lost just before a pod is Ready in one world of 400 (7074)",
+    "(pod.seen, pod.came, 1, pod)": "found by 7003 with its workload's watch resumed: a pod comes and goes in a gap",
+    "first = None if lease.new else Moment(begin, begin)": "in worlds each lease is listed when its watch begins",
+    'and spec["renewTime"] != lease.renewed:': "in worlds nothing else of a lease changes",
+    "if lacking or seen.coverage.until < limit:": "what is not recorded is not seen, either",
+    "    if answers < least:": "no world has so few answers",
+    "for one in chosen if one.proved is not None)": "denials after an unproved fault are not judged in worlds",
+    "template_asks(template) and seen_by_all(template)": "all pods see a template within 0.4 s: less than borderline",
+    "(absent if turn.object is None else spans[truth])": "what comes and goes within one gap is rare: policies_match 591",
 }
 """By their old text, mutants that no world finds, each with the reason."""
 

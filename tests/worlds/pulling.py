@@ -61,7 +61,8 @@ def _before(dice: Dice, *, wanted: bool) -> Drawn:
             pod.states[0] = pod.states[0]._replace(at=-4000.0)
     scene.finish()
     if not started:
-        scene.stage.lists[WATCH_EVENTS].clear()
+        events = scene.stage.lists[WATCH_EVENTS]
+        events[:] = [each._replace(at=begin + 5) for each in events[: dice.randint(0, 1)]]
     _log(dice, scene, asked)
     there = any(at < begin and what == _GATEKEEPER for at, what in asked)
     truth: Truth = "holds" if there == wanted else "violated"
