@@ -251,7 +251,7 @@ LIVES: dict[str, str] = {
     "    if answers < least:": "no world has so few answers",
     "for one in chosen if one.proved is not None)": "denials after an unproved fault are not judged in worlds",
     "template_asks(template) and seen_by_all(template)": "all pods see a template within 0.4 s: less than borderline",
-    "(absent if turn.object is None else spans[truth])": "what comes and goes within one gap is rare: policies_match 591",
+    "(absent if turn.object is None else spans[truth])": "what comes and goes in one gap is rare: policies_match 591",
 }
 """By their old text, mutants that no world finds, each with the reason."""
 
