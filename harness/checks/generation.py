@@ -75,10 +75,10 @@ class _Life:
         return next((span for span in later if span[0] >= begin - LAG or span[1] >= begin + seconds), None)
 
     def ends_before(self, seconds: float) -> bool:
-        """Whether it was deleted before its time, and no binding came before that."""
-        begin, end = self.span
+        """Whether it was certainly deleted before its time, and no binding came before that."""
+        end = self.span[1]
         deleted = any(gone <= end < until for gone, until in self.itself.no)
-        return deleted and end < begin + seconds and self.appears(seconds) is None
+        return deleted and end < self.made + seconds and self.appears(seconds) is None
 
     @property
     def made(self) -> float:

@@ -145,6 +145,14 @@ def test_another_life_whose_begin_nobody_saw() -> None:
     assert CHECK(late.recorded()).outcome == "inconclusive"
 
 
+def test_a_life_whose_begin_nobody_saw_is_not_known_to_be_short() -> None:
+    """What was first seen shortly before it was deleted, but may have been made long before, is no life without a claim."""
+    blind = told().constraint(1, f="DELETED").gap(2).add(2, "change", CONSTRAINTS, "GAP", {"why": "refused"})
+    short = blind.constraint(22).whole(22, CONSTRAINTS).whole(22).constraint(40, f="DELETED")
+    again = short.constraint(60).binding(62).constraint(200, "other")
+    assert CHECK(again.recorded()).outcome == "inconclusive"
+
+
 def test_limited() -> None:
     """A binding that is not there when a limited part ends is too late, also before its own time."""
     history = watched().constraint(25).constraint(60, "other").fault(1, 2, 20)
