@@ -1,6 +1,6 @@
 """Blame: which time of a history is that of the faults a claim names, and what of it other faults share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -68,8 +68,11 @@ def again(coverage: Coverage, faults: Faults, wanted: Sequence[str]) -> str:
     return f"the history has no end: whether {_listed(repeated)} came again is not known"
 
 
-def blames(faults: Faults, coverage: Coverage, wanted: Sequence[str]) -> list[Blame]:
-    """Return the times of the faults of these names and ids: one for those that overlap, in their order."""
+def blames(faults: Faults, coverage: Coverage, wanted: Sequence[str], harmless: Collection[Fault] = ()) -> list[Blame]:
+    """Return the times of the faults of these names and ids: one for those that overlap, in their order.
+
+    What lies in the time of others that are `harmless` to what is judged is shared with nobody.
+    """
     chosen = faults.named(*wanted)
     groups: list[list[Fault]] = []
     for fault in chosen:
@@ -77,12 +80,13 @@ def blames(faults: Faults, coverage: Coverage, wanted: Sequence[str]) -> list[Bl
             groups[-1].append(fault)
         else:
             groups.append([fault])
-    return [_blame(faults, coverage, chosen, group) for group in groups]
+    others = [fault for fault in faults.others(chosen) if fault not in harmless]
+    return [_blame(faults, coverage, others, group) for group in groups]
 
 
-def _blame(faults: Faults, coverage: Coverage, chosen: Sequence[Fault], group: Sequence[Fault]) -> Blame:
+def _blame(faults: Faults, coverage: Coverage, theirs: Sequence[Fault], group: Sequence[Fault]) -> Blame:
     own = Spans.of(faults.window(fault) for fault in group)
-    others = [fault for fault in faults.others(chosen) if own & Spans.of([fault.harm])]
+    others = [fault for fault in theirs if own & Spans.of([fault.harm])]
     first = next((begin for begin, _ in coverage.lost & own), inf)
     sure = own - Spans.of(fault.harm for fault in others) - coverage.blind
     return Blame(tuple(group), own, sure & Spans.of([(-inf, first)]), tuple(others))

@@ -90,7 +90,7 @@ def judged(
             return Verdict("inconclusive", problem)
         verdicts = [
             _judge(read, blame, policy, check, kind, excused)
-            for blame in blames(read.faults, read.coverage, wanted)
+            for blame in blames(read.faults, read.coverage, wanted, read.harmless())
             for policy in read.policies(blame, chosen) or ["any policy"]
         ]
         worst = max(verdicts, key=_badness)

@@ -14,11 +14,13 @@ from harness.history.admissions import Admission
 from harness.history.audit import Audit
 from harness.history.coverage import Coverage, asked
 from harness.history.excuses import Weighed, weighed
-from harness.history.faults import Faults
+from harness.history.faults import Fault, Faults
 from harness.history.following import Reader, follow
+from harness.history.harms import Harm, Harms
 from harness.history.in_force import InForce, asks_about
 from harness.history.losses import Heard, Kind, Losses, Run
 from harness.history.resolved import Resolved
+from harness.history.rotation import Rotation
 from harness.history.settled import Settled
 from harness.history.spans import Span, Spans
 from harness.history.streams import JITTER
@@ -59,7 +61,9 @@ class Read:
         self.losses, self.failures = Losses(settled.decide), Failures(coverage, audit)
         self._lenient = recorded.header.schema < _MARKED and recorded.ended
         self._whys: dict[tuple[str, Kind], dict[Admission, Why]] = {}
-        readers = (audit, resolved, self._counted, self.faults, self.in_force, self.losses, self.failures)
+        self._harms, self._rotation = Harms(self.faults), Rotation()
+        harm = (self.faults, self._harms, self._rotation)
+        readers = (audit, resolved, self._counted, *harm, self.in_force, self.losses, self.failures)
         follow(recorded, coverage, *readers, *more)
         for policy, heard in self.losses.heard.items():
             moments = [each.asked for each in heard.later]
@@ -73,6 +77,19 @@ class Read:
         if key not in self._whys:
             self._whys[key] = self.failures.whys(heard.missed(kind))
         return self._whys[key]
+
+    def harmless(self) -> list[Fault]:
+        """Return the faults that took nobody away who answers for admission: all they harmed were other pods."""
+        harmed: dict[str, list[Harm]] = {}
+        for harm in self._harms.all:
+            if harm.fault:
+                harmed.setdefault(harm.fault.id, []).append(harm)
+        return [
+            fault
+            for fault in self.faults.all
+            if fault.proved is not None and not self.coverage.lost.within(fault.injected, fault.proved)
+            if (of := harmed.get(fault.id)) and all(self._rotation.never_serves(harm.uid) for harm in of)
+        ]
 
     def mistrust(self, webhook: str) -> str:
         """Return, in words, that API server's counter and log of calls which failed differ, or "" if they do not."""

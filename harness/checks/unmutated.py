@@ -58,7 +58,7 @@ def never_unmutated(
         read = Read(recorded, workload, events=True)
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
-        times = blames(read.faults, read.coverage, wanted) if wanted else [_whole(read)]
+        times = blames(read.faults, read.coverage, wanted, read.harmless()) if wanted else [_whole(read)]
         if policy not in read.in_force.names:
             return Verdict("inconclusive", f"0 pods were asked for while {policy} was in force")
         losses = [measured(read, blame, read.losses.of(policy), "bypassed", excused) for blame in times]

@@ -52,6 +52,10 @@ class Rotation:
         """Return the uids of the webhook pods that were there, and not about to go, at a moment."""
         return [uid for uid, (seen, leaving) in self._webhooks.items() if seen <= moment < leaving]
 
+    def never_serves(self, uid: str) -> bool:
+        """Whether a pod of Gatekeeper's was seen, and is none that the Service could lead to."""
+        return uid in self.nodes and uid not in self._webhooks and not any(uid in uids for _, uids in self.changes)
+
     def takes(self, process: str) -> Take | None:
         """Return what takes the entries of a process."""
         return {WATCH_SLICES: self._take_slice, WATCH_PODS: self._take_pod}.get(process)

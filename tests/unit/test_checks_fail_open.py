@@ -1,6 +1,7 @@
 """Fail open: how long and for how many requests enforcement was lost, and how sure that is."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -181,6 +182,24 @@ def test_faults_within_a_fault() -> None:
     both = fail_open_window(1, fault=["restart", "kill"])
     assert both(told.recorded()).outcome == "violated"
     assert both.__name__ == "enforcement is lost for at most 1 s after restart and kill"
+
+
+@pytest.mark.parametrize(
+    ("harmed", "webhook", "outcome"),
+    [(["audit"], False, "violated"), (["audit"], True, "inconclusive"), (["audit", "b"], False, "inconclusive")],
+)
+def test_who_harms_only_pods_that_answer_for_nothing_shares_no_loss(
+    harmed: list[str], webhook: bool, outcome: str
+) -> None:
+    """A fault whose victims are known, and none of them can be asked, is no reason for what is lost meanwhile."""
+    told = Asked().asks(0, 20).asks(20, 22, "fail").asks(22, 60).fault(10, 11, 40, name="restart")
+    told.fault(15, 16, 50, name="kill", process="fault 2").pod(1, "audit", webhook=webhook)
+    for pod in harmed:
+        told.harm(15.5, "killed", pod)
+    assert check(1)(told.recorded()).outcome == outcome
+    recorded = told.recorded()
+    lacking = [entry for entry in recorded.entries if entry.f != "killed"]
+    assert check(1)(replace(recorded, entries=lacking)).outcome == "inconclusive"
 
 
 def test_a_fault_within_a_fault_that_loses_nothing() -> None:

@@ -146,7 +146,7 @@ def test_another_life_whose_begin_nobody_saw() -> None:
 
 
 def test_a_life_whose_begin_nobody_saw_is_not_known_to_be_short() -> None:
-    """What was first seen shortly before it was deleted, but may have been made long before, is no life without a claim."""
+    """What was first seen shortly before it was deleted may have been made long before: it is not passed over."""
     blind = told().constraint(1, f="DELETED").gap(2).add(2, "change", CONSTRAINTS, "GAP", {"why": "refused"})
     short = blind.constraint(22).whole(22, CONSTRAINTS).whole(22).constraint(40, f="DELETED")
     again = short.constraint(60).binding(62).constraint(200, "other")
