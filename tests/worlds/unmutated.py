@@ -40,7 +40,7 @@ def never_unmutated(dice: Dice) -> Drawn:
     at_most = dice.pick(0.0, 0.0, 0.0, 0.05, 0.3)
     truth = _share(scene, bad, every, at_most, windows, chosen, others) if at_most else _none(bad, windows, others)
     truth = proof(truth, chosen)
-    count = sum(_in(at, windows, 0.0) for at, _ in asked)
+    count = min(sum(_in(at, [window], 0.0) for at, _ in asked) for window in windows)  # of each fault by itself
     unsure = "few were asked" if count < _ENOUGH else ""
     if any(each.how == "slow" and (each.share < 1 or each.end - each.begin < 4) for each in scene.losing) and excused:
         truth, unsure = "borderline", "short runs of time-outs"
