@@ -24,7 +24,57 @@ _ASKED = ("asked_registry", "asked_no_registry")
 _LOST = ("replaced_within", "replacements_mutated", "never_replaced")
 _GENERATED = ("policies_match", "never_orphaned", "no_orphan_stays")
 
+_FOR_AT_MOST = ("fail_open_window", "refused_for_at_most")
+_ADMISSION = (*_FOR_AT_MOST, "comes_back", "outlasts", "never_unmutated")
+
 _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
+    "harness/checks/blame.py": [
+        (_FOR_AT_MOST, "own - Spans.of(fault.harm for fault in others) - coverage.blind", "own - coverage.blind"),
+        (
+            _ADMISSION,
+            "own = Spans.of(faults.window(fault) for fault in group)",
+            "own = Spans.of((each.injected, inf) for each in group)",
+        ),
+        (_ADMISSION, "    if coverage.ended or not repeated:", "    if repeated or not repeated:"),
+    ],
+    "harness/checks/lasting.py": [
+        (_FOR_AT_MOST, "        return Spans.of(spans)", "        return Spans()"),
+    ],
+    "harness/checks/fail_open.py": [
+        (_FOR_AT_MOST, "bounded(counted, loss.most, seconds)", "bounded(counted, loss.least, seconds)"),
+        (_FOR_AT_MOST, "bounded(counted, loss.most, seconds)", "bounded(loss.most, loss.most, seconds)"),
+        (_FOR_AT_MOST, "loss.least if seconds else float(len(loss.lost))", "loss.least / 2"),
+        (_FOR_AT_MOST[:1], 'seconds, "bypassed", "enforcement is lost"', 'seconds, "lost", "enforcement is lost"'),
+        (_FOR_AT_MOST[1:], 'seconds, "refused", "what complies', 'seconds, "lost", "what complies'),
+        (_ADMISSION[:-1], "if problem := unproved(read.faults, wanted):", 'if problem := "":'),
+    ],
+    "harness/checks/outage.py": [
+        (("comes_back",), "        if certain and not unseen:", "        if bad:"),
+        (("comes_back",), "        if not bad and not unseen:", "        if not bad:"),
+        (("comes_back",), "_LAST = 10", "_LAST = 1"),
+        (("comes_back",), "each not in loss.weighed.excused][-_LAST:]", "True][-_LAST:]"),
+        (("comes_back",), "    return proved, min(last,", "    return proved, max(last,"),
+        (("outlasts",), "    if latest < seconds:", "    if earliest < seconds:"),
+        (("outlasts",), "    if earliest >= seconds and not unseen:", "    if earliest >= seconds:"),
+        (("outlasts",), "first = loss.time.within(begin, begin + seconds)", "first = loss.time.within(begin, begin)"),
+        (("outlasts",), "fault.injected, seconds) for fault", "fault.injected + 2, seconds) for fault"),
+    ],
+    "harness/checks/unmutated.py": [
+        (("never_unmutated",), "if between(pod) & time]", "if between(pod)]"),
+        (("never_unmutated",), "[pod for pod in workload.created if between", "[pod for pod in () if between"),
+        (("never_unmutated",), "self.gaps = Spans.of(span for spans in gaps for span in spans)", "self.gaps = Spans()"),
+        (
+            ("never_unmutated",),
+            "return len(self.loss.lost) + len(self.strangers)",
+            "return len(self.loss.missed) + len(self.strangers)",
+        ),
+        (
+            ("never_unmutated",),
+            "            least = most = self._until(max(healed))",
+            "            least = most = self.all",
+        ),
+        (("never_unmutated",), "if problem := unproved(read.faults, wanted):", 'if problem := "":'),
+    ],
     "harness/checks/recovery.py": [
         (_RECOVERS[:1], "if surely is not None and surely <= min(limit, lasted):", "if surely is not None:"),
         (
@@ -234,6 +284,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
 }
 
 LIVES: dict[str, str] = {
+    "    if coverage.ended or not repeated:": "what a killed file lacks is unseen for ever: of a window it says the same",
     "if history.coverage.until < limit:": "the rule behind it says the same in other words: stop < limit",
     "if not any(one.proved is not None and": "each pod's own verdict says so again",
     "return pod.ready and not pod.deleted and": "in worlds a pod is Ready 1.5 s after it runs: less than borderline",
