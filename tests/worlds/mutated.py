@@ -284,7 +284,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
 }
 
 LIVES: dict[str, str] = {
-    "    if coverage.ended or not repeated:": "what a killed file lacks is unseen for ever: of a window it says the same",
+    "    if coverage.ended or not repeated:": "what a killed file lacks is unseen for ever, which says the same",
     "if history.coverage.until < limit:": "the rule behind it says the same in other words: stop < limit",
     "if not any(one.proved is not None and": "each pod's own verdict says so again",
     "return pod.ready and not pod.deleted and": "in worlds a pod is Ready 1.5 s after it runs: less than borderline",
