@@ -6,6 +6,7 @@ from math import inf
 
 from harness.history.faults import Fault, Faults
 from harness.history.following import Take
+from harness.history.objects import is_ready
 from harness.history.recorded import Entry
 from harness.history.vocabulary import (
     DELETED,
@@ -176,8 +177,7 @@ class NodeLosses:
         loss = next((loss for loss in reversed(self.all) if loss.node == name), None)
         if loss is None:
             return
-        conditions = (node.get("status") or {}).get("conditions") or ()
-        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions) and entry.f != DELETED
+        ready = is_ready(node) and entry.f != DELETED
         tainted = any(taint["key"] in _REMOVING for taint in (node.get("spec") or {}).get("taints") or ())
         if loss.detected is None and not ready:
             loss.detected = entry.at

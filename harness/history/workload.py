@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from harness.history.following import Take
+from harness.history.objects import is_leaving, is_ready, running
 from harness.history.recorded import Entry
 from harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
 from harness.policies import CANARIES, mutated
@@ -130,13 +131,12 @@ class Workload:
         self._number += 1
         pod = self.pods.get(metadata["uid"]) or self._born(entry, item)
         pod.node = (item.get("spec") or {}).get("nodeName") or pod.node
-        conditions = status.get("conditions") or ()
-        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions) and entry.f != DELETED
+        ready = is_ready(item) and entry.f != DELETED
         reached = {
             "scheduled": bool(pod.node),
-            "started": any("running" in one.get("state", {}) for one in status.get("containerStatuses") or ()),
+            "started": bool(running(item)),
             "ready": ready,
-            "leaving": "deletionTimestamp" in metadata or entry.f == DELETED or status.get("phase") in _OVER,
+            "leaving": is_leaving(item) or entry.f == DELETED or status.get("phase") in _OVER,
             "bared": pod.mutated and not mutated(item),
         }
         for name, now in reached.items():
