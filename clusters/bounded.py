@@ -9,11 +9,13 @@ import yaml
 from clusters.errors import BadScenario
 from clusters.shown import shown
 
-__all__ = ["place", "read", "refused"]
+__all__ = ["place", "plain", "read", "refused"]
 
 _MOST_NODES = 20_000
 _DEEPEST = 30
 _SHORT = 60
+_SENTENCE = 300
+_MOST_TOLD = 20
 
 
 def read(path: Path, most: int, advice: str = "") -> str:
@@ -65,3 +67,18 @@ def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
 def place(mark: Any) -> str:
     """Return line and column of a mark; the C parser's is a class of its own."""
     return f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+
+
+def plain(path: Path, most: int) -> Any:
+    """Return the data of a YAML file of at most `most` bytes, its values as text, for numbers may take for ever.
+
+    Raises BadScenario if it cannot be read as such.
+    """
+    text, name = read(path, most), shown(str(path))
+    try:
+        problems = [f"{name}:{place(event.start_mark)}: {words}" for event, words in refused(text)]
+        if problems:
+            raise BadScenario(problems[:_MOST_TOLD])
+        return yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - texts, lists and maps only
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise BadScenario(f"{name}: not YAML: {shown(' '.join(str(error).split()), most=_SENTENCE)}") from error

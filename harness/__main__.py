@@ -15,7 +15,7 @@ from clusters import engine as engines
 from clusters import images, ownership, versions
 from clusters.deadline import Deadline
 from clusters.engine.preflight import examine
-from clusters.images import carry
+from clusters.images import carry, ready_set
 from clusters.inventory import RUN, Thing, inventory
 from clusters.progress import Progress
 from clusters.shape import Shape
@@ -105,6 +105,8 @@ def _runs(things: Iterable[Thing]) -> Iterator[str]:
 
 def _images(chosen: argparse.Namespace, progress: Progress) -> int:
     shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
+    if chosen.load:
+        ready_set.read_index(chosen.load)  # a name with a typo starts no engine
     with _claimed():
         engine = engines.connect(progress=progress)
         if chosen.load:
