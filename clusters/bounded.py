@@ -13,6 +13,9 @@ __all__ = ["place", "plain", "read", "refused"]
 
 _MOST_NODES = 20_000
 _DEEPEST = 30
+_LONGEST_NUMBER = 40
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_RESOLVER = yaml.resolver.Resolver()
 _SHORT = 60
 _SENTENCE = 300
 _MOST_TOLD = 20
@@ -40,8 +43,9 @@ def read(path: Path, most: int, advice: str = "") -> str:
 
 
 def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
-    """Yield what must not be in YAML that is read: aliases (bombs, circles), tags (code), too many or too deep nodes.
+    """Yield what must not be in YAML that is read.
 
+    That is aliases (bombs, circles), tags (code), numbers so long that they take for ever, too many or too deep nodes.
     Raises yaml.YAMLError if it is none.
     """
     count = depth = 0
@@ -53,6 +57,8 @@ def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
             tag = getattr(event, "tag", None)
             if tag:
                 yield event, f"the tag {shown(tag, most=_SHORT)} is refused: what is read here is data"
+            if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
+                yield event, f"expected a number, found one of {len(event.value)} characters"
             if count > _MOST_NODES:
                 yield event, f"more than {_MOST_NODES} values"
                 return
@@ -62,6 +68,13 @@ def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
                 yield event, f"nested deeper than {_DEEPEST} levels"
                 return
         depth -= isinstance(event, yaml.CollectionEndEvent)
+
+
+def _is_long_number(event: yaml.ScalarEvent) -> bool:
+    if len(event.value) <= _LONGEST_NUMBER or not event.implicit[0]:
+        return False
+    tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, (True, False))  # type: ignore[no-untyped-call]
+    return tag in _NUMBERS
 
 
 def place(mark: Any) -> str:
