@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Self
@@ -25,6 +26,7 @@ from harness.faults import Fault
 from harness.history import History, read
 from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
 from harness.journal import Journal
+from harness.judging import judge_of
 from harness.phases import Phases
 from harness.policies import Policy
 from harness.preparation import Preparation
@@ -37,7 +39,7 @@ from harness.probes.running import Probes
 from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Record
 from harness.restart import PullPolicy, restart_gatekeeper
-from harness.verdict import Check, Claim, Expected, Verdict
+from harness.verdict import Check, Claim, Expected, Known, Verdict
 
 __all__ = ["FAULT", "Experiment"]
 
@@ -225,14 +227,16 @@ class Experiment:
         expected: Expected | None = None,
         issue: str | None = None,
         because: Sequence[Cause] = (),
+        known: Known | None = None,
         record: Record | None = None,
     ) -> Verdict:
         """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
 
         Judged is up to a mark after which every probe that still runs gave one more sign of life: what was asked
         before has its answer then, and a failed call its cause. What is not `expected` here is
-        what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). The verdict is told in `record`,
-        by default this experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken.
+        what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). `known` says how it is known that
+        what is expected is true, if that is more than a prediction. The verdict is told in `record`, by default this
+        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken.
         """
         self._probes.healthy()
         self._probes.give_signs()
@@ -241,8 +245,9 @@ class Experiment:
             if expected
             else Claim.on(check, self.cluster.shape.gatekeeper)
         )
+        claim = replace(claim, known=known or claim.known)
         verdict = claim.check(read(self.history.path, so_far=True))
-        (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end))
+        (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end, judge_of(check)))
         claim.accept(verdict)
         return verdict
 

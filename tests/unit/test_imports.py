@@ -21,6 +21,7 @@ _MAY_IMPORT = {
         "reports",
         "harness.history",
         "harness.errors",
+        "harness.judging",
         "harness.record",
         "harness.redaction",
         "harness.statistics",
