@@ -20,6 +20,7 @@ _MAY_IMPORT = {
     "reports": (
         "reports",
         "harness.history",
+        "harness.causes",
         "harness.errors",
         "harness.judging",
         "harness.record",
