@@ -50,7 +50,8 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
     "harness/checks/outage.py": [
         (("comes_back",), "        if certain and not unseen:", "        if bad:"),
-        (("comes_back",), "        if not bad and not unseen:", "        if not bad:"),
+        (("comes_back",), "        if not bad and not unseen and not sooner:", "        if not bad:"),
+        (("comes_back",), "parts[-1][1], read.coverage.until)", "parts[-1][1], inf)"),
         (("comes_back",), "_LAST = 10", "_LAST = 1"),
         (("comes_back",), "each not in loss.weighed.excused][-_LAST:]", "True][-_LAST:]"),
         (("comes_back",), "    return proved, min(last,", "    return proved, max(last,"),
