@@ -76,9 +76,9 @@ class Requests:
         value = entry.value or {}
         if entry.f == REQUEST and "time" in value:
             at, unsure = self._clocks.place(entry, value["time"]), self._clocks.of().unsure
-            earliest, latest = (self._copied, entry.at) if self._stepped else (at - unsure, at + unsure)
+            earliest, latest = (self._copied, entry.at) if self._stepped else (at, at)
             method, path, remote = (str(value.get(name, "")) for name in ("method", "path", "remote"))
-            self.all.append(Request(earliest, latest, method, path, value.get("status", 0), remote))
+            self.all.append(Request(earliest - unsure, latest + unsure, method, path, value.get("status", 0), remote))
         elif entry.f == READ and entry.kind == "ok" and "until" in value:
             copied = self._copied if self._stepped else entry.at - max(0.0, entry.wall - value["until"])
             self._readings.append((copied, entry.at))
