@@ -23,6 +23,7 @@ QUESTIONS = {
 _HOOK = {MUTATE: "mutation.gatekeeper.sh", _WEBHOOK: "validation.gatekeeper.sh", _REGO: "validation.gatekeeper.sh"}
 _GOOD = {MUTATE: "mutated", _VAP: "denied by policy", _WEBHOOK: "denied by webhook", _REGO: "denied by webhook"}
 _SLOW_SECONDS = 1.05
+_LOST_AFTER = 0.1
 LEADING = 8.0
 """When policies are in force."""
 
@@ -82,12 +83,19 @@ class Scene:
 
     def lost(self, policy: str, at: float, number: int) -> Losing | None:
         """Return how a request that is decided at a moment is truly lost, if it is; `number` is its own."""
-        for each in self.losing:
+        for each in (*self.losing, *self._after):
             if each.policy == policy and each.begin <= at < each.end:
                 if each.share >= 1 or unit(self.stage.seed, number) < each.share:
                     return each
                 return None
         return None
+
+    @property
+    def _after(self) -> list[Losing]:
+        """What is lost in the second after it is judged, in one world of ten."""
+        later = self.stage.judge + 0.1 + unit(self.stage.seed, 1)
+        every = self.policies if unit(self.stage.seed, 2) < _LOST_AFTER else []
+        return [Losing(policy, later, inf) for policy in every]
 
     def late(self, policy: str, at: float) -> bool:
         """Whether the call for a request that is asked at a moment times out by itself: one request of all, no more."""
