@@ -99,7 +99,7 @@ def comes_back(
 def _span(loss: Loss, read: Read, fault: Fault, *, before_healing: bool) -> tuple[float, float]:
     """Return the time of a fault, and of those of other names with it; or when all, being proved, lasted."""
     group = [fault, *(each for each in loss.blame.faults if each.name != fault.name)]
-    last = min(loss.time.parts[-1][1], read.coverage.until)
+    last = loss.time.parts[-1][1]
     if not before_healing:
         return loss.blame.begin, min(last, max(read.faults.window(each)[1] for each in group))
     proved = max(each.proved if each.proved is not None else inf for each in group)
