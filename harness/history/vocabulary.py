@@ -175,7 +175,8 @@ REGISTRY = "registry"
 """Copies what the registry logged: one REQUEST a line; ok READ: all `until` then is copied."""
 
 FAIL_OPEN = "fail open"
-"""Copies what the API server logged of webhooks that it did without: one CALL a line; ok READ as above."""
+"""Copies what the API server logged of webhooks that it did without: one CALL a line; ok READ: all from `since`
+to `until` is copied."""
 
 AUDIT = "audit"
 """Processes "audit <node>" copy what its API server logged of requests that it decided: one REQUEST each, or REQUESTS
