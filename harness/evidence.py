@@ -8,6 +8,7 @@ from typing import Any
 
 from clusters.cluster import Cluster
 from harness.history import Entry, Recorded
+from harness.history.clocks import Clocks
 from harness.history.coverage import LAG, Coverage
 from harness.history.following import follow
 from harness.history.vocabulary import (
@@ -90,11 +91,14 @@ def _pods(recorded: Recorded) -> Iterator[str]:
 def _requests(recorded: Recorded) -> Iterator[str]:
     """Yield what the registry answered and what was done, in the order in which it happened."""
     lines: list[tuple[float, str]] = []
+    clocks = Clocks()
     for entry in recorded.entries:
+        if entry.process.startswith(numbered(CLOCK, "")):
+            clocks.take(entry)
         if entry.process == REGISTRY and entry.f == REQUEST:
-            value, began = entry.value, entry.value["time"] - recorded.header.started
+            value, at = entry.value, entry.value["time"] - clocks.of().seconds
             said = f"{value['remote']} {value['method']} {value['path']} {value['status']}"
-            lines.append((value["time"], f"{began:9.3f} s  {said}"))
+            lines.append((at, f"{at - recorded.header.started:9.3f} s  {said}"))
         lines += [(entry.wall, line) for line in _marks(entry)]
     yield from (line for _, line in sorted(lines, key=lambda each: each[0]))
 
@@ -102,11 +106,14 @@ def _requests(recorded: Recorded) -> Iterator[str]:
 def _calls(recorded: Recorded) -> Iterator[str]:
     """Yield what the API server logged of webhooks that it did without, if anything, among what was done."""
     lines: list[tuple[float, str]] = []
-    calls = 0
+    calls, clocks = 0, Clocks()
     for entry in recorded.entries:
+        if entry.process.startswith(numbered(CLOCK, "")):
+            clocks.take(entry)
         if entry.process == FAIL_OPEN and entry.f == CALL:
-            value, began = entry.value, entry.value["time"] - recorded.header.started
-            lines.append((value["time"], f"{began:9.3f} s  {value['webhook']}: {value['said']}"))
+            value = entry.value
+            at = value["time"] - clocks.of(value.get("node", "")).seconds
+            lines.append((at, f"{at - recorded.header.started:9.3f} s  {value['webhook']}: {value['said']}"))
             calls += 1
         lines += [(entry.wall, line) for line in _marks(entry)]
     if calls:

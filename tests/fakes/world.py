@@ -289,8 +289,9 @@ class Api(BaseHTTPRequestHandler):
         self.answer(200, {})
 
     def do_DELETE(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.world.on_delete(urlsplit(self.path).path.rpartition("/")[2])
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.path.startswith(_NUMBERS):
+            self.server.world.on_delete(urlsplit(self.path).path.rpartition("/")[2])
         self.answer(200, {})
 
     def do_POST(self) -> None:
