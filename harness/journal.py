@@ -28,10 +28,14 @@ _actions: dict[str, Action] = {}
 
 @dataclass(frozen=True)
 class Undo:
-    """What takes a harm back: the name of an action registered by `@undo`, and its arguments (JSON)."""
+    """What takes a harm back: the name of an action registered by `@undo`, and its arguments (JSON).
+
+    `harm` is what is done instead, as arguments of the same action, where faults may overlap: see faults.remedies.
+    """
 
     action: str
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    harm: Mapping[str, Any] | None = field(default=None, hash=False, compare=False)
 
     def __str__(self) -> str:
         """Return it as it would be called."""
@@ -86,7 +90,8 @@ class Journal:
         """
         with self._lock, self._alone():
             number = self._next
-            self._write({"undo": number, "action": entry.action, "arguments": dict(entry.arguments)})
+            harm = {} if entry.harm is None else {"harm": dict(entry.harm)}
+            self._write({"undo": number, "action": entry.action, "arguments": dict(entry.arguments), **harm})
             self._open[number] = entry
             return number
 
@@ -227,7 +232,9 @@ def _scan(path: Path) -> _Found:
         try:
             fields = json.loads(line)
             if "undo" in fields:
-                found.entries[int(fields["undo"])] = Undo(str(fields["action"]), {**fields["arguments"]})
+                found.entries[int(fields["undo"])] = Undo(
+                    str(fields["action"]), {**fields["arguments"]}, fields.get("harm")
+                )
             elif "unreadable" in fields:
                 told.add(fields["unreadable"])
             else:

@@ -34,13 +34,16 @@ def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
 
 @undo("images.pull")
 def pull(engine: Engine, *, node: str, image: str) -> None:
-    """Pull an image to a node that lacks it; try for a while, since its registry may have just been started."""
+    """Pull an image to a node that lacks it; try for a while, since its registry may have just been started.
+
+    A node that is stopped lacks it when it starts again. Raises CommandFailed, DeadlineExceeded.
+    """
     last = ""
     for _ in Deadline.after(_PULL_SECONDS, f"{node} to pull {image}").attempts():
-        done = in_container(engine, node, "crictl", "inspecti", "--quiet", image)
+        done = in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
-        done = in_container(engine, node, "crictl", "pull", image)
+        done = in_container(engine, node, "crictl", "pull", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
         last = done.stderr.strip()

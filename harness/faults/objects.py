@@ -1,6 +1,6 @@
 """Objects: what an experiment puts into a cluster for a while, each with the undo that takes it away again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubernetes.client.exceptions import ApiException
@@ -11,7 +11,7 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import apply, message
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import Remedies, kubectl, planes
 from harness.journal import Journal, undo
 
 __all__ = ["delete", "put"]
@@ -24,11 +24,13 @@ _REFUSED_SECONDS = 10.0
 
 
 @undo("objects.delete")
-def delete(engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "") -> None:
+def delete(
+    engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "", others: Sequence[str] = ()
+) -> None:
     """Delete an object and wait until it is gone; one that is not there, or of a kind that is not there, is gone."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE_SECONDS:.0f}s")
-    done = in_container(engine, control_plane, *KUBECTL, *words, seconds=_PATIENCE_SECONDS + 10)
+    done = kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
     if done is not None and done.returncode and "have a resource type" not in done.stderr:
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 
@@ -47,10 +49,11 @@ def put(cluster: Cluster, journal: Journal, remedies: Remedies, item: Mapping[st
         journal,
         "objects.delete",
         delete,
-        control_plane=cluster.control_planes[0],
+        harm={},
         resource=f"{kind}.{number}.{group}" if group else kind,
         name=name,
         **place,
+        **planes(cluster),
     )
     refused = unheard = ""
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")

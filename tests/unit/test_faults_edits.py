@@ -36,15 +36,16 @@ class Objects:
         self.asked.append(path)
         if self.gone:
             raise ApiException(status=404)
-        return {"apiVersion": "apps/v1", "metadata": {"resourceVersion": "8"}, "spec": self.spec}
+        metadata = {"name": "d", "namespace": "n", "resourceVersion": "8"}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": self.spec}
 
     def merge(self, api: object, path: str, body: Any) -> Any:
         if self.taken and not self.gone:
             self.spec = _merge({"spec": self.spec}, body)["spec"]
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, *words: str) -> Completed:
-        assert words[3:7] == ("patch", "Deployment.v1.apps", "d", "--namespace")
+    def kubectl(self, _engine: object, _node: str, _others: object, *words: str) -> Completed:
+        assert words[:4] == ("patch", "Deployment.v1.apps", "d", "--namespace")
         self.merge(None, "", json.loads(words[-1]))
         return Completed("", "", 0)
 
@@ -55,7 +56,7 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(edits, "request", objects.request)
     monkeypatch.setattr(edits, "merge", objects.merge)
     monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
-    monkeypatch.setattr(edits, "in_container", objects.kubectl)
+    monkeypatch.setattr(edits, "kubectl", objects.kubectl)
     return objects
 
 
@@ -110,7 +111,7 @@ def test_gone(objects: Objects, bench: Bench) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where nothing is left to restore, and says what else kept it from being done."""
-    monkeypatch.setattr(edits, "in_container", lambda *_: None if said is None else Completed("", said, 1))
+    monkeypatch.setattr(edits, "kubectl", lambda *_: None if said is None else Completed("", said, 1))
     where = {"control_plane": "w", "resource": "K.v1.g", "name": "d", "namespace": ""}
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
