@@ -7,6 +7,7 @@ from typing import Any
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
+from clusters import names
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -26,10 +27,12 @@ _NOT_FOUND = 404
 def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str = "") -> Fault:
     """Return the fault that merges `patch` into an object: a field that is null is taken out, a list is replaced.
 
-    Healing puts the fields of the patch back to what they were. Raises BadScenario.
+    Healing puts the fields of the patch back to what they were. Raises BadScenario. A name that begins with "$" is a
+    reference of an incident's file, which stands for another one when the fault is on.
     """
     if not patch or kind == "Secret":
         raise BadScenario(f"edit_object({kind!r}, {name!r}): expected a patch, and of no Secret")
+    names.require(kind=kind, namespace=namespace, **({} if name.startswith("$") else {"name": name}))
     return _Edited(kind, name, patch, namespace)
 
 
@@ -90,6 +93,7 @@ class _Edited:
         self._remedies = Remedies()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        names.require(name=self._object)
         with cluster.client() as api:
             self._given = edit(cluster, journal, self._remedies, api, self._path(api), self._patch)
 

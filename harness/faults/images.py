@@ -9,6 +9,7 @@ from clusters.engine import Engine
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.remedies import Remedies, in_container
+from harness.faults.targets import require_nodes
 from harness.history import History
 from harness.journal import Journal, undo
 
@@ -61,6 +62,7 @@ class _Removed:
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         if cluster.registry is None:
             raise BadScenario(f"cluster {cluster.name} has no registry: a removed image could not be pulled again")
+        require_nodes(self._nodes, cluster.name, cluster.nodes())
         deadline = Deadline.after(_SECONDS, f"{self._image} to be removed")
         for node in self._chosen(cluster):
             if self._image in images_of(cluster, node, deadline):

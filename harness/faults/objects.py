@@ -6,6 +6,7 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from clusters import names
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -39,8 +40,12 @@ def put(cluster: Cluster, journal: Journal, remedies: Remedies, item: Mapping[st
     """Apply one object, after the promise to take it away again.
 
     Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
-    BadScenario with what was said if it is refused all that time, DeadlineExceeded.
+    BadScenario with what was said if it is refused all that time, or, before anything is done, if it has a name that
+    would be an option or a path; DeadlineExceeded.
     """
+    problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in names.refused_of(item)]
+    if problems:
+        raise BadScenario(problems)
     metadata = item["metadata"]
     version, kind, name = item["apiVersion"], item["kind"], metadata["name"]
     group, _, number = version.rpartition("/")

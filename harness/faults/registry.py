@@ -14,6 +14,7 @@ from clusters.registry import DOWN_FILE, Registry
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.remedies import IPTABLES, Remedies, in_container
+from harness.faults.targets import require_nodes
 from harness.history import History
 from harness.journal import Journal, undo
 
@@ -148,6 +149,7 @@ class _Dropped:
         self._comment = f"{_RULE}:{secrets.token_hex(4)}"
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        require_nodes(self._nodes, cluster.name, cluster.nodes())
         address, _, port = _registry(cluster).address_node.rpartition(":")
         wanted = ["OUTPUT", "-d", address, "-p", "tcp", "--dport", port]
         rule = [*wanted, "-m", "comment", "--comment", self._comment, "-j", "DROP"]

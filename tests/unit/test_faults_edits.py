@@ -120,6 +120,33 @@ def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises
         restore(WorldEngine(), **where, patch={})
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"name": "../secrets/x"},
+        {"name": "--all"},
+        {"name": "a/b"},
+        {"name": "a%2fb"},
+        {"name": ""},
+        {"kind": "--raw=/x"},
+        {"namespace": "n/../kube-system"},
+    ],
+    ids=str,
+)
+def test_names_that_are_options_or_paths(words: dict[str, str]) -> None:
+    """A word that would be an option of kubectl or another path of the API is refused before anything is touched."""
+    with pytest.raises(BadScenario, match=f"{next(iter(words))}: expected .* found"):
+        edit_object(**({"kind": "ConfigMap", "name": "d"} | words), patch=_PATCH)
+
+
+def test_a_reference_must_stand_for_a_name(objects: Objects, bench: Bench) -> None:
+    """A reference is none before it is resolved, and one that is not resolved touches nothing."""
+    fault = edit_object("Deployment", "$node(a=b)", _PATCH, namespace="n")
+    with pytest.raises(BadScenario, match="no option and no path"):
+        bench.inject(fault)
+    assert objects.asked == []
+
+
 @pytest.mark.parametrize(("kind", "patch"), [("Deployment", {}), ("Secret", _PATCH)])
 def test_nonsense(kind: str, patch: dict[str, Any]) -> None:
     """An empty patch, and one of a Secret, whose values would stand in the journal, are refused."""
