@@ -27,6 +27,8 @@ from clusters.shape import Shape
 
 __all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
 
+_NODE_LABEL = "io.x-k8s.kind.cluster"
+
 OUTPUT = "kind.log"
 """Name of the file, in the cluster's private directory, with what kind said last."""
 
@@ -211,7 +213,12 @@ class Kind:
         self._run(["load", "docker-image", image, "--name", self._name, "--nodes", ",".join(nodes)], deadline)
 
     def delete(self, deadline: Deadline) -> None:
-        """Delete the node containers with their volumes, and the kubeconfig file."""
+        """Delete the node containers with their volumes, and the kubeconfig file.
+
+        Raises NotOurs if kind takes a container for a node of this cluster that is not ours: it would delete that, too.
+        """
+        nodes = ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_NODE_LABEL}={self._name}"]
+        self._engine.require_ours("container", self._engine.run(nodes, deadline).stdout.split(), deadline)
         self._run(["delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig], deadline)
         self.kubeconfig.unlink(missing_ok=True)
 

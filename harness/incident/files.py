@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from clusters import names
 from harness.errors import BadScenario
 from harness.incident.source import Location, Source, read
 
@@ -81,5 +82,6 @@ def _lacks(found: Any) -> Iterator[tuple[Location, str]]:
     metadata = found.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         yield (), "an object needs the field metadata.name"
+    yield from names.refused_of(found)
     if found.get("kind") == "Secret":
         yield (), "a Secret does not belong into a file that is passed on"

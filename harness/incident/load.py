@@ -16,6 +16,7 @@ from harness.errors import BadScenario
 from harness.incident import references
 from harness.incident.files import Objects, objects_of
 from harness.incident.model import SCHEMA, Incident
+from harness.incident.references import SYNTAX
 from harness.incident.source import Location, Source, read
 from harness.incident.timeline import problems_of_time
 
@@ -30,6 +31,10 @@ _FIELDS: Mapping[Kind, str] = {
     "policy": "policies",
     "preparation": "preparations",
 }
+
+
+_NODES = ("node", "nodes", "on")
+"""Parameters that are nodes."""
 
 
 @dataclass(frozen=True)
@@ -138,9 +143,19 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
         return
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
     wrong += references.refused(values, ("with",)) if kind in ("fault", "preparation") else ()
+    wrong += _nodes_by_name(values) if kind in ("fault", "preparation") else ()
     yield from wrong
     if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
         try:
             known[name].make(values)
         except BadScenario as error:
             yield from ((("with",), problem) for problem in error.problems)
+
+
+def _nodes_by_name(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the nodes that are named: the cluster is made for the incident, and nobody knows its names before."""
+    for parameter in _NODES:
+        given = values.get(parameter)
+        for name in given if isinstance(given, list) else [given]:
+            if isinstance(name, str) and name and not name.startswith("$"):
+                yield ("with", parameter), f"{name!r} is a node of another cluster; say which of its own: {SYNTAX}"
