@@ -9,21 +9,14 @@ from harness.redaction import yamls
 from harness.redaction.blocks import mentions_secret, without_blocks
 from harness.redaction.fields import without_fields
 from harness.redaction.forms import REDACTED, without_forms
-from harness.redaction.names import PART
 from harness.redaction.structure import Cleaner
+from harness.redaction.suspicion import is_suspect
 
 __all__ = ["REDACTED", "recorded", "redact"]
 
 _MOST_LETTERS = 64 * 1024 * 1024
 _MOST_LEVELS = 8
 _CACHED_LETTERS = 256
-# What each secret that is looked for has in it: most text has none of these, and is done with.
-_SUSPECT = re.compile(
-    rf"{PART}|\benv|bearer|basic|eyj|ls0t|TFMwdExT|gh[opusr]_|glpat|xox|npm_|hvs\.|hvb\.|[rsp]k_|akia|asia|aroa|aida|aiza|"
-    r"ya29|sha256~|pypi-|H4sIA|SDRzSUFB|sig=|signature=|code=|--?u(?:ser)?\b|-user\b|:\\*/\\*/[^\s/]{1,512}@|@(?:tcp|unix)\(|"
-    r"\dq~|\b[a-z0-9]{6}\.[a-z0-9]{16}\b",
-    re.IGNORECASE,
-)
 
 
 def redact(text: str, *, authored: bool = False) -> str:
@@ -35,7 +28,7 @@ def redact(text: str, *, authored: bool = False) -> str:
     longer than 64 Mi letters, …) is taken out whole, and says so. `authored` is for files that somebody wrote to be
     used again: values of `env` stay there, unless their names or forms are those of secrets.
     """
-    if not _SUSPECT.search(text):
+    if not is_suspect(text):
         return text
     try:
         if len(text) > _MOST_LETTERS:
@@ -91,7 +84,7 @@ class _Text:
 
     def string(self, text: str) -> str:
         """Return a string that stands in an object, cleaned as the text that it is."""
-        return self.clean(text) if _SUSPECT.search(text) else text
+        return self.clean(str(text)) if is_suspect(text) else text
 
     def _json(self, text: str) -> str | None:
         """Return JSON cleaned, or None if the text is none."""
@@ -107,14 +100,15 @@ class _Text:
     def _prose(self, text: str) -> str:
         lines = text.split("\n")
         for number, line in enumerate(lines):
-            if '{"' in line and _SUSPECT.search(line):
+            if '{"' in line and is_suspect(line):
                 lines[number] = self._embedded(line)
         text = "\n".join(lines)
         return _words(without_blocks(text) if mentions_secret(text) else text)
 
     def _embedded(self, line: str) -> str:
         """Clean what JSON stands in a line of a log, up to the first that is cut off."""
-        kept, done = [], 0
+        kept: list[str] = []
+        done = 0
         start = line.find('{"')
         while start >= 0:
             try:

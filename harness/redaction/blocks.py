@@ -5,15 +5,18 @@ from collections.abc import Iterator
 
 from harness.redaction.forms import REDACTED
 
-__all__ = ["mentions_secret", "without_blocks"]
+__all__ = ["is_logged", "mentions_secret", "without_blocks"]
 
 _MENTIONS = re.compile(
-    r"(?:\b|(?<=\\n))kind\\*[\"']?\s{0,9}[:=]\s{0,9}\\*[\"']?secret(?:list)?\b|\bsecret(?:list)?\{|\bsecrets?(?:/|\\*[\"'] |\s+\\*[\"'])"
-    r"|helm\.sh/release",
+    r"(?:\b|(?<=\\n))kind\\*[\"']?\s{0,9}[:=]\s{0,9}\\*[\"']?secret(?:list)?\b|\bsecret(?:list)?\{"
+    r"|\bsecrets?(?:/|\\*[\"'] |\s+\\*[\"'])|helm\.sh/release",
     re.IGNORECASE,
 )
 _DATA = r"(?:data|stringData|binaryData)"
-_BRACES = re.compile(rf"(?:\b|(?<=\\n)){_DATA}(?P<quote>\\*[\"'])?\s{{0,9}}[:=]\s{{0,9}}(?:map\[string\](?:\[\](?:byte|uint8)|string))?(?=[{{\[]|map\[(?!string\]))", re.I)
+_BRACES = re.compile(
+    rf"(?:\b|(?<=\\n)){_DATA}(?P<quote>\\*[\"'])?\s{{0,9}}[:=]\s{{0,9}}(?:map\[string\](?:\[\](?:byte|uint8)|string))?(?=[{{\[]|map\[(?!string\]))",
+    re.IGNORECASE,
+)
 _OPENING = re.compile(rf"[ \t]*(?:- )?(?P<name>{_DATA}):[ \t]*\Z", re.IGNORECASE)
 _PREFIX = re.compile(
     r"\S{1,64} (?:stdout|stderr) [FP] |[A-Z][a-z]{2} {1,2}\d{1,2} [\d:]{8} \S{1,255} \S{1,255}: "
@@ -29,10 +32,15 @@ def mentions_secret(text: str) -> bool:
     return _MENTIONS.search(text) is not None
 
 
-def without_blocks(text: str) -> str:
-    """Return a text that mentions a Secret without what any `data` holds, in YAML, JSON and Go's notation.
+def is_logged(line: str) -> bool:
+    """Whether a line has in front what a container's log or a journal writes there."""
+    return _PREFIX.match(line) is not None
 
-    What stands in front of each line in a log does not matter, nor whether its ends are written as `\\n`.
+
+def without_blocks(text: str) -> str:
+    r"""Return a text that mentions a Secret without what any `data` holds, in YAML, JSON and Go's notation.
+
+    What stands in front of each line in a log does not matter, nor whether its ends are written as `\n`.
     """
     return _without_braces("".join(_without_indented(text)))
 

@@ -15,21 +15,22 @@ _FIELD = re.compile(
 _HEAD = re.compile(rf"{_NAME}*\Z")
 _FLAG = re.compile(
     rf"(?<![\w-])--?(?P<name>[A-Za-z]{_NAME}{{0,80}}+)(?P<kept>\\{{0,7}}[\"']?,?[ \t\n]{{1,99}}\\{{0,7}}[\"']?)"
-    r"(?P<value>[^\s\"',\\-][^\s\"'\\]*+)"
+    r"(?P<value>[^\s\"',\\:-](?:[^\s\"'\\:]|:(?!\s|\Z))*+)"
 )
 _USER = re.compile(r"(?P<kept>(?<![\w-])(?:-u|--(?:proxy-)?user)[ =][\"']?)[^\s:\"'-][^\s:\"']{0,99}:[^\s\"']++")
 _QUOTE = re.compile(r"(?P<slashes>\\{0,15}+)(?P<mark>[\"'])")
 _VALUE = re.compile(
-    r"(?:[^\s&;\"'<>\])},\\]|,(?![\w.-]{1,40}[=:])|[\])}](?![\s,;.\])}:]|\Z)|<(?!/|redacted>)|\\(?![nrt\"'\\]))++"
+    r"(?:[^\s&;\"'<>\])},\\]|,(?![\s\"']|\Z|[\w.-]{1,40}[=:])|[\])}](?![\s,;.\])}:]|\Z)|<(?!/|redacted>)|\\(?![nrt\"'\\]))++"
 )
 _LINE = re.compile(r"(?:[^\r\n\\]|\\(?![nrt\"'\\]))*+")
-_LIST = re.compile(r"\[[^\]\n]{1,4000}+(?=\])")
+_LIST = re.compile(r"\[[^\]\n]{1,500}+(?=\])")
 _ANOTHER = re.compile(r"[ &;][\w-]+=")
 _BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*\n")
 _BEGINS = re.compile(r"(?:\A|[\n\r]|\\n)(?P<indent>[ \t]*(?:- )?)(?:export )?[\"']?\Z")
 _PROSE = re.compile(r"[A-Za-z]+(?:[-/.][A-Za-z]+)*[.!]?\Z")
 _SCHEME = re.compile(r"(?:Bearer|Basic|Digest|Token|Negotiate|ApiKey|AWS4\S{0,20})\s", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[\d.]{1,6}\Z")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}\Z")
 _LOOK_BACK = 120
 
 
@@ -123,26 +124,28 @@ def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int,
     if begins and block:
         return _deeper(text, block.end(), len(begins["indent"])), REDACTED + "\n"
     spaced = sign == ":" and start > found.end("sign")
-    whole = begins and (spaced or sign == "=") and found["quote"] is None and not name.startswith("-")
-    match = (_LINE if whole else _VALUE).match(text, start)
-    value = match.group().rstrip() if match else ""
-    if whole and sign == "=" and _ANOTHER.search(value):
-        match = _VALUE.match(text, start)
-        value = match.group() if match else ""
+    whole = bool(begins and (spaced or sign == "=") and found["quote"] is None and not name.startswith("-"))
+    value = _value(text, start, whole=whole, assigned=sign == "=")
     end = start + len(value)
     if value.startswith(REDACTED) or stays(value) or (not is_password(name) and _NUMBER.match(value.rstrip(","))):
         return end, None
-    if not is_secret(name):
-        return (end, REDACTED) if _is_credential(value) else (end, None)
     if is_header(name):
         scheme = _SCHEME.match(text, start)
-        if not scheme:
-            return (end, REDACTED) if sign == "=" else (start, None)
-        line = _LINE.match(text, scheme.end())
-        return (line.end() if line else end), scheme.group() + REDACTED
-    if spaced and not whole and not is_password(name) and _PROSE.match(value):
+        line = _LINE.match(text, scheme.end()) if scheme else None
+        return (line.end(), f"{scheme.group()}{REDACTED}") if scheme and line else (start, None)
+    prose = spaced and not whole and not is_password(name) and _PROSE.match(value)
+    if prose or not (is_secret(name) or _is_credential(value)):
         return end, None
     return end, REDACTED
+
+
+def _value(text: str, start: int, *, whole: bool, assigned: bool) -> str:
+    """Return an unquoted value: all of its line if it is the `whole` of it, unless other assignments follow."""
+    line = _LINE.match(text, start) if whole else None
+    if line and not (assigned and _ANOTHER.search(line.group())):
+        return line.group().rstrip()
+    word = _VALUE.match(text, start)
+    return word.group() if word else ""
 
 
 def _deeper(text: str, start: int, indent: int) -> int:
@@ -159,4 +162,4 @@ def _deeper(text: str, start: int, indent: int) -> int:
 
 def _is_credential(value: str) -> bool:
     """Whether a value is what Docker and npm keep in `auth`: base64 of "user:password"."""
-    return len(value) >= 6 and re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value) is not None and b":" in decoded(value)
+    return _BASE64.match(value) is not None and b":" in decoded(value)

@@ -10,9 +10,12 @@ PART = r"(?:pass|pwd|secret|token|cred|cookie|auth|jwt|key|kennwort|[-_](?:pat|p
 
 # Keys of these open something; others (`topologyKey`, `publicKey`, `secretKeyRef.key`) are names.
 _OF_KEYS = frozenset(
-    "access account api application app auth certificate client consumer crypto decryption deploy dsa ecdsa "
-    "encryption function hmac instrumentation license master private rsa secret server session shared "
-    "signing ssh ssl storage subscription tls webhook".split()
+    (
+        *("access", "account", "api", "app", "application", "auth", "certificate", "client", "consumer", "crypto"),
+        *("decryption", "deploy", "dsa", "ecdsa", "encryption", "function", "hmac", "instrumentation", "license"),
+        *("master", "private", "rsa", "secret", "server", "session", "shared", "signing", "ssh", "ssl", "storage"),
+        *("subscription", "tls", "webhook"),
+    )
 )
 _PASSWORDS = ("password", "passwd", "passphrase", "passcode", "pwd", "kennwort")
 _ENDINGS = (
@@ -23,9 +26,14 @@ _ENDINGS = (
 _ALONE = frozenset(("pass", "pw", "pat", "creds", "jwt", "psk", "authorization", "otp"))
 _OF_ENVIRONMENT = frozenset(("key", "keys", "auth", "cred", "dsn", "salt", "tokens", "passwords", "secrets"))
 # Such a "secret" is the name of an object: `existingSecret`, `imagePullSecret`, `tls-secret`.
-_OBJECTS = frozenset("existing pull tls cert certificate".split())
+_OBJECTS = frozenset(["existing", "pull", "tls", "cert", "certificate"])
 # What may follow: `client-key-data`, `password_value`, `TOKEN_1`.
-_TAILS = frozenset("data value base64 b64 plain plaintext text raw string json hash hex encoded current old new".split())
+_TAILS = frozenset(
+    (
+        *("data", "value", "base64", "b64", "plain", "plaintext", "text", "raw", "string"),
+        *("json", "hash", "hex", "encoded", "current", "old", "new"),
+    )
+)
 _STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]*\Z")
 _TRIVIAL = re.compile(r"(?:|~|true|false|yes|no|null|none|nil|unset|\*+|<[a-z :]*>)\Z", re.IGNORECASE)
@@ -36,9 +44,12 @@ _LONGEST_KEPT = 200
 
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
-    """Whether what is called so is a secret: `dbPassword`, `client-key-data`, `API_KEY`, but not `tokenExpiration`."""
+    """Whether what is called so is a secret: `dbPassword`, `client-key-data`, `API_KEY`, but not `tokenExpiration`.
+
+    What has blanks in it is words of a sentence, such as "Error getting token", and one only if it is a password.
+    """
     words = _words(name)
-    if not words:
+    if not words or (" " in name and not is_password(name)):
         return False
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last == "secret" and before in _OBJECTS:

@@ -7,11 +7,12 @@ from typing import Any
 from harness.redaction.forms import REDACTED, decoded
 from harness.redaction.names import is_environment, is_header, is_password, is_secret, stays
 
-__all__ = ["LAST_APPLIED", "TooDeep", "Cleaner"]
+__all__ = ["LAST_APPLIED", "Cleaner", "TooDeep"]
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 _DEEPEST = 200
+_SHORTEST_KEY = 12
 _DATA = frozenset(("data", "stringdata", "binarydata"))
 _COMMANDS = frozenset(("args", "command", "Args", "Cmd", "Entrypoint", "argv", "cmd"))
 _PAIRS = (("name", "value"), ("Name", "Value"), ("key", "value"))
@@ -67,12 +68,15 @@ class Cleaner:
             elif secret and name == "metadata":
                 new = self._of_secret(item, depth)
             elif kind == "secretlist" and name == "items" and isinstance(item, list):
-                new = [self._mapping(each, depth, secret=True) if isinstance(each, dict) else _blank(each, depth) for each in item]
+                new = [
+                    self._mapping(each, depth, secret=True) if isinstance(each, dict) else _blank(each, depth)
+                    for each in item
+                ]
             elif named and name in {"value", "Value"}:
                 new = _blank(item, depth) if isinstance(item, str | int | float) else self.clean(item, depth)
             else:
                 new = self._field(name, item, depth)
-            clear = self._string(name) if len(name) > 12 else key
+            clear = self._string(name) if len(name) >= _SHORTEST_KEY else key
             changed = changed or new is not item or clear is not key
             found[clear] = new
         return found if changed else value
@@ -99,7 +103,10 @@ class Cleaner:
 
     def _secret(self, name: str, item: Any, depth: int) -> Any:
         if isinstance(item, list):
-            found = [self._secret(name, each, depth + 1) if isinstance(each, str) else self.clean(each, depth) for each in item]
+            found = [
+                self._secret(name, each, depth + 1) if isinstance(each, str) else self.clean(each, depth)
+                for each in item
+            ]
             return item if all(map(_same, found, item)) else found
         if isinstance(item, dict):
             clear = self.clean(item, depth)
@@ -107,19 +114,18 @@ class Cleaner:
                 return clear
             return {key: _blank(each, depth) if key in _VALUES else each for key, each in clear.items()}
         if isinstance(item, str):
-            if stays(item):
-                return item
-            if name in {"auth", "_auth"}:
-                return REDACTED if _CREDENTIAL.match(item) and b":" in decoded(item) else self._string(item)
-            if is_header(name):
-                if _WORD.match(item):
-                    return item
-                scheme = _SCHEME.match(item)
-                return f"{scheme.group() if scheme else ''}{REDACTED}" if not item.endswith(REDACTED) else item
-            if not is_password(name) and _HARMLESS.match(item):
-                return item
-            return REDACTED
+            return item if stays(item) else self._text(name, item)
         return REDACTED if is_password(name) else item
+
+    def _text(self, name: str, item: str) -> str:
+        """Clean what stands in the place of a secret."""
+        if name in {"auth", "_auth"}:
+            return REDACTED if _CREDENTIAL.match(item) and b":" in decoded(item) else self._string(item)
+        if is_header(name):
+            scheme = _SCHEME.match(item)
+            clear = _WORD.match(item) or item.endswith(REDACTED)
+            return item if clear else f"{scheme.group() if scheme else ''}{REDACTED}"
+        return item if _HARMLESS.match(item) and not is_password(name) else REDACTED
 
     def _environment(self, item: Any, depth: int) -> Any:
         """Take the values out; names, and where else a value comes from, stay."""

@@ -1,16 +1,18 @@
 """YAML: takes secrets out of YAML where they stand, so that comments and layout stay and it is YAML afterwards."""
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
 
+from harness.redaction.blocks import is_logged
+
 __all__ = ["clean", "is_yaml"]
 
 _MOST_LETTERS = 2 * 1024 * 1024
 _DEEPEST = 100
+_WIDEST = 2**31 - 1
 _COMMENT = re.compile(r"#[^\r\n]*")
 _PLAIN = re.compile(r"(?![\w.+-]*\Z(?<![a-zA-Z>]))[A-Za-z0-9</](?:[\w./<>=@+()~-]|[ ](?![ #]|\Z)|:(?=[\w/<]))*\Z")
 
@@ -21,6 +23,8 @@ class _Refused(ValueError):
 
 class _Leaf(str):
     """A scalar, and where it stands in the text."""
+
+    __slots__ = ("end", "start", "style")
 
     start: int
     end: int
@@ -48,9 +52,7 @@ def clean(text: str, structure: Callable[[Any], Any], words: Callable[[str], str
         return None
     try:
         documents, leaves = _read(text)
-        if not any(isinstance(each, dict | list) for each in documents):
-            return None
-        if not all(isinstance(each, dict | list) or each == "" for each in documents):
+        if not any(map(_is_data, documents)) or not all(_is_data(each) or not each for each in documents):
             return None
         changed = {id(leaf): new for each in documents for leaf, new in _changed(each, structure(each))}
     except (yaml.YAMLError, _Refused, UnicodeError):
@@ -69,6 +71,10 @@ def clean(text: str, structure: Callable[[Any], Any], words: Callable[[str], str
     return found
 
 
+def _is_data(document: Any) -> bool:
+    return isinstance(document, dict | list) or (isinstance(document, _Leaf) and document.style in {'"', "'"})
+
+
 def _read(text: str) -> tuple[list[Any], list[_Leaf]]:
     """Return the documents, all scalars as strings, and these in the order in which they stand."""
     documents: list[Any] = []
@@ -84,7 +90,7 @@ def _read(text: str) -> tuple[list[Any], list[_Leaf]]:
                 raise _Refused("deep")
             open_.append(({} if isinstance(event, yaml.MappingStartEvent) else [], []))
         elif isinstance(event, yaml.CollectionEndEvent):
-            value, waiting = open_.pop()
+            value, _ = open_.pop()
             _put(open_, documents, value)
         elif isinstance(event, yaml.AliasEvent):
             raise _Refused("an alias")
@@ -107,8 +113,8 @@ def _put(open_: list[tuple[Any, list[Any]]], documents: list[Any], value: Any) -
     if isinstance(into, list):
         into.append(value)
     elif not waiting:
-        if not isinstance(value, str) or value in into or (len(open_) == 1 and " " in value):
-            raise _Refused("a name that is none, or stands twice, or begins a sentence")
+        if not isinstance(value, str) or value in into or is_logged(value):
+            raise _Refused("a name that is none, or stands twice, or a log wrote")
         waiting.append(value)
     else:
         into[waiting.pop()] = value
@@ -135,5 +141,5 @@ def _written(new: str, leaf: _Leaf, text: str) -> str:
     old = text[leaf.start : leaf.end]
     if not leaf.style and "\n" not in old and _PLAIN.match(new):
         return new
-    quoted: str = yaml.dump(new, Dumper=yaml.CSafeDumper, default_style='"', width=sys.maxsize, allow_unicode=True)
+    quoted: str = yaml.dump(new, Dumper=yaml.CSafeDumper, default_style='"', width=_WIDEST, allow_unicode=True)
     return quoted.rstrip("\n") + ("\n" if leaf.style in {"|", ">"} and old.endswith("\n") else "")

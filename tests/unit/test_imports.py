@@ -19,8 +19,10 @@ _MAY_IMPORT = {
     "harness": ("harness", "clusters"),
     "reports": (
         "reports",
+        "clusters.shown",
         "harness.history",
         "harness.errors",
+        "harness.private",
         "harness.record",
         "harness.redaction",
         "harness.statistics",
