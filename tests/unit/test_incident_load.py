@@ -192,7 +192,7 @@ def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
         ),
         (
             {"workload": [{"object": _NAMESPACE | {"metadata": {"name": "../../nodes/n"}}}]},
-            "workload.0.object.metadata.name: expected the name of an object, which is no option and no path, found '../../nodes/n'",
+            "metadata.name: expected the name of an object, which is no option and no path, found '../../nodes/n'",
         ),
         (
             {"workload": [{"object": _NAMESPACE | {"metadata": {"name": "a", "namespace": "a/../b"}}}]},
