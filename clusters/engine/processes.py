@@ -7,7 +7,9 @@ What stands on a command line proves nothing: anybody, and any container, can wr
 
 import os
 import signal
+import socket
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ __all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CONNECT_SECONDS = 5.0
 _DAEMONS = ("dockerd", "containerd")
 _SHIM = "containerd-shim-runc-v2"
 _RECORD = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id > "$0.new" && mv "$0.new" "$0" && exec "$@"'
@@ -52,8 +55,10 @@ def find(layout: Layout, program: str) -> list[Daemon]:
 
 
 def running(layout: Layout) -> bool:
-    """Whether a daemon of the engine runs, answering or not."""
-    return any(find(layout, program) for program in _DAEMONS)
+    """Whether a daemon of the engine runs, answering or not, to be seen from here or in another PID namespace."""
+    return any(find(layout, program) for program in _DAEMONS) or any(
+        _takes_connections(each) for each in (layout.socket, layout.containerd_socket)
+    )
 
 
 def containers(layout: Layout, cgroups: Path = _CGROUPS) -> list[Daemon]:
@@ -117,9 +122,21 @@ def _recorded(record: Path) -> Daemon | None:
 
 
 def _listening(layout: Layout, program: str) -> Daemon | None:
-    socket = layout.socket if program == "dockerd" else layout.containerd_socket
-    pid = system.listener(f"unix://{socket}") if socket.exists() else None
+    path = layout.socket if program == "dockerd" else layout.containerd_socket
+    pid = system.listener(f"unix://{path}") if path.exists() else None
     return _daemon(pid, program) if pid else None
+
+
+def _takes_connections(path: Path) -> bool:
+    with closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        try:
+            connection.connect(str(path))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        return True
 
 
 def _shims(layout: Layout) -> Iterator[Daemon]:

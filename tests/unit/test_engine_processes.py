@@ -80,6 +80,27 @@ def test_who_listens_on_the_socket_is_the_daemon(layout: Layout) -> None:
     assert processes.find(layout, "dockerd") == []
 
 
+_LISTENS = """
+import signal, socket, sys
+with socket.socket(socket.AF_UNIX) as listening:
+    listening.bind(sys.argv[1]); listening.listen(); print("up", flush=True); signal.pause()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a PID namespace")
+def test_a_daemon_that_cannot_be_seen_is_not_gone(layout: Layout) -> None:
+    """One in a PID namespace beside this one has no number here, and runs."""
+    outside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    looks = "import sys; from pathlib import Path; from clusters.engine import Layout, processes\n"
+    looks += f"layout = Layout('x', Path(), Path({str(layout.run)!r}))\n"
+    looks += "print(processes.find(layout, 'dockerd'), processes.running(layout))"
+    with _up([sys.executable, "-c", _LISTENS, layout.socket]):
+        argv = [*outside, sys.executable, "-c", looks]
+        told = subprocess.run(argv, cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    assert told.stdout == "[] True\n"
+    assert not processes.running(layout)
+
+
 @pytest.fixture
 def shim(tmp_path: Path) -> Path:
     """Return a program that is called as a shim is, and waits."""
