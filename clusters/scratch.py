@@ -21,8 +21,9 @@ __all__ = ["credentials", "held", "sweep"]
 
 _FOLDER = "scratch"
 _CREDENTIALS = "credentials"
-_NEW = ".new-"
-_BUNDLES = "chaos-bundle-*"
+_NEW = ".chaos-new-"
+_IN_TEMPORARY = (f"{_NEW}*", ".chaos-bundle-*", "chaos-bundle-*")
+_UNHELD = "chaos-bundle-*"
 _NEW_SECONDS = 60.0
 _OLD_SECONDS = 3600.0
 
@@ -61,9 +62,14 @@ def credentials() -> Path:
 def sweep() -> list[str]:
     """Remove folders of processes that have ended, and return them in words; others' and used ones stay.
 
-    Bundles that an earlier version has unpacked below the directory for temporary files go when they are an hour old.
+    A bundle that was unpacked without a lock, as earlier versions did, goes when it is an hour old.
     """
-    places = [(cache_dir(_FOLDER), "*"), (runtime_dir(_CREDENTIALS), "*"), (Path(tempfile.gettempdir()), _BUNDLES)]
+    temporary = Path(tempfile.gettempdir())
+    places = [
+        (cache_dir(_FOLDER), "*"),
+        (runtime_dir(_CREDENTIALS), "*"),
+        *((temporary, each) for each in _IN_TEMPORARY),
+    ]
     swept = []
     for place, pattern in places:
         for folder in sorted(place.glob(pattern)):
@@ -76,7 +82,7 @@ def sweep() -> list[str]:
 def _abandoned(folder: Path) -> bool:
     status = folder.lstat()
     age = time.time() - status.st_mtime
-    new, old = folder.name.startswith(_NEW), folder.match(_BUNDLES)
+    new, old = folder.name.startswith(_NEW), folder.match(_UNHELD)
     return status.st_uid == os.geteuid() and age >= (_NEW_SECONDS if new else _OLD_SECONDS if old else 0)
 
 

@@ -1,5 +1,7 @@
 """Tests of clusters.scratch: folders that go with the process that uses them, whatever ends it."""
 
+import base64
+import json
 import os
 import signal
 import stat
@@ -18,12 +20,13 @@ from clusters.paths import cache_dir, runtime_dir
 from clusters.scratch import held, sweep
 
 _HOLDS = """
-import signal
+import signal, tempfile
+from pathlib import Path
 from clusters.scratch import credentials, held
-with held("node") as folder:
+with held("node") as folder, held("chaos-bundle", Path(tempfile.gettempdir())) as bundle:
     (folder / "layer.tar").write_text("1 GB")
     (credentials() / "key").write_text("PRIVATE KEY")
-    print(folder, credentials(), sep="\\n", flush=True)
+    print(folder, credentials(), bundle, sep="\\n", flush=True)
     signal.pause()
 """
 _ROOT = Path(__file__).parents[2]
@@ -43,7 +46,7 @@ def _holder(*prefix: str) -> Iterator[tuple[subprocess.Popen[str], list[Path]]]:
     argv = [*prefix, sys.executable, "-c", _HOLDS]
     with subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield process, [Path(process.stdout.readline().strip()) for _ in range(2)]
+        yield process, [Path(process.stdout.readline().strip()) for _ in range(3)]
         process.kill()
 
 
@@ -52,9 +55,9 @@ def test_folders_of_a_killed_process_are_removed() -> None:
     with _holder() as (process, folders):
         process.send_signal(signal.SIGKILL)
         process.wait(30)
-        assert [each.is_dir() for each in folders] == [True, True]
+        assert [each.is_dir() for each in folders] == [True, True, True]
         assert sorted(sweep()) == sorted(f"folder {each}" for each in folders)
-        assert [each.exists() for each in folders] == [False, False]
+        assert [each.exists() for each in folders] == [False, False, False]
         assert sweep() == []
 
 
@@ -62,7 +65,7 @@ def test_folders_of_a_live_process_stay() -> None:
     """Whoever looks: the lock is the kernel's."""
     with _holder() as (_, folders):
         assert sweep() == []
-        assert [each.is_dir() for each in folders] == [True, True]
+        assert [each.is_dir() for each in folders] == [True, True, True]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a PID namespace")
@@ -70,7 +73,7 @@ def test_folders_of_a_process_that_cannot_be_seen_stay() -> None:
     """A process in another PID namespace holds its folders all the same."""
     with _holder("unshare", "--pid", "--fork", "--mount-proc", "--kill-child") as (_, folders):
         assert sweep() == []
-        assert [each.is_dir() for each in folders] == [True, True]
+        assert [each.is_dir() for each in folders] == [True, True, True]
 
 
 def test_keys_are_for_their_owner_alone_and_go_at_the_end() -> None:
@@ -78,7 +81,7 @@ def test_keys_are_for_their_owner_alone_and_go_at_the_end() -> None:
     script = _HOLDS.replace("signal.pause()", "")
     told = subprocess.run([sys.executable, "-c", script], cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
     folders = [Path(line) for line in told.stdout.splitlines()]
-    assert [each.exists() for each in folders] == [False, False]
+    assert [each.exists() for each in folders] == [False, False, False]
     here = scratch.credentials()
     assert here.parent == runtime_dir("credentials")
     assert stat.S_IMODE(here.stat().st_mode) == 0o700
@@ -87,7 +90,7 @@ def test_keys_are_for_their_owner_alone_and_go_at_the_end() -> None:
 
 def test_a_folder_that_is_just_being_made_stays() -> None:
     """Between its making and its lock a folder has a name of its own, which is left alone for a minute."""
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=cache_dir("scratch")))
+    new = Path(tempfile.mkdtemp(prefix=".chaos-new-", dir=cache_dir("scratch")))
     assert sweep() == []
     os.utime(new, (time.time() - 100,) * 2)
     assert sweep() == [f"folder {new}"]
@@ -104,6 +107,30 @@ def test_bundles_that_earlier_versions_unpacked_are_removed() -> None:
         os.utime(each, (time.time() - 4000,) * 2, follow_symlinks=False)
     assert sweep() == [f"folder {old}"]
     assert target.is_dir()
+
+
+def test_a_client_leaves_no_key_behind(tmp_path: Path) -> None:
+    """What kubernetes' client writes to have a key in a file lies in this process's folder, which gc removes."""
+    user = {"client-certificate-data": base64.b64encode(b"certificate").decode(), "client-key-data": "S0VZ"}
+    content = {
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": user}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(content))
+    reads = "import sys, signal; from pathlib import Path; from clusters.foreign import opened\n"
+    reads += "with opened(Path(sys.argv[1])) as foreign:\n"
+    reads += "    print(foreign._api.configuration.key_file, flush=True); signal.pause()"
+    argv: list[str | Path] = [sys.executable, "-c", reads, tmp_path / "kubeconfig"]
+    with subprocess.Popen(argv, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        key = Path(process.stdout.readline().strip())
+        assert key.read_text() == "KEY"
+        process.kill()
+    assert key.is_relative_to(runtime_dir("credentials"))
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []
+    assert sweep() == [f"folder {key.parent}"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
