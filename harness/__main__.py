@@ -14,6 +14,7 @@ from pathlib import Path
 from clusters import engine as engines
 from clusters import images, ownership, versions
 from clusters.deadline import Deadline
+from clusters.engine import host_changes
 from clusters.engine.preflight import examine
 from clusters.images import carry
 from clusters.inventory import RUN, Thing, inventory
@@ -90,6 +91,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     used = left or any(owner.alive() for _, owner in ownership.run_directories())
     if ours and not used and engines.stop_private(progress):
         sys.stdout.write("stopped the private engine\n")
+    sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
     return 0
 
 
