@@ -14,7 +14,7 @@ from pathlib import Path
 from clusters import engine as engines
 from clusters import images, ownership, versions
 from clusters.deadline import Deadline
-from clusters.engine import Engine, claims
+from clusters.engine import Engine, claims, host_changes
 from clusters.engine.preflight import examine
 from clusters.images import carry
 from clusters.inventory import RUN, Thing, inventory
@@ -98,6 +98,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
         sys.stdout.write("stopped the private engine\n")
+    sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
     if problem:
         raise problem
     return 0

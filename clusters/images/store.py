@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 from clusters.locking import locked
-from clusters.paths import cache_dir
+from clusters.paths import cache_dir, harden, trusted
 from clusters.progress import Progress
+from clusters.scratch import held
 
 __all__ = ["Artefact", "digest", "require_disk", "scratch"]
 
@@ -61,18 +61,20 @@ class Artefact:
 
         Of two processes that want it at once one makes it and the other waits. What is interrupted
         leaves nothing that counts: the folder gets its name only when it is complete.
+        Raises HarnessError for a folder that others than root and this user could have made or changed.
         """
         if self.folder.is_dir():
-            return self.folder
+            return trusted(self.folder)
         deadline = Deadline.after(_SECONDS, f"another process to build {self.folder.name}")
         with locked(self.folder.name, deadline):
             if self.folder.is_dir():
-                return self.folder
+                return trusted(self.folder)
             unfinished = self.folder.with_name(f".making-{self.folder.name}")
             shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
+            unfinished.mkdir(mode=0o755)
             try:
                 self.make(unfinished, progress)
+                harden(unfinished)
             except BaseException:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
@@ -83,8 +85,8 @@ class Artefact:
 @contextlib.contextmanager
 def scratch(name: str) -> Iterator[Path]:
     """Return a folder on the cache's disk that is gone after the block."""
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache_dir("scratch")) as folder:
-        yield Path(folder)
+    with held(name) as folder:
+        yield folder
 
 
 def require_disk(gib: float, purpose: str) -> None:

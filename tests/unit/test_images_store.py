@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import BadScenario
+from clusters.errors import BadScenario, HarnessError
 from clusters.images.store import Artefact, digest, require_disk, scratch
 from clusters.progress import Progress
 
@@ -47,6 +47,19 @@ def test_an_interrupted_artefact_does_not_exist(tmp_path: Path) -> None:
     assert not broken.folder.exists()
     assert list(broken.folder.parent.iterdir()) == []
     assert _artefact(log).get(Progress.quiet()).is_dir()
+
+
+def test_what_others_could_have_made_is_not_believed(tmp_path: Path) -> None:
+    """The name of an artefact is public; also with umask 000 only its owner can change it, and it is looked at."""
+    before = os.umask(0)
+    try:
+        folder = _artefact(tmp_path / "log").get(Progress.quiet())
+    finally:
+        os.umask(before)
+    assert _artefact(tmp_path / "log").get(Progress.quiet()) == folder
+    (folder / "part").chmod(0o666)
+    with pytest.raises(HarnessError, match=r"part: expected a cache that only its owner can change, .*`chmod -R go-w "):
+        _artefact(tmp_path / "log").get(Progress.quiet())
 
 
 def _make_and_die(log: Path, *, die: bool) -> None:

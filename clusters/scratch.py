@@ -1,0 +1,97 @@
+"""Scratch: folders that go with the process that uses them, at its end, or after a kill by the next collection.
+
+Each is held by a lock of the kernel's on the folder itself, which ends with the process and is seen from every
+namespace: a folder whose lock is free is nobody's.
+"""
+
+import atexit
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from clusters.paths import cache_dir, runtime_dir
+
+__all__ = ["credentials", "held", "sweep"]
+
+_FOLDER = "scratch"
+_CREDENTIALS = "credentials"
+_NEW = ".chaos-new-"
+_IN_TEMPORARY = (f"{_NEW}*", ".chaos-bundle-*", "chaos-bundle-*")
+_UNHELD = "chaos-bundle-*"
+_NEW_SECONDS = 60.0
+_OLD_SECONDS = 3600.0
+
+_one_at_a_time = threading.Lock()
+_lifetime = contextlib.ExitStack()
+_own: list[Path] = []
+
+
+@contextlib.contextmanager
+def held(name: str, parent: Path | None = None) -> Iterator[Path]:
+    """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk."""
+    parent = parent or cache_dir(_FOLDER)
+    unfinished = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
+    folder = unfinished.with_name(f".{name}-{unfinished.name.removeprefix(_NEW)}")
+    handle = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a disk without such locks: nothing there is ever swept
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unfinished.rename(folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def credentials() -> Path:
+    """Return this process's folder for keys that a library wants to have in files; it goes with the process."""
+    with _one_at_a_time:
+        if not _own or not _own[-1].is_dir():
+            if not _own:
+                atexit.register(_lifetime.close)
+            _own.append(_lifetime.enter_context(held("keys", runtime_dir(_CREDENTIALS))))
+        return _own[-1]
+
+
+def sweep() -> list[str]:
+    """Remove folders of processes that have ended, and return them in words; others' and used ones stay.
+
+    A bundle that was unpacked without a lock, as earlier versions did, goes when it is an hour old.
+    """
+    temporary = Path(tempfile.gettempdir())
+    places = [
+        (cache_dir(_FOLDER), "*"),
+        (runtime_dir(_CREDENTIALS), "*"),
+        *((temporary, each) for each in _IN_TEMPORARY),
+    ]
+    swept = []
+    for place, pattern in places:
+        for folder in sorted(place.glob(pattern)):
+            with contextlib.suppress(OSError):  # used, another's, or gone meanwhile
+                if _abandoned(folder) and _removed(folder):
+                    swept.append(f"folder {folder}")
+    return swept
+
+
+def _abandoned(folder: Path) -> bool:
+    status = folder.lstat()
+    age = time.time() - status.st_mtime
+    new, old = folder.name.startswith(_NEW), folder.match(_UNHELD)
+    return status.st_uid == os.geteuid() and age >= (_NEW_SECONDS if new else _OLD_SECONDS if old else 0)
+
+
+def _removed(folder: Path) -> bool:
+    """Remove the folder if its lock is free; raise OSError if it is not, or cannot be told."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(handle)
+    return not folder.exists()
