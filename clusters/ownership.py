@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ from clusters.inventory import PREFIX, RUN, Thing, inventory, remove_found
 from clusters.locking import locked
 from clusters.paths import runtime_dir
 from clusters.progress import Progress
+from clusters.removal import try_remove
 
 __all__ = ["JOURNAL", "PREFIX", "Owner", "collect_garbage", "run_directories", "start_time"]
 
@@ -206,7 +206,7 @@ def collect_garbage(
         removed += gone
         problems += refused
         for directory in set(directories) - unhealed:
-            shutil.rmtree(directory, ignore_errors=True)
+            try_remove(directory)
             removed.append(f"directory {directory}")
         step.detail = f"{len(removed)} removed"
         if problems:

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from clusters.engine.preflight import examine
 from clusters.images import carry
 from clusters.inventory import RUN, Thing, inventory
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness import adding, journal
 from harness.errors import BadScenario
@@ -124,7 +124,7 @@ def _claimed() -> Iterator[None]:
     try:
         yield
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        try_remove(directory)
 
 
 def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:

@@ -1,7 +1,6 @@
 """Session: what one pytest process of a run holds: its owner, its clusters' shapes, where experiments are written."""
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,7 @@ from clusters.cluster import Cluster
 from clusters.engine import Engine
 from clusters.ownership import Owner, collect_garbage
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness import journal
 from harness.errors import BadScenario
@@ -100,7 +100,7 @@ class Session:
         """Remove the run's private directory, unless a kept cluster needs it."""
         directory = self.owner.claim()
         if not self.kept and not any(each.is_dir() for each in directory.iterdir()):
-            shutil.rmtree(directory, ignore_errors=True)
+            try_remove(directory)
 
 
 def shapes_of(

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
+from clusters.images.unfinished import sweep, unfinished
 from clusters.locking import locked
 from clusters.paths import cache_dir
 from clusters.progress import Progress
@@ -60,7 +60,8 @@ class Artefact:
         """Return its folder, made now if it is not there yet.
 
         Of two processes that want it at once one makes it and the other waits. What is interrupted
-        leaves nothing that counts: the folder gets its name only when it is complete.
+        leaves nothing that counts: the folder gets its name only when it is complete. Each process makes it in a
+        folder of its own, so that what a killed one left, and may still write to, is in nobody's way.
         """
         if self.folder.is_dir():
             return self.folder
@@ -68,23 +69,25 @@ class Artefact:
         with locked(self.folder.name, deadline):
             if self.folder.is_dir():
                 return self.folder
-            unfinished = self.folder.with_name(f".making-{self.folder.name}")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
-            try:
-                self.make(unfinished, progress)
-            except BaseException:
-                shutil.rmtree(unfinished, ignore_errors=True)
-                raise
-            unfinished.rename(self.folder)
+            for left in sweep(self.folder.parent):
+                progress.say(f" ! {left}")
+            with unfinished(self.folder.parent, self.folder.name) as folder:
+                self.make(folder, progress)
+                try:
+                    folder.rename(self.folder)
+                except OSError:  # another user of this cache, whose locks lie elsewhere, was faster
+                    if not self.folder.is_dir():
+                        raise
         return self.folder
 
 
 @contextlib.contextmanager
 def scratch(name: str) -> Iterator[Path]:
     """Return a folder on the cache's disk that is gone after the block."""
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache_dir("scratch")) as folder:
-        yield Path(folder)
+    parent = cache_dir("scratch")
+    sweep(parent)
+    with unfinished(parent, name) as folder:
+        yield folder
 
 
 def require_disk(gib: float, purpose: str) -> None:

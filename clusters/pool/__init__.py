@@ -18,7 +18,6 @@ fast, where three times would be worth a second way. Waking a frozen one takes s
 """
 
 import hashlib
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from clusters.pool.fingerprint import differences, fingerprint, wait_settled
 from clusters.pool.freezing import freeze, thaw
 from clusters.pool.resetting import covers, remember, reset
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 
 __all__ = ["Pool"]
@@ -99,7 +99,7 @@ class Pool:
         except BaseException:
             with suppress(HarnessError):
                 remove_all(self._engine, Deadline.after(_REMOVE_SECONDS, f"what is left of {owner.run}"), run=owner.run)
-            shutil.rmtree(directory, ignore_errors=True)
+            try_remove(directory)
             raise
         return cluster
 
@@ -136,7 +136,7 @@ class Pool:
     def remove(self, cluster: Cluster) -> None:
         """Remove a cluster of the pool and its run's directory."""
         delete(cluster)
-        shutil.rmtree(cluster.directory.parent, ignore_errors=True)
+        try_remove(cluster.directory.parent)
 
     def _unfit(self, cluster: Cluster, directory: Path) -> list[str]:
         crowded = self._crowded(cluster.shape)
@@ -176,7 +176,7 @@ class Pool:
         with suppress(HarnessError):  # what refuses now is a dead run's later, and collected
             deadline = Deadline.after(_REMOVE_SECONDS, f"the removal of {name}")
             remove_all(self._engine, deadline, run=directory.name)
-        shutil.rmtree(directory, ignore_errors=True)
+        try_remove(directory)
 
     def _recipe(self, shape: Shape, images: Images) -> str:
         """Return a digest of all that a cluster is made from, this code included."""
