@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from clusters.images import carry
 from clusters.inventory import RUN, Thing, inventory
 from clusters.owner import engines_of
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness import adding, journal
 from harness.errors import BadScenario, EngineUnavailable, HarnessError
@@ -171,7 +171,7 @@ def _claimed() -> Iterator[ownership.Owner]:
     try:
         yield owner
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        try_remove(directory)
 
 
 def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:
