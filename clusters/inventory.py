@@ -86,7 +86,8 @@ def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[Thing]:
     filters = ["--filter", f"label={RUN}"]
     for name, value in labels.items():
         filters += ["--filter", f"label={PREFIX}.{name}={value}"]
-    return [thing for kind in _ORDER for thing in _list(engine, kind, filters, deadline)]
+    # What was committed from a container of ours carries its labels, emptied, and is of no run.
+    return [thing for kind in _ORDER for thing in _list(engine, kind, filters, deadline) if thing.labels.get(RUN)]
 
 
 def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from clusters.owner import Owner, engines_of, run_directories, start_time, told
 from clusters.paths import runtime_dir
 from clusters.ports import LOOPBACK
 from clusters.progress import Progress
+from clusters.removal import remove
 
 __all__ = [
     "JOURNAL",
@@ -120,7 +120,7 @@ def collect_garbage(
         problems += refused
         for directory in sorted(set(directories) - unhealed):
             with _noting(problems):
-                _remove(directory)
+                remove(directory)
                 removed.append(f"directory {directory}")
         with _noting(problems):
             _remove_claims(engine, deadline, everything=everything)
@@ -174,17 +174,6 @@ def _forgotten(standing: list[claims.Claim]) -> bool:
 
 def _of_another(directory: Path, engine: Engine) -> bool:
     return bool(engines_of(directory) - {engine.id})
-
-
-def _remove(directory: Path) -> None:
-    """Remove a private directory; raise HarnessError with the command to type if it, or a part of it, stays."""
-    try:
-        shutil.rmtree(directory)
-    except FileNotFoundError:
-        if directory.exists():
-            raise
-    except OSError as error:
-        raise HarnessError(f"directory {directory} cannot be removed: {error}; try `rm -r {directory}`") from error
 
 
 def _remove_claims(engine: Engine, deadline: Deadline, *, everything: bool) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +13,13 @@ from pathlib import Path
 from clusters import engine as engines
 from clusters import images, ownership, versions
 from clusters.deadline import Deadline
-from clusters.engine import Engine, claims
+from clusters.engine import Engine, claims, host_changes
 from clusters.engine.preflight import examine
 from clusters.images import carry
 from clusters.inventory import RUN, Thing, inventory
 from clusters.owner import engines_of
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness import adding, journal
 from harness.errors import BadScenario, EngineUnavailable, HarnessError
@@ -98,6 +98,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
         sys.stdout.write("stopped the private engine\n")
+    sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
     if problem:
         raise problem
     return 0
@@ -170,7 +171,7 @@ def _claimed() -> Iterator[ownership.Owner]:
     try:
         yield owner
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        try_remove(directory)
 
 
 def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
+from harness.causes import Cause
 from harness.verdict import Claim, Known, Verdict
 
 __all__ = ["PROPERTY", "Attachment", "ClaimRecord", "FaultRecord", "Phase", "Record"]
@@ -42,7 +43,8 @@ class ClaimRecord:
     check and its parameters, the same however its name is worded. `surprise`: it is violated as expected, but not by
     the defect that is known. `broken` is the error of a check that raised: then it is inconclusive by our own fault.
     `judge` is the digest of the sources that judged (`harness.judging.today`), `until` the moment up to which the
-    history was written then, `known` how it is known that what is expected is true, if that is no prediction.
+    history was written then, `known` how it is known that what is expected is true, if that is no prediction, `because`
+    the causes that tell a known defect from any other.
     """
 
     name: str
@@ -59,6 +61,7 @@ class ClaimRecord:
     judge: str = ""
     until: float | None = None
     known: Known | None = None
+    because: tuple[Cause, ...] = ()
 
     @classmethod
     def of(cls, claim: Claim, verdict: Verdict, end: float, judge: str) -> Self:
@@ -78,6 +81,7 @@ class ClaimRecord:
             judge=judge,
             until=end,
             known=claim.known,
+            because=claim.because,
         )
 
     @property

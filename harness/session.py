@@ -1,7 +1,6 @@
 """Session: what one pytest process of a run holds: its owner, its clusters' shapes, where experiments are written."""
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from clusters.engine import Engine, claims
 from clusters.engine.claims import KEPT_SECONDS
 from clusters.ownership import Owner, collect_garbage
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness import journal
 from harness.errors import BadScenario, HarnessError
@@ -119,7 +119,7 @@ class Session:
         self._claimed.clear()
         directory = self.owner.claim()
         if not self.kept and not any(each.is_dir() for each in directory.iterdir()):
-            shutil.rmtree(directory, ignore_errors=True)
+            try_remove(directory)
 
 
 def shapes_of(

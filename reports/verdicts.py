@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from harness.causes import Cause
 from harness.errors import BadScenario
 from harness.record import Record
 from harness.redaction import redact
@@ -36,9 +37,9 @@ class Line:
 
     `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
     to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise`, `broken`, `judge`,
-    `until` and `known` are as in `harness.record.ClaimRecord`. `history` is the file that was judged, seen from the
-    directory of this file; `run` is the same for all lines of a run and no other one; `commit` is the project's
-    (`reports.commit`).
+    `until`, `known` and `because` are as in `harness.record.ClaimRecord`. `history` is the file that was judged, seen
+    from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is that of the
+    project (`reports.commit`).
     """
 
     test: str
@@ -57,6 +58,7 @@ class Line:
     judge: str = ""
     until: float | None = None
     known: str | None = None
+    because: tuple[Cause, ...] = ()
     history: str = ""
     run: str = ""
     commit: str = ""
@@ -123,7 +125,7 @@ class _Writer:
             told["history"] = os.path.relpath(record.history, self._path.parent)
         claims = record.claims if record else []
         for each in claims:
-            fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known")
+            fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because")
             yield Line(
                 claim=redact(each.name),
                 summary=redact(each.summary),

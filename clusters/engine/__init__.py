@@ -13,10 +13,10 @@ import docker
 
 from clusters import process
 from clusters.deadline import Deadline
-from clusters.engine import claims, packages, private, system
+from clusters.engine import claims, guard, packages, private, system
 from clusters.engine.host import HostQuirks
 from clusters.engine.layout import Layout
-from clusters.errors import BadScenario, EngineUnavailable
+from clusters.errors import BadScenario, CommandFailed, EngineUnavailable
 from clusters.owner import Owner
 from clusters.process import Completed
 from clusters.progress import Progress
@@ -68,8 +68,14 @@ class Engine:
         stderr: IO[bytes] | None = None,
         check: bool = True,
     ) -> Completed:
-        """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.process.run`."""
-        return process.run(
+        """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.process.run`.
+
+        Raises NotOurs, before anything is done, if that would change what does not carry our label.
+        """
+        refused = guard.require_ours([str(word) for word in argv], self._ask(deadline))
+        if refused and check:
+            raise CommandFailed(f"`docker {' '.join(map(str, argv))}` was not run: {refused.stderr.strip()}")
+        return refused or process.run(
             [self.cli, *argv],
             deadline,
             env={**self.environment(), **(env or {})},
@@ -79,6 +85,19 @@ class Engine:
             stderr=stderr,
             check=check,
         )
+
+    def require_ours(self, kind: guard.Kind, names: Sequence[str], deadline: Deadline) -> None:
+        """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
+
+        It is for who is about to have another program change it. Raises CommandFailed (the engine does not tell).
+        """
+        refused = guard.require_ours_of(kind, names, self._ask(deadline))
+        if refused:
+            raise CommandFailed(f"the engine does not tell whose {', '.join(names)} is: {refused.stderr.strip()}")
+
+    def _ask(self, deadline: Deadline) -> guard.Ask:
+        env = self.environment()
+        return lambda words: process.run([self.cli, *words], deadline, env=env, check=False)
 
 
 def connect(

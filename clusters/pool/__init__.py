@@ -19,7 +19,6 @@ fast, where three times would be worth a second way. Waking a frozen one takes s
 """
 
 import hashlib
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from clusters.pool.fingerprint import differences, fingerprint, wait_settled
 from clusters.pool.freezing import freeze, thaw
 from clusters.pool.resetting import covers, remember, reset
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 
 __all__ = ["Pool"]
@@ -182,7 +182,7 @@ class Pool:
 
     def _forget(self, directory: Path) -> None:
         """Let go of the run in `directory`: what may be left of it is a dead run's."""
-        shutil.rmtree(directory, ignore_errors=True)
+        try_remove(directory)
         claims.release(self._engine, directory.name)
 
     def _recipe(self, shape: Shape, images: Images) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.deadline import Deadline
-from clusters.engine import Engine, HostQuirks
+from clusters.engine import Engine, HostQuirks, guard
 from clusters.errors import CommandFailed
 from clusters.process import Completed
 
@@ -63,6 +63,9 @@ class FakeEngine(Engine):
         if check and done.returncode:
             raise CommandFailed(f"`docker {self.asked[-1]}`: {done.stderr}")
         return done
+
+    def _ask(self, _deadline: Deadline) -> guard.Ask:
+        return lambda words: self._answer(list(words))
 
     def _answer(self, words: list[str]) -> Completed:
         said = next((said for each, said in self.errors.items() if " ".join(words).startswith(each)), None)
