@@ -7,10 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from clusters.images.unfinished import sweep, unfinished
 
 from clusters.errors import BadScenario, HarnessError
 from clusters.images.store import Artefact, digest, require_disk, scratch
-from clusters.images.unfinished import sweep, unfinished
 from clusters.progress import Progress
 
 
