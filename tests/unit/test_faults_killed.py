@@ -9,9 +9,10 @@ from typing import Any, Literal
 import pytest
 
 from clusters.cluster import Cluster
+from clusters.deadline import Deadline
 from harness import journal
 from harness.catalogue import entries
-from harness.errors import HarnessError, UndoFailed
+from harness.errors import FaultNotApplied, HarnessError, UndoFailed
 from harness.faults import Fault
 from harness.faults import images as images_module
 from harness.history import History
@@ -316,4 +317,34 @@ def test_the_other_one_goes_on(make: Callable[[], Run], healed: int) -> None:
     run.heal(scale)
     run.heal(faults[1 - healed])
     run.heal(edits[1 - healed])
+    run.is_healed()
+
+
+@pytest.mark.parametrize("name", ["drain_node", "reschedule_pod"])
+def test_a_node_that_was_closed_before(make: Callable[[], Run], name: str) -> None:
+    """A node that somebody else had cordoned stays so, whoever heals, and that is told."""
+    for healing in (True, False):
+        run = make()
+        run.world.objects["/api/v1/nodes/w-worker"]["spec"]["unschedulable"] = True
+        run.before = run.world.state()
+        fault = run.inject(name)
+        if healing:
+            run.heal(fault)
+            told = fault.healed(run.cluster, Deadline.after(5, "the proof"))
+            assert told == "w-worker takes no pods: it was cordoned before"
+        run.replay()
+        run.is_healed()
+
+
+def test_a_node_that_two_faults_close(make: Callable[[], Run]) -> None:
+    """It is opened by the last one, and the first one says why it is not."""
+    run = make()
+    faults = [run.inject("reschedule_pod"), run.inject("drain_node")]
+    told = []
+    for fault in faults:
+        with pytest.raises(FaultNotApplied, match="it is cordoned"):
+            fault.healed(run.cluster, Deadline.after(5, "the proof"))
+        run.heal(fault)
+        told.append(fault.healed(run.cluster, Deadline.after(5, "the proof")))
+    assert told == ["w-worker takes no pods: another fault keeps it cordoned", "w-worker takes pods again"]
     run.is_healed()
