@@ -28,7 +28,9 @@ CGROUP = "/sys/fs/cgroup/cpu/pod/cpu.cfs_quota_us"
 _SECRET = "/api/v1/namespaces/gatekeeper-system/secrets/gatekeeper-webhook-server-cert"  # noqa: S105 - a path
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
 _TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
+_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/"
 _DATA = {"ca.crt": "Y2E=", "tls.crt": "Y3J0"}
+_CORE = [{"kind": "ConfigMap", "name": "configmaps"}, {"kind": "Namespace", "name": "namespaces"}]
 _DONE = Completed("", "", 0)
 
 
@@ -58,13 +60,17 @@ class Harmed:
             CONFIG_MAP: _object("ConfigMap", CONFIG_MAP, {"data": {"a": "1", "b": "2"}}),
             _SECRET: _object("Secret", _SECRET, {"data": dict(_DATA)}),
         }
+        for which, kind in (("mutating", "mutation"), ("validating", "validation")):
+            path = f"{_WEBHOOKS}{which}webhookconfigurations/gatekeeper-{which}-webhook-configuration"
+            webhook = {"name": f"{kind}.gatekeeper.sh", "failurePolicy": "Ignore", "timeoutSeconds": 2}
+            self.objects[path] = _object(f"{which}webhookconfiguration", path, {"webhooks": [webhook]})
         for name in (each for each in self.containers if each != "w-registry"):
             path = f"/api/v1/nodes/{name}"
             self.objects[path] = _object("Node", path, {"spec": {"podCIDR": "10.244.1.0/24"}})
         self.pods = [self._pod(name) for name in ("a", "b")]
         self.changes = 0
         self.left: int | None = None
-        self.late = False
+        self.late = self.dead = False
 
     def cluster(self, directory: Path) -> Cluster:
         """Return the cluster, which needs nothing of the directory."""
@@ -89,11 +95,13 @@ class Harmed:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Make a change, if the harness lives to see it."""
-        if self.left == 0 and not self.late:
+        if self.dead or (self.left == 0 and not self.late):
+            self.dead = True
             raise KilledError
         yield
         self.changes += 1
         if self.left == 0:
+            self.dead = True
             raise KilledError
         if self.left is not None:
             self.left -= 1
@@ -194,7 +202,8 @@ class Harmed:
             elif argv[0] == "patch":
                 _merge(self._named(argv[1].partition(".")[0], argv[2])[0], json.loads(argv[-1]))
             elif argv[0] == "delete":
-                self.objects = {path: each for path, each in self.objects.items() if not path.startswith(_TEMPLATES)}
+                doomed = _TEMPLATES if argv[1] == "constrainttemplates" else f"/api/v1/namespaces/{argv[2]}"
+                self.objects = {path: each for path, each in self.objects.items() if not path.startswith(doomed)}
         return _DONE
 
     def serve(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -204,7 +213,7 @@ class Harmed:
         with self._changing():
             if method == "DELETE":
                 self.objects.pop(path, None)
-            elif method == "PATCH" and path.startswith(_TEMPLATES):
+            elif method == "PATCH" and path not in self.objects:
                 self.objects[path] = body
             elif method == "PATCH":
                 _merge(self.objects[path], body)
@@ -215,7 +224,7 @@ class Harmed:
 
     def _get(self, path: str) -> tuple[int, Any]:
         if path in ("/apis", "/api/v1"):
-            return 200, {"groups": [], "resources": [{"kind": "ConfigMap", "name": "configmaps"}]}
+            return 200, {"groups": [], "resources": _CORE}
         if path == _TEMPLATES.rpartition("/")[0]:
             return 200, {"resources": [{"kind": "ConstraintTemplate", "name": "constrainttemplates"}]}
         if path in (_PODS, "/api/v1/pods"):
@@ -305,8 +314,11 @@ def _object(kind: str, path: str, fields: Mapping[str, Any], version: str = "v1"
 
 
 def _merge(found: dict[str, Any], patch: Mapping[str, Any]) -> None:
-    """Merge as an API server does, in place."""
+    """Merge as an API server does, in place; webhooks by their names."""
     for name, value in patch.items():
+        if name == "webhooks":
+            _merge(found[name][0], value[0])
+            continue
         if value is None:
             found.pop(name, None)
         elif isinstance(value, Mapping):

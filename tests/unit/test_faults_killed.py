@@ -1,7 +1,7 @@
 """Killed: each fault of the catalogue, cut off at each moment, is healed by what its journal says, and only by that."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,8 @@ from harness.catalogue import entries
 from harness.errors import FaultNotApplied, HarnessError, UndoFailed
 from harness.faults import Fault
 from harness.faults import images as images_module
+from harness.faults.objects import put
+from harness.faults.remedies import Remedies
 from harness.history import History
 from harness.journal import Journal
 from tests.fakes.harmed import DEPLOYMENT, Harmed, KilledError
@@ -63,12 +65,51 @@ ROWS = {
     "throttle": Row("throttle", "done", {"selector": "a=b", "cpu": 0.1}, changes=2),
     "crowd_templates": Row("crowd_templates", "another plane", {"count": 3}, changes=3),
     "blank_certificate": Row("blank_certificate", "another plane", {}),
+    "fail_mutation": Row("fail_mutation", "another plane", {"policy": "Fail"}),
+    "fail_closed": Row("fail_closed", "another plane", {}, changes=2),
+    "time_out_webhooks": Row("time_out_webhooks", "another plane", {}, changes=2),
+    "put": Row("put", "another plane", {}),
     "kill_containers": Row("kill_containers", "nothing", {"selector": "a=b"}),
     "restart_api_server": Row("restart_api_server", "nothing", {}),
     "restart_rollout": Row("restart_rollout", "nothing", {}),
     "delete_replicas": Row("delete_replicas", "nothing", {}),
     "evict_replicas": Row("evict_replicas", "nothing", {}),
 }
+
+
+class Prepared:
+    """A preparation, or an object that is put, as if it were a fault: it is taken back by the same means."""
+
+    def __init__(self, make: Callable[[Cluster, Journal], AbstractContextManager[Any]]) -> None:
+        self._make = make
+        self._open: AbstractContextManager[Any] | None = None
+
+    def inject(self, cluster: Cluster, opened: Journal, _history: History) -> None:
+        self._open = self._make(cluster, opened)
+        self._open.__enter__()
+
+    def heal(self, *_: object) -> None:
+        if self._open:
+            self._open.__exit__(None, None, None)
+
+
+@contextmanager
+def _put(cluster: Cluster, opened: Journal) -> Iterator[None]:
+    remedies, item = Remedies(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-x"}}
+    put(cluster, opened, remedies, item, Deadline.after(5, "the object"))
+    yield
+    remedies.keep(cluster.engine, opened)
+
+
+def _made(name: str, values: Mapping[str, Any]) -> Any:
+    """Return what a row is about."""
+    if name == "put":
+        return Prepared(_put)
+    if name in entries("preparation"):
+        return Prepared(entries("preparation")[name].make(values).make)
+    return entries("fault")[name].make(values)
+
+
 LASTING = [name for name, row in ROWS.items() if row.stopped != "nothing"]
 
 
@@ -81,19 +122,30 @@ class Run:
         self.journal = Journal(folder / "journal.jsonl")
         self.history = History(folder / "history.jsonl")
         self.before = world.state()
+        self._alive: list[Fault] = []
 
     def inject(self, name: str, /, **values: Any) -> Fault:
-        """Inject a fault of the table, or another one with values."""
-        fault: Fault = entries("fault")[ROWS[name].fault].make(values or ROWS[name].values)
+        """Inject what a row of the table is about, or the same with other values."""
+        fault: Fault = _made(ROWS[name].fault, values or ROWS[name].values)
+        self._alive.append(fault)
         fault.inject(self.cluster, self.journal, self.history)
         return fault
+
+    def end(self) -> None:
+        """Let go of everything, so that no block is left open."""
+        self.world.dead = True
+        for fault in self._alive:
+            with suppress(KilledError, HarnessError):
+                self.heal(fault)
+        self.journal.close()
+        self.history.close()
 
     def heal(self, fault: Fault) -> None:
         fault.heal(self.cluster, self.journal, self.history)
 
     def replay(self) -> list[str]:
         """Be the collector that comes after the harness was killed."""
-        self.world.left = None
+        self.world.left, self.world.dead = None, False
         self.journal.close()
         return journal.replay(self.journal.path, self.cluster.engine)
 
@@ -120,8 +172,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
     yield make
     for each in opened:
-        each.journal.close()
-        each.history.close()
+        each.end()
 
 
 def _killed_at(make: Callable[[], Run], name: str, left: int, *, late: bool) -> Run:
@@ -162,7 +213,18 @@ def _die(_self: object, _number: int) -> None:
 
 def test_each_fault_has_a_row() -> None:
     """A fault that is new in the catalogue says here what becomes of it when the harness is killed."""
-    assert {row.fault for row in ROWS.values()} == set(entries("fault"))
+    assert {row.fault for row in ROWS.values()} >= set(entries("fault"))
+
+
+def test_each_undo_is_in_the_table(make: Callable[[], Run]) -> None:
+    """Every action that a journal may name is done by some row."""
+    seen = set()
+    for name in LASTING:
+        run = make()
+        run.inject(name)
+        seen |= {each.action for each in journal.pending(run.journal.path)}
+    known = {name for name, action in journal._actions.items() if action.__module__.startswith("harness.faults.")}
+    assert seen == known
 
 
 @pytest.mark.parametrize("name", ROWS)
