@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clusters.guardian import holding
 from clusters.removal import try_remove
 
 __all__ = ["sweep", "unfinished"]
@@ -22,18 +23,21 @@ _UNKNOWN_SECONDS = 24 * 3600.0
 def unfinished(parent: Path, name: str) -> Iterator[Path]:
     """Give a new folder below `parent` that no other process writes to; remove it after the block if it is still there.
 
-    It is locked as long as this process lives: that is how others know that somebody is at it. What cannot be removed
-    because something is mounted in it is told in a note of the block's error, or lies there for `sweep`.
+    It is locked as long as this process, or a command of it, lives: so others know that somebody is at it. What cannot
+    be removed because something is mounted in it is told in a note of the block's error, or lies there for `sweep`.
     """
     folder, handle = _new(parent, name)
     try:
-        yield folder
-    except BaseException as error:
-        if left := try_remove(folder):
-            error.add_note(left)
-        raise
-    else:
-        try_remove(folder)
+        with holding(handle):
+            try:
+                yield folder
+            except BaseException as error:
+                if left := try_remove(folder):
+                    error.add_note(left)
+                raise
+            finally:
+                try_remove(folder)
+                fcntl.flock(handle, fcntl.LOCK_UN)
     finally:
         os.close(handle)
 
