@@ -15,7 +15,7 @@ from clusters import images, ownership, versions
 from clusters.deadline import Deadline
 from clusters.engine import Engine, claims, host_changes
 from clusters.engine.preflight import examine
-from clusters.images import carry
+from clusters.images import carry, ready_set
 from clusters.inventory import RUN, Thing, inventory
 from clusters.owner import engines_of
 from clusters.progress import Progress
@@ -148,6 +148,8 @@ def _runs(things: Iterable[Thing]) -> Iterator[str]:
 
 def _images(chosen: argparse.Namespace, progress: Progress) -> int:
     shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
+    if chosen.load:
+        ready_set.read_index(chosen.load)  # a name with a typo starts no engine
     with _claimed() as owner:
         engine = engines.connect(progress=progress, owner=owner)
         try:
