@@ -141,8 +141,11 @@ class Cluster:
         """Run `argv` in the container `node`, where it is ended too when the deadline passes.
 
         Raises CommandFailed (status other than 0, unless `check` is false; no such container; frozen),
-        DeadlineExceeded.
+        DeadlineExceeded, NotOurs (it is no container of this cluster).
         """
+        own = [*self.nodes(), *([self.registry.container] if self.registry else [])]
+        if node not in own:
+            raise NotOurs(f"cluster {self.name} has no container {node!r}; it has {', '.join(own)}")
         limit = f"{max(deadline.remaining, 0.1):.1f}"
         patience = Deadline.after(deadline.remaining + _GRACE_SECONDS, deadline.what)
         interactive = ["--interactive"] if stdin is not None else []

@@ -8,16 +8,23 @@ import atexit
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from clusters.errors import HarnessError
 from clusters.paths import cache_dir, runtime_dir
+from clusters.removal import try_remove
 
-__all__ = ["credentials", "held", "sweep"]
+__all__ = ["ARTEFACTS", "MAKING", "credentials", "held", "sweep"]
+
+ARTEFACTS = "artefacts"
+"""The folder of the cache in which what is built lies."""
+
+MAKING = "making-"
+"""How the folders begin in which it is being built."""
 
 _FOLDER = "scratch"
 _CREDENTIALS = "credentials"
@@ -34,7 +41,11 @@ _own: list[Path] = []
 
 @contextlib.contextmanager
 def held(name: str, parent: Path | None = None) -> Iterator[Path]:
-    """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk."""
+    """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk.
+
+    No other process writes to it. What of it cannot be removed, because something is mounted there, is told in a note
+    of the block's error, or lies there for `sweep`.
+    """
     parent = parent or cache_dir(_FOLDER)
     unfinished = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
     folder = unfinished.with_name(f".{name}-{unfinished.name.removeprefix(_NEW)}")
@@ -44,8 +55,13 @@ def held(name: str, parent: Path | None = None) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unfinished.rename(folder)
         yield folder
+    except BaseException as error:
+        if left := try_remove(folder):
+            error.add_note(left)
+        raise
+    else:
+        try_remove(folder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
 
 
@@ -62,20 +78,26 @@ def credentials() -> Path:
 def sweep() -> list[str]:
     """Remove folders of processes that have ended, and return them in words; others' and used ones stay.
 
-    A bundle that was unpacked without a lock, as earlier versions did, goes when it is an hour old.
+    A bundle that was unpacked without a lock, as earlier versions did, goes when it is an hour old. Raises
+    HarnessError for those that cannot be removed, after everything else was.
     """
     temporary = Path(tempfile.gettempdir())
     places = [
         (cache_dir(_FOLDER), "*"),
+        (cache_dir(ARTEFACTS), f".{MAKING}*"),
         (runtime_dir(_CREDENTIALS), "*"),
         *((temporary, each) for each in _IN_TEMPORARY),
     ]
-    swept = []
+    swept, left = [], []
     for place, pattern in places:
         for folder in sorted(place.glob(pattern)):
             with contextlib.suppress(OSError):  # used, another's, or gone meanwhile
-                if _abandoned(folder) and _removed(folder):
-                    swept.append(f"folder {folder}")
+                if _abandoned(folder):
+                    problem = _remove(folder)
+                    left += [problem] if problem else []
+                    swept += [] if problem else [f"folder {folder}"]
+    if left:
+        raise HarnessError("\n".join(left))
     return swept
 
 
@@ -86,12 +108,11 @@ def _abandoned(folder: Path) -> bool:
     return status.st_uid == os.geteuid() and age >= (_NEW_SECONDS if new else _OLD_SECONDS if old else 0)
 
 
-def _removed(folder: Path) -> bool:
-    """Remove the folder if its lock is free; raise OSError if it is not, or cannot be told."""
+def _remove(folder: Path) -> str:
+    """Remove the folder if its lock is free, return what is left of it; raise OSError if the lock is not free."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        return try_remove(folder)
     finally:
         os.close(handle)
-    return not folder.exists()

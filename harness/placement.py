@@ -12,7 +12,7 @@ from clusters.serving import NAMESPACE, wait_serving
 from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.pods import uncordon
-from harness.faults.remedies import KUBECTL, Remedies
+from harness.faults.remedies import KUBECTL, Remedies, planes
 from harness.journal import Journal
 from harness.preparation import Preparation
 
@@ -43,11 +43,11 @@ def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
 @contextmanager
 def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: Deadline) -> Iterator[None]:
     """Let no pod be scheduled to `nodes` for the length of a block."""
-    remedies, control_plane = Remedies(), cluster.control_planes[0]
+    remedies, place = Remedies(), planes(cluster)
     try:
         for node in nodes:
-            remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=node)
-            cluster.exec(control_plane, [*KUBECTL, "cordon", node], deadline)
+            remedies.promise(journal, "pods.uncordon", uncordon, harm={}, node=node, **place)
+            cluster.exec(cluster.control_planes[0], [*KUBECTL, "cordon", node], deadline)
         yield
     finally:
         remedies.keep(cluster.engine, journal)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from clusters.paths import trusted
 from clusters.process import run
 from clusters.progress import Progress
 
-__all__ = ["answers", "start", "stop"]
+__all__ = ["answers", "settled", "start", "stop"]
 
 _LOCK_SECONDS = 1200
 _START_SECONDS = 120
@@ -39,9 +40,12 @@ _KEPT_ENVIRONMENT = re.compile(r"(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|DOCKE
 
 
 def answers(layout: Layout) -> bool:
-    """Whether the engine's daemons run and dockerd answers; adopts nothing else that sits on its socket."""
-    running = all(processes.find(layout, program) for program in ("dockerd", "containerd"))
-    if not running or system.listener(layout.host) is None:
+    """Whether the engine's daemons run and dockerd answers; adopts nothing else that sits on its socket.
+
+    Daemons in another PID namespace are not to be seen: what listens then on a socket of root's own is the engine.
+    """
+    seen = _running(layout) and system.listener(layout.host) is not None
+    if not seen and not _elsewhere(layout):
         return False
     try:
         with closing(docker.DockerClient(base_url=layout.host, version="1.24", timeout=_PING_SECONDS)) as client:
@@ -50,10 +54,31 @@ def answers(layout: Layout) -> bool:
         return False
 
 
-def start(layout: Layout, progress: Progress) -> None:
-    """Make the engine answer: adopt it if it runs, else clear what is left of it and start it.
+def settled(layout: Layout, seconds: float | None = None) -> bool:
+    """Whether the engine answers, with patience for one that is too busy to do so at once; False if it does not run.
 
-    Raises EngineUnavailable (not root, not installable, a daemon that dies: with the end of its log).
+    Raises EngineUnavailable when it runs and does not answer within `seconds` (default: 30), for that is not gone.
+    """
+    if not os.access(layout.run, os.X_OK):  # none was ever started, or it is no engine of this user's
+        return False
+    deadline = Deadline.after(_BUSY_SECONDS if seconds is None else seconds, "the private engine to answer")
+    for _ in deadline.attempts():
+        if answers(layout):
+            return True
+        if not _running(layout) and not _elsewhere(layout):
+            return False
+    raise EngineUnavailable(
+        f"the private engine at {layout.host} runs but has not answered for {deadline.seconds:.0f} s: it goes on, as "
+        "live runs may need it; try again when `uptime` tells of less load, or end it with all that runs on it: "
+        "`nox -s gc -- --all`"
+    )
+
+
+def start(layout: Layout, progress: Progress, adopt: Callable[[], object] = lambda: None) -> None:
+    """Make the engine answer: adopt it if it runs, else clear what is left of it and start it; then call `adopt`.
+
+    Nobody else starts or stops it until `adopt` is done. Raises EngineUnavailable (not root, not installable, a
+    daemon that dies, with the end of its log, or that runs and does not answer).
     """
     if os.geteuid() != 0:
         raise EngineUnavailable(
@@ -64,22 +89,28 @@ def start(layout: Layout, progress: Progress) -> None:
     layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout.run.chmod(0o700)
     with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
-        if not _settled(layout):
+        if not settled(layout, _START_SECONDS):
+            _require_sight(layout)
             packages.ensure(progress)
             with progress.step("start a private Docker engine"):
                 _start(layout)
         firewall.allow(layout, _pool(layout))
         limits.widen(layout)
+        adopt()
 
 
-def stop(layout: Layout, progress: Progress) -> bool:
+def stop(layout: Layout, progress: Progress, used: Callable[[], bool] | None = None) -> bool:
     """End the engine with all its containers, remove all but images; return whether there was anything of it.
 
-    Raises EngineUnavailable when something of it cannot be ended or removed.
+    With `used`, only if that says no, while nobody else starts, adopts or stops the engine. Raises EngineUnavailable
+    when something of it cannot be ended or removed.
     """
     if not layout.run.exists():
         return False
     with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+        if used and used():
+            return False
+        _require_sight(layout)
         daemons = processes.find(layout, "dockerd")
         found = bool(daemons) or layout.daemon_config.exists()
         with progress.step("stop the private Docker engine"):
@@ -89,15 +120,22 @@ def stop(layout: Layout, progress: Progress) -> bool:
     return found
 
 
-def _settled(layout: Layout) -> bool:
-    """Whether the engine answers, with patience for one that runs but is too busy to do so at once."""
-    deadline = Deadline.after(_BUSY_SECONDS, "the private engine to answer")
-    for _ in deadline.attempts():
-        if answers(layout):
-            return True
-        if not all(processes.find(layout, program) for program in ("dockerd", "containerd")):
-            return False
-    return False
+def _running(layout: Layout) -> bool:
+    return all(processes.find(layout, program) for program in ("dockerd", "containerd"))
+
+
+def _elsewhere(layout: Layout) -> bool:
+    """Whether daemons that cannot be seen from here listen on the engine's socket."""
+    return system.unseen(layout.host) and layout.socket.stat().st_uid == 0
+
+
+def _require_sight(layout: Layout) -> None:
+    """Raise EngineUnavailable if a daemon of the engine runs in another PID namespace: it could not be ended here."""
+    if any(system.unseen(f"unix://{each}") for each in (layout.socket, layout.containerd_socket)):
+        raise EngineUnavailable(
+            f"the private engine at {layout.host} runs in another PID namespace, whose processes cannot be ended from "
+            "this one: `nox -s gc` there stops it"
+        )
 
 
 def _start(layout: Layout) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from clusters.deadline import Deadline
-from clusters.errors import BadScenario
+from clusters.errors import BadScenario, HarnessError
 from clusters.locking import locked
 from clusters.paths import cache_dir, harden, trusted
 from clusters.progress import Progress
-from clusters.scratch import held
+from clusters.scratch import ARTEFACTS, MAKING, held, sweep
 
 __all__ = ["Artefact", "digest", "require_disk", "scratch"]
 
@@ -54,13 +54,14 @@ class Artefact:
     @property
     def folder(self) -> Path:
         """The folder it has, or will have."""
-        return cache_dir("artefacts") / f"{self.name}-{self.key}"
+        return cache_dir(ARTEFACTS) / f"{self.name}-{self.key}"
 
     def get(self, progress: Progress) -> Path:
         """Return its folder, made now if it is not there yet.
 
         Of two processes that want it at once one makes it and the other waits. What is interrupted
-        leaves nothing that counts: the folder gets its name only when it is complete.
+        leaves nothing that counts: the folder gets its name only when it is complete. Each process makes it in a
+        folder of its own, so that what a killed one left, and may still write to, is in nobody's way.
         Raises HarnessError for a folder that others than root and this user could have made or changed.
         """
         if self.folder.is_dir():
@@ -69,22 +70,27 @@ class Artefact:
         with locked(self.folder.name, deadline):
             if self.folder.is_dir():
                 return trusted(self.folder)
-            unfinished = self.folder.with_name(f".making-{self.folder.name}")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(mode=0o755)
             try:
-                self.make(unfinished, progress)
-                harden(unfinished)
-            except BaseException:
-                shutil.rmtree(unfinished, ignore_errors=True)
-                raise
-            unfinished.rename(self.folder)
-        return self.folder
+                sweep()
+            except HarnessError as error:
+                progress.say(f" ! {error}")
+            with held(f"{MAKING}{self.folder.name}", self.folder.parent) as folder:
+                folder.chmod(0o755)  # apt's own user reads below it while mmdebstrap runs
+                self.make(folder, progress)
+                harden(folder)
+                try:
+                    folder.rename(self.folder)
+                except OSError:  # another user of this cache, whose locks lie elsewhere, was faster
+                    if not self.folder.is_dir():
+                        raise
+        return trusted(self.folder)
 
 
 @contextlib.contextmanager
 def scratch(name: str) -> Iterator[Path]:
     """Return a folder on the cache's disk that is gone after the block."""
+    with contextlib.suppress(HarnessError):
+        sweep()
     with held(name) as folder:
         yield folder
 

@@ -1,6 +1,6 @@
 """Pods: the fault that deletes a pod so that its replacement must start on another node."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clusters.cluster import Cluster
@@ -12,7 +12,7 @@ from clusters.serving import NAMESPACE
 from clusters.watching import until
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, kubectl, planes
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
 from harness.journal import Journal, undo
@@ -31,9 +31,9 @@ def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
 
 
 @undo("pods.uncordon")
-def uncordon(engine: Engine, *, control_plane: str, node: str) -> None:
-    """Let pods be scheduled to a node again; kubectl on the control plane does it, if that is still there."""
-    done = in_container(engine, control_plane, *KUBECTL, "uncordon", node)
+def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[str] = ()) -> None:
+    """Let pods be scheduled to a node again; a node that the cluster does not know is closed to nobody."""
+    done = kubectl(engine, control_plane, others, "uncordon", node)
     if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
         raise CommandFailed(f"`kubectl uncordon {node}` on {control_plane}: {done.stderr.strip()}")
 
@@ -54,9 +54,9 @@ class _Rescheduled:
         with cluster.client() as api:
             target = self._target = find_pods(api, self._namespace, [self._pod])[0]
             self._before = {each["metadata"]["uid"] for each in request(api, "GET", self._path)["items"]}
-            control_plane = cluster.control_planes[0]
-            self._remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=target.node)
-            cluster.exec(control_plane, [*KUBECTL, "cordon", target.node], deadline)
+            place = planes(cluster, last=target.node)
+            self._remedies.promise(journal, "pods.uncordon", uncordon, harm={}, node=target.node, **place)
+            cluster.exec(place["control_plane"], [*KUBECTL, "cordon", target.node], deadline)
             note_harm(history, RESCHEDULED, target)
             preconditions = {"preconditions": {"uid": target.uid}}
             request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)
