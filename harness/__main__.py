@@ -98,7 +98,10 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
         sys.stdout.write("stopped the private engine\n")
-    sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
+    try:
+        sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
+    except HarnessError as error:
+        problem = HarnessError(f"{problem}\n{error}") if problem else error
     if problem:
         raise problem
     return 0
