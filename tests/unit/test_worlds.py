@@ -1,6 +1,7 @@
 """Worlds: checks are right on worlds whose truth is known; a small sample of what `python -m tests.worlds` judges."""
 
 import ast
+import itertools
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 import tests.worlds
 from harness.history import Recorded
-from harness.history.vocabulary import BOOKMARK, DELETED, GAP, RESUMED, WATCH_PODS
+from harness.history.vocabulary import BOOKMARK, DELETED, GAP, JUDGE, READ, REQUEST, REQUESTS, RESUMED, WATCH_PODS
 from tests.worlds.__main__ import main
 from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
@@ -101,6 +102,43 @@ def test_a_list_that_is_not_served_is_empty() -> None:
     told = [entry.f for entry in recorded.entries if entry.process == WATCH_PODS and 29.9 < entry.at < 59.0]
     assert told[0] == GAP
     assert set(told[1:]) == {DELETED, BOOKMARK}
+
+
+def _audited(nodes: int, *hidings: Hiding) -> Recorded:
+    """Return the history of a world with so many audit logs, of which these, for all of them, are hidden."""
+    every = (world("fail_open_window", seed) for seed in itertools.count())
+    claimed = next(each for each in every if len(each.drawn.stage.audits) == nodes and not each.hidings)
+    return replace(claimed, hidings=hidings).recorded()
+
+
+def _told(recorded: Recorded) -> set[str]:
+    """Return the ids of the requests of which audit logs tell."""
+    entries = [entry for entry in recorded.entries if entry.process.startswith("audit ")]
+    alike = {each for entry in entries if entry.f == REQUESTS for each in entry.value["audit_ids"]}
+    return alike | {entry.value["audit_id"] for entry in entries if entry.f == REQUEST}
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_audit_logs_tell_of_each_request(nodes: int) -> None:
+    """What was asked up to the mark stands in one of the logs; what was not read for a while is read later."""
+    recorded = _audited(nodes)
+    judge = next(entry.at for entry in recorded.entries if entry.f == JUDGE)
+    asked = {
+        entry.value["audit_id"] for entry in recorded.entries if entry.at < judge and "late" in (entry.value or {})
+    }
+    hidden = [Hiding(f"audit {node}", 10.0, 40.0, "unread") for node in "abc"]
+    assert asked <= _told(recorded)
+    assert asked <= _told(_audited(nodes, *hidden))
+
+
+@pytest.mark.parametrize(("how", "told"), [("rotated", "ok info"), ("cut", "ok info"), ("absent", "")])
+def test_what_an_audit_log_lacks_is_told(how: str, told: str) -> None:
+    """Who was rotated away unread, or broken, leaves a reading that says so; without a log nothing is read."""
+    recorded = _audited(1, Hiding("audit a", 30.0, 41.0, how))
+    lost = _told(_audited(1)) - _told(recorded)
+    readings = [entry for entry in recorded.entries if entry.process == "audit a" and entry.f == READ]
+    assert len(lost) == 1 if how == "cut" else len(lost) > 20
+    assert {entry.kind for entry in readings if 30 <= entry.at < 46} == set(told.split())
 
 
 def test_a_call_that_times_out_alone_is_one_requests() -> None:
