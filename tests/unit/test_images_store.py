@@ -7,7 +7,6 @@ import signal
 from pathlib import Path
 
 import pytest
-from clusters.images.unfinished import sweep, unfinished
 
 from clusters.errors import BadScenario, HarnessError
 from clusters.images.store import Artefact, digest, require_disk, scratch
