@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from clusters import bounded
 from clusters.errors import BadScenario, ClusterUnavailable
 from clusters.rest import request
+from clusters.scratch import credentials
 from clusters.shown import shown
 
 __all__ = ["Foreign", "opened"]
@@ -63,7 +64,11 @@ def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
     _refuse(kubeconfig)
     try:
         load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-            str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+            str(kubeconfig),
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+            temp_file_path=str(credentials()),
         )
     except Exception as error:
         words = shown(str(error) or repr(error), most=_SENTENCE)

@@ -1,11 +1,10 @@
 """Files: the objects that an incident applies, written in it or in files beside it, which are read safely."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clusters.shown import shown
+from clusters import names
 from harness.errors import BadScenario
 from harness.incident.source import Location, Source, read
 
@@ -18,14 +17,6 @@ Objects = tuple[Manifest, ...]
 _MOST_OBJECTS = 500
 _MOST_ITEMS = 200
 _REFUSED = "secret"
-_LONGEST_NAME = 253
-_FORMS: Mapping[str, re.Pattern[str]] = {
-    "apiVersion": re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?v[a-z0-9]+"),
-    "kind": re.compile(r"[A-Za-z][A-Za-z0-9]*"),
-    "name": re.compile(r"(?!\.\.?$)[^/%\s]+"),
-    "namespace": re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"),
-}
-"""What stands in the path of a request, and must be one part of it."""
 
 
 def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
@@ -92,26 +83,20 @@ def lacks(found: Any) -> Iterator[tuple[Location, str]]:
     if not isinstance(found, dict):
         yield (), "expected an object of Kubernetes"
         return
+    if any(_is_secret(each) for each in _parts(found)) or str(found.get("kind")).lower() == _REFUSED:
+        yield (), "a Secret does not belong into a file that is passed on"
+        return
     metadata = found.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     given = {"apiVersion": found.get("apiVersion"), "kind": found.get("kind"), "metadata.name": metadata.get("name")}
     for name, value in given.items():
         if not isinstance(value, str) or not value:
             yield (), f"an object needs the field {name}"
-        elif not _is_form(name, value):
-            yield tuple(name.split(".")), f"expected {name} as Kubernetes has it, found {value[:80]!r}"
-    namespace = metadata.get("namespace")
-    if namespace is not None and not (isinstance(namespace, str) and _is_form("namespace", namespace)):
-        yield ("metadata", "namespace"), f"expected a namespace's name, found {str(namespace)[:80]!r}"
+    if not isinstance(metadata.get("namespace", ""), str):
+        yield ("metadata", "namespace"), f"expected a namespace's name, found {str(metadata['namespace'])[:80]!r}"
+    yield from names.refused_of(found)
     if str(found.get("kind")).endswith("List") and isinstance(found.get("items"), list):
         yield ("items",), "the objects of a List are applied one by one: write each as a document, behind a line of ---"
-    if any(_is_secret(each) for each in _parts(found)) or str(found.get("kind")).lower() == _REFUSED:
-        yield (), "a Secret does not belong into a file that is passed on"
-
-
-def _is_form(name: str, value: str) -> bool:
-    known = _FORMS[name.removeprefix("metadata.")]
-    return len(value) <= _LONGEST_NAME and bool(known.fullmatch(value)) and shown(value) == value
 
 
 def _parts(found: Any) -> Iterator[Mapping[str, Any]]:

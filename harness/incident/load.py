@@ -17,6 +17,7 @@ from harness.errors import BadScenario
 from harness.incident import references
 from harness.incident.files import Objects, objects_of
 from harness.incident.model import SCHEMA, Incident
+from harness.incident.references import SYNTAX
 from harness.incident.source import Location, Source, few, read
 from harness.incident.timeline import problems_of_time
 
@@ -36,6 +37,10 @@ _FIELDS: Mapping[Kind, str] = {
     "policy": "policies",
     "preparation": "preparations",
 }
+
+
+_NODES = ("node", "nodes", "on")
+"""Parameters that are nodes."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,7 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
         return
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
     wrong += references.refused(values, ("with",)) if kind in ("fault", "preparation") else ()
+    wrong += _nodes_by_name(values) if kind in ("fault", "preparation") else ()
     wrong += [(place, f"expected signs that can be seen, found {_short(word)}") for place, word in _unseen(values)]
     yield from wrong
     if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
@@ -157,6 +163,15 @@ def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
             known[name].make(values)
         except BadScenario as error:
             yield from ((("with",), problem) for problem in error.problems)
+
+
+def _nodes_by_name(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the nodes that are named: the cluster is made for the incident, and nobody knows its names before."""
+    for parameter in _NODES:
+        given = values.get(parameter)
+        for name in given if isinstance(given, list) else [given]:
+            if isinstance(name, str) and name and not name.startswith("$"):
+                yield ("with", parameter), f"{name!r} is a node of another cluster; say which of its own: {SYNTAX}"
 
 
 def _unseen(value: Any, place: Location = ("with",)) -> Iterator[Problem]:

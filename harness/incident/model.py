@@ -187,6 +187,11 @@ class Claimed(_Part):
         """Whether it is what went wrong: expected to be violated on some versions."""
         return any(each.verdict == "violated" for each in self.expect)
 
+    @property
+    def known(self) -> Literal["version"] | None:
+        """How it is known that what is expected is true: others have found the defect, and in which versions it is."""
+        return "version" if self.issue and any(each.gatekeeper for each in self.expect) else None
+
     def expected(self, shape: Shape) -> Verdict | None:
         """Return the verdict that is expected on a cluster of this shape, or None if nothing is said of it."""
         return next((each.verdict for each in self.expect if each.meant_for(shape)), None)

@@ -27,6 +27,7 @@ from clusters.progress import Progress
 from clusters.registry import Registry, start_registry
 from clusters.shape import Shape
 from tests.fakes.ready_sets import IMAGE, images, ready_set
+from tests.unguarded import docker
 
 pytestmark = [pytest.mark.cluster]
 
@@ -73,7 +74,7 @@ def _publish(engine: Engine, registry: Registry, folder: Path, deadline: Deadlin
     write_archive(folder / "image.tar", [Image(("chaos-harness/test-scratch:1",), (layer,))])
     engine.run(["load", "--input", folder / "image.tar"], deadline)
     registry.push("chaos-harness/test-scratch:1", "test/image:1", deadline)
-    engine.run(["rmi", "chaos-harness/test-scratch:1"], deadline)
+    docker(engine, ["rmi", "chaos-harness/test-scratch:1"], deadline)
 
 
 @pytest.fixture
@@ -93,12 +94,12 @@ def entry(engine: Engine, registry: Registry) -> Iterator[Entry]:
     named = engine.run(tags, Deadline.after(60, "images")).stdout
     pulled = engine.run(["images", "--quiet", published.rpartition(":")[0]], Deadline.after(60, "images")).stdout
     for image in (*named.split(), *pulled.split()):
-        engine.run(["rmi", "--force", image], Deadline.after(60, "removal"), check=False)
+        docker(engine, ["rmi", "--force", image], Deadline.after(60, "removal"), check=False)
 
 
 def _lock(engine: Engine, entry: Entry) -> dict[str, str]:
     locked = digests(engine, [entry], _QUIET)
-    engine.run(["rmi", entry.published], Deadline.after(60, "removal"))
+    docker(engine, ["rmi", entry.published], Deadline.after(60, "removal"))
     return locked
 
 
@@ -107,7 +108,7 @@ def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: Ent
     lock = _lock(engine, entry)
     assert "@sha256:" in lock["test"]
     assert resolve(engine, entry, {}, _QUIET).origin == "built"
-    engine.run(["rmi", entry.name], Deadline.after(60, "removal"))
+    docker(engine, ["rmi", entry.name], Deadline.after(60, "removal"))
     pulled = resolve(engine, entry, lock, _QUIET)
     assert (pulled.origin, pulled.name) == ("pulled", f"chaos-harness/test-entry:{lock['test'][-64:][:12]}")
     entry.build(engine, _QUIET)
