@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from clusters import foreign
+from clusters import foreign, owner
 from clusters.foreign import Foreign
 from clusters.images.ready_set import read_index, unpack
 from clusters.images.resolve import read_lock
@@ -24,7 +24,8 @@ from harness.incident.draft import draft
 from harness.incident.ledger import Ledger
 from harness.incident.load import load
 from harness.incident.recheck import recheck, told
-from reports import truth, verdicts
+from harness.journal import pending
+from reports import truth_page, truth_rows, verdicts
 from tests.fakes.incidents import bundled, incident
 from tests.fakes.ready_sets import archive, images, index
 from tests.fakes.strangers import changed, mutated, rewritten
@@ -207,17 +208,36 @@ def _verdicts(chance: Random, folder: Path) -> Read:
 
 def _truth(chance: Random, folder: Path) -> Read:
     path = folder / "truth.json"
-    cell = {"test": "a::b", "claim": "c", "gatekeeper": "v3.23.1", "expected": "holds", "issue": None}
-    cells = [cell | {"counts": {"holds": 3}, "seconds": [1.0, 2.0, 3.0]}]
-    path.write_bytes(rewritten(chance, json.dumps(cells).encode()))
+    given = {"run": "r", "history": "h", "outcome": "holds", "judge": "x", "seconds": 1.0}
+    row = {"test": "a::b", "id": "undisturbed()", "claim": "c", "kubernetes": "v1.36.4", "gatekeeper": "v3.23.1"}
+    rows = [row | {"install": "chart", "expected": "holds", "verdicts": [given, given]}]
+    table = {"schema": 1, "judges": {"undisturbed()": "x"}, "rows": rows}
+    path.write_bytes(rewritten(chance, json.dumps(table).encode()))
 
-    def gathered() -> int:
+    def counted() -> int:
         try:
-            return len(truth.gathered(path))
-        except BadScenario as error:  # see test_what_a_table_is_refused_for
-            raise BadScenario(shown(str(error))) from error
+            found = truth_rows.merged(truth_rows.gathered(path, lambda _: None))
+        except BadScenario as error:  # tests/unit/test_readers.py says what is not shown of it yet
+            raise BadScenario(shown(str(error), most=1000)) from error
+        return len(truth_page.page(found)) + len(found.json())
 
-    return gathered
+    return counted
+
+
+def _owner(chance: Random, folder: Path) -> Read:
+    who = {"run": "r", "pid": 1, "start": "2", "boot_id": "b", "expires": 1, "view": "v", "engines": ["e"]}
+    name = chance.choice(("owner.json", "where.json"))
+    (folder / "owner.json").write_bytes(json.dumps(who).encode())
+    (folder / name).write_bytes(rewritten(chance, json.dumps(who).encode()))
+    return lambda: (owner.told(folder), owner.engines_of(folder))
+
+
+def _journal(chance: Random, folder: Path) -> Read:
+    path = folder / "journal.jsonl"
+    undo = {"undo": 0, "action": "nodes.start", "arguments": {"node": "a"}, "harm": {"a": "b"}}
+    lines = (undo, {"done": 0}, undo | {"undo": 2}, {"unreadable": 7})
+    path.write_bytes(_lines(chance, b"".join(json.dumps(each).encode() + b"\n" for each in lines)))
+    return lambda: len(pending(path))
 
 
 def _shape(chance: Random, folder: Path) -> Read:
@@ -237,8 +257,10 @@ READERS = {
     "kubeconfig": Reader(("clusters/foreign.py",), _kubeconfig),
     "a user's cluster": Reader(("clusters/foreign.py", "clusters/rest.py"), _draft),
     "ledger": Reader(("harness/incident/ledger.py",), _ledger),
+    "owner file": Reader(("clusters/owner.py",), _owner),
+    "journal": Reader(("harness/journal.py",), _journal),
     "verdicts": Reader(("reports/verdicts.py",), _verdicts),
-    "truth": Reader(("reports/truth.py",), _truth),
+    "truth": Reader(("reports/truth_rows.py",), _truth),
     "shape": Reader(("clusters/cluster.py",), _shape),
 }
 """Every reader of bytes that others wrote. A new one gets a row, and its sample is what it should read."""
