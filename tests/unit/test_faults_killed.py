@@ -160,6 +160,8 @@ class Run:
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
     monkeypatch.setattr(images_module, "_PULL_SECONDS", 0.0)
+    monkeypatch.setattr("os.fsync", lambda _: None)  # the disk's part is tests/unit/test_journal.py's
+    monkeypatch.setattr("time.sleep", lambda _: None)
     opened: list[Run] = []
 
     def make() -> Run:
