@@ -19,6 +19,7 @@ from clusters.kind import node_names
 from clusters.ports import LOOPBACK
 from clusters.process import Completed
 from clusters.registry import Registry
+from clusters.scratch import credentials
 from clusters.shape import RECORDED, Shape
 
 __all__ = ["Cluster", "cluster_labels", "registry_name"]
@@ -106,7 +107,10 @@ class Cluster:
         configuration = Configuration()
         try:
             load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-                str(self.kubeconfig), client_configuration=configuration, persist_config=False
+                str(self.kubeconfig),
+                client_configuration=configuration,
+                persist_config=False,
+                temp_file_path=str(credentials()),
             )
         except ConfigException as error:
             raise ClusterUnavailable(f"{self.kubeconfig}: no credentials of cluster {self.name}: {error}") from error

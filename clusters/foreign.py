@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from clusters.errors import BadScenario, ClusterUnavailable
 from clusters.rest import request
+from clusters.scratch import credentials
 
 __all__ = ["Foreign", "opened"]
 
@@ -57,7 +58,11 @@ def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
     configuration = Configuration()
     try:
         load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-            str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+            str(kubeconfig),
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+            temp_file_path=str(credentials()),
         )
     except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)}: {error}") from error

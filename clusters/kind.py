@@ -262,7 +262,7 @@ class Kind:
             done = self._command(arguments, deadline, environment, on_start)
         finally:
             self._creating = 0
-        if self._directory.is_dir():
+        with contextlib.suppress(OSError):  # the directory has gone, or its disk is full
             (self._directory / OUTPUT).write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
         if done.returncode != 0:
             command = " ".join(str(word) for word in arguments[:2])
@@ -281,13 +281,7 @@ class Kind:
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             **(environment or {}),
         }
-        return run([*_mortal(), tool("kind"), *arguments], deadline, env=settings, check=False, on_start=on_start)
-
-
-def _mortal() -> list[str]:
-    """Return the prefix with which a command ends when this process is killed, as kind would not by itself."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+        return run([tool("kind"), *arguments], deadline, env=settings, check=False, on_start=on_start)
 
 
 def _reason(done: Completed) -> str:

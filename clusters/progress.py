@@ -1,5 +1,6 @@
 """Progress: one line a step, live on a terminal and plain in a log, quiet unless somebody listens."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -7,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
+
+from clusters.streams import Lossy
 
 __all__ = ["Progress", "Step"]
 
@@ -35,10 +38,14 @@ class Step:
 
 
 class Progress:
-    """Shows steps on a text stream; `Progress.quiet()` shows nothing."""
+    """Shows steps on a text stream; `Progress.quiet()` shows nothing.
+
+    What is done comes before what is told of it: a stream that cannot be written any more is written no more, and the
+    steps go on.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
+        self._stream = None if stream is None else Lossy(stream)
         live = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = live
         self._colour = (live or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
@@ -69,14 +76,16 @@ class Progress:
             self._running.append(step)
         if not self._live:
             self._write(f" • {name} …")
-        ticker.start()
+        with contextlib.suppress(RuntimeError):  # no thread can be had: then nothing is told meanwhile
+            ticker.start()
         mark, colour = "✗", "31"
         try:
             yield step
             mark, colour = "✓", "32"
         finally:
             done.set()
-            ticker.join()
+            if ticker.ident is not None:
+                ticker.join()
             with self._lock:
                 self._running.remove(step)
             self._write(step.line(f"\033[{colour}m{mark}\033[0m" if self._colour else mark))

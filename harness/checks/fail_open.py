@@ -130,7 +130,7 @@ def _badness(verdict: Verdict) -> tuple[int, float, float]:
 def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, excused: Collection[str]) -> Verdict:
     """Return what a check says of one policy in the time of some faults, with its evidence and figures."""
     heard = read.losses.of(policy)
-    time = blame.own & read.in_force.maybe(policy)
+    time = read.until_judged(blame.own & read.in_force.maybe(policy))
     if not decided(heard, time):
         return Verdict("inconclusive", f"nobody asked about {policy} after {blame.words}")
     interval = read.coverage.of(asked(policy)).interval

@@ -111,6 +111,10 @@ class Read:
         until = self.coverage.until
         return [(begin, end if end < until else inf) for begin, end in time if begin <= until]
 
+    def until_judged(self, time: Spans) -> Spans:
+        """Return what of some time lies before the moment up to which is judged."""
+        return time.within(-inf, self.coverage.until)
+
     def unseen(self, policy: str, time: Spans) -> Spans:
         """Return when, in some time, it was not seen whether a policy is enforced."""
         until = self.coverage.until
@@ -137,7 +141,8 @@ class Read:
 class Loss:
     """What one policy lost, in one way, in the time of some faults.
 
-    `missed` are the bad answers to what may have been decided in it, `lost` those that count for certain. Enforcement
+    `time` is what of it is judged. `missed` are the bad answers to what may have been decided in it, `lost` those that
+    count for certain. Enforcement
     was lost for `least` seconds for certain, and for `most` (inf: for ever) if what was not seen (`unseen`), what
     another fault may have done, and what has a cause that is not known count, too.
     """
@@ -231,7 +236,8 @@ def inside(spans: Spans, admission: Admission) -> bool:
 def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collection[str]) -> Loss:
     """Return what one policy lost in one way in the time of some faults, without what is `excused`."""
     time = blame.own & read.in_force.maybe(heard.policy)
-    sure = blame.sure & read.sure(heard.policy)
+    judged = read.until_judged(time)
+    sure = read.until_judged(blame.sure & read.sure(heard.policy))
     unseen = read.unseen(heard.policy, time)
     whys = read.whys(heard, kind)
     mistrust = next(filter(None, map(read.mistrust, {each.webhook for each in whys})), "") if excused else ""
@@ -239,15 +245,17 @@ def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collec
     forgiven, counted = set(found.excused), set(found.counted)
     runs = [run for run in heard.runs[kind] if not forgiven.issuperset(run.lost)]
     longest = JITTER * read.coverage.of(asked(heard.policy)).interval
-    there = [run for run in runs if _reaches(run, time, longest)]
+    there = [run for run in runs if _reaches(run, judged, longest)]
     lost = [[admission for admission in run.lost if admission in counted and inside(sure, admission)] for run in there]
-    missed = [admission for admission in heard.missed(kind) if Spans.of([(admission.asked, admission.answered)]) & time]
+    missed = [
+        admission for admission in heard.missed(kind) if Spans.of([(admission.asked, admission.answered)]) & judged
+    ]
     among = set(missed)
     return Loss(
         heard,
         kind,
         blame,
-        time,
+        judged,
         sure,
         tuple(missed),
         found.among(among),

@@ -58,12 +58,13 @@ def comes_back(
 ) -> Checked:
     """Return the check that, however much was lost after `fault` had begun, policies are enforced again in the end.
 
-    So are they if none of the last ten requests was lost of each policy: the last ones before something else was
-    done, or, with `before_healing`, the last ones between the proof of each fault and its healing (where they have
-    several names: between the last proof and the first healing). How long it took is said and not judged. Lost is what
-    was bypassed or refused, but what is `excused` (see `fail_open_window`).
+    So are they if none of the last ten requests was lost of each policy: the last ones before it was judged or
+    something else was done, or, with `before_healing`, the last ones between the proof of each fault and its healing
+    (where they have several names: between the last proof and the first healing). How long it took is said and not
+    judged. Lost is what was bypassed or refused, but what is `excused` (see `fail_open_window`).
 
-    Inconclusive: the last ones were not all seen, or may be another fault's doing; the fault is not proved.
+    Inconclusive: the last ones were not all seen, or may be another fault's doing; which are the last is not known,
+    for a line is missing after something was lost; the fault is not proved.
     """
     wanted = names(fault)
     lasts = "lasts" if len(wanted) == 1 else "last"
@@ -85,10 +86,11 @@ def comes_back(
         away = f"{loss.policy}: {len(bad)} of the last {_LAST} requests were lost"
         if certain and not unseen:
             return Verdict("violated", away, at=certain[0].asked, causes=loss.causes(certain))
-        if not bad and not unseen:
+        sooner = _may_end_sooner(loss, read, begin, end)
+        if not bad and not unseen and not sooner:
             return Verdict("holds", f"enforced again {when}; {loss.words()}")
         stretch = Spans.of((each.asked, each.answered) for each in bad)
-        doubts = [*loss.unknown(read.coverage, unseen, bad), loss.blame.shared(stretch)]
+        doubts = [*loss.unknown(read.coverage, unseen, bad), loss.blame.shared(stretch), sooner]
         return Verdict("inconclusive", "; ".join(filter(None, (*doubts, away if bad else loss.words()))))
 
     return judged(f"enforcement comes back {when}", check, "lost", fault, policies, excused)
@@ -102,6 +104,15 @@ def _span(loss: Loss, read: Read, fault: Fault, *, before_healing: bool) -> tupl
         return loss.blame.begin, min(last, max(read.faults.window(each)[1] for each in group))
     proved = max(each.proved if each.proved is not None else inf for each in group)
     return proved, min(last, *(each.healing if each.healing is not None else inf for each in group))
+
+
+def _may_end_sooner(loss: Loss, read: Read, begin: float, end: float) -> str:
+    """Return that a line is missing which may say that this time was over while something was still lost, or ""."""
+    holes = read.coverage.lost.within(begin, end).parts
+    missed = [each for each in loss.missed if each not in loss.weighed.excused]
+    if not holes or not any(begin <= each.answered and each.asked < holes[-1][1] for each in missed):
+        return ""
+    return f"a line is missing at {holes[-1][0]:.1f} s, which may say that this was over sooner"
 
 
 def _outlasted(loss: Loss, read: Read, begin: float, seconds: float) -> Verdict:

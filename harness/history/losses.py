@@ -11,7 +11,7 @@ from harness.history.admissions import NO_ANSWER, Admission, Answers
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Span
-from harness.history.vocabulary import FAULT, POLICIES
+from harness.history.vocabulary import EXPERIMENT, FAULT, JUDGE, POLICIES
 
 __all__ = ["Decide", "Heard", "Kind", "Losses", "Run"]
 
@@ -68,8 +68,9 @@ class _Part:
 class Heard:
     """What was heard of one policy; of good answers only their number and the last ones are kept.
 
-    `moments` are those at which a fault or a policy changed, between which answers are counted. `latest` is when it was
-    last asked, whatever the answer. What got no answer that decides is `undecided`, or was decided `later`, after all.
+    `moments` are those at which a fault or a policy changed, or it was judged, between which answers are counted.
+    `latest` is when it was last asked, whatever the answer. What got no answer that decides is `undecided`, or was
+    decided `later`, after all.
     """
 
     def __init__(self, policy: str, moments: list[float]) -> None:
@@ -218,6 +219,8 @@ class Losses:
         """Return what takes the entries of a process."""
         if process == POLICIES or process.startswith(f"{FAULT} "):
             return self._note
+        if process == EXPERIMENT:
+            return self._note_mark
         return self._answers.takes(process)
 
     def close(self, end: float) -> None:
@@ -228,6 +231,10 @@ class Losses:
 
     def _note(self, entry: Entry) -> None:
         self._moments.append(entry.at)
+
+    def _note_mark(self, entry: Entry) -> None:
+        if entry.f == JUDGE:
+            self._note(entry)
 
     def _give(self, admission: Admission) -> None:
         heard = self.heard.get(admission.policy)

@@ -8,9 +8,9 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness import __version__
 from harness.errors import HarnessError
@@ -19,11 +19,12 @@ from harness.incident.load import Loaded
 from harness.incident.machine import host
 from harness.redaction import REDACTED, redact
 
-__all__ = ["INCIDENT", "MANIFEST", "SCHEMA", "Content", "Lived", "Manifest", "write"]
+__all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "Content", "Lived", "Manifest", "write"]
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
 INCIDENT = "incident"
+MOST_RUNS = 1000
 
 _LINES = ".jsonl"
 
@@ -35,7 +36,7 @@ class _Part(BaseModel):
 class Content(_Part):
     """What a file of the bundle must be."""
 
-    bytes: int
+    bytes: Annotated[int, Field(ge=0)]
     sha256: str
 
 
@@ -62,7 +63,7 @@ class Manifest(_Part):
     host: dict[str, str]
     environment: dict[str, str]
     images: dict[str, str]
-    runs: tuple[Lived, ...]
+    runs: Annotated[tuple[Lived, ...], Field(max_length=MOST_RUNS)]
     files: dict[str, Content]
 
 

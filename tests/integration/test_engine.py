@@ -217,14 +217,22 @@ def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, progra
     docker(again, ["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
 
 
-def test_a_daemon_that_hangs_is_replaced(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that runs but does not answer is given time, then ended."""
+def test_a_daemon_that_stalls_is_not_ended(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that runs but does not answer may carry live runs: nobody replaces it, until it is ended on purpose."""
     monkeypatch.setattr(private, "_BUSY_SECONDS", 2)
+    monkeypatch.setattr(private, "_START_SECONDS", 2)
     monkeypatch.setattr(private, "_PING_SECONDS", 1)
-    (hung,) = processes.find(layout, "dockerd")
-    os.kill(hung.pid, signal.SIGSTOP)
-    assert connect("private", layout=layout).host == engine.host
-    assert not hung.alive()
+    (stalled,) = processes.find(layout, "dockerd")
+    os.kill(stalled.pid, signal.SIGSTOP)
+    for look in (lambda: connect("private", layout=layout), lambda: stop_private(layout=layout, used=lambda _: False)):
+        with pytest.raises(EngineUnavailable, match="runs but has not answered"):
+            look()
+    os.kill(stalled.pid, signal.SIGCONT)
+    assert connect("private", layout=layout) == engine
+    assert stalled.alive()
+    os.kill(stalled.pid, signal.SIGSTOP)
+    assert stop_private(layout=layout)
+    assert not stalled.alive()
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["running", "killed"])

@@ -1,11 +1,14 @@
 """Outage: when enforcement begins to be lost tells replicas that serve on from those that go at once."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from harness.checks import Checked
 from harness.checks.outage import comes_back, outlasts
+from harness.history.vocabulary import END, EXPERIMENT, HISTORY, INJECT, JUDGE
 from tests.fakes.asked import Asked
 
 FAULT = 10.0
@@ -123,6 +126,23 @@ def test_comes_back(told: Asked, back: str, meanwhile: str) -> None:
     """The last ten requests that count decide: of all, or of those while the fault lasted."""
     assert BACK(told.recorded()).outcome == back
     assert MEANWHILE(told.recorded()).outcome == meanwhile
+
+
+@pytest.mark.parametrize(("told", "outcome"), [(lost(20, 49.8), "violated"), (lost(50.2, 60), "holds")])
+def test_what_is_answered_after_it_was_judged_does_not_count(told: Asked, outcome: str) -> None:
+    """Whoever is served again, or lost, after the mark was not when it was judged."""
+    told.add(50, "mark", EXPERIMENT, JUDGE).add(60, "mark", HISTORY, END)
+    assert BACK(told.written()).outcome == outcome
+
+
+@pytest.mark.parametrize(("begin", "outcome"), [(25, "inconclusive"), (55.2, "holds")])
+def test_a_missing_line_may_say_that_it_was_over_sooner(begin: float, outcome: str) -> None:
+    """What is served at the end proves nothing if another fault may have begun while something was still lost."""
+    told = lost(20, 30).add(55, "mark", EXPERIMENT, JUDGE).add(60, "mark", HISTORY, END)
+    told.add(begin + 0.001, "invoke", "fault 2", INJECT, {"name": "other"})
+    whole = told.written()
+    entries = [entry for entry in whole.entries if entry.f != INJECT or entry.process == "fault 1"]
+    assert BACK(replace(whole, entries=entries)).outcome == outcome
 
 
 def test_what_it_cost_is_told() -> None:

@@ -19,8 +19,12 @@ _MAY_IMPORT = {
     "harness": ("harness", "clusters"),
     "reports": (
         "reports",
+        "clusters.shown",
         "harness.history",
+        "harness.causes",
         "harness.errors",
+        "harness.judging",
+        "harness.private",
         "harness.record",
         "harness.redaction",
         "harness.statistics",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clusters import engine, ownership, versions
+from clusters.engine import host_changes
 from clusters.errors import EngineUnavailable
 from clusters.images import Images
 from clusters.inventory import RUN, Kind, Thing
@@ -25,6 +26,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     monkeypatch.setenv("CHAOS_ENGINE", "system")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(host_changes, "heal", list)
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)
@@ -92,6 +94,15 @@ def test_gc_without_engine_has_nothing_to_do(capsys: pytest.CaptureFixture[str])
     """Collecting garbage where no engine answers is no error, and stops no engine that was not asked for."""
     assert command.main(["gc"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_gc_puts_back_what_was_changed_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where no engine answers: what a killed installation or engine has left does not need one."""
+    monkeypatch.setattr(host_changes, "heal", lambda: ["policy /usr/sbin/policy-rc.d"])
+    assert command.main(["gc"]) == 0
+    assert capsys.readouterr().out == "put back policy /usr/sbin/policy-rc.d\n"
 
 
 def test_gc_tells_what_it_leaves_run_by_run(

@@ -15,6 +15,7 @@ from harness.history.coverage import Coverage
 from harness.history.following import follow
 from harness.policies import LEVEL
 from harness.probes import Probe
+from harness.probes.numbers import NUMBERED
 from harness.probes.objects import (
     CANARY_PODS,
     CONTROL_PLANE,
@@ -79,7 +80,7 @@ def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) ->
 
 def test_readers_know_the_names() -> None:
     """What is watched has, in the vocabulary, the name under which it is written; nothing else there has one."""
-    watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *CANARY_PODS)
+    watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *CANARY_PODS, NUMBERED)
     names = {vocabulary.watch(each.name) for each in watched}
 
     assert names == {value for name, value in vars(vocabulary).items() if name.startswith("WATCH_")}

@@ -103,6 +103,19 @@ def test_a_list_that_is_not_served_is_empty() -> None:
     assert set(told[1:]) == {DELETED, BOOKMARK}
 
 
+def test_a_call_that_times_out_alone_is_one_requests() -> None:
+    """Each is the call for one request of all, however the moments of the questions are rounded."""
+    claimed = world("never_unmutated", 1056)
+    entries = claimed.recorded().entries
+    asked = {
+        entry.value["seq"]: entry.at
+        for entry in entries
+        if entry.process.startswith("canary") and "late" in entry.value
+    }
+    late = [entry for entry in entries if entry.kind == "fail" and entry.at - asked[entry.value["seq"]] > 1]
+    assert len(late) == 5
+
+
 def test_the_command_prints_a_table_and_a_world(capsys: pytest.CaptureFixture[str]) -> None:
     """It prints a line for each check, and one world with its truth, its history in words, and its verdict."""
     main(["--check", "outlasts", "--seeds", "0:2"])

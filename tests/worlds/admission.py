@@ -1,7 +1,7 @@
 """Admission: worlds in which policies are asked about, and truly lost for a while, in whichever way."""
 
 from dataclasses import dataclass, field
-from math import inf
+from math import ceil, inf
 
 from harness.history.vocabulary import CALL, FAIL_OPEN, WATCH_WORKLOAD
 from harness.policies import LEVEL
@@ -23,6 +23,7 @@ QUESTIONS = {
 _HOOK = {MUTATE: "mutation.gatekeeper.sh", _WEBHOOK: "validation.gatekeeper.sh", _REGO: "validation.gatekeeper.sh"}
 _GOOD = {MUTATE: "mutated", _VAP: "denied by policy", _WEBHOOK: "denied by webhook", _REGO: "denied by webhook"}
 _SLOW_SECONDS = 1.05
+_LOST_AFTER = 0.1
 LEADING = 8.0
 """When policies are in force."""
 
@@ -82,16 +83,24 @@ class Scene:
 
     def lost(self, policy: str, at: float, number: int) -> Losing | None:
         """Return how a request that is decided at a moment is truly lost, if it is; `number` is its own."""
-        for each in self.losing:
+        for each in (*self.losing, *self._after):
             if each.policy == policy and each.begin <= at < each.end:
                 if each.share >= 1 or unit(self.stage.seed, number) < each.share:
                     return each
                 return None
         return None
 
-    def late(self, policy: str, at: float) -> bool:
-        """Whether the call for a request that is asked at a moment times out by itself: one request of all, no more."""
-        return policy != _VAP and any(0 <= at - each < 1 / self.canary.rate for each in self.alone)
+    @property
+    def _after(self) -> list[Losing]:
+        """What is lost in the second after it is judged, in one world of ten."""
+        later = self.stage.judge + 0.1 + unit(self.stage.seed, 1)
+        every = self.policies if unit(self.stage.seed, 2) < _LOST_AFTER else []
+        return [Losing(policy, later, inf) for policy in every]
+
+    def late(self, policy: str, seq: int) -> bool:
+        """Whether the call for a request of this number times out by itself: the first since such a moment, alone."""
+        begin, rate = self.canary.begin, self.canary.rate
+        return policy != _VAP and any(seq == ceil((each - begin) * rate) for each in self.alone)
 
     def answer(self, question: Question, at: float, seq: int) -> Answer:
         """Return the true answer to a question; one single call in a while times out, whatever it asks."""
@@ -99,7 +108,7 @@ class Scene:
         losing = self.lost(policy, at, seq) or (
             Losing(policy, self.removed, inf, "bare") if at >= self.removed else None
         )
-        late = losing is None and self.late(policy, at)
+        late = losing is None and self.late(policy, seq)
         how = losing.how if losing else "slow" if late else ""
         if not how:
             return Answer("ok", 0.02, {"outcome": _GOOD[policy], "said": "as it must"})

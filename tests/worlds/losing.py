@@ -228,7 +228,8 @@ def _early(scene: Scene, policy: str, window: Stretch, others: list[Stretch], ex
         if each.share == 1 and total(lost) > enough and not (excused and short):
             if total(without(lost, others)) > enough:
                 return "violated"
-            return "inconclusive" if not total(without(lost, others)) else "borderline"
+            wide = clipped([each.span], begin, end + _SLOW_SECONDS)
+            return "inconclusive" if not total(without(wide, others)) else "borderline"
     return "borderline"
 
 

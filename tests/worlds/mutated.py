@@ -25,6 +25,7 @@ _LOST = ("replaced_within", "replacements_mutated", "never_replaced")
 _GENERATED = ("policies_match", "never_orphaned", "no_orphan_stays")
 
 _FOR_AT_MOST = ("fail_open_window", "refused_for_at_most")
+_JUDGED = ("fail_open_window", "comes_back", "never_unmutated")
 _ADMISSION = (*_FOR_AT_MOST, "comes_back", "outlasts", "never_unmutated")
 
 _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
@@ -39,6 +40,11 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
     "harness/checks/lasting.py": [
         (_FOR_AT_MOST, "        return Spans.of(spans)", "        return Spans()"),
+        (
+            ("comes_back", "never_unmutated", "fail_open_window"),
+            "within(-inf, self.coverage.until)",
+            "within(-inf, inf)",
+        ),
     ],
     "harness/checks/fail_open.py": [
         (_FOR_AT_MOST, "bounded(counted, loss.most, seconds)", "bounded(counted, loss.least, seconds)"),
@@ -50,7 +56,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
     "harness/checks/outage.py": [
         (("comes_back",), "        if certain and not unseen:", "        if bad:"),
-        (("comes_back",), "        if not bad and not unseen:", "        if not bad:"),
+        (("comes_back",), "        if not bad and not unseen and not sooner:", "        if not bad:"),
         (("comes_back",), "_LAST = 10", "_LAST = 1"),
         (("comes_back",), "each not in loss.weighed.excused][-_LAST:]", "True][-_LAST:]"),
         (("comes_back",), "    return proved, min(last,", "    return proved, max(last,"),

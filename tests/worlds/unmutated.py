@@ -61,7 +61,7 @@ def _events(scene: Scene, excused: list[str]) -> list[tuple[float, bool]]:
     while (at := canary.begin + seq / canary.rate) < scene.stage.judge:
         if canary.questions[seq % count].policy == MUTATE:
             losing = scene.lost(MUTATE, at, seq)
-            late = losing is None and not excused and scene.late(MUTATE, at)
+            late = losing is None and not excused and scene.late(MUTATE, seq)
             found.append((at, bool(losing) or late))
         seq += 1
     return found
