@@ -44,8 +44,8 @@ _own: list[Path] = []
 def held(name: str, parent: Path | None = None) -> Iterator[Path]:
     """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk.
 
-    No other process writes to it, and it is held as long as this process, or a command of it, lives. What of it cannot be removed, because something is mounted there, is told in a note
-    of the block's error, or lies there for `sweep`.
+    No other process writes to it, and it is held as long as this process, or a command of it, lives. What of it cannot
+    be removed, because something is mounted there, is told in a note of the block's error, or lies there for `sweep`.
     """
     parent = parent or cache_dir(_FOLDER)
     unfinished = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.cluster import Cluster
+from harness import private
 from harness.history import Entry, Recorded
 from harness.history.clocks import Clocks
 from harness.history.coverage import LAG, Coverage
@@ -27,6 +28,7 @@ from harness.history.vocabulary import (
     numbered,
 )
 from harness.record import Attachment
+from harness.redaction import redact
 
 __all__ = ["environment", "write"]
 
@@ -56,7 +58,7 @@ def write(recorded: Recorded, directory: Path) -> list[Attachment]:
     for name, (file, lines) in files.items():
         text = "\n".join(lines)
         if text:
-            (directory / file).write_text(f"{text}\n", encoding="utf-8")
+            private.write(directory / file, redact(f"{text}\n"))
             kind = "application/json" if file.endswith(".json") else _TEXT
             attachments.append(Attachment(name, str(directory / file), kind))
     return attachments

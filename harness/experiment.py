@@ -1,7 +1,6 @@
 """Experiment: the life cycle of one try at breaking a cluster, from steady state to verdict."""
 
 import random
-import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +20,7 @@ from clusters.leading import wait_led
 from clusters.ownership import JOURNAL
 from clusters.progress import Progress
 from clusters.serving import wait_serving
-from harness import evidence, journal
+from harness import evidence, journal, private
 from harness.causes import Cause
 from harness.enforcement import enforced
 from harness.errors import Inconclusive
@@ -42,6 +41,7 @@ from harness.probes.running import Probes
 from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Record
 from harness.recording import Recording, told_as_ours
+from harness.redaction import redact
 from harness.restart import PullPolicy, restart_gatekeeper
 from harness.verdict import Check, Claim, Expected, Known, Verdict
 
@@ -95,7 +95,7 @@ class Experiment:
         probes: Callable[[Cluster, History], Sequence[Probe]] = usual_probes,
     ) -> None:
         """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
-        directory.mkdir(parents=True)
+        directory.mkdir(mode=0o700, parents=True)
         self.cluster = cluster
         self.directory = directory
         self.random = random.Random(f"{seed} {name}")  # noqa: S311 - chosen again from the same seed
@@ -339,7 +339,8 @@ class Experiment:
             self._journal.close()
             self._journal = None
             with told_as_ours(self.directory):
-                shutil.copyfile(self.cluster.directory / JOURNAL, self.record.journal)
+                promised = (self.cluster.directory / JOURNAL).read_text(encoding="utf-8", errors="replace")
+                private.write(Path(self.record.journal), redact(promised))
 
     def _write_evidence(self) -> None:
         with told_as_ours(self.directory):

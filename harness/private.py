@@ -1,30 +1,39 @@
 """Private: files and directories that nobody but their owner may read, whole from the first moment on."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["directory", "write"]
+__all__ = ["directory", "opened", "write"]
 
 
-def write(path: Path, content: str | bytes) -> Path:
-    """Write a file with mode 0600 in place of an older one: it is there as a whole or not at all; return it.
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file of mode 0600, to be written; it takes the place of an older one when the block ends well.
 
-    What cannot be UTF-8 (half a surrogate) is written as its escape. Raises OSError.
+    Raises OSError.
     """
-    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except FileExistsError:  # of a process of the same number that was killed
-        fresh.unlink()
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fresh.unlink(missing_ok=True)  # of a process of the same number that was killed
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(file, "wb") as into:
-            into.write(data)
+            yield into
         fresh.replace(path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file of mode 0600 in place of an older one: it is there as a whole or not at all; return it.
+
+    What cannot be UTF-8 (half a surrogate) is written as its escape. Raises OSError.
+    """
+    with opened(path) as file:
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
     return path
 
 

@@ -1,12 +1,15 @@
-"""Recording: the history of an experiment, which ends where a line is lost, and then is not judged."""
+"""Recording: the history of an experiment, without secrets; it ends where a line is lost, and then is not judged."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.history import History
+from harness.history import Entry, History
+from harness.history.recorded import Kind
+from harness.redaction import recorded
 
 __all__ = ["Recording", "told_as_ours"]
 
@@ -17,12 +20,20 @@ class Recording(History):
     When a disk does not take a line, the file ends before it, as after a kill: later lines are not written though
     there be space again, and neither is the mark that all is told. That is raised, but for the time in which harm is
     taken back (`telling_what_it_can`): then the line is lost, and `require_whole` raises afterwards.
+
+    Its mode is 0600, and secrets are taken out of its values before they are on the disk: of answers, proofs and
+    lines of logs here, of objects where they are seen (see harness.probes.objects).
     """
 
     def __init__(self, path: Path, run: str = "") -> None:
         self._lost = ""
         self._patient = 0
         super().__init__(path, run)
+        os.fchmod(self._fd, 0o600)
+
+    def append(self, kind: Kind, process: str, f: str, value: Any = None) -> Entry:
+        """Write one entry without secrets, as `History.append` does, and return it."""
+        return super().append(kind, process, f, value if kind == "change" else recorded(value))
 
     @contextmanager
     def telling_what_it_can(self) -> Iterator[None]:

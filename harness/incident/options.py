@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clusters.engine import CHOICES
 from clusters.progress import Progress
+from harness import private
 from harness.errors import BadScenario
 from harness.incident.load import Loaded, load
 from harness.session import Session
@@ -59,7 +60,7 @@ def working(folder: Path) -> Path:
     """Return the directory for the runs below a verb's `folder`, made now if it is not there. Raises BadScenario."""
     work = folder / "work"
     try:
-        work.mkdir(parents=True, exist_ok=True)
+        private.directory(work)
     except OSError as error:
         raise BadScenario(
             f"{work}: cannot be made: {error.strerror}; type the command where you may write, with room for results"

@@ -84,7 +84,12 @@ class _Text:
 
     def string(self, text: str) -> str:
         """Return a string that stands in an object, cleaned as the text that it is."""
-        return self.clean(str(text)) if is_suspect(text) else text
+        if not is_suspect(text):
+            return text
+        try:
+            return self.clean(str(text))
+        except Exception as error:  # noqa: BLE001 - the rest of the object can be told
+            return _taken_out(type(error).__name__)
 
     def _json(self, text: str) -> str | None:
         """Return JSON cleaned, or None if the text is none."""

@@ -7,7 +7,7 @@ from typing import Any
 from harness.redaction.forms import REDACTED, decoded
 from harness.redaction.names import is_environment, is_header, is_password, is_secret, stays
 
-__all__ = ["LAST_APPLIED", "Cleaner", "TooDeep"]
+__all__ = ["LAST_APPLIED", "Cleaner"]
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -26,10 +26,6 @@ _WORD = re.compile(r"[A-Za-z]+(?:[-,][A-Za-z]+)*\Z")
 _SCHEME = re.compile(r"[A-Za-z0-9-]{1,20}\s+(?=\S)")
 
 
-class TooDeep(ValueError):
-    """An object is nested deeper than anybody writes one."""
-
-
 class Cleaner:
     """Cleans objects; `string` cleans whatever text stands in one.
 
@@ -42,14 +38,14 @@ class Cleaner:
         self._authored = authored
 
     def clean(self, value: Any, depth: int = 0) -> Any:
-        """Return `value` without its secrets, itself if it has none. Raises TooDeep."""
+        """Return `value` without its secrets and without what is deeper than 200 levels, itself if nothing is."""
         if isinstance(value, str):
             return self._string(value)
-        if depth > _DEEPEST:
-            raise TooDeep(f"nested deeper than {_DEEPEST} levels")
+        if depth > _DEEPEST and isinstance(value, dict | list | tuple):
+            return REDACTED
         if isinstance(value, dict):
             return self._mapping(value, depth + 1)
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             found = [self.clean(each, depth + 1) for each in value]
             return value if all(map(_same, found, value)) else found
         return value
@@ -183,7 +179,7 @@ def _same(one: Any, other: Any) -> bool:
 def _blank(item: Any, depth: int) -> Any:
     """Return the same keys and places with nothing in them."""
     if depth > _DEEPEST:
-        raise TooDeep(f"nested deeper than {_DEEPEST} levels")
+        return REDACTED
     if isinstance(item, dict):
         return {key: _blank(each, depth + 1) for key, each in item.items()}
     if isinstance(item, list):

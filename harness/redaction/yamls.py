@@ -14,7 +14,8 @@ _MOST_LETTERS = 2 * 1024 * 1024
 _DEEPEST = 100
 _WIDEST = 2**31 - 1
 _COMMENT = re.compile(r"#[^\r\n]*")
-_PLAIN = re.compile(r"(?![\w.+-]*\Z(?<![a-zA-Z>]))[A-Za-z0-9</](?:[\w./<>=@+()~-]|[ ](?![ #]|\Z)|:(?=[\w/<]))*\Z")
+_PLAIN = re.compile(r"(?=[A-Za-z0-9</(])(?:[^\x00-\x1f\x7f-\U0010ffff:#]|:(?=[^\s,\[\]{}])|(?<=\S)#)*(?<! )\Z")
+_FLOW = re.compile(r"[,\[\]{}]")
 
 
 class _Refused(ValueError):
@@ -24,11 +25,16 @@ class _Refused(ValueError):
 class _Leaf(str):
     """A scalar, and where it stands in the text."""
 
-    __slots__ = ("end", "start", "style")
+    __slots__ = ("end", "flows", "start", "style")
 
     start: int
     end: int
+    flows: bool
     style: str
+
+
+_Open = tuple[Any, list[Any], bool]
+"""A list or map that is being read, the name that waits for its value, and whether it stands in brackets."""
 
 
 def is_yaml(text: str) -> bool:
@@ -79,18 +85,19 @@ def _read(text: str) -> tuple[list[Any], list[_Leaf]]:
     """Return the documents, all scalars as strings, and these in the order in which they stand."""
     documents: list[Any] = []
     leaves: list[_Leaf] = []
-    open_: list[tuple[Any, list[Any]]] = []
+    open_: list[_Open] = []
     for event in yaml.parse(text, yaml.CSafeLoader):
         if isinstance(event, yaml.ScalarEvent):
             leaf = _leaf(event, text)
+            leaf.flows = any(flows for _, _, flows in open_[-1:])
             leaves.append(leaf)
             _put(open_, documents, leaf)
         elif isinstance(event, yaml.CollectionStartEvent):
             if len(open_) >= _DEEPEST:
                 raise _Refused("deep")
-            open_.append(({} if isinstance(event, yaml.MappingStartEvent) else [], []))
+            open_.append(({} if isinstance(event, yaml.MappingStartEvent) else [], [], bool(event.flow_style)))
         elif isinstance(event, yaml.CollectionEndEvent):
-            value, _ = open_.pop()
+            value = open_.pop()[0]
             _put(open_, documents, value)
         elif isinstance(event, yaml.AliasEvent):
             raise _Refused("an alias")
@@ -105,11 +112,11 @@ def _leaf(event: Any, text: str) -> _Leaf:
     return leaf
 
 
-def _put(open_: list[tuple[Any, list[Any]]], documents: list[Any], value: Any) -> None:
+def _put(open_: list[_Open], documents: list[Any], value: Any) -> None:
     if not open_:
         documents.append(value)
         return
-    into, waiting = open_[-1]
+    into, waiting, _ = open_[-1]
     if isinstance(into, list):
         into.append(value)
     elif not waiting:
@@ -139,7 +146,8 @@ def _changed(before: Any, after: Any) -> Iterator[tuple[_Leaf, str]]:
 def _written(new: str, leaf: _Leaf, text: str) -> str:
     """Return a scalar as it may stand in the place of an older one."""
     old = text[leaf.start : leaf.end]
-    if not leaf.style and "\n" not in old and _PLAIN.match(new):
+    plain = not leaf.style and "\n" not in old and _PLAIN.match(new)
+    if plain and not (leaf.flows and _FLOW.search(new)):
         return new
     quoted: str = yaml.dump(new, Dumper=yaml.CSafeDumper, default_style='"', width=_WIDEST, allow_unicode=True)
     return quoted.rstrip("\n") + ("\n" if leaf.style in {"|", ">"} and old.endswith("\n") else "")
