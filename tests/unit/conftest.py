@@ -17,6 +17,14 @@ from tests.fakes.world import World
 from tests.sessions import SCENARIOS, Session, run
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the journal of what is changed on the machine in a place of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clusters.traces.HOME", tmp_path_factory.mktemp("machine"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Run one session with a test of every kind, whose output is not a terminal."""
