@@ -7,6 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from clusters.shown import shown
 from harness.errors import HarnessError
 from reports import html, node, rescue
 from reports.context import VIEWER
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0, help="port to serve on (default: a free one)")
     options = parser.parse_args(arguments)
     run: Path = options.run.resolve()
-    shown = options.run if options.run == _LATEST else run
+    named = options.run if options.run == _LATEST else run
     try:
         for told in rescue.rescue(run):
             _say(told)
@@ -33,9 +34,9 @@ def main(arguments: list[str]) -> int:
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
         if (run / "results").is_dir():
-            _say(f"results: {shown / 'results'}; with Node.js 22: {VIEWER} {shown / 'results'}")
+            _say(f"results: {named / 'results'}; with Node.js 22: {VIEWER} {named / 'results'}")
         return 1
-    _say(f"report: {shown / 'report' / index.name}")
+    _say(f"report: {named / 'report' / index.name}")
     if options.serve:
         _serve(index.parent, options.port)
     return 0
@@ -58,7 +59,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
+    print(shown(line), file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
 
 
 if __name__ == "__main__":
