@@ -9,11 +9,16 @@ import yaml
 from clusters.errors import BadScenario
 from clusters.shown import shown
 
-__all__ = ["place", "read", "refused"]
+__all__ = ["place", "plain", "read", "refused"]
 
 _MOST_NODES = 20_000
 _DEEPEST = 30
+_LONGEST_NUMBER = 40
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_RESOLVER = yaml.resolver.Resolver()
 _SHORT = 60
+_SENTENCE = 300
+_MOST_TOLD = 20
 
 
 def read(path: Path, most: int, advice: str = "") -> str:
@@ -38,8 +43,9 @@ def read(path: Path, most: int, advice: str = "") -> str:
 
 
 def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
-    """Yield what must not be in YAML that is read: aliases (bombs, circles), tags (code), too many or too deep nodes.
+    """Yield what must not be in YAML that is read.
 
+    That is aliases (bombs, circles), tags (code), numbers so long that they take for ever, too many or too deep nodes.
     Raises yaml.YAMLError if it is none.
     """
     count = depth = 0
@@ -51,6 +57,8 @@ def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
             tag = getattr(event, "tag", None)
             if tag:
                 yield event, f"the tag {shown(tag, most=_SHORT)} is refused: what is read here is data"
+            if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
+                yield event, f"expected a number, found one of {len(event.value)} characters"
             if count > _MOST_NODES:
                 yield event, f"more than {_MOST_NODES} values"
                 return
@@ -62,6 +70,28 @@ def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
         depth -= isinstance(event, yaml.CollectionEndEvent)
 
 
+def _is_long_number(event: yaml.ScalarEvent) -> bool:
+    if len(event.value) <= _LONGEST_NUMBER or not event.implicit[0]:
+        return False
+    tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, (True, False))  # type: ignore[no-untyped-call]
+    return tag in _NUMBERS
+
+
 def place(mark: Any) -> str:
     """Return line and column of a mark; the C parser's is a class of its own."""
     return f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+
+
+def plain(path: Path, most: int) -> Any:
+    """Return the data of a YAML file of at most `most` bytes, its values as text, for numbers may take for ever.
+
+    Raises BadScenario if it cannot be read as such.
+    """
+    text, name = read(path, most), shown(str(path))
+    try:
+        problems = [f"{name}:{place(event.start_mark)}: {words}" for event, words in refused(text)]
+        if problems:
+            raise BadScenario(problems[:_MOST_TOLD])
+        return yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - texts, lists and maps only
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise BadScenario(f"{name}: not YAML: {shown(' '.join(str(error).split()), most=_SENTENCE)}") from error

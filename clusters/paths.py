@@ -37,26 +37,27 @@ def harden(folder: Path) -> None:
             path.chmod(stat.S_IMODE(mode) & ~_OTHERS_WRITE)
 
 
-def trusted(folder: Path) -> Path:
+def trusted(folder: Path, *, content: bool = True) -> Path:
     """Return the folder, below `cache_dir`, if nobody but root and this user can have put anything into it.
 
     Its name is public, so whoever may write there could have made it. Raises HarnessError, with the command that
-    mends it, for the first of its parents of ours, or of what is in it, that is another's or may be written by others.
+    mends it, for the first of its parents of ours, or of its `content`, that is another's or may be written by others.
     """
     cache = cache_dir()
     ours = [each for each in folder.parents if each.is_relative_to(cache)]
-    for path in (*reversed(ours), folder, *folder.rglob("*")):
+    for path in (*reversed(ours), folder, *(folder.rglob("*") if content else ())):
         status = path.lstat()
+        doubtful = path if path in ours else folder
         if status.st_uid not in (0, os.geteuid()):
             raise HarnessError(
                 f"{path}: expected a cache of root's or of user {os.geteuid()}, found one of user {status.st_uid}, "
-                f"from which nothing is run; `rm -rf {path if path in ours else folder}`, and it is made anew"
+                f"from which nothing is run; `rm -rf {doubtful}`, and it is made anew"
             )
         if status.st_mode & _OTHERS_WRITE and not stat.S_ISLNK(status.st_mode):
             raise HarnessError(
                 f"{path}: expected a cache that only its owner can change, found mode "
                 f"{stat.S_IMODE(status.st_mode):04o}; if nobody else can have changed it, "
-                f"`chmod -R go-w {cache}` mends it, else `rm -rf {cache}`"
+                f"`chmod -R go-w {doubtful}` mends it, else `rm -rf {doubtful}`"
             )
     return folder
 

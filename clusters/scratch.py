@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clusters.errors import HarnessError
+from clusters.guardian import holding
 from clusters.paths import cache_dir, runtime_dir
 from clusters.removal import try_remove
 
@@ -43,8 +44,8 @@ _own: list[Path] = []
 def held(name: str, parent: Path | None = None) -> Iterator[Path]:
     """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk.
 
-    No other process writes to it. What of it cannot be removed, because something is mounted there, is told in a note
-    of the block's error, or lies there for `sweep`.
+    No other process writes to it, and it is held as long as this process, or a command of it, lives. What of it cannot
+    be removed, because something is mounted there, is told in a note of the block's error, or lies there for `sweep`.
     """
     parent = parent or cache_dir(_FOLDER)
     unfinished = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
@@ -54,13 +55,17 @@ def held(name: str, parent: Path | None = None) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # a disk without such locks: nothing there is ever swept
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unfinished.rename(folder)
-        yield folder
-    except BaseException as error:
-        if left := try_remove(folder):
-            error.add_note(left)
-        raise
-    else:
-        try_remove(folder)
+        with holding(handle):
+            try:
+                yield folder
+            except BaseException as error:
+                if left := try_remove(folder):
+                    error.add_note(left)
+                raise
+            finally:
+                try_remove(folder)
+                with contextlib.suppress(OSError):
+                    fcntl.flock(handle, fcntl.LOCK_UN)
     finally:
         os.close(handle)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusters.deadline import Deadline
+from clusters.ending import raise_first
 from clusters.errors import HarnessError
 
 __all__ = ["HOME", "Trace", "pending", "put_back", "record"]
@@ -77,19 +78,26 @@ def put_back(holder: str, undo: Callable[[Trace], bool]) -> list[str]:
     """Give each change of `holder` to `undo`, the latest first, and return what is as it was, in words.
 
     A change that another holder has made, too, stays until that one is put back. `undo` says whether its change is
-    no more; one that is still there, or whose undo raises, stays in the journal.
+    no more; one that is still there, or whose undo raises, stays in the journal. All are tried, then the first error
+    is raised.
     """
     if not _file().exists():
         return []
-    done = []
+    done, errors = [], []
     with _journal() as handle:
         for trace in reversed([each for each in _open(handle) if each.holder == holder]):
             shared = any(each.what == trace.what for each in _open(handle) if each.holder != holder)
-            if shared or undo(trace):
+            try:
+                gone = shared or undo(trace)
+            except (HarnessError, OSError) as error:
+                errors.append(error)
+                continue
+            if gone:
                 _append(handle, {"done": trace.id})
                 done += [] if shared else [trace.what]
         if not _open(handle):
             os.ftruncate(handle, 0)
+    raise_first(errors)
     return done
 
 

@@ -15,7 +15,7 @@ from clusters import images, ownership, versions
 from clusters.deadline import Deadline
 from clusters.engine import Engine, claims, host_changes
 from clusters.engine.preflight import examine
-from clusters.images import carry
+from clusters.images import carry, ready_set
 from clusters.inventory import RUN, Thing, inventory
 from clusters.owner import engines_of
 from clusters.progress import Progress
@@ -98,7 +98,10 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
         sys.stdout.write("stopped the private engine\n")
-    sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
+    try:
+        sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
+    except HarnessError as error:
+        problem = HarnessError(f"{problem}\n{error}") if problem else error
     if problem:
         raise problem
     return 0
@@ -148,6 +151,8 @@ def _runs(things: Iterable[Thing]) -> Iterator[str]:
 
 def _images(chosen: argparse.Namespace, progress: Progress) -> int:
     shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
+    if chosen.load:
+        ready_set.read_index(chosen.load)  # a name with a typo starts no engine
     with _claimed() as owner:
         engine = engines.connect(progress=progress, owner=owner)
         try:

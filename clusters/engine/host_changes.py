@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from clusters import distribution, scratch, traces
+from clusters.ending import raise_first
 from clusters.engine import firewall, limits, processes
 from clusters.engine.layout import Layout
 from clusters.errors import HarnessError
@@ -40,17 +41,22 @@ def put_back(layout: Layout) -> list[str]:
 
 
 def _engines() -> list[str]:
-    healed = []
+    healed, errors = [], []
     holders = [each.holder for each in traces.pending() if each.what.startswith((limits.SYSCTL, firewall.CHAIN))]
     for holder in dict.fromkeys(holders):
-        layout = Layout("", Path(holder), Path(holder))
-        if not layout.run.is_dir():
-            healed += put_back(layout)
-            continue
-        with try_locked(str(layout.lock)) as free:
-            if free and not processes.running(layout):
-                healed += put_back(layout)
+        try:
+            healed += _of_dead_engine(Layout("", Path(holder), Path(holder)))
+        except (HarnessError, OSError) as error:
+            errors.append(error)
+    raise_first(errors)
     return healed
+
+
+def _of_dead_engine(layout: Layout) -> list[str]:
+    if not layout.run.is_dir():
+        return put_back(layout)
+    with try_locked(str(layout.lock)) as free:
+        return put_back(layout) if free and not processes.running(layout) else []
 
 
 def _undo(trace: Trace) -> bool:

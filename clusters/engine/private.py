@@ -23,6 +23,7 @@ from clusters.engine.host import HostQuirks
 from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
 from clusters.locking import locked
+from clusters.paths import trusted
 from clusters.process import run
 from clusters.progress import Progress
 
@@ -141,7 +142,7 @@ def _start(layout: Layout) -> None:
     leftovers.clear(layout)
     for directory in (layout.data, layout.cli_config):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
+        trusted(directory, content=False).chmod(0o700)
     (layout.cli_config / "config.json").write_text("{}\n")
     layout.containerd_config.write_text(_containerd_config(layout))
     layout.daemon_config.write_text(json.dumps(_daemon_config(layout, HostQuirks.detect()), indent=2))

@@ -13,7 +13,7 @@ from clusters.images import binaries, components, store
 from clusters.images.layers import Image, Layer, write_archive, write_layer
 from clusters.images.rootfs import rootfs
 from clusters.inventory import label_arguments, remove_all
-from clusters.ownership import Owner
+from clusters.owner import Owner
 from clusters.process import run
 from clusters.progress import Progress
 

@@ -14,8 +14,8 @@ from clusters.rest import request
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
-from harness.faults.pods import uncordon
-from harness.faults.remedies import KUBECTL, Remedies, in_container, kubectl, planes
+from harness.faults.pods import Closed
+from harness.faults.remedies import Remedies, in_container, kubectl, planes
 from harness.faults.targets import note_node_harm
 from harness.history import History
 from harness.journal import Journal, undo
@@ -74,15 +74,12 @@ class _Drained:
         self._node = node
         self._evicted: dict[str, str] = {}
         self._refused = 0
-        self._remedies = Remedies()
+        self._closed = Closed(node)
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
-        place = planes(cluster, last=self._node)
-        self._remedies.promise(journal, "pods.uncordon", uncordon, harm={}, node=self._node, **place)
         note_node_harm(history, DRAINED_NODE, self._node)
-        deadline = Deadline.after(_SECONDS, f"{self._node} to be cordoned")
-        cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
+        self._closed.close(cluster, journal, Deadline.after(_SECONDS, f"{self._node} to be cordoned"))
         drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
         with cluster.client() as api:
             for _ in drained.attempts(first=0.5):
@@ -107,16 +104,10 @@ class _Drained:
         )
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._closed.open(cluster, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        deadline.check(f"{self._node} was not looked at")
-        with cluster.client() as api:
-            if request(api, "GET", f"{_NODES}/{self._node}")["spec"].get("unschedulable"):
-                raise FaultNotApplied(
-                    f"expected {self._node} to take pods again, it is cordoned; `kubectl uncordon {self._node}`"
-                )
-        return f"{self._node} takes pods again"
+        return self._closed.opened(cluster, deadline)
 
     def _evict(self, api: ApiClient) -> list[str]:
         """Ask for the eviction of each pod that was not evicted yet; return the names of those that are left."""

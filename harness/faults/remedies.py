@@ -41,6 +41,11 @@ class Remedies:
     def __init__(self) -> None:
         self._promised: list[tuple[int, Undo, Action]] = []
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is promised and not done yet."""
+        return bool(self._promised)
+
     def promise(
         self,
         journal: Journal,

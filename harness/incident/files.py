@@ -8,7 +8,7 @@ from clusters import names
 from harness.errors import BadScenario
 from harness.incident.source import Location, Source, read
 
-__all__ = ["Manifest", "Objects", "objects_of"]
+__all__ = ["Manifest", "Objects", "lacks", "objects_of"]
 
 Manifest = Mapping[str, Any]
 Objects = tuple[Manifest, ...]
@@ -47,13 +47,13 @@ def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, 
         return ()  # its objects are the harness's own
     value = item[given[0]]
     if given == ["object"]:
-        documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in _lacks(value)]
+        documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in lacks(value)]
     else:
         path = _beside(source, (*place, "file"), value)
         files[path] = None
         sources = read(path)
         documents = [each.data for each in sources]
-        problems = [each.problem(at, said) for each in sources for at, said in _lacks(each.data)]
+        problems = [each.problem(at, said) for each in sources for at, said in lacks(each.data)]
     if problems:
         raise BadScenario(problems)
     return tuple(documents)
@@ -78,7 +78,7 @@ def _beside(source: Source, place: Location, name: Any) -> Path:
     return source.path.parent / parts
 
 
-def _lacks(found: Any) -> Iterator[tuple[Location, str]]:
+def lacks(found: Any) -> Iterator[tuple[Location, str]]:
     """Yield what a manifest lacks to be applied, and what does not belong into one that others apply."""
     if not isinstance(found, dict):
         yield (), "expected an object of Kubernetes"

@@ -23,7 +23,6 @@ _TAGS = "tag:yaml.org,2002:"
 _MOST_PROBLEMS = 100
 _LONGEST_PROBLEM = 2000
 _LONGEST_NAME = 60
-_LONGEST_NUMBER = 40
 
 
 @dataclass
@@ -121,7 +120,9 @@ class _Reader:
 
     def _scalar(self, node: Any, location: Location) -> Any:
         kind = node.tag.removeprefix(_TAGS)
-        if kind in ("int", "float") and self._is_no_number(node, location):
+        if kind in ("int", "float") and ":" in node.value:  # so it is in YAML 1.1 alone
+            words = f'write it in quotes, "{node.value}": without them YAML reads a number to the base of 60'
+            self._complain(node, location, words)
             return None
         try:
             match kind:
@@ -138,17 +139,6 @@ class _Reader:
         except ValueError:
             self._complain(node, location, f"expected a number, found {node.value!r}")
         return node.value
-
-    def _is_no_number(self, node: Any, location: Location) -> bool:
-        """Whether it is too long to be read in time, or one to the base of 60, which only YAML 1.1 takes for one."""
-        if len(node.value) > _LONGEST_NUMBER:
-            self._complain(node, location, f"expected a number, found one of {len(node.value)} characters")
-        elif ":" in node.value:
-            words = f'write it in quotes, "{node.value}": without them YAML reads a number to the base of 60'
-            self._complain(node, location, words)
-        else:
-            return False
-        return True
 
     def _mark(self, node: yaml.Node, location: Location) -> None:
         mark: Any = node.start_mark

@@ -172,6 +172,17 @@ def test_the_lock_is_the_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             assert not free
 
 
+def test_two_installers_at_once_leave_the_machines_own_policy(policy: Path) -> None:
+    """Whoever ends last, and although an earlier version may know another lock: only ours is taken away."""
+    before = _there(policy)
+    first, second = distribution.no_daemon_starts(policy), distribution.no_daemon_starts(policy)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert _there(policy) == before
+
+
 def test_an_administrators_file_is_never_deleted(policy: Path) -> None:
     """One that came while apt worked stays; what was put aside stays beside it, and the next installation asks."""
     before = _there(policy)

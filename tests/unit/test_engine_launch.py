@@ -13,7 +13,7 @@ import pytest
 from clusters.deadline import Deadline
 from clusters.engine import firewall, host_changes, leftovers, limits, packages, private, processes
 from clusters.engine.layout import Layout
-from clusters.errors import EngineUnavailable
+from clusters.errors import EngineUnavailable, HarnessError
 
 _TELLS = '#!/bin/sh\nenv > "$2"\nexec sleep 600\n'
 
@@ -106,3 +106,12 @@ def test_the_engines_directories_are_roots_alone(
         private._start(layout)
     assert [stat.S_IMODE(each.stat().st_mode) for each in (layout.data, layout.cli_config)] == [0o700, 0o700]
     assert put_back == [layout]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_an_engines_data_that_another_user_made_is_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place is known: who may write there could have put images and containers of theirs into it."""
+    monkeypatch.setattr(leftovers, "clear", lambda _: None)
+    os.chown(layout.data, 65534, 65534)
+    with pytest.raises(HarnessError, match=rf"{layout.data}: .* found one of user 65534, .*`rm -rf "):
+        private._start(layout)

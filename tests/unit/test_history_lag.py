@@ -5,25 +5,30 @@ from math import inf
 
 import pytest
 
-from harness.history import Header, Recorded
+from harness.history import Entry, Header, Kind, Recorded
 from harness.history.coverage import Coverage
 from harness.history.following import follow
 from harness.history.spans import Spans
 from harness.history.vocabulary import (
     ADDED,
     BOOKMARK,
+    CLOCK,
     GAP,
     LATE,
     LISTED,
     METRONOME,
     MODIFIED,
     NUMBER,
+    READ,
     RESUMED,
     WATCH_NUMBER,
     WATCH_PODS,
     WRITE,
+    numbered,
 )
 from tests.fakes.histories import STARTED, Told
+from tests.worlds.judging import verdict
+from tests.worlds.truths import TRUTHS, world
 
 
 class Numbered(Told):
@@ -148,3 +153,37 @@ def test_without_numbers_nothing_is_late() -> None:
     """Older histories have no such stream."""
     coverage = covered(Numbered())
     assert (coverage.lag.known, coverage.lag.worst, NUMBER in coverage.streams) == (0, 0.0, False)
+
+
+def _seen(recorded: Recorded) -> Recorded:
+    """Return a history with numbers, of which some are told late and some never, and with clocks."""
+    entries = list(recorded.entries)
+    lines: list[tuple[float, Kind, str, str, object]] = []
+    value = {"offset": 0.0, "uncertainty": 0.0, "same": True}
+    lines.append((entries[0].at, "ok", numbered(CLOCK, "w"), READ, value))
+    lines.append((entries[0].at, "change", WATCH_NUMBER, LISTED, {"resource_version": "1"}))
+    for number in range(1, int(entries[-1].at)):
+        lines.append((number, "invoke", NUMBER, WRITE, {"number": number}))
+        lines.append((number + 0.02, "ok", NUMBER, WRITE, {"number": number}))
+        if number % 60 < 30:
+            late = 20.0 if number % 60 == 29 else 0.03
+            lines.append((number + late, "change", WATCH_NUMBER, MODIFIED, {"object": {"number": number}}))
+    offset = entries[0].wall - entries[0].at
+    told = [
+        Entry(0, kind, process, f, value, at, offset + at)
+        for at, kind, process, f, value in lines
+        if entries[0].at <= at < entries[-1].at
+    ]
+    ordered = [*sorted([*entries[:-1], *told], key=lambda each: each.at), entries[-1]]
+    return replace(recorded, entries=[replace(each, index=index) for index, each in enumerate(ordered)])
+
+
+@pytest.mark.parametrize("check", list(TRUTHS))
+def test_no_verdict_hangs_on_how_late_this_watch_was(check: str) -> None:
+    """No claim names it: with numbers, told in time, late or never, and without, all verdicts are the same."""
+    for seed in range(2):
+        claimed = world(check, seed)
+        before = claimed.recorded()
+        entries = list(before.entries)
+        if [each.index for each in entries] == list(range(len(entries))):
+            assert verdict(claimed, _seen(before)) == verdict(claimed, before)

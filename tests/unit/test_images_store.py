@@ -10,8 +10,8 @@ import pytest
 
 from clusters.errors import BadScenario, HarnessError
 from clusters.images.store import Artefact, digest, require_disk, scratch
-from clusters.images.unfinished import sweep, unfinished
 from clusters.progress import Progress
+from clusters.scratch import MAKING, held
 
 
 @pytest.fixture(autouse=True)
@@ -94,18 +94,14 @@ def test_a_killed_maker_leaves_nothing_that_counts(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_maker_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    """Folders of dead processes go, those of live ones and of unknown ones stay, until they are a day old."""
+    """The folder of a dead process goes, that of a live one stays."""
     killed = _in_process(tmp_path / "log", die=True)
     killed.join(30)
     artefacts = _artefact(tmp_path / "log").folder.parent
     (left,) = artefacts.iterdir()
-    old, new = artefacts / ".making-before", artefacts / ".of.01234567.abc"
-    for each in (old, new):
-        each.mkdir()
-    os.utime(old, (0, 0))
-    with unfinished(artefacts, "live") as live:
-        assert sweep(artefacts) == []
-        assert sorted(artefacts.iterdir()) == sorted([live, new])
+    with held(f"{MAKING}live", artefacts) as live:
+        made = _artefact(tmp_path / "log").get(Progress.quiet())
+        assert sorted(artefacts.iterdir()) == sorted([live, made])
     assert (live.exists(), left.exists()) == (False, False)
 
 

@@ -20,6 +20,7 @@ _MAY_IMPORT = {
     "reports": (
         "reports",
         "clusters.owner",
+        "clusters.paths",
         "clusters.shown",
         "harness.history",
         "harness.causes",

@@ -63,7 +63,8 @@ def test_what_others_may_change_is_refused(which: str) -> None:
     folder = _artefact()
     path = {"cache": cache_dir("artefacts"), "folder": folder, "file": folder / "kind"}[which]
     path.chmod(0o777)
-    with pytest.raises(HarnessError, match=rf"{path}: .* mode 0777; .*`chmod -R go-w {cache_dir()}` mends it"):
+    named = folder if which == "file" else path
+    with pytest.raises(HarnessError, match=rf"{path}: .* mode 0777; .*`chmod -R go-w {named}` mends it"):
         trusted(folder)
     harden(path)
     assert trusted(folder) == folder

@@ -64,7 +64,7 @@ def test_what_is_cut_off_is_not_told() -> None:
 
 
 def test_nothing_is_on_the_disk_before_it_is_clean(tmp_path: Path) -> None:
-    """The writer of pytest writes into memory; the file comes afterwards, for its owner only, and where it was asked for."""
+    """The writer of pytest writes into memory; the file comes afterwards, for its owner, where it was asked for."""
     writer = SimpleNamespace(logfile=str(tmp_path / "new" / "junit.xml"))
     with held_back(writer, {}):
         Path(writer.logfile).write_bytes(_WRITTEN)

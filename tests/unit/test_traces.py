@@ -79,6 +79,24 @@ def test_what_cannot_be_put_back_stays() -> None:
     assert [each.what for each in pending()] == ["x"]
 
 
+def test_one_undo_that_fails_keeps_no_other_from_being_tried() -> None:
+    """The error is raised when all were tried, and only what failed is left."""
+    seen: list[str] = []
+
+    def undo(trace: Trace) -> bool:
+        seen.append(trace.what)
+        if trace.what == "y":
+            raise HarnessError("iptables: no")
+        return True
+
+    for what in ("x", "y", "z"):
+        _record(what)
+    with pytest.raises(HarnessError, match="iptables: no"):
+        put_back("a", undo)
+    assert seen == ["z", "y", "x"]
+    assert [each.what for each in pending()] == ["y"]
+
+
 @pytest.mark.parametrize(
     "torn", [b'{"id": "1", "wh', b"\0\0\0\n", b"[" * 100_000 + b"\n", b'{"id": 1}\n', b"\xff\xfe\n"]
 )

@@ -1,27 +1,31 @@
 """Worlds: checks are right on worlds whose truth is known; a small sample of what `python -m tests.worlds` judges."""
 
 import ast
+import itertools
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import tests.worlds
 from harness.history import Recorded
-from harness.history.vocabulary import BOOKMARK, DELETED, GAP, RESUMED, WATCH_PODS
+from harness.history.vocabulary import BOOKMARK, DELETED, GAP, JUDGE, READ, REQUEST, REQUESTS, RESUMED, WATCH_PODS
 from tests.worlds.__main__ import main
 from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
 from tests.worlds.judging import catalogue, judge
 from tests.worlds.metamorphic import broken
-from tests.worlds.mutants import mutate
+from tests.worlds.mutants import mutated
 from tests.worlds.mutated import LIVES, MUTANTS
 from tests.worlds.scoring import Score, row, run
+from tests.worlds.taken_back import ELSEWHERE, OPEN, ROWS
 from tests.worlds.truths import TRUTHS, world
 
 _SEEDS = (0, 1, 3, 4)  # one that holds and one that is violated, with nothing hidden, and with something
 _FEWEST = 5
+_NO_ROWS = {"3.7", "3.9"}  # the review has none of these numbers
 _FOLDER = Path(tests.worlds.__file__).parent
 
 each_check = pytest.mark.parametrize("check", list(TRUTHS))
@@ -103,6 +107,47 @@ def test_a_list_that_is_not_served_is_empty() -> None:
     assert set(told[1:]) == {DELETED, BOOKMARK}
 
 
+def _audited(nodes: int, *hidings: Hiding) -> Recorded:
+    """Return the history of a world with so many audit logs, of which these are hidden."""
+    return replace(_with_audits(nodes), hidings=hidings).recorded()
+
+
+@cache
+def _with_audits(nodes: int) -> Claimed:
+    every = (world("outlasts", seed) for seed in itertools.count())
+    return next(each for each in every if len(each.drawn.stage.audits) == nodes and not each.hidings)
+
+
+def _told(recorded: Recorded) -> set[str]:
+    """Return the ids of the requests of which audit logs tell."""
+    entries = [entry for entry in recorded.entries if entry.process.startswith("audit ")]
+    alike = {each for entry in entries if entry.f == REQUESTS for each in entry.value["audit_ids"]}
+    return alike | {entry.value["audit_id"] for entry in entries if entry.f == REQUEST}
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_audit_logs_tell_of_each_request(nodes: int) -> None:
+    """What was asked up to the mark stands in one of the logs; what was not read for a while is read later."""
+    recorded = _audited(nodes)
+    judge = next(entry.at for entry in recorded.entries if entry.f == JUDGE)
+    asked = {
+        entry.value["audit_id"] for entry in recorded.entries if entry.at < judge and "late" in (entry.value or {})
+    }
+    hidden = [Hiding(f"audit {node}", 10.0, 40.0, "unread") for node in "abc"]
+    assert asked <= _told(recorded)
+    assert asked <= _told(_audited(nodes, *hidden))
+
+
+@pytest.mark.parametrize(("how", "told"), [("rotated", "ok info"), ("cut", "ok info"), ("absent", "")])
+def test_what_an_audit_log_lacks_is_told(how: str, told: str) -> None:
+    """Who was rotated away unread, or broken, leaves a reading that says so; without a log nothing is read."""
+    recorded = _audited(1, Hiding("audit a", 30.0, 41.0, how))
+    lost = _told(_audited(1)) - _told(recorded)
+    readings = [entry for entry in recorded.entries if entry.process == "audit a" and entry.f == READ]
+    assert len(lost) == 1 if how == "cut" else len(lost) > 20
+    assert {entry.kind for entry in readings if 30 <= entry.at < 50} == set(told.split())
+
+
 def test_a_call_that_times_out_alone_is_one_requests() -> None:
     """Each is the call for one request of all, however the moments of the questions are rounded."""
     claimed = world("never_unmutated", 1056)
@@ -142,15 +187,29 @@ def test_what_is_judged_is_kept(tmp_path: Path) -> None:
     assert row(Score("outlasts", found)).startswith("| outlasts | 3 |")
 
 
-def test_mutants_can_be_made(tmp_path: Path) -> None:
+def test_mutants_can_be_made() -> None:
     """The text that each mutant changes stands once in its file, and what becomes of it can be read."""
     root = _FOLDER.parents[1]
-    for mutant in MUTANTS:
-        copy = tmp_path / mutant.file
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes((root / mutant.file).read_bytes())
-        mutate(tmp_path, mutant)
-        compile(copy.read_text(encoding="utf-8"), mutant.file, "exec")
+    every = [*MUTANTS, *ROWS, *ELSEWHERE]
+    for file in {mutant.file for mutant in every}:
+        source = made = (root / file).read_text(encoding="utf-8")
+        for mutant in (each for each in every if each.file == file):
+            alone = mutated(source, mutant)
+            if made.count(mutant.old) != 1:  # several that do not touch each other are read at once
+                ast.parse(made, file)
+                made = source
+            made = alone if made == source else mutated(made, mutant)
+        ast.parse(made, file)
+
+
+def test_each_mend_of_the_review_is_taken_back() -> None:
+    """Each row has a mutant, a unit test that is there, or what is not mended."""
+    there = {mutant.row for mutant in (*ROWS, *ELSEWHERE)} | set(OPEN)
+    rows = [f"{chapter}.{row}" for chapter, last in ((1, 6), (2, 13), (3, 13)) for row in range(1, last + 1)]
+    assert there == set(rows) - _NO_ROWS
+    for mutant in ELSEWHERE:
+        path, _, name = mutant.test.partition("::")
+        assert f"def {name}" in (_FOLDER.parents[1] / path).read_text(encoding="utf-8")
 
 
 def test_checks_have_mutants() -> None:

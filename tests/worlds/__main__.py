@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.worlds.judging import judge
 from tests.worlds.metamorphic import broken
-from tests.worlds.mutants import survivors
+from tests.worlds.mutants import rows, survivors
 from tests.worlds.scoring import Score, run, table
 from tests.worlds.telling import told
 from tests.worlds.truths import TRUTHS, world
@@ -23,10 +23,12 @@ def main(arguments: list[str]) -> int:
             claimed = world(check, given.show)
             _say(*told(claimed, judge(claimed), lines=not given.brief))
         return 0
-    if given.mutants:
-        return _mutants(checks, given.jobs)
+    if given.mutants or given.rows:
+        return _mutants(checks, given)
     low, _, high = given.seeds.partition(":")
     seeds = range(int(low), int(high))
+    if given.first:
+        return _first(checks, seeds, metamorphic=given.metamorphic)
     if given.metamorphic:
         return _metamorphic(checks, seeds, given.jobs)
     scores = [Score(check, run(check, seeds, jobs=given.jobs, store=given.store)) for check in checks]
@@ -54,13 +56,30 @@ def _metamorphic(checks: list[str], seeds: range, jobs: int) -> int:
     return 1 if failed else 0
 
 
-def _mutants(checks: list[str], jobs: int) -> int:
-    lived = 0
-    for mutant, check, how in survivors(checks, jobs=jobs):
+def _first(checks: list[str], seeds: range, *, metamorphic: bool) -> int:
+    """Look for one wrong verdict only; that a check raises is none."""
+    for check in checks:
+        for seed in seeds:
+            if metamorphic:
+                found = next((each for each in broken(check, [seed]) if "raised" not in each), "")
+            else:
+                judged = judge(world(check, seed))
+                found = f"{judged.wrong}: {seed}" if judged.wrong not in ("", "raised", "missing") else ""
+            if found:
+                _say(f"{check}: {found}")
+                return 1
+    return 0
+
+
+def _mutants(checks: list[str], given: argparse.Namespace) -> int:
+    lived, done = 0, []
+    for mutant, check, how in survivors(checks, jobs=given.jobs, store=given.store, rows=given.rows):
         lived += not how and not mutant.lives
         words = how or f"SURVIVES{f': {mutant.lives}' if mutant.lives else ''}"
-        _say(f"{check}: {mutant.file}: {mutant.old.strip()!r} -> {mutant.new.strip()!r}: {words}")
-    _say(f"{lived} mutants survive without a reason")
+        row = f"{mutant.row} " if mutant.row else ""
+        _say(f"{row}{check}: {mutant.file}: {mutant.old.strip()!r} -> {mutant.new.strip()!r}: {words}")
+        done.append((mutant, check, words))
+    _say(f"{lived} mutants survive without a reason", *(rows(done) if given.rows else ()))
     return 1 if lived else 0
 
 
@@ -74,6 +93,10 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--brief", action="store_true", help="show it without its history")
     parser.add_argument("--metamorphic", action="store_true", help="hide more of each world instead")
     parser.add_argument("--mutants", action="store_true", help="make checks wrong on purpose, and look who finds it")
+    parser.add_argument(
+        "--rows", action="store_true", help="put back the mistakes of the review only, and print a table"
+    )
+    parser.add_argument("--first", action="store_true", help="look for one wrong verdict only, and stop")
     return parser.parse_args(arguments)
 
 

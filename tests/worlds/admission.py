@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 from math import ceil, inf
+from typing import Any
 
 from harness.history.vocabulary import CALL, FAIL_OPEN, WATCH_WORKLOAD
 from harness.policies import LEVEL
+from tests.worlds.auditing import MUTATION, VALIDATION, audit, decided
 from tests.worlds.claimed import staged
 from tests.worlds.dice import Dice, Stretch, unit
 from tests.worlds.faulty import TrueFault, drawn_faults, written
@@ -20,7 +22,7 @@ QUESTIONS = {
     _VAP: (Question(_VAP, "create violating pod", True),),
     _REGO: (Question(_REGO, "create violating pod", True),),
 }
-_HOOK = {MUTATE: "mutation.gatekeeper.sh", _WEBHOOK: "validation.gatekeeper.sh", _REGO: "validation.gatekeeper.sh"}
+_HOOK = {MUTATE: MUTATION, _WEBHOOK: VALIDATION, _REGO: VALIDATION}
 _GOOD = {MUTATE: "mutated", _VAP: "denied by policy", _WEBHOOK: "denied by webhook", _REGO: "denied by webhook"}
 _SLOW_SECONDS = 1.05
 _LOST_AFTER = 0.1
@@ -110,15 +112,17 @@ class Scene:
         )
         late = losing is None and self.late(policy, seq)
         how = losing.how if losing else "slow" if late else ""
+        mutates = policy == MUTATE
+        written_down = decided(_HOOK.get(policy, ""), how, denied=not mutates, mutates=mutates)
         if not how:
-            return Answer("ok", 0.02, {"outcome": _GOOD[policy], "said": "as it must"})
+            return Answer("ok", 0.02, {"outcome": _GOOD[policy], "said": "as it must"}, None, written_down)
         took = _SLOW_SECONDS if how == "slow" else 0.02
         if how == "refused":
             said = f'500 Internal error occurred: failed calling webhook "{_HOOK.get(policy)}": {_SAID["down"]}'
-            return Answer("fail", took, {"outcome": "refused", "said": said})
+            return Answer("fail", took, {"outcome": "refused", "said": said}, None, written_down)
         logged = (at + took - 0.005, _logged(policy, how)) if how != "bare" and policy in _HOOK else None
         outcome = "unmutated" if policy == MUTATE else "admitted"
-        return Answer("fail", took, {"outcome": outcome, "said": "admitted"}, logged)
+        return Answer("fail", took, {"outcome": outcome, "said": "admitted"}, logged, written_down)
 
 
 def _logged(policy: str, how: str) -> dict[str, str]:
@@ -141,6 +145,7 @@ def drawn_scene(dice: Dice, policies: list[str], *, rate: float = 4.0, faults: b
     stage.canaries.append(Canary(LEADING + 0.1, end, rate * len(questions), questions, scene.answer))
     leases = [(dice.between(1, end), _logged(dice.pick(*_HOOK), "slow")) for _ in range(dice.pick(0, 0, 3, 40))]
     stage.logs[FAIL_OPEN] = Log(CALL, 3.0, leases)
+    audit(stage)
     return scene
 
 
@@ -194,14 +199,28 @@ def born(dice: Dice, scene: Scene) -> list[tuple[float, bool]]:
     scene.stage.watch(WATCH_WORKLOAD)
     while at < scene.stage.judge - 1:
         number += 1
-        there = at < LEADING or scene.lost(MUTATE, at, 100_000 + number) is None
-        found.append((at, there and at >= LEADING))
+        losing = scene.lost(MUTATE, at, 100_000 + number) if at >= LEADING else None
+        found.append((at, losing is None and at >= LEADING))
         spec = {"securityContext": {"seLinuxOptions": {"level": LEVEL}}} if found[-1][1] else {}
         owner = {"kind": "ReplicaSet", "name": "load", "uid": "uid-load", "controller": True}
         name = f"load-{number}"
         metadata = {"namespace": "chaos-load", "name": name, "uid": f"uid-{name}", "ownerReferences": [owner]}
         scene.stage.put(WATCH_WORKLOAD, at, name, {"metadata": metadata, "spec": spec, "status": {}})
+        how = losing.how if losing else "" if found[-1][1] else "bare"
+        _created(scene, at, metadata, how)
         if dice.chance(0.3):
             scene.stage.put(WATCH_WORKLOAD, at + dice.between(0.5, 20), name, None)
         at += dice.between(0.2 * every, 1.8 * every)
     return found
+
+
+def _created(scene: Scene, at: float, metadata: dict[str, Any], how: str) -> None:
+    """Write down that a pod of a workload was created, and that a call failed, if one did."""
+    stage, took = scene.stage, _SLOW_SECONDS if how == "slow" else 0.03
+    of = {"uid": metadata["uid"], "name": metadata["name"], "namespace": metadata["namespace"]}
+    value = decided(MUTATION, how, denied=False, mutates=True)
+    stage.decisions.append(
+        (at - took, at - 0.005, {**value, **of, "audit_id": of["uid"], "who": "replicaset-controller"})
+    )
+    if how in _SAID:
+        stage.logs[FAIL_OPEN].lines.append((at - 0.01, _logged(MUTATE, how)))

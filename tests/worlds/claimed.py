@@ -41,6 +41,8 @@ class Drawn:
     """Lists that truly are not served for a while."""
     also: dict[str, tuple[Stretch, float]] = field(default_factory=dict)
     """When a stream is needed, too, where it is hidden for longer than so many seconds."""
+    helps: set[str] = field(default_factory=set)
+    """Streams without which it can be decided, but which may tell what others do not."""
     places: dict[str, list[Stretch]] = field(default_factory=dict)
     """Where something of these streams is worth to be hidden, such as where something was lost."""
 
@@ -100,7 +102,9 @@ def hidden(dice: Dice, drawing: Drawn, *, much: bool) -> tuple[Hiding, ...]:
     if not much:
         return tuple(found)
     for _ in range(dice.pick(1, 1, 2)):
-        streams = sorted(drawing.streams & set(stage.streams())) if dice.chance(0.85) else stage.streams()
+        streams = (
+            sorted((drawing.streams | drawing.helps) & set(stage.streams())) if dice.chance(0.85) else stage.streams()
+        )
         more = drawn(dice, stage, streams or stage.streams())
         places = [(stream, each) for stream, spans in drawing.places.items() for each in spans if stream in streams]
         if places and len(more) == 1 and more[0].stream != ALL and more[0].how != "absent" and dice.chance(0.5):

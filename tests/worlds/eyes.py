@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.history import SCHEMA, Entry, Header, Recorded
 from harness.history.vocabulary import API_SERVER, CANARY, CLOCK_STEP, END, FAIL_OPEN, HISTORY, LATE, METRONOME, READ
+from tests.worlds.auditing import Decided, copied, of_one
 from tests.worlds.hiding import ALL, Hiding
 from tests.worlds.stage import STARTED, Asking, Canary, Line, Log, Stage
 from tests.worlds.watching import watched
@@ -25,13 +26,16 @@ def observe(stage: Stage, hidings: Iterable[Hiding]) -> Recorded:
     for process, versions in stage.lists.items():
         lines += watched(process, versions, _of(hidden, process), stage, told)
     logged: list[tuple[float, dict[str, Any]]] = []
+    decisions = [Decided(*each) for each in stage.decisions]
     for canary in stage.canaries:
-        lines += _canary(canary, hidden, told, stage, logged)
+        lines += _canary(canary, hidden, told, stage, logged, decisions)
     for asking in stage.askings:
         lines += _asking(asking, _of(hidden, asking.stream), told, stage)
     for process, log in stage.logs.items():
-        copied = [*log.lines, *(logged if process == FAIL_OPEN else ())]
-        lines += _log(process, log._replace(lines=copied), _of(hidden, process), told, stage)
+        both = [*log.lines, *(logged if process == FAIL_OPEN else ())]
+        lines += _log(process, log._replace(lines=both), _of(hidden, process), told, stage)
+    for process in stage.audits:
+        lines += copied(process, of_one(process, stage, decisions), _of(hidden, process), told, stage)
     lines += [Line(end, "info", METRONOME, LATE, {"seconds": round(end - begin, 3)}) for begin, end in told.pauses]
     lines.append(Line(stage.end, "mark", HISTORY, END))
     return _recorded(lines, stage, hidden)
@@ -64,8 +68,12 @@ def _canary(
     told: _Clock,
     stage: Stage,
     logged: list[tuple[float, dict[str, Any]]],
+    decisions: list[Decided],
 ) -> Iterator[Line]:
-    """Yield questions and answers, each by a thread that is free; tell what the API server `logged` of them."""
+    """Yield questions and answers, each by a thread that is free; tell what the API server `logged` of them.
+
+    And the `decisions` on them, each with the id by which it is known in the audit log.
+    """
     by_policy = {each.policy: _of(hidden, f"asked {each.policy}") for each in canary.questions}
     free: list[int] = []
     busy: list[tuple[float, int]] = []
@@ -75,12 +83,15 @@ def _canary(
         seq += 1
         question = canary.questions[seq % count]
         asked = told(due)
-        kind, took, value, log = canary.answer(question, asked, seq)
+        kind, took, value, log, decided = canary.answer(question, asked, seq)
         logged += [log] if log else []
         hiding = _lies(asked, by_policy[question.policy])
+        if hiding and hiding.how == "absent":
+            continue
+        known = {"audit_id": f"{stage.seed:x}-{seq}"} if stage.audits and decided else {}
+        if known and decided:
+            decisions.append(Decided(asked + 0.004, asked + took - 0.002, {**decided, **known}))
         if hiding:
-            if hiding.how == "absent":
-                continue
             slow = seq % 3 == 0
             kind, took = "info", _NO_ANSWER_SECONDS if slow else 0.01
             value = {"outcome": "timed out" if slow else "refused", "said": "no answer"}
@@ -94,7 +105,7 @@ def _canary(
         heapq.heappush(busy, (answered, thread))
         process, f = f"{CANARY} {thread}", question.f
         of = {"seq": seq, "policy": question.policy, "dry_run": question.dry_run, "round": seq // count}
-        yield Line(asked, "invoke", process, f, {**of, "late": round(asked - due, 3)})
+        yield Line(asked, "invoke", process, f, {**of, **known, "late": round(asked - due, 3)})
         if answered < stage.end:
             yield Line(answered, kind, process, f, {**of, **value})
 
@@ -103,7 +114,7 @@ def _asking(asking: Asking, hidden: Sequence[Hiding], told: _Clock, stage: Stage
     due = asking.begin
     while due < min(asking.end, stage.end):
         asked = told(due)
-        kind, took, value, _ = asking.answer(asked)
+        kind, took, value, *_ = asking.answer(asked)
         hiding = _lies(asked, hidden)
         if hiding and hiding.how == "absent":
             return

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from math import inf
 
-from harness.history.vocabulary import CONSTRAINTS, FAIL_OPEN, REGISTRY, is_watch
+from harness.history.vocabulary import AUDIT, CONSTRAINTS, FAIL_OPEN, REGISTRY, is_watch
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.stage import Stage
 
@@ -23,7 +23,8 @@ class Hiding:
     """What is not seen of a stream, and how.
 
     Of a watch: a gap for this `how`, then RESUMED or a new list; "silent": half-open, told by a GAP `late` seconds
-    after the last sign of life; "absent": never there. Of questions: "info", or "absent". Of a log: "unread", "absent".
+    after the last sign of life; "absent": never there. Of questions: "info", or "absent". Of a log: "unread", "absent";
+    of an audit log "rotated" (what was not read meanwhile is gone) and "cut" (a line is broken), too.
     Of ALL: "paused", "step" (the clock was set), "line" (one is missing), "killed" (cut off at `begin`).
     """
 
@@ -43,6 +44,8 @@ class Hiding:
             return self.begin - SIGN_SECONDS - 1, inf
         if self.how == "line":  # it may have told that a watch had not seen anything since its last sign of life
             return self.begin - SIGN_SECONDS - 1, self.end + 3
+        if is_audit(self.stream):
+            return self.begin - 5, self.end + 12
         if self.stream and not is_watch(self.stream):
             return self.begin - 1.5, self.end + 12
         back = SIGN_SECONDS + 1 if is_watch(self.stream) else 1.5
@@ -64,19 +67,27 @@ def of_stream(dice: Dice, stream: str, begin: float, end: float) -> Hiding:
             )
         how = "silent" if dice.chance(0.35) else dice.pick(*_GAPS)
         return Hiding(stream, begin, end, how, how != "410" and dice.chance(0.6), dice.pick(15.0, 35.0))
+    if is_audit(stream):
+        return Hiding(stream, begin, end, dice.pick("unread", "rotated", "rotated", "cut"))
     return Hiding(stream, begin, end, "unread" if stream in (REGISTRY, FAIL_OPEN) else "info")
 
 
 def restart(dice: Dice, stage: Stage, begin: float, end: float) -> list[Hiding]:
     """Return what a restart of the API server hides: it answers nobody, and ends all watches."""
-    streams = [each for each in stage.streams() if each not in (REGISTRY, FAIL_OPEN)]
+    streams = [each for each in stage.streams() if each not in (REGISTRY, FAIL_OPEN) and not is_audit(each)]
     found = [
         replace(of_stream(dice, each, begin, end + dice.between(0, 1)), how=dice.pick("broken", "ended"))
         if is_watch(each)
         else Hiding(each, begin, end, "info")
         for each in streams
     ]
-    return [*found, *([Hiding(FAIL_OPEN, begin, end, "unread")] if FAIL_OPEN in stage.logs else [])]
+    logs = [*([FAIL_OPEN] if FAIL_OPEN in stage.logs else []), *stage.audits]
+    return [*found, *(Hiding(each, begin, end, "unread") for each in logs)]
+
+
+def is_audit(stream: str) -> bool:
+    """Whether a stream is an audit log."""
+    return stream.partition(" ")[0] == AUDIT
 
 
 def drawn(dice: Dice, stage: Stage, streams: list[str]) -> list[Hiding]:

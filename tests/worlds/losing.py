@@ -82,15 +82,16 @@ def _window(scene: Scene, fault: TrueFault) -> Stretch:
     return max(begin, LEADING), min(end, scene.removed)
 
 
-def _needs(policies: list[str], excused: list[str]) -> set[str]:
-    return {*(f"asked {each}" for each in policies), *([FAIL_OPEN] if excused else [])}
+def _needs(policies: list[str], excused: list[str], audits: list[str]) -> set[str]:
+    return {*(f"asked {each}" for each in policies), *([FAIL_OPEN, *audits] if excused else [])}
 
 
 def _places(scene: Scene) -> dict[str, list[Stretch]]:
     found: dict[str, list[Stretch]] = {}
     for each in scene.losing:
         found.setdefault(f"asked {each.policy}", []).append(each.span)
-        found.setdefault(FAIL_OPEN, []).append(each.span)
+        for log in (FAIL_OPEN, *scene.stage.audits):
+            found.setdefault(log, []).append(each.span)
     return found
 
 
@@ -135,9 +136,10 @@ def _for_at_most(dice: Dice, scene: Scene, policies: list[str], excused: list[st
     if short and truth != "inconclusive":
         truth = "borderline"
     parameters = {"seconds": seconds, "fault": name, "policies": policies, "excused": excused}
-    needs = _needs(policies, excused)
+    needs = _needs(policies, excused, scene.stage.audits)
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
-    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places=_places(scene))
+    helps = set(scene.stage.audits)
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, helps=helps, places=_places(scene))
 
 
 def comes_back(dice: Dice) -> Drawn:
@@ -159,7 +161,8 @@ def comes_back(dice: Dice) -> Drawn:
     reach = (min(begin for begin, _ in ends), max(end for _, end in ends))
     places = {f"asked {each}": ends for each in policies}
     unsure = "the window is short" if "borderline" in truths else ""
-    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places=places)
+    needs, helps = _needs(policies, excused, scene.stage.audits), set(scene.stage.audits)
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, helps=helps, places=places)
 
 
 def _tail(scene: Scene, policy: str, window: Stretch, tail: float, others: list[Stretch], excused: list[str]) -> Truth:
@@ -212,7 +215,8 @@ def outlasts(dice: Dice) -> Drawn:
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
     places = {f"asked {each}": windows for each in policies}
     unsure = "the window is short" if "borderline" in truths else ""
-    return Drawn(scene.stage, parameters, truth, _needs(policies, excused), reach, unsure, places=places)
+    needs, helps = _needs(policies, excused, scene.stage.audits), set(scene.stage.audits)
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, helps=helps, places=places)
 
 
 def _early(scene: Scene, policy: str, window: Stretch, others: list[Stretch], excused: list[str]) -> Truth:

@@ -10,7 +10,7 @@ from harness.history import Recorded
 from harness.history.vocabulary import END, FAIL_OPEN, REGISTRY, is_watch
 from tests.worlds.claimed import Claimed
 from tests.worlds.dice import Dice
-from tests.worlds.hiding import ALL, Hiding, of_stream, restart
+from tests.worlds.hiding import ALL, Hiding, is_audit, of_stream, restart
 from tests.worlds.judging import verdict
 from tests.worlds.truths import world
 
@@ -23,7 +23,7 @@ _FAR_SECONDS = 60.0
 def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
     """Yield histories of the same world of which more is hidden, each with what is."""
     stage = claimed.drawn.stage
-    needed = sorted(claimed.drawn.streams & set(stage.streams()))
+    needed = sorted((claimed.drawn.streams | claimed.drawn.helps) & set(stage.streams()))
     taken = {each.stream for each in claimed.hidings}
     holes = {ALL} & taken  # where a watch goes on after a gap is a sign of life, nearer to a hole than there was before
     for _ in range(_TIMES):
@@ -68,7 +68,7 @@ def outside(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
     stage = claimed.drawn.stage
     low, high = claimed.drawn.window
     taken = {each.stream for each in claimed.hidings}
-    foreign = [each for each in stage.streams() if each not in claimed.drawn.streams | taken]
+    foreign = [each for each in stage.streams() if each not in claimed.drawn.streams | claimed.drawn.helps | taken]
     if foreign:
         stream = dice.choice(foreign)
         begin = dice.between(1, stage.judge)
@@ -76,7 +76,9 @@ def outside(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
         yield str(more[0]), claimed.recorded(more)
     mine = sorted(each for each in claimed.drawn.streams & set(stage.streams()) if each not in taken)
     for stream in mine:
-        if high + _FAR_SECONDS < stage.judge and not (is_watch(stream) or stream in (FAIL_OPEN, REGISTRY)):
+        if high + _FAR_SECONDS < stage.judge and not (
+            is_watch(stream) or is_audit(stream) or stream in (FAIL_OPEN, REGISTRY)
+        ):
             begin = dice.between(high + 40, stage.judge - 10)
             more = [of_stream(dice, stream, begin, begin + 8)]
             yield str(more[0]), claimed.recorded(more)

@@ -1,5 +1,6 @@
 """Mutants: whether worlds find a check that was made wrong on purpose, in a copy of the sources."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,28 +10,28 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.worlds.judging import digest
 from tests.worlds.mutated import MUTANTS, Mutant
+from tests.worlds.taken_back import ELSEWHERE, OPEN, ROWS
 
-__all__ = ["found", "mutate", "survivors"]
+__all__ = ["found", "mutated", "rows", "survivors"]
 
 _ROOT = Path(__file__).parents[2]
-_COPIED = ("harness", "tests")
-_SECONDS = 600
-_SAMPLES = (("--seeds", "0:60"), ("--seeds", "60:1600"), ("--seeds", "0:60", "--metamorphic"))
+_COPIED = ("harness", "reports", "tests")
+_SECONDS = 6 * 3600
+_SAMPLES = (("--seeds", "0:240"), ("--seeds", "0:40", "--metamorphic"), ("--seeds", "240:1600"))
 """What is tried, one after the other, until a mutant is found."""
 
 
-def mutate(root: Path, mutant: Mutant) -> None:
-    """Make a check of the tree `root` wrong. Raises ValueError if the old text does not stand there exactly once."""
-    path = root / mutant.file
-    source = path.read_text(encoding="utf-8")
+def mutated(source: str, mutant: Mutant) -> str:
+    """Return the source of a file made wrong. Raises ValueError if the old text does not stand there exactly once."""
     if source.count(mutant.old) != 1:
         raise ValueError(f"{mutant.file}: {mutant.old!r} stands there {source.count(mutant.old)} times")
-    path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
+    return source.replace(mutant.old, mutant.new)
 
 
 def found(mutant: Mutant) -> dict[str, str]:
-    """Return, for each check that a mutant makes wrong, how worlds found that; "" if none did."""
+    """Return, for each check that a mutant makes wrong, how worlds found that, or that its test did; "" if none did."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         for name in _COPIED:
@@ -38,7 +39,10 @@ def found(mutant: Mutant) -> dict[str, str]:
         for other in _ROOT.iterdir():
             if other.name not in _COPIED and not other.name.startswith("."):
                 (root / other.name).symlink_to(other)
-        mutate(root, mutant)
+        path = root / mutant.file
+        path.write_text(mutated(path.read_text(encoding="utf-8"), mutant), encoding="utf-8")
+        if mutant.test:
+            return {"": _fails(root, mutant.test)}
         return {check: _how(root, check) for check in mutant.checks}
 
 
@@ -47,23 +51,88 @@ def _how(root: Path, check: str) -> str:
 
 
 def _wrong(root: Path, check: str, sample: Iterable[str]) -> str:
-    """Return the first line about wrong verdicts, or ""; that a check raises proves nothing but a bad mutant."""
-    command = [sys.executable, "-m", "tests.worlds", "--check", check, *sample]
+    """Return the first wrong verdict with its seed, or ""; that a check raises proves nothing but a bad mutant."""
+    command = [sys.executable, "-m", "tests.worlds", "--check", check, "--first", *sample]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
     )
     if done.returncode > 1 or done.stderr:
         raise RuntimeError(done.stderr[-500:])
-    lines = [line for line in done.stdout.splitlines() if line and not line.startswith("|") and "raised" not in line]
-    return next((line.strip() for line in lines if done.returncode and ": 0 times" not in line), "")
+    return done.stdout.strip().removeprefix(f"{check}: ") if done.returncode else ""
 
 
-def survivors(checks: Iterable[str], *, jobs: int = 1) -> Iterator[tuple[Mutant, str, str]]:
-    """Yield each mutant of these checks, with the check and how it was found ("": it was not)."""
-    wanted = set(checks)
-    mine = [mutant._replace(checks=tuple(one for one in mutant.checks if one in wanted)) for mutant in MUTANTS]
-    mine = [mutant for mutant in mine if mutant.checks]
+def _fails(root: Path, test: str) -> str:
+    """Return that a unit test fails, or ""."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    if done.returncode > 1:
+        raise RuntimeError(done.stdout[-500:])
+    return f"{test} fails" if done.returncode else ""
+
+
+def survivors(
+    checks: Iterable[str], *, jobs: int = 1, store: Path | None = None, rows: bool = False
+) -> Iterator[tuple[Mutant, str, str]]:
+    """Yield each mutant of these checks, with the check and how it was found ("": it was not).
+
+    What `store`, a file of JSON lines, has of the same sources is not tried again. With `rows`, only the mistakes of
+    the review are put back.
+    """
+    wanted, known = set(checks), dict(_stored(store))
+    every = [
+        mutant._replace(checks=(check,))
+        for mutant in (ROWS if rows else (*ROWS, *MUTANTS))
+        for check in mutant.checks
+        if check in wanted
+    ]
+    every += ELSEWHERE
+    left = list({_key(mutant): mutant for mutant in every if _key(mutant) not in known}.values())
     with ThreadPoolExecutor(jobs) as pool:
-        for mutant, how in zip(mine, pool.map(found, mine), strict=True):
-            yield from ((mutant, check, words) for check, words in how.items())
+        trying = pool.map(found, left)
+        for mutant in every:
+            key = _key(mutant)
+            if key not in known:
+                ((_, known[key]),) = next(trying).items()
+                _store(store, key, known[key])
+            yield mutant, next(iter(mutant.checks), "unit tests"), known[key]
+
+
+def _key(mutant: Mutant) -> tuple[str, ...]:
+    return (*mutant.checks, mutant.file, mutant.old, mutant.new)
+
+
+def _stored(store: Path | None) -> Iterator[tuple[tuple[str, ...], str]]:
+    if store is None or not store.exists():
+        return
+    for line in store.read_text(encoding="utf-8").splitlines():
+        found = json.loads(line)
+        if found["digest"] == digest():
+            yield tuple(found["mutant"]), found["how"]
+
+
+def _store(store: Path | None, key: tuple[str, ...], how: str) -> None:
+    if store is not None:
+        with store.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"digest": digest(), "mutant": key, "how": how}) + "\n")
+
+
+def rows(done: Iterable[tuple[Mutant, str, str]]) -> list[str]:
+    """Return a table: each row of the review, the mistake put back, and who finds it."""
+    lines = [(mutant.row, f"`{_short(mutant)}`", f"{check}: {how}") for mutant, check, how in done]
+    lines += [(row, "", how) for row, how in OPEN.items()]
+    numbered = sorted(lines, key=lambda each: [int(part) for part in each[0].split(".")])
+    return [
+        "",
+        "| row | the mistake put back | found by |",
+        "| --- | --- | --- |",
+        *(f"| {' | '.join(each)} |" for each in numbered),
+    ]
+
+
+def _short(mutant: Mutant) -> str:
+    old, new = (" ".join(text.split()) for text in (mutant.old, mutant.new))
+    return f"{Path(mutant.file).name}: {old} → {new or 'nothing'}".replace("|", "\\|")

@@ -10,13 +10,18 @@ __all__ = ["LIVES", "MUTANTS", "Mutant"]
 
 
 class Mutant(NamedTuple):
-    """One mutation: in `file`, `old` (which stands there once) becomes `new`; `lives` is why no world may find it."""
+    """One mutation: in `file`, `old` (which stands there once) becomes `new`; `lives` is why no world may find it.
+
+    `row` is that of the review whose mistake it puts back; `test` a unit test that finds it where no world can.
+    """
 
     file: str
     checks: tuple[str, ...]
     old: str
     new: str
     lives: str = ""
+    row: str = ""
+    test: str = ""
 
 
 _RECOVERS = ("recovers_within", "recovers_after")

@@ -35,12 +35,16 @@ class Version(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is truly answered: after how long, what else the entry says, and what the API server logs of it."""
+    """What is truly answered: after how long, what else the entry says, and what the API server logs of it.
+
+    `decided` is what it writes into its audit log.
+    """
 
     kind: Kind
     took: float
     value: Mapping[str, Any]
     logged: tuple[float, Object] | None = None
+    decided: Object | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,11 @@ class Log(NamedTuple):
 
 
 class Stage:
-    """One world. It lasts until `end`; claims are judged as of `judge`. `steps` are steps of the wall clock."""
+    """One world. It lasts until `end`; claims are judged as of `judge`. `steps` are steps of the wall clock.
+
+    `audits` are the processes that copy audit logs; `decisions` are the requests in them that are not questions: when
+    they came, when they were decided, and how.
+    """
 
     def __init__(self, end: float, *, seed: int = 0, steps: Sequence[tuple[float, float]] = ()) -> None:
         self.end = end
@@ -102,6 +110,8 @@ class Stage:
         self.askings: list[Asking] = []
         self.canaries: list[Canary] = []
         self.logs: dict[str, Log] = {}
+        self.audits: list[str] = []
+        self.decisions: list[tuple[float, float, Object]] = []
         self.steps = list(steps)
         self.told: list[str] = []
 
@@ -137,7 +147,7 @@ class Stage:
     def streams(self) -> list[str]:
         """Return all that anybody looks at."""
         asked = dict.fromkeys(f"asked {each.policy}" for canary in self.canaries for each in canary.questions)
-        return [*self.lists, *asked, *dict.fromkeys(each.stream for each in self.askings), *self.logs]
+        return [*self.lists, *asked, *dict.fromkeys(each.stream for each in self.askings), *self.logs, *self.audits]
 
     def asked_every(self, stream: str) -> float:
         """Return how many seconds there are between two questions of a stream; infinite if nobody asks."""

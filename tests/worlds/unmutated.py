@@ -45,12 +45,17 @@ def never_unmutated(dice: Dice) -> Drawn:
     if any(each.how == "slow" and (each.share < 1 or each.end - each.begin < 4) for each in scene.losing) and excused:
         truth, unsure = "borderline", "short runs of time-outs"
     parameters = {"policy": MUTATE, "during": name, "at_most": at_most, "excused": excused}
-    needs = {f"asked {MUTATE}", *([WATCH_WORKLOAD] if pods else []), *([FAIL_OPEN] if excused else [])}
+    needs = {
+        f"asked {MUTATE}",
+        *([WATCH_WORKLOAD] if pods else []),
+        *([FAIL_OPEN, *scene.stage.audits] if excused else []),
+    }
     needs |= {each for each in scene.stage.lists if each == watch("canaries")}
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
     spans = [each.span for each in scene.losing if each.policy == MUTATE] or windows
     places = dict.fromkeys(needs, spans)
-    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, places=places)
+    helps = set(scene.stage.audits)
+    return Drawn(scene.stage, parameters, truth, needs, reach, unsure, helps=helps, places=places)
 
 
 def _events(scene: Scene, excused: list[str]) -> list[tuple[float, bool]]:

@@ -1,0 +1,407 @@
+"""Taken back: each mend of the review of the checks (its rows 1.1 to 3.13), with the old mistake put back.
+
+Worlds must find each of `ROWS`, as any other mutant. What worlds cannot show, for they have no answers in words, no
+trends and no names, a unit test of `ELSEWHERE` holds: with the mistake put back it fails.
+"""
+
+from tests.worlds.mutated import Mutant
+
+__all__ = ["ELSEWHERE", "OPEN", "ROWS"]
+
+
+_ASKED = ("fail_open_window", "comes_back", "outlasts", "never_unmutated")
+_RECOVERS = ("recovers_within", "recovers_after")
+_GENERATED = ("policies_match", "never_orphaned", "no_orphan_stays")
+_CHECKS, _HISTORY = "harness/checks", "harness/history"
+
+_TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
+    "1.1": [
+        (
+            f"{_CHECKS}/lasting.py",
+            ("fail_open_window",),
+            "    return bool(Spans.of([(begin, max(end, last.answered))]) & time)",
+            "    return first.asked in time",
+        ),
+        (
+            f"{_CHECKS}/blame.py",
+            ("fail_open_window",),
+            "own = Spans.of(faults.window(fault) for fault in group)",
+            "own = Spans.of((each.injected, inf) for each in group)",
+        ),
+    ],
+    "1.2": [
+        (f"{_CHECKS}/node_loss.py", ("never_replaced",), 'lost = [(pod.leaving, "were taken away"), ', "lost = ["),
+        (
+            f"{_CHECKS}/node_loss.py",
+            ("never_replaced",),
+            "    if ready or why or (end < later",
+            "    if True or (end < later",
+        ),
+        (
+            f"{_CHECKS}/node_loss.py",
+            ("never_replaced",),
+            "    why = _not_seen(scene, loss.at, end) or _moment(end) * (ready is None)\n    later",
+            '    why, ready = "", ready is not False\n    later',
+        ),
+        (
+            f"{_CHECKS}/node_loss.py",
+            ("never_replaced",),
+            '        return _Finding("inconclusive", f"{loss.node} was not proved to be healed")',
+            "        return _Finding()",
+        ),
+    ],
+    "1.3": [
+        (
+            f"{_HISTORY}/control_plane.py",
+            ("control_plane_unharmed",),
+            "        if entry.f == DELETED:\n            if _MIRROR",
+            "        if entry.f == DELETED:\n            return\n            if _MIRROR",
+        ),
+        (
+            f"{_HISTORY}/control_plane.py",
+            ("control_plane_unharmed",),
+            'self._changed(part, entry, "node", name, told, _GONE)',
+            "pass",
+        ),
+        (f"{_HISTORY}/control_plane.py", ("control_plane_unharmed",), "dies = bool(told) and", "dies = False and"),
+        (
+            f"{_HISTORY}/blame.py",
+            ("control_plane_unharmed",),
+            "        if silence.least > seconds:",
+            "        if silence.least > 9999:",
+        ),
+        (
+            f"{_CHECKS}/control_plane.py",
+            ("control_plane_unharmed",),
+            "[*seen.missing(), *changes.doubts, *idle.doubts]",
+            "[]",
+        ),
+    ],
+    "1.4": [
+        (
+            f"{_HISTORY}/lists.py",
+            _GENERATED,
+            "self._pending.append((entry.at, name, there))",
+            "self._turn(name, entry.at, entry.at, there)",
+        ),
+    ],
+    "1.5": [
+        (
+            f"{_HISTORY}/excuses.py",
+            _ASKED,
+            ' if admission in alone else "counted"',
+            "",
+        ),
+        (
+            f"{_HISTORY}/excuses.py",
+            ("fail_open_window", "never_unmutated"),
+            "excusing = [name for name in causes if name != _TIMED_OUT or lasted]",
+            "excusing = [name for name in causes if name != _TIMED_OUT or lasted is not None]",
+        ),
+        (
+            f"{_HISTORY}/webhook_failures.py",
+            ("never_unmutated",),
+            "        return bool(self._audit.streams)",
+            "        return False",
+        ),
+    ],
+    "1.6": [
+        (
+            f"{_HISTORY}/coverage.py",
+            _ASKED,
+            '        if begun is not None and entry.kind != "info":\n            self._about(value)',
+            "        if begun is not None:\n            self._about(value)",
+        ),
+        (
+            f"{_CHECKS}/unmutated.py",
+            ("never_unmutated",),
+            "self.gaps = Spans.of(span for spans in gaps for span in spans)",
+            "self.gaps = Spans()",
+        ),
+        (
+            f"{_CHECKS}/unmutated.py",
+            ("never_unmutated",),
+            "        if not at_most and (self.gaps or self.loss.unseen):",
+            "        if not at_most and self.gaps:",
+        ),
+        (
+            f"{_HISTORY}/in_force.py",
+            ("never_unmutated",),
+            "Created(self._gap if in_gap else entry.at, entry.at",
+            "Created(entry.at, entry.at",
+        ),
+        (
+            f"{_CHECKS}/outage.py",
+            ("outlasts",),
+            "    if earliest >= seconds and not unseen:",
+            "    if earliest >= seconds:",
+        ),
+        (
+            f"{_CHECKS}/outage.py",
+            ("comes_back",),
+            "        if not bad and not unseen and not sooner:",
+            "        if not bad:",
+        ),
+        (
+            f"{_HISTORY}/lease_requests.py",
+            ("leases_admitted",),
+            "            self._unanswered.append((begun, max(",
+            "            (lambda span: None)((begun, max(",
+        ),
+        (
+            f"{_HISTORY}/recoveries.py",
+            _RECOVERS,
+            "        spans = window - by.when(self._fit) - doubt(coverage, WATCH_PODS, begin, end, by.moments)",
+            "        spans = window - by.when(self._fit)",
+        ),
+        (
+            f"{_CHECKS}/node_loss.py",
+            ("replaced_within",),
+            "    if (why := _not_seen(scene, loss.at, late) or _doubt(case)) or ready is None:",
+            "    if why := _doubt(case):",
+        ),
+        (
+            f"{_HISTORY}/silences.py",
+            ("leases_renewed",),
+            "end.least)]) - self.unknown - sure - unsure",
+            "end.least)]) - sure - unsure",
+        ),
+        (
+            f"{_CHECKS}/control_plane.py",
+            ("leases_renewed_again",),
+            "limit - max(least, blind), limit - last.least",
+            "limit - least, limit - least",
+        ),
+        (
+            f"{_HISTORY}/streams.py",
+            ("policies_match", "undisturbed"),
+            "            until = self._last\n        elif",
+            "            until = entry.at\n        elif",
+        ),
+        (f"{_HISTORY}/lists.py", ("policies_match",), "(Spans.of(absent) - self.unknown)", "Spans.of(absent)"),
+        (
+            f"{_HISTORY}/coverage.py",
+            ("fail_open_window", "leases_renewed", "policies_match"),
+            "[(max(begin, self.until), inf)] if end == inf and not self.ended else []",
+            "[]",
+        ),
+        (
+            f"{_HISTORY}/coverage.py",
+            ("never_unmutated", "control_plane_unharmed", "no_request_during"),
+            "        if entry.index != self._index + 1:",
+            "        if False:",
+        ),
+    ],
+    "2.1": [
+        (
+            f"{_CHECKS}/unmutated.py",
+            ("never_unmutated",),
+            "            least = most = self._until(max(healed))",
+            "            least = most = self.all",
+        ),
+    ],
+    "2.2": [
+        (
+            f"{_CHECKS}/lasting.py",
+            ("fail_open_window",),
+            "goes_on = last is not None and (index or admission.answered - last.asked < STEADY_SECONDS)",
+            "goes_on = last is not None and index",
+        ),
+    ],
+    "2.3": [
+        (
+            f"{_CHECKS}/unmutated.py",
+            ("never_unmutated",),
+            "        certain, worst = (low, high) if at_most else",
+            (
+                '        wilson = __import__("harness.statistics", fromlist=["wilson"]).wilson(self.bad, self.all)\n'
+                "        certain, worst = (wilson.low, wilson.high) if at_most else"
+            ),
+        ),
+    ],
+    "2.4": [
+        (
+            f"{_CHECKS}/fail_open.py",
+            ("fail_open_window",),
+            'seconds, "bypassed", "enforcement is lost"',
+            'seconds, "lost", "enforcement is lost"',
+        ),
+    ],
+    "2.5": [
+        (
+            f"{_CHECKS}/races.py",
+            ("never_orphaned",),
+            "            if seen := orphan.certain.within(self.since, self._ends(orphan)[0]).longer_than(late):",
+            (
+                "            seen = orphan.certain.within(self.since, self._ends(orphan)[0]).longer_than(late)\n"
+                "            if self.since in orphan.certain and seen:"
+            ),
+        ),
+    ],
+    "2.6": [
+        (f"{_CHECKS}/generation.py", ("generated_within",), "if span[0] >= begin - LAG or", "if span[0] >= begin or"),
+    ],
+    "2.7": [
+        (
+            f"{_HISTORY}/control_plane.py",
+            ("leases_renewed",),
+            "            lease.seen.append(entry.at)",
+            "            lease.seen.append(entry.wall - 1_800_000_000)",
+        ),
+    ],
+    "2.8": [
+        (
+            f"{_HISTORY}/coverage.py",
+            ("fail_open_window", "undisturbed"),
+            "        if entry.f == LATE:",
+            '        if entry.f == LATE and entry.value["seconds"] > 99:',
+        ),
+        (
+            f"{_HISTORY}/coverage.py",
+            ("fail_open_window", "never_unmutated"),
+            '(entry.at - entry.value["seconds"], entry.at)',
+            "(0.0, inf)",
+        ),
+    ],
+    "2.10": [
+        (
+            f"{_CHECKS}/recovery.py",
+            _RECOVERS,
+            "if since <= limit and (until - since >= steady or (until",
+            "if since <= limit and (True or (until",
+        ),
+    ],
+    "2.11": [
+        (
+            f"{_CHECKS}/node_loss.py",
+            ("replacements_mutated",),
+            "        for pod in case.chain\n",
+            "        for pod in case.chain[:1]\n",
+        ),
+    ],
+    "2.13": [
+        (
+            f"{_HISTORY}/replicas.py",
+            (*_RECOVERS, "undisturbed"),
+            "    return None if spoken else WRONG",
+            "    return RIGHT",
+        ),
+    ],
+    "3.6": [
+        (
+            f"{_CHECKS}/blame.py",
+            ("never_unmutated", "fail_open_window"),
+            "if not chosen or any(fault.proved is None for fault in chosen):",
+            "if not chosen or all(fault.proved is None for fault in chosen):",
+        ),
+        (
+            f"{_CHECKS}/pulls.py",
+            ("no_request_during",),
+            "over = [one for one in faults if",
+            "over = [one for one in faults[-1:] if",
+        ),
+    ],
+    "3.10": [
+        (
+            f"{_CHECKS}/unmutated.py",
+            ("never_unmutated",),
+            "read.coverage.unknown([WATCH_WORKLOAD], *part)",
+            "read.coverage.unseen([WATCH_WORKLOAD], part[0], inf)",
+        ),
+    ],
+    "3.11": [
+        (
+            f"{_CHECKS}/node_loss.py",
+            ("replacements_mutated",),
+            "    if not scene.mutated_before(case.lost, loss.at):",
+            "    if not all(scene.mutated_before(each.lost, loss.at) for each in scene.lost):",
+        ),
+    ],
+}
+
+ROWS = [
+    Mutant(file, checks, old, new, row=row) for row, mutants in _TABLE.items() for file, checks, old, new in mutants
+]
+
+_TESTS = "tests/unit"
+
+_ELSEWHERE = [
+    (
+        "2.9",
+        "reports/gate.py",
+        "min(most, exp(middle + room) - _OFFSET)",
+        "exp(middle + room) - _OFFSET",
+        "test_reports_gate.py::test_few_quiet_runs_do_not_explain_everything",
+    ),
+    (
+        "2.12",
+        "harness/verdict.py",
+        "and not set(self.because) & set(verdict.causes)",
+        "and False",
+        "test_checks_admission_audit.py::test_another_cause_than_the_known_one_is_a_surprise",
+    ),
+    (
+        "3.1",
+        "harness/incident/shrink.py",
+        "for key in (frozenset[str](), *same)",
+        "for key in (frozenset[str](),)",
+        "test_incident_shrink.py",
+    ),
+    (
+        "3.2",
+        "harness/statistics.py",
+        "high = ordered[highs[0]] if highs else math.inf",
+        "high = ordered[highs[1]] if len(highs) > 1 else math.inf",
+        "test_statistics.py::test_bounds_of_a_median_are_those_of_tables",
+    ),
+    (
+        "3.4",
+        "harness/checks/fail_open.py",
+        'among = f" ({\', \'.join(policies)})" if policies else ""',
+        'among = ""',
+        "test_checks_bypass.py::test_names_tell_policies_apart",
+    ),
+    (
+        "3.4",
+        "harness/checks/__init__.py",
+        "f\"{factory.__name__}({', '.join(words)})\"",
+        "factory.__name__",
+        "test_checks.py::test_an_id_is_of_the_check_and_its_parameters",
+    ),
+    (
+        "3.5",
+        "harness/faults/rollouts.py",
+        "or (staying and self._how != ROLLED):",
+        "or False:",
+        "test_faults_rollouts.py::test_half_a_deletion_is_none",
+    ),
+    (
+        "3.8",
+        "harness/checks/__init__.py",
+        "ended=True, until=moment))",
+        "ended=True))",
+        "test_checks_policies.py::test_a_difference_that_stands_when_the_time_is_over",
+    ),
+    (
+        "3.12",
+        "harness/probes/answers.py",
+        "message(error, whole=True)",
+        "message(error, whole=True)[:_TOLD]",
+        "test_probes_answers.py::test_refusals",
+    ),
+    (
+        "3.13",
+        "harness/generation_rules.py",
+        '    return tuple(each.get("expression", "") for each in found.get("validations") or ())',
+        "    return ()",
+        "test_checks_policies.py::test_content",
+    ),
+]
+
+ELSEWHERE = [Mutant(file, (), old, new, row=row, test=f"{_TESTS}/{test}") for row, file, old, new, test in _ELSEWHERE]
+
+OPEN: dict[str, str] = {
+    "3.3": "not mended here: a row of the table does not name Kubernetes, nor how it was installed (reports/truth.py)",
+    "3.5": "not mended: a throttle that held back nothing, a webhook link that is healed while nobody can be called",
+}
+"""Rows of which something is not mended, so that nothing can hold it."""
