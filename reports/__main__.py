@@ -1,15 +1,12 @@
 """Verbs: `python -m reports` makes the report of a run, and serves it."""
 
 import argparse
-import functools
 import sys
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from clusters.shown import shown
 from harness.errors import HarnessError
-from reports import html, node, rescue
+from reports import html, node, rescue, serving
 from reports.context import VIEWER
 
 __all__ = ["main"]
@@ -38,24 +35,8 @@ def main(arguments: list[str]) -> int:
         return 1
     _say(f"report: {named / 'report' / index.name}")
     if options.serve:
-        _serve(index.parent, options.port)
+        serving.serve(index.parent, options.port, _say)
     return 0
-
-
-def _serve(place: Path, port: int) -> None:
-    """Serve a directory to this machine only."""
-    handler = functools.partial(_Quiet, directory=str(place))
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        _say(f"serving http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            _say("")
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing of requests: the reader is at the browser."""
 
 
 def _say(line: str) -> None:
