@@ -97,15 +97,7 @@ def collect_garbage(
         directories = [path for path, owner in found if everything or living.dead(owner, path)]
         removed: list[str] = []
         problems: list[str] = []
-        unhealed = set()
-        for directory in directories if undo else ():
-            noted: list[str] = []
-            with _noting(noted):
-                for journal in sorted(directory.rglob(JOURNAL)):
-                    with _noting(noted):
-                        removed += [f"undone: {each}" for each in undo(journal)] if undo else []
-            problems += noted
-            unhealed |= {directory} if noted else set()
+        unhealed = {each: noted for each in directories if undo and (noted := _undo_in(each, undo, removed))}
 
         def doomed() -> list[Thing]:
             things = _dead_things(engine, deadline, everything=everything)
@@ -118,7 +110,12 @@ def collect_garbage(
         gone, refused = remove_found(engine, doomed, deadline)
         removed += gone
         problems += refused
-        for directory in sorted(set(directories) - unhealed):
+        for directory in sorted(unhealed):  # what a stopped container kept is gone with it now
+            left = _undo_in(directory, undo, removed) if undo else []
+            problems += left
+            if not left:
+                removed += [f"what was left of {directory.name}: {each}" for each in unhealed.pop(directory)]
+        for directory in sorted(set(directories) - set(unhealed)):
             with _noting(problems):
                 remove(directory)
                 removed.append(f"directory {directory}")
@@ -129,6 +126,16 @@ def collect_garbage(
             told_once = dict.fromkeys(problems)
             raise HarnessError("\n".join(["garbage is left:", *told_once, "`nox -s gc` tries again"]))
     return removed
+
+
+def _undo_in(directory: Path, undo: Undo, removed: list[str]) -> list[str]:
+    """Undo what the journals of a run hold, each of them whatever becomes of the others; return what went wrong."""
+    noted: list[str] = []
+    with _noting(noted):
+        for journal in sorted(directory.rglob(JOURNAL)):
+            with _noting(noted):
+                removed += [f"undone: {each}" for each in undo(journal)]
+    return noted
 
 
 def garbage(engine: Engine, deadline: Deadline) -> list[Thing]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from clusters import interrupts
+from clusters.shown import shown
 from clusters.streams import Lossy
 from harness.errors import BadScenario, ChaosError
 from harness.interruption import interrupted
@@ -105,5 +106,5 @@ def _nowhere() -> TextIO:
 
 
 def _fail(message: str, found: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {shown(message, lines=True)}\n")
     return found

@@ -249,6 +249,22 @@ def test_bad_files_of_one_run_keep_no_other_from_being_collected() -> None:
     assert (engine.names(), whole.exists(), broken.exists()) == ([], False, True)
 
 
+def test_what_is_kept_by_a_stopped_container_goes_with_it() -> None:
+    """An undo that only the container keeps from being done is tried again when that is gone: no garbage is left."""
+    directory, engine = dead("stopped").claim(), FakeEngine()
+    (directory / JOURNAL).touch()
+    engine.add("container", "node", dead().labels())
+
+    def undo(_path: Path) -> list[str]:
+        if engine.names():
+            raise HarnessError("node is stopped")
+        return ["file removed"]
+
+    removed = collect_garbage(engine, undo=undo)
+    assert (engine.names(), directory.exists()) == ([], False)
+    assert {"undone: file removed", "what was left of stopped: node is stopped"} <= set(removed)
+
+
 def test_what_could_not_be_removed_is_not_told_as_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that stays is a problem, with the command to type."""
     directory, other = dead("one").claim(), dead("two").claim()
