@@ -211,7 +211,7 @@ def test_nodes_that_are_not_ours_are_not_deleted(tmp_path: Path, monkeypatch: py
     engine = FakeEngine()
     engine.add("container", "c-worker", {"io.x-k8s.kind.cluster": "c", "chaos-harness.run": "r"})
     engine.add("container", "c-worker2", {"io.x-k8s.kind.cluster": "c"})
-    with pytest.raises(NotOurs, match="container c-worker2: expected a label chaos-harness"):
+    with pytest.raises(NotOurs, match="container c-worker2: expected the label chaos-harness"):
         Kind(engine, "c", tmp_path).delete(Deadline.after(60, "kind"))
     assert not ran.exists()
     del engine.things["container/id-c-worker2"]
