@@ -118,8 +118,7 @@ def bench(session: nox.Session) -> None:
     _install(session, "chaos")
     peer = Path(session.virtualenv.location, "peer")  # its dependencies are not ours
     session.run("python", "-m", "venv", str(peer))
-    packages = ("chaostoolkit", "chaostoolkit-kubernetes")
-    session.run(str(peer / "bin" / "pip"), "install", "--quiet", *packages, external=True)
+    session.run(str(peer / "bin" / "pip"), "install", "--quiet", *_locked("bench"), external=True)
     chaos = ("--peer", str(peer / "bin" / "chaos"))
     _patiently(session, "python", "-m", "harness.bench", *chaos, *session.posargs)
 
@@ -156,8 +155,8 @@ def shrink(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Resolve pyproject.toml into requirements/*.txt, with hashes (-- --upgrade for the newest)."""
-    session.install("uv")
+    """Resolve pyproject.toml and *.in into requirements/*.txt, with hashes (-- --upgrade for the newest)."""
+    session.install(*_locked("uv"))
     compile_ = (
         "uv",
         "pip",
@@ -175,14 +174,20 @@ def lock(session: nox.Session) -> None:
     }.items():
         output = f"requirements/{name}.txt"
         session.run(*compile_, *options, *session.posargs, "pyproject.toml", "--output-file", output)
-    session.run(*compile_, *session.posargs, "reports/npm/node.in", "--output-file", "reports/npm/node.txt")
+    for name in ("requirements/nox", "requirements/uv", "requirements/bench", "reports/npm/node"):
+        session.run(*compile_, *session.posargs, f"{name}.in", "--output-file", f"{name}.txt")
 
 
 def _install(session: nox.Session, lock: str) -> None:
     # Compiled once, whatever the environment says: all of it lies in nox's own directory, and goes with it.
     bytecode = session.cache_dir.resolve() / "bytecode"
     session.env.update({"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(bytecode)})
-    session.install("--no-compile", "--require-hashes", "--requirement", f"requirements/{lock}.txt")
+    session.install("--no-compile", *_locked(lock))
+
+
+def _locked(lock: str) -> tuple[str, ...]:
+    """Return the arguments by which pip takes a lock: nothing without its hash, and nothing that is yet to be built."""
+    return ("--require-hashes", "--only-binary", ":all:", "--requirement", f"requirements/{lock}.txt")
 
 
 def _verb(session: nox.Session) -> None:

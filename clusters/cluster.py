@@ -19,6 +19,7 @@ from clusters.kind import node_names
 from clusters.ports import LOOPBACK
 from clusters.process import Completed
 from clusters.registry import Registry
+from clusters.scratch import credentials
 from clusters.shape import RECORDED, Shape
 
 __all__ = ["Cluster", "cluster_labels", "registry_name"]
@@ -106,7 +107,10 @@ class Cluster:
         configuration = Configuration()
         try:
             load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-                str(self.kubeconfig), client_configuration=configuration, persist_config=False
+                str(self.kubeconfig),
+                client_configuration=configuration,
+                persist_config=False,
+                temp_file_path=str(credentials()),
             )
         except ConfigException as error:
             raise ClusterUnavailable(f"{self.kubeconfig}: no credentials of cluster {self.name}: {error}") from error
@@ -137,8 +141,11 @@ class Cluster:
         """Run `argv` in the container `node`, where it is ended too when the deadline passes.
 
         Raises CommandFailed (status other than 0, unless `check` is false; no such container; frozen),
-        DeadlineExceeded.
+        DeadlineExceeded, NotOurs (it is no container of this cluster).
         """
+        own = [*self.nodes(), *([self.registry.container] if self.registry else [])]
+        if node not in own:
+            raise NotOurs(f"cluster {self.name} has no container {node!r}; it has {', '.join(own)}")
         limit = f"{max(deadline.remaining, 0.1):.1f}"
         patience = Deadline.after(deadline.remaining + _GRACE_SECONDS, deadline.what)
         interactive = ["--interactive"] if stdin is not None else []

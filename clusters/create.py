@@ -1,7 +1,6 @@
 """Creation: brings up a cluster as a list of named actions, and removes what it made when one of them fails."""
 
 import contextlib
-import shutil
 from pathlib import Path
 
 from kubernetes.client.exceptions import ApiException
@@ -10,19 +9,21 @@ from urllib3.exceptions import HTTPError
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.errors import BadScenario, ClusterUnavailable, CommandFailed, EngineUnavailable, HarnessError
+from clusters.errors import BadScenario, ClusterUnavailable, EngineUnavailable, HarnessError
 from clusters.images import Images
+from clusters.interrupts import unbroken
 from clusters.inventory import RUN, remove_all
 from clusters.kind import Kind
 from clusters.logs import likely_cause
 from clusters.ownership import Owner
 from clusters.progress import Progress
+from clusters.removal import remove
 from clusters.shape import Shape
 from clusters.site import Site
 
 __all__ = ["create", "delete"]
 
-_DELETE_SECONDS = 120.0
+_DELETE_SECONDS, _KIND_SECONDS, _LOGS_SECONDS, _ABANDON_SECONDS = 120.0, 120.0, 180.0, 75.0
 _MEMINFO = Path("/proc/meminfo")
 
 
@@ -59,12 +60,17 @@ def create(
             with progress.step(action):
                 work()
     except (HarnessError, ApiException, HTTPError, OSError) as error:
-        raise _failure(site, action, error, progress, logs or directory / "logs", keep=keep) from error
+        with unbroken(
+            f"keep the logs of {site.name} and remove it", _ABANDON_SECONDS + _LOGS_SECONDS + _DELETE_SECONDS
+        ):
+            failure = _failure(site, action, error, progress, logs or directory / "logs", keep=keep)
+        raise failure from error
     except BaseException:
-        site.abandon()
-        if not keep:
-            with progress.step(f"remove the unfinished cluster {site.name}"):
-                site.remove()
+        with unbroken(f"remove the unfinished cluster {site.name}", _ABANDON_SECONDS + _DELETE_SECONDS):
+            site.abandon()
+            if not keep:
+                with progress.step(f"remove the unfinished cluster {site.name}"):
+                    site.remove()
         raise
     return site.cluster
 
@@ -74,12 +80,12 @@ def delete(cluster: Cluster) -> None:
 
     What is gone already is no error. Raises CommandFailed when the engine refuses.
     """
-    deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {cluster.name}")
+    what = f"the removal of cluster {cluster.name}"
     # What kind cannot remove goes below, where it is known what may keep a node from dying.
-    with contextlib.suppress(CommandFailed):
-        Kind(cluster.engine, cluster.name, cluster.directory).delete(deadline)
-    remove_all(cluster.engine, deadline, cluster=cluster.name)
-    shutil.rmtree(cluster.directory, ignore_errors=True)
+    with contextlib.suppress(HarnessError, OSError):
+        Kind(cluster.engine, cluster.name, cluster.directory).delete(Deadline.after(_KIND_SECONDS, what))
+    remove_all(cluster.engine, Deadline.after(_DELETE_SECONDS, what), cluster=cluster.name)
+    remove(cluster.directory)
 
 
 def _require_memory(shape: Shape) -> None:
@@ -101,10 +107,13 @@ def _failure(
     if not site.answers():
         left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
         return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))
+    target, missing, cause = logs / site.name, list[str](), ""
     with progress.step("keep the logs"):
-        target = logs / site.name
-        missing = site.collect_logs(target)
-    cause = likely_cause(target)
+        try:
+            missing = site.collect_logs(target)
+            cause = likely_cause(target)
+        except OSError as lost:
+            missing = [f"{lost}"]
     told += [f"likely cause: {cause}"] if cause else []
     told += [f"logs: {target}", *(f"  without: {each.splitlines()[0]}" for each in missing)]
     if keep:

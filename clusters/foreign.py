@@ -10,17 +10,22 @@ import urllib3
 import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException, load_kube_config
+from kubernetes.config import load_kube_config
 from urllib3.exceptions import HTTPError
 
+from clusters import bounded
 from clusters.errors import BadScenario, ClusterUnavailable
 from clusters.rest import request
+from clusters.scratch import credentials
+from clusters.shown import shown
 
 __all__ = ["Foreign", "opened"]
 
 _TIMEOUT = (5.0, 20.0)
 _NOT_THERE = (403, 404)
 _SECRETS = "/secrets"
+_MOST_BYTES = 2**20
+_SENTENCE = 300
 
 
 class Foreign:
@@ -42,28 +47,52 @@ class Foreign:
             if error.status in _NOT_THERE:
                 return None
             raise ClusterUnavailable(f"GET {path}: {error.status} {_said(error)}") from error
-        except (HTTPError, ValueError) as error:
-            raise ClusterUnavailable(f"GET {path}: no answer: {error}"[:400]) from error
+        except (HTTPError, OSError, ValueError, TypeError, RecursionError) as error:
+            raise ClusterUnavailable(f"GET {path}: no answer: {shown(str(error), most=_SENTENCE)}") from error
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """Return the objects of a list, or none if it cannot be had."""
+        """Return the objects of a list, or none if it cannot be had; what is no object is left out."""
         found = self.get(path, query)
-        return list(found.get("items") or ()) if isinstance(found, dict) else []
+        items = found.get("items") if isinstance(found, dict) else None
+        return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
 
 
 @contextmanager
 def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
     """Give the cluster that a kubeconfig leads to, for a block. Raises BadScenario if the file leads nowhere."""
     configuration = Configuration()
+    _refuse(kubeconfig)
     try:
         load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-            str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+            str(kubeconfig),
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+            temp_file_path=str(credentials()),
         )
-    except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)}: {error}") from error
+    except Exception as error:
+        words = shown(str(error) or repr(error), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)}: {words}") from error
+    if not str(configuration.host).startswith(("https://", "http://")):
+        words = shown(repr(configuration.host), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)} with a server, found {words}")
     configuration.retries = urllib3.Retry(total=False)
     with ApiClient(configuration) as api:
         yield Foreign(api)
+
+
+def _refuse(kubeconfig: Path) -> None:
+    """Refuse a file that would take for ever, or the memory, to be read: kubernetes' client reads it as it is."""
+    try:
+        text = bounded.read(kubeconfig, _MOST_BYTES)
+        problems = [f"{bounded.place(event.start_mark)}: {words}" for event, words in bounded.refused(text)]
+    except BadScenario as error:
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {error}") from error
+    except yaml.YAMLError as error:
+        words = shown(" ".join(str(error).split()), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {words}") from error
+    if problems:
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {problems[0]}")
 
 
 def _named(context: str | None) -> str:
@@ -72,6 +101,6 @@ def _named(context: str | None) -> str:
 
 def _said(error: ApiException) -> str:
     try:
-        return str(json.loads(error.body or "")["message"])[:300]
-    except (ValueError, KeyError, TypeError):
-        return str(error.reason)
+        return shown(str(json.loads(error.body or "")["message"]), most=_SENTENCE)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return shown(str(error.reason), most=_SENTENCE)

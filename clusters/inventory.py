@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
+from clusters.engine.claims import CLAIM
 from clusters.engine.freezer import of_container, thaw
 from clusters.errors import CommandFailed
+from clusters.owner import PREFIX, RUN
 
 __all__ = [
     "PREFIX",
@@ -24,26 +26,21 @@ __all__ = [
     "volume_argument",
 ]
 
-PREFIX = "chaos-harness"
-RUN = f"{PREFIX}.run"
-"""The label without which nothing is ours."""
+Kind = Literal["container", "network", "volume"]
 
-Kind = Literal["container", "network", "volume", "image"]
-
-_ORDER: tuple[Kind, ...] = ("container", "network", "volume", "image")
+_ORDER: tuple[Kind, ...] = ("container", "network", "volume")
 """The order of removal: an engine refuses to remove what a container still uses."""
 
 _LIST: dict[Kind, tuple[str, ...]] = {
     "container": ("ps", "--all", "--quiet", "--no-trunc"),
     "network": ("network", "ls", "--quiet", "--no-trunc"),
     "volume": ("volume", "ls", "--quiet"),
-    "image": ("images", "--quiet", "--no-trunc"),
 }
+_LABELLED_IMAGES = ("images", "--all", "--quiet", "--no-trunc", "--filter", f"label={RUN}")
 _REMOVE: dict[Kind, tuple[str, ...]] = {
     "container": ("rm", "--force", "--volumes"),
     "network": ("network", "rm"),
     "volume": ("volume", "rm"),
-    "image": ("rmi", "--force"),
 }
 _GONE = ("No such", "no such", "not found", "already in progress")
 _PATIENCE_SECONDS = 30.0
@@ -51,7 +48,7 @@ _PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Thing:
-    """A container, network, volume or image that carries our labels; `attributes` is what the engine tells of it."""
+    """A container, network or volume that carries our labels; `attributes` is what the engine tells of it."""
 
     kind: Kind
     id: str
@@ -82,12 +79,15 @@ def volume_argument(destination: str, labels: Mapping[str, str]) -> str:
 def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[Thing]:
     """Return what carries the label of a run and `labels` (short names), in the order in which it can be removed.
 
-    What vanishes while it is looked at is left out. Raises CommandFailed when the engine does not answer.
+    No image is ours by its labels: it has them from a container of ours that somebody has committed, to look at it
+    later, and gives them to every container that is made of it. Claims are no things. What vanishes while it is
+    looked at is left out. Raises CommandFailed when the engine does not answer.
     """
     filters = ["--filter", f"label={RUN}"]
     for name, value in labels.items():
         filters += ["--filter", f"label={PREFIX}.{name}={value}"]
-    return [thing for kind in _ORDER for thing in _list(engine, kind, filters, deadline)]
+    # What was committed from a container of ours carries its labels, emptied, and is of no run.
+    return [thing for kind in _ORDER for thing in _list(engine, kind, filters, deadline) if thing.labels.get(RUN)]
 
 
 def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
@@ -146,14 +146,26 @@ def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) ->
     ids = list(dict.fromkeys(engine.run([*_LIST[kind], *filters], deadline).stdout.split()))
     if not ids:
         return
+    committed = _committed(engine, deadline) if kind == "container" else {}
     told = engine.run(["inspect", "--type", kind, *ids], deadline, check=False)
     for attributes in json.loads(told.stdout or "[]"):
-        yield _thing(kind, attributes)
+        thing = _thing(kind, attributes)
+        inherited = committed.get(attributes.get("Image", "")) == thing.labels.get(RUN)
+        if CLAIM not in thing.labels and RUN in thing.labels and not inherited:
+            yield thing
+
+
+def _committed(engine: Engine, deadline: Deadline) -> dict[str, str]:
+    """Return which runs' labels images carry, by the images' ids."""
+    ids = list(dict.fromkeys(engine.run(list(_LABELLED_IMAGES), deadline).stdout.split()))
+    told = engine.run(["inspect", "--type", "image", *ids], deadline, check=False).stdout if ids else ""
+    return {
+        each["Id"]: ((each.get("Config") or {}).get("Labels") or {}).get(RUN, "") for each in json.loads(told or "[]")
+    }
 
 
 def _thing(kind: Kind, attributes: Mapping[str, Any]) -> Thing:
     labels = attributes.get("Config", attributes).get("Labels") or {}
-    tags = attributes.get("RepoTags") or ()
-    name = tags[0] if tags else attributes.get("Name", "").lstrip("/")
+    name = attributes.get("Name", "").lstrip("/")
     id_ = attributes.get("Id") or name
     return Thing(kind, id_, name or id_, labels, attributes)

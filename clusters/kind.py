@@ -27,6 +27,8 @@ from clusters.shape import Shape
 
 __all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
 
+_NODE_LABEL = "io.x-k8s.kind.cluster"
+
 OUTPUT = "kind.log"
 """Name of the file, in the cluster's private directory, with what kind said last."""
 
@@ -211,7 +213,12 @@ class Kind:
         self._run(["load", "docker-image", image, "--name", self._name, "--nodes", ",".join(nodes)], deadline)
 
     def delete(self, deadline: Deadline) -> None:
-        """Delete the node containers with their volumes, and the kubeconfig file."""
+        """Delete the node containers with their volumes, and the kubeconfig file.
+
+        Raises NotOurs if kind takes a container for a node of this cluster that is not ours: it would delete that, too.
+        """
+        nodes = ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_NODE_LABEL}={self._name}"]
+        self._engine.require_ours("container", self._engine.run(nodes, deadline).stdout.split(), deadline)
         self._run(["delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig], deadline)
         self.kubeconfig.unlink(missing_ok=True)
 
@@ -255,7 +262,7 @@ class Kind:
             done = self._command(arguments, deadline, environment, on_start)
         finally:
             self._creating = 0
-        if self._directory.is_dir():
+        with contextlib.suppress(OSError):  # the directory has gone, or its disk is full
             (self._directory / OUTPUT).write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
         if done.returncode != 0:
             command = " ".join(str(word) for word in arguments[:2])
@@ -274,13 +281,7 @@ class Kind:
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             **(environment or {}),
         }
-        return run([*_mortal(), tool("kind"), *arguments], deadline, env=settings, check=False, on_start=on_start)
-
-
-def _mortal() -> list[str]:
-    """Return the prefix with which a command ends when this process is killed, as kind would not by itself."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+        return run([tool("kind"), *arguments], deadline, env=settings, check=False, on_start=on_start)
 
 
 def _reason(done: Completed) -> str:

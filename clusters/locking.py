@@ -1,4 +1,4 @@
-"""Lock: what one process at a time may do on this machine; the kernel lets go of it when the holder dies."""
+"""Lock: what one process at a time may do on this machine; it is free when the holder and its commands are dead."""
 
 import fcntl
 import os
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clusters.deadline import Deadline
+from clusters.guardian import holding
 from clusters.paths import runtime_dir
 
 __all__ = ["locked", "try_locked"]
@@ -21,7 +22,11 @@ def try_locked(name: str) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            yield True
+            with holding(handle):
+                try:
+                    yield True
+                finally:
+                    fcntl.flock(handle, fcntl.LOCK_UN)
     finally:
         os.close(handle)
 

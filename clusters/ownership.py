@@ -1,168 +1,75 @@
-"""Ownership: labels that tell which run made a thing and whether that run still lives."""
+"""Ownership: which runs live, as far as anybody can know, and the collection of what dead ones left behind."""
 
 import contextlib
-import dataclasses
-import json
 import os
-import re
-import secrets
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.errors import BadScenario, HarnessError
+from clusters.engine import Engine, claims
+from clusters.errors import HarnessError
+from clusters.gatekeeper import CRDS_REPOSITORY, REPOSITORY
+from clusters.images.catalogue import NAME
 from clusters.inventory import PREFIX, RUN, Thing, inventory, remove_found
 from clusters.locking import locked
+from clusters.owner import Owner, engines_of, run_directories, start_time, told
 from clusters.paths import runtime_dir
+from clusters.ports import LOOPBACK
 from clusters.progress import Progress
+from clusters.removal import remove
 
-__all__ = ["JOURNAL", "PREFIX", "Owner", "collect_garbage", "run_directories", "start_time"]
+__all__ = [
+    "JOURNAL",
+    "PREFIX",
+    "Owner",
+    "claimed",
+    "collect_garbage",
+    "elsewhere",
+    "garbage",
+    "run_directories",
+    "start_time",
+]
 
 JOURNAL = "journal.jsonl"
 """Name of the file below a run's directory that the undo callback of `collect_garbage` is given."""
 
-_OWNER_FILE = "owner.json"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_RUN_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?")
 _SECONDS = 300.0
-_CLAIM_SECONDS = 60.0
-_POOLED = "pool-"
-_SHELF_SECONDS = 6 * 3600
-_NOBODY = "frozen"
-_START_FIELD = 19  # of /proc/<pid>/stat behind the command's name, see proc_pid_stat(5)
 
 Undo = Callable[[Path], Iterable[str]]
 
 
-def start_time(pid: int) -> str:
-    """Return when the process `pid` started, in clock ticks since boot, or "" when there is none.
-
-    Together with the boot id it tells a process from a later one that got the same number.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[_START_FIELD]
-
-
 @dataclass(frozen=True)
-class Owner:
-    """The run that owns something: its name, its process, and the unix second at which its claim ends.
+class _Living:
+    """Whose life is known, and how: the claims in the engine, and the runs whose clusters are kept."""
 
-    A cluster of the pool outlives the process that made it, and labels cannot be changed: it is the one
-    cluster of a run of its own (`pooled`), whose owner is told by the run's private directory alone. That is
-    the process that makes or leases it, or nobody, for some hours, while it stands frozen on the shelf.
-    """
-
-    run: str
-    pid: int
-    start: str
-    boot_id: str
-    expires: int
+    register: claims.Register
+    kept: frozenset[str]
 
     @classmethod
-    def mine(cls, run: str | None = None, lifetime_seconds: float = 6 * 3600) -> Self:
-        """Return the owner that this process is, for `lifetime_seconds`; a run without a name gets one.
+    def of(cls, engine: Engine, things: Iterable[Thing], deadline: Deadline) -> "_Living":
+        """Ask the engine, after `things` were listed: what was made by then was claimed before it was made."""
+        register = claims.register(engine, deadline)
+        kept = {each.labels[RUN] for each in things if f"{PREFIX}.keep" in each.labels}
+        return cls(register, frozenset(run for run in kept if not _forgotten(register.of(run))))
 
-        Raises BadScenario if the name cannot be part of a host name.
+    def dead(self, owner: Owner, directory: Path | None = None) -> bool:
+        """Whether nothing speaks for the life of a run.
+
+        What is seen of its process decides; then its claims; then, of a run without any, as one of an earlier
+        version, the time that its owner's labels or file name. For a pooled run its private directory names the
+        owner, where it can be read: the labels name who made the cluster, who may be dead by rights.
         """
-        run = run or f"{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        if not _RUN_NAME.fullmatch(run):
-            raise BadScenario(f"run name {run!r}: expected at most 24 lower-case letters, digits and inner hyphens")
-        return cls(run, os.getpid(), start_time(os.getpid()), _boot_id(), int(time.time() + lifetime_seconds))
-
-    @classmethod
-    def from_labels(cls, labels: Mapping[str, str]) -> Self:
-        """Return the owner that `labels` name; what is missing from them makes an owner that is not alive."""
-        pid, expires = (labels.get(f"{PREFIX}.{name}", "") for name in ("owner-pid", "expires"))
-        return cls(
-            run=labels[RUN],
-            pid=int(pid) if pid.isdigit() else 0,
-            start=labels.get(f"{PREFIX}.owner-start", ""),
-            boot_id=labels.get(f"{PREFIX}.boot-id", ""),
-            expires=int(expires) if expires.isdigit() else 0,
-        )
-
-    @classmethod
-    def of_pool(cls) -> Self:
-        """Return the owner that this process is of a new run for one cluster of the pool."""
-        return cls.mine(f"{_POOLED}{secrets.token_hex(4)}")
-
-    @classmethod
-    def nobody(cls, run: str) -> Self:
-        """Return the owner of a frozen cluster, of the pooled `run`: it lives without a process until it is too old."""
-        return cls(run, 0, _NOBODY, _boot_id(), int(time.time() + _SHELF_SECONDS))
-
-    @property
-    def pooled(self) -> bool:
-        """Whether the run holds a cluster of the pool."""
-        return self.run.startswith(_POOLED)
-
-    @property
-    def shelved(self) -> bool:
-        """Whether its cluster waits to be leased."""
-        return self.start == _NOBODY and self.alive()
-
-    def labels(self, *, keep: bool = False) -> dict[str, str]:
-        """Return the labels of what this owner makes; `keep` exempts it from garbage collection."""
-        return {
-            RUN: self.run,
-            f"{PREFIX}.owner-pid": str(self.pid),
-            f"{PREFIX}.owner-start": self.start,
-            f"{PREFIX}.boot-id": self.boot_id,
-            f"{PREFIX}.expires": str(self.expires),
-            **({f"{PREFIX}.keep": "1"} if keep else {}),
-        }
-
-    def alive(self) -> bool:
-        """Whether the owning process still runs, in this boot of the machine, and its time is not up.
-
-        Nobody's time is up, too, when the clock was set back: nothing tells then how old it is.
-        """
-        left = self.expires - time.time()
-        if left <= 0 or not self.start or self.boot_id != _boot_id():
+        if owner.run in self.kept or owner.run in claims.held():
             return False
-        return left <= _SHELF_SECONDS if self.start == _NOBODY else start_time(self.pid) == self.start
-
-    def claim(self) -> Path:
-        """Make the run's private directory (mode 0700) with a file that names this owner; return it.
-
-        It holds kubeconfigs and the journal. `collect_garbage` removes it when the owner is dead.
-        """
-        directory = runtime_dir("runs") / self.run
-        text = json.dumps(dataclasses.asdict(self))
-        if not directory.is_dir():
-            unfinished = Path(tempfile.mkdtemp(prefix=".", dir=directory.parent))
-            (unfinished / _OWNER_FILE).write_text(text, encoding="utf-8")
-            with contextlib.suppress(OSError):  # made by another thread meanwhile
-                unfinished.rename(directory)
-        unfinished = directory / f".{_OWNER_FILE}"
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.rename(directory / _OWNER_FILE)
-        return directory
-
-
-def _boot_id() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()
-
-
-def run_directories() -> Iterator[tuple[Path, Owner]]:
-    """Yield the private directory of every run of this user, with its owner; nobody owns what was cut off."""
-    for path in sorted(runtime_dir("runs").iterdir()):
-        try:
-            yield path, Owner(**json.loads((path / _OWNER_FILE).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > _CLAIM_SECONDS:
-                    yield path, Owner(path.name, 0, "", "", 0)
+        now = told(directory) if owner.pooled and directory else None if owner.pooled else owner
+        seen = now.seen() if now else None
+        if seen is not None:
+            return not seen
+        standing = self.register.of(owner.run)
+        if standing:
+            return not any(each.alive() for each in standing)
+        return not (now or _by_time(owner)).alive()
 
 
 def collect_garbage(
@@ -175,92 +82,155 @@ def collect_garbage(
     """Remove what dead runs left behind and return what was removed, in words.
 
     Journals of dead runs are given to `undo` first: what they broke on nodes and containers is healed
-    before anything disappears. Then containers, networks, volumes and images with their labels go, then
-    their private directories. Things labelled keep stay, unless `everything`, which also takes what live
-    runs own. Nothing without our label is touched. Collections take turns, across processes.
+    before anything disappears. Then containers, networks and volumes with their labels go, then their private
+    directories, as far as they name no other engine, then their claims. Things labelled keep stay while their claim
+    stands, unless `everything`, which also takes what live runs own. Nothing without our label is touched.
+    Collections take turns, across processes.
 
     Raises HarnessError when something cannot be removed, after everything else was.
     """
     progress = progress or Progress.quiet()
     deadline = Deadline.after(_SECONDS, "the removal of what dead runs left behind")
-    with locked("garbage", deadline), progress.step("remove what dead runs left behind") as step:
-        kept = set() if everything else _kept(inventory(engine, deadline))
-        directories = [path for path, owner in run_directories() if everything or _dead(owner, kept)]
+    with _turn(deadline), progress.step("remove what dead runs left behind") as step:
+        found = [(path, owner) for path, owner in run_directories() if not _of_another(path, engine)]
+        living = _Living.of(engine, inventory(engine, deadline), deadline)
+        directories = [path for path, owner in found if everything or living.dead(owner, path)]
         removed: list[str] = []
         problems: list[str] = []
-        unhealed = set()
-        for directory in directories:
-            for journal in sorted(directory.rglob(JOURNAL)) if undo else ():
-                with _noting(problems) as noted:
-                    removed += [f"undone: {each}" for each in undo(journal)] if undo else []
-                unhealed |= {directory} if noted else set()
+        unhealed = {each: noted for each in directories if undo and (noted := _undo_in(each, undo, removed))}
 
         def doomed() -> list[Thing]:
-            things = inventory(engine, deadline)
-            found = [each for each in things if everything or _dead(_owner(each), kept)]
-            step.detail = ", ".join(each.name for each in found[:1])
-            removed.extend(tag for each in found for tag in _pushed_tags(engine, each, deadline))
-            return found
+            things = _dead_things(engine, deadline, everything=everything)
+            step.detail = ", ".join(each.name for each in things[:1])
+            for each in things:
+                with _noting(problems):
+                    removed.extend(_pushed_tags(engine, each, deadline))
+            return things
 
         gone, refused = remove_found(engine, doomed, deadline)
         removed += gone
         problems += refused
-        for directory in set(directories) - unhealed:
-            shutil.rmtree(directory, ignore_errors=True)
-            removed.append(f"directory {directory}")
+        for directory in sorted(unhealed):  # what a stopped container kept is gone with it now
+            left = _undo_in(directory, undo, removed) if undo else []
+            problems += left
+            if not left:
+                removed += [f"what was left of {directory.name}: {each}" for each in unhealed.pop(directory)]
+        for directory in sorted(set(directories) - set(unhealed)):
+            with _noting(problems):
+                remove(directory)
+                removed.append(f"directory {directory}")
+        with _noting(problems):
+            _remove_claims(engine, deadline, everything=everything)
         step.detail = f"{len(removed)} removed"
         if problems:
-            raise HarnessError("\n".join(["garbage is left:", *problems, "`nox -s gc` tries again"]))
+            told_once = dict.fromkeys(problems)
+            raise HarnessError("\n".join(["garbage is left:", *told_once, "`nox -s gc` tries again"]))
     return removed
 
 
-def _kept(things: Iterable[Thing]) -> set[str]:
-    return {each.labels[RUN] for each in things if f"{PREFIX}.keep" in each.labels}
+def _undo_in(directory: Path, undo: Undo, removed: list[str]) -> list[str]:
+    """Undo what the journals of a run hold, each of them whatever becomes of the others; return what went wrong."""
+    noted: list[str] = []
+    with _noting(noted):
+        for journal in sorted(directory.rglob(JOURNAL)):
+            with _noting(noted):
+                removed += [f"undone: {each}" for each in undo(journal)]
+    return noted
 
 
-def _owner(thing: Thing) -> Owner:
-    """Return who owns `thing`: for a pooled one, who the directory that its labels name says, wherever that is.
-
-    Nobody owns one whose directory is gone; one that we may not read is its user's, as the labels say.
-    """
-    owner = Owner.from_labels(thing.labels)
-    if owner.pooled:
-        with contextlib.suppress(PermissionError):
-            return _told(Path(thing.labels.get(f"{PREFIX}.directory", "/nowhere")).parent)
-    return owner
+def garbage(engine: Engine, deadline: Deadline) -> list[Thing]:
+    """Return what a collection would remove from the engine; raise CommandFailed when it does not answer."""
+    return _dead_things(engine, deadline)
 
 
-def _told(directory: Path) -> Owner:
-    """Return the owner whom the private directory of a run names; nobody if it names none."""
-    try:
-        return Owner(**json.loads((directory / _OWNER_FILE).read_text(encoding="utf-8")))
-    except PermissionError:
-        raise
-    except (OSError, ValueError, TypeError):
-        return Owner(directory.name, 0, "", "", 0)
+def claimed(engine: Engine, deadline: Deadline) -> list[str]:
+    """Return the runs whose claims stand in the engine, this user's and all others'."""
+    register = claims.register(engine, deadline)
+    return sorted({each.owner.run for each in register.claims if each.alive()})
 
 
-def _dead(owner: Owner, kept: set[str]) -> bool:
-    return owner.run not in kept and not owner.alive()
+def elsewhere(engine: Engine) -> list[Path]:
+    """Return the private directories of runs that no collector of this engine settles: they were on another one."""
+    return [path for path, _ in run_directories() if _of_another(path, engine)]
+
+
+def _dead_things(engine: Engine, deadline: Deadline, *, everything: bool = False) -> list[Thing]:
+    things = inventory(engine, deadline)
+    if everything or not things:
+        return things
+    living = _Living.of(engine, things, deadline)
+    return [each for each in things if living.dead(Owner.from_labels(each.labels), _directory(each))]
+
+
+def _directory(thing: Thing) -> Path | None:
+    """Return the private directory of the run that a thing's labels name, wherever that is."""
+    named = thing.labels.get(f"{PREFIX}.directory")
+    return Path(named).parent if named else None
+
+
+def _by_time(owner: Owner) -> Owner:
+    """Return an owner of whom nothing counts but the time that he names."""
+    return Owner(owner.run, 0, "", "", owner.expires)
+
+
+def _forgotten(standing: list[claims.Claim]) -> bool:
+    """Whether clusters were kept for their user, for a time that is up."""
+    kept = [each for each in standing if each.keep]
+    return bool(kept) and all(each.expired for each in kept)
+
+
+def _of_another(directory: Path, engine: Engine) -> bool:
+    return bool(engines_of(directory) - {engine.id})
+
+
+def _remove_claims(engine: Engine, deadline: Deadline, *, everything: bool) -> None:
+    """Take away the claims of dead runs, of which nothing is left by now."""
+    left = {each.labels[RUN] for each in inventory(engine, deadline)}
+    for each in claims.register(engine, deadline).claims:
+        mine = each.owner.run in claims.held()
+        if not mine and (everything or not (each.alive() or each.owner.run in left)):
+            engine.run(["volume", "rm", each.name], deadline, check=False)
 
 
 @contextlib.contextmanager
-def _noting(problems: list[str]) -> Iterator[list[str]]:
-    """Note a HarnessError of the block in `problems`, and in the list that it is given."""
-    noted: list[str] = []
+def _turn(deadline: Deadline) -> Iterator[None]:
+    """Collect alone; raise HarnessError where another user's files keep this one from looking."""
     try:
-        yield noted
+        with locked("garbage", deadline):
+            yield
+    except PermissionError as error:
+        raise HarnessError(
+            f"{error}: expected this user's own files below {runtime_dir()}; what root left there goes by "
+            f"`sudo chown -R {os.geteuid()} {runtime_dir()}`"
+        ) from error
+
+
+@contextlib.contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    """Note what the block raises: whatever one journal or directory holds, it keeps no other from being collected."""
+    try:
+        yield
     except HarnessError as error:
-        noted.append(str(error))
-        problems += noted
+        problems.append(str(error))
+    except Exception as error:  # noqa: BLE001 - foreign bytes; told with all other problems
+        problems.append(f"{type(error).__name__}: {error}")
 
 
 def _pushed_tags(engine: Engine, thing: Thing, deadline: Deadline) -> list[str]:
-    """Remove image names that were made for a push to the registry that `thing` is; nothing else can carry its port."""
+    """Remove the names that images of ours were given for a push to the registry that `thing` is.
+
+    Ports are used again: a name is ours if it is what a push makes, and its image is one of ours by another name.
+    """
     removed = []
     for port in thing.host_ports:
-        listing = ["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference=127.0.0.1:{port}/*/*"]
-        for name in engine.run(listing, deadline).stdout.split():
-            engine.run(["rmi", "--no-prune", name], deadline, check=False)
-            removed.append(f"image name {name}")
+        for repository in (REPOSITORY, CRDS_REPOSITORY):
+            name = f"{LOOPBACK}:{port}/{repository}"
+            listing = ["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={name}"]
+            for tag in engine.run(listing, deadline).stdout.split():
+                names = engine.run(
+                    ["inspect", "--type", "image", "--format", "{{.RepoTags}}", tag], deadline, check=False
+                )
+                if any(each.startswith(f"{NAME}/") for each in names.stdout.strip().strip("[]").split()):
+                    done = engine.run(["rmi", "--no-prune", tag], deadline, check=False)
+                    removed += [] if done.returncode else [f"image name {tag}"]
     return removed

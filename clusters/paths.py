@@ -1,19 +1,24 @@
 """Paths outside the repository: caches and run-time state, by the XDG base directory specification."""
 
 import os
+import stat
 from pathlib import Path
 
-__all__ = ["cache_dir", "runtime_dir"]
+from clusters.errors import HarnessError
+
+__all__ = ["cache_dir", "harden", "runtime_dir", "trusted"]
 
 _NAME = "chaos-harness"
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_PRIVATE, _PUBLIC = 0o700, 0o755
 
 
 def cache_dir(*parts: str) -> Path:
-    """Return (and make) a directory below $XDG_CACHE_HOME/chaos-harness: what can be made anew."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    path = Path(base, _NAME, *parts)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    """Return (and make, mode 0755 whatever the umask) a directory below $XDG_CACHE_HOME/chaos-harness.
+
+    It is for what can be made anew.
+    """
+    return _made(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"), parts, _PUBLIC)
 
 
 def runtime_dir(*parts: str) -> Path:
@@ -21,7 +26,50 @@ def runtime_dir(*parts: str) -> Path:
 
     Journals must survive the end of a session, so this is $XDG_STATE_HOME, not $XDG_RUNTIME_DIR.
     """
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    path = Path(base, _NAME, *parts)
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return _made(os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state"), parts, _PRIVATE)
+
+
+def harden(folder: Path) -> None:
+    """Take the right to write from all but the owner, of the folder and all that is in it, whatever the umask was."""
+    for path in (folder, *folder.rglob("*")):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode) and mode & _OTHERS_WRITE:
+            path.chmod(stat.S_IMODE(mode) & ~_OTHERS_WRITE)
+
+
+def trusted(folder: Path, *, content: bool = True) -> Path:
+    """Return the folder, below `cache_dir`, if nobody but root and this user can have put anything into it.
+
+    Its name is public, so whoever may write there could have made it. Raises HarnessError, with the command that
+    mends it, for the first of its parents of ours, or of its `content`, that is another's or may be written by others.
+    """
+    cache = cache_dir()
+    ours = [each for each in folder.parents if each.is_relative_to(cache)]
+    for path in (*reversed(ours), folder, *(folder.rglob("*") if content else ())):
+        status = path.lstat()
+        doubtful = path if path in ours else folder
+        if status.st_uid not in (0, os.geteuid()):
+            raise HarnessError(
+                f"{path}: expected a cache of root's or of user {os.geteuid()}, found one of user {status.st_uid}, "
+                f"from which nothing is run; `rm -rf {doubtful}`, and it is made anew"
+            )
+        if status.st_mode & _OTHERS_WRITE and not stat.S_ISLNK(status.st_mode):
+            raise HarnessError(
+                f"{path}: expected a cache that only its owner can change, found mode "
+                f"{stat.S_IMODE(status.st_mode):04o}; if nobody else can have changed it, "
+                f"`chmod -R go-w {doubtful}` mends it, else `rm -rf {doubtful}`"
+            )
+    return folder
+
+
+def _made(base: str, parts: tuple[str, ...], mode: int) -> Path:
+    path = Path(base)
+    for missing in reversed([each for each in (path, *path.parents) if not each.is_dir()]):
+        missing.mkdir(mode=_PRIVATE, exist_ok=True)
+    for part in (_NAME, *parts):
+        path /= part
+        path.mkdir(mode=mode, exist_ok=True)
+        status = path.stat()
+        if mode == _PRIVATE and status.st_mode & ~_PRIVATE & 0o777 and status.st_uid == os.geteuid():
+            path.chmod(_PRIVATE)
     return path

@@ -1,7 +1,9 @@
 """Processes: run one command with a deadline, and say what it said when it fails."""
 
 import contextlib
+import functools
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +13,8 @@ from typing import IO
 
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, HarnessError
+from clusters.guardian import guard, release
+from clusters.orphans import members
 
 __all__ = ["Completed", "end_all", "run"]
 
@@ -44,19 +48,20 @@ def run(
 
     `env` is added to the environment. `stdin` is text to send or a file to read from; `stdout` and
     `stderr` are files to write to instead of collecting (`stderr` open for reading too). The command
-    gets a process group of its own, which is ended, TERM then KILL, when the deadline passes or this
-    process is interrupted.
+    gets a session of its own, all of which is ended, TERM then KILL, when the deadline passes or this
+    process is interrupted, and killed when this process is.
 
     Raises CommandFailed (status other than 0, unless `check` is false), DeadlineExceeded,
     HarnessError (no such program).
     """
     words = [str(word) for word in argv]
+    environment = {**os.environ, **(env or {})}
     text = stdin.encode() if isinstance(stdin, str) else None
     source = stdin if stdin is not None and not isinstance(stdin, str) else subprocess.DEVNULL
     try:
         process = subprocess.Popen(
-            words,
-            env={**os.environ, **(env or {})},
+            [*_mortal(words[0], environment.get("PATH"), cwd), *words],
+            env=environment,
             cwd=cwd,
             stdin=source if text is None else subprocess.PIPE,
             stdout=stdout or subprocess.PIPE,
@@ -68,6 +73,7 @@ def run(
     with process:
         _running.add(process)
         try:
+            guard(process.pid)
             if on_start:
                 on_start(process.pid)
             out, err = process.communicate(text, timeout=deadline.remaining)
@@ -79,6 +85,7 @@ def run(
             raise
         finally:
             _running.discard(process)
+            release(process.pid)
     if stderr is not None:
         stderr.seek(0)
         err = stderr.read()
@@ -96,9 +103,32 @@ def end_all() -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-            return
+        for _ in Deadline.after(_GRACE_SECONDS, "the command to end").attempts(first=0.01, most=0.2):
+            left = members(process.pid)
+            if process.poll() is not None and not left:
+                return
+            for pid in left if number == signal.SIGKILL else ():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+
+def _mortal(program: str, path: str | None, cwd: Path | None) -> list[str]:
+    """Return the words before a command with which Linux itself kills it when this process is killed.
+
+    That is one more way besides the guardian's, for the very beginning. A program that is not there is left for its
+    own message.
+    """
+    there = (cwd or Path()) / program if os.sep in program else shutil.which(program, path=path)
+    return [*_setpriv()] if there and Path(there).exists() else []
+
+
+@functools.cache
+def _setpriv() -> tuple[str, ...]:
+    """Return how setpriv is called, if there is one that can: others have no such option."""
+    found = shutil.which("setpriv")
+    words = (found, "--pdeathsig", "KILL", "--") if found else ()
+    able = words and subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
+    return words if able else ()

@@ -1,5 +1,6 @@
 """Progress: one line a step, live on a terminal and plain in a log, quiet unless somebody listens."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -7,6 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
+
+from clusters.shown import shown
+from clusters.streams import Lossy
 
 __all__ = ["Progress", "Step"]
 
@@ -28,17 +32,21 @@ class Step:
 
     def line(self, mark: str) -> str:
         """Return the step as one line of text behind `mark`."""
-        detail = f" ({self.detail})" if self.detail else ""
-        line = f" {mark} {self.name}{detail} {time.monotonic() - self.started:.1f} s"
-        beside = self.beside()
+        detail = f" ({shown(self.detail)})" if self.detail else ""
+        line = f" {mark} {shown(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
+        beside = shown(self.beside())
         return f"{line} | {beside}" if beside else line
 
 
 class Progress:
-    """Shows steps on a text stream; `Progress.quiet()` shows nothing."""
+    """Shows steps on a text stream; `Progress.quiet()` shows nothing.
+
+    What is done comes before what is told of it: a stream that cannot be written any more is written no more, and the
+    steps go on.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
+        self._stream = None if stream is None else Lossy(stream)
         live = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = live
         self._colour = (live or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
@@ -56,8 +64,8 @@ class Progress:
         return cls(sys.stderr)
 
     def say(self, text: str) -> None:
-        """Show one line of text."""
-        self._write(text)
+        """Show text, of one line usually."""
+        self._write(shown(text, lines=True))
 
     @contextmanager
     def step(self, name: str, beside: Callable[[], str] = str) -> Iterator[Step]:
@@ -68,15 +76,17 @@ class Progress:
         with self._lock:
             self._running.append(step)
         if not self._live:
-            self._write(f" • {name} …")
-        ticker.start()
+            self._write(f" • {shown(name)} …")
+        with contextlib.suppress(RuntimeError):  # no thread can be had: then nothing is told meanwhile
+            ticker.start()
         mark, colour = "✗", "31"
         try:
             yield step
             mark, colour = "✓", "32"
         finally:
             done.set()
-            ticker.join()
+            if ticker.ident is not None:
+                ticker.join()
             with self._lock:
                 self._running.remove(step)
             self._write(step.line(f"\033[{colour}m{mark}\033[0m" if self._colour else mark))

@@ -14,6 +14,7 @@ from pydantic import (
 
 from clusters import versions
 from clusters.errors import BadScenario
+from clusters.shown import shown
 
 __all__ = ["RECORDED", "Certificate", "Install", "Shape"]
 
@@ -23,6 +24,7 @@ Certificate = Literal["prepared", "native"]
 RECORDED: Final = "recorded"
 """pydantic's `context` for the shape of what was made before: its versions need no recipe any more."""
 
+_SHORT = 80
 _NODE_MIB = 700
 _GATEKEEPER_MIB = 600
 
@@ -34,6 +36,13 @@ def _text(version: object) -> object:
             f'expected a version in quotes, such as "{versions.DEFAULT_MINOR}": as a number, 1.40 is 1.4'
         )
     return version
+
+
+def _number(value: object) -> object:
+    """Refuse what only equals a number: true is 1 and 1.0 is 1 for Python."""
+    if type(value) is not int:
+        raise ValueError("expected a whole number")
+    return value
 
 
 def _kubernetes(version: str, info: ValidationInfo) -> str:
@@ -71,7 +80,7 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    control_planes: Literal[1, 3] = 1
+    control_planes: Annotated[Literal[1, 3], BeforeValidator(_number)] = 1
     workers: Annotated[int, Field(ge=0, le=6)] = 2
     kubernetes: _Kubernetes = versions.DEFAULT_KUBERNETES
     gatekeeper: _Gatekeeper | None = versions.DEFAULT_GATEKEEPER
@@ -110,7 +119,8 @@ class Shape(BaseModel):
 
 
 def _problem(where: str, problem: Any) -> str:
-    field = ".".join(str(part) for part in problem["loc"])
+    field = shown(".".join(str(part) for part in problem["loc"]), most=_SHORT)
     if problem["type"] == "extra_forbidden":
         return f"{where}: no such field {field!r}; there are {', '.join(Shape.model_fields)}"
-    return f"{where}: {field}: {problem['msg'].removeprefix('Value error, ')} (was {problem['input']!r})"
+    given = shown(repr(problem["input"]), most=_SHORT)
+    return f"{where}: {field}: {problem['msg'].removeprefix('Value error, ')} (was {given})"

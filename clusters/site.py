@@ -1,7 +1,6 @@
 """Site: a cluster in the making, and the actions that bring it up, in order."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_hex
@@ -26,6 +25,7 @@ from clusters.network import create_network, fixed_address
 from clusters.ownership import Owner
 from clusters.ports import reserved_port
 from clusters.registry import Registry, hosts_toml, node_address, start_registry
+from clusters.removal import remove
 from clusters.rest import request
 from clusters.shape import Shape
 from clusters.watching import until
@@ -120,7 +120,7 @@ class Site:
         """Remove whatever was made of the cluster."""
         deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {self.name}")
         remove_all(self._engine, deadline, cluster=self.name)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        remove(self._directory)
 
     def answers(self) -> bool:
         """Whether the engine still answers."""

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from clusters.shown import shown
+
 __all__ = [
     "CRICTL",
     "DEFAULT_GATEKEEPER",
@@ -22,16 +24,17 @@ __all__ = [
     "refusal",
 ]
 
-FULL = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+FULL = re.compile(r"v(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
 """A version as it is recorded."""
 
-GIVEN = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
+GIVEN = re.compile(r"v?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", re.ASCII)
 """A version as it may be given: the v and the patch can be left out."""
 
 RECIPES = Path(__file__).parent / "images" / "go" / "kubernetes"
 """What Kubernetes is built by: a folder each version, with its go.mod and go.sum."""
 
 DEFAULT_MINOR = "1.36"
+_SHORT = 80
 
 
 def recipes(folder: Path = RECIPES) -> tuple[str, ...]:
@@ -55,7 +58,10 @@ def meant(given: str, there: Iterable[str]) -> str | None:
 def refusal(product: str, given: str, there: Sequence[str]) -> str:
     """Return why the version `given` of "Kubernetes" or "Gatekeeper" cannot be had, and what to type next."""
     minor = there[-1].removeprefix("v").rpartition(".")[0]
-    refused = f"{product} {given} has no recipe; there are {', '.join(there)}; a minor such as {minor} means its newest"
+    refused = (
+        f"{product} {shown(given, most=_SHORT)} has no recipe; there are {', '.join(there)}; "
+        f"a minor such as {minor} means its newest"
+    )
     form = GIVEN.fullmatch(given)
     if product != "Kubernetes" or form is None:
         return refused

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +13,16 @@ from pathlib import Path
 from clusters import engine as engines
 from clusters import images, ownership, versions
 from clusters.deadline import Deadline
+from clusters.engine import Engine, claims, host_changes
 from clusters.engine.preflight import examine
-from clusters.images import carry
+from clusters.images import carry, ready_set
 from clusters.inventory import RUN, Thing, inventory
+from clusters.owner import engines_of
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness import adding, journal
-from harness.errors import BadScenario
+from harness.errors import BadScenario, EngineUnavailable, HarnessError
 from harness.incident import verbs as incidents
 from harness.status import status
 
@@ -76,21 +78,65 @@ def _doctor(_chosen: argparse.Namespace, _progress: Progress) -> int:
 
 
 def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
-    engine = engines.find()
-    removed, left = [], []
+    engine = _engine(chosen)
+    problem: HarnessError | None = None
+    left: list[Thing] = []
     if engine:
-        undo = partial(journal.replay, engine=engine)
-        removed = ownership.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
+        try:
+            removed = _collected(engine, chosen, progress)
+        except HarnessError as error:
+            problem, removed = error, []
+        sys.stdout.writelines(f"removed {each}\n" for each in removed)
         left = inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left"))
-    sys.stdout.writelines(f"removed {each}\n" for each in removed)
-    sys.stdout.writelines(
-        f"left {each}: kept, in the pool, or its run lives; --all takes it too\n" for each in _runs(left)
-    )
+        sys.stdout.writelines(
+            f"left {each}: kept, in the pool, or its run lives; --all takes it too\n" for each in _runs(left)
+        )
+        sys.stdout.writelines(
+            f"left directory {each}: its run was on another engine, whose collector settles it\n"
+            for each in ownership.elsewhere(engine)
+        )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
-    used = left or any(owner.alive() for _, owner in ownership.run_directories())
-    if ours and not used and engines.stop_private(progress):
+    if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
         sys.stdout.write("stopped the private engine\n")
+    try:
+        sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
+    except HarnessError as error:
+        problem = HarnessError(f"{problem}\n{error}") if problem else error
+    if problem:
+        raise problem
     return 0
+
+
+def _engine(chosen: argparse.Namespace) -> Engine | None:
+    """Return the engine that answers; none, too, if ours runs and does not, and everything is to go."""
+    try:
+        return engines.find()
+    except EngineUnavailable:
+        if not chosen.all or os.environ.get("CHAOS_ENGINE") == "system":
+            raise
+        try:
+            engines.find("private")
+        except EngineUnavailable:
+            return None
+        raise
+
+
+def _collected(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
+    undo = partial(journal.replay, engine=engine)
+    return ownership.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
+
+
+def _used(engine: Engine) -> bool:
+    """Whether anything needs the private engine: things of ours in it, claims of whomever, a run that is about to come.
+
+    Says whose claims they are.
+    """
+    claimed = ownership.claimed(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
+    coming = [owner.run for path, owner in ownership.run_directories() if owner.alive() and not engines_of(path)]
+    using = sorted({*claimed, *coming})
+    if using:
+        sys.stdout.write(f"left the private engine: {', '.join(using)} {'uses' if len(using) == 1 else 'use'} it\n")
+    return bool(using or inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left")))
 
 
 def _runs(things: Iterable[Thing]) -> Iterator[str]:
@@ -105,26 +151,32 @@ def _runs(things: Iterable[Thing]) -> Iterator[str]:
 
 def _images(chosen: argparse.Namespace, progress: Progress) -> int:
     shapes = [] if chosen.load else _shapes(chosen.kubernetes, chosen.gatekeeper)
-    with _claimed():
-        engine = engines.connect(progress=progress)
-        if chosen.load:
-            names = carry.load(engine, chosen.load, progress)
-        elif chosen.save:
-            names = carry.save(engine, chosen.save, shapes, progress)
-        else:
-            names = sorted(images.ensure(engine, shapes, progress).origin)
+    if chosen.load:
+        ready_set.read_index(chosen.load)  # a name with a typo starts no engine
+    with _claimed() as owner:
+        engine = engines.connect(progress=progress, owner=owner)
+        try:
+            if chosen.load:
+                names = carry.load(engine, chosen.load, progress)
+            elif chosen.save:
+                names = carry.save(engine, chosen.save, shapes, progress)
+            else:
+                names = sorted(images.ensure(engine, shapes, progress).origin)
+        finally:
+            claims.release(engine, owner.run)
     sys.stdout.writelines(f"ready: {name}\n" for name in names)
     return 0
 
 
 @contextlib.contextmanager
-def _claimed() -> Iterator[None]:
+def _claimed() -> Iterator[ownership.Owner]:
     """Be a live run meanwhile, so that `gc` in another terminal does not stop the engine."""
-    directory = ownership.Owner.mine().claim()
+    owner = ownership.Owner.mine()
+    directory = owner.claim()
     try:
-        yield
+        yield owner
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        try_remove(directory)
 
 
 def _shapes(kubernetes: Sequence[str], gatekeeper: Sequence[str]) -> list[Shape]:

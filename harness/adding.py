@@ -19,6 +19,7 @@ from clusters.images.catalogue import NODE
 from clusters.images.resolve import read_lock
 from clusters.process import run
 from clusters.progress import Progress
+from clusters.removal import remove
 from harness.errors import BadScenario
 
 __all__ = ["Request", "add", "add_verb", "listed"]
@@ -81,7 +82,7 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
             _compose(compose, version, stage)
         locked = read_lock(stage / _LOCK) | {f"{NODE}{version}": f"{_REPOSITORY}@{request.digest}"}
         if replaced:
-            shutil.rmtree(stage / _RECIPES / replaced)
+            remove(stage / _RECIPES / replaced)
             locked.pop(f"{NODE}{replaced}", None)
         lock.write(locked, stage / _LOCK)
         _write_listed(stage)

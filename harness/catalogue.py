@@ -4,7 +4,7 @@ import importlib
 import inspect
 import json
 import pkgutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -143,8 +143,9 @@ def _full_name(annotation: Any) -> str:
 
 
 def _listed(annotation: Any) -> Any:
-    """Return the annotation of a list for that of any collection, of which pydantic knows no schema."""
-    return Sequence[get_args(annotation)] if get_origin(annotation) is Collection else annotation  # type: ignore[misc]
+    """Return the annotation of a list for that of any collection, of which pydantic has no schema, or a single use."""
+    listed = get_origin(annotation) in (Collection, Iterable)
+    return Sequence[get_args(annotation)] if listed else annotation  # type: ignore[misc]
 
 
 def _is_data(annotation: Any) -> bool:

@@ -1,23 +1,26 @@
 """Experiment: the life cycle of one try at breaking a cluster, from steady state to verdict."""
 
 import random
-import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Self
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.ending import Ending
 from clusters.errors import DeadlineExceeded
 from clusters.gatekeeper import REPOSITORY
+from clusters.interrupts import owing, unbroken
 from clusters.leading import wait_led
 from clusters.ownership import JOURNAL
 from clusters.progress import Progress
 from clusters.serving import wait_serving
-from harness import evidence, journal
+from harness import evidence, journal, private
 from harness.causes import Cause
 from harness.enforcement import enforced
 from harness.errors import Inconclusive
@@ -25,6 +28,7 @@ from harness.faults import Fault
 from harness.history import History, read
 from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
 from harness.journal import Journal
+from harness.judging import judge_of
 from harness.phases import Phases
 from harness.policies import Policy
 from harness.preparation import Preparation
@@ -36,12 +40,18 @@ from harness.probes.replicas import ask_replicas
 from harness.probes.running import Probes
 from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Record
+from harness.recording import Recording, told_as_ours
+from harness.redaction import redact
 from harness.restart import PullPolicy, restart_gatekeeper
-from harness.verdict import Check, Claim, Expected, Verdict
+from harness.verdict import Check, Claim, Expected, Known, Verdict
 
 __all__ = ["FAULT", "Experiment"]
 
 _PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 120.0, 300.0, 360.0
+_HEAL_SECONDS = 600.0
+"""For all of a healing, of which `_HEALED_SECONDS` are its proof."""
+_END_SECONDS = 120.0
+"""For the last signs of life, the end of the probes and what is written beside the history."""
 
 
 class Experiment:
@@ -69,7 +79,9 @@ class Experiment:
 
     At the end each probe gives a last sign of life, up to which whoever reads the history later judges; then all that
     is still broken is healed, newest first, the probes are stopped, and what is worth reading is written beside the
-    history. Claims can be made afterwards, too.
+    history. Claims can be made afterwards, too. Each of these steps is tried whatever the others did, no signal breaks
+    them off, and what cannot be told, because a disk is full or a terminal gone, keeps nothing from being healed: a
+    history that lacks a line is an error at the end, and every claim upon it, too.
     """
 
     def __init__(
@@ -83,15 +95,15 @@ class Experiment:
         probes: Callable[[Cluster, History], Sequence[Probe]] = usual_probes,
     ) -> None:
         """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
-        directory.mkdir(parents=True)
+        directory.mkdir(mode=0o700, parents=True)
         self.cluster = cluster
         self.directory = directory
         self.random = random.Random(f"{seed} {name}")  # noqa: S311 - chosen again from the same seed
-        self.history = History(directory / "history.jsonl", cluster.run)
+        self.history = Recording(directory / "history.jsonl", cluster.run)
         self._probes_of = probes
         self._probes = Probes(self.history)
         self._questions = [FORBIDDEN]
-        self._open = ExitStack()
+        self._open = Ending()
         self._faults = 0
         self._journal: Journal | None = None
         self.record = Record(
@@ -122,7 +134,10 @@ class Experiment:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Heal what is still broken, stop the probes, write down what is worth reading, close the history."""
+        """Heal what is still broken, stop the probes, write down what is worth reading, close the history.
+
+        Raises the first error of these steps, with the others in its notes.
+        """
         self._end()
 
     @property
@@ -180,7 +195,7 @@ class Experiment:
             asking = [admission_canary(cluster, history, rate=rate, questions=asked)]
             asking += [ask_replicas(cluster, history, questions=asked)] if REPLICAS in self._probes.names else []
             for each in asking:
-                self._open.callback(self._probes.remove, each.name)
+                self._open.callback(partial(self._probes.remove, each.name))
             self.probe(*watch_objects(cluster, history, CANARY_PODS), *asking, follow_fail_open(cluster, history))
             return phase.detail
 
@@ -225,15 +240,19 @@ class Experiment:
         expected: Expected | None = None,
         issue: str | None = None,
         because: Sequence[Cause] = (),
+        known: Known | None = None,
         record: Record | None = None,
     ) -> Verdict:
         """Judge a claim by the history as it is recorded up to now; return the verdict if it is the expected one.
 
         Judged is up to a mark after which every probe that still runs gave one more sign of life: what was asked
         before has its answer then, and a failed call its cause. What is not `expected` here is
-        what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). The verdict is told in `record`,
-        by default this experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken.
+        what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). `known` says how it is known that
+        what is expected is true, if that is more than a prediction. The verdict is told in `record`, by default this
+        experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken; HarnessError when a line of the history was
+        lost.
         """
+        self.history.require_whole()
         self._probes.healthy()
         self._probes.give_signs()
         claim = (
@@ -241,8 +260,9 @@ class Experiment:
             if expected
             else Claim.on(check, self.cluster.shape.gatekeeper)
         )
+        claim = replace(claim, known=known or claim.known)
         verdict = claim.check(read(self.history.path, so_far=True))
-        (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end))
+        (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end, judge_of(check)))
         claim.accept(verdict)
         return verdict
 
@@ -261,21 +281,33 @@ class Experiment:
                 told.proof = f"{told.proof}; at the end: {proof}" if told.proof else proof
                 self.history.append("ok", process, OBSERVED, {"name": fault.name, "proof": proof})
 
-        try:
-            with self._phase(f"fault: {fault.name}"):
-                one_shot = {"one_shot": True} if getattr(fault, "one_shot", False) else {}
-                self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
-                fault.inject(self.cluster, written, self.history)
-            prove()
-            yield told.proof, prove
-        finally:
-            with self._phase(f"heal: {fault.name}") as phase:
-                self.history.append("invoke", process, HEAL, {"name": fault.name})
-                fault.heal(self.cluster, written, self.history)
-                proof = fault.healed(self.cluster, Deadline.after(_HEALED_SECONDS, f"{fault.name} to be healed"))
-                self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
-                phase.detail = told.heal_proof = proof
-                told.healed_at = time.time()
+        tried = False
+
+        def heal() -> None:
+            nonlocal tried
+            with unbroken(f"heal {fault.name}", _HEAL_SECONDS), self.history.telling_what_it_can():
+                if tried:
+                    return
+                tried = True
+                with self._phase(f"heal: {fault.name}") as phase:
+                    self.history.append("invoke", process, HEAL, {"name": fault.name})
+                    fault.heal(self.cluster, written, self.history)
+                    proof = fault.healed(self.cluster, Deadline.after(_HEALED_SECONDS, f"{fault.name} to be healed"))
+                    self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
+                    phase.detail = told.heal_proof = proof
+                    told.healed_at = time.time()
+
+        self._open.callback(heal)  # should an interrupt hit between the block and its healing
+        with owing(f"heal {fault.name}", _HEAL_SECONDS):
+            try:
+                with self._phase(f"fault: {fault.name}"):
+                    one_shot = {"one_shot": True} if getattr(fault, "one_shot", False) else {}
+                    self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
+                    fault.inject(self.cluster, written, self.history)
+                prove()
+                yield told.proof, prove
+            finally:
+                heal()
 
     def _written(self, what: str) -> Journal:
         if self._journal is None:
@@ -290,16 +322,26 @@ class Experiment:
 
     def _end(self) -> None:
         """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
-        with ExitStack() as last:
+        with unbroken("end the experiment", _END_SECONDS), self.history.telling_what_it_can():
+            last = Ending()
+            last.callback(self.history.require_whole)
             last.callback(self.history.finish)
             last.callback(self._write_evidence)
+            last.callback(self._keep_journal)
             last.callback(self._probes.stop)
+            last.callback(self.history.require_whole)  # why probes died, if they did for it
             last.callback(self._open.close)
             last.callback(self._probes.give_last_signs)  # while policies are in force, and asked about
+            last.close()
 
-    def _write_evidence(self) -> None:
+    def _keep_journal(self) -> None:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-            shutil.copyfile(self.cluster.directory / JOURNAL, self.record.journal)
-        self.record.attachments = evidence.write(read(self.history.path), self.directory)
+            with told_as_ours(self.directory):
+                promised = (self.cluster.directory / JOURNAL).read_text(encoding="utf-8", errors="replace")
+                private.write(Path(self.record.journal), redact(promised))
+
+    def _write_evidence(self) -> None:
+        with told_as_ours(self.directory):
+            self.record.attachments = evidence.write(read(self.history.path), self.directory)

@@ -1,15 +1,18 @@
 """Journal: the file of what must be undone, written before the harm and replayed after a crash."""
 
+import contextlib
+import fcntl
 import importlib
 import json
 import os
 import pkgutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from clusters.deadline import Deadline
 from harness import faults, jsonl
 from harness.errors import HarnessError, UndoFailed
 
@@ -18,15 +21,21 @@ __all__ = ["Journal", "Undo", "pending", "replay", "undo"]
 Action = Callable[..., object]
 _Decorated = TypeVar("_Decorated", bound=Action)
 
+_LOCK_SECONDS = 10.0
+
 _actions: dict[str, Action] = {}
 
 
 @dataclass(frozen=True)
 class Undo:
-    """What takes a harm back: the name of an action registered by `@undo`, and its arguments (JSON)."""
+    """What takes a harm back: the name of an action registered by `@undo`, and its arguments (JSON).
+
+    `harm` is what is done instead, as arguments of the same action, where faults may overlap: see faults.remedies.
+    """
 
     action: str
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    harm: Mapping[str, Any] | None = field(default=None, hash=False, compare=False)
 
     def __str__(self) -> str:
         """Return it as it would be called."""
@@ -51,18 +60,27 @@ def undo(name: str) -> Callable[[_Decorated], _Decorated]:
 
 
 class Journal:
-    """A journal that is being written; any number of threads may record."""
+    """A journal that is being written; any number of threads and processes may record."""
 
     def __init__(self, path: Path) -> None:
-        """Open the journal at `path`, or begin it; a last line that a crash cut off is taken away."""
+        """Open the journal at `path`, or begin it; a last line that a crash cut off is taken away.
+
+        Raises HarnessError if it cannot be opened or put on the disk.
+        """
         self.path = path
         self._lock = threading.Lock()
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        content = path.read_bytes()
-        os.ftruncate(self._fd, content.rfind(b"\n") + 1)
-        os.fsync(self._fd)
-        _sync_directory(path.parent)
-        self._next = content.count(b"\n")
+        with _telling(path):
+            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._size = self._next = 0
+        try:
+            with self._alone():
+                os.fsync(self._fd)
+            with _telling(path):
+                _sync_directory(path.parent)
+            self._open = dict(_scan(path).entries)
+        except BaseException:
+            self.close()
+            raise
 
     def record(self, entry: Undo) -> int:
         """Write down how to undo what is about to be done, and return the id for `done`.
@@ -70,15 +88,28 @@ class Journal:
         The entry is on the disk when this returns: do the harm after it, never before.
         Raises HarnessError if the disk does not take it.
         """
-        with self._lock:
+        with self._lock, self._alone():
             number = self._next
-            self._write({"undo": number, "action": entry.action, "arguments": dict(entry.arguments)})
+            harm = {} if entry.harm is None else {"harm": dict(entry.harm)}
+            self._write({"undo": number, "action": entry.action, "arguments": dict(entry.arguments), **harm})
+            self._open[number] = entry
             return number
 
     def done(self, number: int) -> None:
-        """Note that the harm behind an id is undone (or was never done)."""
-        with self._lock:
+        """Note that the harm behind an id is undone (or was never done). Raises HarnessError as `record` does."""
+        with self._lock, self._alone():
             self._write({"done": number})
+            self._open.pop(number, None)
+
+    def give_up(self, line: int) -> None:
+        """Note that the whole line `line`, counted from 1, cannot be read and has been told: it is pending no more."""
+        with self._lock, self._alone():
+            self._write({"unreadable": line})
+
+    def promised(self, action: str) -> Mapping[int, Undo]:
+        """Return, by their ids and oldest first, the undos with this action that are recorded and not done."""
+        with self._lock:
+            return {number: entry for number, entry in self._open.items() if entry.action == action}
 
     def close(self) -> None:
         """Close the file."""
@@ -87,71 +118,151 @@ class Journal:
                 os.close(self._fd)
                 self._fd = -1
 
-    def _write(self, line: Mapping[str, Any]) -> None:
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from writing during the block, and take away the line that a dead one cut off."""
         if self._fd < 0:
             raise HarnessError(f"{self.path}: the journal is closed")
+        with _telling(self.path):
+            for _ in Deadline.after(_LOCK_SECONDS, f"another process to write {self.path}").attempts(first=0.001):
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+            else:
+                raise HarnessError(
+                    f"{self.path}: another process holds it for {_LOCK_SECONDS:.0f} s; `lslocks` says which"
+                )
+            try:
+                self._catch_up()
+                yield
+            finally:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _catch_up(self) -> None:
+        """Count the lines that others have written since; who writes holds the lock, so that a torn one is a dead's."""
+        size = os.fstat(self._fd).st_size
+        if size == self._size:
+            return
+        with self.path.open("rb") as file:
+            content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.ftruncate(self._fd, whole)
+        self._size, self._next = whole, content.count(b"\n")
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        before = self._size
         jsonl.add(self._fd, self.path, line)
-        os.fsync(self._fd)
-        self._next += 1
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, before)
+            raise
+        self._size, self._next = os.fstat(self._fd).st_size, self._next + 1
 
 
 def pending(path: Path) -> list[Undo]:
     """Return what is not undone yet, oldest first.
 
     A last line that a crash cut off does not count: its harm was not begun. Raises UndoFailed for any
-    other line that cannot be read.
+    other line that cannot be read and was not told yet, and for a file that cannot be read.
     """
-    entries, broken = _scan(path)
-    if broken:
-        raise UndoFailed("\n".join(broken))
-    return list(entries.values())
+    found = _scan(path)
+    if found.broken:
+        raise UndoFailed("\n".join(found.broken.values()))
+    return list(found.entries.values())
 
 
 def replay(path: Path, engine: object) -> list[str]:
     """Undo what is pending, newest first, note it as done, and return what was undone, in words.
 
-    Every undo is tried, whatever becomes of the others, and a second replay does only what the first
-    could not. Raises UndoFailed with all that could not be done.
+    Every undo is tried, whatever becomes of the others and of the notes, and a second replay does only what the first
+    could not. A line that cannot be read is told once. Raises UndoFailed with all that could not be done.
     """
-    entries, problems = _scan(path)
-    undone = []
-    journal = Journal(path)
+    found = _scan(path)
+    failed, unnoted = list(found.broken.values()), []
+    undone, journal = [], None
     try:
-        for number, entry in reversed(entries.items()):
+        journal = Journal(path)
+    except HarnessError as error:
+        unnoted.append(f"nothing can be noted as done: {error}")
+    try:
+        for number, entry in reversed(found.entries.items()):
             words = str(entry)
             try:
                 _action(entry.action)(engine, **entry.arguments)
             except Exception as error:  # noqa: BLE001 - one undo that fails must not keep the others from being tried
-                problems.append(f"{words}: {type(error).__name__}: {error}")
-            else:
-                journal.done(number)
-                undone.append(words)
+                failed.append(f"{words}: {type(error).__name__}: {error}")
+                continue
+            undone.append(words)
+            with _noting(unnoted, f"{words} is undone"):
+                if journal:
+                    journal.done(number)
+        for line in found.broken:
+            with _noting(unnoted, f"line {line} is told"):
+                if journal:
+                    journal.give_up(line)
     finally:
-        journal.close()
-    if problems:
-        total = len(undone) + len(problems)
+        if journal:
+            journal.close()
+    if failed or unnoted:
         raise UndoFailed(
-            f"{path}: {len(problems)} of {total} undos could not be done:\n"
-            + "".join(f"  {problem}\n" for problem in problems)
-            + "What is named here is still broken. Put right what they say, then type: nox -s gc"
+            f"{path}: {len(failed)} of {len(undone) + len(failed)} undos could not be done:\n"
+            + "".join(f"  {problem}\n" for problem in [*failed, *unnoted])
+            + "What could not be done is still broken. Put right what they say, then type: nox -s gc"
         )
     return undone
 
 
-def _scan(path: Path) -> tuple[dict[int, Undo], list[str]]:
-    entries: dict[int, Undo] = {}
-    broken = []
-    *lines, _torn = path.read_bytes().split(b"\n")
+@dataclass
+class _Found:
+    """What a file holds: undos that are pending by their ids, and what is wrong by the number of its line."""
+
+    entries: dict[int, Undo] = field(default_factory=dict)
+    broken: dict[int, str] = field(default_factory=dict)
+
+
+def _scan(path: Path) -> _Found:
+    found, told = _Found(), set()
+    try:
+        *lines, _torn = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UndoFailed(f"{path}: what stands in it cannot be undone: {error.strerror}; see `ls -l {path}`") from error
     for number, line in enumerate(lines, start=1):
         try:
             fields = json.loads(line)
             if "undo" in fields:
-                entries[fields["undo"]] = Undo(fields["action"], fields["arguments"])
+                found.entries[int(fields["undo"])] = Undo(
+                    str(fields["action"]), {**fields["arguments"]}, fields.get("harm")
+                )
+            elif "unreadable" in fields:
+                told.add(fields["unreadable"])
             else:
-                entries.pop(fields["done"], None)
-        except (ValueError, KeyError, TypeError):
-            broken.append(f"{path}:{number}: expected an undo entry, found {line[:80]!r}")
-    return entries, broken
+                found.entries.pop(fields["done"], None)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            found.broken[number] = f"{path}:{number}: expected an undo entry, found {line[:80]!r}"
+    found.broken = {number: words for number, words in found.broken.items() if number not in told}
+    return found
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Turn what the operating system says in the block into the error that a journal promises."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(
+            f"{path}: cannot be written: {error.strerror}; see `df {path.parent}` and `ls -l {path}`"
+        ) from error
+
+
+@contextlib.contextmanager
+def _noting(problems: list[str], what: str) -> Iterator[None]:
+    """Add to the problems that what is done could not be noted; the next replay does it again, which harms nobody."""
+    try:
+        yield
+    except HarnessError as error:
+        problems.append(f"{what}, which cannot be noted: {error}")
 
 
 def _action(name: str) -> Action:

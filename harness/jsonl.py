@@ -18,11 +18,12 @@ def add(fd: int, path: Path, line: Mapping[str, Any]) -> None:
     the file is then as before.
     """
     data = json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-    before = os.fstat(fd).st_size
     try:
+        before = os.fstat(fd).st_size
         written = os.write(fd, data)
+        if written < len(data):
+            os.ftruncate(fd, before)
     except OSError as error:
         raise HarnessError(f"{path}: cannot be written: {error.strerror}; see `df {path.parent}`") from error
     if written < len(data):
-        os.ftruncate(fd, before)
         raise HarnessError(f"{path}: took {written} of {len(data)} bytes; see `df {path.parent}`")

@@ -1,7 +1,7 @@
 """Placement: brings Gatekeeper's pods to chosen nodes, by closing the other ones for a moment."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,7 @@ from clusters.rest import request
 from clusters.serving import NAMESPACE, wait_serving
 from clusters.watching import State, until
 from harness.errors import BadScenario
-from harness.faults.pods import uncordon
-from harness.faults.remedies import KUBECTL, Remedies
+from harness.faults.pods import Closed
 from harness.journal import Journal
 from harness.preparation import Preparation
 
@@ -43,14 +42,12 @@ def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
 @contextmanager
 def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: Deadline) -> Iterator[None]:
     """Let no pod be scheduled to `nodes` for the length of a block."""
-    remedies, control_plane = Remedies(), cluster.control_planes[0]
-    try:
+    with ExitStack() as opening:
         for node in nodes:
-            remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=node)
-            cluster.exec(control_plane, [*KUBECTL, "cordon", node], deadline)
+            shut = Closed(node)
+            opening.callback(shut.open, cluster, journal)
+            shut.close(cluster, journal, deadline)
         yield
-    finally:
-        remedies.keep(cluster.engine, journal)
 
 
 @contextmanager

@@ -1,21 +1,22 @@
 """Plugin: pytest's options, hooks and fixtures that give scenarios clusters and experiments."""
 
 import argparse
-import os
 import secrets
-import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
-from clusters import images
+from clusters import images, interrupts
 from clusters.cluster import Cluster
+from clusters.ending import Ending
 from clusters.engine import CHOICES, Engine
 from clusters.progress import Progress
 from clusters.shape import Shape
+from clusters.streams import Lossy, open_copy
 from harness.errors import BadScenario
 from harness.experiment import Experiment
 from harness.incident.collection import collected
@@ -69,8 +70,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options, all problems at once, before anything is collected or touched."""
+    """Check the options, all problems at once, before anything is collected or touched.
+
+    From now on a terminal that goes away, or a full disk below a log, loses what is told and nothing else.
+    """
     option = config.option
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
@@ -86,7 +91,8 @@ def pytest_configure(config: pytest.Config) -> None:
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
     if option.seed is None:
         option.seed = secrets.randbelow(2**32)
-    stream = os.fdopen(os.dup(2), "w", buffering=1)  # pytest captures what is written to the original
+    _tell_what_can_be_told(config)
+    stream = open_copy(2)  # pytest captures what is written to the original
     config.add_cleanup(stream.close)
     config.stash[_SESSION] = Session(
         seed=option.seed,
@@ -97,8 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
         progress=Progress(stream),
         pool=option.pool,
     )
-    before = signal.signal(signal.SIGTERM, _stop)
-    config.add_cleanup(lambda: _restore(before))
+    config.add_cleanup(interrupts.install(stream.fileno()))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -140,15 +145,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in contradicted]
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave nothing of this process but what is kept; tell the controller of xdist what there is to tell."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Leave nothing of this process but what is kept; tell the controller of xdist what there is to tell.
+
+    Fixtures that are still set up, as after an interrupt or an internal error, are torn down first, which pytest would
+    do later: what another plugin raises meanwhile, such as a report that a full disk does not take, must not keep a
+    fault from being healed or a cluster from being removed.
+    """
     mine = session.config.stash[_SESSION]
-    mine.close()
+    ending = Ending()
+    ending.callback(mine.close)
+    ending.callback(partial(session.config.pluginmanager.getplugin("runner").pytest_sessionfinish, session))
+    failed: Exception | None = None
+    try:
+        ending.close()
+    except KeyboardInterrupt:
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - raised when other plugins have ended
+        failed = error
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["chaos"] = {"kept": mine.kept, "problems": mine.problems, "told": mine.told}
     elif mine.problems:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    yield
+    if failed is not None:
+        raise failed
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -255,11 +278,14 @@ def experiment(request: pytest.FixtureRequest, experiments: Experiments) -> Iter
         tell(request.node, found.record)
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Turn the first SIGTERM into the orderly stop of Ctrl-C; a second one must not break into the healing."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _tell_what_can_be_told(config: pytest.Config) -> None:
+    """Have pytest, too, write to a standard output that may go away: it begins to use it after this."""
+    stdout = sys.stdout
+    told = Lossy(stdout)
 
+    def restore() -> None:
+        told.flush()
+        sys.stdout = stdout
 
-def _restore(handler: signal.Handlers | Callable[[int, FrameType | None], object] | int | None) -> None:
-    signal.signal(signal.SIGTERM, handler)
+    config.add_cleanup(restore)
+    sys.stdout = told.as_text()

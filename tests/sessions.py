@@ -55,7 +55,8 @@ def leave(request, tmp_path):
             "claims": [{"name": "pods ready within 60 s", "expected": "violated", "outcome": "violated",
                         "issue": "open-policy-agent/gatekeeper#3839", "summary": "0 of 4 ready after 60 s",
                         "evidence": ["pod a: ImagePullBackOff"],
-                        "figures": {"recovered_seconds": 62.0, "asked_seconds": 1.5}}],
+                        "figures": {"recovered_seconds": 62.0, "asked_seconds": 1.5},
+                        "judge": "0123456789ab", "until": 72.0, "known": "version"}],
             "attachments": [{"name": "registry log", "path": str(tmp_path / "large.log"), "type": "text/plain"},
                             {"name": "events", "path": str(tmp_path / "nowhere"), "type": "text/plain"}],
         } | changes

@@ -1,8 +1,9 @@
 """Engine: the Docker engine that node containers run on, the user's or a private one that the harness starts."""
 
+import functools
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +13,11 @@ import docker
 
 from clusters import process
 from clusters.deadline import Deadline
-from clusters.engine import packages, private, system
+from clusters.engine import claims, guard, packages, private, system
 from clusters.engine.host import HostQuirks
 from clusters.engine.layout import Layout
-from clusters.errors import BadScenario, EngineUnavailable
+from clusters.errors import BadScenario, CommandFailed, EngineUnavailable
+from clusters.owner import Owner
 from clusters.process import Completed
 from clusters.progress import Progress
 
@@ -40,6 +42,8 @@ class Engine:
     """Path of the docker command that speaks to it."""
     settings: tuple[tuple[str, str], ...] = ()
     """What its commands need in their environment besides DOCKER_HOST."""
+    id: str = ""
+    """What it calls itself, wherever it is reached; "" if it does not tell."""
 
     def client(self, timeout: float = 60) -> Any:
         """Return a new docker.DockerClient whose requests give up after `timeout` seconds; the caller closes it.
@@ -64,8 +68,14 @@ class Engine:
         stderr: IO[bytes] | None = None,
         check: bool = True,
     ) -> Completed:
-        """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.process.run`."""
-        return process.run(
+        """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.process.run`.
+
+        Raises NotOurs, before anything is done, if that would change what does not carry our label.
+        """
+        refused = guard.require_ours([str(word) for word in argv], self._ask(deadline))
+        if refused and check:
+            raise CommandFailed(f"`docker {' '.join(map(str, argv))}` was not run: {refused.stderr.strip()}")
+        return refused or process.run(
             [self.cli, *argv],
             deadline,
             env={**self.environment(), **(env or {})},
@@ -76,50 +86,98 @@ class Engine:
             check=check,
         )
 
+    def require_ours(self, kind: guard.Kind, names: Sequence[str], deadline: Deadline) -> None:
+        """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
 
-def connect(choice: str | None = None, progress: Progress | None = None, layout: Layout | None = None) -> Engine:
+        It is for who is about to have another program change it. Raises CommandFailed (the engine does not tell).
+        """
+        refused = guard.require_ours_of(kind, names, self._ask(deadline))
+        if refused:
+            raise CommandFailed(f"the engine does not tell whose {', '.join(names)} is: {refused.stderr.strip()}")
+
+    def _ask(self, deadline: Deadline) -> guard.Ask:
+        env = self.environment()
+        return lambda words: process.run([self.cli, *words], deadline, env=env, check=False)
+
+
+def connect(
+    choice: str | None = None,
+    progress: Progress | None = None,
+    layout: Layout | None = None,
+    owner: Owner | None = None,
+) -> Engine:
     """Return an engine that answers: for "system" the user's, for "private" ours, for "auto" the first to be had.
 
     `choice` None is $CHAOS_ENGINE, else "auto". The private engine lies at `layout` and is started if it
-    does not run. Raises BadScenario (unknown word), EngineUnavailable (with the commands to type).
+    does not run. Before anything else is done with it, it holds a claim of `owner`, or else of a run that is this
+    process: nobody stops it, or takes this run for dead, while the claim stands (see `clusters.engine.claims`).
+
+    Raises BadScenario (unknown word), EngineUnavailable (with the commands to type), also if one runs and does not
+    answer, be it the user's: another one in its place would be no help to a machine that is too busy.
     """
     word, layout = _word(choice), layout or Layout.default()
+    owner = owner or _this_process()
     users = None if word == "private" else _users(layout)
     if users and users.version:
-        return _system(users)
-    if users and word == "system":
+        found = _system(users)
+        claims.hold(found, owner)
+        return found
+    if users and (word == "system" or users.silent):
         raise EngineUnavailable(
             f"expected your Docker engine at {users.host} to answer: {users.problem}; make `docker info` work "
             "(`systemctl start docker`), or let the harness start one of its own: CHAOS_ENGINE=private"
         )
+    answered: list[Engine] = []
+
+    def adopt() -> None:
+        answered.append(_private(layout))
+        claims.hold(answered[0], owner)
+
     try:
-        private.start(layout, progress or Progress.quiet())
+        private.start(layout, progress or Progress.quiet(), adopt)
     except EngineUnavailable as error:
         if users:
             raise EngineUnavailable(
                 f"your Docker engine at {users.host} cannot be used: {users.problem}\n{error}"
             ) from error
         raise
-    return _private(layout)
+    return answered[0]
 
 
 def find(choice: str | None = None, layout: Layout | None = None) -> Engine | None:
-    """Return the engine that `connect` would, if it answers already; start nothing.
+    """Return the engine that `connect` would, if it answers already, None if there is none; start nothing.
 
-    Raises BadScenario (unknown word).
+    Raises BadScenario (unknown word), EngineUnavailable when one runs that does not answer: it is not absent.
     """
     word, layout = _word(choice), layout or Layout.default()
     if word != "private" and (users := _users(layout)).version:
         return _system(users)
-    return _private(layout) if word != "system" and private.answers(layout) else None
+    if word != "private" and users.silent:
+        raise EngineUnavailable(f"your Docker engine at {users.host} cannot be used: {users.problem}")
+    return _private(layout) if word != "system" and private.settled(layout) else None
 
 
-def stop_private(progress: Progress | None = None, layout: Layout | None = None) -> bool:
-    """End the private engine and all its containers; images stay. Return whether there was one.
+def stop_private(
+    progress: Progress | None = None,
+    layout: Layout | None = None,
+    *,
+    used: Callable[[Engine], bool] | None = None,
+) -> bool:
+    """End the private engine and all its containers; images stay. Return whether there was one that was ended.
 
-    Raises EngineUnavailable when something of it cannot be ended or removed.
+    With `used`, only if that says no of the engine that answers; nobody connects to it between answer and end.
+    Without, it is ended whatever it does. Raises EngineUnavailable when something of it cannot be ended or removed,
+    and, with `used`, when it runs and does not answer.
     """
-    return private.stop(layout or Layout.default(), progress or Progress.quiet())
+    layout = layout or Layout.default()
+    busy = None if used is None else lambda: private.settled(layout) and used(_private(layout))
+    return private.stop(layout, progress or Progress.quiet(), busy)
+
+
+@functools.cache
+def _this_process() -> Owner:
+    """Return the owner of what this process does without a session."""
+    return Owner.mine()
 
 
 def _word(choice: str | None) -> str:
@@ -132,7 +190,9 @@ def _word(choice: str | None) -> str:
 def _users(layout: Layout) -> system.SystemEngine:
     """Return the user's engine; a DOCKER_HOST that names our own, as our messages advise, is no engine of theirs."""
     users = system.find()
-    return replace(users, version="", problem="it is the harness's own") if users.host == layout.host else users
+    if users.host != layout.host:
+        return users
+    return replace(users, version="", silent=False, problem="it is the harness's own")
 
 
 def _system(users: system.SystemEngine) -> Engine:
@@ -146,7 +206,8 @@ def _system(users: system.SystemEngine) -> Engine:
     buildx = process.run([cli, "buildx", "version"], deadline, check=False).returncode == 0
     pid = system.listener(users.host)
     quirks = HostQuirks.detect(pid) if pid else HostQuirks()
-    return Engine(users.host, False, users.version, quirks, cli, () if buildx else (("DOCKER_BUILDKIT", "0"),))
+    settings = () if buildx else (("DOCKER_BUILDKIT", "0"),)
+    return Engine(users.host, False, users.version, quirks, cli, settings, users.id)
 
 
 def _private(layout: Layout) -> Engine:
@@ -158,8 +219,8 @@ def _private(layout: Layout) -> Engine:
     pid = system.listener(layout.host)
     engine = Engine(layout.host, True, "", HostQuirks.detect(pid or "self"), "docker", settings)
     with closing(engine.client()) as client:
-        version = str(client.version()["Version"])
-    return replace(engine, version=version, cli=_speaking(engine))
+        version, id_ = str(client.version()["Version"]), str(client.info().get("ID") or "")
+    return replace(engine, version=version, id=id_, cli=_speaking(replace(engine, version=version)))
 
 
 def _speaking(engine: Engine) -> str:

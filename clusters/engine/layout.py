@@ -41,18 +41,23 @@ class Layout:
 
     @property
     def daemon_config(self) -> Path:
-        """Configuration of dockerd; the command line that names it tells our dockerd from any other."""
+        """Configuration of dockerd."""
         return self.run / "daemon.json"
 
     @property
     def containerd_config(self) -> Path:
-        """Configuration of containerd; the command line that names it tells our containerd from any other."""
+        """Configuration of containerd."""
         return self.run / "containerd.toml"
 
     @property
     def containerd_socket(self) -> Path:
-        """The socket of our containerd; every shim names it on its command line."""
-        return self.run / "containerd" / "containerd.sock"
+        """The socket of our containerd."""
+        return self.containerd_state / "containerd.sock"
+
+    @property
+    def containerd_state(self) -> Path:
+        """The state directory of containerd; each shim works in its container's directory below it."""
+        return self.run / "containerd"
 
     @property
     def docker_root(self) -> Path:
@@ -71,8 +76,12 @@ class Layout:
 
     @property
     def pidfile(self) -> Path:
-        """The pidfile of dockerd."""
+        """The pidfile that dockerd writes, and refuses to start beside."""
         return self.run / "docker.pid"
+
+    def record(self, daemon: str) -> Path:
+        """Return the file in which `daemon` (dockerd or containerd) says which process it is."""
+        return self.run / f"{daemon}.process"
 
     @property
     def lock(self) -> Path:

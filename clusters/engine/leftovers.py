@@ -13,11 +13,12 @@ from clusters.engine import firewall, processes
 from clusters.engine.freezer import thaw
 from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
+from clusters.mounts import mounts
 from clusters.process import run
+from clusters.removal import remove
 
 __all__ = ["clear", "mounts", "shim_sockets"]
 
-_MOUNTINFO = Path("/proc/self/mountinfo")
 _SHIM_SOCKETS = Path("/run/containerd/s")
 _PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2")
 _CLEAR_SECONDS = 90
@@ -48,17 +49,9 @@ def clear(layout: Layout) -> None:
         if entry.name in _KEPT:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
+            remove(entry)
         else:
             entry.unlink(missing_ok=True)
-
-
-def mounts(below: Iterable[Path], mountinfo: Path = _MOUNTINFO) -> list[str]:
-    """Return the mount points below the given directories, the deepest first."""
-    points = [_plain(line.split()[4]) for line in mountinfo.read_text().splitlines()]
-    roots = [root.resolve() for root in below]
-    found = [point for point in points if any(root in Path(point).parents for root in roots)]
-    return sorted(found, key=lambda point: point.count("/"), reverse=True)
 
 
 def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
@@ -119,8 +112,3 @@ def _recorded_data(layout: Layout) -> Path:
         return Path(json.loads(layout.daemon_config.read_text())["data-root"]).parent
     except (OSError, ValueError, KeyError):
         return layout.data
-
-
-def _plain(escaped: str) -> str:
-    """Undo the octal escapes of /proc/self/mountinfo."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), escaped)

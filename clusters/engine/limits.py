@@ -1,54 +1,102 @@
-"""Limits of the kernel that nodes share, raised while the private engine runs and put back when it stops.
+"""Limits and switches of the kernel that a private engine changes, written down before, and put back when it stops.
 
 systemd, kubelet and containerd of every node take inotify instances out of one budget per user; the
 kernel's usual 128 last for two clusters, and the third one's kubelets die of "too many open files"
-(kind's known issues).
+(kind's known issues). dockerd makes the host a router, and kubelets set what they want of the kernel, which
+they share with the host: setupIPv4Forwarding and ModifyRootKeyLimit of moby, setupKernelTunables of the kubelet.
 """
 
 import contextlib
-import json
 from pathlib import Path
 
+from clusters import traces
 from clusters.engine.layout import Layout
+from clusters.traces import Trace
 
-__all__ = ["WANTED", "restore", "widen"]
+__all__ = ["FORWARDING", "SET", "SYSCTL", "WANTED", "note", "restore", "widen"]
 
-WANTED = {"max_user_instances": 1024, "max_user_watches": 1 << 20}
-"""Limits below /proc/sys/fs/inotify."""
+WANTED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1 << 20}
+"""What we raise below /proc/sys."""
 
-_INOTIFY = Path("/proc/sys/fs/inotify")
+FORWARDING = "net/ipv4/ip_forward"
+
+SET = {
+    FORWARDING: 1,
+    "kernel/keys/root_maxkeys": 1_000_000,
+    "kernel/keys/root_maxbytes": 25_000_000,
+    "kernel/panic": 10,
+    "kernel/panic_on_oops": 1,
+    "vm/overcommit_memory": 1,
+    "vm/panic_on_oom": 0,
+}
+"""What the engine, and the kubelets in it, set below /proc/sys."""
+
+SYSCTL = "sysctl "
+"""What the journal of this machine calls a value, before its name."""
+
+_SYS = Path("/proc/sys")
+_INTERFACES = Path("/sys/class/net")
 
 
-def widen(layout: Layout, limits: Path = _INOTIFY) -> None:
+def note(layout: Layout, sys: Path = _SYS) -> None:
+    """Write down what the engine will change, before it starts. Raises HarnessError if it cannot be written."""
+    for name, value in SET.items():
+        now = _value(name, sys)
+        if now is not None and now != value:
+            _record(layout, name, now, value)
+
+
+def widen(layout: Layout, sys: Path = _SYS) -> None:
     """Raise what is lower than wanted, and write down what it was before that; no other value is touched.
 
-    A host that does not allow it keeps its limits: `nox -s doctor` tells.
+    A host that does not allow it keeps its limits: `nox -s doctor` tells. Raises HarnessError if it cannot be
+    written down.
     """
-    record = layout.data / "limits.json"
-    before = _read(record)
-    raised = {name: value for name, value in _now(limits).items() if value < WANTED[name] and name not in before}
-    record.write_text(json.dumps(before | raised))
-    for name in raised:
-        with contextlib.suppress(OSError):
-            (limits / name).write_text(str(WANTED[name]))
+    for name, value in WANTED.items():
+        now = _value(name, sys)
+        if now is not None and now < value:
+            _record(layout, name, now, value)
+            with contextlib.suppress(OSError):
+                (sys / name).write_text(str(value))
 
 
-def restore(layout: Layout, limits: Path = _INOTIFY) -> None:
-    """Put back what `widen` raised, unless somebody else has changed it since."""
-    record = layout.data / "limits.json"
-    now = _now(limits)
-    for name, value in _read(record).items():
-        if now.get(name) == WANTED[name]:
-            (limits / name).write_text(str(value))
-    record.unlink(missing_ok=True)
+def restore(trace: Trace, sys: Path = _SYS, interfaces: Path = _INTERFACES) -> bool:
+    """Put one value back, unless somebody else has changed it since; return whether there is nothing left to do.
+
+    Forwarding stays as long as somebody else may need it, who has found it switched on.
+    """
+    name = trace.what.removeprefix(SYSCTL)
+    if str(_value(name, sys)) != trace.after:
+        return True
+    if name == FORWARDING and _others_route(interfaces):
+        return False
+    with contextlib.suppress(OSError):
+        (sys / name).write_text(trace.before)
+    return True
 
 
-def _read(record: Path) -> dict[str, int]:
+def _record(layout: Layout, name: str, before: int, after: int) -> None:
+    traces.record(f"{SYSCTL}{name}", before=str(before), after=str(after), holder=str(layout.run))
+
+
+def _others_route(interfaces: Path = _INTERFACES) -> bool:
+    """Whether this host has a bridge or a tunnel, as engines, hypervisors and VPNs make; ours are gone by then."""
+    marks = ("bridge", "tun_flags")
+    return any((each / mark).exists() for each in interfaces.glob("*") for mark in marks) or any(
+        "DEVTYPE=wireguard" in _text(each / "uevent") for each in interfaces.glob("*")
+    )
+
+
+def _value(name: str, sys: Path = _SYS) -> int | None:
+    """Return the value of `name`, None if this kernel has no such thing."""
     try:
-        return dict(json.loads(record.read_text()))
-    except (OSError, ValueError):
-        return {}
+        return int(_text(sys / name))
+    except ValueError:
+        return None
 
 
-def _now(limits: Path) -> dict[str, int]:
-    return {name: int((limits / name).read_text()) for name in WANTED if (limits / name).exists()}
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""

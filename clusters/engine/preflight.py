@@ -16,10 +16,9 @@ from clusters import versions
 from clusters.deadline import Deadline
 from clusters.engine import Engine, find, packages
 from clusters.engine.host import HostQuirks
-from clusters.errors import BadScenario, ChaosError
+from clusters.errors import BadScenario, ChaosError, EngineUnavailable
 from clusters.images import catalogue
-from clusters.inventory import inventory
-from clusters.ownership import Owner
+from clusters.ownership import garbage
 from clusters.paths import cache_dir
 from clusters.process import run
 from clusters.shape import Shape
@@ -206,15 +205,18 @@ def tools() -> list[Finding]:
 
 def leftovers(found: Engine) -> Finding:
     """Judge whether the engine holds anything of runs that have ended."""
-    things = inventory(found, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
-    dead = [f"{each.kind} {each.name}" for each in things if not Owner.from_labels(each.labels).alive()]
+    things = garbage(found, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
+    dead = [f"{each.kind} {each.name}" for each in things]
     if dead:
         return Finding("leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", "nox -s gc")
     return Finding("leftovers", "ok", "none")
 
 
 def _engine() -> list[Finding]:
-    found = find()
+    try:
+        found = find()
+    except EngineUnavailable as error:
+        return [Finding("engine", "bad", str(error), "wait until it answers"), cgroups(HostQuirks.detect())]
     quirks = found.quirks if found else HostQuirks.detect()
     host = [capabilities(quirks, private=found is None or found.private), cgroups(quirks), inotify(quirks)]
     return [engine(found), *host, *([leftovers(found)] if found else [])]

@@ -1,12 +1,16 @@
 """Private engine: a containerd and a dockerd of our own, beside which any other engine goes on untouched.
 
 Life cycle: `start` installs what is missing, removes what a crash left, starts both daemons detached
-from this process, and waits until they answer; whoever comes later finds them by their socket and
-command line and adopts them; `stop` ends them and leaves images for the next start.
+from this process, and waits until they answer; whoever comes later finds them by what they wrote down of
+themselves and adopts them; `stop` ends them, puts back what was changed on this machine, and leaves images for the
+next start.
 """
 
+import contextlib
 import json
 import os
+import re
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,15 +18,16 @@ import docker
 from docker.errors import DockerException
 
 from clusters.deadline import Deadline
-from clusters.engine import firewall, leftovers, limits, packages, processes, runtime_shim, system
+from clusters.engine import firewall, host_changes, leftovers, limits, packages, processes, runtime_shim, system
 from clusters.engine.host import HostQuirks
 from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
 from clusters.locking import locked
+from clusters.paths import trusted
 from clusters.process import run
 from clusters.progress import Progress
 
-__all__ = ["answers", "start", "stop"]
+__all__ = ["answers", "settled", "start", "stop"]
 
 _LOCK_SECONDS = 1200
 _START_SECONDS = 120
@@ -30,14 +35,17 @@ _STOP_SECONDS = 60
 _BUSY_SECONDS = 30
 _PING_SECONDS = 5
 _LOG_TAIL = 2000
-_ABSENT_LOOKS = 5
-"""A process shows no command line in the moment of its exec: one look that misses it proves nothing."""
+_KEPT_ENVIRONMENT = re.compile(r"(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|DOCKER_RAMDISK", re.IGNORECASE)
+"""What daemons need of who starts them: the way to registries, and what only this machine can know."""
 
 
 def answers(layout: Layout) -> bool:
-    """Whether the engine's daemons run and dockerd answers; adopts nothing else that sits on its socket."""
-    running = all(processes.find(layout, program) for program in ("dockerd", "containerd"))
-    if not running or system.listener(layout.host) is None:
+    """Whether the engine's daemons run and dockerd answers; adopts nothing else that sits on its socket.
+
+    Daemons in another PID namespace are not to be seen: what listens then on a socket of root's own is the engine.
+    """
+    seen = _running(layout) and system.listener(layout.host) is not None
+    if not seen and not _elsewhere(layout):
         return False
     try:
         with closing(docker.DockerClient(base_url=layout.host, version="1.24", timeout=_PING_SECONDS)) as client:
@@ -46,10 +54,31 @@ def answers(layout: Layout) -> bool:
         return False
 
 
-def start(layout: Layout, progress: Progress) -> None:
-    """Make the engine answer: adopt it if it runs, else clear what is left of it and start it.
+def settled(layout: Layout, seconds: float | None = None) -> bool:
+    """Whether the engine answers, with patience for one that is too busy to do so at once; False if it does not run.
 
-    Raises EngineUnavailable (not root, not installable, a daemon that dies: with the end of its log).
+    Raises EngineUnavailable when it runs and does not answer within `seconds` (default: 30), for that is not gone.
+    """
+    if not os.access(layout.run, os.X_OK):  # none was ever started, or it is no engine of this user's
+        return False
+    deadline = Deadline.after(_BUSY_SECONDS if seconds is None else seconds, "the private engine to answer")
+    for _ in deadline.attempts():
+        if answers(layout):
+            return True
+        if not _running(layout) and not _elsewhere(layout):
+            return False
+    raise EngineUnavailable(
+        f"the private engine at {layout.host} runs but has not answered for {deadline.seconds:.0f} s: it goes on, as "
+        "live runs may need it; try again when `uptime` tells of less load, or end it with all that runs on it: "
+        "`nox -s gc -- --all`"
+    )
+
+
+def start(layout: Layout, progress: Progress, adopt: Callable[[], object] = lambda: None) -> None:
+    """Make the engine answer: adopt it if it runs, else clear what is left of it and start it; then call `adopt`.
+
+    Nobody else starts or stops it until `adopt` is done. Raises EngineUnavailable (not root, not installable, a
+    daemon that dies, with the end of its log, or that runs and does not answer).
     """
     if os.geteuid() != 0:
         raise EngineUnavailable(
@@ -60,50 +89,65 @@ def start(layout: Layout, progress: Progress) -> None:
     layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout.run.chmod(0o700)
     with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
-        if not _settled(layout):
+        if not settled(layout, _START_SECONDS):
+            _require_sight(layout)
             packages.ensure(progress)
             with progress.step("start a private Docker engine"):
                 _start(layout)
-        firewall.allow(layout.chain, _pool(layout))
+        firewall.allow(layout, _pool(layout))
         limits.widen(layout)
+        adopt()
 
 
-def stop(layout: Layout, progress: Progress) -> bool:
+def stop(layout: Layout, progress: Progress, used: Callable[[], bool] | None = None) -> bool:
     """End the engine with all its containers, remove all but images; return whether there was anything of it.
 
-    Raises EngineUnavailable when something of it cannot be ended or removed.
+    With `used`, only if that says no, while nobody else starts, adopts or stops the engine. Raises EngineUnavailable
+    when something of it cannot be ended or removed.
     """
     if not layout.run.exists():
         return False
     with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+        if used and used():
+            return False
+        _require_sight(layout)
         daemons = processes.find(layout, "dockerd")
         found = bool(daemons) or layout.daemon_config.exists()
         with progress.step("stop the private Docker engine"):
             processes.end(daemons, Deadline.after(_STOP_SECONDS + 10, "dockerd to end"), _STOP_SECONDS)
             leftovers.clear(layout)
-            limits.restore(layout)
+            host_changes.put_back(layout)
     return found
 
 
-def _settled(layout: Layout) -> bool:
-    """Whether the engine answers, with patience for one that runs but is too busy to do so at once."""
-    deadline = Deadline.after(_BUSY_SECONDS, "the private engine to answer")
-    for _ in deadline.attempts():
-        if answers(layout):
-            return True
-        if not all(processes.find(layout, program) for program in ("dockerd", "containerd")):
-            return False
-    return False
+def _running(layout: Layout) -> bool:
+    return all(processes.find(layout, program) for program in ("dockerd", "containerd"))
+
+
+def _elsewhere(layout: Layout) -> bool:
+    """Whether daemons that cannot be seen from here listen on the engine's socket."""
+    return system.unseen(layout.host) and layout.socket.stat().st_uid == 0
+
+
+def _require_sight(layout: Layout) -> None:
+    """Raise EngineUnavailable if a daemon of the engine runs in another PID namespace: it could not be ended here."""
+    if any(system.unseen(f"unix://{each}") for each in (layout.socket, layout.containerd_socket)):
+        raise EngineUnavailable(
+            f"the private engine at {layout.host} runs in another PID namespace, whose processes cannot be ended from "
+            "this one: `nox -s gc` there stops it"
+        )
 
 
 def _start(layout: Layout) -> None:
     leftovers.clear(layout)
     for directory in (layout.data, layout.cli_config):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trusted(directory, content=False).chmod(0o700)
     (layout.cli_config / "config.json").write_text("{}\n")
     layout.containerd_config.write_text(_containerd_config(layout))
     layout.daemon_config.write_text(json.dumps(_daemon_config(layout, HostQuirks.detect()), indent=2))
     deadline = Deadline.after(_START_SECONDS, "the private engine to answer")
+    limits.note(layout)
     try:
         _launch(layout, "containerd", "--config", layout.containerd_config, deadline)
         _wait(layout, "containerd", deadline)
@@ -112,25 +156,37 @@ def _start(layout: Layout) -> None:
         layout.socket.chmod(0o600)
     except BaseException:
         leftovers.clear(layout)
+        host_changes.put_back(layout)
         raise
 
 
 def _launch(layout: Layout, program: str, option: str, config: Path, deadline: Deadline) -> None:
-    """Start a daemon in a session of its own, as nobody's child: it outlives this run, and init reaps it."""
+    """Start a daemon in a session of its own, as nobody's child: it outlives this run, and init reaps it.
+
+    Of this process's environment it gets nothing but what it needs: the rest, secrets of a CI job for instance, would
+    lie in it for all its life.
+    """
     log = layout.log(program)
     if log.exists():
         log.replace(log.with_suffix(".log.old"))
-    path = packages.program(program)
-    with log.open("w+b") as file:
-        argv: list[str | Path] = ["setsid", "--fork", path or program, option, config]
-        run(argv, deadline, env={"PATH": packages.SEARCH_PATH}, cwd=Path("/"), stdout=file, stderr=file)
+    started = processes.command(layout, program, [packages.program(program) or program, option, config])
+    others = [f"--unset={name}" for name in os.environ if not _KEPT_ENVIRONMENT.fullmatch(name)]
+    with open(log, "w+b", opener=_private) as file:
+        argv: list[str | Path] = ["env", *others, f"PATH={packages.SEARCH_PATH}", "setsid", "--fork", *started]
+        run(argv, deadline, cwd=Path("/"), stdout=file, stderr=file)
+    for _ in deadline.attempts():
+        if layout.record(program).exists():
+            return
+    raise EngineUnavailable(f"{deadline.error(f'{program} that was started and did not begin')}")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _wait(layout: Layout, program: str, deadline: Deadline) -> None:
-    absent = 0
     for _ in deadline.attempts(most=0.5):
-        absent = 0 if processes.find(layout, program) else absent + 1
-        if absent == _ABSENT_LOOKS:
+        if not processes.find(layout, program):
             raise EngineUnavailable(f"{program} of the private engine ended at its start; {_tail(layout, program)}")
         if layout.containerd_socket.exists() if program == "containerd" else answers(layout):
             return
@@ -147,7 +203,7 @@ def _containerd_config(layout: Layout) -> str:
     return f"""\
 version = 2
 root = "{layout.containerd_root}"
-state = "{layout.run / "containerd"}"
+state = "{layout.containerd_state}"
 disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri"]
 [grpc]
 address = "{layout.containerd_socket}"
@@ -192,7 +248,13 @@ def _daemon_config(layout: Layout, quirks: HostQuirks) -> dict[str, object]:
 
 
 def _pool(layout: Layout) -> str:
-    """Return the engine's range of addresses: chosen once, as its networks outlive its processes."""
+    """Return the engine's range of addresses: what it runs with, else what was chosen before for its networks.
+
+    The first is told by its configuration, which is at one place whatever $XDG_CACHE_HOME says.
+    """
+    if processes.running(layout):
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            return str(json.loads(layout.daemon_config.read_text())["default-address-pools"][0]["base"])
     record = layout.data / "address-pool"
     try:
         return record.read_text().strip()

@@ -1,19 +1,31 @@
-"""Processes of a private engine: found by what stands on their command line, ended by pid and start time."""
+"""Processes of a private engine: found by what only root can have made, ended by pid and start time.
+
+A daemon writes down its own pid and start time before it becomes dockerd or containerd; who listens on their sockets,
+which lie in a directory of root's, is one, too. A shim works in the directory of its container below there.
+What stands on a command line proves nothing: anybody, and any container, can write that.
+"""
 
 import os
 import signal
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from clusters.deadline import Deadline
+from clusters.engine import system
 from clusters.engine.layout import Layout
 
-__all__ = ["Daemon", "cgroup_parents", "containers", "end", "find"]
+__all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "running"]
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CONNECT_SECONDS = 5.0
+_DAEMONS = ("dockerd", "containerd")
+_SHIM = "containerd-shim-runc-v2"
+_RECORD = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id > "$0.new" && mv "$0.new" "$0" && exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -29,24 +41,24 @@ class Daemon:
         return _start(self.pid) == self.start
 
 
-def find(layout: Layout, program: str) -> list[Daemon]:
-    """Return the engine's processes of `program`: dockerd, containerd or containerd-shim-runc-v2.
+def command(layout: Layout, program: str, argv: Iterable[str | Path]) -> list[str | Path]:
+    """Return the command that writes down which process it is, and then becomes `argv`: it is found as `program`."""
+    return ["sh", "-c", _RECORD, layout.record(program), *argv]
 
-    A daemon on its way to becoming `program` (setsid has forked, exec is yet to come) counts.
-    """
-    marks = {
-        "dockerd": ("--config-file", str(layout.daemon_config)),
-        "containerd": ("--config", str(layout.containerd_config)),
-        "containerd-shim-runc-v2": ("-address", str(layout.containerd_socket)),
-    }
-    option, value = marks[program]
-    return [
-        Daemon(pid, start, program)
-        for pid, words in _command_lines()
-        if any(Path(word).name == program for word in words[:3])
-        and (option, value) in pairwise(words)
-        and (start := _start(pid))
-    ]
+
+def find(layout: Layout, program: str) -> list[Daemon]:
+    """Return the engine's processes of `program`: dockerd, containerd or containerd-shim-runc-v2."""
+    if program == _SHIM:
+        return list(_shims(layout))
+    found = _recorded(layout.record(program)) or _listening(layout, program)
+    return [found] if found else []
+
+
+def running(layout: Layout) -> bool:
+    """Whether a daemon of the engine runs, answering or not, to be seen from here or in another PID namespace."""
+    return any(find(layout, program) for program in _DAEMONS) or any(
+        _takes_connections(each) for each in (layout.socket, layout.containerd_socket)
+    )
 
 
 def containers(layout: Layout, cgroups: Path = _CGROUPS) -> list[Daemon]:
@@ -98,20 +110,63 @@ def _signal(processes: Iterable[Daemon], number: signal.Signals) -> None:
             os.close(handle)
 
 
-def _command_lines() -> Iterable[tuple[int, list[str]]]:
+def _recorded(record: Path) -> Daemon | None:
+    """Return the process that has written `record`, if it is the one that has this pid now."""
+    try:
+        stat, boot = record.read_text(encoding="utf-8", errors="replace").splitlines()
+        pid, start = int(stat.split()[0]), _fields(stat)[19]
+    except (OSError, ValueError, IndexError):
+        return None
+    ours = boot == _BOOT_ID.read_text(encoding="ascii").strip() and _start(pid) == start
+    return Daemon(pid, start, record.stem) if ours else None
+
+
+def _listening(layout: Layout, program: str) -> Daemon | None:
+    path = layout.socket if program == "dockerd" else layout.containerd_socket
+    pid = system.listener(f"unix://{path}") if path.exists() else None
+    return _daemon(pid, program) if pid else None
+
+
+def _takes_connections(path: Path) -> bool:
+    with closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        try:
+            connection.connect(str(path))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        return True
+
+
+def _shims(layout: Layout) -> Iterator[Daemon]:
+    root, below = (_PROC / "self" / "root").stat(), layout.containerd_state.resolve()
     for entry in _PROC.iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            yield int(entry.name), words
+        try:
+            place = (entry / "cwd").readlink()
+            program = (entry / "exe").readlink().name.removesuffix(" (deleted)")
+            same_root = os.path.samestat((entry / "root").stat(), root)
+        except OSError:
+            continue
+        if entry.name.isdigit() and same_root and program == _SHIM and below in place.parents:
+            daemon = _daemon(int(entry.name), _SHIM)
+            if daemon:
+                yield daemon
+
+
+def _daemon(pid: int, program: str) -> Daemon | None:
+    start = _start(pid)
+    return Daemon(pid, start, program) if start else None
 
 
 def _start(pid: int) -> str | None:
     """Return the process's start time, None if it has ended; fields are counted behind the name's bracket."""
     try:
-        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = _fields((_PROC / str(pid) / "stat").read_text(errors="replace"))
     except OSError:
         return None
     return None if fields[0] in "ZX" else fields[19]
+
+
+def _fields(stat: str) -> list[str]:
+    return stat.rpartition(")")[2].split()

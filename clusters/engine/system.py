@@ -11,25 +11,30 @@ from urllib.parse import urlsplit
 
 import docker
 from docker.errors import DockerException
+from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, DeadlineExceeded
 from clusters.process import run
 
-__all__ = ["SystemEngine", "find", "listener"]
+__all__ = ["SystemEngine", "find", "listener", "unseen"]
 
 _DEFAULT = "unix:///var/run/docker.sock"
 _SECONDS = 10
+_BUSY_SECONDS = 30
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
 class SystemEngine:
-    """Where the user's engine is expected, and its version or what is wrong with it."""
+    """Where the user's engine is expected, and its version and id, or what is wrong with it."""
 
     host: str
     version: str = ""
     problem: str = ""
+    id: str = ""
+    silent: bool = False
+    """Whether something listens there that does not answer: an engine that is too busy is not absent."""
 
 
 def find() -> SystemEngine:
@@ -43,10 +48,10 @@ def find() -> SystemEngine:
     try:
         if url.scheme == "unix":
             _knock(url.path)
-        with closing(docker.from_env(timeout=_SECONDS, environment={**os.environ, "DOCKER_HOST": host})) as client:
-            return SystemEngine(host, version=str(client.version()["Version"]))
+        with closing(docker.from_env(timeout=_BUSY_SECONDS, environment={**os.environ, "DOCKER_HOST": host})) as client:
+            return SystemEngine(host, str(client.version()["Version"]), id=str(client.info().get("ID") or ""))
     except (DockerException, OSError) as error:  # requests' errors are OSErrors
-        return SystemEngine(host, problem=f"it does not answer: {error}")
+        return SystemEngine(host, problem=f"it does not answer: {error}", silent=_silence(error))
 
 
 def listener(host: str) -> int | None:
@@ -58,6 +63,24 @@ def listener(host: str) -> int | None:
         return _knock(url.path)
     except OSError:
         return None
+
+
+def unseen(host: str) -> bool:
+    """Whether something listens on the socket `host` whose process is not to be seen from this PID namespace."""
+    url = urlsplit(host)
+    try:
+        return url.scheme == "unix" and hasattr(socket, "SO_PEERCRED") and _knock(url.path) is None
+    except OSError:
+        return False
+
+
+def _silence(error: BaseException | None) -> bool:
+    """Whether the error is that an answer did not come in time; docker's SDK hides it behind others."""
+    while error is not None:
+        if isinstance(error, (TimeoutError, HTTPTimeout)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _knock(path: str) -> int | None:

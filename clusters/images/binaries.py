@@ -8,6 +8,7 @@ from clusters.deadline import Deadline
 from clusters.images.golang import GO_SOURCES, Program, build, download
 from clusters.images.store import Artefact, digest, require_disk
 from clusters.progress import Progress
+from clusters.removal import remove
 
 __all__ = ["balancer", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
 
@@ -91,7 +92,7 @@ def kubernetes(version: str) -> Artefact:
         _build(program, module, folder, f"build Kubernetes {version}", progress)
         for name in ("kubeadm", "kubectl"):
             (folder / name).symlink_to("kubernetes")
-        shutil.rmtree(module)
+        remove(module)
 
     return Artefact(f"kubernetes-{version}", digest(sources, locks, program.arguments), make)
 
@@ -110,7 +111,7 @@ def gatekeeper(version: str) -> Artefact:
         _build(program, module, built, f"build Gatekeeper {version}", progress)
         next(built.iterdir()).rename(folder / "gatekeeper")
         built.rmdir()
-        shutil.rmtree(module)
+        remove(module)
 
     return Artefact(f"gatekeeper-{version}", digest(version, program.arguments), make)
 

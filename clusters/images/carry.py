@@ -1,66 +1,66 @@
 """Ready sets: images and what else a shape needs, in one file, for a machine that reaches nothing."""
 
+import contextlib
 import hashlib
-import json
-import shutil
+import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from clusters import versions
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.errors import BadScenario
-from clusters.images import binaries, ensure, sources, store
+from clusters.errors import BadScenario, HarnessError
+from clusters.images import binaries, ensure, ready_set, sources, store
 from clusters.locking import locked
 from clusters.paths import cache_dir
 from clusters.progress import Progress
 from clusters.shape import Shape
+from clusters.shown import shown
 
 __all__ = ["load", "save"]
 
-_FORMAT = 1
 _SECONDS = 1800.0
-_INDEX = "index.json"
-_IMAGES = "images.tar"
 
 
 def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress) -> list[str]:
     """Write everything that clusters of `shapes` are made from into the file `path`; return the images' names.
 
-    The file gets its name only when it is complete. Raises ImageUnavailable, BadScenario (no disk).
+    The file gets its name only when it is complete. Raises ImageUnavailable, BadScenario (no disk, no such place),
+    HarnessError if it cannot be written.
     """
+    _require_place(path)
     names = sorted(ensure(engine, shapes, progress).origin)
-    folders = [artefact.get(progress) for artefact in _artefacts(shapes)]
+    releases = {shape.gatekeeper for shape in shapes if shape.gatekeeper}
+    folders = [artefact.get(progress) for artefact in _artefacts(sorted(releases))]
     store.require_disk(2.0 * len(shapes), f"the ready set {path}")
     deadline = Deadline.after(_SECONDS, f"the ready set {path}")
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with progress.step(f"save {len(names)} images to {path}"), store.scratch("save") as scratch:
-            with (scratch / _IMAGES).open("wb") as archive:
+            with (scratch / ready_set.IMAGES).open("wb") as archive:
                 engine.run(["save", *names], deadline, stdout=archive)
-            files = {_IMAGES: scratch / _IMAGES}
+            files = {ready_set.IMAGES: scratch / ready_set.IMAGES}
             for folder in folders:
                 files |= {f"artefacts/{folder.name}/{each.relative_to(folder)}": each for each in _files(folder)}
-            index = {
-                "format": _FORMAT,
-                "images": names,
-                "files": {name: _sha256(source) for name, source in files.items()},
-            }
-            (scratch / _INDEX).write_text(json.dumps(index))
+            contents = {name: _content(source) for name, source in files.items()}
+            index = ready_set.Index(format=ready_set.FORMAT, images=names, files=contents)
+            (scratch / ready_set.INDEX).write_text(index.model_dump_json(), encoding="utf-8")
             with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as archive_of_all:
-                for name, source in {_INDEX: scratch / _INDEX, **files}.items():
+                for name, source in {ready_set.INDEX: scratch / ready_set.INDEX, **files}.items():
                     archive_of_all.add(source, name, recursive=False)
         unfinished.rename(path)
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written: {error.strerror}; see `df {path.parent}`") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return names
 
 
-def _artefacts(shapes: Sequence[Shape]) -> list[store.Artefact]:
-    releases = {shape.gatekeeper for shape in shapes if shape.gatekeeper}
+def _artefacts(releases: Sequence[str]) -> list[store.Artefact]:
     return [
-        *(binaries.gatekeeper_source(version) for version in sorted(releases)),
+        *(binaries.gatekeeper_source(version) for version in releases),
         sources.artefact("kind"),
         sources.artefact("kubectl"),
     ]
@@ -73,43 +73,41 @@ def _files(folder: Path) -> list[Path]:
 def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
     """Put the ready set `path` into the engine and the cache; return the names of its images.
 
-    All of the file is checked before any of it is kept. Raises BadScenario when it is cut off, has been
-    changed or was written by a newer version.
+    All of the file is checked before any of it is kept, and of it no more than the index names and this version can
+    use: other folders would be believed by their names. Raises BadScenario when it is cut off, has been changed or was
+    written by another version.
     """
-    store.require_disk(2.0 * path.stat().st_size / (1 << 30), f"the ready set {path}")
     deadline = Deadline.after(_SECONDS, f"the engine to load {path}")
+    known = {artefact.folder.name for artefact in _artefacts(versions.GATEKEEPER)}
     with progress.step(f"load {path}"), store.scratch("load") as scratch:
-        index = _unpack(path, scratch)
-        engine.run(["load", "--quiet", "--input", scratch / _IMAGES], deadline)
-        for folder in sorted((scratch / "artefacts").iterdir()):
+        index = ready_set.unpack(path, scratch)
+        engine.run(["load", "--quiet", "--input", scratch / ready_set.IMAGES], deadline)
+        there = scratch / "artefacts"
+        for folder in sorted(there.iterdir()) if there.is_dir() else ():
+            if folder.name not in known:
+                progress.say(f"   left out: {shown(folder.name)}, from which this version makes nothing")
+                continue
             target = cache_dir("artefacts") / folder.name
             with locked(folder.name, deadline):
                 if not target.exists():
-                    shutil.move(folder, target)
-    return list(index["images"])
+                    folder.rename(target)
+    return index.images
 
 
-def _unpack(path: Path, scratch: Path) -> dict[str, Any]:
-    advice = f"write it anew with `nox -s images -- --save {path.name}` on the machine it came from"
-    try:
-        with tarfile.open(path) as archive:
-            archive.extractall(scratch, filter="data")
-        index: dict[str, Any] = json.loads((scratch / _INDEX).read_text())
-    except (tarfile.TarError, OSError, ValueError) as error:
-        raise BadScenario(f"{path} is not a whole ready set ({error}): {advice}") from error
-    if index.get("format") != _FORMAT:
-        raise BadScenario(f"{path} has format {index.get('format')}, this version reads {_FORMAT}: {advice}")
-    files: dict[str, str] = index["files"]
-    wrong = [name for name, wanted in files.items() if _missing_or_changed(scratch / name, wanted)]
-    if wrong:
-        raise BadScenario([f"{path}: {name} is missing or its checksum does not match: {advice}" for name in wrong])
-    return index
-
-
-def _missing_or_changed(file: Path, wanted: str) -> bool:
-    return not file.is_file() or _sha256(file) != wanted
-
-
-def _sha256(source: Path) -> str:
+def _content(source: Path) -> ready_set.Content:
     with source.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return ready_set.Content(bytes=source.stat().st_size, sha256=digest)
+
+
+def _require_place(path: Path) -> None:
+    """Refuse a place that no file can have before hours go into it."""
+    problem = ""
+    if path.is_dir():
+        problem = "is a directory"
+    elif not path.parent.is_dir():
+        problem = f"there is no directory {path.parent}"
+    elif not os.access(path.parent, os.W_OK):
+        problem = f"{path.parent} cannot be written to"
+    if problem:
+        raise BadScenario(f"{path}: {problem}; give --save a file's name in a directory of yours")

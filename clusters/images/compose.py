@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from clusters.deadline import Deadline
-from clusters.images.golang import GO_STEADY, download
+from clusters.images.golang import GO_STEADY, database, download
 from clusters.process import run
 from clusters.versions import RECIPES
 
@@ -37,9 +37,11 @@ def go_mod(upstream: str, version: str) -> str:
 def compose(version: str, recipes: Path = RECIPES) -> Path:
     """Write the go.mod and go.sum of Kubernetes `version` into a folder of `recipes`, once both are there; return it.
 
-    Raises ImageUnavailable or CommandFailed when a module is not served or its checksum cannot be verified.
+    Every module is held against the checksum database. Raises ImageUnavailable or CommandFailed when one is not
+    served or its checksum cannot be verified.
     """
     deadline = Deadline.after(_SECONDS, f"go.mod and go.sum of Kubernetes {version}")
+    asked = database(f"what Kubernetes {version} needs", deadline)
     upstream = download("k8s.io/kubernetes", version, deadline)
     target = recipes / version
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +49,7 @@ def compose(version: str, recipes: Path = RECIPES) -> Path:
         for source in RECIPES.glob("*.go"):
             shutil.copy(source, module)
         (module / "go.mod").write_text(go_mod((upstream / "go.mod").read_text(), version))
-        run(["go", "list", "-mod=mod", "-deps", "."], deadline, cwd=module, env=GO_STEADY)
+        run(["go", "list", "-mod=mod", "-deps", "."], deadline, cwd=module, env={**GO_STEADY, **asked})
         target.mkdir(exist_ok=True)
         for name in ("go.mod", "go.sum"):
             shutil.copy(module / name, target)

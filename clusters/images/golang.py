@@ -1,4 +1,4 @@
-"""Go programs, built from modules that the checksum database or a committed go.sum has verified."""
+"""Go programs, built from modules whose sums are committed, or that the checksum database has verified."""
 
 import json
 import os
@@ -13,13 +13,19 @@ from clusters.errors import CommandFailed, ImageUnavailable
 from clusters.process import run
 from clusters.progress import Step
 
-__all__ = ["GO_SOURCES", "GO_STEADY", "Program", "build", "download"]
+__all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "committed", "database", "download"]
 
 GO_SOURCES = Path(__file__).with_name("go")
 """Folder of the composed modules: their main packages, go.mod and go.sum."""
 
+SUMS = Path(__file__).with_name("modules.sum")
+"""Sums, in the format of go.sum, of modules that are built by themselves: `clusters.images.sums` writes them."""
+
 GO_STEADY = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 """Environment that makes a build depend on its sources only; checksum settings stay the user's."""
+
+_HOLDER = "module chaos-harness.invalid/download\n\ngo 1.24\n"
+"""A module whose only purpose is its go.sum: the go command holds what it downloads against that one first."""
 
 _TELL_EVERY_SECONDS = 1.0
 _MOST_NAMES_BYTES = 1 << 20
@@ -50,14 +56,22 @@ class Program:
 def download(module: str, version: str, deadline: Deadline) -> Path:
     """Return the folder of a module in the module cache, downloaded and verified if need be.
 
-    Raises ImageUnavailable when it is not served or its checksum does not match; then nothing is kept.
+    It is held against the sum that is committed, whatever GOSUMDB, GONOSUMDB and GOPRIVATE say; a version without one
+    against the checksum database. Raises ImageUnavailable when it is not served, its checksum does not match, or
+    nothing tells what it must be; then nothing is kept.
     """
-    with tempfile.TemporaryDirectory() as nowhere:
+    known = committed(module, version)
+    asked = {} if known else database(f"{module} {version}", deadline)
+    with tempfile.TemporaryDirectory() as folder:
+        holder = Path(folder)
+        if known:
+            (holder / "go.mod").write_text(_HOLDER)
+            (holder / "go.sum").write_text(known)
         answer = run(
             ["go", "mod", "download", "-json", f"{module}@{version}"],
             deadline,
-            env=GO_STEADY,
-            cwd=Path(nowhere),
+            env={**GO_STEADY, **asked},
+            cwd=holder,
             check=False,
         )
     facts = json.loads(answer.stdout) if answer.stdout.startswith("{") else {"Error": answer.stderr.strip()}
@@ -67,6 +81,28 @@ def download(module: str, version: str, deadline: Deadline) -> Path:
             "`nox -s doctor` tells whether the proxy answers; `nox -s images -- --load FILE` brings a ready set"
         )
     return Path(facts["Dir"])
+
+
+def committed(module: str, version: str) -> str:
+    """Return the lines of a go.sum for one module, from all that is committed; "" if nothing is."""
+    names = (f"{module} {version} ", f"{module} {version}/go.mod ")
+    texts = (path.read_text(encoding="utf-8") for path in (SUMS, *sorted(GO_SOURCES.rglob("go.sum"))))
+    lines = dict.fromkeys(line for text in texts for line in text.splitlines() if line.startswith(names))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def database(what: str, deadline: Deadline) -> Mapping[str, str]:
+    """Return the environment in which go asks the checksum database about every module, whatever GOPRIVATE says.
+
+    Raises ImageUnavailable when it is switched off: without it nobody can say what `what` must contain.
+    """
+    used = run(["go", "env", "GOSUMDB"], deadline).stdout.strip()
+    if used in ("", "off"):
+        raise ImageUnavailable(
+            f"{what}: expected the checksum database to say what it must contain, as no sum of it is committed; found "
+            "GOSUMDB=off, so it is not downloaded; `unset GOSUMDB; go env -u GOSUMDB` lets the database be asked"
+        )
+    return {"GONOSUMDB": "none"}
 
 
 def build(program: Program, module: Path, output: Path, deadline: Deadline, step: Step) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clusters.engine.guard import IMAGE
+
 __all__ = ["Image", "Layer", "architecture", "write_archive", "write_layer"]
 
 
@@ -50,7 +52,7 @@ class Image:
         return json.dumps(
             {
                 "architecture": architecture(),
-                "config": dict(self.config),
+                "config": {**self.config, "Labels": {IMAGE: self.names[0]}},
                 "created": "1970-01-01T00:00:00Z",
                 "history": [{"created": "1970-01-01T00:00:00Z"} for _ in self.layers],
                 "os": "linux",

@@ -45,7 +45,7 @@ def digests(engine: Engine, entries: Iterable[Entry], progress: Progress) -> dic
             continue
         inspect = ["image", "inspect", "--format", "{{json .RepoDigests}}", entry.published]
         repository = entry.published.rpartition(":")[0].removeprefix("docker.io/").removeprefix("library/")
-        for reference in json.loads(engine.run(inspect, deadline).stdout):
+        for reference in json.loads(engine.run(inspect, deadline).stdout) or ():
             if reference.partition("@")[0].removeprefix("docker.io/").removeprefix("library/") == repository:
                 found[entry.lock] = reference
     return found

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
+from clusters import bounded
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
 from clusters.images.catalogue import Entry
 from clusters.locking import locked
 from clusters.progress import Progress
+from clusters.shown import shown
 
 __all__ = ["LOCK", "Held", "Origin", "find", "identity", "make", "read_lock", "resolve"]
 
@@ -25,7 +25,10 @@ _PULL_SECONDS = 900.0
 """For a node image of 1.2 GB on a slow line; an engine gives up a registry that does not answer after 15 to 25 s."""
 
 _BUILD_SECONDS = 3600.0
-_REFERENCE = re.compile(r"^[a-z0-9][\w.\-/:]*@sha256:[0-9a-f]{64}$")
+_REFERENCE = re.compile(r"[a-z0-9][a-z0-9_.\-/:]*@sha256:[0-9a-f]{64}", re.ASCII)
+_MOST_BYTES = 256 * 1024
+_MOST_TOLD = 20
+_SHORT = 100
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,15 @@ def read_lock(path: Path = LOCK) -> dict[str, str]:
 
     Raises BadScenario with every entry that is not pinned by a digest.
     """
-    entries = yaml.safe_load(path.read_text()) or {}
+    entries = bounded.plain(path, _MOST_BYTES) or {}
     if not isinstance(entries, dict):
         raise BadScenario(f"{path}: expected NAME/VERSION: REPOSITORY@sha256:…, found {type(entries).__name__}")
-    loose = [name for name, reference in entries.items() if not _REFERENCE.match(str(reference))]
+    loose = [name for name, reference in entries.items() if not _REFERENCE.fullmatch(str(reference))]
     if loose:
-        raise BadScenario([f"{path}: {name}: {entries[name]!r} is not REPOSITORY@sha256:<64 digits>" for name in loose])
+        told = {shown(str(name), most=_SHORT): shown(repr(entries[name]), most=_SHORT) for name in loose[:_MOST_TOLD]}
+        raise BadScenario(
+            [f"{path}: {name}: {words} is not REPOSITORY@sha256:<64 digits>" for name, words in told.items()]
+        )
     return {str(name): str(reference) for name, reference in entries.items()}
 
 

@@ -4,17 +4,17 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clusters.deadline import Deadline
-from clusters.errors import BadScenario
+from clusters.errors import BadScenario, HarnessError
 from clusters.locking import locked
-from clusters.paths import cache_dir
+from clusters.paths import cache_dir, harden, trusted
 from clusters.progress import Progress
+from clusters.scratch import ARTEFACTS, MAKING, held, sweep
 
 __all__ = ["Artefact", "digest", "require_disk", "scratch"]
 
@@ -54,37 +54,45 @@ class Artefact:
     @property
     def folder(self) -> Path:
         """The folder it has, or will have."""
-        return cache_dir("artefacts") / f"{self.name}-{self.key}"
+        return cache_dir(ARTEFACTS) / f"{self.name}-{self.key}"
 
     def get(self, progress: Progress) -> Path:
         """Return its folder, made now if it is not there yet.
 
         Of two processes that want it at once one makes it and the other waits. What is interrupted
-        leaves nothing that counts: the folder gets its name only when it is complete.
+        leaves nothing that counts: the folder gets its name only when it is complete. Each process makes it in a
+        folder of its own, so that what a killed one left, and may still write to, is in nobody's way.
+        Raises HarnessError for a folder that others than root and this user could have made or changed.
         """
         if self.folder.is_dir():
-            return self.folder
+            return trusted(self.folder)
         deadline = Deadline.after(_SECONDS, f"another process to build {self.folder.name}")
         with locked(self.folder.name, deadline):
             if self.folder.is_dir():
-                return self.folder
-            unfinished = self.folder.with_name(f".making-{self.folder.name}")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
+                return trusted(self.folder)
             try:
-                self.make(unfinished, progress)
-            except BaseException:
-                shutil.rmtree(unfinished, ignore_errors=True)
-                raise
-            unfinished.rename(self.folder)
-        return self.folder
+                sweep()
+            except HarnessError as error:
+                progress.say(f" ! {error}")
+            with held(f"{MAKING}{self.folder.name}", self.folder.parent) as folder:
+                folder.chmod(0o755)  # apt's own user reads below it while mmdebstrap runs
+                self.make(folder, progress)
+                harden(folder)
+                try:
+                    folder.rename(self.folder)
+                except OSError:  # another user of this cache, whose locks lie elsewhere, was faster
+                    if not self.folder.is_dir():
+                        raise
+        return trusted(self.folder)
 
 
 @contextlib.contextmanager
 def scratch(name: str) -> Iterator[Path]:
     """Return a folder on the cache's disk that is gone after the block."""
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=cache_dir("scratch")) as folder:
-        yield Path(folder)
+    with contextlib.suppress(HarnessError):
+        sweep()
+    with held(name) as folder:
+        yield folder
 
 
 def require_disk(gib: float, purpose: str) -> None:

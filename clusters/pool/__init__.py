@@ -1,13 +1,14 @@
 """Pool: ready clusters, frozen, for whoever comes next.
 
 Who makes them and whose they are: every cluster that a run with a pool uses is made by the run's own process,
-as the one cluster of a run of its own (`Owner.of_pool`), whose directory tells its owner: the making or
-leasing process, or nobody while it stands frozen on the shelf. There is no daemon, and no state elsewhere:
+as the one cluster of a run of its own (`Owner.of_pool`), whose directory and claim in the engine tell its owner:
+the making or leasing process, or nobody while it stands frozen on the shelf. There is no daemon, and no state
+elsewhere:
 
 * a process that is killed while it makes, holds or wakes a cluster leaves one with a dead owner, and the next
   garbage collection heals and removes it, as of any dead run;
-* a frozen one stays for some hours, at most until the machine boots anew; `nox -s gc` leaves it alone,
-  `nox -s gc -- --all` takes it;
+* a frozen one can be woken for some hours, at most until the machine boots anew, and is removed when its claim has
+  expired, which lives as long; until then `nox -s gc` leaves it alone, `nox -s gc -- --all` takes it;
 * what cannot be woken and proved healthy, for whatever reason (the engine was restarted, files are missing,
   it was noticed that time stood still), is removed, and one is made anew: a miss costs time, nothing else.
 
@@ -18,7 +19,6 @@ fast, where three times would be worth a second way. Waking a frozen one takes s
 """
 
 import hashlib
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,16 +28,17 @@ from urllib3.exceptions import HTTPError
 from clusters.cluster import Cluster
 from clusters.create import create, delete
 from clusters.deadline import Deadline
-from clusters.engine import Engine
+from clusters.engine import Engine, claims
 from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.images import Images
 from clusters.inventory import remove_all
-from clusters.ownership import Owner
+from clusters.owner import Owner
 from clusters.pool import room, shelf
 from clusters.pool.fingerprint import differences, fingerprint, wait_settled
 from clusters.pool.freezing import freeze, thaw
 from clusters.pool.resetting import covers, remember, reset
 from clusters.progress import Progress
+from clusters.removal import try_remove
 from clusters.shape import Shape
 
 __all__ = ["Pool"]
@@ -69,7 +70,7 @@ class Pool:
 
     def lease(self, shape: Shape, images: Images) -> Cluster | None:
         """Return a cluster from the shelf, awake and proved healthy, or None; what cannot be proved so is removed."""
-        while directory := shelf.take(self._recipe(shape, images)):
+        while directory := shelf.take(self._engine, self._recipe(shape, images)):
             name = directory.name
             try:
                 name = shelf.label(directory).cluster
@@ -86,8 +87,9 @@ class Pool:
     def make(self, shape: Shape, images: Images, logs: Path) -> Cluster:
         """Bring up a new cluster that can be given back; raise what `clusters.create.create` does."""
         owner = Owner.of_pool()
-        directory = owner.claim()
+        directory = owner.claim(self._engine.id)
         try:
+            claims.hold(self._engine, owner)
             cluster = create(self._engine, images, shape, owner, directory, self._progress, logs=logs)
             with suppress(DeadlineExceeded):  # one that never settles is not for the pool, and a cluster as any else
                 wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
@@ -99,7 +101,7 @@ class Pool:
         except BaseException:
             with suppress(HarnessError):
                 remove_all(self._engine, Deadline.after(_REMOVE_SECONDS, f"what is left of {owner.run}"), run=owner.run)
-            shutil.rmtree(directory, ignore_errors=True)
+            self._forget(directory)
             raise
         return cluster
 
@@ -114,7 +116,7 @@ class Pool:
             try:
                 with self._progress.step(f"freeze {cluster.name} for the pool"):
                     freeze(cluster, Deadline.after(_FREEZE_SECONDS, f"{cluster.name} to stand still"))
-                    shelf.put(directory)
+                    shelf.put(self._engine, directory)
             except _FAILURES as error:
                 why = [f"it could not be frozen: {error}"]
         if why:
@@ -136,7 +138,7 @@ class Pool:
     def remove(self, cluster: Cluster) -> None:
         """Remove a cluster of the pool and its run's directory."""
         delete(cluster)
-        shutil.rmtree(cluster.directory.parent, ignore_errors=True)
+        self._forget(cluster.directory.parent)
 
     def _unfit(self, cluster: Cluster, directory: Path) -> list[str]:
         crowded = self._crowded(cluster.shape)
@@ -176,7 +178,12 @@ class Pool:
         with suppress(HarnessError):  # what refuses now is a dead run's later, and collected
             deadline = Deadline.after(_REMOVE_SECONDS, f"the removal of {name}")
             remove_all(self._engine, deadline, run=directory.name)
-        shutil.rmtree(directory, ignore_errors=True)
+        self._forget(directory)
+
+    def _forget(self, directory: Path) -> None:
+        """Let go of the run in `directory`: what may be left of it is a dead run's."""
+        try_remove(directory)
+        claims.release(self._engine, directory.name)
 
     def _recipe(self, shape: Shape, images: Images) -> str:
         """Return a digest of all that a cluster is made from, this code included."""

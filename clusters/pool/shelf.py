@@ -1,8 +1,8 @@
 """Shelf: the frozen clusters of this machine, each in the private directory of its own run.
 
-The directory is all there is: without it a cluster is nobody's, and the next garbage collection removes it.
-Taking and putting happen under one lock, by writing who owns the run, so that no cluster is taken twice and
-the kernel gives back what a killed process held.
+The directory and the run's claim in the engine are all there is: without the directory nobody can take a cluster,
+and it is removed when its claim has expired. Taking and putting happen under one lock, by writing who owns the
+run, so that no cluster is taken twice and the kernel gives back what a killed process held.
 """
 
 import json
@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from clusters.deadline import Deadline
+from clusters.engine import Engine, claims
 from clusters.errors import ClusterUnavailable
 from clusters.locking import locked
-from clusters.ownership import Owner, run_directories
+from clusters.owner import SHELF_SECONDS, Owner, run_directories
 
 __all__ = ["Entry", "entries", "label", "note", "put", "take"]
 
@@ -45,18 +46,29 @@ def label(directory: Path) -> Entry:
         raise ClusterUnavailable(f"{directory / _FILE}: expected what is known of a pooled cluster: {error}") from error
 
 
-def put(directory: Path) -> None:
-    """Put the frozen cluster of the run in `directory` on the shelf; from now on anybody may take it."""
+def put(engine: Engine, directory: Path) -> None:
+    """Put the frozen cluster of the run in `directory` on the shelf; from now on anybody may take it.
+
+    Its claim in the engine is nobody's, too, and lives as long as it may stand there. Raises CommandFailed when
+    the engine does not take it.
+    """
     with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
-        Owner.nobody(directory.name).claim()
+        owner = Owner.nobody(directory.name)
+        claims.leave(engine, owner, SHELF_SECONDS)
+        owner.claim(engine.id)
 
 
-def take(recipe: str) -> Path | None:
-    """Take a cluster of this recipe; return the directory of its run, which is this process's now, or None."""
+def take(engine: Engine, recipe: str) -> Path | None:
+    """Take a cluster of this recipe; return the directory of its run, which is this process's now, or None.
+
+    Raises CommandFailed when the engine does not take the claim.
+    """
     with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
         for directory, entry in entries():
             if entry.recipe == recipe:
-                Owner.mine(directory.name).claim()
+                owner = Owner.mine(directory.name)
+                owner.claim(engine.id)
+                claims.hold(engine, owner)
                 return directory
     return None
 

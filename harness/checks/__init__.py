@@ -131,10 +131,18 @@ class Checked:
         return Checked(self._check, (*self.expectations, expectation), self.id)
 
 
+def _mistakable(word: str) -> bool:
+    """Whether a word could be taken for nothing, for a number, for a constant or for an id's own signs."""
+    try:
+        return float(word) is not None
+    except ValueError:
+        return not word or word in ("True", "False", "None") or any(sign in word for sign in '(),=[]"&')
+
+
 def _written(value: object) -> str:
     """Return a parameter as an id has it; what words could be mistaken for the id's own signs is quoted."""
     if isinstance(value, str):
-        return json.dumps(value) if any(sign in value for sign in '(),=[]"&') or not value else value
+        return json.dumps(value) if _mistakable(value) else value
     if isinstance(value, bool) or not isinstance(value, int | float | Collection):
         return str(value)
     if isinstance(value, Collection):

@@ -7,7 +7,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.targets import Target, note_harm
+from harness.faults.targets import Target, note_harm, require_nodes
 from harness.history import History
 from harness.journal import Journal
 
@@ -54,7 +54,9 @@ class _Restarted:
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         """Kill, and tell which container; nothing stands in the journal, because nothing has to be undone."""
-        node, deadline = self._on(cluster), Deadline.after(_SECONDS, "the API server to be killed")
+        node = self._on(cluster)
+        require_nodes([node], cluster.name, cluster.control_planes)
+        deadline = Deadline.after(_SECONDS, "the API server to be killed")
         found = _running(cluster, node, deadline)
         if found is None:
             raise FaultNotApplied(f"expected {node} to run {_CONTAINER}, it does not; see `crictl ps --all` there")

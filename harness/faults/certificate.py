@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from clusters.cluster import Cluster
@@ -11,7 +12,7 @@ from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, NAMESPACE
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import Remedies, kubectl, planes
 from harness.history import History
 from harness.journal import Journal, undo
 
@@ -22,7 +23,7 @@ BLANK_CERTIFICATE = "blank certificate"
 
 _SECRET = "gatekeeper-webhook-server-cert"  # noqa: S105 - the object's name
 _PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{_SECRET}"
-_KUBECTL = (*KUBECTL, "--namespace", NAMESPACE)
+_WHERE = ("--namespace", NAMESPACE)
 _BLANK = "blank"
 
 
@@ -36,14 +37,14 @@ def blank_certificate() -> Fault:
 
 
 @undo("certificate.refill")
-def refill(engine: Engine, *, control_plane: str) -> None:
+def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) -> None:
     """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
     words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
-    done = in_container(engine, control_plane, *_KUBECTL, *words)
+    done = kubectl(engine, control_plane, others, *_WHERE, *words)
     if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
         return
     restart = ("rollout", "restart", f"deployment/{CONTROLLER}")
-    done = in_container(engine, control_plane, *_KUBECTL, *restart)
+    done = kubectl(engine, control_plane, others, *_WHERE, *restart)
     if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
         raise CommandFailed(f"`kubectl {' '.join(restart)}` on {control_plane}: {done.stderr.strip()}")
 
@@ -59,7 +60,7 @@ class _Blanked:
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         with cluster.client() as api:
             self._before = _print(request(api, "GET", _PATH))
-            self._remedies.promise(journal, "certificate.refill", refill, control_plane=cluster.control_planes[0])
+            self._remedies.promise(journal, "certificate.refill", refill, **planes(cluster))
             done = merge(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 

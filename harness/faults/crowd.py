@@ -1,7 +1,7 @@
 """Crowd: the fault that has Gatekeeper compile many templates, so that it is late with everything else."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from kubernetes.client import ApiClient
@@ -13,7 +13,7 @@ from clusters.engine import Engine
 from clusters.rest import apply, request
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import Remedies, kubectl, planes
 from harness.history import History
 from harness.journal import Journal, undo
 from harness.seen import seen_by_all
@@ -58,10 +58,10 @@ def filler(number: int, revision: str, *, rules: int = 60, label: str = "") -> d
 
 
 @undo("crowd.disperse")
-def disperse(engine: Engine, *, control_plane: str, label: str) -> None:
+def disperse(engine: Engine, *, control_plane: str, label: str, others: Sequence[str] = ()) -> None:
     """Delete all templates of one crowd and wait until they are gone; none, and no such kind, is fine."""
     words = ("delete", "constrainttemplates", "--selector", f"{_LABEL}={label}", f"--timeout={_SECONDS:.0f}s")
-    done = in_container(engine, control_plane, *KUBECTL, *words, seconds=_SECONDS + 10)
+    done = kubectl(engine, control_plane, others, *words, seconds=_SECONDS + 10)
     if done is not None and done.returncode and "have a resource type" not in done.stderr:
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 
@@ -76,8 +76,7 @@ class _Crowd:
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         deadline = Deadline.after(_SECONDS, f"{len(self._templates)} templates to be put there")
-        place = {"control_plane": cluster.control_planes[0], "label": self._label}
-        self._remedies.promise(journal, "crowd.disperse", disperse, **place)
+        self._remedies.promise(journal, "crowd.disperse", disperse, label=self._label, **planes(cluster))
         with cluster.client() as api:
             apply(api, self._templates, deadline)
 

@@ -1,22 +1,24 @@
 """Edits: the fault that changes fields of an object, as somebody with kubectl does, and puts them back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
+from clusters import names
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import find_path, merge, request
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import Remedies, kubectl, planes, standing
 from harness.history import History
 from harness.journal import Journal, undo
 
-__all__ = ["edit_object", "restore"]
+__all__ = ["edit", "edit_object", "restore"]
 
 _GONE = ("notfound", "have a resource type")
 _NOT_FOUND = 404
@@ -25,22 +27,59 @@ _NOT_FOUND = 404
 def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str = "") -> Fault:
     """Return the fault that merges `patch` into an object: a field that is null is taken out, a list is replaced.
 
-    Healing puts the fields of the patch back to what they were. Raises BadScenario.
+    Healing puts the fields of the patch back to what they were. Raises BadScenario. A name that begins with "$" is a
+    reference of an incident's file, which stands for another one when the fault is on.
     """
     if not patch or kind == "Secret":
         raise BadScenario(f"edit_object({kind!r}, {name!r}): expected a patch, and of no Secret")
+    names.require(kind=kind, namespace=namespace, **({} if name.startswith("$") else {"name": name}))
     return _Edited(kind, name, patch, namespace)
 
 
 @undo("edits.restore")
-def restore(engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str, patch: Any) -> None:
+def restore(
+    engine: Engine,
+    *,
+    control_plane: str,
+    resource: str,
+    name: str,
+    namespace: str,
+    patch: Any,
+    others: Sequence[str] = (),
+) -> None:
     """Merge a patch into an object; one that is gone, or of a kind that is gone, has nothing to restore."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("patch", resource, name, *where, "--type", "merge", "--patch", json.dumps(patch))
-    done = in_container(engine, control_plane, *KUBECTL, *words)
+    done = kubectl(engine, control_plane, others, *words)
     said = "" if done is None else done.stderr.lower().replace("not found", "notfound")
     if done is not None and done.returncode and not any(each in said for each in _GONE):
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+
+
+def edit(
+    cluster: Cluster, journal: Journal, remedies: Remedies, api: ApiClient, path: str, patch: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
+
+    That is what they were before the first of all edits of the object that are not healed yet; it is returned, as a
+    patch. Raises ApiException.
+    """
+    found = request(api, "GET", path)
+    metadata, (group, _, version) = found["metadata"], found["apiVersion"].rpartition("/")
+    place = {
+        "resource": f"{found['kind']}.{version}.{group}" if group else found["kind"],
+        "name": metadata["name"],
+        "namespace": metadata.get("namespace", ""),
+    }
+    unharmed = found
+    for each in standing(journal, "edits.restore", **place):
+        unharmed = _applied(unharmed, each.arguments["patch"])
+    before = _inverse(patch, unharmed)
+    remedies.promise(
+        journal, "edits.restore", restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster)
+    )
+    merge(api, path, patch)
+    return before
 
 
 class _Edited:
@@ -50,35 +89,23 @@ class _Edited:
         self._object = name
         self._patch = patch
         self._namespace = namespace
-        self._before: Any = {}
+        self._given: Any = {}
         self._remedies = Remedies()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        names.require(name=self._object)
         with cluster.client() as api:
-            path = self._path(api)
-            found = request(api, "GET", path)
-            self._before = _inverse(self._patch, found)
-            group, _, version = found["apiVersion"].rpartition("/")
-            self._remedies.promise(
-                journal,
-                "edits.restore",
-                restore,
-                control_plane=cluster.control_planes[0],
-                resource=f"{self._kind}.{version}.{group}" if group else self._kind,
-                name=self._object,
-                namespace=self._namespace,
-                patch=self._before,
-            )
-            merge(api, path, self._patch)
+            self._given = edit(cluster, journal, self._remedies, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._expect(cluster, self._patch, deadline)
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        for each in self._remedies.keep(cluster.engine, journal):
+            self._given = each["patch"]
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._expect(cluster, self._before, deadline)
+        return self._expect(cluster, self._given, deadline)
 
     def _expect(self, cluster: Cluster, wanted: Any, deadline: Deadline) -> str:
         """See that the object has what a patch says; what was changed back by somebody else is no edit any more."""
@@ -87,7 +114,7 @@ class _Edited:
             try:
                 found = request(api, "GET", self._path(api))
             except ApiException as error:
-                if error.status == _NOT_FOUND and wanted is self._before:
+                if error.status == _NOT_FOUND and wanted is self._given:
                     return f"{self._kind} {self._object} is gone"
                 raise
         if not _has(found, wanted):
@@ -108,6 +135,15 @@ def _inverse(patch: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, An
         else found.get(name)
         for name, value in patch.items()
     }
+
+
+def _applied(found: Any, patch: Any) -> Any:
+    """Return an object as a merge patch (RFC 7386) leaves it."""
+    if not isinstance(patch, Mapping):
+        return patch
+    kept = dict(found) if isinstance(found, Mapping) else {}
+    kept |= {name: _applied(kept.get(name), value) for name, value in patch.items()}
+    return {name: value for name, value in kept.items() if value is not None}
 
 
 def _has(found: Any, wanted: Any) -> bool:

@@ -12,6 +12,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import merge, message, request
 from harness.errors import BadScenario, FaultNotApplied
+from harness.faults.targets import require_nodes
 
 __all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
 
@@ -45,10 +46,8 @@ class Heartbeat:
 
 def require_victim(cluster: Cluster, node: str) -> None:
     """Raise BadScenario unless `node` is one of the cluster's whose loss the API server outlives."""
-    planes = cluster.control_planes
-    if node not in cluster.nodes():
-        raise BadScenario(f"cluster {cluster.name} has no node {node!r}; there are {', '.join(cluster.nodes())}")
-    if [node] == planes:
+    require_nodes([node], cluster.name, cluster.nodes())
+    if [node] == cluster.control_planes:
         raise BadScenario(f"{node} is the only control plane: nobody would be left to tell that it is lost")
 
 

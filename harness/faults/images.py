@@ -9,6 +9,7 @@ from clusters.engine import Engine
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.remedies import Remedies, in_container
+from harness.faults.targets import require_nodes
 from harness.history import History
 from harness.journal import Journal, undo
 
@@ -34,13 +35,16 @@ def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
 
 @undo("images.pull")
 def pull(engine: Engine, *, node: str, image: str) -> None:
-    """Pull an image to a node that lacks it; try for a while, since its registry may have just been started."""
+    """Pull an image to a node that lacks it; try for a while, since its registry may have just been started.
+
+    A node that is stopped lacks it when it starts again. Raises CommandFailed, DeadlineExceeded.
+    """
     last = ""
     for _ in Deadline.after(_PULL_SECONDS, f"{node} to pull {image}").attempts():
-        done = in_container(engine, node, "crictl", "inspecti", "--quiet", image)
+        done = in_container(engine, node, "crictl", "inspecti", "--quiet", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
-        done = in_container(engine, node, "crictl", "pull", image)
+        done = in_container(engine, node, "crictl", "pull", image, ended_by="removal")
         if done is None or done.returncode == 0:
             return
         last = done.stderr.strip()
@@ -58,6 +62,7 @@ class _Removed:
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         if cluster.registry is None:
             raise BadScenario(f"cluster {cluster.name} has no registry: a removed image could not be pulled again")
+        require_nodes(self._nodes, cluster.name, cluster.nodes())
         deadline = Deadline.after(_SECONDS, f"{self._image} to be removed")
         for node in self._chosen(cluster):
             if self._image in images_of(cluster, node, deadline):

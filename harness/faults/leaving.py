@@ -1,7 +1,7 @@
 """Leaving: the faults that drain a node of its pods, and that remove it from the cluster while it still runs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -14,8 +14,8 @@ from clusters.rest import request
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
-from harness.faults.pods import uncordon
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.pods import Closed
+from harness.faults.remedies import Remedies, in_container, kubectl, planes
 from harness.faults.targets import note_node_harm
 from harness.history import History
 from harness.journal import Journal, undo
@@ -49,17 +49,20 @@ def remove_node(node: str) -> Fault:
 
 
 @undo("leaving.register")
-def register(engine: Engine, *, control_plane: str, node: str, manifest: Mapping[str, Any]) -> None:
-    """Create the Node object, unless it is there, and restart the kubelet, which does not ask for one twice."""
-    deadline = Deadline.after(_SECONDS, f"{node} to be registered")
-    create = ["exec", "--interactive", control_plane, *KUBECTL, "create", "--filename", "-"]
-    done = engine.run(create, deadline, check=False, stdin=json.dumps(manifest))
-    said = done.stderr.lower()
-    if done.returncode and "no such container" in said:
+def register(
+    engine: Engine, *, control_plane: str, node: str, manifest: Mapping[str, Any], others: Sequence[str] = ()
+) -> None:
+    """Create the Node object, unless it is there, and restart the kubelet, which does not ask for one twice.
+
+    The kubelet of a node that is stopped asks for it when the node starts.
+    """
+    create = ("create", "--filename", "-")
+    done = kubectl(engine, control_plane, others, *create, seconds=_SECONDS, stdin=json.dumps(manifest))
+    if done is None:
         return
-    if done.returncode and "alreadyexists" not in said:
+    if done.returncode and "alreadyexists" not in done.stderr.lower():
         raise CommandFailed(f"`kubectl create` of the node {node} on {control_plane}: {done.stderr.strip()}")
-    restarted = in_container(engine, node, "systemctl", "restart", "kubelet")
+    restarted = in_container(engine, node, "systemctl", "restart", "kubelet", ended_by="stop")
     if restarted is not None and restarted.returncode:
         raise CommandFailed(f"`systemctl restart kubelet` on {node}: {restarted.stderr.strip()}")
 
@@ -71,15 +74,12 @@ class _Drained:
         self._node = node
         self._evicted: dict[str, str] = {}
         self._refused = 0
-        self._remedies = Remedies()
+        self._closed = Closed(node)
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
-        control_plane = next(each for each in cluster.control_planes if each != self._node)
-        self._remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=self._node)
         note_node_harm(history, DRAINED_NODE, self._node)
-        deadline = Deadline.after(_SECONDS, f"{self._node} to be cordoned")
-        cluster.exec(control_plane, [*KUBECTL, "cordon", self._node], deadline)
+        self._closed.close(cluster, journal, Deadline.after(_SECONDS, f"{self._node} to be cordoned"))
         drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
         with cluster.client() as api:
             for _ in drained.attempts(first=0.5):
@@ -104,16 +104,10 @@ class _Drained:
         )
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._closed.open(cluster, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        deadline.check(f"{self._node} was not looked at")
-        with cluster.client() as api:
-            if request(api, "GET", f"{_NODES}/{self._node}")["spec"].get("unschedulable"):
-                raise FaultNotApplied(
-                    f"expected {self._node} to take pods again, it is cordoned; `kubectl uncordon {self._node}`"
-                )
-        return f"{self._node} takes pods again"
+        return self._closed.opened(cluster, deadline)
 
     def _evict(self, api: ApiClient) -> list[str]:
         """Ask for the eviction of each pod that was not evicted yet; return the names of those that are left."""
@@ -147,12 +141,11 @@ class _Removed:
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
-        control_plane = next(each for each in cluster.control_planes if each != self._node)
         with cluster.client() as api:
             found = request(api, "GET", f"{_NODES}/{self._node}")
             manifest = _manifest(found)
             self._uid = found["metadata"]["uid"]
-            place = {"control_plane": control_plane, "node": self._node, "manifest": manifest}
+            place = {"node": self._node, "manifest": manifest, **planes(cluster, last=self._node)}
             self._remedies.promise(journal, "leaving.register", register, **place)
             note_node_harm(history, REMOVED_NODE, self._node)
             self._last = heartbeat(api, self._node)

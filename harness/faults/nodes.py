@@ -11,7 +11,7 @@ from clusters.engine import Engine
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
-from harness.faults.remedies import Remedies
+from harness.faults.remedies import Remedies, standing
 from harness.faults.targets import note_node_harm
 from harness.history import History
 from harness.journal import Journal, undo
@@ -115,9 +115,9 @@ class _Down:
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
-        self._address = _address(cluster, self._node)
+        self._address = _address(cluster, self._node, journal)
         if self._kind.restarts:
-            place = {"network": cluster.network, "address": self._address}
+            place: dict[str, Any] = {"network": cluster.network, "address": self._address}
             self._remedies.promise(journal, "nodes.start", start, node=self._node, **place)
         else:
             self._remedies.promise(journal, "nodes.resume", resume, node=self._node)
@@ -152,10 +152,10 @@ class _Rebooted:
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
-        self._address = _address(cluster, self._node)
+        self._address = _address(cluster, self._node, journal)
         self._started = _started(cluster.engine, self._node)
         self._last = _heard(cluster, self._node)
-        place = {"network": cluster.network, "address": self._address}
+        place: dict[str, Any] = {"network": cluster.network, "address": self._address}
         self._remedies.promise(journal, "nodes.start", start, node=self._node, **place)
         note_node_harm(history, REBOOTED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
@@ -195,7 +195,10 @@ def _started(engine: Engine, node: str) -> str:
     return str((_inspect(engine, node) or {"State": {"StartedAt": "never"}})["State"]["StartedAt"])
 
 
-def _address(cluster: Cluster, node: str) -> str:
+def _address(cluster: Cluster, node: str, journal: Journal | None = None) -> str:
+    """Return the address of a node; of one that is down already, that with which the journal has it start."""
+    for each in standing(journal, "nodes.start", node=node) if journal else ():
+        return str(each.arguments["address"])
     found = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
     return str(found["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
 

@@ -1,17 +1,18 @@
 """Objects: what an experiment puts into a cluster for a while, each with the undo that takes it away again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from clusters import names
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import apply, message
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import Remedies, kubectl, planes
 from harness.journal import Journal, undo
 
 __all__ = ["delete", "put"]
@@ -24,11 +25,13 @@ _REFUSED_SECONDS = 10.0
 
 
 @undo("objects.delete")
-def delete(engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "") -> None:
+def delete(
+    engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "", others: Sequence[str] = ()
+) -> None:
     """Delete an object and wait until it is gone; one that is not there, or of a kind that is not there, is gone."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE_SECONDS:.0f}s")
-    done = in_container(engine, control_plane, *KUBECTL, *words, seconds=_PATIENCE_SECONDS + 10)
+    done = kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
     if done is not None and done.returncode and "have a resource type" not in done.stderr:
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 
@@ -37,8 +40,12 @@ def put(cluster: Cluster, journal: Journal, remedies: Remedies, item: Mapping[st
     """Apply one object, after the promise to take it away again.
 
     Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
-    BadScenario with what was said if it is refused all that time, DeadlineExceeded.
+    BadScenario with what was said if it is refused all that time, or, before anything is done, if it has a name that
+    would be an option or a path; DeadlineExceeded.
     """
+    problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in names.refused_of(item)]
+    if problems:
+        raise BadScenario(problems)
     metadata = item["metadata"]
     version, kind, name = item["apiVersion"], item["kind"], metadata["name"]
     group, _, number = version.rpartition("/")
@@ -47,10 +54,11 @@ def put(cluster: Cluster, journal: Journal, remedies: Remedies, item: Mapping[st
         journal,
         "objects.delete",
         delete,
-        control_plane=cluster.control_planes[0],
+        harm={},
         resource=f"{kind}.{number}.{group}" if group else kind,
         name=name,
         **place,
+        **planes(cluster),
     )
     refused = unheard = ""
     part = deadline.within(_REFUSED_SECONDS, f"{kind} {name} to be applied")

@@ -1,6 +1,6 @@
 """Pods: the fault that deletes a pod so that its replacement must start on another node."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clusters.cluster import Cluster
@@ -12,12 +12,12 @@ from clusters.serving import NAMESPACE
 from clusters.watching import until
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import KUBECTL, Remedies, kubectl, planes, standing
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
 from harness.journal import Journal, undo
 
-__all__ = ["RESCHEDULED", "reschedule_pod", "uncordon"]
+__all__ = ["RESCHEDULED", "Closed", "reschedule_pod", "uncordon"]
 
 RESCHEDULED = "rescheduled"
 """How, in a history, the pods were harmed that were deleted so that another node gets their replacement."""
@@ -31,11 +31,51 @@ def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
 
 
 @undo("pods.uncordon")
-def uncordon(engine: Engine, *, control_plane: str, node: str) -> None:
-    """Let pods be scheduled to a node again; kubectl on the control plane does it, if that is still there."""
-    done = in_container(engine, control_plane, *KUBECTL, "uncordon", node)
+def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[str] = ()) -> None:
+    """Let pods be scheduled to a node again; a node that the cluster does not know is closed to nobody."""
+    done = kubectl(engine, control_plane, others, "uncordon", node)
     if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
         raise CommandFailed(f"`kubectl uncordon {node}` on {control_plane}: {done.stderr.strip()}")
+
+
+class Closed:
+    """A node that a fault closes to new pods, and opens again unless somebody else wants it closed."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._why = ""
+        self._remedies = Remedies()
+
+    def close(self, cluster: Cluster, journal: Journal, deadline: Deadline) -> None:
+        """Cordon the node, after the promise to open it; one that was closed before by no fault stays so for ever."""
+        if _is_closed(cluster, self._node) and not standing(journal, "pods.uncordon", node=self._node):
+            self._why = "it was cordoned before"
+            return
+        place = planes(cluster, last=self._node)
+        self._remedies.promise(journal, "pods.uncordon", uncordon, harm={}, node=self._node, **place)
+        cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
+
+    def open(self, cluster: Cluster, journal: Journal) -> None:
+        """Open the node, if nobody else keeps it closed."""
+        pending = self._remedies.pending
+        if not self._remedies.keep(cluster.engine, journal) and pending:
+            self._why = "another fault keeps it cordoned"
+
+    def opened(self, cluster: Cluster, deadline: Deadline) -> str:
+        """Return the proof that the node takes pods again, or why it need not; raise FaultNotApplied."""
+        deadline.check(f"{self._node} was not looked at")
+        if self._why:
+            return f"{self._node} takes no pods: {self._why}"
+        if _is_closed(cluster, self._node):
+            raise FaultNotApplied(
+                f"expected {self._node} to take pods again, it is cordoned; `kubectl uncordon {self._node}`"
+            )
+        return f"{self._node} takes pods again"
+
+
+def _is_closed(cluster: Cluster, node: str) -> bool:
+    with cluster.client() as api:
+        return bool(request(api, "GET", f"/api/v1/nodes/{node}")["spec"].get("unschedulable"))
 
 
 class _Rescheduled:
@@ -47,16 +87,15 @@ class _Rescheduled:
         self._namespace = namespace
         self._target: Target | None = None
         self._before: set[str] = set()
-        self._remedies = Remedies()
+        self._closed: Closed | None = None
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         deadline = Deadline.after(_SECONDS, f"{self._pod} to be deleted")
         with cluster.client() as api:
             target = self._target = find_pods(api, self._namespace, [self._pod])[0]
             self._before = {each["metadata"]["uid"] for each in request(api, "GET", self._path)["items"]}
-            control_plane = cluster.control_planes[0]
-            self._remedies.promise(journal, "pods.uncordon", uncordon, control_plane=control_plane, node=target.node)
-            cluster.exec(control_plane, [*KUBECTL, "cordon", target.node], deadline)
+            self._closed = Closed(target.node)
+            self._closed.close(cluster, journal, deadline)
             note_harm(history, RESCHEDULED, target)
             preconditions = {"preconditions": {"uid": target.uid}}
             request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)
@@ -69,17 +108,11 @@ class _Rescheduled:
             raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        if self._closed:
+            self._closed.open(cluster, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        if self._target is None:
-            return "nothing was done"
-        node = self._target.node
-        deadline.check(f"{node} was not looked at")
-        with cluster.client() as api:
-            if request(api, "GET", f"/api/v1/nodes/{node}")["spec"].get("unschedulable"):
-                raise FaultNotApplied(f"expected {node} to take pods again, it is cordoned; `kubectl uncordon {node}`")
-        return f"{node} takes pods again"
+        return self._closed.opened(cluster, deadline) if self._closed else "nothing was done"
 
     def _replaced(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
         target = self._target

@@ -14,6 +14,7 @@ from clusters.registry import DOWN_FILE, Registry
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.remedies import IPTABLES, Remedies, in_container
+from harness.faults.targets import require_nodes
 from harness.history import History
 from harness.journal import Journal, undo
 
@@ -59,7 +60,7 @@ def start(engine: Engine, *, container: str) -> None:
 @undo("registry.drop_no_more")
 def drop_no_more(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
     """Delete every copy of an iptables rule from a node; a node that is gone or stopped has none."""
-    while (done := in_container(engine, node, *IPTABLES, "-D", *rule)) is not None:
+    while (done := in_container(engine, node, *IPTABLES, "-D", *rule, ended_by="stop")) is not None:
         if done.returncode == 0:
             continue
         if any(word in done.stderr.lower() for word in _NO_RULE):
@@ -69,8 +70,8 @@ def drop_no_more(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
 
 @undo("registry.no_longer_down")
 def no_longer_down(engine: Engine, *, container: str) -> None:
-    """Delete the file that makes the registry answer 503."""
-    done = in_container(engine, container, "rm", "-f", DOWN_FILE)
+    """Delete the file that makes the registry answer 503, which outlives a stop of its container."""
+    done = in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by="removal")
     if done is not None and done.returncode:
         raise CommandFailed(f"`rm -f {DOWN_FILE}` in {container}: {done.stderr.strip()}")
 
@@ -148,6 +149,7 @@ class _Dropped:
         self._comment = f"{_RULE}:{secrets.token_hex(4)}"
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        require_nodes(self._nodes, cluster.name, cluster.nodes())
         address, _, port = _registry(cluster).address_node.rpartition(":")
         wanted = ["OUTPUT", "-d", address, "-p", "tcp", "--dport", port]
         rule = [*wanted, "-m", "comment", "--comment", self._comment, "-j", "DROP"]

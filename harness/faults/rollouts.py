@@ -9,17 +9,17 @@ from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.engine import Engine
 from clusters.errors import DeadlineExceeded
 from clusters.rest import merge, message, request
 from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from clusters.watching import until
-from harness.errors import CommandFailed, FaultNotApplied
+from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.edits import edit
+from harness.faults.remedies import Remedies
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.journal import Journal
 
 __all__ = [
     "DELETED",
@@ -28,7 +28,6 @@ __all__ = [
     "delete_replicas",
     "evict_replicas",
     "restart_rollout",
-    "scale",
     "scale_to_zero",
 ]
 
@@ -63,15 +62,6 @@ def evict_replicas() -> Fault:
 def scale_to_zero() -> Fault:
     """Return the fault that scales the webhook's Deployment to no replica; healing scales it back."""
     return _Scaled()
-
-
-@undo("rollouts.scale")
-def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
-    """Scale the webhook's Deployment; one that is gone stays so."""
-    words = ("--namespace", NAMESPACE, "scale", f"deployment/{CONTROLLER}", f"--replicas={replicas}")
-    done = in_container(engine, control_plane, *KUBECTL, *words)
-    if done is not None and done.returncode and "not found" not in done.stderr.lower():
-        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 
 
 class _Replaced:
@@ -122,20 +112,15 @@ class _Scaled:
     name = "scale to zero"
 
     def __init__(self) -> None:
-        self._replicas = 0
+        self._given: Mapping[str, Any] = {"spec": {"replicas": 1}}
         self._remedies = Remedies()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         with cluster.client() as api:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
-            self._replicas = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
-            control_plane = cluster.control_planes[0]
-            self._remedies.promise(
-                journal, "rollouts.scale", scale, control_plane=control_plane, replicas=self._replicas
-            )
             for target in targets:
                 note_harm(history, DELETED, target)
-            merge(api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+            self._given = edit(cluster, journal, self._remedies, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -145,14 +130,16 @@ class _Scaled:
             raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        for each in self._remedies.keep(cluster.engine, journal):
+            self._given = each["patch"]
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check("the Deployment was not looked at")
         with cluster.client() as api:
             wanted = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
-        if wanted == 0 or wanted < self._replicas:
-            raise FaultNotApplied(f"expected {self._replicas} replicas to be wanted again, found {wanted}")
+        before = self._given["spec"]["replicas"]
+        if wanted < before:
+            raise FaultNotApplied(f"expected {before} replicas to be wanted again, found {wanted}")
         return f"{wanted} replicas are wanted again"
 
 

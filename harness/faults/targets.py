@@ -7,12 +7,13 @@ from typing import Any
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
+from clusters import names as names_of
 from clusters.rest import request
 from harness.errors import BadScenario
 from harness.history import History
 from harness.history.vocabulary import HARM
 
-__all__ = ["HARM", "Target", "find_pods", "note_harm", "note_node_harm"]
+__all__ = ["HARM", "Target", "find_pods", "note_harm", "note_node_harm", "require_nodes"]
 
 _NOT_FOUND = 404
 
@@ -28,11 +29,23 @@ class Target:
     owner: str
 
 
+def require_nodes(wanted: Sequence[str], cluster: str, there: Sequence[str]) -> None:
+    """Raise BadScenario unless all nodes that are `wanted` are among those that a cluster has for this."""
+    strange = [each for each in dict.fromkeys(wanted) if each not in there]
+    if strange:
+        raise BadScenario(
+            f"cluster {cluster} has no node {', '.join(map(repr, strange))}; there are {', '.join(there) or 'none'}"
+        )
+
+
 def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: str = "") -> list[Target]:
     """Return the pods with `names`, or those that `selector` selects.
 
-    Raises BadScenario if there is no such pod, or one that is on no node.
+    Raises BadScenario if there is no such pod, one that is on no node, or a name that is none.
     """
+    names_of.require(namespace=namespace)
+    for name in names:
+        names_of.require(name=name)
     path = f"/api/v1/namespaces/{namespace}/pods"
     if selector:
         found = request(api, "GET", path, query={"labelSelector": selector})["items"]

@@ -7,7 +7,7 @@ from clusters.serving import NAMESPACE
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.containers import processes
-from harness.faults.remedies import Remedies, in_container
+from harness.faults.remedies import Remedies, in_container, standing
 from harness.faults.targets import find_pods
 from harness.history import History
 from harness.journal import Journal, undo
@@ -42,7 +42,7 @@ def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
 @undo("throttle.unthrottle")
 def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
     """Give a container back the limit that it had; one that is gone needs none."""
-    done = in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit)
+    done = in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
     if done is not None and done.returncode:
         raise CommandFailed(f"{file} on {node} could not be set to {limit}: {done.stderr.strip()}")
 
@@ -55,6 +55,7 @@ class _Throttled:
         self._quota = str(round(cpu * _PERIOD_MICROSECONDS))
         self._namespace = namespace
         self._files: dict[str, tuple[str, str]] = {}
+        self._given: dict[str, str] = {}
         self._remedies = Remedies()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
@@ -65,12 +66,13 @@ class _Throttled:
             for pid in processes(cluster, target, deadline):
                 found = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
                 file, limit = found.stdout.splitlines()
-                self._remedies.promise(
-                    journal, "throttle.unthrottle", unthrottle, node=target.node, file=file, limit=limit
-                )
+                before = standing(journal, "throttle.unthrottle", node=target.node, file=file)
+                limit = before[0].arguments["limit"] if before else limit
                 quota = f"{self._quota} {_PERIOD_MICROSECONDS}" if file.endswith(_V2) else self._quota
+                place = {"node": target.node, "file": file, "limit": limit}
+                self._remedies.promise(journal, "throttle.unthrottle", unthrottle, harm={"limit": quota}, **place)
                 self._write(cluster, target.node, file, quota, deadline)
-                self._files[file] = (target.node, quota)
+                self._files[file], self._given[file] = (target.node, quota), limit
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         told = []
@@ -82,13 +84,15 @@ class _Throttled:
         return "; ".join(told)
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._given |= {each["file"]: each["limit"] for each in self._remedies.keep(cluster.engine, journal)}
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        for file, (node, quota) in self._files.items():
+        """See that each container has what it was given back: the limit that it had, or that of another throttle."""
+        for file, (node, _) in self._files.items():
             done = cluster.exec(node, ["cat", file], deadline, check=False)
-            if done.returncode == 0 and done.stdout.strip() == quota:
-                raise FaultNotApplied(f"expected {file} on {node} to say no longer {quota}, it does")
+            wanted, found = self._given[file], done.stdout.strip()
+            if done.returncode == 0 and found != wanted:
+                raise FaultNotApplied(f"expected {file} on {node} to say {wanted} again, it says {found}")
         return f"{len(self._files)} containers have the limit that they had"
 
     def _write(self, cluster: Cluster, node: str, file: str, quota: str, deadline: Deadline) -> None:

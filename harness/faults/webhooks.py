@@ -1,7 +1,7 @@
 """Webhooks: sets how long the API server waits for Gatekeeper, what it does if nobody answers, and sets both back."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -12,7 +12,7 @@ from clusters.cluster import Cluster
 from clusters.engine import Engine
 from clusters.rest import merge, request
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.remedies import KUBECTL, Remedies, in_container
+from harness.faults.remedies import Remedies, kubectl, planes
 from harness.journal import Journal, undo
 from harness.preparation import Preparation
 
@@ -73,10 +73,12 @@ def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Prep
 
 
 @undo("webhooks.set_back")
-def set_back(engine: Engine, *, control_plane: str, kind: str, configuration: str, patch: str) -> None:
+def set_back(
+    engine: Engine, *, control_plane: str, kind: str, configuration: str, patch: str, others: Sequence[str] = ()
+) -> None:
     """Set fields of a webhook to what they were; no webhook is asked about webhooks, so this works whatever is down."""
     words = ["patch", kind, configuration, "--type", "strategic", "--patch", patch]
-    done = in_container(engine, control_plane, *KUBECTL, *words)
+    done = kubectl(engine, control_plane, others, *words)
     if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
         raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
 
@@ -91,14 +93,14 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
             path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
             found = next(each for each in request(api, "GET", path)["webhooks"] if each["name"] == webhook.name)
             before = {name: found[name] for name in wanted}
-            place = {"kind": webhook.kind, "configuration": webhook.configuration}
+            place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
             remedies.promise(
                 journal,
                 "webhooks.set_back",
                 set_back,
-                control_plane=cluster.control_planes[0],
                 patch=_patch(webhook, before),
                 **place,
+                **planes(cluster),
             )
             merge(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
             told += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]

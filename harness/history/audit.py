@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.history.clocks import Clocks
 from harness.history.coverage import Coverage
 from harness.history.following import Take
 from harness.history.recorded import Entry
@@ -30,7 +31,9 @@ What = Literal[
 
 @dataclass(frozen=True)
 class Decision:
-    """What an API server did with a request; moments are seconds of the history by the node's clock (None: unknown).
+    """What an API server did with a request; moments are seconds of the history (None: unknown).
+
+    They are by the node's clock, whose offset is taken off, and may be `unsure` seconds too early or too late.
 
     `code` is the status that it answered with, or would have: 201 is admitted. `called` are the mutating webhooks that
     were called, and whether they changed the object; `failed_open` those that could not be, and were done without;
@@ -49,6 +52,7 @@ class Decision:
     name: str = ""
     namespace: str = ""
     who: str = ""
+    unsure: float = 0.0
 
     @property
     def admitted(self) -> bool:
@@ -188,7 +192,7 @@ class Audit:
             self._mutating.update(value["called"])
         elif entry.f == REQUEST:
             self._mutating.update(value["called"])
-            decision = _decision(entry)
+            decision = _decision(entry, self._coverage.clocks)
             if self._is_wanted(value["audit_id"]):
                 self._decisions[value["audit_id"]] = decision
             if value["uid"]:
@@ -197,7 +201,8 @@ class Audit:
     def _take_call(self, entry: Entry) -> None:
         if entry.f == CALL:
             value = entry.value
-            self._failed.setdefault(value["webhook"], []).append((_moment(entry, "time"), value["said"]))
+            at = self._coverage.clocks.place(entry, value["time"], value.get("node", ""))
+            self._failed.setdefault(value["webhook"], []).append((at, value["said"]))
 
     def _cause(self, decision: Decision, webhook: str) -> Cause:
         mutating = webhook in self._mutating
@@ -246,14 +251,11 @@ class Audit:
         return calls[first:last]
 
 
-def _moment(entry: Entry, name: str) -> float:
-    """Return the moment of the history that is meant by one in unix seconds, by both clocks of the entry."""
-    return float(entry.value[name]) - entry.wall + entry.at
-
-
-def _decision(entry: Entry) -> Decision:
-    value = entry.value
-    received, decided = (_moment(entry, each) if value[each] else None for each in ("received", "decided"))
+def _decision(entry: Entry, clocks: Clocks) -> Decision:
+    value, node = entry.value, entry.process.removeprefix(f"{AUDIT} ")
+    received, decided = (
+        clocks.place(entry, value[each], node) if value[each] else None for each in ("received", "decided")
+    )
     return Decision(
         value["code"],
         value["called"],
@@ -266,6 +268,7 @@ def _decision(entry: Entry) -> Decision:
         value["name"],
         value["namespace"],
         value["who"],
+        clocks.of(node).unsure,
     )
 
 

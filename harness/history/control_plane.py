@@ -167,18 +167,20 @@ class ControlPlane:
         """Return when what happens to a part is a fault's own doing, and when that of a fault that was not proved.
 
         It is if a fault harmed the node that the part is on, its pod, or just this container, until that fault's time
-        is over (see `Faults.window`), and what it harmed had time to recover.
+        is over (see `Faults.window`), and what it harmed had time to recover. A container that was harmed ran until
+        then, so that its end is that harm's however late it was told.
         """
         sure: list[Span] = []
         unsure: list[Span] = []
         for harm in (harm for harm in self._harms if harm.hits(part)):
             fault = next((fault for fault in reversed(faults.all) if fault.injected <= harm.at), None)
+            begin = 0.0 if part.container in harm.containers else harm.at
             if fault is None:
-                sure.append((harm.at, inf))
+                sure.append((begin, inf))
                 continue
             recovered = inf if fault.healed is None else fault.healed + _RECOVERS_SECONDS
             over = max(faults.window(fault)[1], recovered)
-            (unsure if fault.proved is None else sure).append((harm.at, over))
+            (unsure if fault.proved is None else sure).append((begin, over))
         return Spans.of(sure), Spans.of(unsure)
 
     def missing(self, stream: str, coverage: Coverage) -> Spans:

@@ -1,7 +1,8 @@
 """Coverage: when each stream of a history was really seen; what was not seen did not "not happen".
 
 A stream is one thing that somebody kept looking at: a list of objects (by its watch's process), one policy
-(`asked(policy)`), one webhook pod (`replica(uid)`), the API server (`api_server(operation)`), a log (its process).
+(`asked(policy)`), one webhook pod (`replica(uid)`), the API server (`api_server(operation)`), a log (its process), and
+how late a watch is (NUMBER): it is seen where a number that was written was told of in time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,9 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from harness.history.clocks import Clocks
 from harness.history.following import Take
+from harness.history.lag import Lag
 from harness.history.recorded import Entry, Recorded
 from harness.history.spans import Span, Spans
 from harness.history.streams import JITTER, Log, Parts, Questions, Watch
@@ -17,6 +20,7 @@ from harness.history.vocabulary import (
     API_SERVER,
     AUDIT,
     CANARY,
+    CLOCK,
     CLOCK_STEP,
     EXPERIMENT,
     FAIL_OPEN,
@@ -24,8 +28,10 @@ from harness.history.vocabulary import (
     JUDGE,
     LATE,
     METRONOME,
+    NUMBER,
     REGISTRY,
     REPLICA,
+    WATCH_NUMBER,
     is_watch,
 )
 
@@ -89,12 +95,17 @@ class Coverage:
     clock was set, or lines of the file are missing. `lost` is the last of these: nothing is known of it at all; `holes`
     are the same, as far as is read, for readers that come behind this one.
     `ended` is whether the history was recorded up to its `end`, in seconds.
+    `lag` is how late the watch on the numbered object was. That is proved of this one watch: each has a connection of
+    its own, and what another one did not tell of is not known from it, so that it makes nothing else unseen. Else a
+    history without it, in which less is seen, would be judged more surely. `clocks` are the nodes', as far as is read.
     """
 
     def __init__(self, recorded: Recorded) -> None:
         self.blind = self.lost = Spans()
         self.ended = recorded.ended
         self.end = 0.0
+        self.lag = Lag(LAG)
+        self.clocks = Clocks()
         self._signs = recorded.header.schema >= _SIGNS_SINCE
         self._late: list[Span] = []
         self.holes: list[Span] = []
@@ -116,6 +127,11 @@ class Coverage:
         return self.end if self._judged is None else self._judged
 
     @property
+    def late(self) -> Spans:
+        """When the watch on the numbered object is proved to have been late, though this machine was not."""
+        return self.lag.late - self.blind
+
+    @property
     def streams(self) -> tuple[str, ...]:
         """All that anybody looked at."""
         return (*self._watches, *self._questions, *self._logs)
@@ -125,7 +141,8 @@ class Coverage:
         source = self._watches.get(stream) or self._questions.get(stream) or self._logs.get(stream)
         if source is None:
             return Seen()
-        return Seen(source.seen() - self.blind, source.known() - self.lost, source.interval)
+        seen = source.seen() - self.lag.late if stream == WATCH_NUMBER else source.seen()
+        return Seen(seen - self.blind, source.known() - self.lost, source.interval)
 
     def fill(self, stream: str, moments: Iterable[float]) -> None:
         """Take notice, when all is read, that what was asked at these moments was decided, though no answer says so."""
@@ -175,6 +192,7 @@ class Coverage:
         self.blind = Spans.of((*self._late, *self.holes))
         for watch in self._watches.values():
             watch.close(end)
+        self.lag.close(end)
         for questions in self._questions.values():
             questions.close()
         for log in self._logs.values():
@@ -196,7 +214,8 @@ class Coverage:
 
     def _take_of(self, process: str) -> Take | None:
         if is_watch(process):
-            return self._watches.setdefault(process, Watch(signs=self._signs)).take
+            watch = self._watches.setdefault(process, Watch(signs=self._signs))
+            return self._take_told if process == WATCH_NUMBER else watch.take
         if process.startswith(f"{AUDIT} "):
             return self._logs.setdefault(process, Parts()).take
         family = process.partition(" ")[0]
@@ -207,7 +226,14 @@ class Coverage:
         if process in (REGISTRY, FAIL_OPEN):
             whole = process == REGISTRY or not self._signs
             return self._logs.setdefault(process, Log(whole=whole)).take
-        return {METRONOME: self._take_late, HISTORY: self._take_step, EXPERIMENT: self._take_mark}.get(process)
+        takes = {
+            METRONOME: self._take_late,
+            HISTORY: self._take_step,
+            EXPERIMENT: self._take_mark,
+            NUMBER: self._take_number,
+            CLOCK: self.clocks.take,
+        }
+        return takes.get(family)
 
     def _take_asked(self, entry: Entry) -> None:
         """Take a question of the admission probe: there are so many of them that half of the time for each counts."""
@@ -243,6 +269,25 @@ class Coverage:
             self._questions[stream] = Questions(open_loop=False)
         return self._questions[stream]
 
+    def _take_number(self, entry: Entry) -> None:
+        number = entry.value["number"]
+        if entry.kind == "invoke":
+            self._numbers().ask(entry.at)
+            self.lag.ask(number, entry.at)
+        elif entry.kind != "ok":
+            self.lag.forget(number)
+        elif (begun := self.lag.answer(number, entry.at)) is not None:
+            self._numbers().answer(begun, entry.at)
+
+    def _take_told(self, entry: Entry) -> None:
+        self._watches[entry.process].take(entry)
+        if "object" in entry.value:
+            for begun in self.lag.tell(entry.value["object"].get("number", 0), entry.at):
+                self._numbers().answer(begun, entry.at)
+
+    def _numbers(self) -> Questions:
+        return self._questions.setdefault(NUMBER, Questions(open_loop=False))
+
     def _take_late(self, entry: Entry) -> None:
         if entry.f == LATE:
             self._late.append((entry.at - entry.value["seconds"], entry.at))
@@ -250,6 +295,7 @@ class Coverage:
     def _take_step(self, entry: Entry) -> None:
         if entry.f == CLOCK_STEP:
             self._late.append((self._before, entry.at))
+            self.clocks.step(entry.value["seconds"])
 
     def _take_mark(self, entry: Entry) -> None:
         if entry.f == JUDGE:

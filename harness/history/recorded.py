@@ -4,9 +4,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from clusters.shown import shown
 from harness import __version__
 from harness.errors import BadScenario, HarnessError
 from harness.history.vocabulary import END, HISTORY
@@ -22,6 +24,12 @@ _MARKED = 2
 """The first schema whose histories have an end mark."""
 
 _TAIL_BYTES = 4096
+
+_MOST_BYTES = 16 * 2**20
+"""The longest line that is read; an object in an API server has 1.5 MiB at most."""
+
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a line that somebody else made can raise."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +83,11 @@ def read(path: Path, *, so_far: bool = False) -> Recorded:
     not `ended` (a history of schema 1, which knew no such mark, is, unless its last line is cut off).
 
     Raises BadScenario if there is no history at `path` or a newer version wrote it; iterating raises
-    HarnessError at a broken line that is not the last.
+    HarnessError at a broken line that is not the last, or at one of more than 16 MiB.
     """
     try:
         with path.open("rb") as file:
-            first = file.readline()
+            first = file.readline(_MOST_BYTES)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 1))
             truncated = file.read(1) != b"\n"
@@ -88,23 +96,31 @@ def read(path: Path, *, so_far: bool = False) -> Recorded:
     except OSError as error:
         raise BadScenario(f"{path}: no history can be read: {error.strerror}") from error
     try:
-        fields = json.loads(first)
-        header = Header(**{name: fields[name] for name in ("schema", "run", "started", "harness")})
-    except (ValueError, KeyError, TypeError) as error:
+        header = _header(json.loads(first))
+    except _BROKEN as error:
         raise BadScenario(f"{path}: expected a history's header in line 1, found {first[:80]!r}") from error
     if header.schema > SCHEMA:
+        schema, wrote = str(header.schema)[:20], shown(header.harness, most=20)
         raise BadScenario(
-            f"{path}: has schema {header.schema}, written by chaos-harness {header.harness}; "
-            f"this is {__version__}, which reads up to {SCHEMA}: read it with {header.harness} or newer"
+            f"{path}: has schema {schema}, written by chaos-harness {wrote}; "
+            f"this is {__version__}, which reads up to {SCHEMA}: read it with {wrote} or newer"
         )
     ended = so_far or (not truncated and (header.schema < _MARKED or _is_end(last)))
     return Recorded(header, _Lines(path, size), truncated, ended)
 
 
+def _header(fields: Any) -> Header:
+    header = Header(**{name: fields[name] for name in ("schema", "run", "started", "harness")})
+    texts = isinstance(header.run, str) and isinstance(header.harness, str)
+    if type(header.schema) is not int or type(header.started) not in (int, float) or not texts:
+        raise TypeError(fields)
+    return header
+
+
 def _is_end(line: bytes) -> bool:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except _BROKEN:
         return False
     return isinstance(entry, dict) and (entry.get("process"), entry.get("f")) == (HISTORY, END)
 
@@ -118,14 +134,14 @@ class _Lines:
 
     def __iter__(self) -> Iterator[Entry]:
         with self.path.open("rb") as file:
-            position = len(file.readline())
-            for number, line in enumerate(file, start=2):
+            position = len(file.readline(_MOST_BYTES))
+            for number, line in enumerate(iter(partial(file.readline, _MOST_BYTES), b""), start=2):
                 position += len(line)
-                if position > self.size or not line.endswith(b"\n"):
+                if position > self.size or (not line.endswith(b"\n") and len(line) < _MOST_BYTES):
                     return
                 try:
                     entry = _entry(line.decode())
-                except (ValueError, AttributeError) as error:
+                except _BROKEN as error:
                     raise HarnessError(f"{self.path}:{number}: expected an entry, found {line[:80]!r}") from error
                 yield entry
 
@@ -138,7 +154,7 @@ def _entry(line: str) -> Entry:
     """Return the entry of a whole line: long histories are read so often that half of the time for each one counts.
 
     `json.loads` looks for encodings and white space that no line has, and a frozen dataclass sets each field anew.
-    Raises ValueError or AttributeError if it is not an entry.
+    Raises one of _BROKEN if it is not an entry.
     """
     fields, end = _DECODE(line)
     if fields.keys() != _FIELDS or end != len(line) - 1:

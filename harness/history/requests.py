@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from math import inf
 
+from harness.history.clocks import Clocks
 from harness.history.coverage import Coverage
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Span, Spans
-from harness.history.vocabulary import CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
+from harness.history.vocabulary import CLOCK, CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
 
 __all__ = ["Request", "Requests"]
 
@@ -16,7 +17,8 @@ __all__ = ["Request", "Requests"]
 class Request:
     """A request that the registry answered: when, in seconds of the history, not before and not after which moment.
 
-    Both are the same unless the wall clock was set between the answer and its reading; they may be before the begin.
+    Both are the same unless the wall clock was set between the answer and its reading, or the engine's clock is another
+    one than this machine's and known only so well; they may be before the begin.
     """
 
     earliest: float
@@ -44,6 +46,7 @@ class Requests:
 
     def __init__(self) -> None:
         self.all: list[Request] = []
+        self._clocks = Clocks()
         self._readings: list[Span] = []
         """Of each reading: up to when all is copied, and when that was told."""
         self._stepped = False
@@ -62,6 +65,8 @@ class Requests:
 
     def takes(self, process: str) -> Take | None:
         """Return what takes the entries of a process."""
+        if process.startswith(f"{CLOCK} "):
+            return self._clocks.take
         return {REGISTRY: self._take, HISTORY: self._take_step}.get(process)
 
     def close(self, end: float) -> None:
@@ -70,10 +75,10 @@ class Requests:
     def _take(self, entry: Entry) -> None:
         value = entry.value or {}
         if entry.f == REQUEST and "time" in value:
-            at = entry.at - (entry.wall - value["time"])
+            at, unsure = self._clocks.place(entry, value["time"]), self._clocks.of().unsure
             earliest, latest = (self._copied, entry.at) if self._stepped else (at, at)
             method, path, remote = (str(value.get(name, "")) for name in ("method", "path", "remote"))
-            self.all.append(Request(earliest, latest, method, path, value.get("status", 0), remote))
+            self.all.append(Request(earliest - unsure, latest + unsure, method, path, value.get("status", 0), remote))
         elif entry.f == READ and entry.kind == "ok" and "until" in value:
             copied = self._copied if self._stepped else entry.at - max(0.0, entry.wall - value["until"])
             self._readings.append((copied, entry.at))
@@ -88,3 +93,4 @@ class Requests:
             back = max(0.0, -float((entry.value or {}).get("seconds") or 0.0))
             self._passed_over.append((self._copied, entry.at + back))
             self._stepped = True
+            self._clocks.step(float((entry.value or {}).get("seconds") or 0.0))

@@ -30,7 +30,8 @@ class Settled:
         decision = self._audit.decision_of(asked.audit_id)
         outcome = _outcome(decision, asked) if decision else None
         if decision and outcome:
-            answered = asked.answered if decision.decided is None else max(asked.asked, decision.decided)
+            decided = decision.decided
+            answered = asked.answered if decided is None else max(asked.asked, decided + decision.unsure)
             said = f"{decision.code} {decision.said}".strip()
             return _answered(asked, outcome, answered, said, AUDIT)
         create = self._create(asked)

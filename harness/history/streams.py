@@ -171,29 +171,38 @@ def _usual(apart: Sequence[float]) -> float:
 class Log:
     """A log that is copied: each reading tells up to when; a first one says nothing of what was there before.
 
+    One that tells since when, and that is not up to when the one before told, says that what lies between is lost.
     What it tells is wall clock: it is placed by the clocks of the entry that tells it, for the wall clock may be set.
     """
 
     interval = 0.0
 
     def __init__(self, *, whole: bool) -> None:
-        self._whole = whole
-        self._first: float | None = None
+        self._parts: list[Span] = []
+        self._first: float | None = -inf if whole else None
         self._until: float | None = None
+        self._told: float | None = None
 
     def take(self, entry: Entry) -> None:
         """Take one entry of the log."""
-        if entry.kind == "ok" and entry.f == READ:
-            self._until = entry.at - max(0.0, entry.wall - entry.value["until"])
-            self._first = self._until if self._first is None else self._first
+        if entry.kind != "ok" or entry.f != READ:
+            return
+        until = entry.at - max(0.0, entry.wall - entry.value["until"])
+        since = entry.value.get("since", self._told)
+        if since != self._told:
+            self._parts += self._open()
+            self._first = min(until, since - entry.wall + entry.at)
+        self._first = until if self._first is None else self._first
+        self._until, self._told = until, entry.value["until"]
 
     def seen(self) -> Spans:
         """Return which moments are copied."""
-        if self._first is None or self._until is None:
-            return Spans()
-        return Spans.of([(-inf if self._whole else self._first, self._until)])
+        return Spans.of((*self._parts, *self._open()))
 
     known = seen
+
+    def _open(self) -> list[Span]:
+        return [] if self._first is None or self._until is None else [(self._first, self._until)]
 
 
 class Parts:

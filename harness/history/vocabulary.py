@@ -10,6 +10,7 @@ __all__ = [
     "BOOKMARK",
     "CALL",
     "CANARY",
+    "CLOCK",
     "CLOCK_STEP",
     "CONSTRAINTS",
     "CREATE_VIOLATING",
@@ -35,6 +36,7 @@ __all__ = [
     "METRONOME",
     "MODIFIED",
     "NOT_SERVED",
+    "NUMBER",
     "OBSERVED",
     "POLICIES",
     "RACE",
@@ -57,6 +59,7 @@ __all__ = [
     "WATCH_EVENTS",
     "WATCH_LEASES",
     "WATCH_NODES",
+    "WATCH_NUMBER",
     "WATCH_PODS",
     "WATCH_POLICIES",
     "WATCH_SLICES",
@@ -64,6 +67,7 @@ __all__ = [
     "WATCH_TEMPLATES",
     "WATCH_WORKLOAD",
     "WATCH_WORKLOAD_EVENTS",
+    "WRITE",
     "WRITE_LEASE",
     "is_watch",
     "numbered",
@@ -158,6 +162,11 @@ API_SERVER = "api server"
 
 READ, WRITE_LEASE = "read", "write lease"
 
+NUMBER = "number"
+"""Is asked once a second to WRITE the next `number` into an object of ours, which WATCH_NUMBER then tells of."""
+
+WRITE = "write"
+
 METRICS = "metrics"
 """Processes "metrics <whose>" READ what the API server, or a pod of Gatekeeper, counts."""
 
@@ -166,7 +175,8 @@ REGISTRY = "registry"
 """Copies what the registry logged: one REQUEST a line; ok READ: all `until` then is copied."""
 
 FAIL_OPEN = "fail open"
-"""Copies what the API server logged of webhooks that it did without: one CALL a line; ok READ as above."""
+"""Copies what the API server logged of webhooks that it did without: one CALL a line; ok READ: all from `since`
+to `until` is copied."""
 
 AUDIT = "audit"
 """Processes "audit <node>" copy what its API server logged of requests that it decided: one REQUEST each, or REQUESTS
@@ -174,7 +184,12 @@ for all of our own that were decided alike at one READ; ok READ: all from `since
 
 REQUEST, REQUESTS, CALL = "request", "requests", "call"
 
-# Who looks after this machine.
+# Who looks after the clocks, and after this machine.
+CLOCK = "clock"
+"""Processes "clock <node>" READ a node's clock; ok has how many seconds it is ahead (`offset`), `uncertainty`, and
+whether it is the `same` clock as this machine's, because both have one kernel.
+"""
+
 METRONOME = "metronome"
 """Tells by LATE when a thread that wanted to run came `seconds` too late."""
 
@@ -202,6 +217,9 @@ WATCH_LEASES = watch("leases")
 WATCH_SYSTEM_PODS = watch("system pods")
 WATCH_CANARIES = watch("canaries")
 """Pods that the admission probe really created: `canary-<seq>`, whether `mutated`, and nothing more."""
+
+WATCH_NUMBER = watch("number")
+"""The object that NUMBER writes: its `number`, and nothing more."""
 
 WATCH_WORKLOAD = watch("workload")
 WATCH_WORKLOAD_EVENTS = watch("workload events")

@@ -47,11 +47,15 @@ _WORDS: Mapping[Cause, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a webhook that failed, as the API server logged it; `at` is in seconds of the history."""
+    """A call of a webhook that failed, as the API server logged it.
+
+    `at` is in seconds of the history, and may be `unsure` seconds too early or too late, by the node's clock.
+    """
 
     at: float
     webhook: str
     said: str
+    unsure: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +176,11 @@ class Failures:
         for webhook in {admission.webhook for admission in missed}:
             calls = sorted((call for call in self._calls if call.webhook == webhook), key=lambda call: call.at)
             moments = [call.at for call in calls]
+            slack = _SLACK_SECONDS + max((call.unsure for call in calls), default=0.0)
             mine = [admission for admission in missed if admission.webhook == webhook]
             for admission in sorted(mine, key=lambda each: each.answered):
-                first = bisect_left(moments, admission.asked - _SLACK_SECONDS)
-                if first < len(moments) and moments[first] <= admission.answered + _SLACK_SECONDS:
+                first = bisect_left(moments, admission.asked - slack)
+                if first < len(moments) and moments[first] <= admission.answered + slack:
                     found[admission] = calls.pop(first)
                     moments.pop(first)
         return found
@@ -206,12 +211,13 @@ class Failures:
         return f"{begin} {took}: {said or silent}; in the Service: {ready or 'no pod'}{leaving}"
 
     def _take_call(self, entry: Entry) -> None:
-        began = entry.wall - entry.at  # as the clock is set now: it may have been set since the history began
         if entry.f == CALL:
-            value = entry.value
-            self._calls.append(Call(value["time"] - began, value["webhook"], value["said"]))
+            value, clocks = entry.value, self._coverage.clocks
+            node = value.get("node", "")
+            at = clocks.place(entry, value["time"], node)
+            self._calls.append(Call(at, value["webhook"], value["said"], clocks.of(node).unsure))
         elif entry.kind == "ok":
-            self._copied.append((entry.value["until"] - began, entry.at))
+            self._copied.append((entry.value["until"] - entry.wall + entry.at, entry.at))
 
     def _take_slice(self, entry: Entry) -> None:
         slice_ = (entry.value or {}).get("object")
@@ -233,7 +239,8 @@ class Failures:
 
 
 def _near(call: Call, begin: float, end: float) -> bool:
-    return begin - _SLACK_SECONDS <= call.at <= end + _SLACK_SECONDS
+    slack = _SLACK_SECONDS + call.unsure
+    return begin - slack <= call.at <= end + slack
 
 
 def _sorted(admission: Admission) -> Cause:

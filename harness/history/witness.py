@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 
+from harness.history.clocks import Clocks
 from harness.history.following import Take
 from harness.history.recorded import Entry
 from harness.history.spans import Spans
-from harness.history.vocabulary import API_SERVER, CALL, FAIL_OPEN, METRICS, READ, numbered
+from harness.history.vocabulary import API_SERVER, CALL, CLOCK, FAIL_OPEN, METRICS, READ, numbered
 
 __all__ = ["Counted", "FailedOpen"]
 
@@ -50,6 +51,8 @@ class Counted:
         self._asked = 0.0
         self._reads: list[_Reading] = []
         self._calls: list[tuple[float, str]] = []
+        self._clocks = Clocks()
+        self._unsure = 0.0
 
     def failed_open(self, copied: Spans = _ALWAYS) -> list[FailedOpen]:
         """Return, for each webhook, what was counted from the first reading to the last one, and logged meanwhile.
@@ -65,6 +68,8 @@ class Counted:
 
     def takes(self, process: str) -> Take | None:
         """Return what takes the entries of a process."""
+        if process.startswith(numbered(CLOCK, "")):
+            return self._clocks.take
         takes = {numbered(METRICS, API_SERVER): self._take_read, FAIL_OPEN: self._take_call, API_SERVER: self._note}
         return takes.get(process)
 
@@ -86,13 +91,16 @@ class Counted:
 
     def _take_call(self, entry: Entry) -> None:
         if entry.f == CALL:
-            self._calls.append((entry.value["time"] - entry.wall + entry.at, entry.value["webhook"]))
+            node = entry.value.get("node", "")
+            self._calls.append((self._clocks.place(entry, entry.value["time"], node), entry.value["webhook"]))
+            self._unsure = max(self._unsure, self._clocks.of(node).unsure)
 
     def _of(self, webhook: str, reads: Sequence[_Reading]) -> FailedOpen:
         counts = [counts.get(webhook, 0.0) for *_, counts in reads]
         anew = any(after < before for before, after in pairwise(counts))
         (asked, answered, _), (asked_last, answered_last, _) = reads[0], reads[-1]
         moments = [at for at, each in self._calls if each == webhook]
-        least = sum(answered + _SLACK_SECONDS < at < asked_last - _SLACK_SECONDS for at in moments)
-        most = sum(asked - _SLACK_SECONDS <= at <= answered_last + _SLACK_SECONDS for at in moments)
+        slack = _SLACK_SECONDS + self._unsure
+        least = sum(answered + slack < at < asked_last - slack for at in moments)
+        most = sum(asked - slack <= at <= answered_last + slack for at in moments)
         return FailedOpen(webhook, asked, answered_last, None if anew else int(counts[-1] - counts[0]), (least, most))

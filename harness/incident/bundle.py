@@ -8,22 +8,23 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from harness import __version__
+from harness import __version__, private
 from harness.errors import HarnessError
 from harness.incident.judge import Judged
 from harness.incident.load import Loaded
 from harness.incident.machine import host
-from harness.redaction import REDACTED, redact
+from harness.redaction import recorded, redact
 
-__all__ = ["INCIDENT", "MANIFEST", "SCHEMA", "Content", "Lived", "Manifest", "write"]
+__all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "Content", "Lived", "Manifest", "write"]
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
 INCIDENT = "incident"
+MOST_RUNS = 1000
 
 _LINES = ".jsonl"
 
@@ -35,7 +36,7 @@ class _Part(BaseModel):
 class Content(_Part):
     """What a file of the bundle must be."""
 
-    bytes: int
+    bytes: Annotated[int, Field(ge=0)]
     sha256: str
 
 
@@ -62,7 +63,7 @@ class Manifest(_Part):
     host: dict[str, str]
     environment: dict[str, str]
     images: dict[str, str]
-    runs: tuple[Lived, ...]
+    runs: Annotated[tuple[Lived, ...], Field(max_length=MOST_RUNS)]
     files: dict[str, Content]
 
 
@@ -97,9 +98,10 @@ def _write(
     environment: Mapping[str, str],
     images: Mapping[str, str],
 ) -> Path:
-    target.mkdir(parents=True)
+    private.directory(target.parent)
+    target.mkdir(mode=0o700)
     for path in (loaded.path, *loaded.files):
-        _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent))
+        _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent), authored=True)
     for lived, directory in runs:
         for path in sorted(each for each in directory.rglob("*") if each.is_file()):
             _copy(path, target / lived.directory / path.relative_to(directory))
@@ -116,42 +118,17 @@ def _write(
         runs=tuple(lived for lived, _ in runs),
         files=dict(_contents(target)),
     )
-    text = json.dumps(_clean_value(manifest.model_dump(mode="json")), indent=1, ensure_ascii=False)
-    (target / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+    text = json.dumps(recorded(manifest.model_dump(mode="json")), indent=1, ensure_ascii=False)
+    private.write(target / MANIFEST, f"{text}\n")
     return _zipped(target)
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open(encoding="utf-8", errors="replace") as file, target.open("w", encoding="utf-8") as copy:
-        if source.suffix == _LINES:
-            copy.writelines(_clean(line) for line in file)
-        else:
-            copy.write(redact(file.read()))
-
-
-def _clean(line: str) -> str:
-    """Return a line of JSON without secrets; it stays one, whatever the redactor takes out."""
-    cleaned = redact(line)
-    try:
-        json.loads(cleaned)
-    except ValueError:
-        try:
-            return json.dumps(_clean_value(json.loads(line)), separators=(",", ":")) + "\n"
-        except ValueError:
-            return cleaned  # cut off already
-    return cleaned
-
-
-def _clean_value(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: _clean_value(each) for name, each in value.items()}
-        case list():
-            return [_clean_value(each) for each in value]
-        case str():
-            return REDACTED if redact(value) != value else value
-    return value
+def _copy(source: Path, target: Path, *, authored: bool = False) -> None:
+    """Copy a file without secrets; the incident's own keep the variables that they set, for they are lived again."""
+    private.directory(target.parent)
+    with source.open(encoding="utf-8", errors="replace", newline="\n") as file, private.opened(target) as copy:
+        for text in file if source.suffix == _LINES else (file.read(),):
+            copy.write(redact(text, authored=authored).encode(errors="backslashreplace"))
 
 
 def _contents(directory: Path) -> Iterator[tuple[str, Content]]:
@@ -164,7 +141,7 @@ def _contents(directory: Path) -> Iterator[tuple[str, Content]]:
 def _zipped(directory: Path) -> Path:
     target = directory.with_name(f"{directory.name}.zip")
     unfinished = target.with_suffix(".part")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as file:
+    with private.opened(unfinished) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as file:
         for path in sorted(each for each in directory.rglob("*") if each.is_file()):
             file.write(path, path.relative_to(directory).as_posix())
     return Path(shutil.move(unfinished, target))

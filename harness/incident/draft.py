@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,8 +11,11 @@ import yaml
 from clusters import versions
 from clusters.foreign import Foreign
 from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from clusters.shown import shown
 from harness.errors import BadScenario
-from harness.redaction import redact
+from harness.incident.files import lacks
+from harness.incident.source import MOST_BYTES, parse
+from harness.redaction import REDACTED, redact
 
 __all__ = ["draft"]
 
@@ -20,6 +24,11 @@ Object = dict[str, Any]
 _HOUR = timedelta(hours=1)
 _MOST_EVENTS = 40
 _MOST_POLICIES = 100
+_MOST_PARTS = 15_000
+_MOST_COMMENTS = 300
+_LONGEST_COMMENT = 2000
+_SHORT = 100
+_WIDTH = 110
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _GROUPS = tuple(f"{name}.gatekeeper.sh" for name in ("templates", "constraints", "mutations", "config"))
 _DROPPED = ("creationTimestamp", "generation", "managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid")
@@ -30,30 +39,42 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 def draft(cluster: Foreign, now: datetime | None = None) -> str:
     """Return the text of an incident that is like this cluster; its faults and claims are for its author to fill in.
 
-    Secrets are neither asked for nor told. Raises BadScenario if there is no Gatekeeper, ClusterUnavailable.
+    It can be read as it is, whatever the cluster said: what an incident cannot hold is left out, and told. Secrets are
+    neither asked for nor told. Raises BadScenario if there is no Gatekeeper, or if something else than Kubernetes
+    answers; ClusterUnavailable.
     """
+    try:
+        return _draft(cluster, now or datetime.now(UTC))
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as error:
+        raise BadScenario(
+            f"expected objects of Kubernetes, found something else ({shown(repr(error), most=_SHORT)}); "
+            "`kubectl version` with the same kubeconfig shows what answers there"
+        ) from error
+
+
+def _draft(cluster: Foreign, now: datetime) -> str:
     deployments = cluster.items(DEPLOYMENTS)
     names = {each["metadata"]["name"]: each for each in deployments}
     if CONTROLLER not in names:
+        found = shown(", ".join(map(str, names)), most=_LONGEST_COMMENT)
         raise BadScenario(
-            f"expected the Deployment {NAMESPACE}/{CONTROLLER}, "
-            f"found {', '.join(names) or 'none that this user may see'}"
+            f"expected the Deployment {NAMESPACE}/{CONTROLLER}, found {found or 'none that this user may see'}"
         )
     kubernetes = str((cluster.get("/version") or {}).get("gitVersion", "unknown"))
     gatekeeper = _tag(names[CONTROLLER])
     nodes = cluster.items("/api/v1/nodes")
-    workers = [
-        each for each in nodes if "node-role.kubernetes.io/control-plane" not in each["metadata"].get("labels", {})
-    ]
+    workers = [each for each in nodes if _CONTROL_PLANE not in (each["metadata"].get("labels") or {})]
     chart = _is_chart(names[CONTROLLER])
+    policies, left_out = _fitting(_policies(cluster))
     comments = [
-        f"drafted {(now or datetime.now(UTC)).isoformat(timespec='minutes')} from a cluster that was only read",
+        f"drafted {now.isoformat(timespec='minutes')} from a cluster that was only read",
         f"Kubernetes {kubernetes}{_near(kubernetes, versions.KUBERNETES)}",
         f"Gatekeeper {gatekeeper}{_near(gatekeeper, versions.GATEKEEPER)}, installed by {chart or 'its manifest'}",
         f"{len(nodes)} nodes, {len(workers)} of them workers",
         *_deployed(deployments),
         *_webhooks(cluster),
-        *_failed(cluster, now or datetime.now(UTC)),
+        *_failed(cluster, now),
+        *(f"left out, for no incident can hold it: {name}" for name in left_out),
     ]
     shape: Object = {"workers": max(1, min(3, len(workers))), "install": "chart" if chart else "manifest"}
     shape |= {"gatekeeper": gatekeeper} if gatekeeper in versions.GATEKEEPER else {}
@@ -64,13 +85,68 @@ def draft(cluster: Foreign, now: datetime | None = None) -> str:
         "story": "Drafted from a cluster; see the comments above for what it was like.\n",
         "shape": shape,
         "budget": "10m",
-        "policies": [{"object": each} for each in _policies(cluster)][:_MOST_POLICIES],
+        "policies": [{"object": each} for each in policies],
         "faults": [{"fault": "kill_containers", "with": {"selector": "gatekeeper.sh/operation=webhook"}, "at": "10s"}],
         "claims": [{"check": "recovers_within", "with": {"seconds": 60, "how": "killed"}}],
     }
-    head = "".join(f"# {line}\n" for comment in comments for line in redact(comment).splitlines())
-    clean = redact(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110))
-    return f"# yaml-language-server: $schema=schema.json\n{head}{clean}"
+    told = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
+    head = "".join(f"# {shown(line, most=_LONGEST_COMMENT)}\n" for line in told)
+    return f"# yaml-language-server: $schema=schema.json\n{head}{_redacted(body)}"
+
+
+def _fitting(found: Iterable[Object]) -> tuple[list[Object], list[str]]:
+    """Return the policies that an incident file can hold, and the names of those that it cannot, or no more of."""
+    kept: list[Object] = []
+    left_out: list[str] = []
+    room, parts = MOST_BYTES // 2, _MOST_PARTS
+    for each in found:
+        text = _yaml([each])
+        held = _parts_of(text, each)
+        if held and len(text) <= room and held <= parts and len(kept) < _MOST_POLICIES:
+            kept.append(each)
+            room, parts = room - len(text), parts - held
+        else:
+            left_out.append(f"{each['kind']} {each['metadata'].get('name')}")
+    return kept, left_out
+
+
+def _parts_of(text: str, policy: Object) -> int:
+    """Return how many parts the text of a policy has; none if an incident cannot hold it."""
+    try:
+        (source,) = parse(text, Path("draft"))
+    except BadScenario:
+        return 0
+    return len(source.marks) if source.data == [policy] and not list(lacks(policy)) else 0
+
+
+def _redacted(body: Object) -> str:
+    """Return the text of an incident without secrets; it can be read, whatever the redactor takes out of a text."""
+    text = _yaml(_clean(body))
+    cleaned = redact(text)
+    try:
+        parse(cleaned, Path("draft"))
+    except BadScenario:
+        return text
+    return cleaned
+
+
+def _clean(value: Any, name: str = "") -> Any:
+    match value:
+        case dict():
+            return {key: _clean(each, str(key)) for key, each in value.items()}
+        case list():
+            return [_clean(each, name) for each in value]
+        case str():
+            told = f"{name}: {value}"
+            return value if redact(told) == told else REDACTED
+    return value
+
+
+def _yaml(value: Any) -> str:
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    if shown(text, lines=True) == text:
+        return text
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=_WIDTH)
 
 
 def _tag(deployment: Object) -> str:

@@ -4,16 +4,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from clusters import names
 from harness.errors import BadScenario
 from harness.incident.source import Location, Source, read
 
-__all__ = ["Manifest", "Objects", "objects_of"]
+__all__ = ["Manifest", "Objects", "lacks", "objects_of"]
 
 Manifest = Mapping[str, Any]
 Objects = tuple[Manifest, ...]
 """What one item applies, in its order."""
 
 _MOST_OBJECTS = 500
+_MOST_ITEMS = 200
+_REFUSED = "secret"
 
 
 def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
@@ -23,7 +26,7 @@ def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path]
     problems: list[str] = []
     for name, objects in found.items():
         items = source.data.get(name)
-        for index, item in enumerate(items if isinstance(items, list) else ()):
+        for index, item in enumerate(items[:_MOST_ITEMS] if isinstance(items, list) else ()):
             if isinstance(item, dict):
                 try:
                     objects.append(_objects(source, (name, index), item, files))
@@ -44,13 +47,13 @@ def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, 
         return ()  # its objects are the harness's own
     value = item[given[0]]
     if given == ["object"]:
-        documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in _lacks(value)]
+        documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in lacks(value)]
     else:
         path = _beside(source, (*place, "file"), value)
         files[path] = None
         sources = read(path)
         documents = [each.data for each in sources]
-        problems = [each.problem(at, said) for each in sources for at, said in _lacks(each.data)]
+        problems = [each.problem(at, said) for each in sources for at, said in lacks(each.data)]
     if problems:
         raise BadScenario(problems)
     return tuple(documents)
@@ -62,24 +65,48 @@ def _beside(source: Source, place: Location, name: Any) -> Path:
         raise BadScenario(source.problem(place, "expected the name of a file"))
     parts = PurePosixPath(name)
     folder = source.path.parent.resolve()
-    path = (folder / parts).resolve()
+    try:
+        path = (folder / parts).resolve()
+        found = path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links, a folder that is closed
+        said = getattr(error, "strerror", None) or error
+        raise BadScenario(source.problem(place, f"{name[:80]!r} cannot be looked for: {said}")) from error
     if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(folder):
-        raise BadScenario(source.problem(place, f"{name!r} leads out of the incident's directory"))
-    if not path.is_file():
-        raise BadScenario(source.problem(place, f"no file {name!r} in {folder}"))
+        raise BadScenario(source.problem(place, f"{name[:80]!r} leads out of the incident's directory"))
+    if not found:
+        raise BadScenario(source.problem(place, f"no file {name[:80]!r} in {folder}"))
     return source.path.parent / parts
 
 
-def _lacks(found: Any) -> Iterator[tuple[Location, str]]:
-    """Yield what a manifest lacks to be applied."""
+def lacks(found: Any) -> Iterator[tuple[Location, str]]:
+    """Yield what a manifest lacks to be applied, and what does not belong into one that others apply."""
     if not isinstance(found, dict):
         yield (), "expected an object of Kubernetes"
         return
-    for name in ("apiVersion", "kind"):
-        if not isinstance(found.get(name), str) or not found[name]:
-            yield (), f"an object needs the field {name}"
-    metadata = found.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        yield (), "an object needs the field metadata.name"
-    if found.get("kind") == "Secret":
+    if any(_is_secret(each) for each in _parts(found)) or str(found.get("kind")).lower() == _REFUSED:
         yield (), "a Secret does not belong into a file that is passed on"
+        return
+    metadata = found.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    given = {"apiVersion": found.get("apiVersion"), "kind": found.get("kind"), "metadata.name": metadata.get("name")}
+    for name, value in given.items():
+        if not isinstance(value, str) or not value:
+            yield (), f"an object needs the field {name}"
+    if not isinstance(metadata.get("namespace", ""), str):
+        yield ("metadata", "namespace"), f"expected a namespace's name, found {str(metadata['namespace'])[:80]!r}"
+    yield from names.refused_of(found)
+    if str(found.get("kind")).endswith("List") and isinstance(found.get("items"), list):
+        yield ("items",), "the objects of a List are applied one by one: write each as a document, behind a line of ---"
+
+
+def _parts(found: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every map in a manifest."""
+    if isinstance(found, dict):
+        yield found
+    for each in found.values() if isinstance(found, dict) else found if isinstance(found, list) else ():
+        yield from _parts(each)
+
+
+def _is_secret(part: Mapping[str, Any]) -> bool:
+    kind = str(part.get("kind")).lower()
+    return (kind == _REFUSED and ("data" in part or "stringData" in part)) or kind == f"{_REFUSED}list"

@@ -84,7 +84,13 @@ def claim(loaded: Loaded, experiment: "Experiment") -> None:
         if expected is None:
             continue
         try:
-            experiment.claim(check_of(claimed), expected=expected, issue=claimed.issue, because=claimed.because)
+            experiment.claim(
+                check_of(claimed),
+                expected=expected,
+                issue=claimed.issue,
+                because=claimed.because,
+                known=claimed.known,
+            )
         except (HarnessError, InvariantViolated) as error:
             first = first or error
     if first:

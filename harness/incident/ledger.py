@@ -7,10 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clusters import bounded
+from clusters.shown import shown
 from harness.errors import BadScenario, HarnessError
 from harness.incident.load import Loaded
 
 __all__ = ["Ledger"]
+
+_MOST_BYTES = 16 * 2**20
+_SHORT = 200
+_BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
+"""What reading a line that somebody else made can raise."""
 
 
 class Ledger:
@@ -32,10 +39,12 @@ class Ledger:
     def seed_of(path: Path) -> int:
         """Return the seed of the shrink whose ledger this is. Raises BadScenario."""
         try:
-            with path.open(encoding="utf-8") as file:
-                return int(json.loads(file.readline())["seed"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadScenario(f"{path}: is no ledger of a shrink: {error!r}") from error
+            seed = json.loads(_read(path).partition("\n")[0])["seed"]
+        except _BROKEN as error:
+            raise _no_ledger(path, error) from error
+        if type(seed) is not int:
+            raise _no_ledger(path, "its seed is no number")
+        return seed
 
     def take(self, left_out: frozenset[str]) -> bool | None:
         """Return what an attempt without these parts showed before, each only once; None: it must be made."""
@@ -47,22 +56,25 @@ class Ledger:
         self._add({"without": sorted(left_out), "reproduced": reproduced, "seen": seen, "seconds": seconds})
 
     def _restore(self, head: Mapping[str, Any]) -> None:
-        *lines, torn = self._path.read_text(encoding="utf-8").split("\n")
+        *lines, torn = _read(self._path).split("\n")
         try:
-            found = json.loads(lines[0])
+            found = dict(json.loads(lines[0]))
             for line in lines[1:]:
-                attempt = json.loads(line)
-                self._stored.setdefault(tuple(attempt["without"]), deque()).append(attempt["reproduced"])
+                without, reproduced = _attempt(json.loads(line))
+                self._stored.setdefault(without, deque()).append(reproduced)
                 self.restored += 1
-        except (ValueError, KeyError, IndexError) as error:
-            raise BadScenario(f"{self._path}: is no ledger of a shrink: {error!r}") from error
+        except _BROKEN as error:
+            raise _no_ledger(self._path, error) from error
         other = [name for name in head if found.get(name) != head[name]]
         if other:
             raise BadScenario(
                 f"{self._path}: was begun with another {' and '.join(other)}; shrink without --resume to begin anew"
             )
         if torn:
-            self._path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            try:
+                self._path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            except OSError as error:
+                raise HarnessError(f"{self._path}: cannot be written: {error.strerror}; see `df`") from error
 
     def _add(self, line: Mapping[str, Any]) -> None:
         try:
@@ -70,3 +82,23 @@ class Ledger:
                 file.write(f"{json.dumps(line)}\n")
         except OSError as error:
             raise HarnessError(f"{self._path}: cannot be written: {error.strerror}; see `df`") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return bounded.read(path, _MOST_BYTES)
+    except BadScenario as error:
+        raise _no_ledger(path, str(error)) from error
+
+
+def _attempt(line: Any) -> tuple[tuple[str, ...], bool]:
+    """Return what an attempt left out, and whether it reproduced. Raises TypeError, KeyError."""
+    without, reproduced = line["without"], line["reproduced"]
+    if not isinstance(without, list) or not isinstance(reproduced, bool):
+        raise TypeError("expected what was left out and whether that reproduced")
+    return tuple(map(str, without)), reproduced
+
+
+def _no_ledger(path: Path, found: object) -> BadScenario:
+    said = shown(found if isinstance(found, str) else repr(found), most=_SHORT)
+    return BadScenario(f"{path}: is no ledger of a shrink: {said}; shrink without --resume to begin anew")

@@ -11,17 +11,24 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from clusters.shape import RECORDED, Shape
+from clusters.shown import shown
 from harness.catalogue import KINDS, Kind, entries
 from harness.errors import BadScenario
 from harness.incident import references
 from harness.incident.files import Objects, objects_of
 from harness.incident.model import SCHEMA, Incident
-from harness.incident.source import Location, Source, read
+from harness.incident.references import SYNTAX
+from harness.incident.source import Location, Source, few, read
 from harness.incident.timeline import problems_of_time
 
 __all__ = ["Loaded", "load"]
 
 Problem = tuple[Location, str]
+
+_MOST_PARTS = 200
+"""How many of a list are looked at beyond its fields; the model allows no more of any."""
+
+_SHORT = 80
 
 _FIELDS: Mapping[Kind, str] = {
     "fault": "faults",
@@ -30,6 +37,10 @@ _FIELDS: Mapping[Kind, str] = {
     "policy": "policies",
     "preparation": "preparations",
 }
+
+
+_NODES = ("node", "nodes", "on")
+"""Parameters that are nodes."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     told = _in_order(source, [*problems, *problems_of_time(source.data)])
     told = told or options
     if told or more or shape is None:
-        raise BadScenario([*dict.fromkeys([*told, *more])])
+        raise BadScenario(few([*told, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)
     return Loaded(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
@@ -111,17 +122,23 @@ def _words(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         return "no such field"
     if problem["loc"] == ("schema",):
-        return f"this version of the harness reads schema {SCHEMA} (was {problem['input']!r})"
+        return f"this version of the harness reads schema {SCHEMA} (was {_short(problem['input'])})"
     if problem["type"] == "value_error":
         return message
-    return f"{message} (was {str(problem['input'])[:80]!r})"
+    return f"{message} (was {_short(str(problem['input']))})"
+
+
+def _short(value: object) -> str:
+    """Return a value as it was written, or its beginning."""
+    words = repr(value)
+    return words if len(words) <= _SHORT else f"{words[:_SHORT]}…"
 
 
 def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Problem]:
     """Yield what is wrong with the names of faults, probes and checks, and with their parameters."""
     for kind in kinds:
         parts = data.get(_FIELDS[kind])
-        for index, part in enumerate(parts if isinstance(parts, list) else ()):
+        for index, part in enumerate(parts[:_MOST_PARTS] if isinstance(parts, list) else ()):
             if isinstance(part, dict) and isinstance(part.get(kind), str):
                 for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
                     yield (_FIELDS[kind], index, *place), words
@@ -130,17 +147,37 @@ def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterat
 def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:
     known = entries(kind)
     if name not in known:
-        meant = difflib.get_close_matches(name, known, 1)
+        meant = difflib.get_close_matches(name[:_SHORT], known, 1)
         hint = f"did you mean {meant[0]}? " if meant else ""
-        yield (kind,), f"no such {kind} {name!r}; {hint}there are {', '.join(known)}"
+        yield (kind,), f"no such {kind} {name[:_SHORT]!r}; {hint}there are {', '.join(known)}"
         return
     if not isinstance(values, dict):
         return
     wrong = [((*("with", *place),), words) for place, words in known[name].problems(values)]
     wrong += references.refused(values, ("with",)) if kind in ("fault", "preparation") else ()
+    wrong += _nodes_by_name(values) if kind in ("fault", "preparation") else ()
+    wrong += [(place, f"expected signs that can be seen, found {_short(word)}") for place, word in _unseen(values)]
     yield from wrong
     if not wrong and kind != "probe":  # a probe is made of a cluster, which is not there yet
         try:
             known[name].make(values)
         except BadScenario as error:
             yield from ((("with",), problem) for problem in error.problems)
+
+
+def _nodes_by_name(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the nodes that are named: the cluster is made for the incident, and nobody knows its names before."""
+    for parameter in _NODES:
+        given = values.get(parameter)
+        for name in given if isinstance(given, list) else [given]:
+            if isinstance(name, str) and name and not name.startswith("$"):
+                yield ("with", parameter), f"{name!r} is a node of another cluster; say which of its own: {SYNTAX}"
+
+
+def _unseen(value: Any, place: Location = ("with",)) -> Iterator[Problem]:
+    """Yield the words among parameters that have something in them which a reader does not see."""
+    if isinstance(value, dict | list):
+        for name, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _unseen(each, (*place, name))
+    elif isinstance(value, str) and shown(value) != value:
+        yield place, value

@@ -7,6 +7,7 @@ from pathlib import Path
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.serving import NAMESPACE
+from harness import private
 from harness.errors import HarnessError
 from harness.redaction import redact
 
@@ -31,11 +32,11 @@ def collect(cluster: Cluster, target: Path) -> list[str]:
     missing = []
     for node in cluster.nodes():
         folder = target / node.removeprefix(f"{cluster.name}-")
-        folder.mkdir(parents=True, exist_ok=True)
+        private.directory(folder)
         try:
             for name, command in _commands(cluster, node, deadline):
                 said = cluster.exec(node, ["sh", "-c", command], deadline, check=False).stdout
-                (folder / name).write_text(redact(said), encoding="utf-8")
+                private.write(folder / name, redact(said))
         except HarnessError as error:
             missing.append(f"logs of {node}: {error}")
     return missing

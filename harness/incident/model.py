@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from clusters.shape import Shape
+from clusters.shown import shown
 from harness.causes import Cause
 from harness.errors import BadScenario
 from harness.versions import Versions
@@ -55,10 +56,24 @@ def _everywhere(value: object) -> object:
     return [{"verdict": value}] if isinstance(value, str) else value
 
 
+def _whole(value: object) -> object:
+    """Refuse what only equals a number: true is 1 and 1.0 is 1 for Python."""
+    if type(value) is not int:
+        raise ValueError(f"expected a whole number, found {str(value)[:20]!r}")
+    return value
+
+
+def _visible(value: str) -> str:
+    """Refuse words in which something is not seen, or moves what is seen: they are shown on terminals."""
+    if shown(value) != value:
+        raise ValueError(f"expected signs that can be seen, found {shown(value, most=80)!r}")
+    return value
+
+
 def _address(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s<>\"]+", value):
         raise ValueError(f"expected an address that begins with https://, found {value[:80]!r}")
-    return value
+    return _visible(value)
 
 
 _Duration = WithJsonSchema(
@@ -70,7 +85,7 @@ Turns = Annotated[int, Field(ge=1, le=20)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Identity = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
-Words = Annotated[str, Field(min_length=1, max_length=200)]
+Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
 Watch = Annotated[str, Field(pattern=r"^(generated|webhooks|control plane|workload|constraints [A-Za-z][A-Za-z0-9]*)$")]
 Verdict = Literal["holds", "violated"]
 
@@ -172,6 +187,11 @@ class Claimed(_Part):
         """Whether it is what went wrong: expected to be violated on some versions."""
         return any(each.verdict == "violated" for each in self.expect)
 
+    @property
+    def known(self) -> Literal["version"] | None:
+        """How it is known that what is expected is true: others have found the defect, and in which versions it is."""
+        return "version" if self.issue and any(each.gatekeeper for each in self.expect) else None
+
     def expected(self, shape: Shape) -> Verdict | None:
         """Return the verdict that is expected on a cluster of this shape, or None if nothing is said of it."""
         return next((each.verdict for each in self.expect if each.meant_for(shape)), None)
@@ -202,7 +222,7 @@ class Incident(_Part):
     selected.
     """
 
-    schema_: Annotated[Literal[1], Field(alias="schema")]
+    schema_: Annotated[Literal[1], BeforeValidator(_whole), Field(alias="schema")]
     title: Words
     story: Annotated[str, Field(max_length=10_000)] = ""
     links: Annotated[list[Annotated[str, AfterValidator(_address), Field(max_length=500)]], Field(max_length=20)] = []

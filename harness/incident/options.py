@@ -8,13 +8,17 @@ from pathlib import Path
 
 from clusters.engine import CHOICES
 from clusters.progress import Progress
+from harness import private
+from harness.errors import BadScenario
 from harness.incident.load import Loaded, load
 from harness.session import Session
 
-__all__ = ["OUT", "add_run_options", "asked", "place", "session_of"]
+__all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
 
 OUT = Path("reports/out/incidents")
 """Where bundles go, below the directory in which the command was typed."""
+
+_LONGEST_NAME = 100
 
 _SHAPE_OPTIONS = ("gatekeeper", "kubernetes", "install", "workers")
 
@@ -49,4 +53,16 @@ def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histor
 
 def place(loaded: Loaded, verb: str) -> Path:
     """Return a new directory's path for what a verb leaves."""
-    return OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}-{loaded.name}"
+    return OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}-{loaded.name[:_LONGEST_NAME]}"
+
+
+def working(folder: Path) -> Path:
+    """Return the directory for the runs below a verb's `folder`, made now if it is not there. Raises BadScenario."""
+    work = folder / "work"
+    try:
+        private.directory(work)
+    except OSError as error:
+        raise BadScenario(
+            f"{work}: cannot be made: {error.strerror}; type the command where you may write, with room for results"
+        ) from error
+    return work

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from clusters.shown import shown
 from harness.incident.load import Loaded
 from harness.incident.model import Incident, Step
 from harness.incident.timeline import rewired
@@ -67,7 +68,7 @@ def text(loaded: Loaded, comments: list[str]) -> str:
     data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data["shape"] = loaded.shape.model_dump(mode="json")
     Incident.model_validate_json(json.dumps(data))
-    head = "".join(f"# {line}\n" for comment in comments for line in comment.splitlines())
+    head = "".join(f"# {shown(line)}\n" for comment in comments for line in comment.splitlines())
     return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusters.shape import RECORDED
+from clusters.shown import shown
 from harness.errors import BadScenario
 from harness.history import read
 from harness.incident.bundle import Lived, Manifest
@@ -15,6 +16,8 @@ from harness.incident.unbundle import opened
 __all__ = ["Compared", "recheck", "told"]
 
 _HISTORY = "history.jsonl"
+_SHORT = 500
+_STAMP = 40
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,25 @@ def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
     with opened(path) as (manifest, folder):
         try:
             loaded = load(folder / manifest.incident, manifest.shape, context=RECORDED)
+            compared = [each for run in manifest.runs for each in _compared(run, folder, loaded)]
         except BadScenario as error:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
-        compared = [each for run in manifest.runs for each in _compared(run, folder, loaded)]
     if not compared:
-        reasons = "; ".join(run.error.partition("\n")[0] for run in manifest.runs if run.error)
+        reasons = shown("; ".join(run.error.partition("\n")[0] for run in manifest.runs if run.error), most=_SHORT)
         raise BadScenario(f"{path}: no run in it has a history that could be judged: {reasons or 'there is no run'}")
     return manifest, loaded, compared
 
 
 def told(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
-    """Yield what a reader should see of it, line by line."""
+    """Yield what a reader should see of it, line by line; what strangers wrote is shown, and shortened."""
+    yield from (shown(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
+
+
+def _lines(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
     yield f"{path}: {loaded.incident.title}"
     yield (
-        f"lived {manifest.created} by chaos-harness {manifest.harness} with seed {manifest.seed} on "
+        f"lived {manifest.created[:_STAMP]} by chaos-harness {manifest.harness[:_STAMP]} with seed {manifest.seed} on "
         f"Gatekeeper {loaded.shape.gatekeeper} ({loaded.shape.install}), Kubernetes {loaded.shape.kubernetes}"
     )
     for each in compared:

@@ -23,7 +23,7 @@ def refused(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
     """Yield the words in `value` that begin as a reference and are none, each behind its place."""
     for where, word in _words(value, place):
         if not REFERENCE.fullmatch(word):
-            yield where, f"no such reference {word!r}; there are {SYNTAX}"
+            yield where, f"no such reference {word[:80]!r}; there are {SYNTAX}"
 
 
 def _words(value: Any, place: Location) -> Iterator[tuple[Location, str]]:

@@ -9,6 +9,7 @@ from clusters import images
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.shape import Shape
+from harness import private
 from harness.errors import DeadlineExceeded
 from harness.experiment import Experiment
 from harness.history import read
@@ -19,6 +20,7 @@ from harness.incident.judge import judge, seen
 from harness.incident.load import Loaded
 from harness.incident.provenance import image_digests
 from harness.interruption import interrupted
+from harness.redaction import redact
 from harness.restart import restart_gatekeeper
 from harness.session import Session
 from harness.supply import Supply
@@ -80,7 +82,7 @@ class Runner:
         except Exception as error:  # whatever broke a run, the other ones and the bundle must come
             if interrupted(error):
                 raise KeyboardInterrupt from error
-            directory.mkdir(parents=True, exist_ok=True)
+            private.directory(directory)
             lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}"})
             self._failures += 1
             self._drop()
@@ -95,7 +97,7 @@ class Runner:
             with experiment:
                 relive(loaded, experiment)
         finally:
-            (directory / "record.json").write_text(experiment.record.json(), encoding="utf-8")
+            private.write(directory / "record.json", redact(experiment.record.json()))
             with self._session.progress.step("keep the logs"):
                 missing += logs.collect(cluster, directory / "logs")
         verdicts = tuple(judge(loaded.incident, loaded.shape, read(experiment.history.path)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import __version__
-from harness.errors import Inconclusive
+from harness.errors import HarnessError, Inconclusive
 from harness.incident.bundle import Lived
 from harness.incident.ledger import Ledger
 from harness.incident.load import Loaded
@@ -100,12 +100,15 @@ class Shrinking:
             f"the chance that a part is missing without which it is seen a quarter as often is at most {risk:.1%}",
         ]
         target = folder / self.loaded.path.name
-        for file in smallest.files:
-            copy = folder / file.relative_to(self.loaded.path.parent)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
         head = f"shrunk by chaos-harness {__version__} from {self.loaded.path.name}; what each removal showed:"
-        target.write_text(text(smallest, [head, *lines]), encoding="utf-8")
+        try:
+            for file in smallest.files:
+                copy = folder / file.relative_to(self.loaded.path.parent)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+            target.write_text(text(smallest, [head, *lines]), encoding="utf-8")
+        except OSError as error:
+            raise HarnessError(f"{target}: cannot be written: {error.strerror}; see `df {folder}`") from error
         whole, left = structure(self.loaded), structure(smallest)
         before = f", {self.ledger.restored} of them before an interruption" if self.ledger.restored else ""
         runs = self.runs + self.ledger.restored

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,7 +14,15 @@ __all__ = ["length", "longest", "problems_of_time", "rewired"]
 
 Problem = tuple[Location, str]
 
+_MOST_STEPS = 50
+"""The model refuses more; what is said of times takes the square of their number."""
+
 _BEGINNINGS = ("at", "when", "after")
+
+_LOSING = ("kill_node", "stop_node", "pause_node", "reboot_node", "cut_off_node", "remove_node")
+"""Faults that take a node away, and are healed when it is back."""
+
+_CUTTING, _PULLED = "cut_registry", "remove_image"
 
 
 class _Times(BaseModel):
@@ -30,7 +39,7 @@ def problems_of_time(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is impossible in the times of the steps of a file, whatever else is wrong with it."""
     given = data.get("faults")
     steps: dict[int, Step] = {}
-    for index, each in enumerate(given if isinstance(given, list) else ()):
+    for index, each in enumerate(given[:_MOST_STEPS] if isinstance(given, list) else ()):
         try:
             steps[index] = Step.model_validate_json(json.dumps(each))
         except ValidationError:
@@ -48,6 +57,7 @@ def problems_of_time(data: Mapping[str, Any]) -> Iterator[Problem]:
         elif step.after is not None and (circle := _circle(steps, identities, index)):
             yield ("faults", index, "after"), f"the steps wait for each other: {' after '.join(circle)}"
             return
+    yield from _contradictions(steps)
     yield from _problems_of_budget(data, list(steps.values()))
 
 
@@ -85,6 +95,47 @@ def _problems_of_budget(data: Mapping[str, Any], steps: Sequence[Step]) -> Itera
     if needs > times.budget:
         words = f"the timeline, {times.repeat} times," if times.repeat > 1 else "the timeline"
         yield ("budget",), f"{words} may take {needs:g} s, which is more than the budget of {times.budget:g} s"
+
+
+def _contradictions(steps: Mapping[int, Step]) -> Iterator[Problem]:
+    """Yield the pairs of steps of which one is healed while the other one makes that impossible.
+
+    Told are those that are known to overlap before anything runs: both at a moment of the timeline, and for a time.
+    """
+    known = {index: step for index, step in steps.items() if step.at is not None and step.lasts is not None}
+    times = {index: (_begin(step, (), waiting=False), _end(step, (), waiting=False)) for index, step in known.items()}
+    for (index, step), (other, harm) in permutations(known.items(), 2):
+        (_, healed), (begin, end) = times[index], times[other]
+        together = healed == end and step.fault != _PULLED and other < index
+        if begin < healed and (healed < end or together) and (why := _impossible(step, harm)):
+            during = f"while step {other + 1} ({harm.fault}) lasts, from {begin:g} to {end:g} s"
+            yield ("faults", index), f"it cannot be healed at {healed:g} s, {during}: {why}"
+
+
+def _impossible(step: Step, harm: Step) -> str:
+    """Return why a step cannot be healed while another one does its harm, "" if it can."""
+    if step.fault in _LOSING and harm.fault in _LOSING and (node := _node(step)) and node == _node(harm):
+        return f"{node} is back for both or for none"
+    if step.fault == _CUTTING and harm.fault == _CUTTING and not _apart(step, harm):
+        return "the registry answers again for both or for none"
+    if step.fault == _PULLED and harm.fault == _CUTTING and not _apart(step, harm):
+        return "the image is pulled again from that registry"
+    return ""
+
+
+def _node(step: Step) -> str:
+    """Return the node that a step names, "" if that is only known when it runs."""
+    name = str(step.with_.get("node", ""))
+    named = name.startswith(("$worker", "$control-plane"))
+    return (name if name[-1].isdigit() else f"{name}1") if named else ""
+
+
+def _apart(step: Step, harm: Step) -> bool:
+    """Whether it is not known that two steps have a node in common."""
+    given = [each.with_.get("nodes") for each in (step, harm)]
+    nodes = [set(map(str, each)) if isinstance(each, list) else set() for each in given]
+    whole = harm.with_.get("how", "stop") != "drop" or step.with_.get("how", "drop") != "drop"
+    return not whole and all(nodes) and nodes[0].isdisjoint(nodes[1])
 
 
 def _circle(steps: Mapping[int, Step], identities: Mapping[str, int], begin: int) -> list[str]:

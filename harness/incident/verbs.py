@@ -8,12 +8,13 @@ from typing import Any
 
 from clusters import foreign
 from clusters.progress import Progress
+from clusters.shown import shown
 from harness.errors import BadScenario
 from harness.incident import bundle, recheck, repro
 from harness.incident.draft import draft
 from harness.incident.ledger import Ledger
 from harness.incident.model import seconds
-from harness.incident.options import add_run_options, asked, place, session_of
+from harness.incident.options import add_run_options, asked, place, session_of, working
 from harness.incident.runner import Runner
 from harness.incident.schema import schema
 from harness.incident.shrinking import Shrinking
@@ -54,8 +55,7 @@ def add_verbs(verbs: Any) -> None:
 def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
     loaded, seed = asked(chosen)
     folder = place(loaded, "repro")
-    work = folder / "work"
-    work.mkdir(parents=True)
+    work = working(folder)
     runs: list[tuple[bundle.Lived, Path]] = []
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     try:
@@ -75,7 +75,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 images=runner.images,
             )
             lived = [each for each, _ in runs]
-            sys.stdout.writelines(f"{line}\n" for line in repro.told(loaded, lived, seed, left))
+            sys.stdout.writelines(f"{shown(line)}\n" for line in repro.told(loaded, lived, seed, left))
     return int(not any(each.seen == "reproduced" for each, _ in runs))
 
 
@@ -90,8 +90,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
         chosen.seed = Ledger.seed_of(chosen.resume / _LEDGER)
     loaded, seed = asked(chosen)
     folder: Path = chosen.resume or place(loaded, "shrink")
-    work = folder / "work"
-    work.mkdir(parents=True, exist_ok=True)
+    work = working(folder)
     ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
@@ -111,7 +110,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
                 f"stopped after {shrinking.runs} runs; go on: nox -s shrink -- {chosen.file} --resume {folder}"
             )
             raise
-    sys.stdout.writelines(f"{line}\n" for line in shrinking.told(smallest, found, folder))
+    sys.stdout.writelines(f"{shown(line)}\n" for line in shrinking.told(smallest, found, folder))
     return 0
 
 
@@ -147,8 +146,8 @@ def _schema(_chosen: argparse.Namespace, _progress: Progress) -> int:
 
 def _times(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= 1000:  # noqa: PLR2004 - a run takes minutes
-        raise argparse.ArgumentTypeError(f"expected 1 to 1000, found {number}")
+    if not 1 <= number <= bundle.MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {bundle.MOST_RUNS}, found {number}")
     return number
 
 

@@ -1,7 +1,7 @@
 """Fail open: a probe that copies what the API server logs of webhooks that it could not call, and did without."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ FAIL_OPEN_LOG = "fail open log"
 """The probe's name."""
 
 _LOGS = "/var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log*"
+_CURRENT = re.compile(r"(?P<folder>.*/)(?P<number>\d+)\.log$")
 _SECONDS = 20.0
 _LAST_SECONDS = 8.0
 _LINE = re.compile(
@@ -35,7 +36,8 @@ def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) 
     """Return a probe that reads the logs of each control plane's API server, on its node, every `every` seconds.
 
     Each call that failed is an entry `info call` whose value has `time` (unix seconds by the node's clock: when
-    it was given up), `webhook` and `said`. After a round comes `ok read`: up to this moment (`until`) all is copied.
+    it was given up), `webhook`, `said` and `node`. After a round comes `ok read`: all from `since` to `until` is
+    copied; or `info read`: it is not (`said`), and if that was lost for good, the next `since` comes after it.
     The audit log is read along with it (see `harness.probes.audit`): to look into a node costs more than what is seen.
     """
     return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0, settles="last")
@@ -43,34 +45,49 @@ def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) 
 
 def _follow(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
     nodes = [_Node(cluster, node, history) for node in cluster.control_planes]
+    logs = _Logs(nodes, history)
     with ThreadPoolExecutor(len(nodes), "fail open") as pool:
         for _ in probe.every(every):
-            _read(pool, nodes, history, _SECONDS)
-        _read(pool, nodes, history, _LAST_SECONDS)  # who was asked since the last round has been answered
+            logs.read(pool, _SECONDS)
+        logs.read(pool, _LAST_SECONDS)  # who was asked since the last round has been answered
 
 
-def _read(pool: ThreadPoolExecutor, nodes: Sequence["_Node"], history: History, seconds: float) -> None:
-    """Read all nodes at once: one that does not answer hides nothing of the others."""
-    began = datetime.now(UTC).timestamp()
-    deadline = Deadline.after(seconds, "the API server's log")
-    said = "; ".join(filter(None, pool.map(lambda node: node.read(deadline), nodes)))
-    if said:
-        history.append("info", FAIL_OPEN, READ, {"said": said[:_SHORT]})
-    else:
-        history.append("ok", FAIL_OPEN, READ, {"until": began})
+class _Logs:
+    """The logs of all API servers; `since` (unix seconds) all is told, or will be."""
+
+    def __init__(self, nodes: Sequence["_Node"], history: History) -> None:
+        self._nodes = nodes
+        self._history = history
+        self._since = 0.0
+
+    def read(self, pool: ThreadPoolExecutor, seconds: float) -> None:
+        """Read all nodes at once: one that does not answer hides nothing of the others."""
+        deadline = Deadline.after(seconds, "the API server's log")
+        said = "; ".join(filter(None, pool.map(lambda node: node.read(deadline), self._nodes)))
+        if said:
+            self._since = max([self._since, *(node.until for node in self._nodes if node.lost)])
+            self._history.append("info", FAIL_OPEN, READ, {"said": said[:_SHORT]})
+            return
+        until = max(self._since, min(node.until for node in self._nodes))
+        self._history.append("ok", FAIL_OPEN, READ, {"since": self._since or until, "until": until})
+        self._since = until
 
 
 class _Node:
-    """The logs of one node's API server."""
+    """The logs of one node's API server: `until` when (unix seconds) all is told, and if something before is `lost`."""
 
     def __init__(self, cluster: Cluster, node: str, history: History) -> None:
         self._logs = NodeLogs(cluster, node, [_LOGS, AUDIT_LOGS])
         self._audit = NodeAudit(history, node)
+        self._node = node
         self._history = history
+        self.until = 0.0
+        self.lost = False
 
     def read(self, deadline: Deadline) -> str:
-        """Write down what was logged since the last time; return why nothing could be read, or ""."""
+        """Write down what was logged since the last time; return why not all of it could be, or ""."""
         began = datetime.now(UTC).timestamp()
+        written, self.lost = _written(self._logs.paths), False
         try:
             lines = self._logs.lines(deadline)
         except HarnessError as error:
@@ -79,9 +96,20 @@ class _Node:
         for path, line in lines:
             if not is_audit(path) and (found := _LINE.match(line)):
                 value = {"time": _moment(found), "webhook": found["webhook"], "said": found["said"][:_SHORT]}
-                self._history.append("info", FAIL_OPEN, CALL, value)
+                self._history.append("info", FAIL_OPEN, CALL, {**value, "node": self._node})
         self._audit.read((line for path, line in lines if is_audit(path)), self._logs, began)
-        return ""
+        self.lost = bool(written & self._logs.lost)
+        if self.lost or not self.until or not _written(self._logs.paths) & self._logs.cut:
+            self.until = began
+        return f"{self._node}: the API server's log that was read before is gone" if self.lost else ""
+
+
+def _written(paths: Iterable[str]) -> set[str]:
+    """Return which logs are written to: of each API server's the last, for older ones have ended or were rotated."""
+    numbers: dict[str, int] = {}
+    for found in filter(None, map(_CURRENT.match, paths)):
+        numbers[found["folder"]] = max(int(found["number"]), numbers.get(found["folder"], 0))
+    return {f"{folder}{number}.log" for folder, number in numbers.items()}
 
 
 def _moment(line: re.Match[str]) -> float:

@@ -12,6 +12,7 @@ from harness.history import History
 from harness.history.vocabulary import CONSTRAINTS, GAP, watch
 from harness.policies import CANARIES, mutated
 from harness.probes import Probe
+from harness.redaction import recorded
 
 __all__ = [
     "CANARY_PODS",
@@ -130,7 +131,8 @@ def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched]
     """Return one probe for each of `watched`.
 
     An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.Change); the
-    object is its value's `object`, without managedFields and the copy that kubectl keeps, which nobody reads.
+    object is its value's `object`, without managedFields and the copy that kubectl keeps, which nobody reads, and
+    without its secrets (see harness.redaction.recorded): these are never on the disk.
     A gap stands in the history as GAP, and what came to light after it has `in_gap`. Signs of life, BOOKMARK, are at
     most 10 s apart, and one comes when the probe settles.
     """
@@ -176,7 +178,7 @@ def _value(change: Change, watched: Watched) -> Object | None:
         told = watched.told(change.object)
         if told is None:
             return None
-        value["object"] = {**told, "metadata": _metadata(told["metadata"])}
+        value["object"] = recorded({**told, "metadata": _metadata(told["metadata"])})
     if change.in_gap:
         value["in_gap"] = True
     if change.kind == GAP:

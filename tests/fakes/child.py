@@ -15,7 +15,8 @@ from clusters.progress import Progress
 from clusters.shape import Shape
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-engine, shape, owner = connect(), Shape(workers=0, gatekeeper=None), Owner.mine(sys.argv[1])
+shape, owner = Shape(workers=0, gatekeeper=None), Owner.mine(sys.argv[1])
+engine = connect(owner=owner)
 images = ensure(engine, shape, Progress.quiet())
 create(engine, images, shape, owner, owner.claim(), Progress(sys.stdout))
 print("created", flush=True)

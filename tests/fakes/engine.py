@@ -1,13 +1,15 @@
 """Fake engine: the part of the Docker command line that inventory, network and removal use, over a dict."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from clusters.deadline import Deadline
-from clusters.engine import Engine, HostQuirks
+from clusters.engine import Engine, HostQuirks, guard
 from clusters.errors import CommandFailed
 from clusters.process import Completed
 
@@ -29,18 +31,25 @@ class FakeEngine(Engine):
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     errors: dict[str, str | BaseException] = field(default_factory=dict)
+    id: str = "engine-a"
+    ahead: list[float] = field(default_factory=lambda: [0.0])
+    """By how many seconds the engine's clock is ahead of this machine's."""
 
     def add(self, kind: str, name: str, labels: Mapping[str, str], **attributes: Any) -> str:
         """Put something into the engine; return its id."""
         told = {"Name": name, "Labels": dict(labels), "Config": {"Labels": dict(labels)}, **attributes}
         if kind == "volume":
-            told = {"Name": name, "Labels": dict(labels)}
+            told = {"Name": name, "Labels": dict(labels), "CreatedAt": self.now(), **attributes}
         else:
             told["Id"] = f"id-{name}"
         if kind in ("network", "volume"):
             told.pop("Config", None)
         self.things[f"{kind}/{told.get('Id', name)}"] = told
         return str(told.get("Id", name))
+
+    def now(self) -> str:
+        """Return what the engine's clock says."""
+        return datetime.fromtimestamp(time.time() + self.ahead[0], UTC).isoformat()
 
     def names(self) -> list[str]:
         """Return the names of all that is there."""
@@ -54,6 +63,9 @@ class FakeEngine(Engine):
         if check and done.returncode:
             raise CommandFailed(f"`docker {self.asked[-1]}`: {done.stderr}")
         return done
+
+    def _ask(self, _deadline: Deadline) -> guard.Ask:
+        return lambda words: self._answer(list(words))
 
     def _answer(self, words: list[str]) -> Completed:
         said = next((said for each, said in self.errors.items() if " ".join(words).startswith(each)), None)
@@ -72,12 +84,15 @@ class FakeEngine(Engine):
         return self._tell(words)
 
     def _tell(self, words: list[str]) -> Completed:
+        if words[:3] == ["info", "--format", "{{.SystemTime}}"]:
+            return Completed(self.now(), "", 0)
+        if words[:2] == ["volume", "create"]:
+            self.add("volume", words[-1], _labels(words))
         if words[0] == "inspect":
             found = [self.things[name] for each in words[3:] if (name := f"{words[2]}/{each}") in self.things]
             return Completed(json.dumps(found), "", 0 if len(found) == len(words) - 3 else 1)
         if words[:2] == ["network", "create"]:
-            labels = dict(words[n + 1].split("=", 1) for n, word in enumerate(words) if word == "--label")
-            self.add("network", words[-1], labels, IPAM={"Config": [{"Subnet": "10.9.8.0/24"}]})
+            self.add("network", words[-1], _labels(words), IPAM={"Config": [{"Subnet": "10.9.8.0/24"}]})
         if words[:2] == ["network", "inspect"]:
             return Completed(json.dumps([self.things.get(f"network/id-{words[2]}", {})]), "", 0)
         return Completed("", "", 0)
@@ -95,3 +110,7 @@ class FakeEngine(Engine):
                 for label in wanted
             )
         ]
+
+
+def _labels(words: Sequence[str]) -> dict[str, str]:
+    return dict(words[n + 1].split("=", 1) for n, word in enumerate(words) if word == "--label")

@@ -67,9 +67,11 @@ class Plugged:
         for name, text in files.items():
             (self.folder / f"test_{name}.py").write_text(text, encoding="utf-8")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, script: str = 'exec "$@"') -> subprocess.Popen[str]:
+        """Start a session as the words "$@" of a shell's command."""
+        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            ["sh", "-c", script, "sh", *pytest],
             cwd=self.folder,
             env=self._environment(),
             stdout=subprocess.PIPE,

@@ -29,7 +29,7 @@ class Replaced:
 
     @contextmanager
     def cluster(self, directory: Path) -> Iterator[Cluster]:
-        """Give the cluster, with its API served on loopback; `kubectl scale` on its node is done."""
+        """Give the cluster, with its API served on loopback; `kubectl patch` on its node is done."""
         path, world = directory / "kubeconfig", World()
         world.answer = self._scale  # type: ignore[method-assign]  # the one command that faults on rollouts use
         with served(self) as host:
@@ -49,7 +49,9 @@ class Replaced:
         elif verb == "DELETE":
             self.replace(path.rpartition("/")[2])
         elif path.startswith(_NAMESPACE):
-            return 200, {"spec": {"replicas": self.replicas}}
+            metadata = {"name": path.rpartition("/")[2], "namespace": "gatekeeper-system"}
+            spec = {"replicas": self.replicas}
+            return 200, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
         else:
             metadata = {"resourceVersion": "1"}
             return 200, {"apiVersion": "v1", "kind": "PodList", "metadata": metadata, "items": self.pods}
@@ -70,7 +72,7 @@ class Replaced:
                 self.replace(each["metadata"]["name"])
 
     def _scale(self, words: list[str]) -> Completed:
-        self.replicas = int(words[-1].rpartition("=")[2])
+        self.replicas = json.loads(words[-1])["spec"]["replicas"]
         return Completed("", "", 0)
 
 

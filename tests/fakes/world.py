@@ -28,6 +28,8 @@ IMAGE = "docker.io/openpolicyagent/gatekeeper:v3.23.1"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
 _DEPLOYMENTS = "/apis/apps/v1/namespaces/gatekeeper-system/deployments"
 _SLICES = "/apis/discovery.k8s.io/v1/namespaces/gatekeeper-system/endpointslices"
+_NUMBERS = "/apis/coordination.k8s.io/v1/namespaces/gatekeeper-system/leases"
+_EMPTY = "/api/v1/nodes", _PODS.replace("pods", "events")
 _VERSION = {"resourceVersion": "1"}
 _ADDRESS = "10.0.0.254"
 _DONE = Completed("", "", 0)
@@ -50,6 +52,9 @@ class World:
         self.pods: dict[str, dict[str, Any]] = {}
         self.log: list[str] = []
         self.asked: list[str] = []
+        self.numbers: list[dict[str, Any]] = []
+        self.patched = 0
+        self.clock: Callable[[], str] = lambda: ""
         self.ignored: set[str] = set()
         self.denies = True
         self.leaders, self._looks = set(LEADERS), counting()
@@ -159,6 +164,8 @@ class World:
                 return Completed("", f"Error response from daemon: Container {container} is not running", 1)
             self.down = argv[0] == "touch"
             return _DONE
+        if "boot_id" in argv[-1]:
+            return Completed(self.clock(), "", 0)
         commands = {"curl": self._curl, "iptables": self._iptables, "crictl": self._crictl, "kubectl": self._kubectl}
         return commands.get(argv[0], self._kill)(container, argv)
 
@@ -260,9 +267,9 @@ class Api(BaseHTTPRequestHandler):
         query = parse_qs(url.query)
         if "watch" in query:
             self.answer(410, {"message": "no version is kept: who watches lists again"})
-        elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, LEASES, "/api/v1/nodes", _PODS.replace("pods", "events")):
+        elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, LEASES, _NUMBERS, *_EMPTY):
             items = {_PODS: list(world.pods.values()), _DEPLOYMENTS: [world.deployment()], _SLICES: [world.slice()]}
-            items[LEASES] = world.leases()
+            items |= {LEASES: world.leases(), _NUMBERS: world.numbers}
             found = {"apiVersion": "v1", "kind": "List", "metadata": _VERSION, "items": items.get(url.path, [])}
             self.answer(200, found)
         elif url.path.startswith("/api/v1/nodes/"):
@@ -273,12 +280,18 @@ class Api(BaseHTTPRequestHandler):
 
     def do_PATCH(self) -> None:
         patch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.world.roll_out(patch["spec"]["template"])
+        self.server.world.patched += 1
+        if self.path.startswith(_NUMBERS):
+            version = {"uid": "uid-number", "resourceVersion": str(patch["spec"]["leaseTransitions"])}
+            self.server.world.numbers = [{**patch, "metadata": {**patch["metadata"], **version}}]
+        else:
+            self.server.world.roll_out(patch["spec"]["template"])
         self.answer(200, {})
 
     def do_DELETE(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.world.on_delete(urlsplit(self.path).path.rpartition("/")[2])
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.path.startswith(_NUMBERS):
+            self.server.world.on_delete(urlsplit(self.path).path.rpartition("/")[2])
         self.answer(200, {})
 
     def do_POST(self) -> None:

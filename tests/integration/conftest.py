@@ -11,7 +11,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.create import create, delete
-from clusters.engine import Engine, Layout, connect, stop_private
+from clusters.engine import Engine, Layout, claims, connect, stop_private
 from clusters.images import ensure
 from clusters.ownership import Owner
 from clusters.progress import Progress
@@ -43,6 +43,7 @@ def engine(progress: Progress) -> Engine:
 def build(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]]:
     """Return who makes clusters of a shape that go after the last test of the file."""
     owner = Owner.mine()
+    claims.hold(engine, owner)
     made: list[Cluster] = []
 
     def bring_up(shape: Shape, **settings: Any) -> Cluster:
@@ -53,6 +54,7 @@ def build(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]
     yield bring_up
     for cluster in made:
         delete(cluster)
+    claims.release(engine, owner.run)
 
 
 @pytest.fixture

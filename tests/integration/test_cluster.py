@@ -7,6 +7,9 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
+from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -22,6 +25,13 @@ from clusters.registry import DOWN_FILE, RequestLine
 from clusters.rest import request
 from clusters.shape import Shape
 from harness import journal
+from harness.history import History, read
+from harness.history.coverage import Coverage
+from harness.history.following import follow
+from harness.history.vocabulary import BEGIN, CLOCK, EXPERIMENT, NUMBER, READ, WATCH_NUMBER, numbered
+from harness.probes.clocks import read_clocks
+from harness.probes.numbers import write_numbers
+from harness.probes.running import Probes
 from harness.restart import restart_gatekeeper
 from tests.fakes.child import child
 
@@ -141,6 +151,36 @@ def test_another_process_finds_the_same_cluster(cluster: Cluster) -> None:
 def test_gatekeeper_serves(cluster: Cluster) -> None:
     """Three webhook replicas answer."""
     assert len(wait_serving(cluster, soon("Gatekeeper"))) == 3
+
+
+def test_how_late_a_watch_is_is_known(cluster: Cluster, tmp_path: Path) -> None:
+    """Each second of a healthy cluster, from one small write; not while the API server is paused, and then again."""
+    history = History(tmp_path / "history.jsonl")
+    probes, node = Probes(history), cluster.control_planes[0]
+    probes.start(read_clocks(cluster, history), *write_numbers(cluster, history))
+    begin = history.append("mark", EXPERIMENT, BEGIN).at
+    Event().wait(15)
+    cluster.exec(node, ["pkill", "-STOP", "-x", "kube-apiserver"], soon())
+    try:
+        paused = history.append("mark", EXPERIMENT, BEGIN).at
+        Event().wait(8)
+    finally:
+        cluster.exec(node, ["pkill", "-CONT", "-x", "kube-apiserver"], soon())
+    Event().wait(15)
+    probes.give_signs()
+    probes.stop()
+    history.finish()
+    coverage, recorded = Coverage(read(history.path)), read(history.path)
+    follow(recorded, coverage)
+    assert not coverage.unseen([NUMBER, WATCH_NUMBER], begin + 2, paused)
+    assert not coverage.late.within(begin, paused - 1)
+    assert coverage.delayed([NUMBER]).within(paused, paused + 8).longest > 5
+    assert not coverage.unseen([NUMBER, WATCH_NUMBER], paused + 20, inf)
+    writes = [each for each in recorded.entries if (each.process, each.kind) == (NUMBER, "invoke")]
+    assert 20 < len(writes) <= history.end + 2
+    clocks = [each for each in recorded.entries if each.f == READ]
+    assert [each.process for each in clocks] == 2 * [numbered(CLOCK, each) for each in cluster.nodes()]
+    assert {each.kind for each in clocks} == {"ok"}
 
 
 def test_replicas_are_spread_over_the_workers(cluster: Cluster) -> None:

@@ -18,6 +18,7 @@ from clusters.errors import CommandFailed, EngineUnavailable
 from clusters.locking import locked
 from clusters.process import run
 from tests.fakes.tiny import TINY, tiny_engine
+from tests.unguarded import docker
 
 pytestmark = [
     pytest.mark.cluster,
@@ -46,19 +47,21 @@ def engine(layout: Layout, context: Path) -> Iterator[Engine]:
 
 
 def _clean(engine: Engine) -> None:
-    containers = engine.run(["ps", "--all", "--quiet"], _soon("containers")).stdout.split()
+    containers = docker(engine, ["ps", "--all", "--quiet"], _soon("containers")).stdout.split()
     if containers:
-        engine.run(["rm", "--force", *containers], _soon("their removal"))
-    engine.run(["network", "prune", "--force"], _soon("the removal of networks"))
+        docker(engine, ["rm", "--force", *containers], _soon("their removal"))
+    docker(engine, ["network", "prune", "--force"], _soon("the removal of networks"))
 
 
 def _serve(engine: Engine, name: str, network: str, *options: str) -> str:
     """Start a server in the network, which is made if it is not there, and return its address."""
-    if engine.run(["network", "inspect", network], _soon("a network"), check=False).returncode:
-        engine.run(["network", "create", network], _soon("a network"))
-    engine.run(["run", "--detach", "--name", name, "--network", network, *options, TINY, "serve"], _soon("a server"))
+    if docker(engine, ["network", "inspect", network], _soon("a network"), check=False).returncode:
+        docker(engine, ["network", "create", network], _soon("a network"))
+    docker(
+        engine, ["run", "--detach", "--name", name, "--network", network, *options, TINY, "serve"], _soon("a server")
+    )
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-    return engine.run(["inspect", "--format", template, name], _soon("its address")).stdout.strip()
+    return docker(engine, ["inspect", "--format", template, name], _soon("its address")).stdout.strip()
 
 
 def _daemons(layout: Layout) -> list[processes.Daemon]:
@@ -90,7 +93,7 @@ def _traces(layout: Layout) -> dict[str, object]:
 
 def test_a_privileged_container_has_every_capability_of_the_host(engine: Engine) -> None:
     """`--privileged` works although the host may lack capabilities, and gives all those it has not removed."""
-    told = engine.run(["run", "--rm", "--privileged", TINY, "capabilities"], _soon("a privileged container"))
+    told = docker(engine, ["run", "--rm", "--privileged", TINY, "capabilities"], _soon("a privileged container"))
     bits = int(told.stdout, 16)
     assert bits >> 21 & 1, "CAP_SYS_ADMIN"
     assert bool(bits >> 24 & 1) is ("CAP_SYS_RESOURCE" not in engine.quirks.missing_capabilities)
@@ -101,27 +104,27 @@ def test_the_shim_is_what_makes_privileged_containers_work(engine: Engine) -> No
     if not engine.quirks.missing_capabilities:
         pytest.skip("this host lacks no capability")
     with pytest.raises(CommandFailed, match="unable to apply caps"):
-        engine.run(["run", "--rm", "--privileged", "--runtime", "runc", TINY, "capabilities"], _soon("runc"))
+        docker(engine, ["run", "--rm", "--privileged", "--runtime", "runc", TINY, "capabilities"], _soon("runc"))
 
 
 def test_a_privileged_exec_works(engine: Engine) -> None:
     """The shim also takes care of what is started in a running container."""
     _serve(engine, "server", "one")
-    told = engine.run(["exec", "--privileged", "server", "/tiny", "capabilities"], _soon("an exec"))
+    told = docker(engine, ["exec", "--privileged", "server", "/tiny", "capabilities"], _soon("an exec"))
     assert int(told.stdout, 16) >> 21 & 1
 
 
 def test_a_published_port_answers_on_loopback(engine: Engine) -> None:
     """The API server is published so by kind; it works without a rule in iptables."""
     _serve(engine, "server", "one", "--publish", "127.0.0.1::80")
-    port = engine.run(["port", "server", "80/tcp"], _soon("the port")).stdout.strip()
+    port = docker(engine, ["port", "server", "80/tcp"], _soon("the port")).stdout.strip()
     assert run(["curl", "--silent", "--max-time", "10", f"http://{port}/"], _soon("an answer")).stdout == "served"
 
 
 def test_containers_of_a_network_find_each_other_by_name(engine: Engine) -> None:
     """Docker's own name server answers on networks of the user's."""
     _serve(engine, "server", "one")
-    engine.run(["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
+    docker(engine, ["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
 
 
 def test_traffic_of_containers_is_forwarded_by_our_chain(engine: Engine, layout: Layout) -> None:
@@ -130,7 +133,7 @@ def test_traffic_of_containers_is_forwarded_by_our_chain(engine: Engine, layout:
     _serve(engine, "other", "two")
     counters = ["iptables", "-w", "30", "-nvxL", layout.chain]
     run([*counters, "-Z"], _soon("counters at zero"))
-    engine.run(["exec", "other", "/tiny", "dial", f"{address}:80"], _soon("a connection"))
+    docker(engine, ["exec", "other", "/tiny", "dial", f"{address}:80"], _soon("a connection"))
     accepted = run(counters, _soon("counters")).stdout.splitlines()[2].split()
     assert accepted[2] == "ACCEPT"
     assert int(accepted[0]) > 0
@@ -152,7 +155,7 @@ def test_a_client_speaks_to_the_engine_whatever_the_user_has_set(
     monkeypatch.setenv("DOCKER_API_VERSION", "9.99")
     with closing(engine.client(timeout=10)) as client:
         assert client.ping()
-    assert engine.run(["version"], _soon("the client")).returncode == 0
+    assert docker(engine, ["version"], _soon("the client")).returncode == 0
 
 
 def test_connecting_again_adopts_the_same_daemon(engine: Engine, layout: Layout) -> None:
@@ -202,26 +205,34 @@ def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, progra
     """After kill -9 of daemons (and shims) the next run has an engine that can do everything again."""
     _serve(engine, "server", "one", "--privileged", "--publish", "127.0.0.1::80")
     _serve(engine, "frozen", "one")
-    engine.run(["pause", "frozen"], _soon("a frozen container"))
+    docker(engine, ["pause", "frozen"], _soon("a frozen container"))
     orphans = processes.containers(layout)
     _kill(layout, programs)
     again = connect("private", layout=layout)
     assert [each for each in orphans if each.alive()] == []
-    states = again.run(["ps", "--all", "--format", "{{.State}}"], _soon("containers")).stdout.split()
+    states = docker(again, ["ps", "--all", "--format", "{{.State}}"], _soon("containers")).stdout.split()
     assert states == ["exited", "exited"]
     _clean(again)
     _serve(again, "server", "one", "--privileged")
-    again.run(["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
+    docker(again, ["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
 
 
-def test_a_daemon_that_hangs_is_replaced(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that runs but does not answer is given time, then ended."""
+def test_a_daemon_that_stalls_is_not_ended(engine: Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that runs but does not answer may carry live runs: nobody replaces it, until it is ended on purpose."""
     monkeypatch.setattr(private, "_BUSY_SECONDS", 2)
+    monkeypatch.setattr(private, "_START_SECONDS", 2)
     monkeypatch.setattr(private, "_PING_SECONDS", 1)
-    (hung,) = processes.find(layout, "dockerd")
-    os.kill(hung.pid, signal.SIGSTOP)
-    assert connect("private", layout=layout).host == engine.host
-    assert not hung.alive()
+    (stalled,) = processes.find(layout, "dockerd")
+    os.kill(stalled.pid, signal.SIGSTOP)
+    for look in (lambda: connect("private", layout=layout), lambda: stop_private(layout=layout, used=lambda _: False)):
+        with pytest.raises(EngineUnavailable, match="runs but has not answered"):
+            look()
+    os.kill(stalled.pid, signal.SIGCONT)
+    assert connect("private", layout=layout) == engine
+    assert stalled.alive()
+    os.kill(stalled.pid, signal.SIGSTOP)
+    assert stop_private(layout=layout)
+    assert not stalled.alive()
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["running", "killed"])
@@ -229,7 +240,7 @@ def test_stopping_leaves_nothing_but_images(engine: Engine, layout: Layout, kill
     """No process, mount, cgroup, rule, bridge or socket is left, also of an engine that was killed before."""
     _serve(engine, "server", "one", "--publish", "127.0.0.1::80")
     _serve(engine, "frozen", "one")
-    engine.run(["pause", "frozen"], _soon("a frozen container"))
+    docker(engine, ["pause", "frozen"], _soon("a frozen container"))
     assert all(_traces(layout).values())
     if killed:
         _kill(layout, _DAEMONS)

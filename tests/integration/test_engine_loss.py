@@ -47,7 +47,7 @@ def test_an_engine_that_dies_in_the_middle_is_told_and_comes_back_clean(
 ) -> None:
     """When the daemons are killed while kind waits for a node, the error names gc, and gc finds all of it."""
     engine = tiny_engine(layout, context)
-    owner = replace(Owner.mine(), start="")  # one that is dead, as far as gc can see
+    owner = replace(Owner.mine(), start="1")  # one that is dead, as far as gc can see
     killer = threading.Thread(target=_kill_when_a_node_runs, args=(engine, layout))
     killer.start()
     with pytest.raises(EngineUnavailable, match=f"{RUN}; `nox -s gc` removes it when an engine answers again"):

@@ -3,11 +3,9 @@
 import contextlib
 import dataclasses
 import io
-import json
 import math
 import os
 import socket
-import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 from clusters.deadline import Deadline
 from clusters.engine import Engine, connect
 from clusters.errors import BadScenario
-from clusters.images import binaries, carry, catalogue
+from clusters.images import Images, binaries, carry, catalogue
 from clusters.images.catalogue import BALANCER, Entry
 from clusters.images.layers import Image, write_archive, write_layer
 from clusters.images.lock import digests
@@ -27,6 +25,9 @@ from clusters.network import create_network, fixed_address
 from clusters.ownership import Owner
 from clusters.progress import Progress
 from clusters.registry import Registry, start_registry
+from clusters.shape import Shape
+from tests.fakes.ready_sets import IMAGE, images, ready_set
+from tests.unguarded import docker
 
 pytestmark = [pytest.mark.cluster]
 
@@ -73,7 +74,7 @@ def _publish(engine: Engine, registry: Registry, folder: Path, deadline: Deadlin
     write_archive(folder / "image.tar", [Image(("chaos-harness/test-scratch:1",), (layer,))])
     engine.run(["load", "--input", folder / "image.tar"], deadline)
     registry.push("chaos-harness/test-scratch:1", "test/image:1", deadline)
-    engine.run(["rmi", "chaos-harness/test-scratch:1"], deadline)
+    docker(engine, ["rmi", "chaos-harness/test-scratch:1"], deadline)
 
 
 @pytest.fixture
@@ -93,12 +94,12 @@ def entry(engine: Engine, registry: Registry) -> Iterator[Entry]:
     named = engine.run(tags, Deadline.after(60, "images")).stdout
     pulled = engine.run(["images", "--quiet", published.rpartition(":")[0]], Deadline.after(60, "images")).stdout
     for image in (*named.split(), *pulled.split()):
-        engine.run(["rmi", "--force", image], Deadline.after(60, "removal"), check=False)
+        docker(engine, ["rmi", "--force", image], Deadline.after(60, "removal"), check=False)
 
 
 def _lock(engine: Engine, entry: Entry) -> dict[str, str]:
     locked = digests(engine, [entry], _QUIET)
-    engine.run(["rmi", entry.published], Deadline.after(60, "removal"))
+    docker(engine, ["rmi", entry.published], Deadline.after(60, "removal"))
     return locked
 
 
@@ -107,7 +108,7 @@ def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: Ent
     lock = _lock(engine, entry)
     assert "@sha256:" in lock["test"]
     assert resolve(engine, entry, {}, _QUIET).origin == "built"
-    engine.run(["rmi", entry.name], Deadline.after(60, "removal"))
+    docker(engine, ["rmi", entry.name], Deadline.after(60, "removal"))
     pulled = resolve(engine, entry, lock, _QUIET)
     assert (pulled.origin, pulled.name) == ("pulled", f"chaos-harness/test-entry:{lock['test'][-64:][:12]}")
     entry.build(engine, _QUIET)
@@ -187,30 +188,27 @@ def _close(connection: socket.socket) -> None:
     connection.close()
 
 
-def test_a_ready_set_that_was_changed_is_refused_whole(engine: Engine, tmp_path: Path) -> None:
-    """A file of a ready set whose checksum does not match is named, and nothing of the set is kept."""
+def test_a_ready_set_goes_from_engine_to_engine(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the engine saves is read by the rules for ready sets, and the engine has it by its name afterwards."""
+    image = catalogue.registry()
+    held = resolve(engine, image, {}, _QUIET)
+    monkeypatch.setattr(carry, "ensure", lambda *_: Images("", None, None, held.name, origin={held.name: held.origin}))
+    monkeypatch.setattr(carry, "_artefacts", lambda _: [])
     path = tmp_path / "set.tar"
-    index = {"format": 1, "images": ["x"], "files": {"images.tar": "0" * 64, "artefacts/evil-1/tool": "1" * 64}}
-    with tarfile.open(path, "w") as archive:
-        for name, content in (("index.json", json.dumps(index).encode()), ("images.tar", b"x")):
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    with pytest.raises(BadScenario) as refused:
-        carry.load(engine, path, _QUIET)
-    assert len(refused.value.problems) == 2
-    assert "images.tar is missing or its checksum does not match" in refused.value.problems[0]
+
+    assert carry.save(engine, path, [Shape()], _QUIET) == [held.name]
+    assert carry.load(engine, path, _QUIET) == [held.name]
+    assert identity(engine, held.name) == held.id
 
 
-def test_a_ready_set_with_a_path_that_climbs_out_is_refused(engine: Engine, tmp_path: Path) -> None:
-    """An archive member outside of the scratch folder is not written."""
-    path = tmp_path / "set.tar"
-    with tarfile.open(path, "w") as archive:
-        info = tarfile.TarInfo("../../escaped")
-        info.size = 1
-        archive.addfile(info, io.BytesIO(b"x"))
-    with pytest.raises(BadScenario, match="not a whole ready set"):
+def test_a_ready_set_of_other_names_is_refused_whole(engine: Engine, tmp_path: Path) -> None:
+    """An image that the index does not name never gets its name from a ready set."""
+    path = ready_set(tmp_path / "set.tar", {"images.tar": images("chaos-harness/evil:1", IMAGE)})
+    with pytest.raises(BadScenario, match="holds images that its index does not name: chaos-harness/evil:1"):
         carry.load(engine, path, _QUIET)
+    assert identity(engine, "chaos-harness/evil:1") == ""
 
 
 def test_the_load_balancer_is_the_one_that_kind_names() -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, connect, processes
+from clusters.engine import Engine, Layout, claims, connect, processes
 from clusters.images import Images, ensure
 from clusters.inventory import RUN, inventory
-from clusters.ownership import collect_garbage
+from clusters.ownership import Owner, collect_garbage
 from clusters.pool import Pool
 from clusters.progress import Progress
 from clusters.shape import Shape
@@ -72,12 +72,19 @@ def test_a_cluster_of_another_time_is_a_miss(
     assert pool.give_back(frozen) == []
 
 
-def test_without_its_directory_it_is_garbage(pool: Pool, frozen: Cluster, images: Images) -> None:
-    """Somebody who deletes the pool's directory has no pool any more, and gc removes what stood in it."""
+def test_without_its_directory_it_stands_until_its_claim_has_expired(
+    pool: Pool, frozen: Cluster, images: Images
+) -> None:
+    """Somebody who deletes the pool's directory has no pool any more; another machine's collector never saw one."""
     shutil.rmtree(frozen.directory.parent)
     assert pool.lease(_SHAPE, images) is None
-    assert "paused" in states(frozen)
     collect_garbage(frozen.engine)
+    assert "paused" in states(frozen)
+    claims.leave(frozen.engine, Owner.nobody(frozen.run), 1)
+    for _ in Deadline.after(20, "the claim to expire").attempts():
+        collect_garbage(frozen.engine)
+        if not states(frozen):
+            break
     assert states(frozen) == []
 
 

@@ -264,3 +264,13 @@ def test_a_line_that_is_missing_may_tell_of_a_change() -> None:
     for recorded in (gap.today(100), lost().today(200)):
         entries = [one for one in recorded.entries if one.process != "harm" and "etcd-2" not in str(one.value)]
         assert control_plane_unharmed()(replace(recorded, entries=entries)).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(("ended", "outcome"), [("etcd-1", "holds"), ("other", "violated")])
+def test_what_a_fault_ended_is_spared_however_late_it_is_told(ended: str, outcome: str) -> None:
+    """A container that a fault ended ran until then, though the watch had been silent since before the fault."""
+    history = plane(100).blind(28, 36, WATCH_SYSTEM_PODS, how=RESUMED)
+    value = {"node": "w", "pod": "etcd-w", "uid": "uid-etcd", "containers": [ended]}
+    history.fault(30, 34, 60, name="restart etcd").add(30.1, "info", "harm", "crashed", value)
+    history.container(36, "etcd", "etcd-2", 1, gap=True)
+    assert control_plane_unharmed()(history.today(100)).outcome == outcome

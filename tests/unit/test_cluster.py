@@ -55,6 +55,21 @@ def test_a_cluster_is_found_again_by_its_labels(directory: Path) -> None:
     assert Cluster.open(engine, "c") == expected
 
 
+def test_a_container_of_another_cluster_is_refused(directory: Path) -> None:
+    """Commands run in nodes and in the registry of the cluster, and nowhere else."""
+    engine = engine_with(directory)
+    cluster = Cluster.open(engine, "c")
+    cluster.exec("c-worker", ["true"], Deadline.after(5, "x"))
+    cluster.exec("c-registry", ["true"], Deadline.after(5, "x"))
+    engine.asked.clear()
+    for name in ("kind-control-plane", "--privileged", ""):
+        with pytest.raises(
+            NotOurs, match=r"cluster c has no container .*; it has c-control-plane, c-worker, c-registry"
+        ):
+            cluster.exec(name, ["true"], Deadline.after(5, "x"))
+    assert engine.asked == []
+
+
 def test_a_cluster_that_somebody_else_made_is_refused(directory: Path) -> None:
     """Node containers without our label are named and left alone."""
     with pytest.raises(NotOurs, match=r"c-control-plane, c-worker: expected the label chaos-harness\.run"):

@@ -3,15 +3,26 @@
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from clusters import distribution
+from clusters import distribution, traces
 from clusters.errors import HarnessError
+from clusters.locking import try_locked
 from clusters.progress import Progress
+
+
+@pytest.fixture(autouse=True)
+def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traces, "HOME", tmp_path / "lib")
+    monkeypatch.setattr(distribution, "_POLICY", tmp_path / "sbin" / "policy-rc.d")
+    monkeypatch.setattr(distribution, "_DPKG_LOCK", tmp_path / "lock-frontend")
+    (tmp_path / "sbin").mkdir()
 
 
 @pytest.fixture
@@ -62,25 +73,124 @@ def test_who_is_not_root_is_told_the_command(apt: Path, monkeypatch: pytest.Monk
     assert not (apt / "asked").exists()
 
 
-def test_a_policy_that_was_there_comes_back(tmp_path: Path) -> None:
-    """A machine's own policy-rc.d is the same after the installation, also when that fails."""
-    policy = tmp_path / "policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 0\n")
-    seen = []
+_OWN = "#!/bin/sh\nexit 0\n"
+
+
+@pytest.fixture(params=[_OWN, None], ids=["own", "none"])
+def policy(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Return the place of the policy of a machine that has one of its own, or has none."""
+    path = tmp_path / "sbin" / "policy-rc.d"
+    if request.param:
+        path.write_text(request.param)
+    return path
+
+
+def _there(policy: Path) -> dict[str, str]:
+    return {each.name: each.read_text() for each in policy.parent.iterdir()}
+
+
+def test_a_policy_that_was_there_comes_back(policy: Path) -> None:
+    """A machine's own policy-rc.d, or none, is the same after the installation, also when that fails."""
+    before, seen = _there(policy), []
     with contextlib.suppress(KeyError), distribution.no_daemon_starts(policy):
         seen.append(policy.read_text())
+        assert [each.what for each in traces.pending()] == ["policy-rc.d"]
         raise KeyError
     assert "exit 101" in seen[0]
-    assert policy.read_text() == "#!/bin/sh\nexit 0\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["policy-rc.d"]
+    assert _there(policy) == before
+    assert traces.pending() == []
 
 
-def test_a_policy_that_a_killed_run_put_aside_comes_back(tmp_path: Path) -> None:
-    """What a kill -9 in the middle left is put right by the next installation."""
-    policy = tmp_path / "policy-rc.d"
-    policy.write_text("the machine's own")
+_INSTALLS = """
+import sys
+from pathlib import Path
+from clusters import distribution, traces
+traces.HOME = Path(sys.argv[1])
+with distribution.no_daemon_starts(Path(sys.argv[2])):
+    print("apt works", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("remedy", ["gc", "next installation"])
+def test_kill_during_apt_is_healed(policy: Path, tmp_path: Path, remedy: str) -> None:
+    """What kill -9 left is put right by the next collection, or installation: services start again."""
+    before = _there(policy)
+    argv: list[str | Path] = [sys.executable, "-c", _INSTALLS, tmp_path / "lib", policy]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(argv, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "apt works\n"
+        process.kill()
+    assert "exit 101" in policy.read_text()
+    if remedy == "gc":
+        assert distribution.heal() == [f"policy {policy}, which kept services from starting"]
+    else:
+        with distribution.no_daemon_starts(policy):
+            pass
+    assert _there(policy) == before
+    assert distribution.heal() == []
+    assert traces.pending() == []
+
+
+@pytest.mark.parametrize("step", ["rename", "write_text", "chmod", "replace"])
+def test_kill_between_any_two_steps_is_healed(policy: Path, step: str) -> None:
+    """The machine's own policy is never in no place, and never under ours."""
+    before = _there(policy)
+    killed = os.fork()
+    if not killed:
+        setattr(Path, step, lambda *_: os._exit(9))
+        distribution.no_daemon_starts(policy).__enter__()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1]) == (0 if step == "rename" and not before else 9)
+    distribution.heal()
+    assert _there(policy) == before
+
+
+def test_healing_waits_for_an_apt_that_has_lost_its_harness(policy: Path, tmp_path: Path) -> None:
+    """As long as dpkg's lock is held, or another harness installs, no service may start."""
     guard = distribution.no_daemon_starts(policy)
     guard.__enter__()
+    takes = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.lockf(file, fcntl.LOCK_EX)"
+    holds = f"{takes}; print(flush=True); input()"
+    argv: list[str | Path] = [sys.executable, "-c", holds, tmp_path / "lock-frontend"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as apt:
+        assert apt.stdout
+        apt.stdout.readline()
+        assert distribution.heal() == []
+        apt.kill()
+    with try_locked(str(tmp_path / "lib" / "apt.lock")):
+        assert distribution.heal() == []
+    assert distribution.heal() != []
+
+
+def test_the_lock_is_the_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two installers with different state directories take turns: they share one policy."""
+    with try_locked(str(distribution._lock())):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+        with try_locked(str(distribution._lock())) as free:
+            assert not free
+
+
+def test_two_installers_at_once_leave_the_machines_own_policy(policy: Path) -> None:
+    """Whoever ends last, and although an earlier version may know another lock: only ours is taken away."""
+    before = _there(policy)
+    first, second = distribution.no_daemon_starts(policy), distribution.no_daemon_starts(policy)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert _there(policy) == before
+
+
+def test_an_administrators_file_is_never_deleted(policy: Path) -> None:
+    """One that came while apt worked stays; what was put aside stays beside it, and the next installation asks."""
+    before = _there(policy)
     with distribution.no_daemon_starts(policy):
-        pass
-    assert policy.read_text() == "the machine's own"
+        policy.write_text("the administrator's new one")
+    assert policy.read_text() == "the administrator's new one"
+    if before:
+        assert _there(policy)["policy-rc.d.chaos-harness-saved"] == _OWN
+        with pytest.raises(HarnessError, match="keep the one that you want: `mv "):
+            distribution.no_daemon_starts(policy).__enter__()
+        assert policy.read_text() == "the administrator's new one"

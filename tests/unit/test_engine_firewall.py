@@ -1,9 +1,14 @@
-"""Tests of clusters.engine.firewall: which range of addresses is free (its rules are tested on the real engine)."""
+"""Tests of clusters.engine.firewall: which range of addresses is free, and rules in a network namespace of the test."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from clusters import traces
 from clusters.engine import firewall
 from clusters.errors import EngineUnavailable
 
@@ -42,3 +47,65 @@ def test_no_free_range_is_an_error_that_tells_how_to_look(tmp_path: Path) -> Non
     halves = [_route("00000000", "00000080"), _route("00000080", "00000080")]
     with pytest.raises(EngineUnavailable, match="ip route"):
         firewall.free_pool(_routes(tmp_path, *halves))
+
+
+_ALLOW = """
+import sys
+from pathlib import Path
+from clusters import traces
+from clusters.engine import firewall, host_changes
+from clusters.engine.layout import Layout
+traces.HOME = Path(sys.argv[1])
+layout = Layout("chaos-unit", Path(sys.argv[1]), Path(sys.argv[1], "run"))
+for pool in sys.argv[2:]:
+    firewall.allow(layout, pool) if "/" in pool else host_changes.put_back(layout)
+"""
+
+
+def _rules(tmp_path: Path, *pools: str, before: str = "true") -> list[str]:
+    """Return the rules of a new network namespace after the range of each of `pools` was allowed, one after another."""
+    words = " ".join([sys.executable, "-c", '"$ALLOW"', str(tmp_path), *pools])
+    script = f"{before}; {words} && iptables -S && iptables -t nat -S"
+    argv = ["unshare", "--net", "sh", "-c", script]
+    root = Path(__file__).parents[2]
+    told = subprocess.run(
+        argv, cwd=root, env={**os.environ, "ALLOW": _ALLOW}, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return [line for line in told.stdout.splitlines() if "CHAOS-UNIT" in line]
+
+
+_in_a_namespace = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("iptables") is None, reason="needs root and iptables"
+)
+
+
+@_in_a_namespace
+def test_who_forges_an_address_of_ours_is_not_forwarded(tmp_path: Path) -> None:
+    """A packet with an address of the range passes only if it comes from a network of an engine."""
+    rules = [line.removeprefix("-A CHAOS-UNIT ") for line in _rules(tmp_path, "10.213.0.0/16") if "-A C" in line]
+    assert rules == [
+        "-s 10.213.0.0/16 ! -i br-+ -j DROP",
+        "-s 10.213.0.0/16 -j ACCEPT",
+        "-d 10.213.0.0/16 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-d 10.213.0.0/16 -j DROP",
+        "-s 10.213.0.0/16 ! -d 10.213.0.0/16 -j MASQUERADE",
+    ]
+
+
+@_in_a_namespace
+def test_the_chain_holds_one_range_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    """Another range, or what an earlier version wrote, is replaced, and each table jumps once."""
+    earlier = "iptables -N CHAOS-UNIT; iptables -A CHAOS-UNIT -s 10.213.0.0/16 -j ACCEPT"
+    once = _rules(tmp_path, "172.29.0.0/16")
+    assert _rules(tmp_path, "10.213.0.0/16", "172.29.0.0/16", "172.29.0.0/16", before=earlier) == once
+    assert len([line for line in once if line.endswith("-j CHAOS-UNIT")]) == 2
+
+
+@_in_a_namespace
+def test_the_chain_is_journalled_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is put back for an engine that does not run is its chain, too; asking again does nothing."""
+    monkeypatch.setattr(traces, "HOME", tmp_path)
+    assert _rules(tmp_path, "10.213.0.0/16") != []
+    assert [each.what for each in traces.pending()] == ["iptables chain CHAOS-UNIT"]
+    assert _rules(tmp_path, "10.213.0.0/16", "back", "back") == []
+    assert traces.pending() == []

@@ -1,5 +1,6 @@
 """Tests of clusters.engine.preflight: what each look makes of real and of made-up machines."""
 
+import dataclasses
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from clusters.engine import Engine, HostQuirks, packages, preflight
+from clusters.owner import PREFIX, Owner
 from clusters.shape import Shape
+from tests.fakes.engine import FakeEngine
 
 
 class _Refusing(BaseHTTPRequestHandler):
@@ -113,3 +116,17 @@ def test_a_look_that_fails_is_a_finding() -> None:
     assert preflight._guarded("kind", broken) == [
         preflight.Finding("kind", "warn", "exec format error", "try the command by hand")
     ]
+
+
+def test_what_a_collection_would_leave_is_no_leftover(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Frozen and kept clusters, and those of runs that cannot be seen from here, are none; what dead runs left is."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    engine, owner = FakeEngine(), Owner.of_pool()
+    Owner.nobody(owner.run).claim()
+    gone = dataclasses.replace(owner, start="1")  # who made it has ended
+    directory = {f"{PREFIX}.directory": str(tmp_path / "chaos-harness" / "runs" / owner.run / "c")}
+    engine.add("container", "frozen", {**gone.labels(), **directory})
+    engine.add("container", "kept", dataclasses.replace(Owner.mine("r"), start="1").labels(keep=True))
+    assert preflight.leftovers(engine).state == "ok"
+    engine.add("container", "left", dataclasses.replace(Owner.mine("s"), start="1").labels())
+    assert preflight.leftovers(engine).seen == "1 of runs that have ended: container left"

@@ -91,6 +91,8 @@ def test_life_cycle(make: Callable[..., Experiment]) -> None:
     assert "200" in record["faults"][0]["heal_proof"]
     judged = record["claims"][0]
     assert (judged.pop("id"), judged.pop("surprise"), judged.pop("broken")) == ("check", False, "")
+    assert (judged.pop("until"), judged.pop("known")) == (judged["at"], None)
+    assert (len(judged.pop("judge")), judged.pop("because")) == (12, [])
     assert judged == {
         "name": "check",
         "expected": "holds",

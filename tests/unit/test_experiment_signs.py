@@ -15,6 +15,7 @@ from harness.faults.registry import cut_registry
 from harness.history import Entry, History, Recorded, read
 from harness.policies import mutate_pods
 from harness.probes import Probe
+from harness.probes.numbers import NUMBERED
 from harness.probes.objects import USUAL
 from harness.probes.usual import usual_probes
 from harness.verdict import Outcome, Verdict
@@ -106,15 +107,15 @@ def test_an_end_that_cannot_be_marked_heals(
 
 
 def test_all_that_asks_gives_a_sign(make: Callable[..., Experiment]) -> None:
-    """Watches, admission probe, replicas and the registry's log: each has something behind the mark."""
+    """Watches, admission probe, replicas, numbers and the registry's log: each has something behind the mark."""
     with make(probes=usual_probes) as experiment:
         experiment.claim(found("holds"))
         entries = list(read(experiment.history.path).entries)
     judged = max(each.index for each in entries if each.f == "judge")
     signs = {each.process.partition(" ")[0] for each in entries[judged + 1 :] if each.kind in ("ok", "change")}
-    assert signs == {"watch", "canary", "replica", "registry"}
+    assert signs == {"watch", "canary", "replica", "number", "registry"}
     watches = {each.process for each in entries[judged:] if each.f in ("LISTED", "BOOKMARK")}
-    assert watches == {f"watch {each.name}" for each in USUAL}
+    assert watches == {f"watch {each.name}" for each in (*USUAL, NUMBERED)}
 
 
 def test_policies_bring_their_questions(

@@ -8,7 +8,8 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
-from harness.errors import FaultNotApplied
+from clusters.shape import Shape
+from harness.errors import BadScenario, FaultNotApplied
 from harness.faults.api_server import CRASHED, restart_api_server
 from harness.history import read
 from harness.history.vocabulary import HARM
@@ -73,9 +74,16 @@ def test_restarts(bench: Bench, world: ControlPlane) -> None:
     assert bench.pending() == []
 
 
-def test_node_can_be_chosen(bench: Bench, world: ControlPlane) -> None:
-    """Of several control planes one is named."""
-    bench.inject(restart_api_server("w-control-plane2"))
+def test_node_can_be_chosen(world: ControlPlane, tmp_path: Path) -> None:
+    """Of several control planes one is named; what is none of them is refused."""
+    world.shape = Shape(control_planes=3, workers=1)
+    with world.cluster(tmp_path) as cluster:
+        bench = Bench(cluster, tmp_path)
+        bench.inject(restart_api_server("w-control-plane2"))
+        for name in ("w-worker", "kind-control-plane"):
+            with pytest.raises(BadScenario, match=f"has no node '{name}'; there are w-control-plane, w-control-plane2"):
+                bench.inject(restart_api_server(name))
+        bench.close()
     assert set(world.nodes) == {"w-control-plane2"}
 
 

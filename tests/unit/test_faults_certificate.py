@@ -36,7 +36,7 @@ class Secrets:
             self.data = self.filled
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, *words: str) -> Completed:
+    def kubectl(self, _engine: object, _node: str, _others: object, *words: str) -> Completed:
         if "get" in words:
             return Completed(json.dumps({"data": self.data}), "", 0)
         self.restarted += 1
@@ -49,7 +49,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
     monkeypatch.setattr(certificate, "request", secrets.request)
     monkeypatch.setattr(certificate, "merge", secrets.merge)
-    monkeypatch.setattr(certificate, "in_container", secrets.kubectl)
+    monkeypatch.setattr(certificate, "kubectl", secrets.kubectl)
     return secrets
 
 
@@ -118,7 +118,7 @@ def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where there is nothing to undo it on, and says what kept it from being done."""
-    monkeypatch.setattr(certificate, "in_container", lambda *_: None if said is None else Completed("", said, 1))
+    monkeypatch.setattr(certificate, "kubectl", lambda *_: None if said is None else Completed("", said, 1))
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
             refill(WorldEngine(), control_plane="w-control-plane")

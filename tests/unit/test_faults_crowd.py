@@ -40,7 +40,7 @@ class Templates:
             ]
         }
 
-    def kubectl(self, _engine: object, _node: str, *words: str, seconds: float) -> Completed:
+    def kubectl(self, _engine: object, _node: str, _others: object, *words: str, seconds: float) -> Completed:
         assert "--selector" in words
         assert seconds > 0
         if not self.said:
@@ -53,7 +53,7 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     templates = Templates()
     monkeypatch.setattr(crowd, "apply", templates.apply)
     monkeypatch.setattr(crowd, "request", templates.request)
-    monkeypatch.setattr(crowd, "in_container", templates.kubectl)
+    monkeypatch.setattr(crowd, "kubectl", templates.kubectl)
     return templates
 
 

@@ -36,15 +36,16 @@ class Objects:
         self.asked.append(path)
         if self.gone:
             raise ApiException(status=404)
-        return {"apiVersion": "apps/v1", "metadata": {"resourceVersion": "8"}, "spec": self.spec}
+        metadata = {"name": "d", "namespace": "n", "resourceVersion": "8"}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": self.spec}
 
     def merge(self, api: object, path: str, body: Any) -> Any:
         if self.taken and not self.gone:
             self.spec = _merge({"spec": self.spec}, body)["spec"]
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, *words: str) -> Completed:
-        assert words[3:7] == ("patch", "Deployment.v1.apps", "d", "--namespace")
+    def kubectl(self, _engine: object, _node: str, _others: object, *words: str) -> Completed:
+        assert words[:4] == ("patch", "Deployment.v1.apps", "d", "--namespace")
         self.merge(None, "", json.loads(words[-1]))
         return Completed("", "", 0)
 
@@ -55,7 +56,7 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(edits, "request", objects.request)
     monkeypatch.setattr(edits, "merge", objects.merge)
     monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
-    monkeypatch.setattr(edits, "in_container", objects.kubectl)
+    monkeypatch.setattr(edits, "kubectl", objects.kubectl)
     return objects
 
 
@@ -110,13 +111,40 @@ def test_gone(objects: Objects, bench: Bench) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where nothing is left to restore, and says what else kept it from being done."""
-    monkeypatch.setattr(edits, "in_container", lambda *_: None if said is None else Completed("", said, 1))
+    monkeypatch.setattr(edits, "kubectl", lambda *_: None if said is None else Completed("", said, 1))
     where = {"control_plane": "w", "resource": "K.v1.g", "name": "d", "namespace": ""}
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
             restore(WorldEngine(), **where, patch={})
     else:
         restore(WorldEngine(), **where, patch={})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"name": "../secrets/x"},
+        {"name": "--all"},
+        {"name": "a/b"},
+        {"name": "a%2fb"},
+        {"name": ""},
+        {"kind": "--raw=/x"},
+        {"namespace": "n/../kube-system"},
+    ],
+    ids=str,
+)
+def test_names_that_are_options_or_paths(words: dict[str, str]) -> None:
+    """A word that would be an option of kubectl or another path of the API is refused before anything is touched."""
+    with pytest.raises(BadScenario, match=f"{next(iter(words))}: expected .* found"):
+        edit_object(**({"kind": "ConfigMap", "name": "d"} | words), patch=_PATCH)
+
+
+def test_a_reference_must_stand_for_a_name(objects: Objects, bench: Bench) -> None:
+    """A reference is none before it is resolved, and one that is not resolved touches nothing."""
+    fault = edit_object("Deployment", "$node(a=b)", _PATCH, namespace="n")
+    with pytest.raises(BadScenario, match="no option and no path"):
+        bench.inject(fault)
+    assert objects.asked == []
 
 
 @pytest.mark.parametrize(("kind", "patch"), [("Deployment", {}), ("Secret", _PATCH)])

@@ -65,6 +65,27 @@ def test_promise_before_the_deed(cluster: Cluster, policed: Policed, undo: Journ
     assert seen == [1]
 
 
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ({"metadata": {"name": "--all"}}, "metadata.name"),
+        ({"metadata": {"name": "../nodes/n"}}, "metadata.name"),
+        ({"metadata": {"name": "x", "namespace": "--all-namespaces"}}, "metadata.namespace"),
+        ({"kind": "all,secrets"}, "kind"),
+        ({"apiVersion": "v1/../../x"}, "apiVersion"),
+    ],
+)
+def test_names_that_are_options_or_paths(
+    cluster: Cluster, policed: Policed, undo: Journal, place: dict[str, Any], name: str
+) -> None:
+    """They are refused before anything is promised or put."""
+    item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}} | place
+    with pytest.raises(BadScenario, match=rf"{name}: expected .*, found "):
+        put(cluster, undo, Remedies(), item, soon())
+    assert journal.pending(undo.path) == []
+    assert policed.objects == {}
+
+
 def test_unknown_kind(cluster: Cluster, policed: Policed, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that the server does not know by the end of the patience is told as it is."""
     monkeypatch.setattr("harness.faults.objects._REFUSED_SECONDS", 2.0)

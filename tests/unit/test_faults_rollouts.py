@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.process import Completed
 from harness import journal
-from harness.errors import CommandFailed, FaultNotApplied
+from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.rollouts import delete_replicas, evict_replicas, restart_rollout, scale, scale_to_zero
+from harness.faults.rollouts import delete_replicas, evict_replicas, restart_rollout, scale_to_zero
 from harness.history import read
 from tests.fakes.bench import Bench
 from tests.fakes.replaced import Replaced
@@ -87,7 +86,7 @@ def test_scales(bench: Bench, world: Replaced) -> None:
     fault = scale_to_zero()
     bench.inject(fault)
     assert world.replicas == 0
-    assert [each.action for each in bench.pending()] == ["rollouts.scale"]
+    assert [each.action for each in bench.pending()] == ["edits.restore"]
     assert "no webhook pod is left" in bench.observed(fault)
     with pytest.raises(FaultNotApplied, match="expected 2 replicas"):
         bench.healed(fault)
@@ -110,14 +109,3 @@ def test_scale_is_undone_after_a_crash(bench: Bench, world: Replaced) -> None:
     bench.inject(scale_to_zero())
     journal.replay(bench.journal.path, bench.cluster.engine)
     assert world.replicas == 2
-
-
-@pytest.mark.parametrize(("said", "fails"), [('deployments.apps "x" not found', False), ("refused", True)])
-def test_scale_of_what_is_gone(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, said: str, fails: bool) -> None:
-    """A Deployment that is gone needs no replicas; an API server that is away leaves that open."""
-    monkeypatch.setattr(type(cluster.engine), "run", lambda *_, **__: Completed("", said, 1))
-    if fails:
-        with pytest.raises(CommandFailed, match="refused"):
-            scale(cluster.engine, control_plane="w-control-plane", replicas=3)
-    else:
-        scale(cluster.engine, control_plane="w-control-plane", replicas=3)

@@ -86,7 +86,7 @@ def test_not_healed(bench: Bench, world: Cgroups) -> None:
     """A limit that is still there is not healed."""
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="to say no longer 10000"):
+    with pytest.raises(FaultNotApplied, match="to say -1 again, it says 10000"):
         bench.healed(fault)
 
 

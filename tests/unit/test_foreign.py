@@ -12,6 +12,14 @@ import pytest
 from clusters.errors import BadScenario, ClusterUnavailable
 from clusters.foreign import Foreign, opened
 
+_SAID = {
+    "/deep": b"[" * 100_000,
+    "/digits": b"9" * 5000,
+    "/evil": json.dumps({"message": "\x1b[2J" * 1000}).encode(),
+    "/mixed": json.dumps({"items": [1, "a", {"metadata": {}}]}).encode(),
+    "/other": json.dumps({"items": {"a": 1}}).encode(),
+}
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -26,9 +34,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(f"{self.command} {self.path}")
-        status = {"/forbidden": 403, "/broken": 500}.get(self.path, 200)
+        status = {"/forbidden": 403, "/broken": 500, "/evil": 500}.get(self.path, 200)
         body = {"message": "said"} if status != 200 else {"items": [{"metadata": {"name": "a"}}]}
-        data = json.dumps(body).encode()
+        data = _SAID.get(self.path) or json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -97,7 +105,43 @@ def test_failures(server: _Server, kubeconfig: Path) -> None:
             cluster.get("/version")
 
 
-@pytest.mark.parametrize(("text", "context"), [("{}", None), ("[", None), (None, None), ("ok", "other")])
+def test_answers_that_are_none(server: _Server, kubeconfig: Path) -> None:
+    """An answer that nests too deep, or counts too far, is none; of a list only objects count; a message is shown."""
+    with opened(kubeconfig) as cluster:
+        for path in ("/deep", "/digits"):
+            with pytest.raises(ClusterUnavailable, match=f"GET {path}: no answer: "):
+                cluster.get(path)
+        with pytest.raises(ClusterUnavailable, match=r"GET /evil: 500 \\x1b\[2J") as error:
+            cluster.get("/evil")
+        assert cluster.items("/mixed") == [{"metadata": {}}]
+        assert cluster.items("/other") == []
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "context"),
+    [
+        ("{}", None),
+        ("[", None),
+        (None, None),
+        ("ok", "other"),
+        ("", None),
+        ("- a", None),
+        ("a: &a [*a]", None),
+        ("clusters: 7\ncontexts: 7\nusers: 7\ncurrent-context: a", None),
+        ("current-context: a\ncontexts: [{name: a, context: 1}]", None),
+        ("[" * 9999, None),
+        ("a: 1" + ":59" * 50_000, None),
+        ("a: !!python/object/apply:os.system [id]", None),
+        ("a" * 2_000_000, None),
+        ("a: \x01", None),
+        (
+            "{contexts: [{name: a, context: {cluster: a}}], clusters: [{name: a, cluster: {server: 7}}]}",
+            "a",
+        ),
+    ],
+)
 def test_bad_kubeconfigs(kubeconfig: Path, text: str | None, context: str | None) -> None:
     """A file that is none, empty or missing, and a context that is not in it, are refused."""
     if text is None:
@@ -105,5 +149,7 @@ def test_bad_kubeconfigs(kubeconfig: Path, text: str | None, context: str | None
     elif text != "ok":
         kubeconfig.write_text(text, encoding="utf-8")
 
-    with pytest.raises(BadScenario, match="expected a kubeconfig"), opened(kubeconfig, context):
+    with pytest.raises(BadScenario, match="expected a kubeconfig") as error, opened(kubeconfig, context):
         pytest.fail("it was opened")
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 600

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import harness
 from harness.errors import BadScenario, HarnessError
-from harness.history import SCHEMA, Entry, History, read
+from harness.history import SCHEMA, Entry, History, read, recorded
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -194,6 +194,9 @@ def test_torn_line(lost: int) -> None:
         b"7",
         b"\xff",
         b"",
+        b"[" * 100_000,
+        b'{"index":1,"kind":"info","process":"p","f":"f","value":' + b'{"a":' * 100_000,
+        b'{"index":1,"kind":"info","process":"p","f":"f","value":' + b"9" * 5000 + b',"at":1.0,"wall":1.0}',
         b'{"index":1,"kind":"info"}',
         b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0,"more":1}',
         b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0} {}',
@@ -238,12 +241,51 @@ def test_newer_schema(path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("content", ["", '{"schema": 1, "ru', "[]\n", "hello\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        '{"schema": 1, "ru',
+        "[]\n",
+        "hello\n",
+        "[" * 100_000,
+        '{"schema": "2", "run": "r", "started": 0, "harness": "9.9"}',
+        '{"schema": true, "run": "r", "started": 0, "harness": "9.9"}',
+        '{"schema": 2, "run": ["r"], "started": 0, "harness": "9.9"}',
+        '{"schema": 2, "run": "r", "started": "0", "harness": "9.9"}',
+        '{"schema": 2, "run": "r", "started": 0, "harness": {}}',
+    ],
+)
 def test_no_header(path: Path, content: str) -> None:
     """A file that does not begin as a history is refused, with what it begins with."""
     path.write_text(content)
     with pytest.raises(BadScenario, match="expected a history's header in line 1"):
         read(path)
+
+
+def test_a_stranger_s_version_is_shown(path: Path) -> None:
+    """What a history of a newer schema calls its version is short and harms no terminal."""
+    path.write_text(json.dumps({"schema": 10**4000, "run": "", "started": 0, "harness": "\x1b]52;c;cm0=\x07" * 9}))
+    with pytest.raises(BadScenario, match=r"written by chaos-harness \\x1b\]52") as error:
+        read(path)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_giant_line_is_refused(history: History, path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    """Of a line without an end no more is read than the longest that there can be; it is named, wherever it stands."""
+    monkeypatch.setattr(recorded, "_MOST_BYTES", 1 << 20)
+    history.append("info", "p", "f")
+    with path.open("ab") as file:
+        file.write(b'"' + b"x" * (10 << 20) + end)
+    tracemalloc.start()
+    try:
+        with pytest.raises(HarnessError, match=r"history.jsonl:3: expected an entry"):
+            list(read(path).entries)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_file(path: Path) -> None:

@@ -52,3 +52,11 @@ def test_a_webhook_that_never_failed_is_not_counted() -> None:
         told.add(at, "invoke", "metrics api server", "read").add(at + 0.5, "ok", "metrics api server", "read", {})
     (found,) = counted(told)
     assert (found.counted, found.logged, found.agree) == (0, (1, 1), False)
+
+
+def test_a_log_with_another_clock() -> None:
+    """What a node logged is placed by its clock, as well as that is known."""
+    value = {"offset": 60.0, "uncertainty": 1.0, "same": False}
+    told = Asked().add(0.5, "ok", "clock w", "read", value).call(71).call(65.5)
+    (found,) = counted(metrics(told, (5, 7), (30, 8)))
+    assert (found.counted, found.logged, found.agree) == (1, (1, 2), True)

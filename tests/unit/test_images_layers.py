@@ -54,7 +54,7 @@ def test_images_that_share_a_layer_carry_it_once(tmp_path: Path) -> None:
     assert len([name for name in names if name.endswith("layer.tar")]) == 1
     assert [entry["RepoTags"] for entry in manifest] == [["x:1"], ["y:1", "y:2"]]
     assert [config["rootfs"]["diff_ids"] for config in configs] == [[layer.diff_id]] * 2
-    assert configs[1]["config"] == {"User": "1"}
+    assert configs[1]["config"] == {"User": "1", "Labels": {"chaos-harness.image": manifest[1]["RepoTags"][0]}}
 
 
 def test_a_layers_digest_is_that_of_its_file(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """Tests of the recipes: what each image is made from, and what a broken source gets."""
 
+import json
+import os
 import re
 import shutil
+import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,9 +13,9 @@ import pytest
 from clusters import versions
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario, ImageUnavailable
-from clusters.images import binaries, catalogue, entries
+from clusters.images import binaries, catalogue, entries, golang, sums
 from clusters.images.compose import go_mod
-from clusters.images.golang import GO_SOURCES, Program, build
+from clusters.images.golang import GO_SOURCES, Program, build, committed, download
 from clusters.images.resolve import read_lock
 from clusters.progress import Step
 from clusters.shape import Shape
@@ -123,6 +127,99 @@ def test_a_checksum_that_does_not_match_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageUnavailable, match=r"(?s)github\.com/spf13/pflag.*checksum mismatch"):
         build(Program((".",)), _module(tmp_path / "m", tampered), tmp_path / "out", _soon(), Step("x"))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_every_module_that_is_downloaded_has_a_committed_sum() -> None:
+    """Of each version of Gatekeeper, of kind and of Kubernetes it is known beforehand what it must contain."""
+    modules = [
+        *((sums.GATEKEEPER, version) for version in versions.GATEKEEPER),
+        *(("k8s.io/kubernetes", version) for version in versions.KUBERNETES),
+        ("sigs.k8s.io/kind", versions.KIND),
+    ]
+    forms = [re.sub(r"[\w+/]{43}=", "SUM", committed(module, version)) for module, version in modules]
+    assert forms == [f"{module} {version} h1:SUM\n{module} {version}/go.mod h1:SUM\n" for module, version in modules]
+    assert {sums.GATEKEEPER} == {line.split()[0] for line in golang.SUMS.read_text().splitlines()}
+    assert f'"{sums.GATEKEEPER}"' in Path(binaries.__file__).read_text()
+
+
+_MODULE, _VERSION = "chaos-harness.invalid/served", "v1.0.0"
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Serve one module, as a proxy does, to a go with an empty cache and no checksum database to be reached."""
+    folder = tmp_path / "proxy" / _MODULE / "@v"
+    folder.mkdir(parents=True)
+    (folder / f"{_VERSION}.info").write_text(f'{{"Version": "{_VERSION}", "Time": "2026-01-01T00:00:00Z"}}')
+    (folder / f"{_VERSION}.mod").write_text(f"module {_MODULE}\n")
+    with zipfile.ZipFile(folder / f"{_VERSION}.zip", "w") as archive:
+        archive.writestr(f"{_MODULE}@{_VERSION}/go.mod", f"module {_MODULE}\n")
+        archive.writestr(f"{_MODULE}@{_VERSION}/main.go", "package main\n")
+    monkeypatch.setenv("GOPROXY", f"file://{tmp_path / 'proxy'}")
+    monkeypatch.setenv("GOMODCACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GONOPROXY", "none")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody answers there
+    monkeypatch.setitem(golang.GO_STEADY, "GOFLAGS", f"{golang.GO_STEADY['GOFLAGS']} -modcacherw")
+    monkeypatch.setattr(golang, "SUMS", tmp_path / "modules.sum")
+    golang.SUMS.write_text("")
+    return folder
+
+
+def _sum_of(tmp_path: Path) -> None:
+    """Commit the sums of the module that is served."""
+    argv = ["go", "mod", "download", "-json", f"{_MODULE}@{_VERSION}"]
+    environment = {**os.environ, "GOSUMDB": "off", "GOMODCACHE": str(tmp_path / "other"), "GOFLAGS": "-modcacherw"}
+    told = subprocess.run(argv, cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    facts = json.loads(told)
+    lines = [f"{_MODULE} {_VERSION} {facts['Sum']}", f"{_MODULE} {_VERSION}/go.mod {facts['GoModSum']}"]
+    golang.SUMS.write_text("".join(f"{line}\n" for line in lines))
+
+
+_needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="asks the real go command: needs Go")
+_WITHOUT_A_DATABASE = [
+    ("GOSUMDB", "off"),
+    ("GONOSUMDB", "*"),
+    ("GOPRIVATE", "chaos-harness.invalid/*"),
+    ("GOFLAGS", "-mod=mod"),
+]
+
+
+@_needs_go
+@pytest.mark.parametrize(("name", "value"), [("GOSUMDB", ""), *_WITHOUT_A_DATABASE])
+def test_what_differs_from_its_committed_sum_is_refused(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Whatever the user has set: a module that was changed on its way is named, and nothing of it is kept."""
+    _sum_of(tmp_path)
+    with zipfile.ZipFile(served / f"{_VERSION}.zip", "a") as archive:
+        archive.writestr(f"{_MODULE}@{_VERSION}/init.go", "package main // and what the thief adds\n")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImageUnavailable, match=rf"(?s){_MODULE}.*checksum mismatch"):
+        download(_MODULE, _VERSION, _soon())
+    assert not (tmp_path / "cache" / "chaos-harness.invalid").exists()
+
+
+@_needs_go
+@pytest.mark.parametrize("database", ["off", ""])
+def test_a_committed_sum_needs_no_database(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    """A machine that reaches nothing but a proxy gets what is committed."""
+    _sum_of(tmp_path)
+    monkeypatch.setenv("GOSUMDB", database)
+    assert (download(_MODULE, _VERSION, _soon()) / "main.go").read_text() == "package main\n"
+
+
+@_needs_go
+@pytest.mark.parametrize(("name", "value"), _WITHOUT_A_DATABASE)
+def test_what_nobody_vouches_for_is_refused(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Without a committed sum the checksum database is asked, however it was switched off, and must answer."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImageUnavailable, match=rf"unset GOSUMDB; go env -u GOSUMDB|verifying .*{_MODULE}"):
+        download(_MODULE, _VERSION, _soon())
+    assert not (tmp_path / "cache" / "chaos-harness.invalid").exists()
 
 
 def test_upstream_names_the_versions_that_there_are() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clusters import images
-from clusters.errors import CommandFailed
+from clusters.errors import BadScenario, CommandFailed
 from clusters.images import Images, ensure
 from clusters.images.catalogue import Entry
 from clusters.images.lock import renewed, write
@@ -188,3 +188,31 @@ def test_a_build_that_fails_is_no_image() -> None:
     entry = Entry("node/v1", "", "node:v1-", "key", fail)
     with pytest.raises(CommandFailed, match="no compiler"):
         resolve(_Engine(), entry, _LOCK, _QUIET)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"\xff", "expected UTF-8, byte 0 is not"),
+        (b"a: [1\n", "not YAML"),
+        (b"a: &a [*a]\n", "the alias *a is refused"),
+        (b"a: !!python/object/apply:os.system [id]\n", "the tag tag:yaml.org,2002:python"),
+        (b"[" * 100_000, "nested deeper than 30 levels"),
+        (b"#" * 300_000, "is larger than 256 KiB"),
+        (b"? [a]\n: b\n", "not YAML"),
+        (b"a: 1" + b":59" * 50_000, "a: '1:59:59"),
+        (b"- a\n", "found list"),
+        (b'"\\e[2J": "\\e[2J"\n', r"\x1b[2J: '\x1b[2J' is not REPOSITORY@sha256"),
+    ],
+)
+def test_a_lock_that_is_none(tmp_path: Path, content: bytes | None, told: str) -> None:
+    """Whatever stands in a lock's place, it is refused in time, with a line that can be shown."""
+    path = tmp_path / "lock.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadScenario) as error:
+        read_lock(path)
+    assert told in error.value.problems[0]
+    assert error.value.problems[0].isprintable()
+    assert len(str(error.value)) < 1000

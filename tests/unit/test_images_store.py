@@ -1,5 +1,6 @@
 """Tests of clusters.images.store: artefacts are complete or absent, and are named by what they are made from."""
 
+import io
 import multiprocessing
 import os
 import signal
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import BadScenario
+from clusters.errors import BadScenario, HarnessError
 from clusters.images.store import Artefact, digest, require_disk, scratch
 from clusters.progress import Progress
+from clusters.scratch import MAKING, held
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,19 @@ def test_an_interrupted_artefact_does_not_exist(tmp_path: Path) -> None:
     assert _artefact(log).get(Progress.quiet()).is_dir()
 
 
+def test_what_others_could_have_made_is_not_believed(tmp_path: Path) -> None:
+    """The name of an artefact is public; also with umask 000 only its owner can change it, and it is looked at."""
+    before = os.umask(0)
+    try:
+        folder = _artefact(tmp_path / "log").get(Progress.quiet())
+    finally:
+        os.umask(before)
+    assert _artefact(tmp_path / "log").get(Progress.quiet()) == folder
+    (folder / "part").chmod(0o666)
+    with pytest.raises(HarnessError, match=r"part: expected a cache that only its owner can change, .*`chmod -R go-w "):
+        _artefact(tmp_path / "log").get(Progress.quiet())
+
+
 def _make_and_die(log: Path, *, die: bool) -> None:
     def make(folder: Path, progress: Progress) -> None:
         del progress
@@ -76,6 +91,66 @@ def test_a_killed_maker_leaves_nothing_that_counts(tmp_path: Path) -> None:
     assert not _artefact(log).folder.exists()
     _artefact(log).get(Progress.quiet())
     assert log.read_text() == "made\n"
+
+
+def test_what_a_killed_maker_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """The folder of a dead process goes, that of a live one stays."""
+    killed = _in_process(tmp_path / "log", die=True)
+    killed.join(30)
+    artefacts = _artefact(tmp_path / "log").folder.parent
+    (left,) = artefacts.iterdir()
+    with held(f"{MAKING}live", artefacts) as live:
+        made = _artefact(tmp_path / "log").get(Progress.quiet())
+        assert sorted(artefacts.iterdir()) == sorted([live, made])
+    assert (live.exists(), left.exists()) == (False, False)
+
+
+def _die_with_scratch() -> None:
+    with scratch("x") as folder:
+        (folder / "large").write_text("gigabytes")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_scratch_of_a_killed_process_is_removed_by_the_next() -> None:
+    """A new scratch folder is made where nothing of the dead lies."""
+    process = multiprocessing.get_context("spawn").Process(target=_die_with_scratch)
+    process.start()
+    process.join(30)
+    with scratch("x") as folder:
+        assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_an_artefact_that_another_user_of_the_cache_was_faster_with(tmp_path: Path) -> None:
+    """Whose locks lie elsewhere makes it, too; the first to be complete is everybody's."""
+    other = _artefact(tmp_path / "other")
+
+    def make(folder: Path, progress: Progress) -> None:
+        (folder / "part").write_text("second")
+        other.folder.mkdir()
+        (other.folder / "part").write_text("first")
+
+    found = Artefact("thing", "abc", make).get(Progress.quiet())
+    assert (found / "part").read_text() == "first"
+    assert list(found.parent.iterdir()) == [found]
+
+
+def test_what_is_mounted_in_an_unfinished_folder_is_told_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build that fails with something of the machine mounted says so, and so does the next one, which builds."""
+    mounted: list[str] = []
+
+    def make(folder: Path, progress: Progress) -> None:
+        mounted.append(str(folder / "dev/shm"))
+        raise RuntimeError("interrupted")
+
+    monkeypatch.setattr("clusters.removal.mounts", lambda _: mounted)
+    with pytest.raises(RuntimeError) as caught:
+        Artefact("thing", "abc", make).get(Progress.quiet())
+    assert f"umount {mounted[0]}" in caught.value.__notes__[0]
+    told = io.StringIO()
+    assert _artefact(tmp_path / "log").get(Progress(told)).is_dir()
+    assert f"umount {mounted[0]}" in told.getvalue()
 
 
 def test_two_processes_make_an_artefact_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Draft: what a user's cluster is like becomes an incident file that can be read, without its secrets."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from clusters import versions
+from clusters.serving import CONTROLLER
+from clusters.shown import shown
 from harness.errors import BadScenario
 from harness.incident.draft import draft
 from harness.incident.load import load
@@ -141,6 +144,77 @@ def test_a_chart() -> None:
 def test_quiet() -> None:
     """That nothing failed is said."""
     assert "# no event of the last hour says that something of Gatekeeper failed" in _draft(**{"/api/v1/events": []})
+
+
+@pytest.mark.parametrize("said", ["\x1b]52;c;cm0=\x07", "a\0b", "\u202egpj", "\u2028", "\udc80", "a\r\x85b"])
+def test_signs_that_nobody_sees(tmp_path: Path, said: str) -> None:
+    """Whatever the cluster's objects and events have in them, the draft is text that can be shown, and can be read."""
+    constraint = {"metadata": {"name": "c", "labels": {"a": said}}, "spec": {said: [said]}}
+    event = _event(f"admission webhook {said}", "2026-11-24T11:59:00Z")
+    text = _draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint], "/api/v1/events": [event]})
+
+    assert shown(text, lines=True) == text
+    path = tmp_path / "a.yaml"
+    path.write_text(text, encoding="utf-8")
+    kept = load(path).policies
+    assert kept == () if said == "\udc80" else kept[0][0]["spec"] == {said: [said]}
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        {"metadata": {"name": "../../nodes/n"}, "spec": {}},
+        {"metadata": {"name": "c"}, "spec": {"a": 10**400}},
+        {"metadata": {"name": "c"}, "spec": {"a": float("nan")}},
+        {"metadata": {"name": "c"}, "spec": json.loads('{"a":' * 40 + "1" + "}" * 40)},
+        {"metadata": {"name": "c"}, "spec": {"a": "x" * 300_000}},
+        {"metadata": {"name": "c"}, "spec": {"a": list(range(20_000))}},
+        {"metadata": {"name": "c"}, "spec": {"secret": {"kind": "Secret", "data": {"a": "b"}}}},
+    ],
+)
+def test_what_no_incident_can_hold(tmp_path: Path, constraint: dict[str, Any]) -> None:
+    """A policy with which the draft could not be read is left out, and told; the others are there."""
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint, _CONSTRAINT]}))
+
+    assert [objects[0]["metadata"]["name"] for objects in load(path).policies] == ["c"]
+    assert f"# left out, for no incident can hold it: K {constraint['metadata']['name']}\n" in path.read_text()
+
+
+def test_many_policies(tmp_path: Path) -> None:
+    """Of more policies than a file holds, those that fit are there."""
+    many = [{"metadata": {"name": f"c{number}"}, "spec": {"a": "x" * 3000}} for number in range(150)]
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": many}))
+    assert 20 < len(load(path).policies) < 100
+
+
+def test_what_redaction_breaks_is_redacted_by_its_structure(tmp_path: Path) -> None:
+    """A text from which the redactor takes a quote can be read all the same, and the secret is not in it."""
+    constraint = {"metadata": {"name": "c"}, "spec": {"a": "no: password: planted0123", "password": "planted4567"}}
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint]}))
+
+    assert load(path).policies
+    assert "planted" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"/version": [1]},
+        {"/api/v1/nodes": [{}]},
+        {"/apis/constraints.gatekeeper.sh": {"preferredVersion": None}},
+        {"/apis/constraints.gatekeeper.sh/v1beta1": {"resources": ["a"]}},
+        {"/apis/apps/v1/namespaces/gatekeeper-system/deployments": [{"metadata": {"name": []}}]},
+        {"/apis/apps/v1/namespaces/gatekeeper-system/deployments": [{"metadata": {"name": CONTROLLER}}]},
+    ],
+)
+def test_no_kubernetes(changes: dict[str, Any]) -> None:
+    """What answers otherwise than an API server does is one error, with what to type."""
+    with pytest.raises(BadScenario, match="expected objects of Kubernetes, found something else") as error:
+        _draft(**changes)
+    assert "`kubectl version`" in str(error.value)
 
 
 def test_no_gatekeeper() -> None:

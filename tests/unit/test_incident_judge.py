@@ -54,18 +54,27 @@ class _Recording:
         self._recorded = read(path)
         self.cluster = loaded
         self.told: list[str] = []
+        self.known: list[str | None] = []
 
-    def claim(self, check: Any, *, expected: Any, issue: str | None, because: Any) -> None:
+    def claim(self, check: Any, *, expected: Any, issue: str | None, because: Any, known: Any) -> None:
         self.told.append(check.__name__)
+        self.known.append(known)
         Claim(check, expected, issue, tuple(because)).judge(self._recorded)
 
 
 def test_claimed(tmp_path: Path) -> None:
-    """All claims are told, the first that is not as expected is raised, and one without an expectation is not made."""
+    """All claims are told, the first that is not as expected is raised, and one without an expectation is not made.
+
+    Whether a version has a defect that others have found is known, whatever a run shows.
+    """
     checks = [
         {"check": "no_request_during", "expect": "holds"},
         {"check": "no_request_during", "expect": [{"verdict": "holds", "gatekeeper": "<3"}]},
-        {"check": "no_request_during", "expect": "violated"},
+        {
+            "check": "no_request_during",
+            "expect": [{"verdict": "violated", "gatekeeper": ">3"}],
+            "issue": "gatekeeper#1",
+        },
     ]
     loaded = incident(tmp_path, claims=checks)
     _, directory = lived(loaded, tmp_path)
@@ -74,6 +83,7 @@ def test_claimed(tmp_path: Path) -> None:
     with pytest.raises(InvariantViolated, match="expected holds, found violated"):
         claim(loaded, recording)  # type: ignore[arg-type]
     assert len(recording.told) == 2
+    assert recording.known == [None, "version"]
 
 
 def test_every_outcome_is_marked() -> None:

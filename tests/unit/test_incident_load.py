@@ -1,5 +1,7 @@
 """Load: an incident file becomes an incident, or all of its problems are told at once and nothing else happens."""
 
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,16 @@ from clusters.shape import RECORDED
 from harness.errors import BadScenario
 from harness.incident.load import Loaded, load
 
+_EDIT = {"kind": "ConfigMap", "name": "a", "patch": {"data": {"b": "c"}}}
 _GOOD: dict[str, Any] = {
     "schema": 1,
     "title": "A title",
     "faults": [{"fault": "cut_registry", "at": "2s", "lasts": "1m"}],
     "claims": [{"check": "no_request_during"}],
 }
+
+
+_NAMESPACE = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a"}}
 
 
 def _load(folder: Path, asked: dict[str, Any] | None = None, **changes: Any) -> Loaded:
@@ -82,6 +88,17 @@ def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
         ({"titel": "x"}, "titel: no such field"),
         ({"title": 7}, "title: Input should be a valid string"),
         ({"schema": 2}, "schema: this version of the harness reads schema 1 (was 2)"),
+        ({"schema": True}, "schema: this version of the harness reads schema 1 (was True)"),
+        ({"schema": 1.0}, "schema: this version of the harness reads schema 1 (was 1.0)"),
+        ({"title": "\x1b]52;c;cm0gLXJm\x07"}, r"title: expected signs that can be seen, found '\\x1b]52;c;cm0gLXJm"),
+        ({"title": "a\u202egpj"}, r"title: expected signs that can be seen, found 'a\\u202egpj'"),
+        ({"\x1b[2J": 1}, r"a.yaml:9:1: \x1b[2J: no such field"),
+        ({"links": ["https://a/\x1b[2J"]}, r"links.0: expected signs that can be seen"),
+        ({"shape": {"control_planes": True}}, "shape.control_planes: expected a whole number"),
+        (
+            {"faults": [{"fault": "kill_containers", "at": 1, "with": {"selector": "a=\x1b[2J"}}]},
+            r"faults.0.with.selector: expected signs that can be seen, found 'a=\x1b[2J'",
+        ),
         ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"links": ["javascript:alert(1)"]}, "links.0: expected an address"),
         ({"shape": {"workers": 99}}, "shape.workers: Input should be less than or equal to 6"),
@@ -95,8 +112,43 @@ def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
             "faults.0.lasts: Input should be greater than 0",
         ),
         ({"faults": [{"fault": "cut_registri", "at": 1}]}, "no such fault 'cut_registri'; did you mean cut_registry?"),
-        ({"faults": [{"fault": "cut_registry", "at": 1, "with": {"how": "503", "nodes": ["a"]}}]}, "only 'drop' can"),
+        (
+            {"faults": [{"fault": "cut_registry", "at": 1, "with": {"how": "503", "nodes": ["$worker"]}}]},
+            "only 'drop' can",
+        ),
         ({"faults": [{"fault": "reschedule_pod", "at": 1, "with": {"pod": "$pods"}}]}, "no such reference '$pods'"),
+        (
+            {"faults": [{"fault": "cut_registry", "at": 1, "with": {"how": "drop", "nodes": ["kind-control-plane"]}}]},
+            "faults.0.with.nodes: 'kind-control-plane' is a node of another cluster; say which of its own: $worker",
+        ),
+        (
+            {
+                "faults": [
+                    {"fault": "remove_image", "at": 1, "with": {"image": "a", "nodes": ["$worker", "kind-worker"]}}
+                ]
+            },
+            "faults.0.with.nodes: 'kind-worker' is a node of another cluster",
+        ),
+        (
+            {"faults": [{"fault": "restart_api_server", "at": 1, "with": {"node": "kind-control-plane"}}]},
+            "faults.0.with.node: 'kind-control-plane' is a node of another cluster",
+        ),
+        (
+            {"faults": [{"fault": "edit_object", "at": 1, "with": _EDIT | {"name": "../secrets/x"}}]},
+            "faults.0.with: name: expected the name of an object, which is no option and no path, found '../secrets/x'",
+        ),
+        (
+            {"faults": [{"fault": "edit_object", "at": 1, "with": _EDIT | {"namespace": "--all"}}]},
+            "namespace: expected the name of a namespace, found '--all'",
+        ),
+        (
+            {"workload": [{"object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "--all"}}}]},
+            "workload.0.object.metadata.name: expected the name of an object, which is no option and no path",
+        ),
+        (
+            {"workload": [{"object": {"apiVersion": "v1/../../x", "kind": "Pod", "metadata": {"name": "a"}}}]},
+            "workload.0.object.apiVersion: expected a version such as v1 or apps/v1, found 'v1/../../x'",
+        ),
         ({"faults": [{"fault": "cut_registry", "after": "b"}]}, "faults.0.after: no step has the id 'b'"),
         ({"claims": [{"check": "recovers_within", "with": {"seconds": 6}}]}, "needs the parameter how"),
         ({"claims": [{"check": "undisturbed", "expect": "maybe"}]}, "claims.0.expect.0.verdict: Input should be"),
@@ -121,6 +173,30 @@ def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
         (
             {"workload": [{"object": {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}}}]},
             "a Secret does not belong",
+        ),
+        (
+            {"workload": [{"object": {"kind": "secret", "apiVersion": "v1", "metadata": {"name": "a"}}}]},
+            "a Secret does not belong",
+        ),
+        (
+            {"workload": [{"object": _NAMESPACE | {"spec": [{"kind": "Secret", "stringData": {"a": "b"}}]}}]},
+            "workload.0.object: a Secret does not belong",
+        ),
+        (
+            {"workload": [{"object": _NAMESPACE | {"kind": "NamespaceList", "items": [{}]}}]},
+            "the objects of a List are applied one by one: write each as a document",
+        ),
+        (
+            {"workload": [{"object": _NAMESPACE | {"apiVersion": "v1/../../x"}}]},
+            "workload.0.object.apiVersion: expected a version such as v1 or apps/v1, found 'v1/../../x'",
+        ),
+        (
+            {"workload": [{"object": _NAMESPACE | {"metadata": {"name": "../../nodes/n"}}}]},
+            "metadata.name: expected the name of an object, which is no option and no path, found '../../nodes/n'",
+        ),
+        (
+            {"workload": [{"object": _NAMESPACE | {"metadata": {"name": "a", "namespace": "a/../b"}}}]},
+            "metadata.namespace: expected the name of a namespace, found 'a/../b'",
         ),
     ],
 )
@@ -151,6 +227,46 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert "nowhere.yaml" in problems[-1]
     lines = [int(each.removeprefix(f"{tmp_path}/a.yaml:").partition(":")[0]) for each in problems[:-1]]
     assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize("name", ["b\0.yaml", "b" * 300, "b/" * 5000, "\x1b[2J"])
+def test_a_file_s_name_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    """A NUL, too many letters, or signs that are not seen, are a problem of the file, with its line."""
+    told = _problems(tmp_path, policies=[{"file": name}])
+
+    assert [each for each in told if not each.startswith(f"{tmp_path}/a.yaml:10:3: policies.0.file: ")] == []
+    assert [each for each in told if not each.isprintable() or len(each) > 500] == []
+
+
+def test_a_list_of_secrets_is_refused(tmp_path: Path) -> None:
+    """A List does not hide what it holds."""
+    listed = {"kind": "List", "apiVersion": "v1", "metadata": {"name": "a"}, "items": [{"kind": "Secret", "data": {}}]}
+    (told,) = _problems(tmp_path, workload=[{"object": listed}])
+
+    assert "a Secret does not belong" in told
+
+
+def test_an_ordinary_object_that_speaks_of_secrets_is_none(tmp_path: Path) -> None:
+    """A reference to a Secret, and a name with a colon, are what Kubernetes has every day."""
+    found = {
+        "kind": "ClusterRoleBinding",
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "metadata": {"name": "system:a"},
+        "spec": {"ref": {"kind": "Secret", "name": "a"}, "kinds": ["Secret"]},
+    }
+    assert _load(tmp_path, workload=[{"object": found}]).workload == ((found,),)
+
+
+def test_a_long_chain_of_steps_is_refused_in_time(tmp_path: Path) -> None:
+    """Thousands of steps that wait for each other cost no more than their number: the model says that they are many."""
+    chain = [{"fault": "nonsense", "id": f"a{number}", "after": f"a{number + 1}"} for number in range(2500)]
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps(_GOOD | {"faults": chain}), encoding="utf-8")
+    began = time.process_time()
+    with pytest.raises(BadScenario, match="faults: List should have at most 50 items") as error:
+        load(path)
+    assert time.process_time() - began < 10
+    assert len(error.value.problems) == 101
 
 
 def test_a_circle(tmp_path: Path) -> None:

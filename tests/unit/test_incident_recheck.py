@@ -101,3 +101,31 @@ def test_nothing_to_judge(tmp_path: Path) -> None:
         BadScenario, match="no run in it has a history that could be judged: ClusterUnavailable: no way"
     ):
         recheck(folder)
+
+
+def test_what_is_not_named_is_not_judged(tmp_path: Path) -> None:
+    """A history that the manifest does not name, above all a link out of the bundle, has no verdict."""
+    folder = bundled(tmp_path)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    del manifest["files"]["runs/1/history.jsonl"]
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "runs/1/history.jsonl").unlink()
+    (folder / "runs/1/history.jsonl").symlink_to("/etc/passwd")
+
+    with pytest.raises(BadScenario, match="no run in it has a history that could be judged"):
+        recheck(folder)
+
+
+def test_what_strangers_wrote_is_shown(tmp_path: Path) -> None:
+    """Nothing that a manifest says reaches a terminal as it is, nor at any length."""
+    folder = bundled(tmp_path)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    evil = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\u202e\n"
+    manifest |= {"created": evil * 1000, "harness": evil * 1000}
+    manifest["runs"][0]["verdicts"][0] |= {"name": evil * 1000, "id": evil, "summary": evil * 1000}
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+
+    lines = list(told(folder, *recheck(folder)))
+    assert all(line.isprintable() for line in lines)
+    assert max(map(len, lines)) < 6000
+    assert any(r"\x1b]52;c;cm0gLXJm\x07" in line for line in lines)

@@ -170,12 +170,35 @@ def test_seed(loaded: Loaded, tmp_path: Path) -> None:
         Ledger.seed_of(tmp_path / "nowhere")
 
 
-def test_no_ledger(loaded: Loaded, tmp_path: Path) -> None:
-    """A file that is no ledger is refused."""
-    (tmp_path / "ledger.jsonl").write_text("hello\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello\n",
+        b"",
+        b"[1]\n",
+        b"\xff\n",
+        b"[" * 100_000 + b"\n",
+        b'{"seed": ' + b"9" * 5000 + b"}\n",
+        b'{"seed": 1e999}\n7\n',
+        b'{"seed": "7"}\n{"without": 7, "reproduced": true}\n',
+        b'{"seed": true}\n{"without": ["a"], "reproduced": "yes"}\n',
+        b'{"\\u001b[2J": 7}\n{"without": [[]]}\n',
+        b"x" * (17 << 20),
+        None,
+    ],
+)
+def test_no_ledger(loaded: Loaded, tmp_path: Path, content: bytes | None) -> None:
+    """What is no ledger is refused with one line and what to type, whether its seed or all of it is asked for."""
+    path = tmp_path / "ledger.jsonl"
+    path.mkdir() if content is None else path.write_bytes(content)
 
-    with pytest.raises(BadScenario, match="is no ledger of a shrink"):
-        Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95)
+    for ask in (lambda: Ledger(path, loaded, 7, 0.95), lambda: Ledger.seed_of(path)):
+        with pytest.raises(
+            BadScenario, match=r"is no ledger of a shrink.*; shrink without --resume to begin anew"
+        ) as error:
+            ask()
+        assert str(error.value).isprintable()
+        assert len(str(error.value)) < 600
 
 
 @pytest.mark.parametrize(

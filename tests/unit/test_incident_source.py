@@ -37,7 +37,16 @@ def test_values() -> None:
         ("a: 1\nb: 2\na: 3\n", "a.yaml:3:1: 'a' stands here twice"),
         ("? [a]\n: b\n", "a.yaml:1:3: expected a name in front of the colon"),
         ("a: .inf\n", "a.yaml:1:4: a: expected a number, found .inf"),
-        (f"a: {'1' * 5000}\n", "a.yaml:1:4: a: expected a number"),
+        (f"a: {'1' * 5000}\n", "a.yaml:1:4: expected a number, found one of 5000 characters"),
+        (f"a: 0x{'f' * 5000}\n", "a.yaml:1:4: expected a number"),
+        (f"a: 0{'7' * 5000}\n", "a.yaml:1:4: expected a number"),
+        (f"a: 0b{'1' * 5000}\n", "a.yaml:1:4: expected a number"),
+        (f"a: 1{':59' * 60_000}\n", "a.yaml:1:4: expected a number"),
+        (f"a: 1{':59' * 60_000}.5\n", "a.yaml:1:4: expected a number"),
+        ("a: 1:30\n", 'a.yaml:1:4: a: write it in quotes, "1:30": without them YAML reads a number to the base of 60'),
+        ("a: 0x_\n", "a.yaml:1:4: a: expected a number"),
+        ("a: !%1b%5d52;c x\n", "a.yaml:1:4: the tag !\\x1b]52;c is refused"),
+        ('"\\e]0;x\\a": .inf\n', "a.yaml:1:13: \\x1b]0;x\\x07: expected a number, found .inf"),
         ("[" * 40 + "]" * 40, "a.yaml:1:31: nested deeper than 30 levels"),
         ("[" + "1," * 20_001 + "]", "more than 20000 values"),
         ("a: [1\n", "a.yaml:2:1: not YAML"),
@@ -51,6 +60,16 @@ def test_refused(text: str, told: str) -> None:
 
     assert error.value.problems[0].startswith(told) or told in error.value.problems[0]
     assert len(error.value.problems) == 1
+
+
+def test_many_problems_below_a_long_name_stay_few_and_short() -> None:
+    """What is told of a file is not longer than the file, whatever its names are: the first hundred, and how many."""
+    with pytest.raises(BadScenario) as error:
+        parse(f"? {'n' * 100_000}\n:\n  - .inf\n" + "  - .nan\n" * 15_000, _PATH)
+
+    assert len(error.value.problems) == 101
+    assert error.value.problems[-1] == "and 14901 more problems"
+    assert len(str(error.value)) < 20_000
 
 
 def test_a_bomb_is_refused_before_it_grows() -> None:

@@ -1,9 +1,11 @@
 """Timeline: how long it is, how long it can become, and what is left when a step is taken out."""
 
+from typing import Any
+
 import pytest
 
 from harness.incident.model import Step, Trigger
-from harness.incident.timeline import longest, rewired
+from harness.incident.timeline import longest, problems_of_time, rewired
 
 _STEPS = [
     Step(fault="cut", id="cut", at=10.0, lasts=60.0),
@@ -34,3 +36,78 @@ def test_rewired_behind_a_trigger() -> None:
     (left,) = rewired([Step(fault="cut", id="a", when=trigger, delay=1.0), Step(fault="kill", after="a", delay=2.0)], 0)
 
     assert (left.when, left.after, left.delay) == (trigger, None, 3.0)
+
+
+def _steps(*steps: tuple[str, float, float | None, dict[str, Any]]) -> list[str]:
+    """Return what is impossible in steps that begin at a moment and last; one that lasts None is a blow."""
+    given = []
+    for fault, at, lasts, values in steps:
+        given.append({"fault": fault, "at": at, "with": values} | ({"lasts": lasts} if lasts else {}))
+    found = problems_of_time({"faults": given})
+    return [f"{place[1]}: {words}" for place, words in found]
+
+
+_NODE = {"node": "$worker"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        (
+            [("kill_node", 0, 60, _NODE), ("pause_node", 10, 20, {"node": "$worker1"})],
+            "1: it cannot be healed at 30 s, while step 1 (kill_node) lasts, from 0 to 60 s: $worker1 is back for both",
+        ),
+        ([("stop_node", 0, 20, _NODE), ("cut_off_node", 10, 20, _NODE)], "0: it cannot be healed at 20 s"),
+        ([("kill_node", 0, 20, _NODE), ("kill_node", 0, 20, _NODE)], "1: it cannot be healed at 20 s"),
+        (
+            [("cut_registry", 0, 30, {"how": "503"}), ("cut_registry", 20, 30, {})],
+            "0: it cannot be healed at 30 s, while step 2 (cut_registry) lasts, from 20 to 50 s: the registry answers",
+        ),
+        (
+            [("remove_image", 0, 30, {"image": "a"}), ("cut_registry", 20, 30, {})],
+            "0: it cannot be healed at 30 s, while step 2 (cut_registry) lasts, from 20 to 50 s: the image is pulled",
+        ),
+    ],
+)
+def test_what_cannot_be_undone(steps: list[Any], told: str) -> None:
+    """Two faults of which one cannot be healed while the other lasts are refused before anything runs."""
+    (problem,) = _steps(*steps)
+    assert problem.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("kill_node", 0, 20, _NODE), ("pause_node", 20, 20, _NODE)],
+        [("kill_node", 0, 60, _NODE), ("pause_node", 10, 20, {"node": "$worker2"})],
+        [("kill_node", 0, 60, {"node": "$any-worker"}), ("pause_node", 10, 20, {"node": "$any-worker"})],
+        [("kill_node", 0, 60, _NODE), ("drain_node", 10, 20, _NODE)],
+        [("kill_node", 0, 60, _NODE), ("reboot_node", 10, None, _NODE)],
+        [("throttle", 0, 60, {"selector": "a", "cpu": 0.1}), ("throttle", 10, 20, {"selector": "a", "cpu": 0.5})],
+        [("scale_to_zero", 0, 60, {}), ("scale_to_zero", 10, 80, {})],
+        [("remove_image", 0, 60, {"image": "a"}), ("cut_registry", 20, 30, {})],
+        [
+            ("cut_registry", 0, 30, {"how": "drop", "nodes": ["$worker"]}),
+            ("cut_registry", 9, 30, {"how": "drop", "nodes": ["$worker2"]}),
+        ],
+    ],
+    ids=str,
+)
+def test_what_can_be_undone(steps: list[Any]) -> None:
+    """Faults that follow each other, are elsewhere, or may overlap, are taken."""
+    assert _steps(*steps) == []
+
+
+@pytest.mark.parametrize("nodes", [5, "a", {"a": 1}, [[1]], None])
+def test_parameters_that_are_nonsense(nodes: Any) -> None:
+    """What the catalogue will refuse breaks nothing here."""
+    values = {"how": "drop", "nodes": nodes}
+    assert len(_steps(("cut_registry", 0, 30, values), ("cut_registry", 9, 30, values))) == 1
+
+
+def test_what_is_not_known_is_not_refused() -> None:
+    """A step that waits for a trigger, or for another step, may come when the other one is over."""
+    first = {"fault": "kill_node", "id": "a", "at": 0, "lasts": 60, "with": _NODE}
+    for begin in ({"when": {"kind": "Pod"}}, {"after": "a", "delay": 70}):
+        second = {"fault": "kill_node", "lasts": 10, "with": _NODE, **begin}
+        assert list(problems_of_time({"faults": [first, second]})) == []

@@ -196,3 +196,46 @@ def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> N
     told = capsys.readouterr().out
     for verb in ("repro", "recheck", "shrink", "new-incident", "record", "schema"):
         assert f"\n    {verb}" in told
+
+
+def test_a_place_for_results_that_cannot_be(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no directory can be made for results, that is one line, before anything is done."""
+    monkeypatch.setattr(verbs, "Runner", lambda *_, **__: pytest.fail("it began"))
+    incident(place)
+    (place / "reports").write_text("a file")
+
+    for verb in ("repro", "shrink"):
+        assert command.main([verb, "a.yaml"]) == 2
+        told = capsys.readouterr().err
+        assert "cannot be made: Not a directory; type the command where you may write" in told
+        assert told.count("\n") == 1
+
+
+def test_a_long_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An incident whose name has as many letters as a name can have leaves its results by a shorter one."""
+    monkeypatch.setattr(verbs, "Runner", _Runner)
+    incident(place)
+    name = f"{'a' * 250}.yaml"
+    (place / "a.yaml").rename(place / name)
+
+    assert command.main(["repro", name]) == 0
+
+
+def test_a_title_reaches_no_terminal_as_it_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a run says when it breaks, which may be anybody's words, is shown."""
+
+    class Broken(_Runner):
+        def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
+            run, directory = super().run(loaded, seed)
+            return run.model_copy(update={"error": "\x1b]52;c;cm0=\x07"}), directory
+
+    monkeypatch.setattr(verbs, "Runner", Broken)
+    incident(place)
+    command.main(["repro", "a.yaml"])
+    told = capsys.readouterr().out
+    assert r"\x1b]52;c;cm0=\x07" in told
+    assert all(line.isprintable() for line in told.splitlines())

@@ -1,5 +1,6 @@
 """Journal: what is written before the harm is undone after a crash."""
 
+import errno
 import json
 import os
 import resource
@@ -204,6 +205,93 @@ def test_broken_in_the_middle(written: Journal, path: Path) -> None:
     with pytest.raises(UndoFailed, match=r"1 of 3 .*\n.*journal.jsonl:2"):
         replay(path, ENGINE)
     assert undone == [(ENGINE, 2), (ENGINE, 1)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{broken", "[1]", "7", '{"undo": 1, "action": "a", "arguments": ["list"]}', "[" * 100_000, '{"undo": {}}', "\0\0"],
+    ids=["broken", "list", "number", "arguments", "nested", "id", "NUL"],
+)
+def test_a_line_that_cannot_be_read_is_told_once(written: Journal, path: Path, line: str) -> None:
+    """What nobody will ever read is told by one replay, and the next one is done with it."""
+    written.record(noted(1))
+    with path.open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(UndoFailed, match="expected an undo entry"):
+        replay(path, ENGINE)
+    assert undone == [(ENGINE, 1)]
+    assert replay(path, ENGINE) == []
+    assert pending(path) == []
+
+
+def test_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
+    """What the system says is the error of one journal, which a collector notes and goes on."""
+    for read in (pending, lambda path: replay(path, ENGINE), Journal):
+        with pytest.raises(HarnessError, match=r"Is a directory; see .*`ls -l "):
+            read(tmp_path)
+
+
+def test_a_second_opener_takes_nothing_away(path: Path) -> None:
+    """Two processes that write, and one that opens the journal again and again, lose no entry, and no id is two's."""
+    program = (
+        "import sys; from pathlib import Path; from harness.journal import Journal, Undo\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "for number in range(150): journal.record(Undo('test_journal.note', {'what': f'{sys.argv[2]}{number}'}))\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", program, path, name]) for name in "ab"]
+    while any(each.poll() is None for each in writers):
+        Journal(path).close()
+    assert [each.returncode for each in writers] == [0, 0]
+    assert {entry.arguments["what"] for entry in pending(path)} == {f"{name}{n}" for name in "ab" for n in range(150)}
+
+
+def test_a_writer_that_is_dead_keeps_nobody_from_writing(written: Journal, path: Path) -> None:
+    """What it cut off is taken away by who writes next, though the journal was open before."""
+    written.record(noted(1))
+    with path.open("a") as file:
+        file.write('{"undo": 1, "acti')
+    written.record(noted(2))
+    assert pending(path) == [noted(1), noted(2)]
+
+
+def test_a_disk_that_does_not_keep(written: Journal, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that cannot be put on the disk is none, and the error is the one that is promised."""
+    written.record(noted(1))
+    monkeypatch.setattr(os, "fsync", _refuse)
+    with pytest.raises(HarnessError, match="Input/output error"):
+        written.record(noted(2))
+    monkeypatch.undo()
+    written.record(noted(3))
+    assert pending(path) == [noted(1), noted(3)]
+
+
+def _refuse(_fd: int) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_what_cannot_be_noted_does_not_stop_the_others(
+    written: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a full disk every undo is done, that none could be noted is told, and a later replay notes it."""
+    for number in range(3):
+        written.record(noted(number))
+    monkeypatch.setattr(os, "fsync", _refuse)
+    with pytest.raises(UndoFailed, match="0 of 3 undos could not be done"):
+        replay(path, ENGINE)
+    assert [what for _, what in undone] == [2, 1, 0]
+    monkeypatch.undo()
+    assert len(replay(path, ENGINE)) == 3
+    assert pending(path) == []
+
+
+def test_promised(written: Journal, path: Path) -> None:
+    """What is recorded and not done can be asked for, also by who opens the journal later."""
+    first, second = written.record(noted(1)), written.record(noted(2))
+    written.done(first)
+    again = Journal(path)
+    assert written.promised("test_journal.note") == again.promised("test_journal.note") == {second: noted(2)}
+    assert again.promised("test_journal.fail") == {}
+    again.close()
 
 
 def test_threads(written: Journal, path: Path) -> None:

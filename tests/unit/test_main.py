@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clusters import engine, ownership, versions
+from clusters.engine import host_changes
 from clusters.errors import EngineUnavailable
 from clusters.images import Images
 from clusters.inventory import RUN, Kind, Thing
@@ -25,6 +26,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     monkeypatch.setenv("CHAOS_ENGINE", "system")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(host_changes, "heal", list)
     handler = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, handler)
@@ -94,6 +96,15 @@ def test_gc_without_engine_has_nothing_to_do(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == ""
 
 
+def test_gc_puts_back_what_was_changed_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where no engine answers: what a killed installation or engine has left does not need one."""
+    monkeypatch.setattr(host_changes, "heal", lambda: ["policy /usr/sbin/policy-rc.d"])
+    assert command.main(["gc"]) == 0
+    assert capsys.readouterr().out == "put back policy /usr/sbin/policy-rc.d\n"
+
+
 def test_gc_tells_what_it_leaves_run_by_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +124,11 @@ def test_gc_tells_what_it_leaves_run_by_run(
 
 @pytest.mark.parametrize(
     ("raised", "status", "told"),
-    [(KeyboardInterrupt(), 130, "interrupted"), (EngineUnavailable("no engine"), 1, "error: no engine\n")],
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (EngineUnavailable("no engine"), 1, "error: no engine\n"),
+        (EngineUnavailable("a\x1b[2J\nb"), 1, "error: a\\x1b[2J\nb\n"),
+    ],
 )
 def test_status_is_decided_in_one_place(
     monkeypatch: pytest.MonkeyPatch,

@@ -19,7 +19,7 @@ from clusters.deadline import Deadline
 _ROOT = Path(__file__).parents[2]
 _PARALLEL = "-n auto --dist loadfile"
 _QUICK = f"-n {max(6, os.cpu_count() or 1)} --dist loadfile"
-_LOCKS = ("chaos", "tests", "lowest")
+_LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 # Stands for pytest: tells its arguments, and needs a second to put things right when it is interrupted.
@@ -80,9 +80,33 @@ def test_lock_has_hashes_and_no_place(lock: str) -> None:
     """Each pin has a hash, and nothing says where packages come from."""
     entries = re.split(r"\n(?=[a-z])", _lock(lock))[1:]
 
-    assert len(entries) == len(_pins(lock))
+    assert len(entries) == len(_PIN.findall(_lock(lock)))
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
     assert re.findall(r"://|--index|--extra|--find-links|--trusted", _lock(lock)) == []
+
+
+def test_whatever_is_installed_comes_with_a_hash() -> None:
+    """No session and no workflow installs a package by its name alone, or one whose build would fetch others."""
+    places = [_ROOT / "noxfile.py", *(_ROOT / ".github" / "workflows").glob("*.yml")]
+    installs = [
+        f"{path.name}: {line.strip()}"
+        for path in places
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"pip install|\.install\(|\"install\"", line) and not line.lstrip().startswith("#")
+    ]
+    hashed = re.compile(r"_locked\(|--require-hashes --only-binary :all: --requirement requirements/\w+\.txt$")
+    assert len(installs) >= 6
+    assert [line for line in installs if not hashed.search(line)] == []
+
+
+def test_no_cache_of_another_recipe_is_believed() -> None:
+    """A workflow restores what was built by exactly these recipes, on such a machine, and nothing by a prefix."""
+    for path in (_ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"^ *restore-keys:", text, re.MULTILINE) == []
+        keys = re.findall(r"^ *key: (.*)$", text, re.MULTILINE)
+        assert all("hashFiles('clusters/images/**', 'clusters/versions.py')" in key for key in keys)
+        assert len(keys) == text.count("actions/cache@")
 
 
 def test_every_session_says_what_it_is_for() -> None:

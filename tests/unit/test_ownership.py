@@ -1,21 +1,19 @@
 """Tests of clusters.ownership: who is alive, and what a garbage collection may touch."""
 
 import dataclasses
-import os
-import shutil
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clusters.errors import BadScenario, DeadlineExceeded, HarnessError
+from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.locking import try_locked
-from clusters.ownership import JOURNAL, PREFIX, Owner, collect_garbage, run_directories, start_time
-from clusters.paths import runtime_dir
+from clusters.ownership import JOURNAL, PREFIX, Owner, collect_garbage, elsewhere, start_time
 from clusters.process import Completed
+from clusters.removal import remove
 from tests.fakes.engine import FakeEngine
 
 
@@ -37,80 +35,17 @@ def dead(run: str = "dead") -> Owner:
     return dataclasses.replace(Owner.mine(run), start="1")
 
 
-def test_the_owner_that_this_process_is_lives() -> None:
-    """Whoever asks whether its own process lives is told yes."""
-    assert Owner.mine("r").alive()
-
-
-def test_labels_bring_the_owner_back() -> None:
-    """An owner read from its labels is the same owner."""
-    owner = Owner.mine("r")
-    assert Owner.from_labels(owner.labels(keep=True)) == owner
-
-
-def test_keep_is_a_label_of_its_own() -> None:
-    """The label keep is there when asked for, and only then."""
-    owner = Owner.mine("r")
-    assert set(owner.labels(keep=True)) - set(owner.labels()) == {f"{PREFIX}.keep"}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"boot_id": "an earlier boot"}, {"start": "1"}, {"start": "", "pid": 0}, {"expires": int(time.time()) - 1}],
-)
-def test_an_owner_of_another_boot_process_or_time_is_dead(change: dict[str, str | int]) -> None:
-    """An earlier boot, a pid given to another process, and a time that is up each make an owner dead."""
-    assert not dataclasses.replace(Owner.mine("r"), **change).alive()  # type: ignore[arg-type]  # mixed on purpose
-
-
-def test_labels_that_lack_something_make_a_dead_owner() -> None:
-    """Who has nothing but a run label cannot be shown to live."""
-    assert not Owner.from_labels({f"{PREFIX}.run": "r", f"{PREFIX}.owner-pid": "many"}).alive()
-
-
-def test_the_start_time_of_a_process_is_gone_with_it(child: subprocess.Popen[bytes]) -> None:
-    """A process has a start time while it runs, none when it is a zombie, none when it is reaped."""
-    running = start_time(child.pid)
-    child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    zombie = start_time(child.pid)
-    child.wait()
-    assert (running.isdigit(), zombie, start_time(child.pid)) == (True, "", "")
-
-
-@pytest.mark.parametrize("name", ["Run", "a_b", "-a", "a" * 25, "a/b"])
-def test_a_run_name_that_no_host_can_have_is_refused(name: str) -> None:
-    """A run's name becomes part of host names, so it must be able to."""
-    with pytest.raises(BadScenario, match="run name"):
-        Owner.mine(name)
-
-
-def test_a_claimed_directory_is_private_and_names_its_owner() -> None:
-    """The run's directory has mode 0700 and is found again with its owner."""
-    owner = Owner.mine("r")
-    directory = owner.claim()
-    assert (directory.stat().st_mode & 0o777, dict(run_directories())) == (0o700, {directory: owner})
-
-
-def test_a_directory_not_yet_claimed_is_nobodys_only_when_it_is_old() -> None:
-    """Another run may be between mkdir and its claim; a minute later it is not."""
-    old, new = runtime_dir("runs", "old"), runtime_dir("runs", "new")
-    os.utime(old, (time.time() - 120,) * 2)
-    assert [path for path, _ in run_directories()] == [old]
-    assert new.is_dir()
-
-
 def test_only_what_dead_runs_own_is_collected() -> None:
-    """Containers, networks, volumes and images of dead runs go; live runs' and unlabelled ones stay."""
+    """Containers, networks and volumes of dead runs go; live runs' and unlabelled ones stay."""
     engine = FakeEngine()
-    for kind in ("container", "network", "volume", "image"):
+    for kind in ("container", "network", "volume"):
         engine.add(kind, f"dead-{kind}", dead().labels())
         engine.add(kind, f"live-{kind}", Owner.mine("live").labels())
         engine.add(kind, f"foreign-{kind}", {"com.example.owner": "somebody"})
     removed = collect_garbage(engine)
-    assert [each.split()[1] for each in removed] == ["dead-container", "dead-network", "dead-volume", "dead-image"]
+    assert [each.split()[1] for each in removed] == ["dead-container", "dead-network", "dead-volume"]
     assert not [name for name in engine.names() if name.startswith("dead")]
-    assert len(engine.names()) == 8
+    assert len(engine.names()) == 6
 
 
 def test_containers_go_before_what_they_use() -> None:
@@ -210,20 +145,35 @@ def test_a_collection_waits_for_the_one_under_way(monkeypatch: pytest.MonkeyPatc
     assert engine.asked == []
 
 
-def test_names_of_a_dead_push_are_removed() -> None:
-    """An image name that carries the port of a dead run's registry was made for a push that broke off."""
+class Named(FakeEngine):
+    """An engine with images of several names."""
+
+    images: Mapping[str, list[str]] = {
+        "127.0.0.1:21000/openpolicyagent/gatekeeper:v1": ["chaos-harness/gatekeeper:abc"],
+        "127.0.0.1:21000/openpolicyagent/gatekeeper:mine": ["example.com/gatekeeper:v1"],
+        "127.0.0.1:21000/somebody/tool:v1": ["chaos-harness/gatekeeper:abc"],
+        "127.0.0.1:21001/openpolicyagent/gatekeeper:v1": ["chaos-harness/gatekeeper:abc"],
+    }
+
+    def _answer(self, words: list[str]) -> Completed:
+        if words[0] == "images" and words[-1].startswith("reference="):
+            wanted = words[-1].removeprefix("reference=")
+            return Completed("\n".join(name for name in self.images if name.rpartition(":")[0] == wanted), "", 0)
+        if words[:4] == ["inspect", "--type", "image", "--format"]:
+            return Completed(f"[{' '.join([words[-1], *self.images[words[-1]]])}]\n", "", 0)
+        return Completed("", "", 0) if words[0] == "rmi" and self.cli == "docker" else super()._answer(words)
+
+
+@pytest.mark.parametrize("cli", ["docker", "refusing"])
+def test_names_of_a_dead_push_are_removed(cli: str) -> None:
+    """What a push that broke off has left goes; a user's name of the same port stays; what stays is not told."""
     name = "127.0.0.1:21000/openpolicyagent/gatekeeper:v1"
-
-    class Pushed(FakeEngine):
-        def _answer(self, words: list[str]) -> Completed:
-            pushed = words[0] == "images" and words[-1] == "reference=127.0.0.1:21000/*/*"
-            return Completed(name, "", 0) if pushed else super()._answer(words)
-
-    engine = Pushed()
+    engine = Named(cli=cli)
     ports = {"PortBindings": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "21000"}]}}
     engine.add("container", "registry", dead().labels(), HostConfig=ports)
-    assert f"image name {name}" in collect_garbage(engine)
-    assert f"rmi --no-prune {name}" in engine.asked
+    removed = collect_garbage(engine)
+    assert [each for each in removed if each.startswith("image")] == ([f"image name {name}"] if cli == "docker" else [])
+    assert [each for each in engine.asked if each.startswith("rmi")] == [f"rmi --no-prune {name}"]
 
 
 def pooled(engine: FakeEngine) -> Owner:
@@ -232,15 +182,6 @@ def pooled(engine: FakeEngine) -> Owner:
     directory = owner.claim() / "c"
     engine.add("container", "c-worker", owner.labels() | {f"{PREFIX}.directory": str(directory)})
     return owner
-
-
-def test_a_frozen_cluster_lives_without_a_process_until_it_is_too_old() -> None:
-    """Nobody's cluster lives; another boot, too many hours, or a clock that was set back make it dead."""
-    owner = Owner.nobody("pool-1")
-    day = 24 * 3600
-    assert (owner.pooled, owner.shelved, Owner.mine("r").pooled, Owner.of_pool().shelved) == (True, True, False, False)
-    for change in ({"boot_id": "x"}, {"expires": owner.expires - day}, {"expires": owner.expires + day}):
-        assert not dataclasses.replace(owner, **change).shelved
 
 
 def test_a_frozen_cluster_is_left_alone_unless_everything_goes() -> None:
@@ -275,10 +216,86 @@ def test_who_owns_a_pooled_cluster_stands_where_its_labels_say(monkeypatch: pyte
     assert engine.names() == ["c-worker"]
 
 
-def test_a_pooled_cluster_without_its_directory_is_garbage() -> None:
-    """Nobody can lease it any more, although the process that made it lives."""
+def test_a_directory_is_settled_by_the_collector_of_its_own_engine(tmp_path: Path) -> None:
+    """Another engine has none of its containers: what is broken there would be taken for gone, its files removed."""
+    directory = dead().claim("engine-a")
+    (directory / JOURNAL).touch()
+    seen: list[Path] = []
+
+    def undo(path: Path) -> list[str]:
+        seen.append(path)
+        return []
+
+    other = FakeEngine(id="engine-b")
+    assert collect_garbage(other, everything=True, undo=undo) == []
+    assert (seen, directory.is_dir(), elsewhere(other)) == ([], True, [directory])
+    assert collect_garbage(FakeEngine(), undo=undo) == [f"directory {directory}"]
+    assert (seen, elsewhere(FakeEngine())) == ([directory / JOURNAL], [])
+
+
+def test_bad_files_of_one_run_keep_no_other_from_being_collected() -> None:
+    """An owner file of nonsense, a journal that breaks its reader: the others go, and what is left is told."""
+    (Owner.mine("bad").claim() / "owner.json").write_text('{"run": 1, "pid": "x", "expires": []}')
+    broken, whole = dead("broken").claim(), dead("whole").claim()
+    (broken / JOURNAL).touch()
+
+    def undo(path: Path) -> list[str]:
+        raise RecursionError(path.name)
+
     engine = FakeEngine()
-    directory = Owner.nobody(pooled(engine).run).claim()
-    shutil.rmtree(directory)
-    collect_garbage(engine)
-    assert engine.names() == []
+    engine.add("container", "node", dead().labels())
+    with pytest.raises(HarnessError, match=r"garbage is left:\nRecursionError: journal\.jsonl\n"):
+        collect_garbage(engine, undo=undo)
+    assert (engine.names(), whole.exists(), broken.exists()) == ([], False, True)
+
+
+def test_what_is_kept_by_a_stopped_container_goes_with_it() -> None:
+    """An undo that only the container keeps from being done is tried again when that is gone: no garbage is left."""
+    directory, engine = dead("stopped").claim(), FakeEngine()
+    (directory / JOURNAL).touch()
+    engine.add("container", "node", dead().labels())
+
+    def undo(_path: Path) -> list[str]:
+        if engine.names():
+            raise HarnessError("node is stopped")
+        return ["file removed"]
+
+    removed = collect_garbage(engine, undo=undo)
+    assert (engine.names(), directory.exists()) == ([], False)
+    assert {"undone: file removed", "what was left of stopped: node is stopped"} <= set(removed)
+
+
+def test_what_could_not_be_removed_is_not_told_as_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that stays is a problem, with the command to type."""
+    directory, other = dead("one").claim(), dead("two").claim()
+
+    def refuse(folder: Path) -> None:
+        if folder == directory:
+            raise HarnessError(f"{folder}: not all of it could be removed: Permission denied")
+        remove(folder)
+
+    monkeypatch.setattr("clusters.ownership.remove", refuse)
+    with pytest.raises(HarnessError, match=r"could be removed: Permission denied"):
+        collect_garbage(FakeEngine())
+    assert (directory.exists(), other.exists()) == (True, False)
+
+
+def test_another_users_lock_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's files in a user's folder: who they must belong to, and the command to type."""
+
+    def refuse(*_: object) -> Any:
+        raise PermissionError(13, "Permission denied", "locks/garbage")
+
+    monkeypatch.setattr("clusters.ownership.locked", refuse)
+    with pytest.raises(HarnessError, match=r"locks/garbage.*sudo chown -R"):
+        collect_garbage(FakeEngine())
+
+
+def test_an_image_committed_from_a_node_is_its_users() -> None:
+    """It keeps our labels, and so do its containers: neither is collected, whatever became of the run."""
+    engine = FakeEngine()
+    evidence = engine.add("image", "evidence", dead().labels())
+    engine.add("container", "looking", dead().labels(), Image=evidence)
+    engine.add("container", "node", dead().labels(), Image="id-node-image")
+    assert collect_garbage(engine) == ["container node"]
+    assert engine.names() == ["evidence", "looking"]

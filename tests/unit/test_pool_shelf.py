@@ -10,7 +10,9 @@ import pytest
 from clusters.errors import ClusterUnavailable
 from clusters.ownership import Owner, run_directories
 from clusters.pool.shelf import Entry, entries, label, note, put, take
+from tests.fakes.engine import FakeEngine
 
+_ENGINE = FakeEngine()
 _ENTRY = Entry("c", "recipe", {"node c": "Ready"})
 
 
@@ -23,7 +25,7 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def shelved(entry: Entry = _ENTRY) -> Path:
     directory = Owner.of_pool().claim()
     note(directory, entry)
-    put(directory)
+    put(_ENGINE, directory)
     return directory
 
 
@@ -39,7 +41,7 @@ def test_what_was_noted_is_read_again() -> None:
 def test_what_is_taken_is_its_takers() -> None:
     """The run's owner is this process, and the cluster is on the shelf no more."""
     directory = shelved()
-    assert take("recipe") == directory
+    assert take(_ENGINE, "recipe") == directory
     assert owners()[directory.name].alive()
     assert list(entries()) == []
 
@@ -48,14 +50,14 @@ def test_no_cluster_is_taken_twice() -> None:
     """Of many who ask at once for the last ones, each gets another one, and the others none."""
     shelf = {shelved() for _ in range(3)}
     with ThreadPoolExecutor(8) as pool:
-        taken = [found for found in pool.map(take, ["recipe"] * 8) if found]
+        taken = [found for found in pool.map(take, [_ENGINE] * 8, ["recipe"] * 8) if found]
     assert (len(taken), set(taken)) == (3, shelf)
 
 
 def test_another_recipe_is_not_taken() -> None:
     """A cluster of another shape, other images or other code stays where it is."""
     shelved()
-    assert take("another") is None
+    assert take(_ENGINE, "another") is None
     assert len(list(entries())) == 1
 
 
@@ -63,19 +65,19 @@ def test_what_is_too_old_is_not_on_the_shelf() -> None:
     """It waits for the next garbage collection."""
     owner = Owner.nobody(shelved().name)
     dataclasses.replace(owner, expires=owner.expires - 24 * 3600).claim()
-    assert take("recipe") is None
+    assert take(_ENGINE, "recipe") is None
 
 
 def test_a_directory_that_was_deleted_is_a_miss() -> None:
     """Nothing to take, nothing broken."""
     shutil.rmtree(shelved())
-    assert take("recipe") is None
+    assert take(_ENGINE, "recipe") is None
 
 
 def test_a_file_that_cannot_be_read_is_a_miss() -> None:
     """Its cluster is not handed out, and the error names the file."""
     directory = shelved()
     (directory / "pool.json").write_text('{"cluster": "c"}')
-    assert take("recipe") is None
+    assert take(_ENGINE, "recipe") is None
     with pytest.raises(ClusterUnavailable, match=r"pool\.json"):
         label(directory)

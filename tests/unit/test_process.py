@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from clusters import process
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
+from clusters.locking import try_locked
+from clusters.orphans import members
 
 
 def soon(seconds: float = 10) -> Deadline:
@@ -132,3 +136,117 @@ def test_end_all() -> None:
     thread.join()
     assert time.monotonic() - began < 20
     assert results[0].returncode == -signal.SIGTERM
+
+
+_HARNESS = """
+import sys
+from clusters.deadline import Deadline
+from clusters.locking import try_locked
+from clusters.process import run
+
+with try_locked("orphans"):
+    run(["true"], Deadline.after(60, "a first command"))
+    words = ["sh", "-c", "sleep 61 & (exec setpriv --pdeathsig clear sleep 62) & set -m; sleep 63 & echo $$; wait"]
+    run(words, Deadline.after(60, "a command"), stdout=sys.stdout.buffer)
+"""
+
+
+@pytest.fixture
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Give a process that holds a lock and runs a command with children, and the session of these."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", _HARNESS], cwd=root, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        session = int(running.stdout.readline())
+        for _ in soon().attempts(0.01):
+            if len(members(session)) == 4:
+                break
+        yield running, session
+        running.kill()
+    for pid in members(session):
+        os.kill(pid, signal.SIGKILL)
+
+
+def guardian(of: int) -> int:
+    """Return the process that waits beside another one."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[-2:] == [b"%d" % of, b""] and words[-3].endswith(b"orphans.py"):
+            found = int(path.parent.name)
+    assert found
+    return found
+
+
+def test_a_kill_ends_all_that_was_started(harness: tuple[subprocess.Popen[bytes], int]) -> None:
+    """After kill -9 no process of a command is left, whatever its group is, and neither is who ended them."""
+    running, session = harness
+    beside = guardian(running.pid)
+    running.kill()
+    running.wait()
+    assert gone(beside)
+    assert members(session) == []
+
+
+def test_a_lock_is_free_when_all_have_ended(harness: tuple[subprocess.Popen[bytes], int]) -> None:
+    """A killed process's lock stays taken while a child of it lives, which may still write where nobody else must."""
+    running, session = harness
+    beside = guardian(running.pid)
+    os.kill(beside, signal.SIGSTOP)
+    running.kill()
+    running.wait()
+    assert members(session)
+    with try_locked("orphans") as free:
+        assert not free
+    os.kill(beside, signal.SIGCONT)
+    assert gone(beside)
+    with try_locked("orphans") as free:
+        assert free
+
+
+def test_linux_itself_ends_the_command_when_nobody_waits_beside(harness: tuple[subprocess.Popen[bytes], int]) -> None:
+    """The command's first process dies with the harness, though its guardian was killed before."""
+    running, session = harness
+    os.kill(guardian(running.pid), signal.SIGKILL)
+    running.kill()
+    running.wait()
+    assert gone(session)
+
+
+def test_an_ending_command_ends_with_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the deadline nothing of a command's session is left, what ignores TERM and has a group of its own included."""
+    pids: list[int] = []
+    words = ["sh", "-c", "set -m; (trap '' TERM; sleep 64; sleep 65) & wait"]
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 0.3)
+    with pytest.raises(DeadlineExceeded):
+        process.run(words, soon(0.5), on_start=pids.append)
+    assert members(pids[0]) == []
+
+
+def test_a_guardian_that_was_ended_is_replaced() -> None:
+    """The next command is guarded again, with those that run."""
+    process.run(["true"], soon())
+    os.kill(guardian(os.getpid()), signal.SIGKILL)
+    process.run(["true"], soon())
+    process.run(["true"], soon())
+    assert guardian(os.getpid())
+
+
+def test_what_is_detached_lives_on(tmp_path: Path) -> None:
+    """A daemon in a session of its own, such as the private engine, is nobody's child."""
+    program = (
+        "from clusters.process import run; from clusters.deadline import Deadline\n"
+        "words = ['setsid', '--fork', 'sh', '-c', 'echo $$ > pid; exec sleep 66 > /dev/null 2>&1']\n"
+        "run(words, Deadline.after(60, 'it'), "
+        f"cwd=__import__('pathlib').Path({str(tmp_path)!r}))\n"
+    )
+    process.run([sys.executable, "-c", program], soon(60))
+    for _ in soon().attempts(0.01):
+        if (tmp_path / "pid").exists() and (told := (tmp_path / "pid").read_text()):
+            break
+    assert not gone(int(told))
+    os.kill(int(told), signal.SIGKILL)

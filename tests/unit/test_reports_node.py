@@ -44,6 +44,22 @@ def test_allure_is_installed_once_by_the_lock(machine: Path) -> None:
     assert Path(first[1]).is_relative_to(Path(os.environ["XDG_CACHE_HOME"]) / "chaos-harness")
 
 
+def test_what_others_could_have_put_there_is_not_run(machine: Path) -> None:
+    """Its place has a public name: what is installed can be changed by its owner only, and is looked at before use."""
+    _program(machine, "node", "echo v22.1.0")
+    _program(machine, "npm", f"umask 000\n{_INSTALLS}")
+    before = os.umask(0)
+    try:
+        cli = Path(node.allure()[1])
+    finally:
+        os.umask(before)
+
+    assert node.allure()[1] == str(cli)
+    cli.chmod(0o666)
+    with pytest.raises(HarnessError, match=r"cli.js: expected a cache that only its owner can change"):
+        node.allure()
+
+
 @pytest.mark.parametrize("version", ["v20.20.2", "nonsense", ""])
 def test_old_node_is_replaced_by_one_from_a_wheel(machine: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     """A Node.js that is too old, broken or missing is not used: pip brings one, by hashes, beside the others."""
@@ -83,7 +99,7 @@ def test_full_disk_is_said(machine: Path) -> None:
     _program(machine, "npm", _INSTALLS)
     Path(os.environ["XDG_CACHE_HOME"]).write_text("a file in the way", encoding="utf-8")
 
-    with pytest.raises(HarnessError, match=r"cannot be installed: Not a directory; see `df "):
+    with pytest.raises(HarnessError, match=r"cannot be installed: File exists; see `df "):
         node.allure()
 
 

@@ -1,91 +1,164 @@
-"""Truth: what the table of many runs says of a check."""
+"""Truth: what the table of many runs says of a check, and which verdicts count in it."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports.truth import cells, gathered, main, markdown, page, summary
+from harness.errors import BadScenario
+from harness.history import History
+from harness.judging import today
+from reports.truth import main
+from reports.truth_page import by_check, by_claim, last_line, page
+from reports.truth_rows import Given, Row, Table, counted, merged, table
 from reports.verdicts import BROKEN, FILE, Line
 
 _ROOT = Path(__file__).parents[2]
 _TABLE = _ROOT / "scenarios/truth.json"
-_HELD = Line("scenarios/test_a.py::test_x[row]", "c", "holds", "holds", None, 1, {"gatekeeper": "v3.23.1"}, 10.0, "s")
+_ID = "leases_renewed(60)"
+_SHAPE: dict[str, Any] = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest"}
+_GIVEN = Given("run 1", "a/history.jsonl", "holds", today(_ID), "0123456789ab", 20.0, 10.0)
+_ROW = Row("scenarios/test_a.py::test_x[row]", _ID, "leases are renewed", **_SHAPE, expected="holds")
+
+
+def given(outcome: str = "holds", number: int = 1, **changes: Any) -> Given:
+    return replace(_GIVEN, outcome=outcome, run=f"run {number}", **changes)
+
+
+def row(*verdicts: Given, **changes: Any) -> Row:
+    return replace(_ROW, **changes, verdicts=verdicts)
 
 
 def line(**changes: Any) -> Line:
-    return Line(**(asdict(_HELD) | changes))
+    of: dict[str, Any] = {"test": _ROW.test, "claim": _ROW.claim, "id": _ID, "expected": "holds", "outcome": "holds"}
+    fixed = {
+        "issue": None,
+        "seed": 1,
+        "shape": _SHAPE,
+        "seconds": 10.0,
+        "summary": "s",
+        "judge": today(_ID),
+        "run": "run 1",
+    }
+    return Line(**(of | fixed | {"history": "a/history.jsonl", "until": 20.0} | changes))
 
 
-def old(outcome: str, expected: str = "violated") -> Line:
-    return line(outcome=outcome, expected=expected, issue="gatekeeper#1", shape={"gatekeeper": "v3.18.3"})
-
-
-def test_versions_are_told_apart() -> None:
-    """The same claim on two versions is two cells, in the order in which they came."""
-    found = cells([line(), old("violated"), line(seconds=20.0)])
-    assert [(cell.gatekeeper, cell.counts) for cell in found] == [
-        ("v3.23.1", {"holds": 2}),
-        ("v3.18.3", {"violated": 1}),
+def test_a_row_is_a_claim_on_a_version() -> None:
+    """Another Kubernetes, Gatekeeper, installation, parameter or prediction is another row; another wording is none."""
+    others = [
+        {"kubernetes": "v1.35.8"},
+        {"gatekeeper": "v3.20.1"},
+        {"install": "chart"},
+        {"id": "leases_renewed(70)"},
+        {"expected": "violated"},
+        {"known": "healthy"},
     ]
-    assert found[0].seconds == (10.0, 20.0)
+    found = merged([row(given()), *(row(given(), **each) for each in others), row(given(number=2), claim="reworded")])
+    assert [len(each.verdicts) for each in found.rows] == [2, 1, 1, 1, 1, 1, 1]
+    assert found.rows[0].claim == "reworded"
 
 
-def test_a_rate_counts_verdicts_only() -> None:
-    """What is inconclusive or broken is neither a violation nor none."""
-    (cell,) = cells([old("violated"), old("holds"), old("inconclusive"), old(BROKEN)])
-    assert (cell.decided, cell.rate.estimate) == (2, 0.5)
-    assert 0 < cell.rate.low < 0.5 < cell.rate.high < 1
+def test_a_verdict_counts_once() -> None:
+    """A run that is read twice, or read beside the table it is in, adds nothing."""
+    once = merged([row(given(), given("violated", 2))])
+    assert merged([*once.rows, *once.rows, row(given())]) == once
 
 
-def test_without_a_verdict_there_is_no_rate() -> None:
-    """A cell of which nothing was decided shows a dash, not a rate of 0."""
-    (cell,) = cells([old("inconclusive")])
-    assert (cell.rate.low, cell.rate.high) == (0.0, 1.0)
-    assert "| 0 | 0 | 1 | - |" in markdown([cell])
+def test_only_verdicts_of_todays_checks_count() -> None:
+    """What other sources judged is kept, and told as not counted."""
+    found = merged([row(given(judge="other"), given("violated", 2, judge="other"), given(number=3))])
+    (count,) = found.counts()
+    assert (count.decided, count.seen, count.earlier) == (1, 1, 2)
+    assert last_line(found).endswith("2 histories judged by other checks than today's only")
+    assert by_claim(found).endswith("| 10 s (10 to 10) | 2 |")
 
 
-def test_false_alarms_and_misses() -> None:
-    """Violated where it should hold is a false alarm, held where it should not is a miss."""
-    found = cells([line(outcome="violated"), line(), old("holds"), old("violated")])
-    assert [(cell.false_alarms, cell.missed) for cell in found] == [(1, 0), (0, 1)]
-    assert markdown(found).endswith("4 verdicts: 1 false alarms, 1 missed; 0 inconclusive")
+def test_what_is_judged_again_stands_apart() -> None:
+    """Of a history that was judged again by today's checks the later verdict counts, in a column of its own."""
+    found = merged([row(given("violated", judge="other"), given("holds", again=True), given("holds", 2))])
+    (count,) = found.counts()
+    assert (count.came_out("holds"), count.came_out("holds", again=True), count.came_out("violated")) == (2, 1, 0)
+    assert (count.seen, count.earlier) == (2, 0)
+    assert "| 2 | 2 | 0 | 0 | 1 0 0 |" in by_claim(found)
 
 
-def test_summary_adds_up_what_has_parameters() -> None:
-    """One row for all rows of a scenario on a version; what was broken is no verdict and no claim."""
-    others = [line(test="scenarios/test_a.py::test_x[other]", outcome="inconclusive"), line(claim="d")]
-    nothing = line(claim="", expected="", outcome=BROKEN)
-    table = summary(cells([line(), line(outcome="violated"), *others, nothing, old("holds"), old("violated")]))
-    assert table.splitlines()[2:] == [
-        "| x | v3.23.1 | 3 | 0 to 2 | 3 | 2 | 1 | 0 | 1 |",
-        "| x | v3.18.3 | 1 | 2 | 2 | 1 | 0 | 1 | 0 |",
+def test_a_history_counts_once_per_claim() -> None:
+    """What was judged at once by today's checks is not counted again when the same history is judged again."""
+    (count,) = merged([row(given(), given("violated", again=True))]).counts()
+    assert (count.came_out("holds"), count.came_out("violated")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("expected", "known", "outcome", "changes", "told"),
+    [
+        ("holds", None, "holds", {}, (1, 0, 0, 0, 0)),
+        ("holds", None, "violated", {}, (0, 1, 0, 0, 0)),
+        ("holds", "healthy", "violated", {}, (0, 1, 1, 1, 0)),
+        ("holds", "healthy", "inconclusive", {}, (0, 0, 0, 0, 0)),
+        ("violated", None, "holds", {}, (0, 1, 0, 0, 0)),
+        ("violated", "planted", "holds", {}, (0, 1, 1, 0, 1)),
+        ("violated", "version", "violated", {}, (1, 0, 1, 0, 0)),
+        ("violated", "version", "violated", {"surprise": True}, (0, 1, 1, 0, 0)),
+    ],
+)
+def test_truth_and_prediction_are_told_apart(
+    expected: str, known: str | None, outcome: str, changes: dict[str, Any], told: Sequence[int]
+) -> None:
+    """A verdict is a false alarm, or a miss, only where the truth is known; elsewhere a prediction was wrong."""
+    (count,) = merged([row(given(outcome, **changes), expected=expected, known=known)]).counts()
+    assert (count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed) == told
+
+
+def test_histories_and_verdicts_are_both_counted() -> None:
+    """Three claims of one history are three verdicts and one history."""
+    rows = [row(given(), id=each) for each in (_ID, "leases_renewed(70)")]
+    found = merged([*rows, row(given("violated", judge=today("undisturbed()")), id="undisturbed()")])
+    total = counted(found.counts())
+    assert (total.decided, total.seen) == (3, 1)
+    assert by_check(found).splitlines()[2:] == [
+        "| leases_renewed | 2 | 1 | 2 | 0 | 0 | 2 | 0 | 0 | 0 | 0 |",
+        "| undisturbed | 1 | 1 | 0 | 1 | 0 | 0 | 1 | 0 | 0 | 0 |",
+        "| all | 3 | 1 | 2 | 1 | 0 | 2 | 1 | 0 | 0 | 0 |",
     ]
 
 
 def test_a_row_reads_well() -> None:
-    """A row has the test's parameters, the claim, the version, the issue, the counts, the rate and the time."""
-    table = markdown(cells([old("violated"), line(test="a::test_no_parameters")]))
-    assert (
-        "| x: row | c | v3.18.3 | violated gatekeeper#1 | 0 | 1 | 0 | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) |"
-        in table
+    """A row has the scenario, the claim, the versions, what is expected and why, the counts, the rate and the time."""
+    found = merged([row(given("violated"), expected="violated", issue="owner/gatekeeper#1", known="version")])
+    assert by_claim(found).splitlines()[2] == (
+        "| x: row | `leases_renewed(60)` | v1.36.4 v3.23.1 manifest | violated gatekeeper#1 (known by version) | 1 | 0 "
+        "| 1 | 0 | - | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) | - |"
     )
-    assert "| no parameters | c | v3.23.1 | holds |" in table
+
+
+def test_names_cannot_break_the_table() -> None:
+    """What a test or a claim is called stays within its cell."""
+    found = merged([row(given(), test="a.py::test_y[<b>|\n`c`]", id='leases_renewed(60, spare=["|`"])')])
+    (line,) = by_claim(found).splitlines()[2:]
+    assert line.startswith("| y: &lt;b>\\| 'c' | `leases_renewed(60, spare=[\"\\|'\"])` |")
 
 
 @pytest.mark.parametrize(
     ("lines", "status"),
-    [([line()], 0), ([old("violated")], 0), ([old("holds")], 1), ([line(), line(outcome="inconclusive")], 1)],
+    [
+        ([line()], 0),
+        ([line(outcome="violated", expected="violated")], 0),
+        ([line(outcome="violated")], 1),
+        ([line(), line(outcome="inconclusive", run="run 2")], 1),
+        ([line(), line(id="", claim="", expected="", outcome=BROKEN)], 1),
+        ([line(judge="other")], 1),
+    ],
 )
 def test_status(tmp_path: Path, lines: list[Line], status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """Only a table in which everything came out as expected is a success."""
+    """Only a table in which everything that counts came out as expected, and something counts, is a success."""
     write(tmp_path, lines)
     assert main([str(tmp_path), "--write", str(tmp_path / "truth.json")]) == status
     assert "| scenario | claim |" in capsys.readouterr().out
-    assert json.loads((tmp_path / "truth.json").read_text())[0]["claim"] == "c"
-    assert (tmp_path / "truth.md").read_text() == page(cells(lines))
+    found = table(tmp_path / "truth.json")
+    assert (tmp_path / "truth.md").read_text() == page(found)
 
 
 def test_page_takes_no_tables_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,50 +170,72 @@ def test_page_takes_no_tables_place(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not (tmp_path / "truth.md").exists()
 
 
-def test_broken_tests_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A test without a verdict has no row, but is told, and is no success."""
-    write(tmp_path, [line(), line(claim="", expected="", outcome=BROKEN)])
-    assert main([str(tmp_path)]) == 1
-    assert "1 tests broken" in capsys.readouterr().out
-
-
-def test_tables_are_added_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_are_added_up(tmp_path: Path) -> None:
     """What was written counts again beside new runs, as if all had been read at once."""
-    write(tmp_path, [line(), old("violated")])
-    table, more = tmp_path / "truth.json", tmp_path / "more.json"
-    main([str(tmp_path), "--write", str(table)])
-    main([str(tmp_path), str(table), "--write", str(more)])
-    assert gathered(more) == cells([line(), old("violated"), line(), old("violated")])
-    assert "4 verdicts: 0 false alarms" in capsys.readouterr().out
+    first, second, both = tmp_path / "truth.json", tmp_path / "second", tmp_path / "both.json"
+    write(tmp_path, [line(), line(outcome="violated", expected="violated", because=["timed out"], known="planted")])
+    main([str(tmp_path), "--write", str(first)])
+    second.mkdir()
+    write(second, [line(run="run 2")])
+    main([str(second), str(first), "--write", str(both)])
+    assert [len(each.verdicts) for each in table(both).rows] == [2, 1]
+
+
+def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What other checks judged of a run is judged by today's if its history is there; else it is told why not."""
+    (tmp_path / "a").mkdir()
+    history = History(tmp_path / "a/history.jsonl")
+    history.append("mark", "experiment", "steady")
+    history.finish()
+    lost, unknown = line(judge="other", history="lost/history.jsonl"), line(judge="other", id="gone(1)")
+    write(tmp_path, [line(judge="other"), lost, unknown, line(judge="other", history="")])
+    main([str(tmp_path), "--write", str(tmp_path / "truth.json")])
+    rows = {each.id: each.verdicts for each in table(tmp_path / "truth.json").rows}
+    (again,) = [each for each in rows[_ID] if each.again]
+    assert (again.history, again.outcome, again.judge) == ("a/history.jsonl", "inconclusive", today(_ID))
+    told = capsys.readouterr().err
+    assert "lost/history.jsonl: no history can be read" in told
+    assert "there is no check gone" in told
+    assert "they name no history" in told
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("", "all of it"), ("{}", "all of it"), ('[{"test": "t"}]', "0.claim"), (None, "No such file")],
+    [
+        ("", "all of it"),
+        ("[]", "all of it"),
+        ('{"schema": 1, "judges": {}, "rows": [{"test": "t"}]}', "rows.0.id"),
+        ('{"schema": 9, "judges": {}, "rows": []}', "expected a table of schema 1, found 9"),
+        (None, "No such file"),
+    ],
 )
 def test_no_table(tmp_path: Path, text: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that is no table, or is not there, is an error that names it and what is wrong."""
-    table = tmp_path / "truth.json"
+    """What is neither a run nor a table is refused, and the place is named."""
+    path = tmp_path / "truth.json"
     if text is not None:
-        table.write_text(text, encoding="utf-8")
-    assert main([str(table)]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: {table}: expected")
-    assert told in said
+        path.write_text(text)
+    assert main([str(path)]) == 2
+    assert told in capsys.readouterr().err
+    with pytest.raises(BadScenario):
+        table(path)
 
 
-def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A directory without verdicts is an error that names it."""
-    assert main([str(tmp_path)]) == 2
-    assert str(tmp_path / FILE) in capsys.readouterr().err
+def test_published_table() -> None:
+    """The page and the README tell the table that lies beside the scenarios, as it counted when it was written."""
+    seen = table(_TABLE)
+    assert page(seen) == _TABLE.with_suffix(".md").read_text(encoding="utf-8")
+    assert by_check(seen) in (_ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def write(run: Path, lines: list[Line]) -> None:
-    (run / FILE).write_text("".join(f"{json.dumps(asdict(each))}\n" for each in lines), encoding="utf-8")
+def test_a_table_keeps_what_counted(tmp_path: Path) -> None:
+    """A table that is read later tells what it told when it was written, whatever judges by then."""
+    written = replace(merged([row(given(judge="then"))]), judges={_ID: "then"})
+    path = tmp_path / "truth.json"
+    path.write_text(written.json())
+    assert table(path) == Table(written.rows, {_ID: "then"})
+    assert counted(table(path).counts()).decided == 1
+    assert counted(merged(table(path).rows).counts()).decided == 0
 
 
-def test_what_is_written_down_is_what_was_seen() -> None:
-    """The page and the README tell the table that lies beside the scenarios."""
-    seen = gathered(_TABLE)
-    assert _TABLE.with_suffix(".md").read_text(encoding="utf-8") == page(seen)
-    assert summary(seen) in (_ROOT / "README.md").read_text(encoding="utf-8")
+def write(directory: Path, lines: list[Line]) -> None:
+    (directory / FILE).write_text("".join(f"{json.dumps(asdict(each))}\n" for each in lines), encoding="utf-8")

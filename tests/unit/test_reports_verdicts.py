@@ -1,10 +1,13 @@
 """Verdicts: the lines in which a run's claims are kept for whoever counts over runs."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness.errors import BadScenario
+from reports.commit import commit
 from reports.verdicts import BROKEN, FILE, Line, read
 from tests.sessions import Session, run
 
@@ -27,6 +30,36 @@ def test_each_claim_is_a_line(every_kind: Session) -> None:
     assert (found.issue, found.seed) == ("open-policy-agent/gatekeeper#3839", 7)
     assert found.shape == {"kubernetes": "v1.36.4", "install": "manifest"}
     assert (found.seconds, found.figures["asked_seconds"]) == (72.0, 1.5)
+
+
+def test_a_line_tells_where_it_comes_from(every_kind: Session) -> None:
+    """All lines of a run have its name; each has the history that was judged, and what judged it up to when."""
+    lines = _lines(every_kind)
+    assert len({each.run for each in lines}) == 1
+    (found,) = [each for each in lines if "[IfNotPresent]" in each.test]
+    assert (found.judge, found.until, found.known) == ("0123456789ab", 72.0, "version")
+    assert (every_kind.results.parent / found.history).name == "history.jsonl"
+
+
+def test_a_run_has_a_name_of_its_own(every_kind: Session, tmp_path: Path) -> None:
+    """Two runs are told apart wherever their lines come together."""
+    (other,) = {each.run for each in _lines(run(tmp_path, _REPEATED))}
+    assert other not in {each.run for each in _lines(every_kind)}
+
+
+def test_the_commit_is_told(tmp_path: Path) -> None:
+    """A checkout has its commit, one that was changed is marked, and where there is none, nothing is said."""
+    assert commit(tmp_path) == ""
+    repository = tmp_path / "repository"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(repository)]
+    subprocess.run(["git", "init", "--quiet", str(repository)], check=True)
+    (repository / "file").write_text("1")
+    subprocess.run([*git, "add", "file"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "first"], check=True)
+    head = commit(repository)
+    assert re.fullmatch(r"[0-9a-f]{12}", head)
+    (repository / "file").write_text("2")
+    assert commit(repository) == f"{head}+"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,241 @@
+"""Claims: volumes in the engine that say whose run lives, for every client of it, by the engine's own clock.
+
+Labels cannot be changed, so a claim is renewed by a new volume, and the older one goes when the newer is there. A
+claim that stands longer than its life, which its label tells, has expired: its run is dead for whoever cannot see
+its process. Nothing is ever mounted: a volume is what every Docker engine can make, list and remove within moments.
+"""
+
+import json
+import math
+import re
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed, HarnessError
+from clusters.owner import PREFIX, RUN, Owner
+from clusters.paths import runtime_dir
+
+if TYPE_CHECKING:
+    from clusters.engine import Engine
+
+__all__ = ["CLAIM", "KEPT_SECONDS", "LIFE_SECONDS", "Claim", "Register", "held", "hold", "leave", "register", "release"]
+
+CLAIM = f"{PREFIX}.claim"
+"""The label that makes a volume a claim; its value is the claim's life in seconds."""
+
+LIFE_SECONDS = 900.0
+"""The life of a claim that its run renews, at a third of it."""
+
+KEPT_SECONDS = 30 * 24 * 3600.0
+"""The life of the claim of clusters that are kept for their user."""
+
+_TICK_SECONDS = 10.0
+_COMMAND_SECONDS = 120.0
+_AHEAD_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim: who holds it, how old it is by the engine's clock, and how long it lives, in seconds."""
+
+    name: str
+    owner: Owner
+    age: float
+    life: float
+    keep: bool = False
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is up."""
+        return self.age > self.life
+
+    def alive(self) -> bool:
+        """Whether its holder is seen to run; if that cannot be known, whether its time is not up."""
+        seen = self.owner.seen()
+        return not self.expired if seen is None else seen
+
+
+@dataclass(frozen=True)
+class Register:
+    """All claims that an engine held when it was asked."""
+
+    claims: tuple[Claim, ...]
+
+    def of(self, run: str) -> list[Claim]:
+        """Return the claims of one run."""
+        return [each for each in self.claims if each.owner.run == run]
+
+
+def register(engine: "Engine", deadline: Deadline) -> Register:
+    """Return the claims that the engine holds.
+
+    One from the future, as after a clock that was set back, says nothing of its age: it is made anew, so that it
+    expires if nobody renews it. Raises CommandFailed when the engine does not answer.
+    """
+    names = _names(engine, deadline)
+    if not names:
+        return Register(())
+    told = engine.run(["inspect", "--type", "volume", *names], deadline, check=False).stdout
+    now = _now(engine, deadline)
+    found = []
+    for each in json.loads(told or "[]"):
+        labels = each.get("Labels") or {}
+        if CLAIM not in labels or RUN not in labels:  # gone, and another of its name there
+            continue
+        owner = Owner.from_labels(labels)
+        age = _age(str(each.get("CreatedAt") or ""), now, owner)
+        if age < -_AHEAD_SECONDS:
+            _make(engine, labels, deadline)
+            engine.run(["volume", "rm", each["Name"]], deadline, check=False)
+        life = float(labels[CLAIM]) if re.fullmatch(r"[0-9]{1,9}", labels[CLAIM]) else LIFE_SECONDS
+        found.append(Claim(each["Name"], owner, max(age, 0.0), life, f"{PREFIX}.keep" in labels))
+    return Register(tuple(found))
+
+
+def hold(engine: "Engine", owner: Owner) -> None:
+    """Claim the engine for a run of this process, and renew that from a thread until `release` or `leave`.
+
+    Whoever is killed renews nothing any more. Raises CommandFailed when the engine does not take the claim.
+    """
+    with _lock:
+        key = (engine.host, owner.run)
+        renewal = _renewals.get(key)
+        if renewal is None or renewal.owner != owner:
+            if renewal:
+                renewal.end()
+            renewal = _Renewal(engine, owner)
+        renewal.renew()
+        if key not in _renewals or _renewals[key] is not renewal:
+            _renewals[key] = renewal
+            renewal.start()
+
+
+def held() -> frozenset[str]:
+    """Return the names of the runs that this process holds claims of."""
+    with _lock:
+        return frozenset(run for _, run in _renewals)
+
+
+def leave(engine: "Engine", owner: Owner, life: float, *, keep: bool = False) -> None:
+    """Renew a run's claim for the last time, for `life` seconds: its clusters stand on without a process.
+
+    `keep` says that they are kept for their user. Raises CommandFailed when the engine does not take the claim.
+    """
+    _end(engine, owner.run)
+    deadline = Deadline.after(_COMMAND_SECONDS, f"a claim of {owner.run}")
+    _place(engine, replace(owner, pid=0), life, deadline, keep=keep)
+
+
+def release(engine: "Engine", run: str) -> None:
+    """Renew a run's claim no more, and take it out of the engine if that answers."""
+    _end(engine, run)
+    with suppress(HarnessError):
+        deadline = Deadline.after(_COMMAND_SECONDS, f"the claim of {run} to go")
+        for name in _names(engine, deadline, run):
+            engine.run(["volume", "rm", name], deadline, check=False)
+
+
+class _Renewal:
+    """The claim of one run, renewed by a thread that ends with its process."""
+
+    def __init__(self, engine: "Engine", owner: Owner) -> None:
+        self.owner = owner
+        self._engine = engine
+        self._renewed = 0.0
+        self._over = threading.Event()
+        self._busy = threading.Lock()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name=f"claim of {self.owner.run}", daemon=True).start()
+
+    def renew(self) -> None:
+        with self._busy:
+            if not self._over.is_set():
+                begun = _elapsed()
+                deadline = Deadline.after(_COMMAND_SECONDS, f"a claim of {self.owner.run}")
+                _place(self._engine, self.owner, LIFE_SECONDS, deadline)
+                self._renewed = begun
+
+    def end(self) -> None:
+        """Renew no more; one renewal that is under way ends first, so that it takes the place of no later claim."""
+        self._over.set()
+        with self._busy:
+            pass
+
+    def _run(self) -> None:
+        while not self._over.wait(_TICK_SECONDS):
+            if _elapsed() - self._renewed >= LIFE_SECONDS / 3:
+                with suppress(HarnessError, OSError):  # an engine that does not answer now is asked again
+                    self.renew()
+
+
+_lock = threading.Lock()
+_renewals: dict[tuple[str, str], _Renewal] = {}
+
+
+def _end(engine: "Engine", run: str) -> None:
+    with _lock:
+        renewal = _renewals.pop((engine.host, run), None)
+    if renewal:
+        renewal.end()
+
+
+def _place(engine: "Engine", owner: Owner, life: float, deadline: Deadline, *, keep: bool = False) -> None:
+    """Put a new claim into the engine, and then take the older ones of the run away."""
+    directory = (
+        runtime_dir("runs") / owner.run / "claim"
+    )  # earlier versions look beside it for the owner of a pooled run
+    labels = {**owner.labels(keep=keep), CLAIM: f"{life:.0f}", f"{PREFIX}.directory": str(directory)}
+    new = _make(engine, labels, deadline)
+    for name in _names(engine, deadline, owner.run):
+        if name != new:
+            engine.run(["volume", "rm", name], deadline, check=False)
+
+
+def _make(engine: "Engine", labels: dict[str, str], deadline: Deadline) -> str:
+    name = f"{PREFIX}-claim-{labels[RUN]}-{token_hex(4)}"
+    words = [word for label, value in labels.items() for word in ("--label", f"{label}={value}")]
+    engine.run(["volume", "create", *words, name], deadline)
+    return name
+
+
+def _names(engine: "Engine", deadline: Deadline, run: str = "") -> list[str]:
+    only = ["--filter", f"label={RUN}={run}"] if run else []
+    return engine.run(["volume", "ls", "--quiet", "--filter", f"label={CLAIM}", *only], deadline).stdout.split()
+
+
+def _now(engine: "Engine", deadline: Deadline) -> float:
+    """Return what the engine's clock says, in unix seconds."""
+    told = engine.run(["info", "--format", "{{.SystemTime}}"], deadline).stdout.strip()
+    try:
+        return _unix(told)
+    except ValueError as error:
+        raise CommandFailed(
+            f"expected the engine at {engine.host} to tell its time, found {told[:80]!r}; "
+            f"try `docker --host {engine.host} info`"
+        ) from error
+
+
+def _age(created: str, now: float, owner: Owner) -> float:
+    """Return how old a claim is; one of which the engine does not tell that is as old as its owner's own clock says."""
+    try:
+        return now - _unix(created)
+    except ValueError:
+        return 0.0 if owner.alive() else math.inf
+
+
+def _unix(moment: str) -> float:
+    """Return the unix seconds of a moment as Go writes it: with nanoseconds, and `Z` or the engine's own offset."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _elapsed() -> float:
+    """Return seconds of a clock that goes on while the machine sleeps, where there is one."""
+    boottime: Any = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(boottime)

@@ -1,0 +1,166 @@
+"""Guard: what a docker command would change carries this harness's label, asked of the engine at that moment."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from clusters.errors import CommandFailed, HarnessError, NotOurs
+from clusters.process import Completed
+
+__all__ = ["IMAGE", "Ask", "Kind", "require_ours", "require_ours_of", "verb_of"]
+
+Kind = Literal["container", "network", "volume", "image"]
+Ask = Callable[[Sequence[str]], Completed]
+"""Runs a docker command that changes nothing, whatever its status will be."""
+
+IMAGE = "chaos-harness.image"
+"""The label of the images that the harness builds; what runs make carries those of `clusters.inventory`, too."""
+
+_PREFIX = "chaos-harness."
+_MISSING = re.compile(r"no such (container|image|network|volume|object)|(network|volume) \S+ not found", re.IGNORECASE)
+_PUSHED = re.compile(r"127\.0\.0\.1:(\d+)/")
+
+
+@dataclass(frozen=True)
+class _Verb:
+    """A docker command: the kinds of what its words name, the last one again and again, and its options.
+
+    One that `ends` has a command of its own behind what it names; one that is `labelled` makes something, which must be
+    given a label. Without kinds it changes nothing that is there.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+    flags: frozenset[str] = frozenset()
+    valued: frozenset[str] = frozenset()
+    ends: bool = False
+    labelled: bool = False
+
+
+def _changing(*kinds: Kind, flags: str = "", valued: str = "", ends: bool = False) -> _Verb:
+    return _Verb(kinds, frozenset(flags.split()), frozenset(valued.split()), ends=ends)
+
+
+_VERBS: Mapping[str, _Verb] = {
+    **dict.fromkeys(("ps", "images", "inspect", "logs", "port", "info", "version", "save"), _Verb()),
+    **dict.fromkeys(("network ls", "network inspect", "volume ls", "volume inspect", "image inspect"), _Verb()),
+    **dict.fromkeys(("load", "pull", "push", "tag"), _Verb()),
+    **dict.fromkeys(("run", "create", "network create", "volume create"), _Verb(labelled=True)),
+    **dict.fromkeys(("start", "pause", "unpause"), _changing("container")),
+    **dict.fromkeys(("stop", "restart"), _changing("container", valued="--time")),
+    "exec": _changing("container", flags="--interactive --detach", ends=True),
+    "kill": _changing("container", valued="--signal"),
+    "rm": _changing("container", flags="--force --volumes"),
+    "commit": _changing("container", valued="--change", ends=True),
+    "cp": _changing("container"),
+    "network connect": _changing("network", "container", valued="--ip"),
+    "network disconnect": _changing("network", "container", flags="--force"),
+    "network rm": _changing("network"),
+    "volume rm": _changing("volume"),
+    "rmi": _changing("image", flags="--force --no-prune"),
+}
+
+
+def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
+    """Raise NotOurs unless all that `docker WORDS` changes carries our label, and all that it makes is given one.
+
+    What is not there is no reason to refuse: the command itself says so. If the engine does not tell, its answer is
+    returned, and the command must not be run. Raises HarnessError for a command or an option that is not known here.
+    """
+    name = verb_of(words)
+    verb, rest = _VERBS[name], list(words[len(name.split()) :])
+    if verb.labelled and not _labelled(rest):
+        raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_PREFIX}…: what is made must be known as ours")
+    if not verb.kinds:
+        return None
+    named = list(_named(words, rest, verb))
+    if verb.ends:
+        named = named[:1]
+    if name == "cp":
+        named = [each.partition(":")[0] for each in named if re.match(r"[^./-][^/]*:", each)]
+    untags = name == "rmi" and "--force" not in rest
+    for index, kind in enumerate(verb.kinds):
+        last = index == len(verb.kinds) - 1
+        refused = require_ours_of(kind, named[index:] if last else named[index : index + 1], ask, untags=untags)
+        if refused:
+            return refused
+    return None
+
+
+def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> Completed | None:
+    """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
+
+    If the engine does not tell, its answer is returned. With `untags`, image names that were made for a push to a
+    registry of ours pass, too: that image may be anybody's.
+    """
+    if not names:
+        return None
+    done = ask(["inspect", "--type", kind, *names])
+    complaints = [line for line in done.stderr.splitlines() if line.strip() and not _MISSING.search(line)]
+    if done.returncode and (complaints or not _MISSING.search(done.stderr)):
+        return done
+    foreign = [each for each in json.loads(done.stdout or "[]") if not _ours(each)]
+    if foreign and untags and all(_pushed(each, ask) for each in names):
+        return None
+    if foreign:
+        told = ", ".join(_name(each) for each in foreign)
+        raise NotOurs(
+            f"{kind} {told}: expected a label {_PREFIX}…, found none: this harness did not make it and leaves it "
+            f"alone; `docker inspect {_name(foreign[0])}` shows what it is"
+        )
+    return None
+
+
+def verb_of(words: Sequence[str]) -> str:
+    """Return the name of the docker command that `words` are; raise HarnessError if it is none of those known here."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in _VERBS:
+            return name
+    raise HarnessError(
+        f"`docker {' '.join(words)}`: expected one of {', '.join(sorted(_VERBS))}; what another command changes must "
+        f"be said in {__name__} first"
+    )
+
+
+def _named(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[str]:
+    """Yield the words that are no options; what begins as an option and is not known is refused."""
+    left = iter(rest)
+    for word in left:
+        option = word.partition("=")[0]
+        if not word.startswith("-") or word == "-":
+            yield word
+            if verb.ends:
+                return
+        elif option in verb.valued:
+            if option == word:
+                next(left, None)
+        elif option not in verb.flags:
+            raise CommandFailed(f"`docker {' '.join(words)}`: expected a name, found {word!r}, which is an option")
+
+
+def _labelled(words: Sequence[str]) -> bool:
+    return any(option == "--label" and value.startswith(_PREFIX) for option, value in pairwise(words))
+
+
+def _ours(attributes: Mapping[str, Any]) -> bool:
+    labels = (attributes.get("Config") or attributes).get("Labels") or {}
+    return any(each.startswith(_PREFIX) for each in labels)
+
+
+def _name(attributes: Mapping[str, Any]) -> str:
+    tags = attributes.get("RepoTags") or ()
+    return str(tags[0] if tags else attributes.get("Name") or attributes.get("Id")).lstrip("/")
+
+
+def _pushed(name: str, ask: Ask) -> bool:
+    """Whether an image name leads to a port of loopback that a container with our label publishes."""
+    found = _PUSHED.match(name)
+    ids = ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_PREFIX}run"]).stdout.split()
+    if not found or not ids:
+        return False
+    containers = json.loads(ask(["inspect", "--type", "container", *ids]).stdout or "[]")
+    bound = [each for one in containers for each in (one["HostConfig"].get("PortBindings") or {}).values()]
+    return any(each["HostPort"] == found[1] for bindings in bound for each in bindings or ())

@@ -1,0 +1,67 @@
+"""Host changes: puts back what was changed on this machine for an engine, an installation or a process that is no more.
+
+Who still lives keeps what it holds, so healing may be asked for at any time: `nox -s gc` does it at its end.
+"""
+
+import os
+from pathlib import Path
+
+from clusters import distribution, scratch, traces
+from clusters.ending import raise_first
+from clusters.engine import firewall, limits, packages, processes
+from clusters.engine.layout import Layout
+from clusters.errors import HarnessError
+from clusters.locking import try_locked
+from clusters.traces import Trace
+
+__all__ = ["heal", "put_back"]
+
+
+def heal() -> list[str]:
+    """Put back all that nobody holds any more, and return it in words; who is not root heals what is their own.
+
+    That is: a policy that keeps services from starting, and what starts at boot, of an apt that has ended; sysctls
+    and rules of an engine that does not run; folders of processes that have ended, with credentials in some. Every
+    part is tried.
+    Raises HarnessError when something cannot be put back, after everything else was.
+    """
+    healed, problems = [], []
+    for part in (scratch.sweep, *((distribution.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
+        try:
+            healed += part()
+        except (HarnessError, OSError) as error:
+            problems.append(str(error))
+    if problems:
+        raise HarnessError("\n".join(["this machine is not as it was:", *problems, "`nox -s gc` tries again"]))
+    return healed
+
+
+def put_back(layout: Layout) -> list[str]:
+    """Put back what was changed for the engine at `layout`, which does not run, and return it in words."""
+    return traces.put_back(str(layout.run), _undo)
+
+
+def _engines() -> list[str]:
+    healed, errors = [], []
+    holders = [each.holder for each in traces.pending() if each.what.startswith((limits.SYSCTL, firewall.CHAIN))]
+    for holder in dict.fromkeys(holders):
+        try:
+            healed += _of_dead_engine(Layout("", Path(holder), Path(holder)))
+        except (HarnessError, OSError) as error:
+            errors.append(error)
+    raise_first(errors)
+    return healed
+
+
+def _of_dead_engine(layout: Layout) -> list[str]:
+    if not layout.run.is_dir():
+        return put_back(layout)
+    with try_locked(str(layout.lock)) as free:
+        return put_back(layout) if free and not processes.running(layout) else []
+
+
+def _undo(trace: Trace) -> bool:
+    if trace.what.startswith(limits.SYSCTL):
+        return limits.restore(trace)
+    firewall.remove(trace.what.removeprefix(firewall.CHAIN))
+    return True

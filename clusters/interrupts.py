@@ -1,0 +1,137 @@
+"""Interrupts: Ctrl-C, SIGTERM and a closed terminal stop a run once, and never break off what puts things right."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from clusters.deadline import Deadline
+
+__all__ = ["install", "owing", "unbroken"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STDERR = 2
+
+
+class _Run:
+    """What this process knows of interrupts: signals reach its main thread only."""
+
+    def __init__(self) -> None:
+        self.installed = False
+        self.stopped = False
+        self.noted = False
+        self.depth = 0
+        self.owed: list[tuple[str, float | Deadline]] = []
+        self.told_to = _STDERR
+
+
+_run = _Run()
+
+
+def install(told_to: int = _STDERR) -> Callable[[], None]:
+    """Have the first of SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread; return what ends that.
+
+    A later one raises nothing: it is told on the file descriptor `told_to` what still goes on, how long at most, and
+    what breaks it off. SIGHUP and SIGINT that were ignored stay so (`nohup`, a shell's background job). Outside of the
+    main thread nothing is changed.
+    """
+    if not _main():
+        return lambda: None
+    before = _handle(_stop)
+    told_before, _run.told_to = _run.told_to, told_to
+    _run.installed, _run.stopped = True, False
+
+    def restore() -> None:
+        _run.told_to, _run.installed, _run.stopped = told_before, False, False
+        _restore(before)
+
+    return restore
+
+
+@contextmanager
+def owing(what: str, seconds: float) -> Iterator[None]:
+    """Say that the block is followed by `what`, which takes `seconds` at most: whoever interrupts is told so."""
+    entry = (what, seconds)
+    if _main():
+        _run.owed.append(entry)
+    try:
+        yield
+    finally:
+        if _main() and entry in _run.owed:
+            _run.owed.remove(entry)
+
+
+@contextmanager
+def unbroken(what: str, seconds: float) -> Iterator[None]:
+    """Do the block to its end whatever signal comes, and raise KeyboardInterrupt afterwards if one came.
+
+    `what` it does and the `seconds` it takes at most are told to whoever interrupts it. An interrupt that is under way
+    already is not raised again. In another thread, which no signal reaches, the block is just done.
+    """
+    if not _main():
+        yield
+        return
+    before = {} if _run.depth else _handle(_note)
+    entry = (what, Deadline.after(seconds, what))
+    _run.depth += 1
+    _run.owed.append(entry)
+    try:
+        yield
+    finally:
+        _run.owed.remove(entry)
+        _run.depth -= 1
+        if not _run.depth:
+            _restore(before)
+            noted, _run.noted = _run.noted, False
+            _run.stopped = _run.stopped and _run.installed
+            if noted:
+                raise KeyboardInterrupt
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    if _run.stopped:
+        _tell()
+        return
+    _run.stopped = True
+    raise KeyboardInterrupt
+
+
+def _note(_number: int, _frame: FrameType | None) -> None:
+    if not _run.stopped:
+        _run.stopped = _run.noted = True
+    _tell()
+
+
+def _tell() -> None:
+    """Write without any lock or buffer, which the interrupted code may be in."""
+    doing = ", then ".join(what for what, _ in reversed(_run.owed)) or "what was begun is put right"
+    seconds = sum(left.remaining if isinstance(left, Deadline) else left for _, left in _run.owed)
+    limit = f", for {seconds:.0f} s at most" if seconds else ""
+    text = (
+        f"\ninterrupted: this still goes on{limit}: {doing}\nto break it off type: kill -9 {os.getpid()}; nox -s gc\n"
+    )
+    with contextlib.suppress(OSError):
+        os.write(_run.told_to, text.encode("ascii", "replace"))
+
+
+def _main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
+    """Set `handler` for the signals; return those that were set before. What the caller's shell ignores stays so."""
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    kept = {each for each in (signal.SIGINT, signal.SIGHUP) if before[each] is signal.SIG_IGN}
+    for each in before.keys() - kept:
+        signal.signal(each, handler)
+    return before
+
+
+def _restore(before: dict[signal.Signals, Any]) -> None:
+    for number, handler in before.items():
+        if handler is not None:  # None: not set by Python, so it cannot be set again
+            signal.signal(number, handler)

@@ -1,0 +1,45 @@
+"""Names: what objects and kinds of Kubernetes may be called, so that no name is an option or a path."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clusters.errors import BadScenario
+
+__all__ = ["refused", "refused_of", "require"]
+
+_WORDS = {
+    "apiVersion": (r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?v[a-z0-9]{1,62}", "a version such as v1 or apps/v1"),
+    "kind": (r"[A-Z][A-Za-z0-9]{0,62}", "a kind such as ConfigMap"),
+    "name": (
+        r"[A-Za-z0-9]([A-Za-z0-9_.:-]{0,251}[A-Za-z0-9])?",
+        "the name of an object, which is no option and no path",
+    ),
+    "namespace": (r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "the name of a namespace"),
+}
+_FIELDS = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"))
+_LONGEST = 80
+
+
+def refused(what: str, value: str) -> str:
+    """Return what is wrong with a word that is an "apiVersion", "kind", "name" or "namespace"; "" if nothing is."""
+    pattern, words = _WORDS[what]
+    return "" if re.fullmatch(pattern, value) else f"expected {words}, found {value[:_LONGEST]!r}"
+
+
+def refused_of(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what is wrong with the names in an object to be applied, each behind its place; what is no word stays."""
+    for place in _FIELDS:
+        value: Any = manifest
+        for each in place:
+            value = value.get(each) if isinstance(value, Mapping) else None
+        if isinstance(value, str) and (problem := refused(place[-1], value)):
+            yield place, problem
+
+
+def require(**words: str) -> None:
+    """Raise BadScenario with all that is wrong with these words; an empty namespace is none."""
+    given = {what: value for what, value in words.items() if value or what != "namespace"}
+    problems = [f"{what}: {problem}" for what, value in given.items() if (problem := refused(what, value))]
+    if problems:
+        raise BadScenario(problems)

@@ -1,0 +1,22 @@
+"""Shown: what others wrote, as it may stand on a terminal, in a log or in a report."""
+
+__all__ = ["shown"]
+
+
+def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
+    r"""Return a text in which nothing is left that a terminal obeys, or that is not seen: it is written as \x1b.
+
+    That is all but printable characters and plain blanks (`str.isprintable`): controls, such as those that begin an
+    escape sequence; marks that turn the direction of writing; what has no width, is half a character or is none.
+    A text that was shown before stays as it is. `lines`: line ends stay, too. `most` is how many characters of the
+    text are shown; what is longer ends with "…". Else its length is that of the text, or up to ten times as much.
+    """
+    if most is not None and len(text) > most:
+        text = f"{text[:most]}…"
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or (lines and each == "\n") else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,84 @@
+"""Streams: what is told on a terminal, into a pipe or a log, and may be lost without anything else being lost."""
+
+import os
+import sys
+from typing import Any, TextIO, cast
+
+__all__ = ["Lossy", "open_copy"]
+
+
+class Lossy:
+    """A text stream that never raises: its reader may have gone, its disk may be full, its alphabet may be too small.
+
+    Once something could not be written the stream goes on silently: later text goes nowhere, and so does what is
+    still buffered when Python ends. `lost` is the error of that moment, None before. What the stream's encoding lacks
+    is written as "?". All else is the stream's own.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.lost: OSError | ValueError | None = None
+
+    def as_text(self) -> TextIO:
+        """Return itself, for whoever wants a text stream: it has all that one has."""
+        return cast("TextIO", self)
+
+    def write(self, text: str) -> int:
+        """Write `text` as far as it can be written; return its length."""
+        if self.lost is None:
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                self._write_plain(text)
+            except (OSError, ValueError) as error:  # ValueError: it was closed
+                self._lose(error)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write all of `lines`."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        if self.lost is None:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError) as error:
+                self._lose(error)
+
+    def close(self) -> None:
+        """Write what is buffered and close the stream."""
+        self.flush()
+        self._stream.close()
+
+    def _write_plain(self, text: str) -> None:
+        encoding = getattr(self._stream, "encoding", None) or sys.getdefaultencoding()
+        try:
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+        except (OSError, ValueError) as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError | ValueError) -> None:
+        self.lost = error
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.dup2(nowhere, self._stream.fileno())
+            finally:
+                os.close(nowhere)
+            self._stream.flush()
+        except (OSError, ValueError):  # not a file: then nothing of it is written when Python ends
+            return
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def open_copy(number: int) -> TextIO:
+    """Return a text stream of its own on what the file descriptor `number` leads to; on nothing if it is closed."""
+    try:
+        handle = os.dup(number)
+    except OSError:
+        handle = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    return Lossy(os.fdopen(handle, "w", buffering=1)).as_text()

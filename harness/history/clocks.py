@@ -1,0 +1,68 @@
+"""Clocks: how far each node's clock is from this machine's, and how well that is known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.history.recorded import Entry
+from harness.history.vocabulary import CLOCK, READ
+
+__all__ = ["Clocks", "Offset"]
+
+_PREFIX = f"{CLOCK} "
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """How many seconds a clock is ahead of this machine's, give or take `unsure` seconds."""
+
+    seconds: float = 0.0
+    unsure: float = 0.0
+
+    @classmethod
+    def around(cls, offsets: Iterable["Offset"]) -> "Offset":
+        """Return one that allows all that any of these allows; without any, both clocks are taken for one."""
+        edges = [each.seconds + sign * each.unsure for each in offsets for sign in (-1, 1)]
+        if not edges:
+            return cls()
+        return cls((min(edges) + max(edges)) / 2, (max(edges) - min(edges)) / 2)
+
+
+class Clocks:
+    """What was read of the nodes' clocks so far; it is fed by readers of a history, and is none itself.
+
+    A node of which nothing is known, as in old histories, is taken to have this machine's clock. A newer reading takes
+    the place of an older one, and nothing that was placed before is placed anew: so a claim is judged the same while
+    its experiment runs and afterwards.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, Offset] = {}
+        self._own: set[str] = set()
+
+    def of(self, node: str = "") -> Offset:
+        """Return the offset of one node; without a name, or an unknown one, what fits all that were read.
+
+        The registry runs on the nodes' engine, and has their clock.
+        """
+        return self._read.get(node) or Offset.around(self._read.values())
+
+    def take(self, entry: Entry) -> None:
+        """Take what was read of one clock."""
+        if entry.f == READ and entry.kind == "ok":
+            node, value = entry.process.removeprefix(_PREFIX), entry.value
+            self._read[node] = Offset(value["offset"], value["uncertainty"])
+            if not value["same"]:
+                self._own.add(node)
+
+    def step(self, seconds: float) -> None:
+        """Take notice that this machine's clock was set: one that is not the same may have been, or not."""
+        for node in self._own:
+            was = self._read[node]
+            self._read[node] = Offset.around((was, Offset(was.seconds - seconds, was.unsure)))
+
+    def place(self, entry: Entry, moment: float, node: str = "") -> float:
+        """Return which moment of the history, in seconds, is meant by one in unix seconds of a node's clock.
+
+        Both clocks of the entry that tells it are used, since this machine's may have been set since the begin.
+        """
+        return moment - self.of(node).seconds - entry.wall + entry.at

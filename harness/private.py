@@ -1,0 +1,56 @@
+"""Private: files and directories that nobody but their owner may read, whole from the first moment on."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["add", "directory", "opened", "write"]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file of mode 0600, to be written; it takes the place of an older one when the block ends well.
+
+    Raises OSError.
+    """
+    fresh = path.with_name(f".{path.name}-{os.getpid()}")
+    fresh.unlink(missing_ok=True)  # of a process of the same number that was killed
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(file, "wb") as into:
+            yield into
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file of mode 0600 in place of an older one: it is there as a whole or not at all; return it.
+
+    What cannot be UTF-8 (half a surrogate) is written as its escape. Raises OSError.
+    """
+    with opened(path) as file:
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
+    return path
+
+
+def add(path: Path, lines: str) -> None:
+    """Add whole lines to a file of mode 0600, in a single write, and begin it if it is not there. Raises OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, lines.encode(errors="backslashreplace"))
+    finally:
+        os.close(file)
+
+
+def directory(path: Path) -> Path:
+    """Make a directory with mode 0700, and those above it that are missing; return it.
+
+    One that is there stays as it is: others may have been let in on purpose. Raises OSError.
+    """
+    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    return path

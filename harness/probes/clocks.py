@@ -1,0 +1,69 @@
+"""Clocks: a probe that reads each node's clock when an experiment begins and when it ends, beside this machine's."""
+
+import time
+from contextlib import suppress
+from functools import partial
+from math import inf
+from pathlib import Path
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import HarnessError
+from harness.history import History
+from harness.history.vocabulary import CLOCK, READ, numbered
+from harness.probes import Probe
+
+__all__ = ["read_clocks"]
+
+_KERNEL = Path("/proc/sys/kernel/random/boot_id")
+_SCRIPT = f"cat {_KERNEL}; date +%s.%N"
+_FIRST_SECONDS, _LAST_SECONDS = 15.0, 4.0
+_SHORT = 160
+
+
+def read_clocks(cluster: Cluster, history: History) -> Probe:
+    """Return a probe that looks into each node once at the begin and once at the end.
+
+    `ok read` has how many seconds the node's clock was ahead of this machine's (`measured`), for how many seconds that
+    took (`round_trip`), and what is to be taken off its time stamps: `offset`, give or take `uncertainty`. These are
+    0 where both are the `same` clock, because node and this machine have one kernel, as its boot id tells; else it was
+    read at some moment of the round trip. `info read` says why nothing could be read.
+    """
+    return Probe("clocks", partial(_ask, cluster, history), late_after=inf, settles="never")
+
+
+def _ask(cluster: Cluster, history: History, probe: Probe) -> None:
+    nodes = cluster.nodes()
+    _read_all(cluster, nodes, history, _FIRST_SECONDS)
+    probe.beat()
+    probe.stopping.wait()
+    _read_all(cluster, nodes, history, _LAST_SECONDS)
+
+
+def _read_all(cluster: Cluster, nodes: list[str], history: History, seconds: float) -> None:
+    """Read one after the other: at once, each would take longer, and be known less well."""
+    deadline = Deadline.after(seconds, "the nodes' clocks")
+    for node in nodes:
+        _read(cluster, node, history, deadline)
+
+
+def _read(cluster: Cluster, node: str, history: History, deadline: Deadline) -> None:
+    process = numbered(CLOCK, node)
+    before, began = time.time(), time.monotonic()
+    try:
+        kernel, told = cluster.exec(node, ["sh", "-c", _SCRIPT], deadline).stdout.split()
+        took = time.monotonic() - began
+        ahead = float(told) - before - took / 2
+    except (HarnessError, ValueError) as error:
+        history.append("info", process, READ, {"said": str(error)[:_SHORT]})
+        return
+    same = kernel == _own_kernel()
+    value = {"offset": 0.0, "uncertainty": 0.0} if same else {"offset": ahead, "uncertainty": took / 2}
+    value |= {"measured": ahead, "round_trip": took}
+    history.append("ok", process, READ, {**{name: round(each, 6) for name, each in value.items()}, "same": same})
+
+
+def _own_kernel() -> str:
+    with suppress(OSError):
+        return _KERNEL.read_text(encoding="ascii").strip()
+    return ""

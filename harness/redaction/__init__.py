@@ -1,0 +1,173 @@
+"""Redaction: takes secrets out of whatever a run records or leaves behind: objects, reports, attachments, bundles."""
+
+import json
+import re
+from functools import lru_cache
+from typing import Any
+
+from harness.redaction import yamls
+from harness.redaction.blocks import mentions_secret, without_blocks
+from harness.redaction.fields import without_fields
+from harness.redaction.forms import REDACTED, without_forms
+from harness.redaction.structure import Cleaner
+from harness.redaction.suspicion import is_suspect
+
+__all__ = ["REDACTED", "recorded", "redact"]
+
+_MOST_LETTERS = 64 * 1024 * 1024
+_MOST_LEVELS = 8
+_CACHED_LETTERS = 256
+
+
+def redact(text: str, *, authored: bool = False) -> str:
+    """Return `text` without passwords, tokens, private keys, kubeconfig credentials and the data of Secrets.
+
+    They are found by structure in JSON, in lines of JSON and in YAML, also where such text stands inside of a string,
+    and by names and forms in everything else. Names and keys stay; what was JSON or YAML is that afterwards; what was
+    redacted stays as it is. It takes time in proportion to the text. What cannot be read (deeper than 200 levels,
+    longer than 64 Mi letters, …) is taken out whole, and says so. `authored` is for files that somebody wrote to be
+    used again: values of `env` stay there, unless their names or forms are those of secrets.
+    """
+    if not is_suspect(text):
+        return text
+    try:
+        if len(text) > _MOST_LETTERS:
+            return _taken_out(f"it is longer than {_MOST_LETTERS:,} letters")
+        return _Text(authored=authored).clean(text)
+    except Exception as error:  # noqa: BLE001 - whatever keeps a text from being cleaned, it must not be told
+        return _taken_out(type(error).__name__)
+
+
+def recorded(value: Any) -> Any:
+    """Return an object (JSON) as it may be written down: without its secrets, by where they stand in it.
+
+    Taken out are what `redact` takes out of text, and the values of `env`, but for numbers, true and false. Names,
+    images, policies, versions, conditions, references and the names of arguments stay. `value` itself is not changed.
+    """
+    try:
+        return _RECORDER.clean(value)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _taken_out(type(error).__name__)
+
+
+def _taken_out(why: str) -> str:
+    return json.dumps(f"{REDACTED}: this text could not be read, and is taken out whole ({why})")
+
+
+class _Text:
+    """Cleans texts; `level` counts the strings inside of strings around one."""
+
+    def __init__(self, *, level: int = 0, authored: bool = False) -> None:
+        self._level = level
+        self._authored = authored
+
+    def clean(self, text: str) -> str:
+        if self._level > _MOST_LEVELS:
+            return REDACTED
+        head = text.lstrip()[:1]
+        if head and head in '{["':
+            found = self._json(text)
+            if found is not None:
+                return found
+        if self._level == 0 or "\n" in text:
+            found = yamls.clean(text, self._cleaner.clean, _words)
+            if found is not None:
+                return found
+        found = self._prose(text)
+        if found != text and yamls.is_yaml(text) and not yamls.is_yaml(found):
+            raise ValueError("what is left of it is no YAML")
+        return found
+
+    @property
+    def _cleaner(self) -> Cleaner:
+        return Cleaner(_Text(level=self._level + 1, authored=self._authored).string, authored=self._authored)
+
+    def string(self, text: str) -> str:
+        """Return a string that stands in an object, cleaned as the text that it is."""
+        if not is_suspect(text):
+            return text
+        try:
+            return self.clean(str(text))
+        except Exception as error:  # noqa: BLE001 - the rest of the object can be told
+            return _taken_out(type(error).__name__)
+
+    def _json(self, text: str) -> str | None:
+        """Return JSON cleaned, or None if the text is none."""
+        try:
+            value, doubled = _loaded(text)
+        except json.JSONDecodeError:
+            return None
+        found = self._cleaner.clean(value)
+        if found == value and not doubled:
+            return text
+        return _dumped(found, text)
+
+    def _prose(self, text: str) -> str:
+        lines = text.split("\n")
+        for number, line in enumerate(lines):
+            if '{"' in line and is_suspect(line):
+                lines[number] = self._embedded(line)
+        text = "\n".join(lines)
+        return _words(without_blocks(text) if mentions_secret(text) else text)
+
+    def _embedded(self, line: str) -> str:
+        """Clean what JSON stands in a line of a log, up to the first that is cut off."""
+        kept: list[str] = []
+        done = 0
+        start = line.find('{"')
+        while start >= 0:
+            try:
+                end = _DECODER.raw_decode(line, start)[1]
+                found = self._json(line[start:end]) or ""
+            except json.JSONDecodeError:
+                break
+            except (RecursionError, ValueError) as error:
+                return "".join([*kept, line[done:start], _taken_out(type(error).__name__)])
+            kept += [line[done:start], found]
+            done = end
+            start = line.find('{"', end)
+        return "".join([*kept, line[done:]])
+
+
+_DECODER = json.JSONDecoder()
+
+
+def _loaded(text: str) -> tuple[Any, bool]:
+    """Return what JSON says, and whether a name stands twice in one object: then the first is hidden."""
+    doubled = False
+
+    def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal doubled
+        found = dict(pairs)
+        doubled = doubled or len(found) < len(pairs)
+        return found
+
+    return json.loads(text, object_pairs_hook=paired), doubled
+
+
+def _dumped(value: Any, like: str) -> str:
+    """Return JSON in the layout of another one."""
+    spread = "\n" in like.strip()
+    separators = None if spread or '": ' in like or ", " in like else (",", ":")
+    found = json.dumps(value, indent=2 if spread else None, separators=separators, ensure_ascii=False)
+    if not found.isascii() and re.search(r"[\ud800-\udfff]", found):
+        found = json.dumps(value, indent=2 if spread else None, separators=separators)
+    return like[: len(like) - len(like.lstrip())] + found + like[len(like.rstrip()) :]
+
+
+def _words(text: str) -> str:
+    return without_fields(without_forms(text))
+
+
+@lru_cache(maxsize=32_768)
+def _short(text: str) -> str:
+    return _Text(level=1).string(text)
+
+
+def _string(text: str) -> str:
+    """Clean a string of an object; short ones come again and again."""
+    found = _short(text) if len(text) <= _CACHED_LETTERS else _Text(level=1).string(text)
+    return text if found == text else found
+
+
+_RECORDER = Cleaner(_string)

@@ -1,0 +1,103 @@
+"""Blocks: takes out what a Secret holds where it stands in text that parses as nothing: logs, dumps, torn files."""
+
+import re
+from collections.abc import Iterator
+
+from harness.redaction.forms import REDACTED
+
+__all__ = ["is_logged", "mentions_secret", "without_blocks"]
+
+_MENTIONS = re.compile(
+    r"(?:\b|(?<=\\n))kind\\*[\"']?\s{0,9}[:=]\s{0,9}\\*[\"']?secret(?:list)?\b|\bsecret(?:list)?\{"
+    r"|\bsecrets?(?:/|\\*[\"'] |\s+\\*[\"'])|helm\.sh/release",
+    re.IGNORECASE,
+)
+_DATA = r"(?:data|stringData|binaryData)"
+_BRACES = re.compile(
+    rf"(?:\b|(?<=\\n)){_DATA}(?P<quote>\\*[\"'])?\s{{0,9}}[:=]\s{{0,9}}(?:map\[string\](?:\[\](?:byte|uint8)|string))?(?=[{{\[]|map\[(?!string\]))",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(rf"[ \t]*(?:- )?(?P<name>{_DATA}):[ \t]*\Z", re.IGNORECASE)
+_PREFIX = re.compile(
+    r"\S{1,64} (?:stdout|stderr) [FP] |[A-Z][a-z]{2} {1,2}\d{1,2} [\d:]{8} \S{1,255} \S{1,255}: "
+    r"|\d{4}-\S{1,64} \S{1,255} \S{1,255}\[\d+\]: "
+)
+_BREAK = re.compile(r"(\r?\n|\\{1,15}n)")
+_KEY = re.compile(r"[ \t]*(?:- |\? )?[\"']?[\w./-]{1,253}[\"']?:(?=\s|\Z)")
+_STOP = re.compile(r"[{}\[\]\"]")
+
+
+def mentions_secret(text: str) -> bool:
+    """Whether an object of kind Secret may stand in `text`."""
+    return _MENTIONS.search(text) is not None
+
+
+def is_logged(line: str) -> bool:
+    """Whether a line has in front what a container's log or a journal writes there."""
+    return _PREFIX.match(line) is not None
+
+
+def without_blocks(text: str) -> str:
+    r"""Return a text that mentions a Secret without what any `data` holds, in YAML, JSON and Go's notation.
+
+    What stands in front of each line in a log does not matter, nor whether its ends are written as `\n`.
+    """
+    return _without_braces("".join(_without_indented(text)))
+
+
+def _without_indented(text: str) -> Iterator[str]:
+    """Yield the text in which the deeper lines below a `data:` have no values."""
+    parts = _BREAK.split(text)
+    inside: int | None = None
+    for number, part in enumerate(parts):
+        prefix = _PREFIX.match(part) if number % 2 == 0 else None
+        body = part[prefix.end() :] if prefix else part
+        if number % 2 or not body.strip():
+            yield part
+            continue
+        column = len(body) - len(body.lstrip(" \t"))
+        if inside is not None and column > inside:
+            key = _KEY.match(body)
+            kept = body[: key.end()] if key else body[:column]
+            if key and not body[key.end() :].strip():
+                yield part
+            else:
+                yield f"{part[: len(part) - len(body)]}{kept}{' ' if key else ''}{REDACTED}"
+            continue
+        opening = _OPENING.search(body[-400:])
+        inside = _column(body, opening) if opening else None
+        yield part
+
+
+def _column(body: str, opening: re.Match[str]) -> int:
+    """Return the column of the `data:`: what is deeper belongs to it."""
+    start = len(body) - len(body[-400:])
+    lead = body[: start + opening.start("name")]
+    return len(lead) if lead.strip(" \t-") == "" else len(body) - len(body.lstrip(" \t"))
+
+
+def _without_braces(text: str) -> str:
+    kept, done = [], 0
+    for found in _BRACES.finditer(text):
+        if found.start() < done:
+            continue
+        opens = found.end() + (3 if text.startswith("map", found.end()) else 0)
+        quote = found["quote"] or ""
+        end = _closed(text, opens)
+        kept += [text[done : found.end()], f"{quote}{REDACTED}{quote}"]
+        done = end
+    return "".join([*kept, text[done:]])
+
+
+def _closed(text: str, start: int) -> int:
+    """Return where a brace that opens at `start` is closed, strings aside, or the end of the text."""
+    depth, end = 0, len(text)
+    for found in _STOP.finditer(text, start):
+        mark = found.group()
+        if mark in "{[":
+            depth += 1
+        elif mark in "}]":
+            depth -= 1
+            if depth == 0:
+                return found.end()
+    return end

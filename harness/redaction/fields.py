@@ -1,0 +1,166 @@
+"""Fields: takes out of any text what stands behind the name of a secret, whatever the text is."""
+
+import re
+
+from harness.redaction.forms import REDACTED, decoded
+from harness.redaction.names import PART, is_header, is_password, is_secret, stays
+
+__all__ = ["without_fields"]
+
+_NAME = r"[A-Za-z0-9_.-]"
+_FIELD = re.compile(
+    rf"{PART}{_NAME}{{0,60}}+(?P<quote>\\{{0,15}}+[\"'])?[ \t]{{0,9}}+(?P<sign>:=|=>|[:=](?!=))[ \t]{{0,99}}+",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(rf"{_NAME}*\Z")
+_FLAG = re.compile(
+    rf"(?<![\w-])--?(?P<name>[A-Za-z]{_NAME}{{0,80}}+)(?P<kept>\\{{0,7}}[\"']?,?[ \t\n]{{1,99}}\\{{0,7}}[\"']?)"
+    r"(?P<value>[^\s\"',\\:-](?:[^\s\"'\\:]|:(?!\s|\Z))*+)"
+)
+_USER = re.compile(r"(?P<kept>(?<![\w-])(?:-u|--(?:proxy-)?user)[ =][\"']?)[^\s:\"'-][^\s:\"']{0,99}:[^\s\"']++")
+_QUOTE = re.compile(r"(?P<slashes>\\{0,15}+)(?P<mark>[\"'])")
+_VALUE = re.compile(
+    r"(?:[^\s&;\"'<>\])},\\]|,(?![\s\"']|\Z|[\w.-]{1,40}[=:])|[\])}](?![\s,;.\])}:]|\Z)|<(?!/|redacted>)|\\(?![nrt\"'\\]))++"
+)
+_LINE = re.compile(r"(?:[^\r\n\\]|\\(?![nrt\"'\\]))*+")
+_LIST = re.compile(r"\[[^\]\n]{1,500}+(?=\])")
+_ANOTHER = re.compile(r"[ &;][\w-]+=")
+_BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*\n")
+_BEGINS = re.compile(r"(?:\A|[\n\r]|\\n)(?P<indent>[ \t]*(?:- )?)(?:export )?[\"']?\Z")
+_PROSE = re.compile(r"[A-Za-z]+(?:[-/.][A-Za-z]+)*[.!]?\Z")
+_GOES_ON = re.compile(r"[,;]? [A-Za-z]")
+_SCHEME = re.compile(r"(?:Bearer|Basic|Digest|Token|Negotiate|ApiKey|AWS4\S{0,20})\s", re.IGNORECASE)
+_NUMBER = re.compile(r"-?[\d.]{1,6}\Z")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}\Z")
+_LOOK_BACK = 120
+
+
+def without_fields(text: str) -> str:
+    """Return `text` without the values of fields, variables and flags whose names are those of secrets."""
+    text = _FLAG.sub(_flag, text)
+    text = _USER.sub(rf"\g<kept>{REDACTED}", text)
+    kept, done = [], 0
+    found = _FIELD.search(text)
+    while found:
+        end, value = _taken(text, found)
+        if value is not None:
+            kept += [text[done : found.end()], value]
+            done = end
+        found = _FIELD.search(text, max(end, found.end()))
+    return "".join([*kept, text[done:]]) if kept else text
+
+
+def _flag(match: re.Match[str]) -> str:
+    whole, value = match.group(), match["value"]
+    if not is_secret(match["name"]) or stays(value):
+        return whole
+    return f"{whole[: len(whole) - len(value)]}{REDACTED}"
+
+
+def _taken(text: str, found: re.Match[str]) -> tuple[int, str | None]:
+    """Return where the value of a field ends, and what is to stand in its place, or None if it stays."""
+    start = found.end()
+    before = text[max(0, found.start() - _LOOK_BACK) : found.start()]
+    head = _HEAD.search(before)
+    front = head.group() if head else ""
+    if before[: len(before) - len(front)].endswith("\\") and front[:1] in {"n", "r", "t"}:  # an escaped line end
+        front = front[1:]
+    end_of_name = found.start("quote") if found["quote"] else found.start("sign")
+    name = f"{front}{text[found.start() : end_of_name].rstrip()}"
+    if not is_secret(name) and not name.lower().endswith("auth"):
+        return start, None
+    quote = _QUOTE.match(text, start)
+    if quote:
+        end = _closing(text, quote)
+        return end, _quoted(name, text[start:end], quote)
+    if text.startswith("[", start):
+        return _listed(text, start, found["quote"] or "")
+    return _bare(name, text, found, before[: len(before) - len(front)])
+
+
+def _closing(text: str, quote: re.Match[str]) -> int:
+    """Return where a quoted value ends, its quote included; one that is not closed ends with its line.
+
+    A quote that is itself inside of strings has slashes in front, which count by powers of two.
+    """
+    depth, skipped = len(quote["slashes"]) + 1, 0
+    for each in _QUOTE.finditer(text, quote.end()):
+        slashes = len(each["slashes"])
+        if each.start() < skipped:
+            continue
+        if each["mark"] == quote["mark"] and (slashes - depth + 1) % (2 * depth) == 0:
+            if each["mark"] == "'" and text.startswith("'", each.end()):  # as YAML has it in its strings
+                skipped = each.end() + 1
+                continue
+            return each.end()
+        if slashes < depth - 1 and each["mark"] == '"':  # the string around it ends
+            return each.start()
+    line = text.find("\n", quote.end())
+    return len(text) if line < 0 else line
+
+
+def _quoted(name: str, value: str, quote: re.Match[str]) -> str | None:
+    mark = quote.group()
+    inner = value[len(mark) :].removesuffix(mark)
+    if not is_secret(name) and not _is_credential(inner):
+        return None
+    if stays(inner) or (is_header(name) and _PROSE.match(inner)):
+        return None
+    scheme = _SCHEME.match(inner) if is_header(name) else None
+    return f"{mark}{scheme.group() if scheme else ''}{REDACTED}{mark if value.endswith(mark) else ''}"
+
+
+def _listed(text: str, start: int, quote: str) -> tuple[int, str | None]:
+    """Take out a list on one line, such as a header's values."""
+    found = _LIST.match(text, start)
+    if not found or stays(found.group()[1:].strip(" \\\"'")):
+        return start, None
+    return found.end(), f"[{quote}{REDACTED}{quote}"
+
+
+def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int, str | None]:
+    start, sign = found.end(), found["sign"]
+    begins = _BEGINS.search(before)
+    block = _BLOCK.match(text, start)
+    if begins and block:
+        return _deeper(text, block.end(), len(begins["indent"])), REDACTED + "\n"
+    spaced = sign == ":" and start > found.end("sign")
+    whole = bool(begins and (spaced or sign == "=") and found["quote"] is None and not name.startswith("-"))
+    value = _value(text, start, whole=whole, assigned=sign == "=")
+    end = start + len(value)
+    if value.startswith(REDACTED) or stays(value) or (not is_password(name) and _NUMBER.match(value.rstrip(","))):
+        return end, None
+    if is_header(name):
+        scheme = _SCHEME.match(text, start)
+        line = _LINE.match(text, scheme.end()) if scheme else None
+        return (line.end(), f"{scheme.group()}{REDACTED}") if scheme and line else (start, None)
+    prose = spaced and not whole and not is_password(name) and _PROSE.match(value) and _GOES_ON.match(text, end)
+    if prose or not (is_secret(name) or _is_credential(value)):
+        return end, None
+    return end, REDACTED
+
+
+def _value(text: str, start: int, *, whole: bool, assigned: bool) -> str:
+    """Return an unquoted value: all of its line if it is the `whole` of it, unless other assignments follow."""
+    line = _LINE.match(text, start) if whole else None
+    if line and not (assigned and _ANOTHER.search(line.group())):
+        return line.group().rstrip()
+    word = _VALUE.match(text, start)
+    return word.group() if word else ""
+
+
+def _deeper(text: str, start: int, indent: int) -> int:
+    """Return where the lines end that are indented deeper than `indent`."""
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end + 1
+        line = text[start:end]
+        if line.strip() and len(line) - len(line.lstrip(" \t")) <= indent:
+            break
+        start = end
+    return start
+
+
+def _is_credential(value: str) -> bool:
+    """Whether a value is what Docker and npm keep in `auth`: base64 of "user:password"."""
+    return _BASE64.match(value) is not None and b":" in decoded(value)

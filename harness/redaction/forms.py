@@ -1,0 +1,93 @@
+"""Forms: secrets that are known by what they look like, wherever they stand; each expression takes linear time."""
+
+import base64
+import binascii
+import re
+
+__all__ = ["REDACTED", "decoded", "without_forms"]
+
+REDACTED = "<redacted>"
+
+# Linear: each begins with letters of its own, fails within a bound, or eats what it looked at.
+_MOST_OF_KEY = 20_000
+_EDGE = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
+_ATOM = r"[A-Za-z0-9_-]"
+_PEM = re.compile(
+    rf"-----BEGIN (?P<kind>[A-Z0-9 ]{{0,40}}PRIVATE KEY(?: BLOCK)?)-----"
+    rf"(?:.{{0,{_MOST_OF_KEY}}}?-----END (?P=kind)-----|.{{0,{_MOST_OF_KEY}}})",
+    re.DOTALL,
+)
+_URL = re.compile(r"(?P<kept>:(?:\\{0,7}/){2})[^\s/?#\"'<>\\]{1,512}@(?!sha256:)")
+_ADDRESS = re.compile(r"(?<![^\s\"'=])[^\s:@/\"'=]{1,64}:[^\s@\"']{1,200}(?=@(?:tcp|unix)\()")
+_SCHEME = re.compile(
+    r"(?P<kept>\bBearer\s{1,9})(?=[\w.~+/=-]{0,40}\d|[\w.~+/=-]{16})[\w.~+/=-]{6,}+"
+    r"|(?P<header>\bAuthorization\W{1,6}(?:Basic|Digest|Token|Negotiate|ApiKey)\s{1,9})[^\s\"'\\]++",
+    re.IGNORECASE,
+)
+_BASIC = re.compile(r"(?P<kept>\bBasic\s{1,9})(?P<blob>[A-Za-z0-9+/]{6,}+={0,2})", re.IGNORECASE)
+_QUERY = re.compile(
+    r"(?P<kept>[?&;](?:sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)|code)=)[^\s&\"'<>#\\]{8,}+",
+    re.IGNORECASE,
+)
+_TOKENS = re.compile(
+    "|".join(
+        (
+            rf"(?:(?<![A-Za-z0-9+/])|(?<=\\[nrt]))eyJ{_ATOM}{{12,}}+(?:[.+/=]{{1,2}}{_ATOM}*+)*+",
+            rf"{_EDGE}(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|npm_|dckr_pat_|hvs\.|hvb\.)[\w-]{{16,}}+",
+            rf"{_EDGE}(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{{10,}}+",
+            rf"{_EDGE}(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{{16}}(?![A-Za-z0-9])",
+            rf"{_EDGE}AIza[\w-]{{35}}|{_EDGE}ya29\.[\w.-]{{20,}}+",
+            rf"{_EDGE}sha256~[\w-]{{20,}}+|{_EDGE}pypi-[\w-]{{40,}}+",
+            r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}",
+            r"(?<![\w.-])[a-z0-9]{6}\.(?=[a-z0-9]{0,15}[g-z])(?=[a-z0-9]{0,15}\d)[a-z0-9]{16}(?![\w.-])",
+        )
+    )
+)
+_ARCHIVE = re.compile(r"(?<![A-Za-z0-9+/])(?:H4sIA|SDRzSUFB)[A-Za-z0-9+/]{32,}+={0,2}")
+_BASE64_PEM = re.compile(
+    r"(?:LS0tLS1CRUdJTi|TFMwdExTMUNSVWRKVGlC)[A-Za-z0-9+/]++={0,2}(?:(?:\s|\\{1,7}n){1,40}[A-Za-z0-9+/]{40,}+={0,2})*+"
+    r"(?:(?:\s|\\{1,7}n){1,40}[A-Za-z0-9+/]{1,80}={1,2})?"
+)
+_BLANKS = re.compile(r"\s+|\\+n")
+
+
+def without_forms(text: str) -> str:
+    """Return `text` without private keys, tokens of known services, JWTs, archives of Helm, and users in URLs."""
+    if "PRIVATE KEY" in text:
+        text = _PEM.sub(REDACTED, text)
+    if "@" in text:
+        text = _URL.sub(rf"\g<kept>{REDACTED}@", text)
+        text = _ADDRESS.sub(REDACTED, text)
+    text = _SCHEME.sub(_schemed, text)
+    text = _BASIC.sub(_credentials, text)
+    if "=" in text:
+        text = _QUERY.sub(rf"\g<kept>{REDACTED}", text)
+    text = _TOKENS.sub(REDACTED, text)
+    text = _ARCHIVE.sub(REDACTED, text)
+    return _BASE64_PEM.sub(_unless_public, text)
+
+
+def _schemed(match: re.Match[str]) -> str:
+    return f"{match['kept'] or match['header']}{REDACTED}"
+
+
+def _credentials(match: re.Match[str]) -> str:
+    """Redact base64 of "user:password"; "basic authentication" is none."""
+    return f"{match['kept']}{REDACTED}" if b":" in decoded(match["blob"]) else match.group()
+
+
+def _unless_public(match: re.Match[str]) -> str:
+    """Redact base64 of a PEM private key; certificates are public, and are what a report is read for."""
+    clear = decoded(_BLANKS.sub("", match.group()))
+    if clear.startswith(b"LS0t"):
+        clear = decoded(clear.decode("ascii", "replace"))
+    return match.group() if clear and b"PRIVATE KEY" not in clear else REDACTED
+
+
+def decoded(blob: str) -> bytes:
+    """Return what a base64 text holds, without what is cut off at its end; nothing if it is none."""
+    blob = blob.rstrip("=")
+    try:
+        return base64.b64decode(blob[: len(blob) // 4 * 4])
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,153 @@
+"""YAML: takes secrets out of YAML where they stand, so that comments and layout stay and it is YAML afterwards."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+
+from harness.redaction.blocks import is_logged
+
+__all__ = ["clean", "is_yaml"]
+
+_MOST_LETTERS = 2 * 1024 * 1024
+_DEEPEST = 100
+_WIDEST = 2**31 - 1
+_COMMENT = re.compile(r"#[^\r\n]*")
+_PLAIN = re.compile(r"(?=[A-Za-z0-9</(])(?:[^\x00-\x1f\x7f-\U0010ffff:#]|:(?=[^\s,\[\]{}])|(?<=\S)#)*(?<! )\Z")
+_FLOW = re.compile(r"[,\[\]{}]")
+
+
+class _Refused(ValueError):
+    """It is YAML, perhaps, but not data that can be cleaned in its place."""
+
+
+class _Leaf(str):
+    """A scalar, and where it stands in the text."""
+
+    __slots__ = ("end", "flows", "start", "style")
+
+    start: int
+    end: int
+    flows: bool
+    style: str
+
+
+_Open = tuple[Any, list[Any], bool]
+"""A list or map that is being read, the name that waits for its value, and whether it stands in brackets."""
+
+
+def is_yaml(text: str) -> bool:
+    """Whether `text` is short enough to be read, and can be."""
+    if len(text) > _MOST_LETTERS:
+        return False
+    try:
+        for _ in yaml.parse(text, yaml.CSafeLoader):
+            pass
+    except (yaml.YAMLError, ValueError):
+        return False
+    return True
+
+
+def clean(text: str, structure: Callable[[Any], Any], words: Callable[[str], str]) -> str | None:
+    """Return `text` without the secrets that `structure` finds in its data, and `words` in its comments.
+
+    None if it is no YAML of objects or lists, or one with aliases, doubled names, more than 100 levels or 2 MiB.
+    """
+    if len(text) > _MOST_LETTERS or ":" not in text:
+        return None
+    try:
+        documents, leaves = _read(text)
+        if not any(map(_is_data, documents)) or not all(_is_data(each) or not each for each in documents):
+            return None
+        changed = {id(leaf): new for each in documents for leaf, new in _changed(each, structure(each))}
+    except (yaml.YAMLError, _Refused, UnicodeError):
+        return None
+    parts, done = [], 0
+    for leaf in leaves:
+        gap = text[done : leaf.start]
+        parts.append(_COMMENT.sub(lambda found: words(found.group()), gap) if "#" in gap else gap)
+        new = changed.get(id(leaf))
+        parts.append(text[leaf.start : leaf.end] if new is None else _written(new, leaf, text))
+        done = leaf.end
+    parts.append(_COMMENT.sub(lambda found: words(found.group()), text[done:]))
+    found = "".join(parts)
+    if found != text and not is_yaml(found):
+        raise ValueError("what is left of it is no YAML")
+    return found
+
+
+def _is_data(document: Any) -> bool:
+    return isinstance(document, dict | list) or (isinstance(document, _Leaf) and document.style in {'"', "'"})
+
+
+def _read(text: str) -> tuple[list[Any], list[_Leaf]]:
+    """Return the documents, all scalars as strings, and these in the order in which they stand."""
+    documents: list[Any] = []
+    leaves: list[_Leaf] = []
+    open_: list[_Open] = []
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.ScalarEvent):
+            leaf = _leaf(event, text)
+            leaf.flows = any(flows for _, _, flows in open_[-1:])
+            leaves.append(leaf)
+            _put(open_, documents, leaf)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            if len(open_) >= _DEEPEST:
+                raise _Refused("deep")
+            open_.append(({} if isinstance(event, yaml.MappingStartEvent) else [], [], bool(event.flow_style)))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            value = open_.pop()[0]
+            _put(open_, documents, value)
+        elif isinstance(event, yaml.AliasEvent):
+            raise _Refused("an alias")
+    return documents, leaves
+
+
+def _leaf(event: Any, text: str) -> _Leaf:
+    leaf = _Leaf(event.value)
+    leaf.start, leaf.end, leaf.style = event.start_mark.index, event.end_mark.index, event.style or ""
+    if leaf.style in {"|", ">"} and not text.startswith(leaf.style, leaf.start):
+        raise _Refused("a scalar that does not begin where it is said to")
+    return leaf
+
+
+def _put(open_: list[_Open], documents: list[Any], value: Any) -> None:
+    if not open_:
+        documents.append(value)
+        return
+    into, waiting, _ = open_[-1]
+    if isinstance(into, list):
+        into.append(value)
+    elif not waiting:
+        if not isinstance(value, str) or value in into or is_logged(value):
+            raise _Refused("a name that is none, or stands twice, or a log wrote")
+        waiting.append(value)
+    else:
+        into[waiting.pop()] = value
+
+
+def _changed(before: Any, after: Any) -> Iterator[tuple[_Leaf, str]]:
+    """Yield each scalar that is to be another one; both have the same shape."""
+    if isinstance(before, _Leaf):
+        if before != after:
+            yield before, str(after)
+    elif isinstance(before, dict):
+        if len(before) != len(after):
+            raise _Refused("two names became one")
+        for (name, value), (new_name, new_value) in zip(before.items(), after.items(), strict=True):
+            yield from _changed(name, new_name)
+            yield from _changed(value, new_value)
+    elif before is not after:
+        for value, new_value in zip(before, after, strict=True):
+            yield from _changed(value, new_value)
+
+
+def _written(new: str, leaf: _Leaf, text: str) -> str:
+    """Return a scalar as it may stand in the place of an older one."""
+    old = text[leaf.start : leaf.end]
+    plain = not leaf.style and "\n" not in old and _PLAIN.match(new)
+    if plain and not (leaf.flows and _FLOW.search(new)):
+        return new
+    quoted: str = yaml.dump(new, Dumper=yaml.CSafeDumper, default_style='"', width=_WIDEST, allow_unicode=True)
+    return quoted.rstrip("\n") + ("\n" if leaf.style in {"|", ">"} and old.endswith("\n") else "")

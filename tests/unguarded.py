@@ -1,0 +1,15 @@
+"""Unguarded: docker as a user types it, for what tests make without our label on an engine of their own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.process import Completed, run
+
+__all__ = ["docker"]
+
+
+def docker(engine: Engine, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True) -> Completed:
+    """Run `docker ARGV` on an engine, whoever made what it changes."""
+    return run([engine.cli, *argv], deadline, env=engine.environment(), check=check)

@@ -1,0 +1,72 @@
+"""Clocks: each node's is read at both ends of an experiment, and what is known of it is told, no more."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.history import Entry, History, read
+from harness.probes.clocks import read_clocks
+from tests.fakes.world import World
+
+OTHER = "00000000-0000-0000-0000-000000000000"
+KERNEL = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def ahead(seconds: float, kernel: str) -> Callable[[], str]:
+    """Return what a node says whose clock is ahead."""
+    return lambda: f"{kernel}\n{time.time() + seconds:.9f}\n"
+
+
+def told(cluster: Cluster, history: History) -> list[Entry]:
+    probe = read_clocks(cluster, history)
+    probe.start()
+    probe.first(Deadline.after(20, "the clocks"))
+    probe.stop()
+    return list(read(history.path).entries)
+
+
+def test_each_node_at_both_ends(cluster: Cluster, world: World, history: History) -> None:
+    """One look into each node when it begins, and one when it ends."""
+    world.clock = ahead(0, KERNEL)
+    entries = told(cluster, history)
+    nodes = [f"clock {node}" for node in cluster.nodes()]
+    assert [(each.process, each.kind, each.f) for each in entries] == [
+        (node, "ok", "read") for node in (*nodes, *nodes)
+    ]
+
+
+def test_one_kernel_has_one_clock(cluster: Cluster, world: World, history: History) -> None:
+    """Whatever the reading says, which is no better than the time it took."""
+    world.clock = ahead(0.2, KERNEL)
+    value = told(cluster, history)[0].value
+    assert (value["offset"], value["uncertainty"], value["same"]) == (0.0, 0.0, True)
+    assert value["measured"] == pytest.approx(0.2, abs=0.1)
+
+
+def test_another_kernel_may_have_another_clock(cluster: Cluster, world: World, history: History) -> None:
+    """As in the virtual machine of Docker Desktop: it was read at some moment of the round trip."""
+    world.clock = ahead(-3.0, OTHER)
+    value = told(cluster, history)[0].value
+    assert not value["same"]
+    assert value["offset"] == value["measured"]
+    assert value["uncertainty"] == pytest.approx(value["round_trip"] / 2, abs=1e-5)
+    assert abs(value["offset"] + 3.0) <= value["uncertainty"] + 1e-5
+
+
+@pytest.mark.parametrize("said", ["", "only one", f"{OTHER} noon"])
+def test_a_node_that_says_nothing(cluster: Cluster, world: World, history: History, said: str) -> None:
+    """Nothing is known of its clock then; it is no reason to stop."""
+    world.clock = lambda: said
+    assert {each.kind for each in told(cluster, history)} == {"info"}
+
+
+def test_a_node_that_is_away(cluster: Cluster, world: World, history: History) -> None:
+    """The others are read."""
+    world.clock = ahead(0, KERNEL)
+    world.paused = {cluster.nodes()[0]}
+    kinds = [each.kind for each in told(cluster, history)]
+    assert kinds[: len(cluster.nodes())] == ["info", "ok", "ok"]
