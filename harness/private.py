@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["directory", "opened", "write"]
+__all__ = ["add", "directory", "opened", "write"]
 
 
 @contextmanager
@@ -35,6 +35,15 @@ def write(path: Path, content: str | bytes) -> Path:
     with opened(path) as file:
         file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
     return path
+
+
+def add(path: Path, lines: str) -> None:
+    """Add whole lines to a file of mode 0600, in a single write, and begin it if it is not there. Raises OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, lines.encode(errors="backslashreplace"))
+    finally:
+        os.close(file)
 
 
 def directory(path: Path) -> Path:

@@ -1,14 +1,12 @@
 """Verbs: `python -m reports` makes the report of a run, and serves it."""
 
 import argparse
-import functools
 import sys
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
+from clusters.shown import shown
 from harness.errors import HarnessError
-from reports import html, node, rescue
+from reports import html, node, rescue, serving
 from reports.context import VIEWER
 
 __all__ = ["main"]
@@ -24,7 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0, help="port to serve on (default: a free one)")
     options = parser.parse_args(arguments)
     run: Path = options.run.resolve()
-    shown = options.run if options.run == _LATEST else run
+    named = options.run if options.run == _LATEST else run
     try:
         for told in rescue.rescue(run):
             _say(told)
@@ -33,32 +31,16 @@ def main(arguments: list[str]) -> int:
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
         if (run / "results").is_dir():
-            _say(f"results: {shown / 'results'}; with Node.js 22: {VIEWER} {shown / 'results'}")
+            _say(f"results: {named / 'results'}; with Node.js 22: {VIEWER} {named / 'results'}")
         return 1
-    _say(f"report: {shown / 'report' / index.name}")
+    _say(f"report: {named / 'report' / index.name}")
     if options.serve:
-        _serve(index.parent, options.port)
+        serving.serve(index.parent, options.port, _say)
     return 0
 
 
-def _serve(place: Path, port: int) -> None:
-    """Serve a directory to this machine only."""
-    handler = functools.partial(_Quiet, directory=str(place))
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        _say(f"serving http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            _say("")
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing of requests: the reader is at the browser."""
-
-
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
+    print(shown(line), file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import allure_commons
+import allure_pytest.plugin
 import pytest
+from _pytest.junitxml import xml_key
 from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
 from allure_commons.utils import md5
 
+from clusters.shown import shown
 from harness.record import ClaimRecord, FaultRecord, Phase, Record
 from harness.redaction import redact
 from reports import attached, context, ending, junit, sentence, store
@@ -19,6 +22,7 @@ from reports.guard import Guard
 from reports.records import record_in
 from reports.story import Story
 from reports.sweep import sweep
+from reports.written import Writer
 
 __all__ = ["pytest_configure"]
 
@@ -34,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
         return
     config.option.clean_alluredir = False  # every worker would delete what the others wrote
+    theirs = allure_pytest.plugin.AllureFileLogger
+    config.add_cleanup(lambda: setattr(allure_pytest.plugin, "AllureFileLogger", theirs))
+    allure_pytest.plugin.AllureFileLogger = Writer  # which takes out secrets before anything is on the disk
     if hasattr(config, "workerinput"):  # workers know the command line, not what the controller made of it
         results = Path(config.workerinput[_DIRECTORY])
     else:
@@ -166,14 +173,14 @@ class _Conductor:
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is told
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        with self._guard.safely():
+        with self._guard.safely(), junit.held_back(session.config.stash.get(xml_key, None), self._records):
             yield
         with self._guard.safely():
             self._finish(exitstatus, session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for words in filter(None, [self._guard.trouble, *self._worse]):
-            terminalreporter.write_line(words, red=True)
+            terminalreporter.write_line(shown(words), red=True)
 
     def _finish(self, exitstatus: int, session: pytest.Session) -> None:
         context.write_environment(self._results, context.environment(self._records.values()))
@@ -185,8 +192,6 @@ class _Conductor:
         fails = self._worse and session.config.option.fail_on_regression
         if fails and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if session.config.option.xmlpath:
-            junit.clean(Path(session.config.option.xmlpath), self._records)
         sweep(self._results)
         if self._run:
             store.end(self._run, int(session.exitstatus))
@@ -238,7 +243,7 @@ def _render(record: Record, item: pytest.Item, result: TestResult) -> None:
         Label("story", _words(item.originalname if isinstance(item, pytest.Function) else item.name)),
     ]
     issues = dict.fromkeys(claim.issue for claim in record.claims if claim.issue)
-    result.links += [Link("issue", context.address(issue), issue) for issue in issues]
+    result.links += [Link("issue", address, issue) for issue in issues if (address := context.address(issue))]
     result.steps += _steps(record)
 
 

@@ -8,7 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness import private
 from harness.record import Record
+from harness.redaction import recorded
 
 __all__ = [
     "CATEGORIES",
@@ -58,29 +60,32 @@ CATEGORIES: tuple[Mapping[str, Any], ...] = (
     },
 )
 
+_WEB = re.compile(r"https?://[^\s<>\"']+\Z", re.IGNORECASE)
 _OF_SHAPE = ("kubernetes", "gatekeeper", "install")
 _PACKAGES = ("allure-pytest", "docker", "kubernetes", "pytest")
 
 
 def write_categories(results: Path) -> None:
     """Write whose fault a failure is: categories.json for Allure 2, allurerc.json beside the results for Allure 3."""
-    (results / "categories.json").write_text(json.dumps(CATEGORIES, indent=2), encoding="utf-8")
-    configuration = json.dumps({"categories": CATEGORIES}, indent=2)
-    (results.parent / CONFIGURATION).write_text(configuration, encoding="utf-8")
+    private.write(results / "categories.json", json.dumps(CATEGORIES, indent=2))
+    private.write(results.parent / CONFIGURATION, json.dumps({"categories": CATEGORIES}, indent=2))
 
 
 def add_performance(results: Path, titles: Mapping[str, Mapping[str, str]]) -> None:
     """Tell Allure 3 what the figures are called, their units, and which of them are better when they are lower."""
     path = results.parent / CONFIGURATION
     configuration = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**configuration, "performance": {"metrics": titles}}, indent=2), encoding="utf-8")
+    private.write(path, json.dumps({**configuration, "performance": {"metrics": titles}}, indent=2))
 
 
 def address(issue: str) -> str:
-    """Return the address of "gatekeeper#3839", with or without its owner; another form is an address itself."""
+    """Return the address of "gatekeeper#3839", with or without its owner; another form is an address itself.
+
+    One that is no address of the web is none: a report has no links that run something.
+    """
     known = re.fullmatch(r"(?:(?P<owner>[\w.-]+)/)?(?P<name>[\w.-]+)#(?P<number>\d+)", issue)
     if known is None:
-        return issue
+        return issue if _WEB.match(issue) else ""
     owner = known["owner"] or "open-policy-agent"
     return f"https://github.com/{owner}/{known['name']}/issues/{known['number']}"
 
@@ -112,13 +117,26 @@ def environment(records: Iterable[Record]) -> dict[str, str]:
 
 
 def write_environment(results: Path, properties: Mapping[str, str]) -> None:
-    """Write environment.properties; newlines and backslashes are escaped as java.util.Properties reads them."""
-    lines = [f"{_escaped(name, ' :=')}={_escaped(value)}\n" for name, value in properties.items()]
-    (results / "environment.properties").write_text("".join(lines), encoding="utf-8")
+    """Write environment.properties without secrets, escaped as java.util.Properties reads it: a line a property."""
+    lines = [
+        f"{_escaped(name, ' :=#!')}={_escaped(recorded({name: value})[name])}\n" for name, value in properties.items()
+    ]
+    private.write(results / "environment.properties", "".join(lines))
 
 
 def _escaped(text: str, special: str = "") -> str:
-    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    text = text.replace("\\", "\\\\")
+    for character, name in {"\n": "n", "\r": "r", "\t": "t", "\f": "f"}.items():
+        text = text.replace(character, f"\\{name}")
+    text = "".join(each if each.isprintable() else "".join(f"\\u{each_}" for each_ in _units(each)) for each in text)
+    if text.startswith(" ") and not special:
+        text = f"\\{text}"
     for character in special:
         text = text.replace(character, "\\" + character)
     return text
+
+
+def _units(character: str) -> list[str]:
+    """Return a character as the hexadecimal numbers by which Java writes it: two for one beyond U+FFFF."""
+    code = character.encode("utf-16-be", "surrogatepass").hex()
+    return [code[start : start + 4] for start in range(0, len(code), 4)]

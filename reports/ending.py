@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from clusters.shown import shown
+from harness import private
 from harness.record import Record
 from harness.redaction import redact
 from reports import context, gate, metrics, quality, store, trend
@@ -39,18 +41,18 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
     Without a run's directory (its results went elsewhere on request) nothing is remembered or compared.
     """
     found = metrics.samples(records)
-    (results / "figures-perf.json").write_text(json.dumps(metrics.performance(found)), encoding="utf-8")
+    private.write(results / "figures-perf.json", json.dumps(metrics.performance(found)))
     context.add_performance(results, metrics.titles(found))
     if run is None:
         return []
-    (run / _METRICS).write_text(metrics.open_metrics(found, records), encoding="utf-8")
+    private.write(run / _METRICS, metrics.open_metrics(found, records))
     known = trend.earlier(run.parent, run.name)
     history: dict[str, list[float]] = {}
     for each in known:
         for key, value in each.figures.items():
             history.setdefault(key, []).append(value)
     judged = gate.judge(found, history)
-    (run / _FIGURES).write_text("".join(f"{each.words}\n" for each in judged), encoding="utf-8")
+    private.write(run / _FIGURES, "".join(f"{shown(each.words)}\n" for each in judged))
     quality.write(run, quality.rules(records, outcomes, judged))
     keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
     tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}
@@ -80,7 +82,7 @@ def _mark_flaky(results: Path, flaky: Mapping[str, str]) -> None:
             details = result.get("statusDetails") or {}
             message = "\n".join(filter(None, [details.get("message"), f"flaky: {words}"]))
             result["statusDetails"] = {**details, "message": message, "flaky": True}
-            path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+            private.write(path, json.dumps(result, ensure_ascii=False))
 
 
 def _key(nodeid: str, record: Record) -> str:

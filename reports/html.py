@@ -1,5 +1,7 @@
 """HTML: makes the report of a run with Allure 3, from which no request ever leaves the machine."""
 
+import base64
+import hashlib
 import json
 import re
 import shutil
@@ -8,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import private
 from harness.errors import HarnessError
 from reports import quality
 from reports.calling import call
@@ -16,8 +19,8 @@ from reports.context import CONFIGURATION
 __all__ = ["POLICY", "check", "generate", "quiet"]
 
 POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; "
-    "form-action 'none'; base-uri 'self' data: blob: file:"
+    "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline' data: blob:; connect-src 'self' data: blob:; "
+    "object-src 'none'; form-action 'none'; base-uri 'self' data: blob: file:"
 )
 """What a browser may load for the report: what lies in it, and nothing from anywhere else."""
 
@@ -58,8 +61,9 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
             index = place / "report" / "index.html"
             if not index.is_file():
                 raise HarnessError(f"Allure 3 made no {index.name} of {results}")
-            for page in index.parent.rglob("*.html"):
-                page.write_text(quiet(page.read_text(encoding="utf-8")), encoding="utf-8")
+            private.write(index, quiet(index.read_text(encoding="utf-8")))
+            for each in index.parent.rglob("*"):
+                each.chmod(0o700 if each.is_dir() else 0o600)
             _remember(run, place / _HISTORY)
             shutil.rmtree(run / "report", ignore_errors=True)
             index.parent.rename(run / "report")
@@ -78,16 +82,28 @@ def check(run: Path) -> Path:
 def quiet(page: str) -> str:
     """Return a page of Allure without its analytics, and with the policy that forbids whatever else might ask.
 
+    Of scripts in the page only those run that are in it now, known by their hashes, not what an attachment brings.
     Raises HarnessError if something in it would still be loaded from elsewhere.
     """
     page = _SCRIPT.sub(lambda found: "" if _is_analytics(found.group()) else found.group(), page)
-    page = page.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">', 1)
+    policy = f"{POLICY}; {_scripts(page)}"
+    page = page.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{policy}">', 1)
     outside = _SCRIPT.sub(lambda found: found.group().partition(">")[0] + ">", page)
     foreign = _FOREIGN.search(outside)
     if foreign or "Content-Security-Policy" not in page:
         what = foreign.group() if foreign else "no <head>"
         raise HarnessError(f"expected a page that asks nobody, found {what[:200]}: this Allure is not the pinned one")
     return page
+
+
+def _scripts(page: str) -> str:
+    """Return which scripts may run: the page's own, by their hashes, and what Allure loads, but no others in its text.
+
+    So neither a handler in an attribute nor a link that is a script does, whatever a result brings.
+    """
+    bodies = (found.group().partition(">")[2].removesuffix("</script>") for found in _SCRIPT.finditer(page))
+    hashes = [base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in bodies if body]
+    return " ".join(["script-src 'self' 'unsafe-eval' data: blob:", *(f"'sha256-{each}'" for each in hashes)])
 
 
 def _is_analytics(script: str) -> bool:
@@ -134,9 +150,7 @@ def _remember(run: Path, grown: Path) -> None:
     last = grown.read_text(encoding="utf-8").splitlines(keepends=True)[-1:] if grown.is_file() else []
     lines = _earlier(run)
     if last and _name(last[0]) == run.name and run.name not in map(_name, lines):
-        fresh = run / f".{_HISTORY}"
-        fresh.write_text("".join([*lines, *last][-_MOST_HISTORY:]), encoding="utf-8")
-        fresh.replace(run.parent / _HISTORY)
+        private.write(run.parent / _HISTORY, "".join([*lines, *last][-_MOST_HISTORY:]))
 
 
 def _name(line: str) -> str:

@@ -1,29 +1,54 @@
-"""JUnit: pytest's own JUnit XML, with the claims in place of raw records, and without secrets."""
+"""JUnit: pytest's own JUnit XML, with the claims in place of raw records, without secrets and always well-formed."""
 
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
+from clusters.shown import shown
+from harness import private
 from harness.record import PROPERTY, Record
-from harness.redaction import redact
+from harness.redaction import recorded, redact
 
-__all__ = ["clean"]
+__all__ = ["clean", "held_back"]
 
 
-def clean(path: Path, records: Mapping[str, Record]) -> None:
-    """Rewrite the file that pytest wrote: each claim is a property; no text holds a secret.
+@contextmanager
+def held_back(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
+    """Let pytest write its XML into memory while the block runs, and put it on the disk only when it is clean.
 
-    A file that is not there (pytest ended before it wrote one) stays away; one that the disk cut off is removed,
-    for nobody can read it, and what it holds is not clean.
+    `writer` is pytest's own, with the path of its file as `logfile`; None if no file was asked for.
     """
-    if not path.is_file():
+    if writer is None:
+        yield
         return
+    path, memory = Path(writer.logfile), os.memfd_create("junit", os.MFD_CLOEXEC)
+    writer.logfile = f"/proc/self/fd/{memory}"
     try:
-        tree = ET.parse(path)  # noqa: S314 - pytest wrote it a moment ago
+        yield
+        os.lseek(memory, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(memory), "rb") as file:
+            written = file.read()
+    finally:
+        writer.logfile = str(path)
+        os.close(memory)
+    if written:
+        private.directory(path.parent)
+        private.write(path, clean(written, records))
+
+
+def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
+    """Return the XML that pytest wrote with each claim as a property; no text holds a secret or breaks XML.
+
+    What is cut off, for a disk was full, is taken out whole: nobody can read it, and what it holds is not clean.
+    """
+    try:
+        tree = ET.parse(io.BytesIO(written))  # noqa: S314 - pytest wrote it a moment ago
     except ET.ParseError:
-        path.unlink()
-        return
+        return b"<testsuites/>\n"
     named = {_name(nodeid): record for nodeid, record in records.items()}
     for case in tree.iter("testcase"):
         record = named.get((case.get("classname", ""), case.get("name", "")))
@@ -35,12 +60,13 @@ def clean(path: Path, records: Mapping[str, Record]) -> None:
             if not len(properties):
                 case.remove(properties)
     for element in tree.iter():
-        element.text = redact(element.text) if element.text else element.text
-        for name, value in element.attrib.items():
-            element.set(name, redact(value))
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    tree.write(fresh, encoding="utf-8", xml_declaration=True)
-    fresh.replace(path)
+        element.text = shown(redact(element.text), lines=True) if element.text else element.text
+        told = recorded(dict(element.attrib))
+        for name, value in told.items():
+            element.set(name, shown(value, lines=True))
+    into = io.BytesIO()
+    tree.write(into, encoding="utf-8", xml_declaration=True)
+    return into.getvalue()
 
 
 def _claims(record: Record) -> list[ET.Element]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clusters.shown import shown
 from harness.record import ClaimRecord, Record
 from harness.redaction import redact
 
@@ -66,7 +67,7 @@ def samples(records: Mapping[str, Record]) -> list[Sample]:
         for claim in record.claims:
             if claim.outcome != "inconclusive":
                 found += [
-                    Sample(nodeid, on, redact(claim.name), name, value, start, stop, redact(claim.id))
+                    Sample(redact(nodeid), on, redact(claim.name), name, value, start, stop, redact(claim.id))
                     for name, value in claim.figures.items()
                 ]
     return found
@@ -114,18 +115,19 @@ def open_metrics(found: Iterable[Sample], records: Mapping[str, Record]) -> str:
 
 def _claim(nodeid: str, claim: ClaimRecord) -> str:
     labels = {
-        "test": nodeid,
+        "test": redact(nodeid),
         "claim": redact(claim.name),
         "outcome": claim.outcome,
         "expected": claim.expected,
-        "issue": claim.issue or "",
+        "issue": redact(claim.issue or ""),
     }
     return f"chaos_claim_as_expected{_labels(labels)} {int(claim.as_expected)}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:
     escaped = {
-        name: value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n") for name, value in labels.items()
+        name: shown(value, lines=True).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+        for name, value in labels.items()
     }
     return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import private
 from harness.record import Record
 from harness.redaction import redact
 from reports.gate import Judged
@@ -53,7 +54,7 @@ def rules(records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Se
 
 def write(run: Path, found: Sequence[Rule]) -> None:
     """Write the rules of a run into its directory."""
-    (run / FILE).write_text(json.dumps([asdict(each) for each in found], indent=1), encoding="utf-8")
+    private.write(run / FILE, json.dumps([asdict(each) for each in found], indent=1))
 
 
 def read(run: Path) -> list[Rule]:

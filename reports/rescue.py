@@ -1,15 +1,15 @@
 """Rescue: tells of a run that was killed what its histories still know, so that its report says so."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from harness import private
 from harness.errors import ChaosError
 from harness.history import read
 from harness.redaction import redact
-from reports import attached, quality, store
+from reports import attached, quality, store, written
 from reports.attached import Attached
 from reports.sweep import sweep
 from reports.telling import tell
@@ -29,7 +29,7 @@ def rescue(run: Path) -> list[str]:
     """
     said = store.state(run)
     results = run / "results"
-    if said is None or said.ended is not None or _alive(said.pid) or not results.is_dir():
+    if said is None or said.ended is not None or store.goes_on(run, said) or not results.is_dir():
         return []
     begun, told = store.noted(run)
     running = f" while it ran {', '.join(begun)}" if begun else ""
@@ -78,20 +78,10 @@ def _add(results: Path, history: Path) -> None:
 
 def _attach(results: Path, key: str, each: Attached) -> dict[str, str]:
     source = f"{uuid5(NAMESPACE_URL, key)}-attachment.{each.suffix}"
-    (results / source).write_bytes(each.body)
+    private.write(results / source, each.body)
     return {"name": each.name, "source": source, "type": each.kind}
 
 
 def _write(results: Path, key: str, kind: str, what: dict[str, Any]) -> None:
     """Write a file that has the same name each time, so that rescuing again adds nothing."""
-    (results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json").write_text(json.dumps(what), encoding="utf-8")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    private.write(results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json", json.dumps(written.clean(what)))

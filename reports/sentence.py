@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from clusters.shown import shown
 from harness.record import ClaimRecord, Record
 from harness.redaction import redact
 from reports.story import Story, Told
@@ -160,7 +161,7 @@ def _phases(record: Record) -> str:
     rows = []
     for phase in record.phases:
         took = "not ended" if phase.stop is None else f"{phase.stop - phase.start:.1f} s"
-        rows.append(f"<tr><td>{_html(phase.name)}</td><td>{took}</td><td>{phase.status}</td></tr>")
+        rows.append(f"<tr><td>{_html(phase.name)}</td><td>{took}</td><td>{_html(phase.status)}</td></tr>")
     return _table("How long each phase took", rows)
 
 
@@ -178,4 +179,4 @@ def _table(title: str, rows: Sequence[str]) -> str:
 
 
 def _html(words: str) -> str:
-    return escape(redact(words))
+    return escape(shown(redact(words), lines=True))

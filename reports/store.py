@@ -3,23 +3,34 @@
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-__all__ = ["State", "begin", "end", "make_latest", "new_run", "note", "noted", "state"]
+from clusters.owner import Owner
+from harness import private
+from harness.redaction import redact
+
+__all__ = ["State", "begin", "end", "goes_on", "make_latest", "new_run", "note", "noted", "state"]
 
 _STATE = "run.json"
 _TESTS = "tests.jsonl"
+_SILENT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
 class State:
-    """A run's own words: its process, when it began and ended (unix seconds), and pytest's exit status."""
+    """A run's own words: its process, when it began and ended (unix seconds), and pytest's exit status.
+
+    `start`, `boot_id` and `view` tell its process from a later one of the same number (see clusters.owner.Owner).
+    """
 
     pid: int
     started: float
     ended: float | None = None
     status: int | None = None
+    start: str = ""
+    boot_id: str = ""
+    view: str = ""
 
 
 def new_run(root: Path) -> Path:
@@ -40,13 +51,23 @@ def make_latest(run: Path) -> None:
 
 def begin(run: Path) -> None:
     """Note down that the run began: one that never ends was killed, and its report can say so."""
-    _write(run, State(os.getpid(), time.time()))
+    mine = Owner.mine()
+    _write(run, State(mine.pid, time.time(), start=mine.start, boot_id=mine.boot_id, view=mine.view))
+
+
+def goes_on(run: Path, said: State) -> bool:
+    """Whether the process of a run that did not end lives.
+
+    Where that cannot be seen, on another machine or in another namespace, it does while it writes something.
+    """
+    seen = Owner(run.name, said.pid, said.start, said.boot_id, 0, said.view).seen()
+    return time.time() - _last_written(run) < _SILENT_SECONDS if seen is None else seen
 
 
 def end(run: Path, status: int) -> None:
     """Note down that the run ended with pytest's exit status."""
-    known = state(run)
-    _write(run, State(os.getpid(), known.started if known else time.time(), time.time(), status))
+    known = state(run) or State(os.getpid(), time.time())
+    _write(run, replace(known, ended=time.time(), status=status))
 
 
 def state(run: Path) -> State | None:
@@ -59,9 +80,7 @@ def state(run: Path) -> State | None:
 
 def note(run: Path, test: str, history: str = "") -> None:
     """Note down that a test began, or, with its history, that it ended: a line each, for whoever finds a dead run."""
-    line = json.dumps({"test": test, "history": history, "at": time.time()}) + "\n"
-    with (run / _TESTS).open("ab", buffering=0) as file:
-        file.write(line.encode())
+    private.add(run / _TESTS, json.dumps({"test": redact(test), "history": history, "at": time.time()}) + "\n")
 
 
 def noted(run: Path) -> tuple[list[str], set[str]]:
@@ -86,7 +105,11 @@ def noted(run: Path) -> tuple[list[str], set[str]]:
     return list(begun), histories
 
 
+def _last_written(run: Path) -> float:
+    """Return when the run last wrote of a test or into a history."""
+    found = [run / _STATE, run / _TESTS, *(run / "experiments").glob("*/*/history.jsonl")]
+    return max((path.stat().st_mtime for path in found if path.exists()), default=0.0)
+
+
 def _write(run: Path, said: State) -> None:
-    fresh = run / f".{_STATE}"
-    fresh.write_text(json.dumps(asdict(said)), encoding="utf-8")
-    fresh.replace(run / _STATE)
+    private.write(run / _STATE, json.dumps(asdict(said)))

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from clusters.shown import shown
 from harness.record import ClaimRecord, Record
+from harness.redaction import redact
 from reports.context import VIEWER
 from reports.records import reason_of, record_in
 
@@ -87,12 +89,15 @@ class _Row:
     @property
     def cells(self) -> tuple[str, ...]:
         parameters = self.nodeid.partition("[")[2].removesuffix("]")
-        return (self.mark, parameters, self.claim, self.expected, self.seen, self.figure, self.time)
+        return tuple(
+            _told(each)
+            for each in (self.mark, parameters, self.claim, self.expected, self.seen, self.figure, self.time)
+        )
 
     @property
     def told(self) -> str:
         """The line for a reader who asks why."""
-        return ": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part)
+        return _told(": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part))
 
 
 class _Summary:
@@ -156,9 +161,14 @@ def _write_table(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
     terminal.section("chaos")
     terminal.write_line(_aligned(_HEAD, widths))
     for function, group in groupby(rows, lambda row: row.function):
-        terminal.write_line(function, bold=True)
+        terminal.write_line(_told(function), bold=True)
         for row in group:
             terminal.write_line(_aligned(row.cells, widths), **{_COLOURS[row.mark]: True})
+
+
+def _told(words: str) -> str:
+    """Return what others wrote as it may stand on a terminal and in its log."""
+    return shown(redact(words))
 
 
 def _aligned(cells: Iterable[str], widths: list[int]) -> str:
@@ -181,10 +191,10 @@ def _write_reasons(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
 def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
     run = results.parent
     latest = run.parent / "latest"
-    shown = Path(os.path.relpath(latest if latest.exists() and latest.samefile(run) else run))
+    place = Path(os.path.relpath(latest if latest.exists() and latest.samefile(run) else run))
     terminal.write_line("")
     terminal.write_line(f"results: {os.path.relpath(results)}")
     for name, what in (("junit.xml", "JUnit XML"), ("metrics.prom", "OpenMetrics"), ("figures.txt", "figures")):
         if (run / name).is_file():
-            terminal.write_line(f"{what}: {shown / name}")
-    terminal.write_line(f"read it: {VIEWER} --config {shown / 'allurerc.json'} {shown / results.name}")
+            terminal.write_line(f"{what}: {place / name}")
+    terminal.write_line(f"read it: {VIEWER} --config {place / 'allurerc.json'} {place / results.name}")

@@ -1,10 +1,10 @@
-"""Sweep: takes secrets out of whatever Allure's own plugin wrote: messages, traces, captured output, parameters."""
+"""Sweep: a second look for secrets at whatever was written for a report, once all of it is there."""
 
 import json
 from pathlib import Path
-from typing import Any
 
-from harness.redaction import redact
+from harness import private
+from harness.redaction import recorded, redact
 
 __all__ = ["sweep"]
 
@@ -25,9 +25,7 @@ def sweep(results: Path) -> list[str]:
         text = path.read_text(encoding="utf-8", errors="replace")
         clean = redact(text) if path.suffix in _PLAIN or path.suffix == ".jsonl" else _json(text)
         if clean != text:
-            fresh = path.with_name(f".{path.name}")
-            fresh.write_text(clean, encoding="utf-8")
-            fresh.replace(path)
+            private.write(path, clean)
             found.append(path.name)
     return found
 
@@ -37,16 +35,5 @@ def _json(text: str) -> str:
         value = json.loads(text)
     except ValueError:
         return redact(text)
-    clean = _clean(value)
+    clean = recorded(value)
     return text if clean == value else json.dumps(clean, ensure_ascii=False)
-
-
-def _clean(value: Any) -> Any:
-    match value:
-        case str():
-            return redact(value)
-        case list():
-            return [_clean(each) for each in value]
-        case dict():
-            return {key: _clean(each) for key, each in value.items()}
-    return value

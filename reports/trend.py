@@ -1,10 +1,11 @@
 """Trend: what earlier runs measured and how their tests came out, one line a run beside the runs."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from harness import private
 
 __all__ = ["Run", "earlier", "flaky", "remember"]
 
@@ -47,14 +48,10 @@ def earlier(root: Path, than: str) -> list[Run]:
 def remember(root: Path, run: Run) -> None:
     """Add a run, in a single write; the oldest ones are forgotten when there are more than twice 100."""
     path = root / _FILE
-    line = json.dumps(asdict(run), separators=(",", ":")).encode() + b"\n"
-    with path.open("ab", buffering=0) as file:
-        file.write(line)
+    private.add(path, json.dumps(asdict(run), separators=(",", ":")) + "\n")
     lines = path.read_bytes().splitlines(keepends=True)
     if len(lines) > 2 * _MOST_RUNS:
-        fresh = path.with_name(f".{_FILE}-{os.getpid()}")
-        fresh.write_bytes(b"".join(lines[-_MOST_RUNS:]))
-        fresh.replace(path)
+        private.write(path, b"".join(lines[-_MOST_RUNS:]))
 
 
 def flaky(runs: Iterable[Run], now: Mapping[str, str]) -> dict[str, str]:

@@ -28,6 +28,7 @@ _ANOTHER = re.compile(r"[ &;][\w-]+=")
 _BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*\n")
 _BEGINS = re.compile(r"(?:\A|[\n\r]|\\n)(?P<indent>[ \t]*(?:- )?)(?:export )?[\"']?\Z")
 _PROSE = re.compile(r"[A-Za-z]+(?:[-/.][A-Za-z]+)*[.!]?\Z")
+_GOES_ON = re.compile(r"[,;]? [A-Za-z]")
 _SCHEME = re.compile(r"(?:Bearer|Basic|Digest|Token|Negotiate|ApiKey|AWS4\S{0,20})\s", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[\d.]{1,6}\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}\Z")
@@ -133,7 +134,7 @@ def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int,
         scheme = _SCHEME.match(text, start)
         line = _LINE.match(text, scheme.end()) if scheme else None
         return (line.end(), f"{scheme.group()}{REDACTED}") if scheme and line else (start, None)
-    prose = spaced and not whole and not is_password(name) and _PROSE.match(value)
+    prose = spaced and not whole and not is_password(name) and _PROSE.match(value) and _GOES_ON.match(text, end)
     if prose or not (is_secret(name) or _is_credential(value)):
         return end, None
     return end, REDACTED

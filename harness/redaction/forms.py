@@ -32,7 +32,7 @@ _QUERY = re.compile(
 _TOKENS = re.compile(
     "|".join(
         (
-            rf"eyJ{_ATOM}{{12,}}+(?:[.+/=]{{1,2}}{_ATOM}*+)*+",
+            rf"(?:(?<![A-Za-z0-9+/])|(?<=\\[nrt]))eyJ{_ATOM}{{12,}}+(?:[.+/=]{{1,2}}{_ATOM}*+)*+",
             rf"{_EDGE}(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|npm_|dckr_pat_|hvs\.|hvb\.)[\w-]{{16,}}+",
             rf"{_EDGE}(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{{10,}}+",
             rf"{_EDGE}(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{{16}}(?![A-Za-z0-9])",

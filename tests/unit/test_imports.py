@@ -19,6 +19,7 @@ _MAY_IMPORT = {
     "harness": ("harness", "clusters"),
     "reports": (
         "reports",
+        "clusters.owner",
         "clusters.paths",
         "clusters.shown",
         "harness.history",

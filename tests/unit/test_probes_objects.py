@@ -1,7 +1,8 @@
 """Objects: what the watches write, what they leave out, and that a long gap is no dead probe."""
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,7 @@ from harness.probes.objects import (
     watch_objects,
 )
 from harness.probes.running import Probes
+from harness.redaction import REDACTED, recorded
 from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.world import World
@@ -100,6 +102,70 @@ def test_kind_that_is_not_served(cluster: Cluster, history: History) -> None:
     assert probe._beat > first + 0.5
     probe.stop()
     assert len(seen(history, probe, "GAP")) == 1
+
+
+def test_secrets_of_objects_are_never_written(cluster: Cluster, world: World, history: History) -> None:
+    """A pod's variables, arguments and addresses lose their secrets before the history has them; what is judged stays.
+
+    kind hands the proxy of a company to its nodes, and kubeadm writes it into the static pods of the control plane.
+    """
+    pod = world.pod("a", "w-worker")
+    pod["metadata"]["annotations"] = {"proxy": "http://jdoe:Winter2026!@proxy.example:3128"}
+    container = {
+        "name": "manager",
+        "image": "openpolicyagent/gatekeeper:v3.23.1",
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["--operation=webhook", "--password", "Winter2026", "--api-key=Winter2026"],
+        "env": [
+            {"name": "HTTPS_PROXY", "value": "http://jdoe:Winter2026!@proxy.example:3128"},
+            {"name": "GREETING", "value": "Winter2026"},
+            {"name": "GOMAXPROCS", "value": "4"},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
+    }
+    pod["spec"]["containers"] = [container]
+    (probe,) = watch_objects(cluster, history, USUAL[:1])
+    probe.start()
+    found = seen(history, probe, "LISTED")[0].value["object"]
+    probe.stop()
+
+    assert "Winter2026" not in history.path.read_text(encoding="utf-8")
+    assert found["spec"]["containers"] == [
+        {
+            **container,
+            "args": ["--operation=webhook", "--password", REDACTED, f"--api-key={REDACTED}"],
+            "env": [
+                *({"name": name, "value": REDACTED} for name in ("HTTPS_PROXY", "GREETING")),
+                *container["env"][2:],
+            ],
+        }
+    ]
+    assert found["metadata"]["annotations"] == {"proxy": f"http://{REDACTED}@proxy.example:3128"}
+    assert found["metadata"]["resourceVersion"] == pod["metadata"]["resourceVersion"]
+    assert found["status"] == pod["status"]
+
+
+def test_objects_are_cleaned_about_as_fast_as_they_are_written() -> None:
+    """Cleaning 1,000 pods takes no more than 25 times what it takes to make them JSON: far less than a write."""
+    env = [{"name": f"N{each}", "value": "a value"} for each in range(10)]
+    container = {
+        "name": "a",
+        "image": "b:v1",
+        "env": env,
+        "args": ["--a=b"] * 10,
+        "resources": {"limits": {"cpu": "1"}},
+    }
+    pods = [
+        {"kind": "Pod", "metadata": {"name": f"a-{each}"}, "spec": {"containers": [container]}} for each in range(1000)
+    ]
+
+    def seconds(work: Callable[[Any], Any]) -> float:
+        began = time.process_time()
+        for pod in pods:
+            work(pod)
+        return time.process_time() - began
+
+    assert min(seconds(recorded) for _ in range(3)) < 25 * min(seconds(json.dumps) for _ in range(3))
 
 
 def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:

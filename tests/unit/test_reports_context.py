@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ import pytest
 from harness.errors import ChaosError
 from harness.record import Record
 from harness.verdict import Claim, Verdict
-from reports.context import CATEGORIES, environment, write_categories, write_environment
+from reports.context import CATEGORIES, address, environment, write_categories, write_environment
 
 Matcher = Callable[[str, str], re.Match[str] | None]
 
@@ -93,3 +94,41 @@ def test_properties_are_escaped(tmp_path: Path) -> None:
     write_environment(tmp_path, {"host quirks": "one\ntwo \\ three"})
 
     assert (tmp_path / "environment.properties").read_text() == "host\\ quirks=one\\ntwo \\\\ three\n"
+
+
+def test_no_value_begins_another_property(tmp_path: Path) -> None:
+    """Whatever ends a line for java.util.Properties, a comment's sign, or half a character stays in its place."""
+    hostile = {"a\rb": "\r\nx=1\x0c\t\x1b]0;", "#c": " \ud800\u202e é"}
+    write_environment(tmp_path, hostile)
+
+    assert (tmp_path / "environment.properties").read_bytes().decode().split("\n") == [
+        "a\\rb=\\r\\nx=1\\f\\t\\u001b]0;",
+        "\\#c=\\ \\ud800\\u202e é",
+        "",
+    ]
+
+
+def test_environment_has_no_secrets(tmp_path: Path) -> None:
+    """They are taken out by name and by form before the file is written, which is its owner's only."""
+    write_environment(tmp_path, {"proxy": "http://jdoe:Winter2026@p", "DB_PASSWORD": "Winter2026"})
+    path = tmp_path / "environment.properties"
+
+    assert "Winter2026" not in path.read_text(encoding="utf-8")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("issue", "expected"),
+    [
+        ("gatekeeper#3839", "https://github.com/open-policy-agent/gatekeeper/issues/3839"),
+        ("kubernetes/kubernetes#1", "https://github.com/kubernetes/kubernetes/issues/1"),
+        ("https://x.example/1", "https://x.example/1"),
+        ("javascript:alert(1)", ""),
+        ("data:text/html,x", ""),
+        ('https://x.example/"onload=x', ""),
+        ("a fault that we know", ""),
+    ],
+)
+def test_an_issue_links_to_the_web_only(issue: str, expected: str) -> None:
+    """What is no address of the web has none."""
+    assert address(issue) == expected

@@ -1,6 +1,10 @@
 """HTML: what is taken out of Allure's pages, and what is said when they cannot be made."""
 
+import base64
+import hashlib
 import json
+import re
+import stat
 import sys
 from pathlib import Path
 
@@ -52,6 +56,32 @@ def test_page_asks_nobody() -> None:
     assert "<script>bundle</script>" in clean
     assert clean.index("Content-Security-Policy") < clean.index("charset")
     assert "http" not in html.POLICY
+
+
+def test_only_the_scripts_of_the_page_run() -> None:
+    """A script in the text is known by its hash; what else would be one there, such as a handler, is forbidden."""
+    (policy,) = re.findall(r'content="([^"]*)"', html.quiet(_PAGE))
+    scripts = policy.partition("script-src ")[2].split()
+
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(b'bundle').digest()).decode()}'" in scripts
+    assert "'unsafe-inline'" not in scripts
+
+
+def test_an_attached_page_does_not_break_the_report(run: Path, tmp_path: Path) -> None:
+    """A page that a test attached, with whatever it would load, is none of the report's own."""
+    allure = _allure(tmp_path)
+    attached = "report / 'data' / 'attachments' / 'a.html'"
+    more = f"""
+report = pathlib.Path(configuration["output"])
+(report / "data" / "attachments").mkdir(parents=True)
+({attached}).write_text("<img src='https://elsewhere.example/x.png'>")
+"""
+    script = Path(allure[1])
+    script.write_text(script.read_text(encoding="utf-8") + more, encoding="utf-8")
+
+    index = html.generate(run, allure)
+    assert (index.parent / "data" / "attachments" / "a.html").is_file()
+    assert stat.S_IMODE(index.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """JUnit: the file that continuous integration reads, of a real session."""
 
+import stat
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
-from reports.junit import clean
+from harness.record import ClaimRecord, Record
+from reports.junit import clean, held_back
 from tests.sessions import Session
 
 
@@ -37,10 +40,45 @@ def test_claims_are_properties_in_place_of_records(every_kind: Session) -> None:
     assert "chaos-record" not in (every_kind.results.parent / "junit.xml").read_text(encoding="utf-8")
 
 
-def test_file_that_is_cut_off_is_removed(tmp_path: Path) -> None:
-    """What nobody can read, and was not cleaned, does not stay; a file that is not there is no error."""
-    (tmp_path / "junit.xml").write_text('<testsuites><testsuite name="token: planted', encoding="utf-8")
-    clean(tmp_path / "junit.xml", {})
-    clean(tmp_path / "junit.xml", {})
+_HOSTILE = "\x1b]0;x\x07 \ud800 \uffff \x00 <![CDATA[ ]]> &amp; \r\n token: Winter2026x"
+_WRITTEN = b"""<testsuites><testsuite><testcase classname="a.test_b" name="test_c[1]"><properties>
+<property name="chaos-record" value="{}"/></properties><failure message="password=Winter2026x">x</failure>
+<system-out>token: Winter2026x</system-out></testcase></testsuite></testsuites>"""
+
+
+def test_whatever_a_claim_says_it_is_xml_without_secrets() -> None:
+    """Controls, escape sequences, half characters and what is none are written out; nothing planted is left."""
+    claim = ClaimRecord(_HOSTILE, "holds", "violated", _HOSTILE, _HOSTILE, [], {_HOSTILE: 1.0})
+    record = Record("test_c[1]", {}, 7, "", "", claims=[claim])
+    found = clean(_WRITTEN, {"a/test_b.py::test_c[1]": record})
+    values = [each.get("value") or "" for each in ET.fromstring(found).iter("property")]
+
+    assert len(values) == 3
+    assert "\\x1b]0;x\\x07 \\ud800 \\uffff \\x00 <![CDATA[ ]]> &amp;" in values[1]
+    assert b"Winter2026x" not in found
+
+
+def test_what_is_cut_off_is_not_told() -> None:
+    """What nobody can read, and was not cleaned, is empty."""
+    assert clean(b'<testsuites><testsuite name="token: planted', {}) == b"<testsuites/>\n"
+
+
+def test_nothing_is_on_the_disk_before_it_is_clean(tmp_path: Path) -> None:
+    """The writer of pytest writes into memory; the file comes afterwards, for its owner, where it was asked for."""
+    writer = SimpleNamespace(logfile=str(tmp_path / "new" / "junit.xml"))
+    with held_back(writer, {}):
+        Path(writer.logfile).write_bytes(_WRITTEN)
+        assert list(tmp_path.iterdir()) == []
+    path = tmp_path / "new" / "junit.xml"
+
+    assert writer.logfile == str(path)
+    assert b"Winter2026x" not in path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_pytest_did_not_write_is_not_there(tmp_path: Path) -> None:
+    """No file comes of a writer that wrote none, or of none at all."""
+    with held_back(None, {}), held_back(SimpleNamespace(logfile=str(tmp_path / "junit.xml")), {}):
+        pass
 
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Metrics: figures as Allure and Prometheus read them."""
 
 import re
+from dataclasses import replace
 
 from harness.record import ClaimRecord, Phase, Record
 from reports.metrics import open_metrics, performance, samples, titles
@@ -58,3 +59,16 @@ def test_text_is_open_metrics() -> None:
     assert r'claim="pods \"a\" recover"' in "\n".join(lines)
     assert "# UNIT chaos_serving_seconds seconds" in lines
     assert sum(line.startswith("chaos_claim_as_expected{") for line in lines) == 2
+
+
+def test_whatever_a_claim_says_it_is_one_line() -> None:
+    """Line ends, escape sequences and half characters are written out, and can be UTF-8."""
+    record = _records()
+    name = next(iter(record))
+    claim = replace(record[name].claims[0], name='a\r\n\x1b[2J\ud800"\\')
+    hostile = {name: replace(record[name], claims=[claim])}
+    text = open_metrics(samples(hostile), hostile)
+
+    text.encode()
+    assert text.isprintable() or set(filter(lambda each: not each.isprintable(), text)) == {"\n"}
+    assert r'claim="a\\r\n\\x1b[2J\\ud800\"\\"' in text

@@ -1,0 +1,71 @@
+"""Serving: shows a report to this machine's browser, and to nobody who only borrows it."""
+
+import functools
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+__all__ = ["begin", "serve"]
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def serve(place: Path, port: int, say: Callable[[str], None]) -> None:
+    """Serve a directory until Ctrl-C; `port` 0 is a free one. Raises OSError if it is taken."""
+    with begin(place, port) as server:
+        say(f"serving http://127.0.0.1:{server.server_address[1]}/ until Ctrl-C")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("")
+
+
+def begin(place: Path, port: int) -> ThreadingHTTPServer:
+    """Return a server of a directory that listens on this machine only."""
+    return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Report, directory=str(place.resolve())))
+
+
+class _Report(SimpleHTTPRequestHandler):
+    """Answers who asks for this machine by its own name, with what lies below the directory."""
+
+    def send_head(self) -> Any:
+        """Answer a request, or refuse it: a page elsewhere may let a name of its own point to this machine."""
+        _, port = cast("tuple[str, int]", self.server.server_address)
+        if self.headers.get("Host", "") not in {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}:
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "this report is served to 127.0.0.1 only")
+            return None
+        if not self._within():
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
+
+    def end_headers(self) -> None:
+        """Send what a browser may do: the page has a policy of its own, an attachment may do nothing."""
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        if Path(self.path.partition("?")[0].partition("#")[0]).parent.name == "attachments":
+            self.send_header("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'")
+        super().end_headers()
+
+    def list_directory(self, path: Any) -> BinaryIO | None:  # type: ignore[override]
+        """Tell of no directory what is in it: a report has a page."""
+        del path
+        self.send_error(HTTPStatus.NOT_FOUND)
+        return None
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing of requests: the reader is at the browser."""
+
+    def _within(self) -> bool:
+        """Whether what is asked for lies in the directory, also behind links."""
+        try:
+            return Path(self.translate_path(self.path)).resolve().is_relative_to(self.directory)
+        except (OSError, ValueError, RuntimeError):
+            return False
