@@ -184,11 +184,12 @@ def _of_another(directory: Path, engine: Engine) -> bool:
 
 
 def _remove_claims(engine: Engine, deadline: Deadline, *, everything: bool) -> None:
-    """Take away the claims of dead runs, of which nothing is left by now."""
+    """Take away the claims of dead runs, and those for clusters that stand without a process, if nothing is there."""
+    standing = claims.register(engine, deadline).claims
     left = {each.labels[RUN] for each in inventory(engine, deadline)}
-    for each in claims.register(engine, deadline).claims:
-        mine = each.owner.run in claims.held()
-        if not mine and (everything or not (each.alive() or each.owner.run in left)):
+    for each in standing:
+        over = each.owner.run not in left and (each.owner.pid == 0 or not each.alive())
+        if (everything or over) and each.owner.run not in claims.held():
             engine.run(["volume", "rm", each.name], deadline, check=False)
 
 
