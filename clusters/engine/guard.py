@@ -21,6 +21,7 @@ IMAGE = "chaos-harness.image"
 
 _RUN = "chaos-harness.run"
 _MISSING = re.compile(r"no such (container|image|network|volume|object)|(network|volume) \S+ not found", re.IGNORECASE)
+_runs_of_images: dict[str, str] = {}
 _PUSHED = re.compile(r"127\.0\.0\.1:(\d+)/")
 
 
@@ -102,14 +103,16 @@ def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool 
     if done.returncode and (complaints or not _MISSING.search(done.stderr)):
         return done
     labels = (_RUN, IMAGE) if kind == "image" else (_RUN,)
-    foreign = [each for each in json.loads(done.stdout or "[]") if not _carries(each, labels)]
+    found: list[Mapping[str, Any]] = json.loads(done.stdout or "[]")
+    foreign = [each for each in found if not any(_labels(each).get(label) for label in labels)]
+    foreign += [each for each in found if each not in foreign and _inherits(each, ask)] if kind == "container" else []
     if foreign and untags and all(_pushed(each, ask) for each in names):
         return None
     if foreign:
         told = ", ".join(_name(each) for each in foreign)
         raise NotOurs(
-            f"{kind} {told}: expected the label {' or '.join(labels)}, found none: this harness did not make it and "
-            f"leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
+            f"{kind} {told}: expected the label {' or '.join(labels)} of its own, found none: this harness did not "
+            f"make it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
         )
     return None
 
@@ -146,9 +149,23 @@ def _labelled(words: Sequence[str]) -> bool:
     return any(option == "--label" and re.match(rf"{re.escape(_RUN)}=.", value) for option, value in pairwise(words))
 
 
-def _carries(attributes: Mapping[str, Any], wanted: Sequence[str]) -> bool:
-    labels = (attributes.get("Config") or attributes).get("Labels") or {}
-    return any(labels.get(each) for each in wanted)
+def _labels(attributes: Mapping[str, Any]) -> Mapping[str, str]:
+    return (attributes.get("Config") or attributes).get("Labels") or {}
+
+
+def _inherits(container: Mapping[str, Any], ask: Ask) -> bool:
+    """Whether a container has the label of a run from its image, as one that a user makes of a node he has committed.
+
+    What an id of an image stands for never changes: it is asked for once.
+    """
+    image = str(container.get("Image") or "")
+    if image and image not in _runs_of_images:
+        done = ask(["inspect", "--type", "image", image])
+        if done.returncode and not _MISSING.search(done.stderr):
+            raise CommandFailed(f"the engine does not tell of which image {_name(container)} is: {done.stderr.strip()}")
+        told = json.loads(done.stdout or "[]")
+        _runs_of_images[image] = _labels(told[0]).get(_RUN, "") if told else ""
+    return _labels(container)[_RUN] == _runs_of_images.get(image)
 
 
 def _name(attributes: Mapping[str, Any]) -> str:

@@ -134,9 +134,9 @@ def test_traffic_of_containers_is_forwarded_by_our_chain(engine: Engine, layout:
     counters = ["iptables", "-w", "30", "-nvxL", layout.chain]
     run([*counters, "-Z"], _soon("counters at zero"))
     docker(engine, ["exec", "other", "/tiny", "dial", f"{address}:80"], _soon("a connection"))
-    accepted = run(counters, _soon("counters")).stdout.splitlines()[2].split()
-    assert accepted[2] == "ACCEPT"
-    assert int(accepted[0]) > 0
+    forged, accepted = (line.split() for line in run(counters, _soon("counters")).stdout.splitlines()[2:4])
+    assert (forged[2], accepted[2]) == ("DROP", "ACCEPT")
+    assert int(forged[0]) == 0 < int(accepted[0])
 
 
 def test_only_root_can_reach_the_socket(engine: Engine, layout: Layout) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clusters import distribution, traces
+from clusters.engine import packages
 from clusters.errors import HarnessError
 from clusters.locking import try_locked
 from clusters.progress import Progress
@@ -105,6 +106,7 @@ _INSTALLS = """
 import sys
 from pathlib import Path
 from clusters import distribution, traces
+from clusters.engine import packages
 traces.HOME = Path(sys.argv[1])
 with distribution.no_daemon_starts(Path(sys.argv[2])):
     print("apt works", flush=True)
@@ -162,6 +164,14 @@ def test_healing_waits_for_an_apt_that_has_lost_its_harness(policy: Path, tmp_pa
     with try_locked(str(tmp_path / "lib" / "apt.lock")):
         assert distribution.heal() == []
     assert distribution.heal() != []
+
+
+def test_where_nothing_was_changed_nothing_is_written(policy: Path, tmp_path: Path) -> None:
+    """Healing a machine that was never touched leaves no file on it, and needs no disk that can be written to."""
+    before = _there(policy)
+    assert distribution.heal() == packages.heal() == []
+    assert _there(policy) == before
+    assert not (tmp_path / "lib").exists()
 
 
 def test_the_lock_is_the_machines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

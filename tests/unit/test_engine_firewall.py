@@ -92,6 +92,65 @@ def test_who_forges_an_address_of_ours_is_not_forwarded(tmp_path: Path) -> None:
     ]
 
 
+_NETWORK = """
+set -e
+mkdir -p /run/netns; mount -t tmpfs none /run/netns
+for each in one other neighbour stranger; do ip netns add $each; done
+plug() {
+    ip link add v$1 type veth peer name eth0 netns $1; ip link set v$1 up
+    if [ -n "$4" ]; then ip link set v$1 master $4; else ip addr add $3/24 dev v$1; fi
+    ip -n $1 addr add $2/24 dev eth0; ip -n $1 link set eth0 up; ip -n $1 link set lo up
+    ip -n $1 route add default via $3
+}
+for each in 1 2; do
+    ip link add br-00000000000$each type bridge; ip addr add 10.213.$each.1/24 dev br-00000000000$each
+    ip link set br-00000000000$each up
+done
+plug one 10.213.1.2 10.213.1.1 br-000000000001; plug neighbour 10.213.1.3 10.213.1.1 br-000000000001
+plug other 10.213.2.2 10.213.2.1 br-000000000002; plug stranger 192.168.77.2 192.168.77.1 ""
+ip -n stranger addr add 10.213.9.9/32 dev lo
+echo 1 > /proc/sys/net/ipv4/ip_forward
+for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $each; done
+"""
+_SEND = """
+import socket, subprocess, sys
+receives = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('', 9)); s.settimeout(%s)"
+receives += "; print(flush=True)"
+receives += "\\ntry: print(s.recvfrom(1)[1][0])\\nexcept TimeoutError: print('nothing')"
+sends = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('%s', 0)); s.sendto(b'x', ('%s', 9))"
+for flow in sys.argv[1:]:
+    sender, source, receiver, target, seconds = flow.split()
+    into = ["ip", "netns", "exec"]
+    argv = [*into, receiver, sys.executable, "-c", receives % seconds]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        subprocess.run([*into, sender, sys.executable, "-c", sends % (source, target)], check=True)
+        print(process.stdout.readline().strip(), file=sys.stderr)
+"""
+
+
+@_in_a_namespace
+@pytest.mark.skipif(shutil.which("ip") is None, reason="needs iproute2")
+def test_packets_of_containers_pass_and_strangers_do_not(tmp_path: Path) -> None:
+    """Within a network, between two and to the world they pass; new ones from outside, and forged ones, are dropped."""
+    flows = {
+        "one 10.213.1.2 neighbour 10.213.1.3 20": "10.213.1.2",
+        "one 10.213.1.2 other 10.213.2.2 20": "10.213.1.2",
+        "one 10.213.1.2 stranger 192.168.77.2 20": "192.168.77.1",
+        "stranger 192.168.77.2 one 10.213.1.2 0.5": "nothing",
+        "stranger 10.213.9.9 one 10.213.1.2 0.5": "nothing",
+    }
+    allows = f'{sys.executable} -c "$ALLOW" {tmp_path} 10.213.0.0/16'
+    quoted = " ".join(f"'{flow}'" for flow in flows)
+    script = f'{_NETWORK}\n{allows}\n{sys.executable} -c "$SEND" {quoted}'
+    environment = {**os.environ, "ALLOW": _ALLOW, "SEND": _SEND}
+    argv = ["unshare", "--net", "--mount", "sh", "-c", script]
+    told = subprocess.run(
+        argv, cwd=Path(__file__).parents[2], env=environment, check=True, stderr=subprocess.PIPE, text=True
+    )
+    assert told.stderr.split() == [*flows.values()]
+
+
 @_in_a_namespace
 def test_the_chain_holds_one_range_however_often_it_is_asked_for(tmp_path: Path) -> None:
     """Another range, or what an earlier version wrote, is replaced, and each table jumps once."""

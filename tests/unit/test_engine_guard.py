@@ -182,6 +182,21 @@ def test_names_pushed_to_a_registry_of_ours(docker: Docker) -> None:
     assert len(docker.ran()) == 1
 
 
+def test_a_label_that_came_with_the_image(docker: Docker) -> None:
+    """Of an image that somebody committed of a node he has containers with its labels; nodes have their own."""
+    docker.add("image", "sha256:evidence", {RUN: "r"})
+    docker.add("container", "evidence", {RUN: "r"}, Image="sha256:evidence")
+    docker.add("container", "node", {RUN: "another"}, Image="sha256:evidence")
+    docker.add("container", "orphan", {RUN: "r"}, Image="sha256:gone")
+    with pytest.raises(NotOurs, match=r"container evidence: expected the label chaos-harness\.run of its own"):
+        docker.engine.run(["rm", "evidence"], soon())
+    for name in ("node", "node", "orphan"):
+        docker.engine.run(["rm", name], soon())
+    asked = docker.asked.read_text(encoding="utf-8")
+    assert docker.ran() == ["rm node", "rm node", "rm orphan"]
+    assert asked.count("--type image sha256:evidence") == 1
+
+
 def test_images_of_ours(docker: Docker) -> None:
     """An image that the harness built carries its own label, and no run's, for it outlives them."""
     docker.add("image", "built", {guard.IMAGE: "chaos-harness/node:1"})

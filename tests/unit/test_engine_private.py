@@ -17,6 +17,7 @@ from clusters.locking import try_locked
 from clusters.owner import Owner
 from clusters.progress import Progress
 from tests.fakes.engine import FakeEngine
+from tests.namespaces import needs_namespaces
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root")
 
@@ -178,6 +179,7 @@ def test_another_users_engine_is_none(machine: Machine, monkeypatch: pytest.Monk
     assert engines.find(layout=machine.layout) is None
 
 
+@needs_namespaces
 def test_an_engine_of_another_pid_namespace_is_not_ended(tmp_path: Path) -> None:
     """Its daemons are not to be seen from there: what listens is the engine all the same, and nothing is cleared."""
     layout = Layout("chaos-unit", tmp_path / "data", tmp_path / "run")

@@ -285,6 +285,6 @@ def test_ci_runs_the_command_of_the_readme() -> None:
     script = _ROOT / ".ci/run"
     (command,) = [line for line in script.read_text(encoding="utf-8").splitlines() if "nox -s tests" in line]
 
-    assert command == "python3 -m pip install nox && nox -s tests"
+    assert command == "python3 -m pip install --require-hashes -r requirements/nox.txt && nox -s tests"
     assert command in (_ROOT / "README.md").read_text(encoding="utf-8")
     assert os.access(script, os.X_OK)

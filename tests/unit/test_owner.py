@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from clusters.errors import BadScenario
 from clusters.owner import PREFIX, Owner, engines_of, run_directories, start_time, told
 from clusters.paths import runtime_dir
+from tests.namespaces import needs_namespaces
 
 _ROOT = Path(__file__).parents[2]
 _SEEN = """
@@ -32,8 +33,6 @@ sys.stdin.read()
 """
 
 _LABELS = ("owner-pid", "owner-start", "owner-view", "boot-id", "expires")
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces everywhere")
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +122,7 @@ def test_what_cannot_be_seen_lives_until_its_time_is_up(change: dict[str, Any]) 
     assert not dataclasses.replace(owner, expires=int(time.time()) - 1).alive()
 
 
-@as_root
+@needs_namespaces
 def test_another_pid_namespace_is_no_proof_of_death() -> None:
     """A live process on either side of a namespace is unknown on the other; at home it is seen, and dead when it is."""
     unshared = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -138,7 +137,7 @@ def test_another_pid_namespace_is_no_proof_of_death() -> None:
     assert owner.seen() is None
 
 
-@as_root
+@needs_namespaces
 def test_a_namespace_with_the_processes_around_it_in_proc_proves_no_death(child: subprocess.Popen[bytes]) -> None:
     """Without a /proc of its own, the numbers that it sees are not those that it is asked about."""
     owner = dataclasses.replace(Owner.mine("r"), pid=child.pid, start=start_time(child.pid))
@@ -147,7 +146,7 @@ def test_a_namespace_with_the_processes_around_it_in_proc_proves_no_death(child:
     assert asked(owner.labels(), "unshare", "--pid", "--fork") == "None"
 
 
-@as_root
+@needs_namespaces
 def test_hidden_processes_are_not_gone(child: subprocess.Popen[bytes]) -> None:
     """With hidepid a process of somebody else's has no entry in /proc; it still answers to its number."""
     owner = dataclasses.replace(Owner.mine("r"), pid=child.pid, start=start_time(child.pid))
