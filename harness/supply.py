@@ -98,7 +98,8 @@ class Supply:
         ahead, self._ahead = self._ahead, None
         try:
             if ahead:
-                ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
+                with owing("finish the cluster that is made ahead", _AHEAD_SECONDS):
+                    ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
         except HarnessError as error:
             self._session.told.append(f"no cluster could be made ahead: {error}")
 
