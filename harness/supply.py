@@ -52,7 +52,8 @@ class Supply:
     def close(self) -> None:
         """Wait for the cluster that is being made ahead, so that it stands in the pool."""
         if self._ahead:
-            with self._session.progress.step("finish the cluster that is made ahead"):
+            what = "finish the cluster that is made ahead"
+            with owing(what, _AHEAD_SECONDS), self._session.progress.step(what):
                 self._finish()
 
     @contextmanager
@@ -98,8 +99,7 @@ class Supply:
         ahead, self._ahead = self._ahead, None
         try:
             if ahead:
-                with owing("finish the cluster that is made ahead", _AHEAD_SECONDS):
-                    ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
+                ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
         except HarnessError as error:
             self._session.told.append(f"no cluster could be made ahead: {error}")
 
