@@ -1,5 +1,6 @@
 """Foreign: a user's own cluster, which is read and never written: there is no method that could."""
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,10 +62,10 @@ class Foreign:
 def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
     """Give the cluster that a kubeconfig leads to, for a block. Raises BadScenario if the file leads nowhere."""
     configuration = Configuration()
-    _refuse(kubeconfig)
+    text = _text(kubeconfig)
     try:
         load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-            str(kubeconfig),
+            str(kubeconfig) if kubeconfig.is_file() else io.StringIO(text),  # a pipe is read once
             context=context,
             client_configuration=configuration,
             persist_config=False,
@@ -81,8 +82,8 @@ def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
         yield Foreign(api)
 
 
-def _refuse(kubeconfig: Path) -> None:
-    """Refuse a file that would take for ever, or the memory, to be read: kubernetes' client reads it as it is."""
+def _text(kubeconfig: Path) -> str:
+    """Return what stands in a file, unless it would take for ever, or the memory, of kubernetes' client to read it."""
     try:
         text = bounded.read(kubeconfig, _MOST_BYTES)
         problems = [f"{bounded.place(event.start_mark)}: {words}" for event, words in bounded.refused(text)]
@@ -93,6 +94,7 @@ def _refuse(kubeconfig: Path) -> None:
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {words}") from error
     if problems:
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {problems[0]}")
+    return text
 
 
 def _named(context: str | None) -> str:

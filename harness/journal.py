@@ -239,7 +239,7 @@ def _scan(path: Path) -> _Found:
                 told.add(fields["unreadable"])
             else:
                 found.entries.pop(fields["done"], None)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             found.broken[number] = f"{path}:{number}: expected an undo entry, found {line[:80]!r}"
     found.broken = {number: words for number, words in found.broken.items() if number not in told}
     return found

@@ -119,7 +119,7 @@ def _write(
         files=dict(_contents(target)),
     )
     text = json.dumps(recorded(manifest.model_dump(mode="json")), indent=1, ensure_ascii=False)
-    private.write(target / MANIFEST, f"{text}\n")
+    private.write(target / MANIFEST, f"{text}\n".encode(errors="replace").decode())  # half characters are no JSON
     return _zipped(target)
 
 

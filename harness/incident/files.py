@@ -16,13 +16,16 @@ Objects = tuple[Manifest, ...]
 
 _MOST_OBJECTS = 500
 _MOST_ITEMS = 200
+_MOST_BYTES = 4 * 2**20
+"""Of all files that an incident names, each of which is read once, however often it is named."""
+
 _REFUSED = "secret"
 
 
 def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
     """Return the objects of each policy and workload item, the files that they are in, and all problems of them."""
     found: dict[str, list[Objects]] = {"policies": [], "workload": []}
-    files: dict[Path, None] = {}
+    files: dict[Path, list[Source]] = {}
     problems: list[str] = []
     for name, objects in found.items():
         items = source.data.get(name)
@@ -38,7 +41,7 @@ def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path]
     return found["policies"], found["workload"], list(files), problems
 
 
-def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, None]) -> Objects:
+def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, list[Source]]) -> Objects:
     allowed = ("object", "file", "policy") if place[0] == "policies" else ("object", "file")
     given = [name for name in allowed if item.get(name) is not None]
     if len(given) != 1:
@@ -50,8 +53,10 @@ def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, 
         documents, problems = [value], [source.problem((*place, "object", *at), said) for at, said in lacks(value)]
     else:
         path = _beside(source, (*place, "file"), value)
-        files[path] = None
-        sources = read(path)
+        if path not in files and sum(map(_size, files)) + _size(path) > _MOST_BYTES:
+            words = f"with it the files have more than {_MOST_BYTES // 2**20} MiB, which is the most"
+            raise BadScenario(source.problem((*place, "file"), words))
+        sources = files[path] = files.get(path) or read(path)
         documents = [each.data for each in sources]
         problems = [each.problem(at, said) for each in sources for at, said in lacks(each.data)]
     if problems:
@@ -76,6 +81,13 @@ def _beside(source: Source, place: Location, name: Any) -> Path:
     if not found:
         raise BadScenario(source.problem(place, f"no file {name[:80]!r} in {folder}"))
     return source.path.parent / parts
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # which reading it tells
 
 
 def lacks(found: Any) -> Iterator[tuple[Location, str]]:

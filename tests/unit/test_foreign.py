@@ -1,6 +1,7 @@
 """Foreign: a user's own cluster is asked by GET only, never for Secrets, and each failure is one error."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,6 +81,17 @@ def test_read(server: _Server, kubeconfig: Path) -> None:
 
     assert server.asked == ["GET /api/v1/nodes", "GET /forbidden", "GET /forbidden"]
     assert kubeconfig.read_bytes() == before
+
+
+def test_a_pipe(server: _Server, kubeconfig: Path, tmp_path: Path) -> None:
+    """A kubeconfig may come by a pipe, as of `--kubeconfig <(kubectl config view --raw)`, which is read once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(kubeconfig.read_bytes(),))
+    writer.start()
+    with opened(pipe) as cluster:
+        assert cluster.items("/api/v1/nodes") == [{"metadata": {"name": "a"}}]
+    writer.join()
 
 
 def test_no_method_writes() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.incident.bundle import MANIFEST, Lived, write
+from harness.incident.recheck import recheck
 from harness.redaction import REDACTED
 from tests.fakes.incidents import bundled, incident, lived
 
@@ -92,3 +93,13 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HarnessError, match="cannot be written: No space left on device; what the runs left is beside"):
         write(tmp_path / "bundle", loaded, seed=7, runs=runs, environment={}, images={})
     assert (runs[0][1] / "history.jsonl").is_file()
+
+
+def test_half_a_character(tmp_path: Path) -> None:
+    """Bytes that were no text where an error came from keep nobody from reading the bundle."""
+    loaded = incident(tmp_path)
+    run, directory = lived(loaded, tmp_path)
+    runs = [(run.model_copy(update={"error": "OSError: \udc80"}), directory)]
+    left = write(tmp_path / "bundle", loaded, seed=7, runs=runs, environment={"engine": "\udc80"}, images={})
+
+    assert recheck(left)[0].runs[0].error == "OSError: ?"

@@ -209,8 +209,11 @@ def test_broken_in_the_middle(written: Journal, path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["{broken", "[1]", "7", '{"undo": 1, "action": "a", "arguments": ["list"]}', "[" * 100_000, '{"undo": {}}', "\0\0"],
-    ids=["broken", "list", "number", "arguments", "nested", "id", "NUL"],
+    [
+        *("{broken", "[1]", "7", '{"undo": 1, "action": "a", "arguments": ["list"]}', "[" * 100_000),
+        *('{"undo": {}}', '{"undo": 1e999, "action": "a", "arguments": {}}', "\0\0"),
+    ],
+    ids=["broken", "list", "number", "arguments", "nested", "id", "endless", "NUL"],
 )
 def test_a_line_that_cannot_be_read_is_told_once(written: Journal, path: Path, line: str) -> None:
     """What nobody will ever read is told by one replay, and the next one is done with it."""
