@@ -8,7 +8,7 @@ from typing import Any
 from harness.redaction import yamls
 from harness.redaction.blocks import mentions_secret, without_blocks
 from harness.redaction.fields import without_fields
-from harness.redaction.forms import REDACTED, without_forms
+from harness.redaction.forms import REDACTED, documents, without_forms
 from harness.redaction.structure import Cleaner
 from harness.redaction.suspicion import is_suspect
 
@@ -107,8 +107,17 @@ class _Text:
         for number, line in enumerate(lines):
             if '{"' in line and is_suspect(line):
                 lines[number] = self._embedded(line)
-        text = "\n".join(lines)
+        text = self._decoded("\n".join(lines))
         return _words(without_blocks(text) if mentions_secret(text) else text)
+
+    def _decoded(self, text: str) -> str:
+        """Take out base64 of objects in which a secret stands."""
+        kept, done = list[str](), 0
+        for start, end, held in documents(text):
+            if _Text(level=self._level + 1, authored=self._authored).string(held) != held:
+                kept += [text[done:start], REDACTED]
+                done = end
+        return "".join([*kept, text[done:]])
 
     def _embedded(self, line: str) -> str:
         """Clean what JSON stands in a line of a log, up to the first that is cut off."""

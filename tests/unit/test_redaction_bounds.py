@@ -68,6 +68,11 @@ _HOSTILE: dict[str, Callable[[int], str]] = {
     "JSON without an end": lambda n: '{"kind":"Secret","a":' + "[" * n,
     "JSON in lines": lambda n: '{"kind":"Secret","data":{"a":"b"}}\n' * (n // 8),
     "JSON begun often": lambda n: 'kind: Secret {"' * (n // 4),
+    "ends of keys": lambda n: "-----END PRIVATE KEY-----\n" * (n // 6),
+    "bodies of keys": lambda n: ("QUJD" * 16 + "\n") * (n // 16) + "-----END PRIVATE KEY-----",
+    "base64 of YAML": lambda n: ("YXBpVmVyc2lvbj" + "A" * 50 + "\n") * (n // 16),
+    "elements of XML": lambda n: "<token>" * n,
+    "colons and hosts": lambda n: "a:bcd" * n + "@x.y ",
     "JSON in JSON": lambda n: _nested(6, "x" * n),
 }
 
