@@ -1,7 +1,6 @@
 """Creation: brings up a cluster as a list of named actions, and removes what it made when one of them fails."""
 
 import contextlib
-from functools import partial
 from pathlib import Path
 
 from kubernetes.client.exceptions import ApiException
@@ -9,16 +8,8 @@ from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.ending import Ending
 from clusters.engine import Engine
-from clusters.errors import (
-    BadScenario,
-    ClusterUnavailable,
-    CommandFailed,
-    DeadlineExceeded,
-    EngineUnavailable,
-    HarnessError,
-)
+from clusters.errors import BadScenario, ClusterUnavailable, EngineUnavailable, HarnessError
 from clusters.images import Images
 from clusters.interrupts import unbroken
 from clusters.inventory import RUN, remove_all
@@ -90,17 +81,11 @@ def delete(cluster: Cluster) -> None:
     What is gone already is no error. Raises CommandFailed when the engine refuses.
     """
     what = f"the removal of cluster {cluster.name}"
-    ending = Ending()
-    ending.callback(partial(remove, cluster.directory))
-    ending.callback(lambda: remove_all(cluster.engine, Deadline.after(_DELETE_SECONDS, what), cluster=cluster.name))
-    ending.callback(partial(_delete_with_kind, cluster, Deadline.after(_KIND_SECONDS, what)))
-    ending.close()
-
-
-def _delete_with_kind(cluster: Cluster, deadline: Deadline) -> None:
-    """Have kind remove what it can: what it cannot is removed by whoever knows what may keep a node from dying."""
-    with contextlib.suppress(CommandFailed, DeadlineExceeded):
-        Kind(cluster.engine, cluster.name, cluster.directory).delete(deadline)
+    # What kind cannot remove goes below, where it is known what may keep a node from dying.
+    with contextlib.suppress(HarnessError, OSError):
+        Kind(cluster.engine, cluster.name, cluster.directory).delete(Deadline.after(_KIND_SECONDS, what))
+    remove_all(cluster.engine, Deadline.after(_DELETE_SECONDS, what), cluster=cluster.name)
+    remove(cluster.directory)
 
 
 def _require_memory(shape: Shape) -> None:

@@ -15,7 +15,7 @@ from clusters.locking import locked, try_locked
 from clusters.process import run
 from clusters.progress import Progress
 
-__all__ = ["heal", "install", "no_daemon_starts"]
+__all__ = ["heal", "install", "no_daemon_starts", "nobody_installs"]
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
@@ -73,10 +73,15 @@ def no_daemon_starts(policy: Path) -> Iterator[None]:
 
 def heal() -> list[str]:
     """Take away a policy that a killed run has left, once no apt runs, and return what was done, in words."""
+    with nobody_installs() as quiet:
+        return _restore(_POLICY) if quiet else []
+
+
+@contextmanager
+def nobody_installs() -> Iterator[bool]:
+    """Yield whether no apt runs, and no other process of ours is about to run one during the block."""
     with try_locked(str(_lock())) as free:
-        if not free or _apt_runs():
-            return []
-        return _restore(_POLICY)
+        yield free and not _apt_runs()
 
 
 def _restore(policy: Path) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ _CLAIM_SECONDS = 60.0
 _POOLED = "pool-"
 _NOBODY = "frozen"
 _LARGEST = 2**53
+_MOST_BYTES = 1 << 16
 _START_FIELD = 19  # of /proc/<pid>/stat behind the command's name, see proc_pid_stat(5)
 
 
@@ -227,9 +229,14 @@ def engines_of(directory: Path) -> frozenset[str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Return what a small file of ours says; nothing if it cannot be read, or says no such thing."""
+    """Return what a small file of ours says; nothing if it cannot be read, or says no such thing.
+
+    A label may name a file of anybody's: one that is no plain file, or has no end, is not waited for.
+    """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            found = json.loads(file.read(_MOST_BYTES)) if plain else {}
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -97,15 +97,7 @@ def collect_garbage(
         directories = [path for path, owner in found if everything or living.dead(owner, path)]
         removed: list[str] = []
         problems: list[str] = []
-        unhealed = set()
-        for directory in directories if undo else ():
-            noted: list[str] = []
-            with _noting(noted):
-                for journal in sorted(directory.rglob(JOURNAL)):
-                    with _noting(noted):
-                        removed += [f"undone: {each}" for each in undo(journal)] if undo else []
-            problems += noted
-            unhealed |= {directory} if noted else set()
+        unhealed = {each: noted for each in directories if undo and (noted := _undo_in(each, undo, removed))}
 
         def doomed() -> list[Thing]:
             things = _dead_things(engine, deadline, everything=everything)
@@ -118,7 +110,12 @@ def collect_garbage(
         gone, refused = remove_found(engine, doomed, deadline)
         removed += gone
         problems += refused
-        for directory in sorted(set(directories) - unhealed):
+        for directory in sorted(unhealed):  # what a stopped container kept is gone with it now
+            left = _undo_in(directory, undo, removed) if undo else []
+            problems += left
+            if not left:
+                removed += [f"what was left of {directory.name}: {each}" for each in unhealed.pop(directory)]
+        for directory in sorted(set(directories) - set(unhealed)):
             with _noting(problems):
                 remove(directory)
                 removed.append(f"directory {directory}")
@@ -129,6 +126,16 @@ def collect_garbage(
             told_once = dict.fromkeys(problems)
             raise HarnessError("\n".join(["garbage is left:", *told_once, "`nox -s gc` tries again"]))
     return removed
+
+
+def _undo_in(directory: Path, undo: Undo, removed: list[str]) -> list[str]:
+    """Undo what the journals of a run hold, each of them whatever becomes of the others; return what went wrong."""
+    noted: list[str] = []
+    with _noting(noted):
+        for journal in sorted(directory.rglob(JOURNAL)):
+            with _noting(noted):
+                removed += [f"undone: {each}" for each in undo(journal)]
+    return noted
 
 
 def garbage(engine: Engine, deadline: Deadline) -> list[Thing]:
@@ -177,11 +184,12 @@ def _of_another(directory: Path, engine: Engine) -> bool:
 
 
 def _remove_claims(engine: Engine, deadline: Deadline, *, everything: bool) -> None:
-    """Take away the claims of dead runs, of which nothing is left by now."""
+    """Take away the claims of dead runs, and those for clusters that stand without a process, if nothing is there."""
+    standing = claims.register(engine, deadline).claims
     left = {each.labels[RUN] for each in inventory(engine, deadline)}
-    for each in claims.register(engine, deadline).claims:
-        mine = each.owner.run in claims.held()
-        if not mine and (everything or not (each.alive() or each.owner.run in left)):
+    for each in standing:
+        over = each.owner.run not in left and (each.owner.pid == 0 or not each.alive())
+        if (everything or over) and each.owner.run not in claims.held():
             engine.run(["volume", "rm", each.name], deadline, check=False)
 
 

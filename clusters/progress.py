@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from clusters.shown import shown
 from clusters.streams import Lossy
 
 __all__ = ["Progress", "Step"]
@@ -31,9 +32,9 @@ class Step:
 
     def line(self, mark: str) -> str:
         """Return the step as one line of text behind `mark`."""
-        detail = f" ({self.detail})" if self.detail else ""
-        line = f" {mark} {self.name}{detail} {time.monotonic() - self.started:.1f} s"
-        beside = self.beside()
+        detail = f" ({shown(self.detail)})" if self.detail else ""
+        line = f" {mark} {shown(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
+        beside = shown(self.beside())
         return f"{line} | {beside}" if beside else line
 
 
@@ -63,8 +64,8 @@ class Progress:
         return cls(sys.stderr)
 
     def say(self, text: str) -> None:
-        """Show one line of text."""
-        self._write(text)
+        """Show text, of one line usually."""
+        self._write(shown(text, lines=True))
 
     @contextmanager
     def step(self, name: str, beside: Callable[[], str] = str) -> Iterator[Step]:
@@ -75,7 +76,7 @@ class Progress:
         with self._lock:
             self._running.append(step)
         if not self._live:
-            self._write(f" • {name} …")
+            self._write(f" • {shown(name)} …")
         with contextlib.suppress(RuntimeError):  # no thread can be had: then nothing is told meanwhile
             ticker.start()
         mark, colour = "✗", "31"

@@ -281,7 +281,7 @@ def experiment(request: pytest.FixtureRequest, experiments: Experiments) -> Iter
 def _tell_what_can_be_told(config: pytest.Config) -> None:
     """Have pytest, too, write to a standard output that may go away: it begins to use it after this."""
     stdout = sys.stdout
-    told = Lossy(stdout)
+    told = Lossy(stdout or open_copy(1))  # None if it is closed
 
     def restore() -> None:
         told.flush()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from clusters import interrupts
+from clusters.shown import shown
 from clusters.streams import Lossy
 from harness.errors import BadScenario, ChaosError
 from harness.interruption import interrupted
@@ -19,7 +20,7 @@ TRACEBACK = "CHAOS_TRACEBACK"
 """Environment variable that has an error of the harness itself told with all calls that led to it."""
 
 _HOMES = {"XDG_STATE_HOME": Path(".local", "state"), "XDG_CACHE_HOME": Path(".cache")}
-_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -79,8 +80,8 @@ def _surroundings(error: OSError) -> str:
         return f"{path}: {said}: free some space, `df {path.parent}` tells how much there is; then type it again"
     if error.errno in _UNWRITABLE:
         for variable, below in _HOMES.items():
-            home = os.environ.get(variable) or str(Path.home() / below)
-            if path.is_relative_to(home):
+            home = Path(os.environ.get(variable) or Path.home() / below)
+            if path.is_relative_to(home) or home.is_relative_to(path):
                 return f"{path}: {said}: type it again with {variable}=DIRECTORY before it, one that you may write to"
     return f"{path}: {said}; see `ls -ld {path.parent}`"
 
@@ -105,5 +106,5 @@ def _nowhere() -> TextIO:
 
 
 def _fail(message: str, found: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {shown(message, lines=True)}\n")
     return found

@@ -38,6 +38,7 @@ KEPT_SECONDS = 30 * 24 * 3600.0
 _TICK_SECONDS = 10.0
 _COMMAND_SECONDS = 120.0
 _AHEAD_SECONDS = 60.0
+_JUMP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class _Renewal:
     def __init__(self, engine: "Engine", owner: Owner) -> None:
         self.owner = owner
         self._engine = engine
-        self._renewed = 0.0
+        self._renewed = self._clock = 0.0
         self._over = threading.Event()
         self._busy = threading.Lock()
 
@@ -157,10 +158,10 @@ class _Renewal:
     def renew(self) -> None:
         with self._busy:
             if not self._over.is_set():
-                begun = _elapsed()
+                begun, clock = _elapsed(), time.time()
                 deadline = Deadline.after(_COMMAND_SECONDS, f"a claim of {self.owner.run}")
                 _place(self._engine, self.owner, LIFE_SECONDS, deadline)
-                self._renewed = begun
+                self._renewed, self._clock = begun, clock - begun
 
     def end(self) -> None:
         """Renew no more; one renewal that is under way ends first, so that it takes the place of no later claim."""
@@ -170,7 +171,9 @@ class _Renewal:
 
     def _run(self) -> None:
         while not self._over.wait(_TICK_SECONDS):
-            if _elapsed() - self._renewed >= LIFE_SECONDS / 3:
+            age = _elapsed() - self._renewed
+            jumped = abs(time.time() - _elapsed() - self._clock)  # by as much, others may take the claim to be older
+            if age >= LIFE_SECONDS / 3 or jumped > _JUMP_SECONDS:
                 with suppress(HarnessError, OSError):  # an engine that does not answer now is asked again
                     self.renew()
 

@@ -17,9 +17,9 @@ Ask = Callable[[Sequence[str]], Completed]
 """Runs a docker command that changes nothing, whatever its status will be."""
 
 IMAGE = "chaos-harness.image"
-"""The label of the images that the harness builds; what runs make carries those of `clusters.inventory`, too."""
+"""The label of the images that the harness builds; containers of them inherit it, whoever runs them."""
 
-_PREFIX = "chaos-harness."
+_RUN = "chaos-harness.run"
 _MISSING = re.compile(r"no such (container|image|network|volume|object)|(network|volume) \S+ not found", re.IGNORECASE)
 _PUSHED = re.compile(r"127\.0\.0\.1:(\d+)/")
 
@@ -72,7 +72,7 @@ def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
     name = verb_of(words)
     verb, rest = _VERBS[name], list(words[len(name.split()) :])
     if verb.labelled and not _labelled(rest):
-        raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_PREFIX}…: what is made must be known as ours")
+        raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_RUN}=…: what is made must be known as ours")
     if not verb.kinds:
         return None
     named = list(_named(words, rest, verb))
@@ -101,14 +101,15 @@ def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool 
     complaints = [line for line in done.stderr.splitlines() if line.strip() and not _MISSING.search(line)]
     if done.returncode and (complaints or not _MISSING.search(done.stderr)):
         return done
-    foreign = [each for each in json.loads(done.stdout or "[]") if not _ours(each)]
+    labels = (_RUN, IMAGE) if kind == "image" else (_RUN,)
+    foreign = [each for each in json.loads(done.stdout or "[]") if not _carries(each, labels)]
     if foreign and untags and all(_pushed(each, ask) for each in names):
         return None
     if foreign:
         told = ", ".join(_name(each) for each in foreign)
         raise NotOurs(
-            f"{kind} {told}: expected a label {_PREFIX}…, found none: this harness did not make it and leaves it "
-            f"alone; `docker inspect {_name(foreign[0])}` shows what it is"
+            f"{kind} {told}: expected the label {' or '.join(labels)}, found none: this harness did not make it and "
+            f"leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
         )
     return None
 
@@ -142,12 +143,12 @@ def _named(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[s
 
 
 def _labelled(words: Sequence[str]) -> bool:
-    return any(option == "--label" and value.startswith(_PREFIX) for option, value in pairwise(words))
+    return any(option == "--label" and re.match(rf"{re.escape(_RUN)}=.", value) for option, value in pairwise(words))
 
 
-def _ours(attributes: Mapping[str, Any]) -> bool:
+def _carries(attributes: Mapping[str, Any], wanted: Sequence[str]) -> bool:
     labels = (attributes.get("Config") or attributes).get("Labels") or {}
-    return any(each.startswith(_PREFIX) for each in labels)
+    return any(labels.get(each) for each in wanted)
 
 
 def _name(attributes: Mapping[str, Any]) -> str:
@@ -158,7 +159,7 @@ def _name(attributes: Mapping[str, Any]) -> str:
 def _pushed(name: str, ask: Ask) -> bool:
     """Whether an image name leads to a port of loopback that a container with our label publishes."""
     found = _PUSHED.match(name)
-    ids = ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_PREFIX}run"]).stdout.split()
+    ids = ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_RUN}"]).stdout.split()
     if not found or not ids:
         return False
     containers = json.loads(ask(["inspect", "--type", "container", *ids]).stdout or "[]")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clusters import distribution, scratch, traces
 from clusters.ending import raise_first
-from clusters.engine import firewall, limits, processes
+from clusters.engine import firewall, limits, packages, processes
 from clusters.engine.layout import Layout
 from clusters.errors import HarnessError
 from clusters.locking import try_locked
@@ -20,12 +20,13 @@ __all__ = ["heal", "put_back"]
 def heal() -> list[str]:
     """Put back all that nobody holds any more, and return it in words; who is not root heals what is their own.
 
-    That is: a policy that keeps services from starting, of an apt that has ended; sysctls and rules of an engine
-    that does not run; folders of processes that have ended, with credentials in some. Every part is tried.
+    That is: a policy that keeps services from starting, and what starts at boot, of an apt that has ended; sysctls
+    and rules of an engine that does not run; folders of processes that have ended, with credentials in some. Every
+    part is tried.
     Raises HarnessError when something cannot be put back, after everything else was.
     """
     healed, problems = [], []
-    for part in (scratch.sweep, *((distribution.heal, _engines) if os.geteuid() == 0 else ())):
+    for part in (scratch.sweep, *((distribution.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
         try:
             healed += part()
         except (HarnessError, OSError) as error:

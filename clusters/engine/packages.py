@@ -1,13 +1,16 @@
 """Packages: the programs that a private engine needs, from Debian or Ubuntu, without their own daemons starting."""
 
+import json
+import os
 import shutil
 from pathlib import Path
 
-from clusters import distribution
+from clusters import distribution, traces
 from clusters.errors import EngineUnavailable, HarnessError
 from clusters.progress import Progress
+from clusters.traces import Trace
 
-__all__ = ["SEARCH_PATH", "ensure", "missing", "program"]
+__all__ = ["SEARCH_PATH", "ensure", "heal", "missing", "program"]
 
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 """Where daemons look for each other: the distribution's programs before what somebody put into /usr/local."""
@@ -24,6 +27,7 @@ _PROGRAMS = {
 }
 _UNITS = ("docker.service", "docker.socket", "containerd.service")
 _WANTS = Path("/etc/systemd/system")
+_TRACE = "units that start at boot"
 
 
 def program(name: str) -> str | None:
@@ -45,7 +49,9 @@ def ensure(progress: Progress) -> None:
     lacking = missing()
     if not lacking:
         return
-    enabled = _enabled()
+    there = json.dumps([str(link) for link in _enabled()])
+    if os.geteuid() == 0:
+        traces.record(_TRACE, before=there, after="", holder=str(_WANTS), volatile=False)
     others = list(dict.fromkeys(_PROGRAMS[name] for name in lacking if name != "docker"))
     try:
         if others:
@@ -54,11 +60,25 @@ def ensure(progress: Progress) -> None:
             _install([_PROGRAMS["docker"]], progress)
     except HarnessError as error:
         raise EngineUnavailable(str(error)) from error
-    for link in _enabled() - enabled:
-        link.unlink()
+    finally:
+        heal()
     if missing():
         installed = ", ".join([*others, _PROGRAMS["docker"]])
         raise EngineUnavailable(f"after apt-get has installed {installed} there is still no {', '.join(missing())}")
+
+
+def heal() -> list[str]:
+    """Let nothing start at boot that an installation of ours has enabled, once no apt runs; return that in words."""
+    if os.geteuid() != 0:
+        return []
+    with distribution.nobody_installs() as quiet:
+        return traces.put_back(str(_WANTS), _disable) if quiet else []
+
+
+def _disable(trace: Trace) -> bool:
+    for link in _enabled() - {Path(each) for each in json.loads(trace.before)}:
+        link.unlink()
+    return True
 
 
 def _install(packages: list[str], progress: Progress) -> None:

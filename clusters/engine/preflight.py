@@ -216,7 +216,8 @@ def _engine() -> list[Finding]:
     try:
         found = find()
     except EngineUnavailable as error:
-        return [Finding("engine", "bad", str(error), "wait until it answers"), cgroups(HostQuirks.detect())]
+        quirks = HostQuirks.detect()
+        return [Finding("engine", "bad", str(error)), cgroups(quirks), inotify(quirks)]
     quirks = found.quirks if found else HostQuirks.detect()
     host = [capabilities(quirks, private=found is None or found.private), cgroups(quirks), inotify(quirks)]
     return [engine(found), *host, *([leftovers(found)] if found else [])]

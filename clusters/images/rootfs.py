@@ -1,4 +1,8 @@
-"""Root file systems, made by mmdebstrap from the distribution's packages."""
+"""Root file systems, made by mmdebstrap from the distribution's packages.
+
+As root mmdebstrap binds folders of the machine, /dev/shm among them, into what it makes. It does so in a mount
+namespace of its own: the mounts are nobody else's, and go when its last process does, however it ends.
+"""
 
 import shutil
 from collections.abc import Sequence
@@ -46,7 +50,7 @@ def _make(folder: Path, variant: str, packages: Sequence[str], hooks: Sequence[s
     ]
     try:
         run(
-            ["mmdebstrap", *arguments, SUITE, folder / "rootfs.tar", *_mirrors()],
+            [*_unseen(deadline), "mmdebstrap", *arguments, SUITE, folder / "rootfs.tar", *_mirrors()],
             deadline,
             env={"SOURCE_DATE_EPOCH": "0", "TMPDIR": str(folder)},
         )
@@ -55,6 +59,16 @@ def _make(folder: Path, variant: str, packages: Sequence[str], hooks: Sequence[s
             f"Debian's {SUITE} cannot be had: {error}\n"
             "`nox -s doctor` tells whether the mirror answers; `nox -s images -- --load FILE` brings a ready set"
         ) from error
+
+
+def _unseen(deadline: Deadline) -> list[str]:
+    """Return the words before a command that keep its mounts to itself; none where that is not permitted.
+
+    Who may not have such a namespace may not mount either: mmdebstrap then uses a user namespace, or none of both.
+    """
+    words = ["unshare", "--mount", "--propagation", "private"]
+    able = shutil.which(words[0]) and run([*words, "true"], deadline, check=False).returncode == 0
+    return words if able else []
 
 
 def _require_mmdebstrap(progress: Progress) -> None:

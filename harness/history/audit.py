@@ -13,7 +13,7 @@ from harness.history.clocks import Clocks
 from harness.history.coverage import Coverage
 from harness.history.following import Take
 from harness.history.recorded import Entry
-from harness.history.vocabulary import AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
+from harness.history.vocabulary import API_SERVER, AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
 
 __all__ = ["Audit", "Cause", "Decision"]
 
@@ -104,6 +104,7 @@ class Audit:
         self._pods: dict[str, Decision] = {}
         self._mutating: set[str] = set()
         self._failed: dict[str, list[tuple[float, str]]] = {}
+        self._servers = 1
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -111,8 +112,8 @@ class Audit:
         return tuple(sorted(each for each in self._coverage.streams if each.startswith(f"{AUDIT} ")))
 
     def covered(self, begin: float, end: float) -> bool:
-        """Whether all that any API server decided between two moments is known."""
-        return bool(self.streams) and not self._coverage.unknown(self.streams, begin, end)
+        """Whether all that any API server decided between two moments is known: there is a log of each of them."""
+        return len(self.streams) >= self._servers and not self._coverage.unknown(self.streams, begin, end)
 
     def decision_of(self, audit_id: str) -> Decision | None:
         """Return what became of a question that got no good answer; None if no log that was read tells."""
@@ -145,6 +146,8 @@ class Audit:
         family = process.partition(" ")[0]
         if process == FAIL_OPEN:
             return self._take_call
+        if process == API_SERVER:
+            return self._note_servers
         return {AUDIT: self._take_request, CANARY: self._take_question}.get(family)
 
     def close(self, end: float) -> None:  # noqa: ARG002 - a reader's
@@ -153,6 +156,9 @@ class Audit:
         self._open.clear()
         for calls in self._failed.values():
             calls.sort()
+
+    def _note_servers(self, entry: Entry) -> None:
+        self._servers = max(self._servers, (entry.value or {}).get("servers", 1))
 
     def _take_question(self, entry: Entry) -> None:
         value = entry.value or {}

@@ -5,12 +5,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
 
+from clusters.scratch import held
 from clusters.shown import shown
 from harness import __version__
 from harness.errors import BadScenario, HarnessError
@@ -47,14 +48,15 @@ def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
 
 @contextmanager
 def _temporary() -> Iterator[Path]:
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="chaos-bundle-")
-    except OSError as error:
-        raise HarnessError(
-            f"no directory can be made to unpack into: {error.strerror}; set TMPDIR to one that you may write to"
-        ) from error
-    with folder as name:
-        yield Path(name)
+    """Give a directory that is gone afterwards; `gc` removes it after a kill."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(held("chaos-bundle", Path(tempfile.gettempdir())))
+        except OSError as error:
+            raise HarnessError(
+                f"no directory can be made to unpack into: {error.strerror}; set TMPDIR to one that you may write to"
+            ) from error
+        yield folder
 
 
 def _text(path: Path, source: Packed) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from clusters.deadline import Deadline
 from clusters.engine import Engine, Layout, connect
 from clusters.process import run
+from tests.unguarded import docker
 
 __all__ = ["TINY", "tiny_context", "tiny_engine"]
 
@@ -29,5 +30,5 @@ def tiny_context(directory: Path) -> Path:
 def tiny_engine(layout: Layout, context: Path) -> Engine:
     """Return the private engine at `layout`, started if need be, with the image."""
     engine = connect("private", layout=layout)
-    engine.run(["build", "--tag", TINY, context], Deadline.after(_SECONDS, "the image"))
+    docker(engine, ["build", "--tag", TINY, context], Deadline.after(_SECONDS, "the image"))
     return engine

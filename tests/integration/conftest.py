@@ -48,7 +48,7 @@ def build(engine: Engine, progress: Progress) -> Iterator[Callable[..., Cluster]
 
     def bring_up(shape: Shape, **settings: Any) -> Cluster:
         images = settings.pop("images", None) or ensure(engine, shape, progress)
-        made.append(create(engine, images, shape, owner, owner.claim(), progress, **settings))
+        made.append(create(engine, images, shape, owner, owner.claim(engine.id), progress, **settings))
         return made[-1]
 
     yield bring_up

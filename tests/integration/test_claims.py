@@ -16,6 +16,7 @@ from clusters.inventory import inventory, label_arguments
 from clusters.owner import Owner
 from clusters.ownership import claimed, collect_garbage
 from tests.fakes.tiny import TINY, tiny_engine
+from tests.unguarded import docker
 
 pytestmark = [
     pytest.mark.cluster,
@@ -226,16 +227,19 @@ def test_a_frozen_clusters_claim_is_seen_from_elsewhere(engine: Engine, other: E
 
 def test_an_image_committed_from_a_node_stays_and_so_do_its_containers(engine: Engine) -> None:
     """They carry the labels of a run that is dead, and are their user's."""
-    labels = replace(Owner.mine("dead"), start="1").labels()
-    _node(engine, "dead-node", labels)
-    engine.run(["commit", "dead-node", "evidence"], _soon("an image"))
+
+    def users(*words: str) -> str:
+        return docker(engine, words, _soon("the user's docker")).stdout
+
+    _node(engine, "dead-node", replace(Owner.mine("dead"), start="1").labels())
+    users("commit", "dead-node", "evidence")
     try:
-        engine.run(["run", "--detach", "--name", "looking", "evidence"], _soon("a container"))
+        users("run", "--detach", "--name", "looking", "evidence")
         assert collect_garbage(engine) == ["container dead-node"]
-        engine.run(["inspect", "--type", "container", "looking"], _soon("the container"))
+        assert json.loads(users("inspect", "--type", "container", "looking"))[0]["State"]["Running"]
     finally:
-        engine.run(["rm", "--force", "looking"], _soon("its removal"), check=False)
-        engine.run(["rmi", "--force", "evidence"], _soon("its removal"), check=False)
+        users("rm", "--force", "looking")
+        users("rmi", "--force", "evidence")
 
 
 def test_a_directory_names_its_engine(engine: Engine) -> None:

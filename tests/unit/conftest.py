@@ -1,6 +1,6 @@
 """Fixtures that several unit tests share: stand-ins that each of them wants fresh, and a session that takes seconds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,19 @@ from clusters.cluster import Cluster
 from harness.history import History
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.bench import Bench
+from tests.fakes.harmed import Harmed
+from tests.fakes.lives import Run
 from tests.fakes.policed import Policed
 from tests.fakes.world import World
 from tests.sessions import SCENARIOS, Session, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the journal of what is changed on the machine in a place of the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clusters.traces.HOME", tmp_path_factory.mktemp("machine"))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +72,24 @@ def server() -> Iterator[FakeApiServer]:
 def api(server: FakeApiServer) -> Iterator[ApiClient]:
     with server.client() as api:
         yield api
+
+
+@pytest.fixture
+def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
+    monkeypatch.setattr("harness.faults.images._PULL_SECONDS", 0.0)
+    monkeypatch.setattr("os.fsync", lambda _: None)  # the disk's part is tests/unit/test_journal.py's
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    opened: list[Run] = []
+
+    def live() -> Run:
+        """Begin a life of the harness on a world of its own."""
+        folder = tmp_path / str(len(opened))
+        folder.mkdir()
+        world = Harmed()
+        cluster = world.cluster(folder)
+        opened.append(Run(world, cluster, folder))
+        return opened[-1]
+
+    yield live
+    for each in opened:
+        each.end()

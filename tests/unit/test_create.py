@@ -1,6 +1,7 @@
 """Tests of clusters.create: a creation that fails names its action, keeps logs and removes what it made."""
 
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from clusters import create as creation
 from clusters import versions
 from clusters.cluster import Cluster
 from clusters.create import create, delete
-from clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded, EngineUnavailable
+from clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded, EngineUnavailable, HarnessError
 from clusters.images import Images
 from clusters.ownership import Owner
 from clusters.progress import Progress
@@ -211,6 +212,61 @@ def test_what_is_made_carries_the_owner_and_the_way_back() -> None:
     assert (labels["run"], labels["owner-pid"], labels["keep"]) == ("r", str(os.getpid()), "1")
     assert Shape.model_validate_json(labels["shape"]) == Shape()
     assert Path(labels["directory"]).name == labels["cluster"] == network["Name"]
+
+
+def _cluster(engine: FakeEngine, directory: Path) -> Cluster:
+    for name in ("one", "two"):
+        engine.add("container", f"{name}-worker", {"chaos-harness.run": "r", "chaos-harness.cluster": name})
+    directory.mkdir()
+    (directory / "kubeconfig").touch()
+    return Cluster("one", Shape(), engine, directory / "kubeconfig", "one", None, "r", directory)
+
+
+@pytest.mark.parametrize("error", [DeadlineExceeded("hung"), OSError(28, "No space left on device")])
+def test_what_kind_does_not_remove_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    """Kind that hangs, or cannot write on a full disk, keeps nothing of the cluster from going."""
+
+    def delete_with_kind(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("clusters.kind.Kind.delete", delete_with_kind)
+    engine = FakeEngine()
+    delete(_cluster(engine, tmp_path / "one"))
+    assert (engine.names(), (tmp_path / "one").exists()) == (["two-worker"], False)
+
+
+def test_what_cannot_be_removed_keeps_its_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """While a container stays, what is known of its harm stays, too."""
+    monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/true"))
+    engine = FakeEngine(errors={"rm": "stuck"})
+    with pytest.raises(HarnessError, match="stuck"):
+        delete(_cluster(engine, tmp_path / "one"))
+    assert (tmp_path / "one").exists()
+
+
+def test_logs_that_no_disk_takes_keep_nothing_from_being_removed(tmp_path: Path) -> None:
+    """The failure and what was lost are told, and what was made is gone."""
+    engine = FakeEngine(errors={"run": "broken"})
+    (tmp_path / "kept").touch()
+    with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*without: .*kept"):
+        bring_up(engine, logs=tmp_path / "kept")
+    assert engine.names() == []
+
+
+def test_an_interrupt_while_a_failure_is_told_comes_after_the_removal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while logs are kept does not leave what was made."""
+
+    def interrupted(*_: object) -> list[str]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return []
+
+    monkeypatch.setattr("clusters.site.Site.collect_logs", interrupted)
+    engine = FakeEngine(errors={"run": "broken"})
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(engine)
+    assert engine.names() == []
 
 
 def test_deleting_leaves_nothing_of_the_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tests of clusters.engine.claims: what stands in the engine for a run, how it is renewed, and when it goes."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -63,6 +64,7 @@ def test_a_claim_is_renewed_at_a_third_of_its_life(monkeypatch: pytest.MonkeyPat
     """A thread puts a new one in its place; there is never none."""
     engine, clock = FakeEngine(), [0.0]
     monkeypatch.setattr(claims, "_elapsed", lambda: clock[0])
+    monkeypatch.setattr(claims, "_JUMP_SECONDS", math.inf)
     hold(engine, Owner.mine("r"))
     (name,) = engine.names()
     clock[0] = LIFE_SECONDS / 3 - 1
@@ -75,10 +77,25 @@ def test_a_claim_is_renewed_at_a_third_of_its_life(monkeypatch: pytest.MonkeyPat
     assert asked == [["volume", "create"], ["volume", "create"], ["volume", "rm"]]
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_claim_is_renewed_at_once_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """By a clock that was set forward it looks as if it had expired, by one that was set back as if from the future."""
+    engine, now = FakeEngine(), time.time
+    hold(engine, Owner.mine("r"))
+    (name,) = engine.names()
+    threading.Event().wait(0.2)
+    assert engine.names() == [name]
+    monkeypatch.setattr(time, "time", lambda: now() + hours * 3600)
+    until_gone(engine, name)
+    threading.Event().wait(0.2)
+    assert len([each for each in engine.asked if each.startswith("volume create")]) == 2
+
+
 def test_an_engine_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A renewal that fails ends no thread: the next one goes through."""
     engine, clock = FakeEngine(), [0.0]
     monkeypatch.setattr(claims, "_elapsed", lambda: clock[0])
+    monkeypatch.setattr(claims, "_JUMP_SECONDS", math.inf)
     hold(engine, Owner.mine("r"))
     (name,) = engine.names()
     engine.errors["volume create"] = DeadlineExceeded("it stalls")
@@ -101,6 +118,7 @@ def test_what_is_released_is_gone_and_not_renewed(monkeypatch: pytest.MonkeyPatc
     """The run's claims go, those of others stay; releasing twice, or from an engine that is gone, is no error."""
     engine, clock = FakeEngine(), [0.0]
     monkeypatch.setattr(claims, "_elapsed", lambda: clock[0])
+    monkeypatch.setattr(claims, "_JUMP_SECONDS", math.inf)
     for run in ("r", "other"):
         hold(engine, Owner.mine(run))
     release(engine, "r")

@@ -68,6 +68,8 @@ def docker(tmp_path: Path) -> Docker:
         docker.add(kind, "ours", _LABELS)
         docker.add(kind, "theirs", {"io.x-k8s.kind.cluster": "kind"})
         docker.add(kind, "bare", None)
+        docker.add(kind, "cleared", {RUN: ""})
+    docker.add("container", "theirs", {guard.IMAGE: "chaos-harness/node:1", "io.x-k8s.kind.cluster": "kind"})
     return docker
 
 
@@ -98,11 +100,11 @@ _CHANGING = {
 
 
 @pytest.mark.parametrize("command", _CHANGING)
-@pytest.mark.parametrize("name", ["theirs", "bare"])
+@pytest.mark.parametrize("name", ["theirs", "bare", "cleared"])
 def test_what_is_not_ours_is_not_changed(docker: Docker, command: str, name: str) -> None:
     """A target without our label is refused by its name, and the command is not run."""
     words = [word.format(name) for word in _CHANGING[command]]
-    with pytest.raises(NotOurs, match=rf"{name}: expected a label chaos-harness\.…, found none"):
+    with pytest.raises(NotOurs, match=rf"{name}: expected the label chaos-harness\.run.*, found none"):
         docker.engine.run(words, soon(), check=False)
     assert docker.ran() == []
 
@@ -122,10 +124,10 @@ def test_each_changing_command_is_tried() -> None:
     assert tried == {name for name, verb in guard._VERBS.items() if verb.kinds}
 
 
-@pytest.mark.parametrize("words", [("run", "--name", "x", "image"), ("network", "create", "--label", "a=b", "x")])
+@pytest.mark.parametrize("words", [("run", "--name", "x", "image"), ("network", "create", "--label", f"{RUN}=", "x")])
 def test_what_is_made_is_labelled(docker: Docker, words: tuple[str, ...]) -> None:
     """What would be made without our label could never be removed again: it is not made."""
-    with pytest.raises(NotOurs, match=r"expected --label chaos-harness\.…"):
+    with pytest.raises(NotOurs, match=r"expected --label chaos-harness\.run=…"):
         docker.engine.run(words, soon())
     docker.engine.run([*words[:-1], "--label", f"{RUN}=r", words[-1]], soon())
     assert len(docker.ran()) == 1
@@ -184,7 +186,7 @@ def test_images_of_ours(docker: Docker) -> None:
     """An image that the harness built carries its own label, and no run's, for it outlives them."""
     docker.add("image", "built", {guard.IMAGE: "chaos-harness/node:1"})
     docker.engine.run(["rmi", "built"], soon())
-    assert guard.IMAGE.startswith(f"{PREFIX}.")
+    assert (guard._RUN, guard.IMAGE.rpartition(".")[0]) == (RUN, PREFIX)
     assert guard.IMAGE != RUN
 
 

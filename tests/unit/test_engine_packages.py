@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters import distribution
+from clusters import distribution, traces
+from clusters.deadline import Deadline
 from clusters.engine import packages
 from clusters.errors import EngineUnavailable
 from clusters.progress import Progress
@@ -31,7 +32,9 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     root.chmod(0o755)
     monkeypatch.setenv("PATH", str(directory))
     monkeypatch.setattr(packages, "SEARCH_PATH", str(directory))
+    monkeypatch.setattr(traces, "HOME", root / "lib")
     monkeypatch.setattr(distribution, "_POLICY", root / "policy-rc.d")
+    monkeypatch.setattr(distribution, "_DPKG_LOCK", root / "lock-frontend")
     monkeypatch.setattr(packages, "_WANTS", root / "systemd")
     yield directory
     shutil.rmtree(root)
@@ -84,6 +87,27 @@ def test_a_unit_that_the_installation_enabled_does_not_start_at_boot(bare: Path)
             script.write(f'case "$*" in *install*) /bin/ln -sf /lib/systemd/system/{unit} {wants}/{unit} ;; esac\n')
     packages.ensure(Progress.quiet())
     assert [each.name for each in wants.iterdir()] == ["containerd.service"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
+def test_what_a_killed_installation_enabled_is_taken_back(bare: Path) -> None:
+    """Docker does not start at the next boot because a run was killed during apt; gc takes it back, once."""
+    wants = bare.parent / "systemd" / "multi-user.target.wants"
+    wants.mkdir(parents=True)
+    (wants / "containerd.service").symlink_to("/lib/systemd/system/containerd.service")
+    _apt(bare, [*packages._PROGRAMS])
+    with (bare / "apt-get").open("a") as script:
+        script.write(f'case "$*" in *install*) /bin/ln -s /nowhere {wants}/docker.service; kill -9 $PPID ;; esac\n')
+    killed = os.fork()
+    if not killed:
+        packages.ensure(Progress.quiet())
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1]) == -9
+    assert (wants / "docker.service").is_symlink()
+    deadline = Deadline.after(60, "what is left of the killed run to end")
+    assert next(healed for _ in deadline.attempts() if (healed := packages.heal())) == ["units that start at boot"]
+    assert [each.name for each in wants.iterdir()] == ["containerd.service"]
+    assert packages.heal() == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")

@@ -38,6 +38,21 @@ def test_proves_and_heals(bench: Bench, name: str) -> None:
     assert bench.pending() == []
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        cut_registry("drop", nodes=["w-worker", "kind-control-plane"]),
+        remove_image(IMAGE, ["w-worker", "kind-control-plane"]),
+    ],
+    ids=lambda fault: fault.name,
+)
+def test_a_node_of_another_cluster(bench: Bench, world: World, fault: Fault) -> None:
+    """One name that is none of the cluster's own is told before the first node is touched."""
+    with pytest.raises(BadScenario, match="cluster w has no node 'kind-control-plane'; there are w-control-plane, w-"):
+        bench.inject(fault)
+    assert (bench.pending(), world.asked) == ([], [])
+
+
 @lasting
 def test_no_op_is_found_out(bench: Bench, world: World, name: str) -> None:
     """A fault whose harm does nothing is not applied, however well its commands ended."""

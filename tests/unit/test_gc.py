@@ -10,7 +10,8 @@ import pytest
 
 from clusters import engine as engines
 from clusters import ownership
-from clusters.engine import Engine, claims
+from clusters.engine import Engine
+from clusters.engine.claims import CLAIM
 from clusters.errors import EngineUnavailable, HarnessError
 from clusters.owner import Owner
 from harness import __main__ as command
@@ -63,7 +64,7 @@ def test_an_engine_that_nobody_uses_is_stopped(machine: Machine, capsys: pytest.
 
 def test_a_claim_of_whomever_keeps_the_engine(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """Another user's run, of which no directory is to be seen and which has made nothing yet, has claimed it."""
-    claims.leave(machine.engine, far(), 900)
+    machine.engine.add("volume", "claim", {**far().labels(), CLAIM: "900"})
     assert command.main(["gc"]) == 0
     assert (machine.ended, capsys.readouterr().out) == ([], "left the private engine: far uses it\n")
     machine.engine.ahead[0] = 901

@@ -183,11 +183,12 @@ def test_what_no_api_server_decided() -> None:
         Audited().question("a", kind=None).copied(0, 30).copied(30, 40, kind="info").copied(40, 80),
         Audited().question("a", kind=None).copied(0, 80).copied(0, 40, node=NODES[1]),
         Audited().question("a", kind=None).copied(0, 80).add(5, "info", NODES[1], "read", {"said": "away"}),
+        Audited().question("a", kind=None).copied(0, 80).add(9, "invoke", "api server", "read", {"servers": 3}),
         Audited().question("b", kind=None).copied(0, 80),
     ],
 )
 def test_what_is_not_known(told: Audited) -> None:
-    """Without a log, with one that was not read to the end, or lost a part, or is one of two, nothing is known."""
+    """Without a log, with one that was not read to the end, or lost a part, or is one of several, nothing is known."""
     assert cause(told) is None
 
 

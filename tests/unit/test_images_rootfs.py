@@ -1,12 +1,53 @@
-"""Root file systems: what is said where they cannot be made."""
+"""Root file systems: what is said where they cannot be made, and what a killed build leaves: nothing."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clusters.deadline import Deadline
 from clusters.errors import ImageUnavailable
 from clusters.images.rootfs import rootfs
+from clusters.mounts import mounts
 from clusters.progress import Progress
+
+_ROOT = Path(__file__).parents[2]
+
+_STAND_IN = """#!/bin/sh
+set -e
+for word in "$@"; do case $word in */rootfs.tar) tar=$word ;; esac; done
+moment() {
+  echo "$1" > "$PLACE/now"
+  [ "$1" != "$STUCK_AT" ] || { sleep 61 & wait; }
+}
+trap '' TERM
+moment begun
+mkdir -p "$TMPDIR/root/dev/shm"
+mount --bind "$PLACE/shm" "$TMPDIR/root/dev/shm"
+moment mounted
+(set -m; sleep 62 & echo $! > "$PLACE/apt")
+moment fetching
+echo half > "$tar"
+moment writing
+kill -9 $(cat "$PLACE/apt")
+umount "$TMPDIR/root/dev/shm"
+rm -r "$TMPDIR/root"
+echo whole > "$tar"
+moment done
+"""
+_BUILD = """
+from clusters import process
+from clusters.images.rootfs import rootfs
+from clusters.progress import Progress
+process._GRACE_SECONDS = 0.3
+print(rootfs("r", "minbase", ["bash"]).get(Progress.quiet()))
+"""
+_MOMENTS = ["begun", "mounted", "fetching", "writing", "done"]
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount takes root")
 
 
 def test_without_mmdebstrap_and_apt_another_way_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,3 +57,79 @@ def test_without_mmdebstrap_and_apt_another_way_is_told(tmp_path: Path, monkeypa
     with pytest.raises(ImageUnavailable, match=r"mmdebstrap is missing, .*; `nox -s images -- --load FILE` brings"):
         made.make(tmp_path, Progress.quiet())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a folder with a stand-in for mmdebstrap, and one for /dev/shm with a file of the machine's."""
+    (tmp_path / "shm").mkdir()
+    (tmp_path / "shm/file").write_text("the machine's")
+    program = tmp_path / "bin/mmdebstrap"
+    program.parent.mkdir()
+    program.write_text(_STAND_IN)
+    program.chmod(0o755)
+    for name, value in {"PLACE": "", "XDG_CACHE_HOME": "cache", "XDG_STATE_HOME": "state"}.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    yield tmp_path
+    for point in mounts([tmp_path]):
+        subprocess.run(["umount", "--lazy", point], check=True)
+
+
+def build(place: Path, stuck_at: str = "") -> subprocess.Popen[str]:
+    """Begin to build; return when it is where it shall be stuck."""
+    words = [sys.executable, "-c", _BUILD]
+    process = subprocess.Popen(
+        words, cwd=_ROOT, env={**os.environ, "STUCK_AT": stuck_at}, stdout=subprocess.PIPE, text=True
+    )
+    for _ in Deadline.after(60, "the moment").attempts(0.01, 0.05):
+        now = place / "now"
+        if not stuck_at or (now.exists() and now.read_text().strip() == stuck_at):
+            break
+    return process
+
+
+def left(place: Path) -> list[int]:
+    """Return the processes that still have something to do with a build."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"PLACE={place}".encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@needs_root
+@pytest.mark.parametrize("moment", _MOMENTS)
+@pytest.mark.parametrize("end", ["kill", "interrupt"])
+def test_a_build_that_is_ended_leaves_nothing(place: Path, moment: str, end: str) -> None:
+    """Ended at any moment, what was mounted is as before, no process is left, and the next build is whole."""
+    with build(place, moment) as process:
+        assert left(place)
+        process.kill() if end == "kill" else process.send_signal(2)
+        process.wait(60)
+    for _ in Deadline.after(5, "all processes to end").attempts(0.01, 0.1):
+        if not left(place):
+            break
+    assert left(place) == []
+    assert mounts([place]) == []
+    artefacts = place / "cache/chaos-harness/artefacts"
+    assert len(list(artefacts.iterdir())) == (1 if end == "kill" else 0)
+    with build(place) as process:
+        told, _ = process.communicate(timeout=60)
+    assert list(artefacts.iterdir()) == [Path(told.strip())]
+    assert (Path(told.strip()) / "rootfs.tar").read_text() == "whole\n"
+    assert (place / "shm/file").read_text() == "the machine's"
+
+
+def test_where_no_mount_namespace_is_permitted_there_is_none(place: Path) -> None:
+    """A user who may not mount builds all the same."""
+    for name in ("unshare", "mount", "umount"):
+        program = place / "bin" / name
+        program.write_text("#!/bin/sh\n" + ("echo refused >&2; exit 1\n" if name == "unshare" else ""))
+        program.chmod(0o755)
+    with build(place) as process:
+        told, _ = process.communicate(timeout=60)
+    assert (Path(told.strip()) / "rootfs.tar").read_text() == "whole\n"

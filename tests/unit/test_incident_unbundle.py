@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from clusters.scratch import sweep
 from harness.errors import BadScenario, HarnessError
 from harness.incident.bundle import MANIFEST
 from harness.incident.packed import packed
@@ -71,6 +72,24 @@ def test_whole(tmp_path: Path, place: Path) -> None:
         with opened(path) as (manifest, root):
             assert (root / manifest.incident).read_text(encoding="utf-8").startswith("schema: 1")
     assert list(place.iterdir()) == []
+
+
+def test_what_a_killed_reader_unpacked_goes_with_gc(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to two gigabytes lay in the directory for temporary files for ever; a live reader's stays."""
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    folder = bundled(tmp_path)
+    killed = os.fork()
+    if not killed:
+        with opened(folder):
+            os._exit(9)
+    os.waitpid(killed, 0)
+    (left,) = place.iterdir()
+    with opened(folder) as (_, root):
+        assert sweep() == [f"folder {left}"]
+        assert list(place.iterdir()) == [root]
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "runs/../../evil", "a\\..\\b", "C:evil"])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from clusters.deadline import Deadline
-from clusters.errors import CommandFailed
+from clusters.errors import CommandFailed, NotOurs
 from clusters.images.catalogue import BALANCER
 from clusters.inside import POD_SUBNET, SERVICE_SUBNET
 from clusters.kind import Kind, configuration, docker_wrapper, node_names
@@ -200,6 +200,23 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
         "error: error execution phase preflight",
     ]
     assert (tmp_path / "kind.log").read_text() == said
+
+
+def test_nodes_that_are_not_ours_are_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's cluster of the same name, or one more node in ours, keeps kind from being run."""
+    fake, ran = tmp_path / "kind", tmp_path / "ran"
+    fake.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
+    engine = FakeEngine()
+    engine.add("container", "c-worker", {"io.x-k8s.kind.cluster": "c", "chaos-harness.run": "r"})
+    engine.add("container", "c-worker2", {"io.x-k8s.kind.cluster": "c"})
+    with pytest.raises(NotOurs, match="container c-worker2: expected the label chaos-harness"):
+        Kind(engine, "c", tmp_path).delete(Deadline.after(60, "kind"))
+    assert not ran.exists()
+    del engine.things["container/id-c-worker2"]
+    Kind(engine, "c", tmp_path).delete(Deadline.after(60, "kind"))
+    assert ran.exists()
 
 
 def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:

@@ -124,7 +124,11 @@ def test_gc_tells_what_it_leaves_run_by_run(
 
 @pytest.mark.parametrize(
     ("raised", "status", "told"),
-    [(KeyboardInterrupt(), 130, "interrupted"), (EngineUnavailable("no engine"), 1, "error: no engine\n")],
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (EngineUnavailable("no engine"), 1, "error: no engine\n"),
+        (EngineUnavailable("a\x1b[2J\nb"), 1, "error: a\\x1b[2J\nb\n"),
+    ],
 )
 def test_status_is_decided_in_one_place(
     monkeypatch: pytest.MonkeyPatch,

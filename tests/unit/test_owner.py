@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from clusters.errors import BadScenario
-from clusters.owner import PREFIX, Owner, engines_of, run_directories, start_time
+from clusters.owner import PREFIX, Owner, engines_of, run_directories, start_time, told
 from clusters.paths import runtime_dir
 
 _ROOT = Path(__file__).parents[2]
@@ -28,6 +30,8 @@ from clusters.owner import Owner
 print(json.dumps(Owner.mine("r").labels()), flush=True)
 sys.stdin.read()
 """
+
+_LABELS = ("owner-pid", "owner-start", "owner-view", "boot-id", "expires")
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces everywhere")
 
@@ -231,6 +235,49 @@ def test_an_owner_that_cannot_be_read_lives_as_long_as_a_run_whose_last_word_it_
     os.utime(file, (time.time() - 7 * 3600,) * 2)
     ((_, owner),) = run_directories()
     assert (owner.run, owner.alive()) == ("r", False)
+
+
+def test_an_owner_file_that_never_ends_is_not_waited_for() -> None:
+    """A label may name anybody's file: a pipe, or one of gigabytes, says nothing, at once."""
+    directory = Owner.mine("r").claim()
+    (directory / "owner.json").unlink()
+    os.mkfifo(directory / "owner.json")
+    assert told(directory) is None
+    (directory / "owner.json").unlink()
+    with (directory / "owner.json").open("wb") as file:
+        file.truncate(1 << 40)
+    assert told(directory) is None
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["run", "pid", "start", "engines", "view"]), inner),
+    max_leaves=8,
+)
+_OWNERS = st.fixed_dictionaries(dict.fromkeys(("run", "pid", "start", "boot_id", "expires"), _VALUES))
+_WHERES = st.fixed_dictionaries(dict.fromkeys(("pid", "start", "view", "engines"), _VALUES))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    owner=st.binary() | (_VALUES | _OWNERS).map(lambda found: json.dumps(found).encode()),
+    where=st.binary() | (_VALUES | _WHERES).map(lambda found: json.dumps(found).encode()),
+)
+def test_no_file_of_a_run_keeps_others_from_being_seen(owner: bytes, where: bytes) -> None:
+    """Whatever bytes stand in it, every run is yielded, with an owner of whom it can be asked whether he lives."""
+    for run in ("bad", "good"):
+        Owner.mine(run).claim("engine-a")
+    (runtime_dir("runs", "bad") / "owner.json").write_bytes(owner)
+    (runtime_dir("runs", "bad") / "where.json").write_bytes(where)
+    found = {path.name: (each.alive(), engines_of(path)) for path, each in run_directories()}
+    assert (set(found), found["good"]) == ({"bad", "good"}, (True, frozenset({"engine-a"})))
+
+
+@settings(max_examples=100, deadline=None)
+@given(labels=st.dictionaries(st.sampled_from([f"{PREFIX}.{name}" for name in _LABELS]), st.text()))
+def test_no_labels_raise(labels: dict[str, str]) -> None:
+    """Anybody may write any label: it makes an owner who lives or does not."""
+    assert Owner.from_labels({f"{PREFIX}.run": "r", **labels}).alive() in (True, False)
 
 
 def test_what_no_file_of_ours_names_is_not_ours(tmp_path: Path) -> None:

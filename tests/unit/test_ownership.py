@@ -1,7 +1,6 @@
 """Tests of clusters.ownership: who is alive, and what a garbage collection may touch."""
 
 import dataclasses
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.locking import try_locked
 from clusters.ownership import JOURNAL, PREFIX, Owner, collect_garbage, elsewhere, start_time
 from clusters.process import Completed
+from clusters.removal import remove
 from tests.fakes.engine import FakeEngine
 
 
@@ -249,19 +249,33 @@ def test_bad_files_of_one_run_keep_no_other_from_being_collected() -> None:
     assert (engine.names(), whole.exists(), broken.exists()) == ([], False, True)
 
 
+def test_what_is_kept_by_a_stopped_container_goes_with_it() -> None:
+    """An undo that only the container keeps from being done is tried again when that is gone: no garbage is left."""
+    directory, engine = dead("stopped").claim(), FakeEngine()
+    (directory / JOURNAL).touch()
+    engine.add("container", "node", dead().labels())
+
+    def undo(_path: Path) -> list[str]:
+        if engine.names():
+            raise HarnessError("node is stopped")
+        return ["file removed"]
+
+    removed = collect_garbage(engine, undo=undo)
+    assert (engine.names(), directory.exists()) == ([], False)
+    assert {"undone: file removed", "what was left of stopped: node is stopped"} <= set(removed)
+
+
 def test_what_could_not_be_removed_is_not_told_as_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that stays is a problem, with the command to type."""
     directory, other = dead("one").claim(), dead("two").claim()
-    remove = shutil.rmtree
 
-    def rmtree(path: Path, *, ignore_errors: bool = False) -> None:
-        if path != directory:
-            remove(path)
-        elif not ignore_errors:
-            raise PermissionError(13, "Permission denied", str(path))
+    def refuse(folder: Path) -> None:
+        if folder == directory:
+            raise HarnessError(f"{folder}: not all of it could be removed: Permission denied")
+        remove(folder)
 
-    monkeypatch.setattr("clusters.ownership.shutil.rmtree", rmtree)
-    with pytest.raises(HarnessError, match=rf"(?s)cannot be removed.*Permission denied.*try `rm -r {directory}`"):
+    monkeypatch.setattr("clusters.ownership.remove", refuse)
+    with pytest.raises(HarnessError, match=r"could be removed: Permission denied"):
         collect_garbage(FakeEngine())
     assert (directory.exists(), other.exists()) == (True, False)
 

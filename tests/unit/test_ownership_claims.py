@@ -131,6 +131,15 @@ def test_a_kept_cluster_stays_as_long_as_its_claim() -> None:
     assert "killed" in engine.names()
 
 
+def test_a_claim_for_a_cluster_that_its_user_has_removed_goes() -> None:
+    """It would keep the engine for a month; one of a run that has made nothing yet stays."""
+    engine = FakeEngine()
+    claims.leave(engine, dead("kept"), KEPT_SECONDS, keep=True)
+    claim(engine, unseen(), age=1)
+    collect_garbage(engine)
+    assert claimed(engine, Deadline.after(60, "the claims")) == ["far"]
+
+
 def test_a_pooled_cluster_lives_by_its_claim_where_its_directory_cannot_be_seen(state: Path) -> None:
     """Another machine, container or user has other files: no directory is no proof that nobody can lease it."""
     engine = FakeEngine()

@@ -1,5 +1,7 @@
 """Tests of harness.supply: when a session's clusters come from the pool, and what keeps one from going back."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,27 @@ def test_what_was_not_undone_keeps_a_cluster_out_of_the_pool(session: Session) -
 
     use(session, harm)
     assert FakePool.did[-1] == "back not undone: containers.resume(node='n')"
+
+
+def test_a_journal_that_cannot_be_read_keeps_a_cluster_out_of_the_pool(session: Session) -> None:
+    """What is not known to be healed is not healed, and the cluster is given back all the same."""
+    use(session, lambda cluster: (cluster.directory / JOURNAL).mkdir())
+    assert "Is a directory" in FakePool.did[-1]
+
+
+def test_an_interrupt_does_not_keep_a_cluster_from_the_pool(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a cluster is given back is raised afterwards."""
+    FakePool.why = ["changed"]
+
+    def late(_self: FakePool, _cluster: Cluster, *, broken: str) -> list[str]:
+        os.kill(os.getpid(), signal.SIGINT)
+        FakePool.did.append(f"back {broken}".strip())
+        return []
+
+    monkeypatch.setattr(FakePool, "give_back", late)
+    with pytest.raises(KeyboardInterrupt):
+        use(session)
+    assert FakePool.did[-1] == "back"
 
 
 def test_a_journal_with_everything_undone_goes(session: Session) -> None:

@@ -83,13 +83,9 @@ def survivors(
     the review are put back.
     """
     wanted, known = set(checks), dict(_stored(store))
-    every = [
-        mutant._replace(checks=(check,))
-        for mutant in (ROWS if rows else (*ROWS, *MUTANTS))
-        for check in mutant.checks
-        if check in wanted
-    ]
-    every += ELSEWHERE
+    worlds = [*ROWS, *(() if rows else MUTANTS)]
+    every = [each._replace(checks=(check,)) for each in worlds for check in each.checks if check in wanted]
+    every = [*(each for each in every if each.row), *ELSEWHERE, *(each for each in every if not each.row)]
     left = list({_key(mutant): mutant for mutant in every if _key(mutant) not in known}.values())
     with ThreadPoolExecutor(jobs) as pool:
         trying = pool.map(found, left)
@@ -110,7 +106,7 @@ def _stored(store: Path | None) -> Iterator[tuple[tuple[str, ...], str]]:
         return
     for line in store.read_text(encoding="utf-8").splitlines():
         found = json.loads(line)
-        if found["digest"] == digest():
+        if "mutant" in found and found["digest"] == digest():
             yield tuple(found["mutant"]), found["how"]
 
 

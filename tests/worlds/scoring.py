@@ -58,7 +58,7 @@ def _stored(store: Path | None, check: str) -> Iterator[Judged]:
         return
     for line in store.read_text(encoding="utf-8").splitlines():
         found = json.loads(line)
-        if found.pop("digest") == digest() and found["check"] == check:
+        if found.pop("digest") == digest() and found.get("check") == check:
             yield Judged(**found)
 
 

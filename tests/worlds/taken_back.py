@@ -327,6 +327,20 @@ _TESTS = "tests/unit"
 
 _ELSEWHERE = [
     (
+        "1.5",
+        "harness/history/excuses.py",
+        "excusing = [name for name in causes if name != _TIMED_OUT or lasted]",
+        "excusing = list(causes)",
+        "test_checks_admission_audit.py::test_a_quick_failure_is_no_time_out",
+    ),
+    (
+        "1.5",
+        "harness/history/webhook_failures.py",
+        "        return bool(self._audit.streams)",
+        "        return False",
+        "test_checks_admission_audit.py::test_a_time_out_of_another_request_excuses_nothing",
+    ),
+    (
         "2.9",
         "reports/gate.py",
         "min(most, exp(middle + room) - _OFFSET)",

@@ -1,0 +1,153 @@
+"""Lives: what stands in the table of faults and kills, and a harness that lives, is killed, and is replayed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness import journal
+from harness.catalogue import entries
+from harness.errors import HarnessError
+from harness.faults import Fault
+from harness.faults.objects import put
+from harness.faults.remedies import Remedies
+from harness.history import History
+from harness.journal import Journal
+from tests.fakes.harmed import Harmed, KilledError
+from tests.fakes.world import IMAGE
+
+__all__ = ["EDIT", "LASTING", "NODE", "ROWS", "Run", "Stopped"]
+
+Stopped = Literal["done", "started", "kept", "another plane", "nothing"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault with its parameters, and what becomes of its undo while the container that it names is stopped.
+
+    It is "done", for the harm ended with the container; the container is "started" by it; it is "kept", for the harm is
+    in a file; or it is done through "another plane". Of one that leaves the repair to controllers there is "nothing".
+    """
+
+    fault: str
+    stopped: Stopped
+    values: Mapping[str, Any]
+    changes: int = 1
+    """How many changes the harm consists of, at least."""
+
+
+EDIT = {"kind": "ConfigMap", "name": "c", "namespace": "n", "patch": {"data": {"a": "7", "b": None, "c": "8"}}}
+NODE = {"node": "w-worker"}
+
+ROWS = {
+    "cut_registry stop": Row("cut_registry", "started", {"how": "stop"}),
+    "cut_registry drop": Row("cut_registry", "done", {"how": "drop"}, changes=5),
+    "cut_registry drop of one": Row("cut_registry", "done", {"how": "drop", "nodes": ["w-worker"]}),
+    "cut_registry 503": Row("cut_registry", "kept", {"how": "503"}),
+    "remove_image": Row("remove_image", "kept", {"image": IMAGE}, changes=2),
+    "cut_webhook": Row("cut_webhook", "done", {}, changes=3),
+    "cut_off_node": Row("cut_off_node", "done", NODE, changes=2),
+    "kill_node": Row("kill_node", "started", NODE),
+    "stop_node": Row("stop_node", "started", NODE),
+    "pause_node": Row("pause_node", "done", NODE),
+    "reboot_node": Row("reboot_node", "started", NODE, changes=2),
+    "drain_node": Row("drain_node", "another plane", NODE, changes=2),
+    "drain_node of a plane": Row("drain_node", "another plane", {"node": "w-control-plane"}),
+    "reschedule_pod": Row("reschedule_pod", "another plane", {"pod": "a"}, changes=2),
+    "remove_node": Row("remove_node", "another plane", NODE),
+    "scale_to_zero": Row("scale_to_zero", "another plane", {}),
+    "edit_object": Row("edit_object", "another plane", EDIT),
+    "throttle": Row("throttle", "done", {"selector": "a=b", "cpu": 0.1}, changes=2),
+    "crowd_templates": Row("crowd_templates", "another plane", {"count": 3}, changes=3),
+    "blank_certificate": Row("blank_certificate", "another plane", {}),
+    "fail_mutation": Row("fail_mutation", "another plane", {"policy": "Fail"}),
+    "fail_closed": Row("fail_closed", "another plane", {}, changes=2),
+    "time_out_webhooks": Row("time_out_webhooks", "another plane", {}, changes=2),
+    "put": Row("put", "another plane", {}),
+    "kill_containers": Row("kill_containers", "nothing", {"selector": "a=b"}),
+    "restart_api_server": Row("restart_api_server", "nothing", {}),
+    "restart_rollout": Row("restart_rollout", "nothing", {}),
+    "delete_replicas": Row("delete_replicas", "nothing", {}),
+    "evict_replicas": Row("evict_replicas", "nothing", {}),
+}
+LASTING = [name for name, row in ROWS.items() if row.stopped != "nothing"]
+
+
+class Prepared:
+    """A preparation, or an object that is put, as if it were a fault: it is taken back by the same means."""
+
+    def __init__(self, make: Callable[[Cluster, Journal], AbstractContextManager[Any]]) -> None:
+        self._make = make
+        self._open: AbstractContextManager[Any] | None = None
+
+    def inject(self, cluster: Cluster, opened: Journal, _history: History) -> None:
+        self._open = self._make(cluster, opened)
+        self._open.__enter__()
+
+    def heal(self, *_: object) -> None:
+        if self._open:
+            self._open.__exit__(None, None, None)
+
+
+@contextmanager
+def _put(cluster: Cluster, opened: Journal) -> Iterator[None]:
+    remedies, item = Remedies(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-x"}}
+    put(cluster, opened, remedies, item, Deadline.after(5, "the object"))
+    yield
+    remedies.keep(cluster.engine, opened)
+
+
+def _made(name: str, values: Mapping[str, Any]) -> Any:
+    """Return what a row is about."""
+    if name == "put":
+        return Prepared(_put)
+    if name in entries("preparation"):
+        return Prepared(entries("preparation")[name].make(values).make)
+    return entries("fault")[name].make(values)
+
+
+class Run:
+    """One life of the harness on a world that outlives it."""
+
+    def __init__(self, world: Harmed, cluster: Cluster, folder: Path) -> None:
+        self.world = world
+        self.cluster = cluster
+        self.journal = Journal(folder / "journal.jsonl")
+        self.history = History(folder / "history.jsonl")
+        self.before = world.state()
+        self._alive: list[Fault] = []
+
+    def inject(self, name: str, /, **values: Any) -> Fault:
+        """Inject what a row of the table is about, or the same with other values."""
+        fault: Fault = _made(ROWS[name].fault, values or ROWS[name].values)
+        self._alive.append(fault)
+        fault.inject(self.cluster, self.journal, self.history)
+        return fault
+
+    def end(self) -> None:
+        """Let go of everything, so that no block is left open."""
+        self.world.dead = True
+        for fault in self._alive:
+            with suppress(KilledError, HarnessError):
+                self.heal(fault)
+        self.journal.close()
+        self.history.close()
+
+    def heal(self, fault: Fault) -> None:
+        fault.heal(self.cluster, self.journal, self.history)
+
+    def replay(self) -> list[str]:
+        """Be the collector that comes after the harness was killed."""
+        self.world.left, self.world.dead = None, False
+        self.journal.close()
+        return journal.replay(self.journal.path, self.cluster.engine)
+
+    def is_healed(self) -> None:
+        """See that nothing of the harm is left, nothing is pending, and another replay does nothing."""
+        assert self.world.state() == self.before
+        assert journal.pending(self.journal.path) == []
+        assert self.replay() == []
+        assert self.world.state() == self.before

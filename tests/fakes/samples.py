@@ -1,0 +1,310 @@
+"""Samples: what each reader of foreign bytes should read, and what a stranger makes of it."""
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from clusters import foreign, owner
+from clusters.foreign import Foreign
+from clusters.images.ready_set import read_index, unpack
+from clusters.images.resolve import read_lock
+from clusters.shape import Shape
+from clusters.shown import shown
+from harness.errors import BadScenario
+from harness.history import read
+from harness.incident.bundle import MANIFEST
+from harness.incident.draft import draft
+from harness.incident.ledger import Ledger
+from harness.incident.load import load
+from harness.incident.recheck import recheck, told
+from harness.journal import pending
+from reports import truth_page, truth_rows, verdicts
+from tests.fakes.incidents import bundled, incident
+from tests.fakes.ready_sets import archive, images, index
+from tests.fakes.strangers import changed, mutated, rewritten
+
+__all__ = ["READERS", "Reader", "whole_files"]
+
+_BUNDLED = (MANIFEST, "incident/a.yaml", "incident/more.yaml", "runs/1/history.jsonl")
+
+Read = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads foreign bytes: the modules that do, and what writes a stranger's sample and returns who reads it.
+
+    What reads it may return the text that it tells.
+    """
+
+    modules: tuple[str, ...]
+    sample: Callable[[Random, Path], Read]
+
+
+def _incident(chance: Random, folder: Path) -> Read:
+    (folder / "more.yaml").write_bytes(whole_files()["more.yaml"])
+    path = folder / "a.yaml"
+    path.write_bytes(rewritten(chance, whole_files()["a.yaml"]))
+    return lambda: load(path)
+
+
+def _beside(chance: Random, folder: Path) -> Read:
+    path = folder / "a.yaml"
+    path.write_bytes(whole_files()["a.yaml"])
+    (folder / "more.yaml").write_bytes(rewritten(chance, whole_files()["more.yaml"]))
+    return lambda: load(path)
+
+
+def _bundle(chance: Random, folder: Path) -> Read:
+    files = {name: content for name, content in whole_files().items() if name in _BUNDLED}
+    name = chance.choice(list(files))
+    good = whole_files()[name.removeprefix("incident/")] if name.startswith("incident/") else files[name]
+    files[name] = _lines(chance, good) if name.endswith(".jsonl") else rewritten(chance, good)
+    if name != MANIFEST and chance.randint(0, 3):
+        manifest = json.loads(files[MANIFEST])
+        manifest["files"][name] = {
+            "bytes": len(files[name]),
+            "sha256": hashlib.sha256(files[name]).hexdigest(),
+        }
+        files[MANIFEST] = json.dumps(manifest).encode()
+    path = folder / "bundle"
+    if chance.randint(0, 1):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for each, content in files.items():
+                file.writestr(each, content)
+        if chance.randint(0, 1):
+            path.write_bytes(mutated(chance, path.read_bytes()))
+    else:
+        for each, content in files.items():
+            (path / each).parent.mkdir(parents=True, exist_ok=True)
+            (path / each).write_bytes(content)
+    return lambda: "\n".join(told(path, *recheck(path)))
+
+
+def _history(chance: Random, folder: Path) -> Read:
+    path = folder / "history.jsonl"
+    path.write_bytes(_lines(chance, whole_files()["runs/1/history.jsonl"]))
+    return lambda: sum(1 for _ in read(path).entries)
+
+
+def _ready_set(chance: Random, folder: Path) -> Read:
+    held = {"images.tar": images(), "artefacts/kind-0/kind": b"program"}
+    text = index(held)
+    match chance.randint(0, 3):
+        case 0:
+            text = rewritten(chance, text)
+        case 1:
+            held["images.tar"] = mutated(chance, held["images.tar"])
+            text = index(held)
+        case 2:
+            manifest = json.loads(images_manifest := b'[{"Config": "a", "RepoTags": ["chaos-harness/a:b"]}]')
+            held["images.tar"] = archive(("manifest.json", rewritten(chance, images_manifest)), ("index.json", b"{}"))
+            text = index(held, images=[tag for each in manifest for tag in each["RepoTags"]])
+    whole = archive(("index.json", text), *held.items())
+    path = folder / "set.tar"
+    path.write_bytes(mutated(chance, whole) if chance.randint(0, 1) else whole)
+    return lambda: (read_index(path), unpack(path, folder / "out"))
+
+
+def _lock(chance: Random, folder: Path) -> Read:
+    path = folder / "lock.yaml"
+    path.write_bytes(rewritten(chance, json.dumps({"node/v1.36.4": f"kindest/node@sha256:{'0' * 64}"}).encode()))
+    return lambda: read_lock(path)
+
+
+def _kubeconfig(chance: Random, folder: Path) -> Read:
+    good = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "mine",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "mine", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "a", "client-certificate-data": "YQ==", "client-key-data": "YQ=="}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_bytes(rewritten(chance, json.dumps(good).encode()))
+
+    def opened() -> None:
+        with foreign.opened(path):
+            pass
+
+    return opened
+
+
+class _Answers(Foreign):
+    """A cluster that answers what a stranger made of the answers of one."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self._answers = answers
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any | None:
+        return self._answers.get(path)
+
+
+def _draft(chance: Random, folder: Path) -> Read:
+    container = {"image": "openpolicyagent/gatekeeper:v3.20.1", "args": ["--a"], "resources": {"limits": {"cpu": 1}}}
+    deployment = {
+        "metadata": {"name": "gatekeeper-controller-manager", "labels": {"chart": "a"}},
+        "spec": {"replicas": 3, "template": {"spec": {"containers": [container]}}},
+    }
+    event = {"message": "admission webhook", "reason": "Failed", "lastTimestamp": "2999-01-01T00:00:00Z"}
+    constraint = {"metadata": {"name": "a", "labels": {"a": "b"}}, "spec": {"match": {"kinds": [{"kinds": ["Pod"]}]}}}
+    version = "constraints.gatekeeper.sh/v1beta1"
+    good = {
+        foreign_path: {"items": items}
+        for foreign_path, items in {
+            "/apis/apps/v1/namespaces/gatekeeper-system/deployments": [deployment],
+            "/api/v1/nodes": [{"metadata": {"labels": {"a": "b"}}}],
+            "/api/v1/events": [event, event],
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations": [
+                {"webhooks": [{"name": "validation.gatekeeper.sh"}]}
+            ],
+            f"/apis/{version}/ks": [constraint],
+        }.items()
+    } | {
+        "/version": {"gitVersion": "v1.36.4"},
+        "/apis/constraints.gatekeeper.sh": {"preferredVersion": {"groupVersion": version}},
+        f"/apis/{version}": {"resources": [{"name": "ks", "kind": "K", "verbs": ["list"]}]},
+    }
+    answers = dict(good)
+    for path in chance.sample(list(good), chance.randint(1, 2)):
+        answers[path] = changed(chance, good[path])
+
+    def drafted() -> str:
+        text = draft(_Answers(answers))
+        file = folder / "a.yaml"
+        file.write_text(text, encoding="utf-8")
+        load(file)
+        return text
+
+    return drafted
+
+
+def _ledger(chance: Random, folder: Path) -> Read:
+    loaded = _loaded()
+    path = folder / "ledger.jsonl"
+    good = Ledger(path, loaded, 7, 0.95)
+    good.note(frozenset({"step 1"}), reproduced=True, seconds=1.0, seen="reproduced")
+    good.note(frozenset(), reproduced=False, seconds=1.0, seen="not reproduced")
+    path.write_bytes(_lines(chance, path.read_bytes()))
+    return lambda: (Ledger.seed_of(path), Ledger(path, loaded, 7, 0.95))
+
+
+def _verdicts(chance: Random, folder: Path) -> Read:
+    shape, figures = {"gatekeeper": "v3.23.1"}, {"a": 1.0}
+    line: dict[str, Any] = {"test": "a::b", "claim": "c", "expected": "holds", "outcome": "holds", "issue": None}
+    line |= {"seed": 1, "shape": shape, "seconds": 1.5, "summary": "s", "figures": figures}
+    lines = _lines(chance, json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n")
+    (folder / verdicts.FILE).write_bytes(lines.decode(errors="ignore").encode())
+    return lambda: len(verdicts.read(folder / verdicts.FILE))
+
+
+def _truth(chance: Random, folder: Path) -> Read:
+    path = folder / "truth.json"
+    given = {"run": "r", "history": "h", "outcome": "holds", "judge": "x", "seconds": 1.0}
+    row = {"test": "a::b", "id": "undisturbed()", "claim": "c", "kubernetes": "v1.36.4", "gatekeeper": "v3.23.1"}
+    rows = [row | {"install": "chart", "expected": "holds", "verdicts": [given, given]}]
+    table = {"schema": 1, "judges": {"undisturbed()": "x"}, "rows": rows}
+    path.write_bytes(rewritten(chance, json.dumps(table).encode()))
+
+    def counted() -> int:
+        try:
+            found = truth_rows.merged(truth_rows.gathered(path, lambda _: None))
+        except BadScenario as error:  # tests/unit/test_readers.py says what is not shown of it yet
+            raise BadScenario(shown(str(error), most=1000)) from error
+        return len(truth_page.page(found)) + len(found.json())
+
+    return counted
+
+
+def _owner(chance: Random, folder: Path) -> Read:
+    who = {"run": "r", "pid": 1, "start": "2", "boot_id": "b", "expires": 1, "view": "v", "engines": ["e"]}
+    name = chance.choice(("owner.json", "where.json"))
+    (folder / "owner.json").write_bytes(json.dumps(who).encode())
+    (folder / name).write_bytes(rewritten(chance, json.dumps(who).encode()))
+    return lambda: (owner.told(folder), owner.engines_of(folder))
+
+
+def _journal(chance: Random, folder: Path) -> Read:
+    path = folder / "journal.jsonl"
+    undo = {"undo": 0, "action": "nodes.start", "arguments": {"node": "a"}, "harm": {"a": "b"}}
+    lines = (undo, {"done": 0}, undo | {"undo": 2}, {"unreadable": 7})
+    path.write_bytes(_lines(chance, b"".join(json.dumps(each).encode() + b"\n" for each in lines)))
+    return lambda: len(pending(path))
+
+
+def _shape(chance: Random, folder: Path) -> Read:
+    fields = changed(chance, {"kubernetes": "1.36", "gatekeeper": "v3.20.1", "workers": 2, "control_planes": 1})
+    return lambda: Shape.parse(fields if isinstance(fields, dict) else {"kubernetes": fields})
+
+
+READERS = {
+    "incident file": Reader(
+        ("harness/incident/load.py", "harness/incident/timeline.py", "clusters/bounded.py"), _incident
+    ),
+    "file beside an incident": Reader(("harness/incident/source.py", "harness/catalogue.py"), _beside),
+    "bundle": Reader(("harness/incident/unbundle.py", "harness/incident/packed.py"), _bundle),
+    "history": Reader(("harness/history/recorded.py",), _history),
+    "ready set": Reader(("clusters/images/ready_set.py", "clusters/images/carry.py"), _ready_set),
+    "lock": Reader(("clusters/bounded.py",), _lock),
+    "kubeconfig": Reader(("clusters/foreign.py",), _kubeconfig),
+    "a user's cluster": Reader(("clusters/foreign.py", "clusters/rest.py"), _draft),
+    "ledger": Reader(("harness/incident/ledger.py",), _ledger),
+    "owner file": Reader(("clusters/owner.py",), _owner),
+    "journal": Reader(("harness/journal.py",), _journal),
+    "verdicts": Reader(("reports/verdicts.py",), _verdicts),
+    "truth": Reader(("reports/truth_rows.py",), _truth),
+    "shape": Reader(("clusters/cluster.py",), _shape),
+}
+"""Every reader of bytes that others wrote. A new one gets a row, and its sample is what it should read."""
+
+
+@cache
+def whole_files() -> Mapping[str, bytes]:
+    """Return files as they should be: an incident with a file beside it, and what a bundle of it has."""
+    object_ = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "a", "labels": {"a": "b"}},
+        "spec": {"n": 1},
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "more.yaml").write_text(json.dumps(object_), encoding="utf-8")
+        bundle = bundled(
+            folder,
+            story="What was seen",
+            links=["https://example.invalid/a"],
+            shape={"workers": 2, "gatekeeper": "v3.20.1"},
+            policies=[{"policy": "deny_pods"}, {"file": "more.yaml"}],
+            workload=[{"object": object_}],
+            faults=[
+                {"fault": "cut_registry", "id": "a", "at": 0, "lasts": 0.05},
+                {"fault": "reschedule_pod", "after": "a", "delay": "1s", "with": {"pod": "$pod(a=b)[2]"}},
+            ],
+        )
+        found = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+        fields = load(folder / "a.yaml").incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return {**found, "a.yaml": json.dumps(fields).encode(), "more.yaml": json.dumps(object_).encode()}
+
+
+@cache
+def _loaded() -> Any:
+    return incident(Path(tempfile.mkdtemp()))
+
+
+def _lines(chance: Random, good: bytes) -> bytes:
+    """Return lines of JSON of which one is other."""
+    if not chance.randint(0, 2):
+        return mutated(chance, good)
+    lines = good.split(b"\n")[:-1]
+    number = chance.randrange(len(lines))
+    lines[number] = rewritten(chance, lines[number])
+    return b"\n".join(lines) + b"\n"

@@ -1,0 +1,94 @@
+"""Overlap: faults that harm one target at the same time leave what was there before the first of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clusters.deadline import Deadline
+from harness.errors import FaultNotApplied
+from tests.fakes.harmed import DEPLOYMENT
+from tests.fakes.lives import EDIT, NODE, Run
+
+_REPLICAS = {"kind": "ConfigMap", "name": "c", "namespace": "n"}
+PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "throttle": (("throttle", {"selector": "a=b", "cpu": 0.1}), ("throttle", {"selector": "a", "cpu": 0.5})),
+    "scale": (("scale_to_zero", {}), ("scale_to_zero", {})),
+    "same fields": (("edit_object", EDIT), ("edit_object", EDIT)),
+    "other fields": (("edit_object", EDIT), ("edit_object", _REPLICAS | {"patch": {"data": {"b": "9", "d": "1"}}})),
+    "a field of what is replaced": (
+        ("edit_object", _REPLICAS | {"patch": {"data": {"a": "5"}}}),
+        ("edit_object", _REPLICAS | {"patch": {"data": None}}),
+    ),
+    "what is replaced has fields": (
+        ("edit_object", _REPLICAS | {"patch": {"data": None}}),
+        ("edit_object", _REPLICAS | {"patch": {"data": {"a": "5", "e": "6"}}}),
+    ),
+    "cordon": (("reschedule_pod", {"pod": "a"}), ("drain_node", NODE)),
+    "down": (("pause_node", NODE), ("kill_node", NODE)),
+    "down twice": (("kill_node", NODE), ("stop_node", NODE)),
+    "registry": (("cut_registry stop", {"how": "stop"}), ("cut_registry stop", {"how": "stop"})),
+    "webhook": (("cut_webhook", {}), ("cut_webhook", {"how": "reject"})),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,), ()], ids=str)
+def test_overlap(live: Callable[[], Run], pair: str, order: tuple[int, ...]) -> None:
+    """Two faults on one target leave what was there before the first, healed in any order, or killed at any point."""
+    run = live()
+    (first, values), (second, more) = PAIRS[pair]
+    faults = [run.inject(first, **values), run.inject(second, **more)]
+    for index in order:
+        run.heal(faults[index])
+    run.replay()
+    run.is_healed()
+
+
+@pytest.mark.parametrize("healed", [0, 1])
+def test_the_other_one_goes_on(live: Callable[[], Run], healed: int) -> None:
+    """While one of two faults on one target is healed, the other's harm stays, and both prove that they are healed."""
+    run = live()
+    faults = [run.inject("throttle", selector="a", cpu=cpu) for cpu in (0.1, 0.5)]
+    edits = [run.inject("edit_object", **_REPLICAS, patch={"data": {"a": value}}) for value in "56"]
+    scale = run.inject("scale_to_zero")
+    run.heal(faults[healed])
+    run.heal(edits[healed])
+    limits = {each["limits"][key] for each in run.world.containers.values() for key in each["limits"]}
+    assert limits == {"-1", "50000" if healed == 0 else "10000"}
+    assert run.world.objects["/api/v1/namespaces/n/configmaps/c"]["data"]["a"] == ("6" if healed == 0 else "5")
+    assert run.world.objects[DEPLOYMENT]["spec"]["replicas"] == 0
+    run.heal(scale)
+    run.heal(faults[1 - healed])
+    run.heal(edits[1 - healed])
+    run.is_healed()
+
+
+@pytest.mark.parametrize("name", ["drain_node", "reschedule_pod"])
+def test_a_node_that_was_closed_before(live: Callable[[], Run], name: str) -> None:
+    """A node that somebody else had cordoned stays so, whoever heals, and that is told."""
+    for healing in (True, False):
+        run = live()
+        run.world.objects["/api/v1/nodes/w-worker"]["spec"]["unschedulable"] = True
+        run.before = run.world.state()
+        fault = run.inject(name)
+        if healing:
+            run.heal(fault)
+            told = fault.healed(run.cluster, Deadline.after(5, "the proof"))
+            assert told == "w-worker takes no pods: it was cordoned before"
+        run.replay()
+        run.is_healed()
+
+
+def test_a_node_that_two_faults_close(live: Callable[[], Run]) -> None:
+    """It is opened by the last one, and the first one says why it is not."""
+    run = live()
+    faults = [run.inject("reschedule_pod"), run.inject("drain_node")]
+    told = []
+    for fault in faults:
+        with pytest.raises(FaultNotApplied, match="it is cordoned"):
+            fault.healed(run.cluster, Deadline.after(5, "the proof"))
+        run.heal(fault)
+        told.append(fault.healed(run.cluster, Deadline.after(5, "the proof")))
+    assert told == ["w-worker takes no pods: another fault keeps it cordoned", "w-worker takes pods again"]
+    run.is_healed()
