@@ -103,11 +103,37 @@ class _Text:
         return _dumped(found, text)
 
     def _prose(self, text: str) -> str:
-        lines = text.split("\n")
-        for number, line in enumerate(lines):
-            if '{"' in line and is_suspect(line):
-                lines[number] = self._embedded(line)
-        text = self._decoded("\n".join(lines))
+        """Clean text line by line where a line has its object in it, and what lies between such lines as a whole."""
+        kept, between = list[str](), list[str]()
+        for line in text.split("\n"):
+            whole = self._line(line)
+            if whole is None:
+                between.append(line)
+                continue
+            if between:
+                kept.append(self._between("\n".join(between)))
+                between.clear()
+            kept.append(whole)
+        return "\n".join([*kept, self._between("\n".join(between))] if between else kept)
+
+    def _line(self, line: str) -> str | None:
+        """Return a line that ends with an object as JSON, cleaned; None if it is none, or is cut off."""
+        start = line.find('{"')
+        if start < 0 or not line.endswith(("}", "}\r")) or mentions_secret(line[:start]):
+            return None
+        if not is_suspect(line):
+            return line
+        try:
+            found = self._json(line[start:])
+        except (RecursionError, ValueError) as error:
+            found = _taken_out(type(error).__name__)
+        return None if found is None else _words(line[:start]) + found
+
+    def _between(self, text: str) -> str:
+        if not is_suspect(text):
+            return text
+        text = "\n".join(self._embedded(line) if '{"' in line else line for line in text.split("\n"))
+        text = self._decoded(text)
         return _words(without_blocks(text) if mentions_secret(text) else text)
 
     def _decoded(self, text: str) -> str:

@@ -105,7 +105,7 @@ def _closing(text: str, quote: re.Match[str]) -> int:
                 continue
             return each.end()
         if slashes < depth - 1 and each["mark"] == '"':  # the string around it ends
-            return each.start()
+            return each.start("slashes")
     line = text.find("\n", quote.end())
     return len(text) if line < 0 else line
 

@@ -269,6 +269,8 @@ ORDINARY = (
     json.dumps({"spec": {"allowedSecret": True, "tokenExpirationSeconds": 3600, "tokens": 7, "passed": 3}}),
     'apiserver_storage_objects{resource="secrets"} 5\nrest_client_requests_total{code="200",method="GET"} 7\n',
     'violation[{"msg": msg}] {\n  key := input.parameters.keys[_]\n  not input.review.object.metadata.labels[key]\n}\n',
+    '{"msg":"secrets \\"cert\\" not found","kind":"Secret"}\n{"kind":"ConfigMap","data":{"a":"b"}}\n',
+    '1Z stderr F {"msg":"secret \\"cert\\" not found"}\n1Z stderr F {"kind":"ConfigMap","data":{"a":"b"}}\n',
     "172.18.0.3:6443 https://172.18.0.2:2379 canary:3@worker [2001:db8::1]:443",
     _CERTIFICATE,
     f"ca.crt: {_base64(_CERTIFICATE)}",
