@@ -31,10 +31,12 @@ _ANOTHER = re.compile(r"[ &;][\w-]+=")
 _BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*\n")
 _BEGINS = re.compile(r"(?:\A|[\n\r]|\\n)(?P<indent>[ \t]*(?:- )?)(?:export )?[\"']?\Z")
 _PROSE = re.compile(r"[A-Za-z]+(?:[-/.][A-Za-z]+)*[.!]?\Z")
-_GOES_ON = re.compile(r"[,;]? [A-Za-z]")
+_GOES_ON = re.compile(r"[,;]? [^\s=]")
+_CODE = re.compile(r"[A-Za-z_][\w.]*(?:[(\[]| (?:or|and|if) )")
 _SCHEME = re.compile(r"(?:Bearer|Basic|Digest|Token|Negotiate|ApiKey|AWS4\S{0,20})\s", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[\d.]{1,6}\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}\Z")
+_BLOB = re.compile(r"[A-Za-z0-9+/]{16,}")
 _LOOK_BACK = 120
 
 
@@ -139,7 +141,7 @@ def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int,
     whole = bool(begins and (spaced or sign == "=") and found["quote"] is None and not name.startswith("-"))
     value = _value(text, start, whole=whole, assigned=sign == "=")
     end = start + len(value)
-    if value.startswith(REDACTED) or stays(value) or (not is_password(name) and _NUMBER.match(value.rstrip(","))):
+    if _is_harmless(name, value):
         return end, None
     if is_header(name):
         scheme = _SCHEME.match(text, start)
@@ -149,6 +151,15 @@ def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int,
     if prose or not (is_secret(name) or _is_credential(value)):
         return end, None
     return end, REDACTED
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    """Whether an unquoted value is no secret: it tells nothing, is a count, or what a program's source says there."""
+    if value.startswith(REDACTED) or stays(value) or _CODE.match(value):
+        return True
+    if name.endswith(".key") and not _BLOB.match(value):  # a field of something, rather than the name of a file
+        return True
+    return not is_password(name) and _NUMBER.match(value.rstrip(",")) is not None
 
 
 def _value(text: str, start: int, *, whole: bool, assigned: bool) -> str:
