@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Event
 from types import FrameType
 
 import nox
@@ -19,6 +20,8 @@ _QUICK = ("-n", str(max(6, os.cpu_count() or 1)), "--dist", "loadfile")  # half 
 """For tests that touch no engine; a cluster wants the machine for itself."""
 
 _SCENARIOS = Path("scenarios").resolve()
+
+_stopped = Event()
 
 
 @nox.session
@@ -206,13 +209,20 @@ def _latest() -> Path:
 
 def _patiently(session: nox.Session, *command: str, success_codes: Iterable[int] = (0,)) -> None:
     """Run a command that may own clusters: nox's own half second after Ctrl-C is too short to heal faults."""
-    signal.signal(signal.SIGTERM, _pass_on)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
     session.run(*command, interrupt_timeout=None, terminate_timeout=120, success_codes=success_codes)
 
 
-def _pass_on(number: int, _frame: FrameType | None) -> None:
-    """Give the running command the signal that only nox got, then wait for its end as after Ctrl-C."""
-    for children in Path("/proc/self/task").glob("*/children"):
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """Stop once, and wait for the running command's end, as after Ctrl-C, which it gets, too; it tells how long.
+
+    Other signals only nox gets: it passes them on.
+    """
+    for children in Path("/proc/self/task").glob("*/children") if number != signal.SIGINT else ():
         for pid in children.read_text(encoding="ascii").split():
             os.kill(int(pid), number)
-    raise KeyboardInterrupt
+    if not _stopped.is_set():
+        _stopped.set()
+        raise KeyboardInterrupt

@@ -5,16 +5,17 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from clusters.deadline import Deadline
 
-__all__ = ["install", "owing", "unbroken"]
+__all__ = ["install", "leaving", "owing", "unbroken"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
+_Entered = TypeVar("_Entered")
 
 
 class _Run:
@@ -90,6 +91,17 @@ def unbroken(what: str, seconds: float) -> Iterator[None]:
             _run.stopped = _run.stopped and _run.installed
             if noted:
                 raise KeyboardInterrupt
+
+
+@contextmanager
+def leaving(context: AbstractContextManager[_Entered], what: str, seconds: float) -> Iterator[_Entered]:
+    """Enter `context` for the block, and leave it as an `unbroken` block does `what`."""
+    shield = ExitStack()
+    with owing(what, seconds), ExitStack() as stack:
+        stack.push(shield)
+        value = stack.enter_context(context)
+        stack.callback(lambda: shield.enter_context(unbroken(what, seconds)))  # first of what is done at the end
+        yield value
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 `clusters.guardian` starts it; it imports nothing of ours, so that it starts in no time and needs little memory.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["end", "members"]
+__all__ = ["end", "kill", "members"]
 
 _SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
@@ -21,17 +22,27 @@ _SESSION_FIELD = 3  # of /proc/<pid>/stat behind the command's name, see proc_pi
 
 
 def members(session: int) -> list[int]:
-    """Return the processes of a session that still run."""
+    """Return the processes of a session that still run, as far as they can be seen."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            except OSError:
-                continue
-            if fields[0] not in "ZX" and int(fields[_SESSION_FIELD]) == session:
-                found.append(int(entry.name))
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] not in "ZX" and int(fields[_SESSION_FIELD]) == session:
+            found.append(int(path.parent.name))
     return found
+
+
+def kill(session: int) -> bool:
+    """Kill the processes of a session; return whether any still runs."""
+    with contextlib.suppress(OSError):
+        os.killpg(session, signal.SIGKILL)  # all that is done where /proc does not tell
+    found = members(session)
+    for pid in found:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(found)
 
 
 def end(sessions: Iterable[int]) -> None:
@@ -39,15 +50,7 @@ def end(sessions: Iterable[int]) -> None:
     expires = time.monotonic() + _SECONDS
     left = set(sessions)
     while left and time.monotonic() < expires:
-        for session in list(left):
-            found = members(session)
-            for pid in found:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    continue
-            if not found:
-                left.remove(session)
+        left = {session for session in left if kill(session)}
         if left:
             select.select([], [], [], _PAUSE_SECONDS)
 

@@ -14,7 +14,7 @@ from typing import IO
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, HarnessError
 from clusters.guardian import guard, release
-from clusters.orphans import members
+from clusters.orphans import kill, members
 
 __all__ = ["Completed", "end_all", "run"]
 
@@ -107,12 +107,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for _ in Deadline.after(_GRACE_SECONDS, "the command to end").attempts(first=0.01, most=0.2):
-            left = members(process.pid)
+            left = kill(process.pid) if number == signal.SIGKILL else bool(members(process.pid))
             if process.poll() is not None and not left:
                 return
-            for pid in left if number == signal.SIGKILL else ():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
 
 
 def _mortal(program: str, path: str | None, cwd: Path | None) -> list[str]:

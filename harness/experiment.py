@@ -15,7 +15,7 @@ from clusters.deadline import Deadline
 from clusters.ending import Ending
 from clusters.errors import DeadlineExceeded
 from clusters.gatekeeper import REPOSITORY
-from clusters.interrupts import owing, unbroken
+from clusters.interrupts import leaving, owing, unbroken
 from clusters.leading import wait_led
 from clusters.ownership import JOURNAL
 from clusters.progress import Progress
@@ -49,7 +49,7 @@ __all__ = ["FAULT", "Experiment"]
 
 _PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 120.0, 300.0, 360.0
 _HEAL_SECONDS = 600.0
-"""For all of a healing, of which `_HEALED_SECONDS` are its proof."""
+"""For all of a healing, of which `_HEALED_SECONDS` are its proof; it is what whoever interrupts it is told."""
 _END_SECONDS = 120.0
 """For the last signs of life, the end of the probes and what is written beside the history."""
 
@@ -168,7 +168,8 @@ class Experiment:
 
     def prepared(self, preparation: Preparation) -> AbstractContextManager[str]:
         """Have the cluster in a certain state for the length of a block; give the proof that it is."""
-        return preparation.block(self.cluster, self._written(preparation.name), self._phase)
+        block = preparation.block(self.cluster, self._written(preparation.name), self._phase)
+        return leaving(block, f"take back {preparation.name}", _HEAL_SECONDS)
 
     def prepare(self, preparation: Preparation) -> str:
         """Bring the cluster into a certain state until the experiment ends; return the proof that it is."""
@@ -189,7 +190,7 @@ class Experiment:
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
             block = enforced(self.cluster, self._written("apply"), self.history, policies)
-            phase.detail = self._open.enter_context(block)
+            phase.detail = self._open.enter_context(leaving(block, "take policies away", _HEAL_SECONDS))
             self._questions += [question for policy in policies for question in policy.questions]
             cluster, history, asked = self.cluster, self.history, self._questions
             asking = [admission_canary(cluster, history, rate=rate, questions=asked)]

@@ -1,5 +1,6 @@
 """Private: files and directories that nobody but their owner may read, whole from the first moment on."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
     Raises OSError.
     """
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
+    fresh = _unfinished(path)
     fresh.unlink(missing_ok=True)  # of a process of the same number that was killed
     file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -25,6 +26,11 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def _unfinished(path: Path) -> Path:
+    """Return where a file stands until it is whole: short, for a name may be as long as a name can be."""
+    return path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-{os.getpid()}")
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -53,7 +53,8 @@ class Supply:
     def close(self) -> None:
         """Wait for the cluster that is being made ahead, so that it stands in the pool."""
         if self._ahead:
-            with self._session.progress.step("finish the cluster that is made ahead"):
+            what = "finish the cluster that is made ahead"
+            with owing(what, _AHEAD_SECONDS), self._session.progress.step(what):
                 self._finish()
 
     @contextmanager

@@ -16,7 +16,7 @@ from allure_commons.utils import md5
 from clusters.shown import shown
 from harness.record import ClaimRecord, FaultRecord, Phase, Record
 from harness.redaction import redact
-from reports import attached, context, ending, junit, sentence, store
+from reports import attached, context, ending, failures, junit, sentence, store
 from reports.attached import Attached
 from reports.guard import Guard
 from reports.records import record_in
@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "histories", "") is None:  # an option of the harness: histories lie beside their results
         config.option.histories = str(results.parent / "experiments")
     config.pluginmanager.register(_Renderer(config, guard))
+    config.pluginmanager.register(failures, "chaos-failures")
 
 
 class _Renderer:

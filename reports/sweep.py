@@ -33,7 +33,7 @@ def sweep(results: Path) -> list[str]:
 def _json(text: str) -> str:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return redact(text)
     clean = recorded(value)
     return text if clean == value else json.dumps(clean, ensure_ascii=False)

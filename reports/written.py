@@ -19,6 +19,7 @@ __all__ = ["Writer", "clean"]
 _allure = pluggy.HookimplMarker("allure")
 
 _MOST_LETTERS = 32 * 1024 * 1024
+_PROSE = (".txt", ".log")
 _NO_TEXT = (".png", ".gz", ".zip", ".jpg", ".jpeg", ".gif", ".webm", ".mp4", ".pcap", ".pdf")
 """What may hold a secret, but no text; who attaches such a thing looks at it first."""
 
@@ -65,6 +66,8 @@ class Writer:
         if not name.endswith(_NO_TEXT):
             text = body[:_MOST_LETTERS].decode(errors="replace")
             text = redact(text) + ("\ncut here\n" if len(body) > _MOST_LETTERS else "")
+            if name.endswith(_PROSE):
+                text = "\t".join(shown(each, lines=True) for each in text.split("\t"))
             body = text.encode(errors="backslashreplace")
         private.write(self._directory / name, body)
 

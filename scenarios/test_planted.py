@@ -74,11 +74,9 @@ def test_planted_pull(experiment: Experiment) -> None:
     cluster = experiment.cluster
     experiment.restart_gatekeeper("IfNotPresent")
 
-    def pull() -> None:
+    with experiment.fault(Planted()):
         words = ["crictl", "pull", experiment.gatekeeper_image]
         cluster.exec(cluster.workers[0], words, Deadline.after(_SECONDS, "a pull behind our back"))
-
-    with experiment.fault(Planted(pull)):
         experiment.hold(5)
     experiment.claim(no_request_during(PLANTED), expected="violated", known="planted")
     asked = asked_registry(experiment.gatekeeper_repository, before=PLANTED)

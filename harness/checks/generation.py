@@ -86,8 +86,10 @@ class _Life:
         return max((gone for _, gone in self.itself.no if gone <= self.span[0]), default=-inf)
 
     def young(self, seconds: float) -> bool:
-        """Whether it was certainly made too late for a binding to be due, and none came."""
-        return self.coverage.ended and self.coverage.until < self.made + seconds and self.appears(seconds) is None
+        """Whether it was certainly made too late for a binding to be due, and none came in time."""
+        appears = self.appears(seconds)
+        came = appears is not None and appears[0] - self.made <= seconds
+        return self.coverage.ended and self.coverage.until < self.made + seconds and not came
 
     def judge(self, seconds: float, *, limited: bool) -> Verdict:
         """Return the verdict on this one; `limited`: the history ends by choice, and the binding must be there then."""

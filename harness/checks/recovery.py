@@ -6,6 +6,7 @@ from functools import reduce
 from math import inf
 from operator import and_
 
+from harness.causes import Cause
 from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
@@ -137,12 +138,11 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
         return Verdict("inconclusive", words, lines, figures)
     if why := _undecided(history, back, (harm.at, limit), stop, perhaps=perhaps, chosen=forced):
         return Verdict("inconclusive", why, lines, figures)
-    started = back.started is not None and back.started <= limit
-    without = not started and not IMAGE_REASONS.isdisjoint(back.waited_for(limit))
-    figures |= dict(zip(_COUNTS, (1.0, float(without)), strict=True))
+    causes = _causes(back, limit)
+    figures |= dict(zip(_COUNTS, (1.0, float(bool(causes))), strict=True))
     words = f"{back.pod} does not serve {seconds:g} s after {harm.pod} was {harm.how}"
     words += _stints(back, harm.at, limit)
-    return Verdict("violated", words, lines, figures, limit, ("image pull failed",) if without else ())
+    return Verdict("violated", words, lines, figures, limit, causes)
 
 
 def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, fault: Fault) -> Verdict:
@@ -166,7 +166,7 @@ def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, f
     if why := _undecided(history, back, (begin, limit), stop, perhaps=perhaps, chosen=[fault]):
         return Verdict("inconclusive", why, lines)
     words = f"{back.pod} does not serve {seconds:g} s after the end{_stints(back, begin, limit)}"
-    return Verdict("violated", words, lines, at=limit)
+    return Verdict("violated", words, lines, at=limit, causes=_causes(back, limit))
 
 
 def _return(back: Recovery, begin: float, limit: float, steady: float, stop: float) -> tuple[float | None, bool]:
@@ -232,6 +232,12 @@ def _undecided(
         unseen = history.coverage.unseen(back.streams, begin, limit)
         return unseen_words(history.coverage, back.streams, unseen) or f"{back.pod} was not seen to serve for good"
     return ""
+
+
+def _causes(back: Recovery, limit: float) -> tuple[Cause, ...]:
+    """Return that it waited for its image, and did not start in time, if so it was."""
+    started = back.started is not None and back.started <= limit
+    return () if started or IMAGE_REASONS.isdisjoint(back.waited_for(limit)) else ("image pull failed",)
 
 
 def _again(history: PodHistory, harm: Harm, fault: Fault) -> bool:

@@ -9,17 +9,18 @@ from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.engine import Engine
 from clusters.errors import DeadlineExceeded
 from clusters.rest import merge, message, request
 from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from clusters.watching import until
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.edits import edit
+from harness.faults.edits import edit, restore
 from harness.faults.remedies import Remedies
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
-from harness.journal import Journal
+from harness.journal import Journal, undo
 
 __all__ = [
     "DELETED",
@@ -28,6 +29,7 @@ __all__ = [
     "delete_replicas",
     "evict_replicas",
     "restart_rollout",
+    "scale",
     "scale_to_zero",
 ]
 
@@ -62,6 +64,19 @@ def evict_replicas() -> Fault:
 def scale_to_zero() -> Fault:
     """Return the fault that scales the webhook's Deployment to no replica; healing scales it back."""
     return _Scaled()
+
+
+@undo("rollouts.scale")
+def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
+    """Scale the webhook's Deployment, as journals of earlier versions say; one that is gone stays so."""
+    restore(
+        engine,
+        control_plane=control_plane,
+        resource="deployments.v1.apps",
+        name=CONTROLLER,
+        namespace=NAMESPACE,
+        patch={"spec": {"replicas": replicas}},
+    )
 
 
 class _Replaced:

@@ -8,7 +8,7 @@ from typing import Any
 from harness.redaction import yamls
 from harness.redaction.blocks import mentions_secret, without_blocks
 from harness.redaction.fields import without_fields
-from harness.redaction.forms import REDACTED, without_forms
+from harness.redaction.forms import REDACTED, documents, without_forms
 from harness.redaction.structure import Cleaner
 from harness.redaction.suspicion import is_suspect
 
@@ -103,12 +103,47 @@ class _Text:
         return _dumped(found, text)
 
     def _prose(self, text: str) -> str:
-        lines = text.split("\n")
-        for number, line in enumerate(lines):
-            if '{"' in line and is_suspect(line):
-                lines[number] = self._embedded(line)
-        text = "\n".join(lines)
+        """Clean text line by line where a line has its object in it, and what lies between such lines as a whole."""
+        kept, between = list[str](), list[str]()
+        for line in text.split("\n"):
+            whole = self._line(line)
+            if whole is None:
+                between.append(line)
+                continue
+            if between:
+                kept.append(self._between("\n".join(between)))
+                between.clear()
+            kept.append(whole)
+        return "\n".join([*kept, self._between("\n".join(between))] if between else kept)
+
+    def _line(self, line: str) -> str | None:
+        """Return a line that ends with an object as JSON, cleaned; None if it is none, or is cut off."""
+        start = line.find('{"')
+        if start < 0 or not line.endswith(("}", "}\r")) or mentions_secret(line[:start]):
+            return None
+        if not is_suspect(line):
+            return line
+        try:
+            found = self._json(line[start:])
+        except (RecursionError, ValueError) as error:
+            found = _taken_out(type(error).__name__)
+        return None if found is None else _words(line[:start]) + found
+
+    def _between(self, text: str) -> str:
+        if not is_suspect(text):
+            return text
+        text = "\n".join(self._embedded(line) if '{"' in line else line for line in text.split("\n"))
+        text = self._decoded(text)
         return _words(without_blocks(text) if mentions_secret(text) else text)
+
+    def _decoded(self, text: str) -> str:
+        """Take out base64 of objects in which a secret stands."""
+        kept, done = list[str](), 0
+        for start, end, held in documents(text):
+            if _Text(level=self._level + 1, authored=self._authored).string(held) != held:
+                kept += [text[done:start], REDACTED]
+                done = end
+        return "".join([*kept, text[done:]])
 
     def _embedded(self, line: str) -> str:
         """Clean what JSON stands in a line of a log, up to the first that is cut off."""

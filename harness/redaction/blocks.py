@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from harness.redaction.forms import REDACTED
 
-__all__ = ["is_logged", "mentions_secret", "without_blocks"]
+__all__ = ["mentions_secret", "without_blocks"]
 
 _MENTIONS = re.compile(
     r"(?:\b|(?<=\\n))kind\\*[\"']?\s{0,9}[:=]\s{0,9}\\*[\"']?secret(?:list)?\b|\bsecret(?:list)?\{"
+    r"|\b(?:patch|apply|create|edit|update|replace)\s+secrets?\b"
     r"|\bsecrets?(?:/|\\*[\"'] |\s+\\*[\"'])|helm\.sh/release",
     re.IGNORECASE,
 )
@@ -30,11 +31,6 @@ _STOP = re.compile(r"[{}\[\]\"]")
 def mentions_secret(text: str) -> bool:
     """Whether an object of kind Secret may stand in `text`."""
     return _MENTIONS.search(text) is not None
-
-
-def is_logged(line: str) -> bool:
-    """Whether a line has in front what a container's log or a journal writes there."""
-    return _PREFIX.match(line) is not None
 
 
 def without_blocks(text: str) -> str:

@@ -8,8 +8,10 @@ from harness.redaction.names import PART, is_header, is_password, is_secret, sta
 __all__ = ["without_fields"]
 
 _NAME = r"[A-Za-z0-9_.-]"
+_CODED = r"&(?:quot|#34|#39|#x27);|%2[27]"  # a quote in HTML and in an address
 _FIELD = re.compile(
-    rf"{PART}{_NAME}{{0,60}}+(?P<quote>\\{{0,15}}+[\"'])?[ \t]{{0,9}}+(?P<sign>:=|=>|[:=](?!=))[ \t]{{0,99}}+",
+    rf"{PART}{_NAME}{{0,60}}+(?P<quote>\\{{0,15}}+[\"']|{_CODED})?[ \t]{{0,9}}+"
+    rf"(?P<sign>:=|=>|[:=](?!=)|%3[AD])[ \t]{{0,99}}+(?:{_CODED})?",
     re.IGNORECASE,
 )
 _HEAD = re.compile(rf"{_NAME}*\Z")
@@ -17,8 +19,9 @@ _FLAG = re.compile(
     rf"(?<![\w-])--?(?P<name>[A-Za-z]{_NAME}{{0,80}}+)(?P<kept>\\{{0,7}}[\"']?,?[ \t\n]{{1,99}}\\{{0,7}}[\"']?)"
     r"(?P<value>[^\s\"',\\:-](?:[^\s\"'\\:]|:(?!\s|\Z))*+)"
 )
+_ELEMENT = re.compile(r"<(?P<name>[A-Za-z_][\w.:-]{0,80}+)>(?P<value>[^<]{1,4096})(?=</)")
 _USER = re.compile(r"(?P<kept>(?<![\w-])(?:-u|--(?:proxy-)?user)[ =][\"']?)[^\s:\"'-][^\s:\"']{0,99}:[^\s\"']++")
-_QUOTE = re.compile(r"(?P<slashes>\\{0,15}+)(?P<mark>[\"'])")
+_QUOTE = re.compile(r"[bru]{0,2}(?P<slashes>\\{0,15}+)(?P<mark>[\"'])")
 _VALUE = re.compile(
     r"(?:[^\s&;\"'<>\])},\\]|,(?![\s\"']|\Z|[\w.-]{1,40}[=:])|[\])}](?![\s,;.\])}:]|\Z)|<(?!/|redacted>)|\\(?![nrt\"'\\]))++"
 )
@@ -28,10 +31,12 @@ _ANOTHER = re.compile(r"[ &;][\w-]+=")
 _BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*\n")
 _BEGINS = re.compile(r"(?:\A|[\n\r]|\\n)(?P<indent>[ \t]*(?:- )?)(?:export )?[\"']?\Z")
 _PROSE = re.compile(r"[A-Za-z]+(?:[-/.][A-Za-z]+)*[.!]?\Z")
-_GOES_ON = re.compile(r"[,;]? [A-Za-z]")
+_GOES_ON = re.compile(r"[,;]? [^\s=]")
+_CODE = re.compile(r"[A-Za-z_][\w.]*(?:[(\[]| (?:or|and|if) )")
 _SCHEME = re.compile(r"(?:Bearer|Basic|Digest|Token|Negotiate|ApiKey|AWS4\S{0,20})\s", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[\d.]{1,6}\Z")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}\Z")
+_BLOB = re.compile(r"[A-Za-z0-9+/]{16,}")
 _LOOK_BACK = 120
 
 
@@ -39,6 +44,8 @@ def without_fields(text: str) -> str:
     """Return `text` without the values of fields, variables and flags whose names are those of secrets."""
     text = _FLAG.sub(_flag, text)
     text = _USER.sub(rf"\g<kept>{REDACTED}", text)
+    if "</" in text:
+        text = _ELEMENT.sub(_element, text)
     kept, done = [], 0
     found = _FIELD.search(text)
     while found:
@@ -55,6 +62,12 @@ def _flag(match: re.Match[str]) -> str:
     if not is_secret(match["name"]) or stays(value):
         return whole
     return f"{whole[: len(whole) - len(value)]}{REDACTED}"
+
+
+def _element(match: re.Match[str]) -> str:
+    """Clean an element of XML: a secret's is known by its tag."""
+    secret = is_secret(match["name"]) and not stays(match["value"].strip())
+    return f"<{match['name']}>{REDACTED}" if secret else match.group()
 
 
 def _taken(text: str, found: re.Match[str]) -> tuple[int, str | None]:
@@ -94,20 +107,20 @@ def _closing(text: str, quote: re.Match[str]) -> int:
                 continue
             return each.end()
         if slashes < depth - 1 and each["mark"] == '"':  # the string around it ends
-            return each.start()
+            return each.start("slashes")
     line = text.find("\n", quote.end())
     return len(text) if line < 0 else line
 
 
 def _quoted(name: str, value: str, quote: re.Match[str]) -> str | None:
-    mark = quote.group()
-    inner = value[len(mark) :].removesuffix(mark)
+    mark = f"{quote['slashes']}{quote['mark']}"
+    inner = value[len(quote.group()) :].removesuffix(mark)
     if not is_secret(name) and not _is_credential(inner):
         return None
     if stays(inner) or (is_header(name) and _PROSE.match(inner)):
         return None
     scheme = _SCHEME.match(inner) if is_header(name) else None
-    return f"{mark}{scheme.group() if scheme else ''}{REDACTED}{mark if value.endswith(mark) else ''}"
+    return f"{quote.group()}{scheme.group() if scheme else ''}{REDACTED}{mark if value.endswith(mark) else ''}"
 
 
 def _listed(text: str, start: int, quote: str) -> tuple[int, str | None]:
@@ -128,7 +141,7 @@ def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int,
     whole = bool(begins and (spaced or sign == "=") and found["quote"] is None and not name.startswith("-"))
     value = _value(text, start, whole=whole, assigned=sign == "=")
     end = start + len(value)
-    if value.startswith(REDACTED) or stays(value) or (not is_password(name) and _NUMBER.match(value.rstrip(","))):
+    if _is_harmless(name, value):
         return end, None
     if is_header(name):
         scheme = _SCHEME.match(text, start)
@@ -138,6 +151,15 @@ def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int,
     if prose or not (is_secret(name) or _is_credential(value)):
         return end, None
     return end, REDACTED
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    """Whether an unquoted value is no secret: it tells nothing, is a count, or what a program's source says there."""
+    if value.startswith(REDACTED) or stays(value) or _CODE.match(value):
+        return True
+    if name.endswith(".key") and not _BLOB.match(value):  # a field of something, rather than the name of a file
+        return True
+    return not is_password(name) and _NUMBER.match(value.rstrip(",")) is not None
 
 
 def _value(text: str, start: int, *, whole: bool, assigned: bool) -> str:

@@ -3,8 +3,9 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 
-__all__ = ["REDACTED", "decoded", "without_forms"]
+__all__ = ["REDACTED", "decoded", "documents", "without_forms"]
 
 REDACTED = "<redacted>"
 
@@ -19,6 +20,13 @@ _PEM = re.compile(
 )
 _URL = re.compile(r"(?P<kept>:(?:\\{0,7}/){2})[^\s/?#\"'<>\\]{1,512}@(?!sha256:)")
 _ADDRESS = re.compile(r"(?<![^\s\"'=])[^\s:@/\"'=]{1,64}:[^\s@\"']{1,200}(?=@(?:tcp|unix)\()")
+_BEFORE_HOST = re.compile(
+    r"(?<![\w./@:+-])[A-Za-z][\w.+-]{0,63}:[^\s:@/\"'<>\\]{3,200}@(?!sha\d)(?=[\w-]{1,64}(?:\.[\w-]{1,64})+|[\w.-]{1,99}:\d)"
+)
+_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_BODY = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{16,}={0,2}[ \r]*\Z")
+_BREAK = re.compile(r"(\n|\\{1,15}n)")
+_MOST_LINES = 400
 _SCHEME = re.compile(
     r"(?P<kept>\bBearer\s{1,9})(?=[\w.~+/=-]{0,40}\d|[\w.~+/=-]{16})[\w.~+/=-]{6,}+"
     r"|(?P<header>\bAuthorization\W{1,6}(?:Basic|Digest|Token|Negotiate|ApiKey)\s{1,9})[^\s\"'\\]++",
@@ -48,16 +56,27 @@ _BASE64_PEM = re.compile(
     r"(?:LS0tLS1CRUdJTi|TFMwdExTMUNSVWRKVGlC)[A-Za-z0-9+/]++={0,2}(?:(?:\s|\\{1,7}n){1,40}[A-Za-z0-9+/]{40,}+={0,2})*+"
     r"(?:(?:\s|\\{1,7}n){1,40}[A-Za-z0-9+/]{1,80}={1,2})?"
 )
+_DOCUMENT = re.compile(r"(?<![A-Za-z0-9+/])(?:YXBpVmVyc2lvbj|a2luZDo|ewog|dXNlcnM6|LS0tC)[A-Za-z0-9+/]{40,}+={0,2}")
 _BLANKS = re.compile(r"\s+|\\+n")
+
+
+def documents(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where base64 of YAML or JSON stands in `text`, and what it holds."""
+    for found in _DOCUMENT.finditer(text):
+        try:
+            yield found.start(), found.end(), decoded(found.group()).decode()
+        except UnicodeError:
+            continue
 
 
 def without_forms(text: str) -> str:
     """Return `text` without private keys, tokens of known services, JWTs, archives of Helm, and users in URLs."""
     if "PRIVATE KEY" in text:
-        text = _PEM.sub(REDACTED, text)
+        text = _without_ends(_PEM.sub(REDACTED, text))
     if "@" in text:
         text = _URL.sub(rf"\g<kept>{REDACTED}@", text)
         text = _ADDRESS.sub(REDACTED, text)
+        text = _BEFORE_HOST.sub(f"{REDACTED}@", text)
     text = _SCHEME.sub(_schemed, text)
     text = _BASIC.sub(_credentials, text)
     if "=" in text:
@@ -65,6 +84,23 @@ def without_forms(text: str) -> str:
     text = _TOKENS.sub(REDACTED, text)
     text = _ARCHIVE.sub(REDACTED, text)
     return _BASE64_PEM.sub(_unless_public, text)
+
+
+def _without_ends(text: str) -> str:
+    """Take out what stands before the end of a key whose beginning was cut off, as by the end of a log."""
+    if not _END.search(text):
+        return text
+    parts = _BREAK.split(text)
+    for number in range(0, len(parts), 2):
+        end = _END.search(parts[number])
+        if end:
+            parts[number] = f"{_BODY.sub('', parts[number][: end.start()])}{REDACTED}{parts[number][end.end() :]}"
+            for above in range(number - 2, max(-1, number - 2 * _MOST_LINES), -2):
+                body = _BODY.search(parts[above])
+                if not body:
+                    break
+                parts[above] = f"{parts[above][: body.start()]}{REDACTED}"
+    return "".join(parts)
 
 
 def _schemed(match: re.Match[str]) -> str:

@@ -26,11 +26,11 @@ _ENDINGS = (
 _ALONE = frozenset(("pass", "pw", "pat", "creds", "jwt", "psk", "authorization", "otp"))
 _OF_ENVIRONMENT = frozenset(("key", "keys", "auth", "cred", "dsn", "salt", "tokens", "passwords", "secrets"))
 # Such a "secret" is the name of an object: `existingSecret`, `imagePullSecret`, `tls-secret`.
-_OBJECTS = frozenset(["existing", "pull", "tls", "cert", "certificate"])
+_OBJECTS = frozenset(["existing", "pull", "tls", "cert", "certificate", "checksum", "hash"])
 # What may follow: `client-key-data`, `password_value`, `TOKEN_1`.
 _TAILS = frozenset(
     (
-        *("data", "value", "base64", "b64", "plain", "plaintext", "text", "raw", "string"),
+        *("base", "data", "value", "base64", "b64", "plain", "plaintext", "text", "raw", "string"),
         *("json", "hash", "hex", "encoded", "current", "old", "new"),
     )
 )

@@ -15,7 +15,7 @@ _DEEPEST = 200
 _SHORTEST_KEY = 12
 _DATA = frozenset(("data", "stringdata", "binarydata"))
 _COMMANDS = frozenset(("args", "command", "Args", "Cmd", "Entrypoint", "argv", "cmd"))
-_PAIRS = (("name", "value"), ("Name", "Value"), ("key", "value"))
+_NAMES = ("name", "Name", "key", "path")
 _VALUES = frozenset(("value", "values", "plain", "text", "raw", "data"))
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)\Z")
 _ASSIGNED = re.compile(r"(?P<kept>(?:--?)?(?P<name>[A-Za-z_][\w.-]{0,200})=)")
@@ -54,7 +54,7 @@ class Cleaner:
         kind = value.get("kind")
         kind = kind.lower() if isinstance(kind, str) else ""
         secret = secret or kind == "secret"
-        named = any(isinstance(name := value.get(each), str) and is_secret(name) for each, _ in _PAIRS)
+        named = any(isinstance(name := value.get(each), str) and is_secret(_last(name)) for each in _NAMES)
         found = {}
         changed = False
         for key, item in value.items():
@@ -68,6 +68,8 @@ class Cleaner:
                     self._mapping(each, depth, secret=True) if isinstance(each, dict) else _blank(each, depth)
                     for each in item
                 ]
+            elif secret and isinstance(item, dict):
+                new = self._mapping(item, depth + 1, secret=True)
             elif named and name in {"value", "Value"}:
                 new = _blank(item, depth) if isinstance(item, str | int | float) else self.clean(item, depth)
             else:
@@ -174,6 +176,11 @@ class Cleaner:
 
 def _same(one: Any, other: Any) -> bool:
     return one is other
+
+
+def _last(name: str) -> str:
+    """Return the last part of a name, which may be a path, as a patch has it."""
+    return name.rpartition("/")[2]
 
 
 def _blank(item: Any, depth: int) -> Any:

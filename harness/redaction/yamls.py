@@ -6,8 +6,6 @@ from typing import Any
 
 import yaml
 
-from harness.redaction.blocks import is_logged
-
 __all__ = ["clean", "is_yaml"]
 
 _MOST_LETTERS = 2 * 1024 * 1024
@@ -120,11 +118,16 @@ def _put(open_: list[_Open], documents: list[Any], value: Any) -> None:
     if isinstance(into, list):
         into.append(value)
     elif not waiting:
-        if not isinstance(value, str) or value in into or is_logged(value):
-            raise _Refused("a name that is none, or stands twice, or a log wrote")
+        if not isinstance(value, str) or value in into or (len(open_) == 1 and _is_sentence(value)):
+            raise _Refused("a name that is none, or stands twice, or begins a sentence")
         waiting.append(value)
     else:
         into[waiting.pop()] = value
+
+
+def _is_sentence(name: str) -> bool:
+    """Whether what stands before a colon is rather a sentence, or the front of a log's line."""
+    return " " in name and not (isinstance(name, _Leaf) and name.style)
 
 
 def _changed(before: Any, after: Any) -> Iterator[tuple[_Leaf, str]]:

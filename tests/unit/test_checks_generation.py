@@ -1,11 +1,12 @@
 """Generation: how long a binding may take, in histories by hand."""
 
+from dataclasses import replace
 from typing import Self
 
 import pytest
 
 from harness.checks.generation import generated_within
-from harness.history.vocabulary import WATCH_BINDINGS
+from harness.history.vocabulary import END, EXPERIMENT, HISTORY, JUDGE, WATCH_BINDINGS
 from tests.fakes.histories import Told
 
 CHECK = generated_within(30, "c")
@@ -67,6 +68,13 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
     verdict = CHECK(history.recorded())
     assert (verdict.outcome, words in verdict.summary) == (outcome, True)
     assert verdict.at == (40 if outcome == "violated" else None), "30 s after the constraint was made"
+
+
+def test_one_that_was_made_too_late_to_be_judged_is_none() -> None:
+    """Its binding may come after the mark, and late: what was made and judged before is what decides."""
+    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    history.constraint(80).binding(112).add(105, "mark", EXPERIMENT, JUDGE).add(120, "mark", HISTORY, END)
+    assert CHECK(replace(history.recorded(), ended=True)).outcome == "holds"
 
 
 @pytest.mark.parametrize(

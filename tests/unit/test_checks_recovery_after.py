@@ -69,6 +69,14 @@ def test_not_back_after_the_cut() -> None:
     )
 
 
+def test_what_it_still_waits_for_after_the_cut_is_the_cause() -> None:
+    """A pod whose image could not be pulled is told from one that does not serve for another reason."""
+    assert recovers_after(1, "killed")(killed_for_good().recorded()).causes == ("image pull failed",)
+    other = cut(end=80).pod(1, "a").blow(15, "killed", "a").pod(17, "a", ready=False, container="c2")
+    assert recovers_after(5, "killed")(other.recorded()).causes == ()
+
+
+
 def test_each_for_its_own_fault() -> None:
     """Of two cuts each pod is judged by the one in whose time it was harmed."""
     told = killed_and_back(60, told=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")

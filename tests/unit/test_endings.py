@@ -132,7 +132,7 @@ _INT, _TERM, _HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 @pytest.mark.parametrize("first", [_INT, _TERM, _HUP])
-@pytest.mark.parametrize("then", [(), (_INT,), (_TERM, _INT, _HUP)], ids=["once", "twice", "again and again"])
+@pytest.mark.parametrize("then", [(), (_INT,) * 2, (_TERM, _HUP)], ids=["alone", "then SIGINT twice", "then others"])
 def test_no_signal_breaks_off_healing(bench: Plugged, first: signal.Signals, then: tuple[signal.Signals, ...]) -> None:
     """The first signal ends the run, later ones are told what goes on, how long, and what breaks it off."""
     write(bench, f"os.kill(os.getpid(), {int(first)})\n        experiment.hold(30)", then)

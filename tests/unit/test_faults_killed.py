@@ -48,6 +48,10 @@ def _lives(live: Callable[[], Run], name: str, moment: Moment, monkeypatch: pyte
         yield whole
 
 
+_EARLIER = {"rollouts.scale"}
+"""Actions that only journals of earlier versions name."""
+
+
 def _die(_self: object, _number: int) -> None:
     raise KilledError
 
@@ -65,7 +69,7 @@ def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:
         run.inject(name)
         seen |= {each.action for each in journal.pending(run.journal.path)}
     known = {name for name, action in journal._actions.items() if action.__module__.startswith("harness.faults.")}
-    assert seen == known
+    assert seen == known - _EARLIER
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -12,6 +12,7 @@ from harness.errors import FaultNotApplied
 from harness.faults import Fault
 from harness.faults.rollouts import delete_replicas, evict_replicas, restart_rollout, scale_to_zero
 from harness.history import read
+from harness.journal import Undo
 from tests.fakes.bench import Bench
 from tests.fakes.replaced import Replaced
 
@@ -107,5 +108,13 @@ def test_scale_that_does_nothing(bench: Bench, world: Replaced) -> None:
 def test_scale_is_undone_after_a_crash(bench: Bench, world: Replaced) -> None:
     """What the journal has scales the Deployment back."""
     bench.inject(scale_to_zero())
+    journal.replay(bench.journal.path, bench.cluster.engine)
+    assert world.replicas == 2
+
+
+def test_a_journal_of_an_earlier_version_is_replayed(bench: Bench, world: Replaced) -> None:
+    """What was scaled by another version, whose undo had a name of its own, is scaled back."""
+    world.replicas = 0
+    bench.journal.record(Undo("rollouts.scale", {"control_plane": bench.cluster.control_planes[0], "replicas": 2}))
     journal.replay(bench.journal.path, bench.cluster.engine)
     assert world.replicas == 2

@@ -201,7 +201,7 @@ def test_a_build_that_fails_is_no_image() -> None:
         (b"[" * 100_000, "nested deeper than 30 levels"),
         (b"#" * 300_000, "is larger than 256 KiB"),
         (b"? [a]\n: b\n", "not YAML"),
-        (b"a: 1" + b":59" * 50_000, "a: '1:59:59"),
+        (b"a: 1" + b":59" * 50_000, "expected a number, found one of 150001 characters"),
         (b"- a\n", "found list"),
         (b'"\\e[2J": "\\e[2J"\n', r"\x1b[2J: '\x1b[2J' is not REPOSITORY@sha256"),
     ],

@@ -4,12 +4,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from clusters import interrupts
-from clusters.interrupts import owing, unbroken
+from clusters.interrupts import leaving, owing, unbroken
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -82,6 +83,32 @@ def test_a_block_needs_nobody_to_have_installed_anything(capfd: pytest.CaptureFi
             heal()
     assert did == ["healed"] * 2
     assert capfd.readouterr().err.count("heal\n") == 2
+
+
+def test_a_context_is_left_to_its_end(told: Path) -> None:
+    """What a block has brought about is taken back whole, whether a signal comes in the block or afterwards."""
+    did = []
+
+    @contextmanager
+    def prepared() -> Iterator[str]:
+        try:
+            yield "there"
+        finally:
+            send()
+            did.append("taken back")
+
+    def prepare(*, interrupted: bool) -> None:
+        with leaving(prepared(), "take it back", 5.0) as proof:
+            did.append(proof)
+            if interrupted:
+                send()
+
+    for interrupted in (False, True):
+        restore = interrupts.install()
+        with pytest.raises(KeyboardInterrupt):
+            prepare(interrupted=interrupted)
+        restore()
+    assert did == ["there", "taken back"] * 2
 
 
 def test_what_is_ignored_stays_ignored(told: Path) -> None:

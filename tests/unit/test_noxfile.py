@@ -24,7 +24,7 @@ _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULT
 
 # Stands for pytest: tells its arguments, and needs a second to put things right when it is interrupted.
 _FAKE = r"""#!/bin/bash
-trap 'sleep 1; echo healed >> told; exit 2' INT TERM
+trap 'sleep 1; echo healed >> told; exit 2' INT TERM HUP
 echo "$*" > told
 if [[ "$*" = *leaves* ]]; then mkdir -p reports/out/1; ln -s 1 reports/out/latest; exit 3; fi
 if [[ "$*" =~ --alluredir\ (.*)/results\ -k\ judged ]]; then
@@ -264,16 +264,21 @@ def test_code_is_compiled_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert _told(place) == f"none {place}/.nox/.cache/bytecode\n"
 
 
-@pytest.mark.parametrize("interrupt", ["Ctrl-C", "SIGTERM"])
-def test_interrupted_command_may_put_things_right(place: Path, interrupt: str) -> None:
-    """Ctrl-C, which all processes get, and SIGTERM, which only nox gets, both wait for the command to heal."""
+@pytest.mark.parametrize(
+    "interrupts", [["Ctrl-C"], ["SIGTERM"], ["SIGHUP"], ["Ctrl-C", "Ctrl-C"], ["SIGTERM", "SIGTERM", "Ctrl-C"]]
+)
+def test_interrupted_command_may_put_things_right(place: Path, interrupts: list[str]) -> None:
+    """Ctrl-C, which all processes get, and signals that only nox gets, wait for the command to heal, however many."""
     with _nox(place, "-s", "chaos", "--", "wait") as nox:
         deadline = Deadline.after(60, "the command to start")
         assert any(_told(place) for _ in deadline.attempts())
-        if interrupt == "Ctrl-C":
-            os.killpg(nox.pid, signal.SIGINT)
-        else:
-            nox.terminate()
+        for interrupt in interrupts:
+            if interrupt == "Ctrl-C":
+                os.killpg(nox.pid, signal.SIGINT)
+            else:
+                nox.send_signal(signal.Signals[interrupt])
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                nox.wait(0.2)
         output, _ = nox.communicate(timeout=300)
 
     assert nox.returncode == 130, output

@@ -29,10 +29,18 @@ def test_nobody_else_may_read(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_does_not_matter(tmp_path: Path) -> None:
     """The beginning of the same file, of a process of the same number, is replaced, also if it is a link."""
-    (tmp_path / f".a-{os.getpid()}").symlink_to(tmp_path / "elsewhere")
+    private._unfinished(tmp_path / "a").symlink_to(tmp_path / "elsewhere")
     private.write(tmp_path / "a", "new")
 
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_name_may_be_as_long_as_names_are(tmp_path: Path) -> None:
+    """A file of 255 letters is written, and lines are added to it."""
+    path = private.write(tmp_path / ("a" * 255), "one\n")
+    private.add(path, "two\n")
+
+    assert path.read_text(encoding="utf-8") == "one\ntwo\n"
 
 
 def test_nothing_is_left_if_it_fails(tmp_path: Path) -> None:

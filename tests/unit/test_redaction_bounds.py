@@ -68,6 +68,11 @@ _HOSTILE: dict[str, Callable[[int], str]] = {
     "JSON without an end": lambda n: '{"kind":"Secret","a":' + "[" * n,
     "JSON in lines": lambda n: '{"kind":"Secret","data":{"a":"b"}}\n' * (n // 8),
     "JSON begun often": lambda n: 'kind: Secret {"' * (n // 4),
+    "ends of keys": lambda n: "-----END PRIVATE KEY-----\n" * (n // 6),
+    "bodies of keys": lambda n: ("QUJD" * 16 + "\n") * (n // 16) + "-----END PRIVATE KEY-----",
+    "base64 of YAML": lambda n: ("YXBpVmVyc2lvbj" + "A" * 50 + "\n") * (n // 16),
+    "elements of XML": lambda n: "<token>" * n,
+    "colons and hosts": lambda n: "a:bcd" * n + "@x.y ",
     "JSON in JSON": lambda n: _nested(6, "x" * n),
 }
 
@@ -188,3 +193,19 @@ def test_no_kind_survives_in_an_object(kind: str) -> None:
     text, planted = KINDS[kind]
 
     assert planted not in json.dumps(recorded({"metadata": {"annotations": {"a": text}}, "said": [text]}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_drafted_can_be_read_whatever_it_holds(kind: str) -> None:
+    """YAML as `record` writes it, with a secret in a policy's parameters, keeps its shape and loses the secret."""
+    text, planted = KINDS[kind]
+    policy = {"apiVersion": "v1", "kind": "Labels", "metadata": {"name": "c"}, "spec": {"parameters": {"a": text}}}
+    body = {"schema": 1, "title": "What went wrong", "policies": [{"object": policy}], "budget": "10m"}
+    clean = redact("# a comment\n" + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110))
+    found = yaml.safe_load(clean)
+
+    assert clean.startswith("# a comment\nschema: 1\n")
+    assert found["policies"][0]["object"]["spec"]["parameters"].keys() == {"a"}
+    assert {**found, "policies": []} == {**body, "policies": []}
+    assert planted not in str(found)
+    assert planted not in clean

@@ -75,3 +75,12 @@ def test_json_stays_json(tmp_path: Path) -> None:
     assert "planted" not in cut.read_text(encoding="utf-8")
     assert clean.read_text(encoding="utf-8") == '{"a":  1}'
     assert sweep(tmp_path) == []
+
+
+def test_what_nobody_can_read_is_no_error(tmp_path: Path) -> None:
+    """JSON that is too deep to be read loses all that it says, and is JSON afterwards."""
+    path = tmp_path / "a-result.json"
+    path.write_text('{"token": "planted", "a": ' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
+
+    assert sweep(tmp_path) == ["a-result.json"]
+    assert "taken out whole" in json.loads(path.read_text(encoding="utf-8"))

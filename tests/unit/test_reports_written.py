@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -52,6 +53,38 @@ def test_a_kill_leaves_nothing_in_clear(tmp_path: Path) -> None:
         path.name for path in files if stat.S_IMODE(path.stat().st_mode) != 0o600 and path.name != "verdicts.jsonl"
     ]
     assert open_ == []
+
+
+_HOSTILE = """
+HOSTILE = "a\\x1b]52;c;eA==\\x07 \\x9b2J \\ud800 \\uffff \\x00 | \\r\\n# ]]> <b> \\u202e"
+
+def test_hostile(leave):
+    claim = {"name": HOSTILE, "expected": "holds", "outcome": "violated", "issue": "javascript:" + HOSTILE,
+             "summary": HOSTILE, "evidence": [HOSTILE], "figures": {"a_seconds": 1.0}}
+    leave(claims=[claim], environment={HOSTILE: HOSTILE},
+          phases=[{"name": HOSTILE, "start": 1.0, "stop": 2.0, "status": "failed", "detail": HOSTILE}])
+    print(HOSTILE)
+    raise AssertionError(HOSTILE)
+"""
+
+
+def test_what_others_wrote_breaks_no_report(tmp_path: Path) -> None:
+    """Escape sequences, half characters and non-characters reach neither terminal nor files, all of which parse."""
+    session = run(tmp_path, _HOSTILE, "--tb=no")
+    place = session.results.parent
+    texts = {path.name: path.read_bytes().decode() for path in place.rglob("*") if path.suffix not in {".gz", ".svg"}
+             and path.is_file()}  # fmt: skip
+    (result,) = session.load("*-result.json")
+
+    assert session.status == 1
+    assert "INTERNALERROR" not in session.output
+    assert "the report is not complete" not in session.output
+    assert not any(each in session.output for each in ("\x1b]", "\x07", "\x9b", "\u202e"))
+    assert ET.fromstring(texts["junit.xml"].encode()).find(".//failure") is not None
+    assert result.get("links", []) == []
+    assert [name for name, text in texts.items() if "\x1b" in text or "\ufffe" in text or "\x07" in text] == []
+    assert len(texts["environment.properties"].splitlines()) == len(set(texts["environment.properties"].splitlines()))
+    assert "\r" not in texts["environment.properties"] + texts["metrics.prom"]
 
 
 def test_links_that_run_something_are_no_links() -> None:

@@ -14,13 +14,14 @@ from harness.history import Recorded
 from harness.history.vocabulary import BOOKMARK, DELETED, GAP, JUDGE, READ, REQUEST, REQUESTS, RESUMED, WATCH_PODS
 from tests.worlds.__main__ import main
 from tests.worlds.claimed import Claimed
+from tests.worlds.elsewhere import ELSEWHERE, OPEN
 from tests.worlds.hiding import Hiding
 from tests.worlds.judging import catalogue, judge
 from tests.worlds.metamorphic import broken
 from tests.worlds.mutants import mutated
 from tests.worlds.mutated import LIVES, MUTANTS
 from tests.worlds.scoring import Score, row, run
-from tests.worlds.taken_back import ELSEWHERE, OPEN, ROWS
+from tests.worlds.taken_back import ROWS
 from tests.worlds.truths import TRUTHS, world
 
 _SEEDS = (0, 1, 3, 4)  # one that holds and one that is violated, with nothing hidden, and with something

@@ -22,7 +22,7 @@ from tests.worlds.hiding import Hiding
 __all__ = ["Judged", "catalogue", "digest", "judge", "verdict"]
 
 _LONGEST_SECONDS = 30
-_TELLING = {"__main__.py", "scoring.py", "telling.py", "mutants.py", "mutated.py", "taken_back.py"}
+_TELLING = {"__main__.py", "scoring.py", "telling.py", "mutants.py", "mutated.py", "taken_back.py", "elsewhere.py"}
 
 
 class Judged(NamedTuple):

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.worlds.elsewhere import ELSEWHERE, OPEN
 from tests.worlds.judging import digest
 from tests.worlds.mutated import MUTANTS, Mutant
-from tests.worlds.taken_back import ELSEWHERE, OPEN, ROWS
+from tests.worlds.taken_back import ROWS
 
 __all__ = ["found", "mutated", "rows", "survivors"]
 

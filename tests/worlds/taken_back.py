@@ -1,12 +1,11 @@
 """Taken back: each mend of the review of the checks (its rows 1.1 to 3.13), with the old mistake put back.
 
-Worlds must find each of `ROWS`, as any other mutant. What worlds cannot show, for they have no answers in words, no
-trends and no names, a unit test of `ELSEWHERE` holds: with the mistake put back it fails.
+Worlds must find each, as any other mutant; what they cannot show is in `elsewhere`.
 """
 
 from tests.worlds.mutated import Mutant
 
-__all__ = ["ELSEWHERE", "OPEN", "ROWS"]
+__all__ = ["ROWS"]
 
 
 _ASKED = ("fail_open_window", "comes_back", "outlasts", "never_unmutated")
@@ -322,100 +321,3 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
 ROWS = [
     Mutant(file, checks, old, new, row=row) for row, mutants in _TABLE.items() for file, checks, old, new in mutants
 ]
-
-_TESTS = "tests/unit"
-
-_ELSEWHERE = [
-    (
-        "1.5",
-        "harness/history/excuses.py",
-        "excusing = [name for name in causes if name != _TIMED_OUT or lasted]",
-        "excusing = list(causes)",
-        "test_checks_admission_audit.py::test_a_quick_failure_is_no_time_out",
-    ),
-    (
-        "1.5",
-        "harness/history/webhook_failures.py",
-        "        return bool(self._audit.streams)",
-        "        return False",
-        "test_checks_admission_audit.py::test_a_time_out_of_another_request_excuses_nothing",
-    ),
-    (
-        "2.9",
-        "reports/gate.py",
-        "min(most, exp(middle + room) - _OFFSET)",
-        "exp(middle + room) - _OFFSET",
-        "test_reports_gate.py::test_few_quiet_runs_do_not_explain_everything",
-    ),
-    (
-        "2.12",
-        "harness/verdict.py",
-        "and not set(self.because) & set(verdict.causes)",
-        "and False",
-        "test_checks_admission_audit.py::test_another_cause_than_the_known_one_is_a_surprise",
-    ),
-    (
-        "3.1",
-        "harness/incident/shrink.py",
-        "for key in (frozenset[str](), *same)",
-        "for key in (frozenset[str](),)",
-        "test_incident_shrink.py",
-    ),
-    (
-        "3.2",
-        "harness/statistics.py",
-        "high = ordered[highs[0]] if highs else math.inf",
-        "high = ordered[highs[1]] if len(highs) > 1 else math.inf",
-        "test_statistics.py::test_bounds_of_a_median_are_those_of_tables",
-    ),
-    (
-        "3.4",
-        "harness/checks/fail_open.py",
-        'among = f" ({\', \'.join(policies)})" if policies else ""',
-        'among = ""',
-        "test_checks_bypass.py::test_names_tell_policies_apart",
-    ),
-    (
-        "3.4",
-        "harness/checks/__init__.py",
-        "f\"{factory.__name__}({', '.join(words)})\"",
-        "factory.__name__",
-        "test_checks.py::test_an_id_is_of_the_check_and_its_parameters",
-    ),
-    (
-        "3.5",
-        "harness/faults/rollouts.py",
-        "or (staying and self._how != ROLLED):",
-        "or False:",
-        "test_faults_rollouts.py::test_half_a_deletion_is_none",
-    ),
-    (
-        "3.8",
-        "harness/checks/__init__.py",
-        "ended=True, until=moment))",
-        "ended=True))",
-        "test_checks_policies.py::test_a_difference_that_stands_when_the_time_is_over",
-    ),
-    (
-        "3.12",
-        "harness/probes/answers.py",
-        "message(error, whole=True)",
-        "message(error, whole=True)[:_TOLD]",
-        "test_probes_answers.py::test_refusals",
-    ),
-    (
-        "3.13",
-        "harness/generation_rules.py",
-        '    return tuple(each.get("expression", "") for each in found.get("validations") or ())',
-        "    return ()",
-        "test_checks_policies.py::test_content",
-    ),
-]
-
-ELSEWHERE = [Mutant(file, (), old, new, row=row, test=f"{_TESTS}/{test}") for row, file, old, new, test in _ELSEWHERE]
-
-OPEN: dict[str, str] = {
-    "3.3": "not mended here: a row of the table does not name Kubernetes, nor how it was installed (reports/truth.py)",
-    "3.5": "not mended: a throttle that held back nothing, a webhook link that is healed while nobody can be called",
-}
-"""Rows of which something is not mended, so that nothing can hold it."""

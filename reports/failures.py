@@ -1,0 +1,58 @@
+"""Failures: what pytest tells of them, and of what was printed, fit for a terminal and without secrets."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from clusters.shown import shown
+from harness.redaction import redact
+
+__all__ = ["clean", "pytest_runtest_makereport"]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Clean each report before anybody sees it: the terminal, JUnit XML, the controller of xdist."""
+    report = yield
+    clean(report)
+    return report
+
+
+def clean(report: pytest.TestReport) -> None:
+    """Take secrets and controls out of a report's trace, of its message, and of what was captured."""
+    report.sections = [(name, _text(said)) for name, said in report.sections]
+    told: Any = report.longrepr
+    if isinstance(told, str):
+        report.longrepr = _text(told)
+    elif isinstance(told, tuple):
+        report.longrepr = (told[0], told[1], _text(told[2]))
+    else:
+        parts = getattr(told, "chain", [(getattr(told, "reprtraceback", None), getattr(told, "reprcrash", None), None)])
+        for trace, crash, _ in parts:
+            _clean_trace(trace, crash)
+
+
+def _clean_trace(trace: Any, crash: Any) -> None:
+    if crash is not None:
+        crash.message = _text(crash.message)
+    for entry in getattr(trace, "reprentries", ()):
+        entry.lines = _text("\n".join(entry.lines)).split("\n") if entry.lines else entry.lines
+        place = getattr(entry, "reprfileloc", None)
+        if place is not None:
+            place.message = _text(place.message)
+        known = getattr(entry, "reprlocals", None)
+        if known is not None:
+            known.lines = _text("\n".join(known.lines)).split("\n")
+        arguments = getattr(entry, "reprfuncargs", None)
+        if arguments is not None:
+            arguments.args = [_argument(name, str(value)) for name, value in arguments.args]
+
+
+def _argument(name: str, value: str) -> tuple[str, str]:
+    """Clean a function's argument, which may be a secret by its name."""
+    return name, _text(f"{name} = {value}").partition(" = ")[2]
+
+
+def _text(text: str) -> str:
+    return "\t".join(shown(each, lines=True) for each in redact(text).split("\t"))

@@ -1,0 +1,56 @@
+"""Secrets: on a real cluster none of what is planted reaches a history, evidence or a log."""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.rest import request
+from clusters.shape import Shape
+from harness import evidence
+from harness.history import read
+from harness.incident import logs
+from harness.probes.objects import CONTROL_PLANE, USUAL, watch_objects
+from harness.recording import Recording
+
+pytestmark = pytest.mark.cluster
+
+_PLANTED = "Winter2026planted"
+_PODS = "/api/v1/namespaces/gatekeeper-system/pods"
+
+
+def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_path: Path) -> None:
+    """A pod's variables, arguments and log, and an address with a password, are on this disk without them."""
+    cluster = build(Shape(workers=1))
+    address = f"http://jdoe:{_PLANTED}@proxy.example:3128"
+    container = {
+        "name": "a",
+        "image": "registry.k8s.io/pause:3.10",
+        "args": ["--password", _PLANTED],
+        "env": [{"name": "HTTPS_PROXY", "value": address}, {"name": "PLAIN", "value": _PLANTED}],
+    }
+    metadata = {"name": "planted", "annotations": {"proxy": address}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+    with cluster.client() as api:
+        request(api, "POST", _PODS, body=pod)
+    history = Recording(tmp_path / "history.jsonl", cluster.run)
+    probes = watch_objects(cluster, history, [*USUAL, *CONTROL_PLANE])
+    for probe in probes:
+        probe.start()
+    for probe in probes:
+        probe.first(Deadline.after(60, "a sign of life"))
+        probe.settle(Deadline.after(60, "all that there is"))
+    for probe in probes:
+        probe.stop()
+    history.finish()
+    evidence.write(read(history.path), tmp_path)
+    logs.collect(cluster, tmp_path / "logs")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    assert '"planted"' in history.path.read_text(encoding="utf-8")
+    assert len(files) > 5
+    assert [path.name for path in files if _PLANTED in path.read_text(encoding="utf-8", errors="replace")] == []
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
