@@ -31,6 +31,9 @@ EXTENDED = "extended"
 
 Keep = Literal["never", "on-failure", "always"]
 
+_LONGEST_NAME = 150
+"""Of a directory, in bytes: of 255 a part is left for what is made beside it."""
+
 
 @dataclass
 class Session:
@@ -88,10 +91,9 @@ class Session:
         return self.histories / self.owner.run / "logs"
 
     def directory(self, name: str) -> Path:
-        """Return a directory that does not exist yet for the experiment `name`."""
-        base = (
-            self.histories / self.owner.run / "".join(each if each.isalnum() or each in "-_" else "-" for each in name)
-        )
+        """Return a directory that does not exist yet for the experiment `name`, of which it has the beginning."""
+        short = "".join(each if each.isalnum() or each in "-_" else "-" for each in name).encode()[:_LONGEST_NAME]
+        base = self.histories / self.owner.run / short.decode(errors="ignore")
         number = sum(1 for _ in base.parent.glob(f"{base.name}*")) if base.parent.is_dir() else 0
         return base.with_name(f"{base.name}.{number + 1}") if number else base
 

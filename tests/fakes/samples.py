@@ -188,7 +188,7 @@ def _draft(chance: Random, folder: Path) -> Read:
 
 
 def _ledger(chance: Random, folder: Path) -> Read:
-    loaded = _loaded()
+    loaded = incident(folder)
     path = folder / "ledger.jsonl"
     good = Ledger(path, loaded, 7, 0.95)
     good.note(frozenset({"step 1"}), reproduced=True, seconds=1.0, seen="reproduced")
@@ -293,11 +293,6 @@ def whole_files() -> Mapping[str, bytes]:
         found = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
         fields = load(folder / "a.yaml").incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return {**found, "a.yaml": json.dumps(fields).encode(), "more.yaml": json.dumps(object_).encode()}
-
-
-@cache
-def _loaded() -> Any:
-    return incident(Path(tempfile.mkdtemp()))
 
 
 def _lines(chance: Random, good: bytes) -> bytes:

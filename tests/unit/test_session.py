@@ -77,3 +77,14 @@ def test_garbage_that_stays_keeps_no_run_from_beginning(
     assert session.connect() is engine
     assert session.parting == ["garbage is left:", "x"]
     session.close()
+
+
+@pytest.mark.parametrize("name", ["test_a[" + "x" * 300 + "]", "日" * 300, "test_\udc80\0/.."])
+def test_a_name_that_no_directory_can_have(engine: FakeEngine, tmp_path: Path, name: str) -> None:
+    """The directory of an experiment has the beginning of its name, and two with the same beginning are two."""
+    session = begun(tmp_path)
+    one = session.directory(name)
+    one.mkdir(parents=True)
+    two = session.directory(name)
+    two.mkdir(parents=True)
+    assert one.parent == two.parent == tmp_path / session.owner.run
