@@ -21,8 +21,8 @@ __all__ = ["again", "check_of", "judge_of", "today"]
 _ROOT = Path(__file__).parents[1]
 _MODEL = "harness.checks"
 _OURS = ("harness", "clusters")
-_NO_JUDGES = ("harness.errors", "clusters.errors", "harness.history.writer", "harness.jsonl")
-"""What checks import that raises or writes, and changes no verdict."""
+_NO_JUDGES = ("harness.errors", "clusters.errors", "clusters.shown", "harness.history.writer", "harness.jsonl")
+"""What checks import that raises, shows or writes, and changes no verdict."""
 _DIGITS = 12
 _NAMED = re.compile(r"\b([a-z]\w*)\(")
 _WORD = re.compile(r'[^,()=\[\]"&]+')
@@ -61,7 +61,10 @@ def check_of(id_: str) -> Checked:
 
     Raises BadScenario if it names a check, or a parameter, that there is not (any more).
     """
-    return _Reader(id_).whole()
+    try:
+        return _Reader(id_).whole()
+    except RecursionError as error:
+        raise BadScenario("the id of a check is nested too deep") from error
 
 
 @dataclass(frozen=True)

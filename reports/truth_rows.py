@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from clusters.shown import shown
 from harness import judging
 from harness.errors import BadScenario, HarnessError
 from harness.verdict import Claim
@@ -16,6 +17,7 @@ from reports.verdicts import BROKEN, FILE, Line, read
 __all__ = ["Counted", "Given", "Row", "Table", "counted", "gathered", "merged", "table"]
 
 _SCHEMA = 1
+_SHORT = 200
 _HELD, _VIOLATED = "holds", "violated"
 _NEEDED = ("run", "history", "outcome", "judge")
 
@@ -205,8 +207,9 @@ def table(path: Path) -> Table:
         raise BadScenario(f"{path}: expected a run's directory or a table's JSON: {error.strerror}") from error
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "all of it"
-        raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {problem['msg']}") from error
+        where = shown(".".join(map(str, problem["loc"])), most=_SHORT) or "all of it"
+        words = shown(problem["msg"], most=_SHORT)
+        raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {words}") from error
     if found.schema != _SCHEMA:
         raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {found.schema}: count its runs anew")
     return Table(found.rows, found.judges)
@@ -225,6 +228,8 @@ def _again(run: Path, lines: Iterable[Line], told: Callable[[str], object]) -> I
         try:
             if not line.history:
                 raise BadScenario("they name no history")
+            if shown(line.history) != line.history or not _is_below(run, line.history):
+                raise BadScenario("the history that they name is not one of the run")
             verdict = judging.again(line.id, run / line.history, line.until)
             claim = Claim(
                 judging.check_of(line.id), "holds" if line.expected == _HELD else "violated", None, line.because
@@ -234,7 +239,13 @@ def _again(run: Path, lines: Iterable[Line], told: Callable[[str], object]) -> I
         else:
             yield _row(line, verdict.outcome, claim.surprising(verdict), judging.today(line.id), again=True)
     for reason, count in reasons.items():
-        told(f"{run}: {count} verdicts of other checks than today's cannot be given again: {reason}")
+        why = shown(reason, most=_SHORT)
+        told(f"{run}: {count} verdicts of other checks than today's cannot be given again: {why}")
+
+
+def _is_below(run: Path, history: str) -> bool:
+    """Whether a run's file is meant, links followed: nobody's table leads to another file of this machine."""
+    return (run / history).resolve().is_relative_to(run.resolve())
 
 
 def _row(line: Line, outcome: str, surprise: bool, judge: str, *, again: bool) -> Row:

@@ -81,8 +81,9 @@ def read(path: Path) -> list[Line]:
     """
     try:
         *lines, _torn = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise BadScenario(f"{path}: no verdicts can be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "expected UTF-8"
+        raise BadScenario(f"{path}: no verdicts can be read: {said}") from error
     found = []
     for number, line in enumerate(lines, start=1):
         try:

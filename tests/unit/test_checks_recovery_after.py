@@ -76,7 +76,6 @@ def test_what_it_still_waits_for_after_the_cut_is_the_cause() -> None:
     assert recovers_after(5, "killed")(other.recorded()).causes == ()
 
 
-
 def test_each_for_its_own_fault() -> None:
     """Of two cuts each pod is judged by the one in whose time it was harmed."""
     told = killed_and_back(60, told=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")
