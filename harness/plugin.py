@@ -24,6 +24,7 @@ from harness.interruption import interrupted
 from harness.record import PROPERTY, Record
 from harness.session import EXTENDED, Session, shapes_of
 from harness.supply import Supply
+from harness.worker_ends import await_ends
 from harness.workers import at_once
 
 __all__ = ["Cluster", "Experiments", "tell"]
@@ -32,6 +33,7 @@ Experiments = Callable[[str], Experiment]
 """What the fixture `experiments` is: makes an experiment by its name, to be opened by `with`."""
 
 _SESSION = pytest.StashKey[Session]()
+_NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
 _REPETITION = "repetition"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
@@ -155,6 +157,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """
     mine = session.config.stash[_SESSION]
     ending = Ending()
+    if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+        nodes: list[Any] = session.config.stash.get(_NODES, [])
+        ending.callback(partial(await_ends, nodes))
     ending.callback(mine.close)
     ending.callback(partial(session.config.pluginmanager.getplugin("runner").pytest_sessionfinish, session))
     failed: Exception | None = None
@@ -188,6 +193,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_configure_node(node: Any) -> None:
     """Give a worker of xdist the run's seed: options that a hook has changed do not reach it."""
     node.workerinput[_SEED] = node.config.stash[_SESSION].seed
+    node.config.stash.setdefault(_NODES, []).append(node)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters.deadline import Deadline
 from harness.history import read
 from tests.fakes.plugged import Plugged
 
@@ -143,6 +144,22 @@ def test_no_signal_breaks_off_healing(bench: Plugged, first: signal.Signals, the
     if then:
         assert "heal cut registry, then remove the cluster w" in output
         assert "; nox -s gc" in output
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["the controller", "all, as by Ctrl-C"])
+def test_workers_of_xdist_heal_before_they_are_ended(bench: Plugged, group: bool) -> None:
+    """The controller waits for what its workers put right, however long its libraries would."""
+    write(bench, "experiment.hold(60)")
+    with (bench.folder / "conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write("from xdist.workermanage import NodeManager\nNodeManager.EXIT_TIMEOUT = 0.1\n")
+    process = bench.start("-p", "xdist", "-n", "1", script='exec setsid "$@"')
+    for _ in Deadline.after(60, "the fault").attempts(0.05):
+        if did(bench):
+            break
+    (os.killpg if group else os.kill)(process.pid, _INT if group else _TERM)
+    output, _ = process.communicate(timeout=300)
+    assert did(bench) == _ALL, output
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
 
 
 def test_a_signal_while_all_is_well_healed_comes_afterwards(bench: Plugged) -> None:

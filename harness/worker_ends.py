@@ -1,0 +1,42 @@
+"""Worker ends: has workers of xdist heal and remove what is theirs before the controller ends them.
+
+xdist and execnet give a worker ten seconds after an interrupt, and the faults and clusters of a run need more.
+"""
+
+import os
+import signal
+from collections.abc import Iterable
+from typing import Any
+
+from clusters.deadline import Deadline
+from clusters.interrupts import unbroken
+
+__all__ = ["await_ends"]
+
+_SECONDS = 900.0
+
+
+def await_ends(nodes: Iterable[Any]) -> None:
+    """Tell the workers of `nodes` to stop, as SIGTERM tells them, and wait until each has ended what it was at."""
+    deadline = Deadline.after(_SECONDS, "the workers to heal and to remove their clusters")
+    running = [node.channel for node in nodes if hasattr(node, "channel") and not _ended(node.channel, 0.0)]
+    if not running:
+        return
+    with unbroken(deadline.what, _SECONDS):
+        for channel in running:
+            process = getattr(getattr(channel.gateway, "_io", None), "popen", None)  # of one on another machine none
+            if process is not None and process.poll() is None:
+                os.kill(process.pid, signal.SIGTERM)
+        for channel in running:
+            _ended(channel, deadline.remaining)
+
+
+def _ended(channel: Any, seconds: float) -> bool:
+    """Return whether what a worker does ends within `seconds`, well or not."""
+    try:
+        channel.waitclose(seconds)
+    except channel.TimeoutError:
+        return False
+    except (channel.RemoteError, EOFError):
+        return True
+    return True
