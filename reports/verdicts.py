@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from harness import private
 from harness.causes import Cause
 from harness.errors import BadScenario
 from harness.record import Record
@@ -107,8 +108,7 @@ class _Writer:
             lines = self._lines(report.nodeid, record_in(report.user_properties))
             text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
             try:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(text)
+                private.add(self._path, text)
             except OSError as error:  # a full disk is no verdict: pytest's status stays
                 self._trouble = f"the verdicts are not complete: {self._path}: {error.strerror}"
 
@@ -117,7 +117,8 @@ class _Writer:
             terminalreporter.write_line(self._trouble, red=True)
 
     def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
-        told: dict[str, Any] = {"test": _TIME.sub("", nodeid).replace("[]", ""), "seed": 0, "shape": {}, "seconds": 0.0}
+        test = redact(_TIME.sub("", nodeid).replace("[]", ""))
+        told: dict[str, Any] = {"test": test, "seed": 0, "shape": {}, "seconds": 0.0}
         told |= self._told
         if record:
             stops = [phase.stop or phase.start for phase in record.phases]
