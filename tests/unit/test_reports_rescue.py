@@ -27,7 +27,7 @@ for name in ("done", "open"):
     place.mkdir(parents=True)
     history = History(place / "history.jsonl")
     history.append("invoke", "canary 0", "q")
-    history.append("fail", "canary 0", "q", {"said": "admitted, token: planted"})
+    history.append("fail", "canary 0", "q", {"said": "admitted, token: planted0123"})
     if name == "done":
         store.note(run, "test_done", str(place / "history.jsonl"))
 os.kill(os.getpid(), 9)

@@ -88,12 +88,9 @@ def test_what_a_stream_does_not_tell_is_noticed(server: FakeApiServer, api: ApiC
         server.order("lose")
         server.put("a")
         assert found.proofs.ask(20)
-        assert found.rows[1:] == [
-            ("GAP", "", False),
-            ("ADDED", "default/a", True),
-            ("RESUMED", "", False),
-            ("BOOKMARK", "", False),
-        ]
+        gap, added, resumed, *signs = found.rows[1:]
+        assert (gap, added, resumed) == (("GAP", "", False), ("ADDED", "default/a", True), ("RESUMED", "", False))
+        assert set(signs) == {("BOOKMARK", "", False)}
         assert found.seen[1].why == "silent"
 
 
