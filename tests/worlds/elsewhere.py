@@ -13,6 +13,13 @@ _ELSEWHERE = [
     (
         "1.5",
         "harness/history/excuses.py",
+        ' if admission in alone else "counted"',
+        "",
+        "test_checks_outage.py::test_an_outage_is_not_excused",
+    ),
+    (
+        "1.5",
+        "harness/history/excuses.py",
         "excusing = [name for name in causes if name != _TIMED_OUT or lasted]",
         "excusing = list(causes)",
         "test_checks_admission_audit.py::test_a_quick_failure_is_no_time_out",

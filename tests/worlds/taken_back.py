@@ -180,9 +180,21 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
         (f"{_HISTORY}/lists.py", ("policies_match",), "(Spans.of(absent) - self.unknown)", "Spans.of(absent)"),
         (
             f"{_HISTORY}/coverage.py",
-            ("fail_open_window", "leases_renewed", "policies_match"),
+            ("fail_open_window",),
             "[(max(begin, self.until), inf)] if end == inf and not self.ended else []",
             "[]",
+        ),
+        (
+            f"{_HISTORY}/silences.py",
+            ("leases_renewed",),
+            "coverage.until if coverage.ended else inf)",
+            "coverage.until)",
+        ),
+        (
+            f"{_HISTORY}/generated_policies.py",
+            ("policies_match",),
+            "coverage.until if coverage.ended else inf)",
+            "coverage.until)",
         ),
         (
             f"{_HISTORY}/coverage.py",
@@ -318,6 +330,20 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
     ],
 }
 
+_LIVES = {
+    (
+        "comes_back",
+        ' if admission in alone else "counted"',
+    ): "in worlds what times out just before the mark is borderline",
+    ("fail_open_window", "excusing = [name for name in causes if name != _TIMED_OUT or lasted]"): (
+        "no world has one quick miss by itself while another call times out; a unit test holds it"
+    ),
+}
+"""By check and old text, those that no world finds, each with the reason; unit tests hold them (see `elsewhere`)."""
+
 ROWS = [
-    Mutant(file, checks, old, new, row=row) for row, mutants in _TABLE.items() for file, checks, old, new in mutants
+    Mutant(file, (check,), old, new, _LIVES.get((check, old), ""), row)
+    for row, mutants in _TABLE.items()
+    for file, checks, old, new in mutants
+    for check in checks
 ]
