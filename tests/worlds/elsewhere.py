@@ -32,6 +32,13 @@ _ELSEWHERE = [
         "test_checks_admission_audit.py::test_a_time_out_of_another_request_excuses_nothing",
     ),
     (
+        "2.6",
+        "harness/checks/generation.py",
+        "if span[0] >= begin - LAG or",
+        "if span[0] >= begin or",
+        "test_checks_generation.py",
+    ),
+    (
         "2.9",
         "reports/gate.py",
         "min(most, exp(middle + room) - _OFFSET)",
@@ -86,6 +93,13 @@ _ELSEWHERE = [
         "ended=True, until=moment))",
         "ended=True))",
         "test_checks_policies.py::test_a_difference_that_stands_when_the_time_is_over",
+    ),
+    (
+        "3.11",
+        "harness/checks/node_loss.py",
+        "    if not scene.mutated_before(case.lost, loss.at):",
+        "    if not all(scene.mutated_before(each.lost, loss.at) for each in scene.lost):",
+        "test_checks_replacements.py::test_one_bare_sibling",
     ),
     (
         "3.12",
