@@ -96,9 +96,9 @@ _ELSEWHERE = [
     ),
     (
         "3.11",
-        "harness/checks/node_loss.py",
-        "    if not scene.mutated_before(case.lost, loss.at):",
-        "    if not all(scene.mutated_before(each.lost, loss.at) for each in scene.lost):",
+        "harness/history/node_scene.py",
+        "any(other.mutated and other.seen <= moment for other in family)",
+        "all(other.mutated or other.seen > moment for other in family)",
         "test_checks_replacements.py::test_one_bare_sibling",
     ),
     (

@@ -191,12 +191,6 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
             "coverage.until)",
         ),
         (
-            f"{_HISTORY}/generated_policies.py",
-            ("policies_match",),
-            "coverage.until if coverage.ended else inf)",
-            "coverage.until)",
-        ),
-        (
             f"{_HISTORY}/coverage.py",
             ("never_unmutated", "control_plane_unharmed", "no_request_during"),
             "        if entry.index != self._index + 1:",
@@ -322,24 +316,24 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
     ],
     "3.11": [
         (
-            f"{_CHECKS}/node_loss.py",
+            f"{_HISTORY}/node_scene.py",
             ("replacements_mutated",),
-            "    if not scene.mutated_before(case.lost, loss.at):",
-            "    if not all(scene.mutated_before(each.lost, loss.at) for each in scene.lost):",
+            "any(other.mutated and other.seen <= moment for other in family)",
+            "all(other.mutated or other.seen > moment for other in family)",
         ),
     ],
 }
 
+_QUICK = "no world has one quick miss by itself while another call times out"
 _LIVES = {
     (
         "comes_back",
         ' if admission in alone else "counted"',
     ): "in worlds what times out just before the mark is borderline",
-    ("fail_open_window", "excusing = [name for name in causes if name != _TIMED_OUT or lasted]"): (
-        "no world has one quick miss by itself while another call times out; a unit test holds it"
-    ),
+    ("fail_open_window", "excusing = [name for name in causes if name != _TIMED_OUT or lasted]"): _QUICK,
+    ("never_unmutated", "excusing = [name for name in causes if name != _TIMED_OUT or lasted]"): _QUICK,
     ("generated_within", "if span[0] >= begin - LAG or"): "in worlds a binding stays that came with its constraint",
-    ("replacements_mutated", "    if not scene.mutated_before(case.lost, loss.at):"): (
+    ("replacements_mutated", "any(other.mutated and other.seen <= moment for other in family)"): (
         "in worlds no pod of several lacks it before anything is done"
     ),
 }
