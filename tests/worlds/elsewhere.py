@@ -13,6 +13,13 @@ _ELSEWHERE = [
     (
         "1.5",
         "harness/history/excuses.py",
+        ' if admission in alone else "counted"',
+        "",
+        "test_checks_outage.py::test_an_outage_is_not_excused",
+    ),
+    (
+        "1.5",
+        "harness/history/excuses.py",
         "excusing = [name for name in causes if name != _TIMED_OUT or lasted]",
         "excusing = list(causes)",
         "test_checks_admission_audit.py::test_a_quick_failure_is_no_time_out",
@@ -23,6 +30,13 @@ _ELSEWHERE = [
         "        return bool(self._audit.streams)",
         "        return False",
         "test_checks_admission_audit.py::test_a_time_out_of_another_request_excuses_nothing",
+    ),
+    (
+        "2.6",
+        "harness/checks/generation.py",
+        "if span[0] >= begin - LAG or",
+        "if span[0] >= begin or",
+        "test_checks_generation.py",
     ),
     (
         "2.9",
@@ -79,6 +93,13 @@ _ELSEWHERE = [
         "ended=True, until=moment))",
         "ended=True))",
         "test_checks_policies.py::test_a_difference_that_stands_when_the_time_is_over",
+    ),
+    (
+        "3.11",
+        "harness/history/node_scene.py",
+        "any(other.mutated and other.seen <= moment for other in family)",
+        "all(other.mutated or other.seen > moment for other in family)",
+        "test_checks_replacements.py::test_one_bare_sibling",
     ),
     (
         "3.12",

@@ -58,7 +58,7 @@ def _wrong(root: Path, check: str, sample: Iterable[str]) -> str:
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
     )
-    if done.returncode > 1 or done.stderr:
+    if done.returncode not in (0, 1) or done.stderr:
         raise RuntimeError(done.stderr[-500:])
     return done.stdout.strip().removeprefix(f"{check}: ") if done.returncode else ""
 
@@ -70,7 +70,7 @@ def _fails(root: Path, test: str) -> str:
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
     )
-    if done.returncode > 1:
+    if done.returncode not in (0, 1):
         raise RuntimeError(done.stdout[-500:])
     return f"{test} fails" if done.returncode else ""
 
