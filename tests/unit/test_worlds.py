@@ -26,7 +26,7 @@ from tests.worlds.truths import TRUTHS, world
 
 _SEEDS = (0, 1, 3, 4)  # one that holds and one that is violated, with nothing hidden, and with something
 _FEWEST = 5
-_NO_ROWS = {"3.7", "3.9"}  # the review has none of these numbers
+_NO_ROWS = {"3.7", "3.9"}  # no mistake has these numbers
 _FOLDER = Path(tests.worlds.__file__).parent
 
 each_check = pytest.mark.parametrize("check", list(TRUTHS))

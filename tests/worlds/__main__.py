@@ -94,7 +94,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--metamorphic", action="store_true", help="hide more of each world instead")
     parser.add_argument("--mutants", action="store_true", help="make checks wrong on purpose, and look who finds it")
     parser.add_argument(
-        "--rows", action="store_true", help="put back the mistakes of the review only, and print a table"
+        "--rows", action="store_true", help="put back only the mistakes that checks once made, and print a table"
     )
     parser.add_argument("--first", action="store_true", help="look for one wrong verdict only, and stop")
     return parser.parse_args(arguments)

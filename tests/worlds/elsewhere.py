@@ -1,4 +1,4 @@
-"""Elsewhere: mends of the review that no world can show, for worlds have no answers in words, no trends and no names.
+"""Elsewhere: mends that no world can show, for worlds have no answers in words, no trends and no names.
 
 Each is held by a unit test, which fails with the old mistake put back; what is not mended is `OPEN`.
 """

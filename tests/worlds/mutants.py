@@ -80,8 +80,8 @@ def survivors(
 ) -> Iterator[tuple[Mutant, str, str]]:
     """Yield each mutant of these checks, with the check and how it was found ("": it was not).
 
-    What `store`, a file of JSON lines, has of the same sources is not tried again. With `rows`, only the mistakes of
-    the review are put back.
+    What `store`, a file of JSON lines, has of the same sources is not tried again. With `rows`, only the mistakes are
+    put back that checks once made.
     """
     wanted, known = set(checks), dict(_stored(store))
     worlds = [*ROWS, *(() if rows else MUTANTS)]
@@ -118,7 +118,7 @@ def _store(store: Path | None, key: tuple[str, ...], how: str) -> None:
 
 
 def rows(done: Iterable[tuple[Mutant, str, str]]) -> list[str]:
-    """Return a table: each row of the review, the mistake put back, and who finds it."""
+    """Return a table: the mistakes that checks once made, by the number of their kind, and who finds each."""
     lines = [(mutant.row, f"`{_short(mutant)}`", f"{check}: {how}") for mutant, check, how in done]
     lines += [(row, "", how) for row, how in OPEN.items()]
     numbered = sorted(lines, key=lambda each: [int(part) for part in each[0].split(".")])

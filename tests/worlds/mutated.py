@@ -12,7 +12,8 @@ __all__ = ["LIVES", "MUTANTS", "Mutant"]
 class Mutant(NamedTuple):
     """One mutation: in `file`, `old` (which stands there once) becomes `new`; `lives` is why no world may find it.
 
-    `row` is that of the review whose mistake it puts back; `test` a unit test that finds it where no world can.
+    `row` is the number of a mistake that checks once made, and that it puts back; `test` a unit test that finds it where
+    no world can.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""Taken back: each mend of the review of the checks (its rows 1.1 to 3.13), with the old mistake put back.
+"""Taken back: each mend of a mistake that checks once made (numbered 1.1 to 3.13), with the old mistake put back.
 
 Worlds must find each, as any other mutant; what they cannot show is in `elsewhere`.
 """
