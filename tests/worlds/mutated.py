@@ -12,7 +12,7 @@ __all__ = ["LIVES", "MUTANTS", "Mutant"]
 class Mutant(NamedTuple):
     """One mutation: in `file`, `old` (which stands there once) becomes `new`; `lives` is why no world may find it.
 
-    `row` is the number of a mistake that checks once made, and that it puts back; `test` a unit test that finds it where
+    `row` is the number of the mistake that it puts back, which checks once made; `test` a unit test that finds it where
     no world can.
     """
 
