@@ -20,6 +20,13 @@ pytestmark = pytest.mark.cluster
 
 _PLANTED = "Winter2026planted"
 _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
+_RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 65535,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
 
 
 def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_path: Path) -> None:
@@ -31,6 +38,7 @@ def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_pat
         "image": "registry.k8s.io/pause:3.10",
         "args": ["--password", _PLANTED],
         "env": [{"name": "HTTPS_PROXY", "value": address}, {"name": "PLAIN", "value": _PLANTED}],
+        "securityContext": _RESTRICTED,
     }
     metadata = {"name": "planted", "annotations": {"proxy": address}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
