@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from clusters.boot import boot_id
 from clusters.errors import BadScenario
 from clusters.paths import runtime_dir
 
@@ -30,7 +31,6 @@ _WHERE_FILE = "where.json"
 _UNFINISHED = ".unfinished-"
 _FIELDS = {"run": str, "pid": int, "start": str, "boot_id": str, "expires": int}
 _RUNS = "runs"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _RUN_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?")
 _RUN_SECONDS = 6 * 3600
 _CLAIM_SECONDS = 60.0
@@ -249,7 +249,7 @@ def _number(text: str) -> int:
 
 def _boot_id() -> str:
     try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
+        return boot_id()
     except OSError:
         return ""
 

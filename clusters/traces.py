@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusters.boot import boot_id
 from clusters.deadline import Deadline
 from clusters.ending import raise_first
 from clusters.errors import HarnessError
@@ -24,7 +25,6 @@ __all__ = ["HOME", "Trace", "pending", "put_back", "record"]
 HOME = Path("/var/lib/chaos-harness")
 """Where root keeps the journal, and the locks of what the whole machine has once (mode 0700)."""
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SECONDS = 120.0
 
 
@@ -47,7 +47,7 @@ def record(what: str, *, before: str, after: str, holder: str, volatile: bool = 
     If another holder has changed it already, what was there before that is what comes back in the end.
     Raises HarnessError if it cannot be written: then nothing may be changed.
     """
-    boot = _boot() if volatile else ""
+    boot = boot_id() if volatile else ""
     try:
         with _journal() as handle:
             others = [each for each in _open(handle) if each.what == what]
@@ -105,10 +105,6 @@ def _file() -> Path:
     return HOME / "changes.jsonl"
 
 
-def _boot() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()
-
-
 @contextlib.contextmanager
 def _journal() -> Iterator[int]:
     """Hold the journal alone during the block."""
@@ -130,7 +126,7 @@ def _journal() -> Iterator[int]:
 def _open(handle: int) -> list[Trace]:
     """Return what is not put back; what a start of the machine has put back is not told."""
     traces: dict[str, Trace] = {}
-    boot = _boot()
+    boot = boot_id()
     for line in os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace").splitlines():
         with contextlib.suppress(ValueError, TypeError, RecursionError):
             fields = json.loads(line)

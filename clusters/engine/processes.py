@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusters.boot import BOOT_ID, boot_id
 from clusters.deadline import Deadline
 from clusters.engine import system
 from clusters.engine.layout import Layout
@@ -21,11 +22,10 @@ __all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CONNECT_SECONDS = 5.0
 _DAEMONS = ("dockerd", "containerd")
 _SHIM = "containerd-shim-runc-v2"
-_RECORD = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id > "$0.new" && mv "$0.new" "$0" && exec "$@"'
+_RECORD = f'cat /proc/$$/stat {BOOT_ID} > "$0.new" && mv "$0.new" "$0" && exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _recorded(record: Path) -> Daemon | None:
         pid, start = int(stat.split()[0]), _fields(stat)[19]
     except (OSError, ValueError, IndexError):
         return None
-    ours = boot == _BOOT_ID.read_text(encoding="ascii").strip() and _start(pid) == start
+    ours = boot == boot_id() and _start(pid) == start
     return Daemon(pid, start, record.stem) if ours else None
 
 

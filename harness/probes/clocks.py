@@ -4,8 +4,8 @@ import time
 from contextlib import suppress
 from functools import partial
 from math import inf
-from pathlib import Path
 
+from clusters.boot import BOOT_ID, boot_id
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.errors import HarnessError
@@ -15,8 +15,7 @@ from harness.probes import Probe
 
 __all__ = ["read_clocks"]
 
-_KERNEL = Path("/proc/sys/kernel/random/boot_id")
-_SCRIPT = f"cat {_KERNEL}; date +%s.%N"
+_SCRIPT = f"cat {BOOT_ID}; date +%s.%N"
 _FIRST_SECONDS, _LAST_SECONDS = 15.0, 4.0
 _SHORT = 160
 
@@ -65,5 +64,5 @@ def _read(cluster: Cluster, node: str, history: History, deadline: Deadline) -> 
 
 def _own_kernel() -> str:
     with suppress(OSError):
-        return _KERNEL.read_text(encoding="ascii").strip()
+        return boot_id()
     return ""

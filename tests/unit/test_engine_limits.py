@@ -65,7 +65,7 @@ def test_after_a_reboot_the_raise_is_made_again(layout: Layout, sys: Path, monke
     widen(layout, sys)
     (sys / INSTANCES).write_text("256")
     (sys.parent / "boot").write_text("another\n")
-    monkeypatch.setattr(traces, "_BOOT_ID", sys.parent / "boot")
+    monkeypatch.setattr("clusters.boot.BOOT_ID", sys.parent / "boot")
     widen(layout, sys)
     assert _value(sys, INSTANCES) == WANTED[INSTANCES]
     _restore(layout, sys)

@@ -161,7 +161,7 @@ def test_hidden_processes_are_not_gone(child: subprocess.Popen[bytes]) -> None:
 def test_a_machine_without_proc_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no /proc a run has a name all the same, and lives until its time is up."""
     monkeypatch.setattr("clusters.owner.start_time", lambda _: "")
-    monkeypatch.setattr("clusters.owner._BOOT_ID", Path("/nowhere"))
+    monkeypatch.setattr("clusters.boot.BOOT_ID", Path("/nowhere"))
     monkeypatch.setattr("clusters.owner.view", lambda: "")
     assert (Owner.mine("r").seen(), Owner.mine("r").alive()) == (None, True)
 

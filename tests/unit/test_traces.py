@@ -116,7 +116,7 @@ def test_a_start_of_the_machine_has_put_back_what_lives_in_the_kernel(
     _record("sysctl")
     record("file", before="", after="", holder="a", volatile=False)
     (tmp_path / "boot").write_text("another\n")
-    monkeypatch.setattr(traces, "_BOOT_ID", tmp_path / "boot")
+    monkeypatch.setattr("clusters.boot.BOOT_ID", tmp_path / "boot")
     assert [each.what for each in pending()] == ["file"]
     _record("sysctl", before="7")
     assert [(each.what, each.before) for each in pending()] == [("file", ""), ("sysctl", "7")]
