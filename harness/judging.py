@@ -14,7 +14,7 @@ from harness.checks import Checked
 from harness.errors import BadScenario
 from harness.history import Recorded, read
 from harness.history.recorded import Entry
-from harness.verdict import Verdict
+from harness.verdict import Check, Verdict
 
 __all__ = ["again", "check_of", "judge_of", "today"]
 
@@ -47,13 +47,13 @@ def judge_of(check: Callable[..., Any]) -> str:
     return _digest(frozenset({str(getattr(check, "__module__", _MODEL))}))
 
 
-def again(id_: str, history: Path, until: float | None = None) -> Verdict:
+def again(check: Check, history: Path, until: float | None = None) -> Verdict:
     """Judge a claim by a history that was written before; `until` is the moment up to which it was written then.
 
-    Raises BadScenario if the id names no check of today, or the history cannot be read.
+    Raises BadScenario if the history cannot be read.
     """
     recorded = read(history, so_far=until is not None)
-    return check_of(id_)(recorded if until is None else replace(recorded, entries=_Prefix(recorded, until)))
+    return check(recorded if until is None else replace(recorded, entries=_Prefix(recorded, until)))
 
 
 def check_of(id_: str) -> Checked:

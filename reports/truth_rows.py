@@ -230,10 +230,9 @@ def _again(run: Path, lines: Iterable[Line], told: Callable[[str], object]) -> I
                 raise BadScenario("they name no history")
             if shown(line.history) != line.history or not _is_below(run, line.history):
                 raise BadScenario("the history that they name is not one of the run")
-            verdict = judging.again(line.id, run / line.history, line.until)
-            claim = Claim(
-                judging.check_of(line.id), "holds" if line.expected == _HELD else "violated", None, line.because
-            )
+            check = judging.check_of(line.id)
+            verdict = judging.again(check, run / line.history, line.until)
+            claim = Claim(check, "holds" if line.expected == _HELD else "violated", None, line.because)
         except HarnessError as error:
             reasons[str(error)] = reasons.get(str(error), 0) + 1
         else:

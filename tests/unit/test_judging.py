@@ -112,6 +112,6 @@ def test_a_history_is_judged_again_as_far_as_it_was_written(tmp_path: Path) -> N
     until = history.end
     history.append("invoke", "fault 1", "inject", {"name": "kill node"})
     history.finish()
-    assert again("leases_renewed(60)", path, until) == first
+    assert again(leases_renewed(60), path, until) == first
     with pytest.raises(BadScenario, match="no history can be read"):
-        again("leases_renewed(60)", tmp_path / "none.jsonl")
+        again(leases_renewed(60), tmp_path / "none.jsonl")
