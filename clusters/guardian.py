@@ -6,6 +6,7 @@ open there, too.
 """
 
 import atexit
+import contextlib
 import os
 import socket
 import sys
@@ -61,10 +62,8 @@ class _Guardian:
             if self._channel is not None:
                 self._channel.close()
                 self._channel = None
-                try:
+                with contextlib.suppress(ChildProcessError):
                     os.waitpid(self._pid, 0)
-                except ChildProcessError:
-                    return
 
     def forked(self) -> None:
         """Forget, in a child, what is its parent's."""
@@ -74,6 +73,7 @@ class _Guardian:
 
     def _begin(self) -> None:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._reap()
         words = [sys.executable, "-I", "-S", str(_PROGRAM), str(os.getpid())]
         nowhere = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_WRONLY, 0) for each in (1, 2)]
         try:
@@ -86,20 +86,34 @@ class _Guardian:
             its.close()
         self._channel = ours
         for session in self._sessions:
-            self._say(b"+%d" % session)
+            self._sent(b"+%d" % session)
         for file in self._held:
-            self._say(b"h%d" % file, [file])
+            self._sent(b"h%d" % file, [file])
+
+    def _reap(self) -> None:
+        """Let an earlier guardian's process go, which was ended."""
+        if self._pid:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._pid, os.WNOHANG)
 
     def _say(self, message: bytes, files: Sequence[int] = ()) -> None:
+        """Tell the guardian; begin another one, which is told everything, if it was ended and there is a command."""
+        if self._channel is not None and not self._sent(message, files) and self._sessions:
+            self._begin()
+
+    def _sent(self, message: bytes, files: Sequence[int] = ()) -> bool:
+        """Send a message; return whether there is somebody to get it."""
         if self._channel is None:
-            return
+            return False
         try:
             socket.send_fds(self._channel, [message], list(files), socket.MSG_DONTWAIT)
         except BlockingIOError:  # it does not listen, which must hold nobody up
-            return
-        except OSError:  # it was ended: the next command begins another one
+            return True
+        except OSError:
             self._channel.close()
             self._channel = None
+            return False
+        return True
 
 
 _guardian = _Guardian()

@@ -140,6 +140,7 @@ def test_end_all() -> None:
 
 _HARNESS = """
 import sys
+import threading
 from clusters.deadline import Deadline
 from clusters.locking import try_locked
 from clusters.process import run
@@ -147,16 +148,24 @@ from clusters.process import run
 with try_locked("orphans"):
     run(["true"], Deadline.after(60, "a first command"))
     words = ["sh", "-c", "sleep 61 & (exec setpriv --pdeathsig clear sleep 62) & set -m; sleep 63 & echo $$; wait"]
-    run(words, Deadline.after(60, "a command"), stdout=sys.stdout.buffer)
+    deadline = Deadline.after(60, "a command")
+    threading.Thread(target=run, args=(words, deadline), kwargs={"stdout": sys.stdout.buffer}, daemon=True).start()
+    for _ in sys.stdin:
+        run(["true"], deadline)
+        print("ran", flush=True)
 """
 
 
 @pytest.fixture
 def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Give a process that holds a lock and runs a command with children, and the session of these."""
+    """Give a process that holds a lock and runs a command with children, and the session of these.
+
+    It runs another command for each line that it reads, and says so.
+    """
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     root = Path(__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", _HARNESS], cwd=root, stdout=subprocess.PIPE) as running:
+    words = [sys.executable, "-c", _HARNESS]
+    with subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
         assert running.stdout
         session = int(running.stdout.readline())
         for _ in soon().attempts(0.01):
@@ -228,12 +237,31 @@ def test_an_ending_command_ends_with_its_children(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_guardian_that_was_ended_is_replaced() -> None:
-    """The next command is guarded again, with those that run."""
+    """The very next command is guarded again."""
     process.run(["true"], soon())
-    os.kill(guardian(os.getpid()), signal.SIGKILL)
+    ended = guardian(os.getpid())
+    os.kill(ended, signal.SIGKILL)
+    assert gone(ended)
     process.run(["true"], soon())
-    process.run(["true"], soon())
-    assert guardian(os.getpid())
+    assert guardian(os.getpid()) != ended
+
+
+def test_a_new_guardian_knows_what_runs(harness: tuple[subprocess.Popen[bytes], int]) -> None:
+    """What was begun under a guardian that was ended is ended by the next one."""
+    running, session = harness
+    ended = guardian(running.pid)
+    os.kill(ended, signal.SIGKILL)
+    assert gone(ended)
+    assert running.stdin
+    assert running.stdout
+    running.stdin.write(b"\n")
+    running.stdin.flush()
+    assert running.stdout.readline() == b"ran\n"
+    beside = guardian(running.pid)
+    running.kill()
+    running.wait()
+    assert gone(beside)
+    assert members(session) == []
 
 
 def test_what_is_detached_lives_on(tmp_path: Path) -> None:
