@@ -21,10 +21,11 @@ from clusters.owner import engines_of
 from clusters.progress import Progress
 from clusters.removal import try_remove
 from clusters.shape import Shape
-from harness import adding, journal
+from harness import adding
 from harness.errors import BadScenario, EngineUnavailable, HarnessError
 from harness.incident import verbs as incidents
 from harness.status import status
+from harness.undo import journal
 
 __all__ = ["main"]
 

@@ -20,14 +20,13 @@ from clusters.leading import wait_led
 from clusters.ownership import JOURNAL
 from clusters.progress import Progress
 from clusters.serving import wait_serving
-from harness import evidence, journal, private
+from harness import evidence, private
 from harness.causes import Cause
 from harness.enforcement import enforced
 from harness.errors import Inconclusive
 from harness.faults import Fault
 from harness.history import History, read
 from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
-from harness.journal import Journal
 from harness.judging import judge_of
 from harness.phases import Phases
 from harness.policies import Policy
@@ -43,6 +42,8 @@ from harness.record import ClaimRecord, FaultRecord, Record
 from harness.recording import Recording, told_as_ours
 from harness.redaction import redact
 from harness.restart import PullPolicy, restart_gatekeeper
+from harness.undo import journal
+from harness.undo.journal import Journal
 from harness.verdict import Check, Claim, Expected, Known, Verdict
 
 __all__ = ["FAULT", "Experiment"]
@@ -293,7 +294,8 @@ class Experiment:
                 with self._phase(f"heal: {fault.name}") as phase:
                     self.history.append("invoke", process, HEAL, {"name": fault.name})
                     fault.heal(self.cluster, written, self.history)
-                    proof = fault.healed(self.cluster, Deadline.after(_HEALED_SECONDS, f"{fault.name} to be healed"))
+                    seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
+                    proof = fault.healed(self.cluster, Deadline.after(seconds, f"{fault.name} to be healed"))
                     self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
                     phase.detail = told.heal_proof = proof
                     told.healed_at = time.time()

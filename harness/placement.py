@@ -12,8 +12,8 @@ from clusters.serving import NAMESPACE, wait_serving
 from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.pods import Closed
-from harness.journal import Journal
 from harness.preparation import Preparation
+from harness.undo.journal import Journal
 
 __all__ = ["AUDIT", "WEBHOOK", "closed", "place_gatekeeper"]
 

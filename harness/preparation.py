@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from clusters.cluster import Cluster
-from harness.journal import Journal
 from harness.phases import Phases
+from harness.undo.journal import Journal
 
 __all__ = ["Preparation"]
 

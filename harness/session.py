@@ -18,8 +18,8 @@ from clusters.ownership import Owner, collect_garbage
 from clusters.progress import Progress
 from clusters.removal import try_remove
 from clusters.shape import Shape
-from harness import journal
 from harness.errors import BadScenario, HarnessError
+from harness.undo import journal
 
 __all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]
 

@@ -16,9 +16,9 @@ from clusters.ownership import JOURNAL
 from clusters.pool import Pool, room
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness import journal
 from harness.kept_logs import cleaned
 from harness.session import Session
+from harness.undo import journal
 
 __all__ = ["Supply"]
 

@@ -13,12 +13,12 @@ from clusters.rest import apply, delete
 from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.images import images_of
-from harness.faults.objects import put
-from harness.faults.remedies import Remedies
-from harness.journal import Journal
 from harness.placement import closed
 from harness.policies import mutated
 from harness.preparation import Preparation
+from harness.undo.journal import Journal
+from harness.undo.objects import put
+from harness.undo.promises import Undos
 
 __all__ = ["Controller", "Kind", "deploy"]
 
@@ -77,12 +77,12 @@ def _deployed(
 ) -> Iterator[str]:
     that = "to be Ready and carry the mutation" if carrying else "to be Ready"
     deadline = Deadline.after(_SECONDS, f"the pods of {namespace} {that} on {on}")
-    remedies, image = Remedies(), _sandbox_image(cluster, deadline)
+    undos, image = Undos(), _sandbox_image(cluster, deadline)
     manifests = [each.manifest(namespace, image) for each in controllers]
     wanted = {each.name: len(cluster.workers) if each.kind == "DaemonSet" else each.replicas for each in controllers}
     try:
         item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        put(cluster, journal, remedies, item, deadline)
+        put(cluster, journal, undos, item, deadline)
         others = [each for each in cluster.workers if each != on]
         with closed(cluster, journal, others, deadline):
             running = _admitted(cluster, namespace, manifests, wanted, deadline)
@@ -93,7 +93,7 @@ def _deployed(
         where = ", ".join(sorted(f"{each['metadata']['name']} on {each['spec']['nodeName']}" for each in running))
         yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
     finally:
-        remedies.keep(cluster.engine, journal)
+        undos.run(cluster.engine, journal)
 
 
 def _admitted(

@@ -14,17 +14,17 @@ from harness.causes import Cause
 from harness.checks import Checked
 from harness.errors import DeadlineExceeded, HarnessError
 from harness.experiment import Experiment
-from harness.faults.objects import put
-from harness.faults.remedies import Remedies
 from harness.faults.webhooks import fail_mutation
 from harness.history.objects import is_leaving, is_ready, node_of, owners
-from harness.journal import Journal
 from harness.placement import place_gatekeeper
 from harness.plugin import Experiments, tell
 from harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
 from harness.preparation import Preparation
 from harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
 from harness.record import Record
+from harness.undo.journal import Journal
+from harness.undo.objects import put
+from harness.undo.promises import Undos
 from harness.workload import Controller, deploy
 from scenarios.losses import (
     DEADLOCK_SECONDS,
@@ -147,12 +147,12 @@ def _only_in(policy: Policy, namespace: str) -> Policy:
 @contextmanager
 def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
     """Have one more constraint of the CEL template, which asks for a binding of the policy that is there already."""
-    remedies, item = Remedies(), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
+    undos, item = Undos(), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
     try:
-        put(cluster, journal, remedies, item, Deadline.after(REPLACED_SECONDS, f"constraint {OUTAGE}"))
+        put(cluster, journal, undos, item, Deadline.after(REPLACED_SECONDS, f"constraint {OUTAGE}"))
         yield f"constraint {OUTAGE} is made"
     finally:
-        remedies.keep(cluster.engine, journal)
+        undos.run(cluster.engine, journal)
 
 
 _CONSTRAINT = Preparation("ask for a generated binding", _asked)

@@ -7,7 +7,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import merge, request
 from harness.history import History
-from harness.journal import Journal
+from harness.undo.journal import Journal
 
 __all__ = ["PLANTED", "Planted", "misled"]
 

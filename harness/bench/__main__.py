@@ -10,7 +10,6 @@ from clusters import images
 from clusters.ownership import collect_garbage
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness import journal
 from harness.bench.detection import Detection
 from harness.bench.findings import Findings
 from harness.bench.histories import Histories
@@ -22,6 +21,7 @@ from harness.bench.suites import CHOSEN, Suites
 from harness.bench.watched import Watched
 from harness.session import Session
 from harness.status import status
+from harness.undo import journal
 
 __all__ = ["main"]
 

@@ -12,10 +12,10 @@ from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.ownership import JOURNAL
 from clusters.rest import merge, request
-from harness import journal
 from harness.bench.samples import Samples
 from harness.experiment import Experiment
 from harness.faults.leaving import drain_node
+from harness.undo import journal
 
 __all__ = ["cordoned", "kill_ours", "kill_while_cordoned", "main", "uncordon"]
 

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from clusters.cluster import Cluster
     from clusters.deadline import Deadline
     from harness.history import History
-    from harness.journal import Journal
+    from harness.undo.journal import Journal
 
 __all__ = ["Fault"]
 
@@ -14,7 +14,8 @@ __all__ = ["Fault"]
 class Fault(Protocol):
     """One kind of harm, with its parameters; used by one experiment, in the order of the methods.
 
-    One whose harm lasts no longer than the blow, so that there is nothing to heal, has `one_shot = True`.
+    One whose harm lasts no longer than the blow, so that there is nothing to heal, has `one_shot = True`. One whose
+    healing takes longer than others' has `healed_within`, in seconds: how long it may take to be proved.
     """
 
     @property

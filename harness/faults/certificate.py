@@ -10,11 +10,13 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, NAMESPACE
-from harness.errors import CommandFailed, FaultNotApplied
+from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, kubectl, planes
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.commands import kubectl, planes, undo_by_kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
 
@@ -36,17 +38,14 @@ def blank_certificate() -> Fault:
     return _Blanked()
 
 
-@undo("certificate.refill")
+@undo
 def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) -> None:
     """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
     words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
     done = kubectl(engine, control_plane, others, *_WHERE, *words)
     if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
         return
-    restart = ("rollout", "restart", f"deployment/{CONTROLLER}")
-    done = kubectl(engine, control_plane, others, *_WHERE, *restart)
-    if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
-        raise CommandFailed(f"`kubectl {' '.join(restart)}` on {control_plane}: {done.stderr.strip()}")
+    undo_by_kubectl(engine, control_plane, others, *_WHERE, "rollout", "restart", f"deployment/{CONTROLLER}")
 
 
 class _Blanked:
@@ -55,12 +54,12 @@ class _Blanked:
     def __init__(self) -> None:
         self._before = ""
         self._version = ""
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         with cluster.client() as api:
             self._before = _print(request(api, "GET", _PATH))
-            self._remedies.promise(journal, "certificate.refill", refill, **planes(cluster))
+            self._undos.register(journal, refill, **planes(cluster))
             done = merge(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 
@@ -74,7 +73,7 @@ class _Blanked:
         return f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         now = _BLANK

@@ -13,7 +13,7 @@ from harness.errors import BadScenario, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
-from harness.journal import Journal
+from harness.undo.journal import Journal
 
 __all__ = ["KILLED", "kill_containers", "processes"]
 

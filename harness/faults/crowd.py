@@ -11,12 +11,14 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import apply, request
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.errors import BadScenario, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, kubectl, planes
 from harness.history import History
-from harness.journal import Journal, undo
 from harness.seen import seen_by_all
+from harness.undo.actions import undo
+from harness.undo.commands import planes, undo_by_kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["crowd_templates", "disperse", "filler"]
 
@@ -57,13 +59,11 @@ def filler(number: int, revision: str, *, rules: int = 60, label: str = "") -> d
     }
 
 
-@undo("crowd.disperse")
+@undo
 def disperse(engine: Engine, *, control_plane: str, label: str, others: Sequence[str] = ()) -> None:
     """Delete all templates of one crowd and wait until they are gone; none, and no such kind, is fine."""
     words = ("delete", "constrainttemplates", "--selector", f"{_LABEL}={label}", f"--timeout={_SECONDS:.0f}s")
-    done = kubectl(engine, control_plane, others, *words, seconds=_SECONDS + 10)
-    if done is not None and done.returncode and "have a resource type" not in done.stderr:
-        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+    undo_by_kubectl(engine, control_plane, others, *words, seconds=_SECONDS + 10)
 
 
 class _Crowd:
@@ -72,11 +72,11 @@ class _Crowd:
     def __init__(self, count: int, rules: int) -> None:
         self._label = secrets.token_hex(4)
         self._templates = [filler(number, self._label, rules=rules, label=self._label) for number in range(count)]
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         deadline = Deadline.after(_SECONDS, f"{len(self._templates)} templates to be put there")
-        self._remedies.promise(journal, "crowd.disperse", disperse, label=self._label, **planes(cluster))
+        self._undos.register(journal, disperse, label=self._label, **planes(cluster))
         with cluster.client() as api:
             apply(api, self._templates, deadline)
 
@@ -91,7 +91,7 @@ class _Crowd:
         return f"{len(found)} templates are there, {waiting} still to be compiled by some pod"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check("the templates were not looked at")

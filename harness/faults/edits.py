@@ -12,15 +12,16 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import find_path, merge, request
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.errors import BadScenario, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, kubectl, planes, standing
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.commands import planes, undo_by_kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos, standing
 
 __all__ = ["edit", "edit_object", "restore"]
 
-_GONE = ("notfound", "have a resource type")
 _NOT_FOUND = 404
 
 
@@ -36,7 +37,7 @@ def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str =
     return _Edited(kind, name, patch, namespace)
 
 
-@undo("edits.restore")
+@undo
 def restore(
     engine: Engine,
     *,
@@ -50,14 +51,11 @@ def restore(
     """Merge a patch into an object; one that is gone, or of a kind that is gone, has nothing to restore."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("patch", resource, name, *where, "--type", "merge", "--patch", json.dumps(patch))
-    done = kubectl(engine, control_plane, others, *words)
-    said = "" if done is None else done.stderr.lower().replace("not found", "notfound")
-    if done is not None and done.returncode and not any(each in said for each in _GONE):
-        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+    undo_by_kubectl(engine, control_plane, others, *words)
 
 
 def edit(
-    cluster: Cluster, journal: Journal, remedies: Remedies, api: ApiClient, path: str, patch: Mapping[str, Any]
+    cluster: Cluster, journal: Journal, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
 
@@ -72,12 +70,10 @@ def edit(
         "namespace": metadata.get("namespace", ""),
     }
     unharmed = found
-    for each in standing(journal, "edits.restore", **place):
+    for each in standing(journal, restore, **place):
         unharmed = _applied(unharmed, each.arguments["patch"])
     before = _inverse(patch, unharmed)
-    remedies.promise(
-        journal, "edits.restore", restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster)
-    )
+    undos.register(journal, restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster))
     merge(api, path, patch)
     return before
 
@@ -90,18 +86,18 @@ class _Edited:
         self._patch = patch
         self._namespace = namespace
         self._given: Any = {}
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         names.require(name=self._object)
         with cluster.client() as api:
-            self._given = edit(cluster, journal, self._remedies, api, self._path(api), self._patch)
+            self._given = edit(cluster, journal, self._undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._expect(cluster, self._patch, deadline)
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        for each in self._remedies.keep(cluster.engine, journal):
+        for each in self._undos.run(cluster.engine, journal):
             self._given = each["patch"]
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -8,10 +8,12 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import Remedies, in_container
 from harness.faults.targets import require_nodes
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.commands import in_container
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["images_of", "pull", "remove_image"]
 
@@ -33,7 +35,7 @@ def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
     return {tag for each in json.loads(listed)["images"] for tag in each.get("repoTags") or ()}
 
 
-@undo("images.pull")
+@undo
 def pull(engine: Engine, *, node: str, image: str) -> None:
     """Pull an image to a node that lacks it; try for a while, since its registry may have just been started.
 
@@ -57,7 +59,7 @@ class _Removed:
     def __init__(self, image: str, nodes: tuple[str, ...]) -> None:
         self._image = image
         self._nodes = nodes
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         if cluster.registry is None:
@@ -66,7 +68,7 @@ class _Removed:
         deadline = Deadline.after(_SECONDS, f"{self._image} to be removed")
         for node in self._chosen(cluster):
             if self._image in images_of(cluster, node, deadline):
-                self._remedies.promise(journal, "images.pull", pull, node=node, image=self._image)
+                self._undos.register(journal, pull, node=node, image=self._image)
                 cluster.exec(node, ["crictl", "rmi", self._image], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -76,7 +78,7 @@ class _Removed:
         return f"`crictl images` on {', '.join(self._chosen(cluster))} does not list {self._image}"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         lacking = [node for node in self._chosen(cluster) if self._image not in images_of(cluster, node, deadline)]

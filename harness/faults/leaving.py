@@ -15,10 +15,12 @@ from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
 from harness.faults.pods import Closed
-from harness.faults.remedies import Remedies, in_container, kubectl, planes
 from harness.faults.targets import note_node_harm
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.commands import in_container, planes, undo_by_kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["DRAINED_NODE", "REMOVED_NODE", "drain_node", "register", "remove_node"]
 
@@ -48,7 +50,7 @@ def remove_node(node: str) -> Fault:
     return _Removed(node)
 
 
-@undo("leaving.register")
+@undo
 def register(
     engine: Engine, *, control_plane: str, node: str, manifest: Mapping[str, Any], others: Sequence[str] = ()
 ) -> None:
@@ -57,11 +59,8 @@ def register(
     The kubelet of a node that is stopped asks for it when the node starts.
     """
     create = ("create", "--filename", "-")
-    done = kubectl(engine, control_plane, others, *create, seconds=_SECONDS, stdin=json.dumps(manifest))
-    if done is None:
+    if undo_by_kubectl(engine, control_plane, others, *create, seconds=_SECONDS, stdin=json.dumps(manifest)) is None:
         return
-    if done.returncode and "alreadyexists" not in done.stderr.lower():
-        raise CommandFailed(f"`kubectl create` of the node {node} on {control_plane}: {done.stderr.strip()}")
     restarted = in_container(engine, node, "systemctl", "restart", "kubelet", ended_by="stop")
     if restarted is not None and restarted.returncode:
         raise CommandFailed(f"`systemctl restart kubelet` on {node}: {restarted.stderr.strip()}")
@@ -137,7 +136,7 @@ class _Removed:
         self._node = node
         self._last = Heartbeat()
         self._uid = ""
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
@@ -146,7 +145,7 @@ class _Removed:
             manifest = _manifest(found)
             self._uid = found["metadata"]["uid"]
             place = {"node": self._node, "manifest": manifest, **planes(cluster, last=self._node)}
-            self._remedies.promise(journal, "leaving.register", register, **place)
+            self._undos.register(journal, register, **place)
             note_node_harm(history, REMOVED_NODE, self._node)
             self._last = heartbeat(api, self._node)
             request(api, "DELETE", f"{_NODES}/{self._node}")
@@ -165,7 +164,7 @@ class _Removed:
         raise FaultNotApplied(f"expected no node {self._node}, {same} one is there; did its kubelet register again?")
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return wait_back(cluster, self._node, self._last, deadline, restarted=True)

@@ -1,18 +1,15 @@
 """Network: the fault that cuts a node off from all others; its pods go on running and reach nobody but each other."""
 
-import secrets
-from collections.abc import Sequence
-
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
-from harness.faults.registry import drop_no_more
-from harness.faults.remedies import IPTABLES, Remedies
 from harness.faults.targets import note_node_harm
 from harness.history import History
-from harness.journal import Journal
+from harness.undo.iptables import Rule, new_comment
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["CUT_OFF_NODE", "cut_off_node"]
 
@@ -44,25 +41,28 @@ class _CutOff:
     def __init__(self, node: str) -> None:
         self._node = node
         self._last = Heartbeat()
-        self._remedies = Remedies()
-        self._comment = f"chaos-harness:{secrets.token_hex(4)}"
+        self._undos = Undos()
+        comment = new_comment()
+        self._rules = {
+            way: Rule(node, chain, [option, _INTERFACE], comment, table="mangle")
+            for way, (chain, option) in _WAYS.items()
+        }
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
-        rules = [self._rule(way) for way in _WAYS]
-        for rule in rules:
-            self._remedies.promise(journal, "registry.drop_no_more", drop_no_more, node=self._node, rule=rule)
+        for rule in self._rules.values():
+            rule.register(self._undos, journal)
         deadline = Deadline.after(_SECONDS, f"rules on {self._node}")
         note_node_harm(history, CUT_OFF_NODE, self._node)
-        for rule in rules:
-            cluster.exec(self._node, [*IPTABLES, "-I", *rule], deadline)
+        for rule in self._rules.values():
+            rule.insert(cluster, deadline)
         with cluster.client() as api:
             self._last = heartbeat(api, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         silent = wait_silent(cluster, self._node, self._last, deadline)
         self._knock(cluster, deadline)
-        dropped = {way: self._dropped(cluster, way, deadline) for way in _WAYS}
+        dropped = {way: rule.packets(cluster, deadline) for way, rule in self._rules.items()}
         idle = [way for way, packets in dropped.items() if not packets]
         if idle:
             raise FaultNotApplied(f"expected {self._node} to drop packets, it dropped none on the way {idle[0]}")
@@ -70,19 +70,13 @@ class _CutOff:
         return f"{self._node} dropped {told}; {silent}"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        left = [way for way in _WAYS if self._dropped(cluster, way, deadline) is not None]
-        if left:
-            raise FaultNotApplied(
-                f"expected no rule {self._comment} on {self._node}, one is there on the way {left[0]}"
-            )
+        left = {way: rule for way, rule in self._rules.items() if rule.packets(cluster, deadline) is not None}
+        for way, rule in left.items():
+            raise FaultNotApplied(f"expected no rule {rule.comment} on {self._node}, one is there on the way {way}")
         return f"the rules are gone; {wait_back(cluster, self._node, self._last, deadline)}"
-
-    def _rule(self, way: str) -> Sequence[str]:
-        chain, option = _WAYS[way]
-        return [chain, "-t", "mangle", option, _INTERFACE, "-m", "comment", "--comment", self._comment, "-j", "DROP"]
 
     def _knock(self, cluster: Cluster, deadline: Deadline) -> None:
         """Send packets to the node, since nobody else may have any for one that is silent, and expect no answer."""
@@ -90,8 +84,3 @@ class _CutOff:
         curl = ["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", f"{_KNOCK_SECONDS}", url]
         if cluster.exec(plane, curl, deadline, check=False).returncode in _REACHED:
             raise FaultNotApplied(f"expected {self._node} to be cut off, but {plane} reaches its port {_KUBELET}")
-
-    def _dropped(self, cluster: Cluster, way: str, deadline: Deadline) -> int | None:
-        """Return how many packets the rule dropped, or None if there is no such rule."""
-        listed = cluster.exec(self._node, [*IPTABLES, "-nvxL", _WAYS[way][0], "-t", "mangle"], deadline).stdout
-        return next((int(line.split()[0]) for line in listed.splitlines() if self._comment in line), None)

@@ -11,10 +11,11 @@ from clusters.engine import Engine
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
-from harness.faults.remedies import Remedies, standing
 from harness.faults.targets import note_node_harm
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos, standing
 
 __all__ = [
     "KILLED_NODE",
@@ -58,7 +59,7 @@ def reboot_node(node: str) -> Fault:
     return _Rebooted(node)
 
 
-@undo("nodes.start")
+@undo
 def start(engine: Engine, *, node: str, network: str, address: str) -> None:
     """Start a node's container with the address that it had, unless it runs or is gone.
 
@@ -77,7 +78,7 @@ def start(engine: Engine, *, node: str, network: str, address: str) -> None:
         raise CommandFailed(f"{node} could not be started: {done.stderr.strip()}")
 
 
-@undo("nodes.resume")
+@undo
 def resume(engine: Engine, *, node: str) -> None:
     """Let a node's processes run again; one that runs, or is gone, stays as it is."""
     done = engine.run(["unpause", node], Deadline.after(_SECONDS, f"{node} to run again"), check=False)
@@ -111,16 +112,16 @@ class _Down:
         self._node = node
         self._last = Heartbeat()
         self._address = ""
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
         self._address = _address(cluster, self._node, journal)
         if self._kind.restarts:
             place: dict[str, Any] = {"network": cluster.network, "address": self._address}
-            self._remedies.promise(journal, "nodes.start", start, node=self._node, **place)
+            self._undos.register(journal, start, node=self._node, **place)
         else:
-            self._remedies.promise(journal, "nodes.resume", resume, node=self._node)
+            self._undos.register(journal, resume, node=self._node)
         note_node_harm(history, self._kind.how, self._node)
         down = Deadline.after(_SECONDS, f"{self._node} to go down")
         insist(cluster.engine, self._kind.command, [self._node], down)
@@ -131,7 +132,7 @@ class _Down:
         return f"{told}; {wait_silent(cluster, self._node, self._last, deadline)}"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         _expect(cluster.engine, self._node, "running")
@@ -148,7 +149,7 @@ class _Rebooted:
         self._node = node
         self._last = Heartbeat()
         self._address = self._started = ""
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         require_victim(cluster, self._node)
@@ -156,7 +157,7 @@ class _Rebooted:
         self._started = _started(cluster.engine, self._node)
         self._last = _heard(cluster, self._node)
         place: dict[str, Any] = {"network": cluster.network, "address": self._address}
-        self._remedies.promise(journal, "nodes.start", start, node=self._node, **place)
+        self._undos.register(journal, start, node=self._node, **place)
         note_node_harm(history, REBOOTED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
         insist(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
@@ -169,7 +170,7 @@ class _Rebooted:
         return f"{self._node} ran since {self._started}, now since {started}; {back}"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         _keep_address(cluster, self._node, self._address)
@@ -197,7 +198,7 @@ def _started(engine: Engine, node: str) -> str:
 
 def _address(cluster: Cluster, node: str, journal: Journal | None = None) -> str:
     """Return the address of a node; of one that is down already, that with which the journal has it start."""
-    for each in standing(journal, "nodes.start", node=node) if journal else ():
+    for each in standing(journal, start, node=node) if journal else ():
         return str(each.arguments["address"])
     found = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
     return str(found["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))

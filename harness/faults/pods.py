@@ -10,12 +10,14 @@ from clusters.errors import DeadlineExceeded
 from clusters.rest import request
 from clusters.serving import NAMESPACE
 from clusters.watching import until
-from harness.errors import CommandFailed, FaultNotApplied
+from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import KUBECTL, Remedies, kubectl, planes, standing
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.commands import KUBECTL, planes, undo_by_kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos, standing
 
 __all__ = ["RESCHEDULED", "Closed", "reschedule_pod", "uncordon"]
 
@@ -30,12 +32,10 @@ def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
     return _Rescheduled(pod, namespace)
 
 
-@undo("pods.uncordon")
+@undo
 def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[str] = ()) -> None:
     """Let pods be scheduled to a node again; a node that the cluster does not know is closed to nobody."""
-    done = kubectl(engine, control_plane, others, "uncordon", node)
-    if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
-        raise CommandFailed(f"`kubectl uncordon {node}` on {control_plane}: {done.stderr.strip()}")
+    undo_by_kubectl(engine, control_plane, others, "uncordon", node)
 
 
 class Closed:
@@ -44,21 +44,21 @@ class Closed:
     def __init__(self, node: str) -> None:
         self._node = node
         self._why = ""
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def close(self, cluster: Cluster, journal: Journal, deadline: Deadline) -> None:
         """Cordon the node, after the promise to open it; one that was closed before by no fault stays so for ever."""
-        if _is_closed(cluster, self._node) and not standing(journal, "pods.uncordon", node=self._node):
+        if _is_closed(cluster, self._node) and not standing(journal, uncordon, node=self._node):
             self._why = "it was cordoned before"
             return
         place = planes(cluster, last=self._node)
-        self._remedies.promise(journal, "pods.uncordon", uncordon, harm={}, node=self._node, **place)
+        self._undos.register(journal, uncordon, harm={}, node=self._node, **place)
         cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
 
     def open(self, cluster: Cluster, journal: Journal) -> None:
         """Open the node, if nobody else keeps it closed."""
-        pending = self._remedies.pending
-        if not self._remedies.keep(cluster.engine, journal) and pending:
+        pending = self._undos.pending
+        if not self._undos.run(cluster.engine, journal) and pending:
             self._why = "another fault keeps it cordoned"
 
     def opened(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -1,6 +1,5 @@
 """Registry: the fault that cuts nodes off from the registry, by stopping it, dropping packets to it, or its 503."""
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,12 +12,15 @@ from clusters.engine import Engine
 from clusters.registry import DOWN_FILE, Registry
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.remedies import IPTABLES, Remedies, in_container
 from harness.faults.targets import require_nodes
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.commands import in_container
+from harness.undo.iptables import Rule, new_comment
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
-__all__ = ["CUT", "cut_registry", "drop_no_more", "no_longer_down", "start"]
+__all__ = ["CUT", "cut_registry", "no_longer_down", "start"]
 
 CUT = "cut registry"
 """The name of the fault, whichever way it is done."""
@@ -28,8 +30,6 @@ How = Literal["stop", "drop", "503"]
 _SECONDS = 60.0
 _STOP_SECONDS = 2
 _ANSWER_SECONDS = 4
-_RULE = "chaos-harness"
-_NO_RULE = ("does a matching rule exist", "bad rule")
 
 
 def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
@@ -48,7 +48,7 @@ def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
     return _Stopped() if how == "stop" else _Unavailable()
 
 
-@undo("registry.start")
+@undo
 def start(engine: Engine, *, container: str) -> None:
     """Start the registry's container, unless it runs or is gone."""
     deadline = Deadline.after(_SECONDS, f"{container} to start")
@@ -57,18 +57,7 @@ def start(engine: Engine, *, container: str) -> None:
         raise CommandFailed(f"{container} could not be started: {done.stderr.strip()}")
 
 
-@undo("registry.drop_no_more")
-def drop_no_more(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
-    """Delete every copy of an iptables rule from a node; a node that is gone or stopped has none."""
-    while (done := in_container(engine, node, *IPTABLES, "-D", *rule, ended_by="stop")) is not None:
-        if done.returncode == 0:
-            continue
-        if any(word in done.stderr.lower() for word in _NO_RULE):
-            return
-        raise CommandFailed(f"`iptables -D {' '.join(rule)}` on {node}: {done.stderr.strip()}")
-
-
-@undo("registry.no_longer_down")
+@undo
 def no_longer_down(engine: Engine, *, container: str) -> None:
     """Delete the file that makes the registry answer 503, which outlives a stop of its container."""
     done = in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by="removal")
@@ -82,11 +71,11 @@ class _Stopped:
     name = CUT
 
     def __init__(self) -> None:
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         registry = _registry(cluster)
-        self._remedies.promise(journal, "registry.start", start, container=registry.container)
+        self._undos.register(journal, start, container=registry.container)
         deadline = Deadline.after(_SECONDS, f"{registry.container} to stop")
         cluster.engine.run(["stop", "--time", str(_STOP_SECONDS), registry.container], deadline)
 
@@ -101,7 +90,7 @@ class _Stopped:
         return f"{registry.container} is exited; {_expect(cluster, cluster.nodes(), 'no answer', deadline)}"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return _expect(cluster, cluster.nodes(), "200", deadline)
@@ -113,13 +102,13 @@ class _Unavailable:
     name = CUT
 
     def __init__(self) -> None:
-        self._remedies = Remedies()
+        self._undos = Undos()
         self._began = datetime.now(UTC)
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         registry = _registry(cluster)
         self._began = datetime.now(UTC)
-        self._remedies.promise(journal, "registry.no_longer_down", no_longer_down, container=registry.container)
+        self._undos.register(journal, no_longer_down, container=registry.container)
         deadline = Deadline.after(_SECONDS, f"{registry.container} to be told that it is down")
         cluster.engine.run(["exec", registry.container, "touch", DOWN_FILE], deadline)
 
@@ -132,7 +121,7 @@ class _Unavailable:
         return f"{said}; {registry.container} logged {len(refused)} requests with status 503"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return _expect(cluster, cluster.nodes(), "200", deadline)
@@ -145,53 +134,54 @@ class _Dropped:
 
     def __init__(self, nodes: tuple[str, ...]) -> None:
         self._nodes = nodes
-        self._remedies = Remedies()
-        self._comment = f"{_RULE}:{secrets.token_hex(4)}"
+        self._undos = Undos()
+        self._comment = new_comment()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         require_nodes(self._nodes, cluster.name, cluster.nodes())
-        address, _, port = _registry(cluster).address_node.rpartition(":")
-        wanted = ["OUTPUT", "-d", address, "-p", "tcp", "--dport", port]
-        rule = [*wanted, "-m", "comment", "--comment", self._comment, "-j", "DROP"]
-        for node in self._cut_off(cluster):
-            self._remedies.promise(journal, "registry.drop_no_more", drop_no_more, node=node, rule=rule)
-            deadline = Deadline.after(_SECONDS, f"a rule on {node}")
-            cluster.exec(node, [*IPTABLES, "-I", *rule], deadline)
+        for rule in self._rules(cluster):
+            rule.register(self._undos, journal)
+            rule.insert(cluster, Deadline.after(_SECONDS, f"a rule on {rule.node}"))
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         nodes = self._cut_off(cluster)
-        before = {node: self._dropped(cluster, node, deadline) for node in nodes}
+        rules = self._rules(cluster)
+        before = [_dropped(rule, cluster, deadline) for rule in rules]
         told = [_expect(cluster, nodes, "no answer", deadline)]
-        for node in nodes:
-            dropped = self._dropped(cluster, node, deadline) - before[node]
+        for rule, packets in zip(rules, before, strict=True):
+            dropped = _dropped(rule, cluster, deadline) - packets
             if dropped <= 0:
-                raise FaultNotApplied(f"expected the rule {self._comment} on {node} to drop packets, it dropped none")
-            told.append(f"{node} dropped {dropped} packets")
+                raise FaultNotApplied(
+                    f"expected the rule {self._comment} on {rule.node} to drop packets, it dropped none"
+                )
+            told.append(f"{rule.node} dropped {dropped} packets")
         others = [node for node in cluster.nodes() if node not in nodes]
         return "; ".join([*told, *([_expect(cluster, others, "200", deadline)] if others else [])])
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         nodes = self._cut_off(cluster)
-        for node in nodes:
-            if self._line(cluster, node, deadline):
-                raise FaultNotApplied(f"expected the rule {self._comment} to be gone from {node}, it is there")
+        for rule in self._rules(cluster):
+            if rule.packets(cluster, deadline) is not None:
+                raise FaultNotApplied(f"expected the rule {self._comment} to be gone from {rule.node}, it is there")
         return f"the rule is gone; {_expect(cluster, nodes, '200', deadline)}"
 
     def _cut_off(self, cluster: Cluster) -> Sequence[str]:
         return self._nodes or cluster.nodes()
 
-    def _dropped(self, cluster: Cluster, node: str, deadline: Deadline) -> int:
-        line = self._line(cluster, node, deadline)
-        if not line:
-            raise FaultNotApplied(f"expected a rule {self._comment} in OUTPUT on {node}, there is none")
-        return int(line.split()[0])
+    def _rules(self, cluster: Cluster) -> list[Rule]:
+        address, _, port = _registry(cluster).address_node.rpartition(":")
+        match = ["-d", address, "-p", "tcp", "--dport", port]
+        return [Rule(node, "OUTPUT", match, self._comment) for node in self._cut_off(cluster)]
 
-    def _line(self, cluster: Cluster, node: str, deadline: Deadline) -> str:
-        listed = cluster.exec(node, [*IPTABLES, "-nvxL", "OUTPUT"], deadline).stdout
-        return next((line for line in listed.splitlines() if self._comment in line), "")
+
+def _dropped(rule: Rule, cluster: Cluster, deadline: Deadline) -> int:
+    packets = rule.packets(cluster, deadline)
+    if packets is None:
+        raise FaultNotApplied(f"expected a rule {rule.comment} in {rule.chain} on {rule.node}, there is none")
+    return packets
 
 
 def _registry(cluster: Cluster) -> Registry:

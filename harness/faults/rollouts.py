@@ -17,10 +17,11 @@ from clusters.watching import until
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
 from harness.faults.edits import edit, restore
-from harness.faults.remedies import Remedies
 from harness.faults.targets import Target, find_pods, note_harm
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = [
     "DELETED",
@@ -66,7 +67,7 @@ def scale_to_zero() -> Fault:
     return _Scaled()
 
 
-@undo("rollouts.scale")
+@undo
 def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
     """Scale the webhook's Deployment, as journals of earlier versions say; one that is gone stays so."""
     restore(
@@ -128,14 +129,14 @@ class _Scaled:
 
     def __init__(self) -> None:
         self._given: Mapping[str, Any] = {"spec": {"replicas": 1}}
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
         with cluster.client() as api:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in targets:
                 note_harm(history, DELETED, target)
-            self._given = edit(cluster, journal, self._remedies, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+            self._given = edit(cluster, journal, self._undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -145,7 +146,7 @@ class _Scaled:
             raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        for each in self._remedies.keep(cluster.engine, journal):
+        for each in self._undos.run(cluster.engine, journal):
             self._given = each["patch"]
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -7,10 +7,12 @@ from clusters.serving import NAMESPACE
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.containers import processes
-from harness.faults.remedies import Remedies, in_container, standing
 from harness.faults.targets import find_pods
 from harness.history import History
-from harness.journal import Journal, undo
+from harness.undo.actions import undo
+from harness.undo.commands import in_container
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos, standing
 
 __all__ = ["throttle", "unthrottle"]
 
@@ -39,7 +41,7 @@ def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
     return _Throttled(selector, cpu, namespace)
 
 
-@undo("throttle.unthrottle")
+@undo
 def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
     """Give a container back the limit that it had; one that is gone needs none."""
     done = in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
@@ -56,7 +58,7 @@ class _Throttled:
         self._namespace = namespace
         self._files: dict[str, tuple[str, str]] = {}
         self._given: dict[str, str] = {}
-        self._remedies = Remedies()
+        self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         deadline = Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
@@ -66,11 +68,11 @@ class _Throttled:
             for pid in processes(cluster, target, deadline):
                 found = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
                 file, limit = found.stdout.splitlines()
-                before = standing(journal, "throttle.unthrottle", node=target.node, file=file)
+                before = standing(journal, unthrottle, node=target.node, file=file)
                 limit = before[0].arguments["limit"] if before else limit
                 quota = f"{self._quota} {_PERIOD_MICROSECONDS}" if file.endswith(_V2) else self._quota
                 place = {"node": target.node, "file": file, "limit": limit}
-                self._remedies.promise(journal, "throttle.unthrottle", unthrottle, harm={"limit": quota}, **place)
+                self._undos.register(journal, unthrottle, harm={"limit": quota}, **place)
                 self._write(cluster, target.node, file, quota, deadline)
                 self._files[file], self._given[file] = (target.node, quota), limit
 
@@ -84,7 +86,7 @@ class _Throttled:
         return "; ".join(told)
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._given |= {each["file"]: each["limit"] for each in self._remedies.keep(cluster.engine, journal)}
+        self._given |= {each["file"]: each["limit"] for each in self._undos.run(cluster.engine, journal)}
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         """See that each container has what it was given back: the limit that it had, or that of another throttle."""

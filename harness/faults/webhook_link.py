@@ -1,6 +1,5 @@
 """Webhook link: the fault that cuts the API server off from Gatekeeper's webhooks, as a firewall rule does."""
 
-import secrets
 from typing import Literal
 
 from kubernetes.client import ApiClient
@@ -13,10 +12,10 @@ from clusters.rest import request
 from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
 from harness.errors import BadScenario, FaultNotApplied
 from harness.faults import Fault
-from harness.faults.registry import drop_no_more
-from harness.faults.remedies import IPTABLES, Remedies
 from harness.history import History
-from harness.journal import Journal
+from harness.undo.iptables import Rule, new_comment
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["CUT_WEBHOOK", "cut_webhook"]
 
@@ -49,21 +48,19 @@ class _Cut:
 
     def __init__(self, how: How) -> None:
         self._how = how
-        self._remedies = Remedies()
-        self._comment = f"chaos-harness:{secrets.token_hex(4)}"
+        self._undos = Undos()
+        self._comment = new_comment()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        comment = ["-m", "comment", "--comment", self._comment]
-        rule = ["OUTPUT", "-p", "tcp", "--dport", _PORT, *comment, "-j", *_TARGETS[self._how]]
         deadline = Deadline.after(_SECONDS, "rules on the control planes")
-        for node in cluster.control_planes:
-            self._remedies.promise(journal, "registry.drop_no_more", drop_no_more, node=node, rule=rule)
-            cluster.exec(node, [*IPTABLES, "-I", *rule], deadline)
+        for rule in self._rules(cluster):
+            rule.register(self._undos, journal)
+            rule.insert(cluster, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         """Ask for a namespace that Gatekeeper must deny: it cannot be called, and the rules have counted packets."""
         said = self._asked(cluster, deadline, _UNCALLED)
-        counted = {node: self._counted(cluster, node, deadline) for node in cluster.control_planes}
+        counted = {rule.node: rule.packets(cluster, deadline) for rule in self._rules(cluster)}
         idle = [node for node, packets in counted.items() if packets is None]
         if idle or not any(counted.values()):
             raise FaultNotApplied(f"expected rules {self._comment} that count packets, found {counted}; said: {said}")
@@ -71,10 +68,10 @@ class _Cut:
         return f"{told}; the API server says: {said}"
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._remedies.keep(cluster.engine, journal)
+        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        left = [node for node in cluster.control_planes if self._counted(cluster, node, deadline) is not None]
+        left = [rule.node for rule in self._rules(cluster) if rule.packets(cluster, deadline) is not None]
         if left:
             raise FaultNotApplied(f"expected no rule {self._comment}, one is there on {', '.join(left)}")
         return f"the rules are gone from {', '.join(cluster.control_planes)}"
@@ -91,10 +88,9 @@ class _Cut:
             f"expected the API server to say {wanted!r} of {WEBHOOK} within {deadline.seconds:.0f} s, it says: {said}"
         )
 
-    def _counted(self, cluster: Cluster, node: str, deadline: Deadline) -> int | None:
-        """Return how many packets the rule caught on a node, or None if it is not there."""
-        listed = cluster.exec(node, [*IPTABLES, "-nvxL", "OUTPUT"], deadline).stdout.splitlines()
-        return next((int(line.split()[0]) for line in listed if self._comment in line), None)
+    def _rules(self, cluster: Cluster) -> list[Rule]:
+        match, target = ["-p", "tcp", "--dport", _PORT], _TARGETS[self._how]
+        return [Rule(node, "OUTPUT", match, self._comment, target) for node in cluster.control_planes]
 
 
 def _ask(api: ApiClient) -> str:

@@ -11,10 +11,12 @@ from pydantic import Field
 from clusters.cluster import Cluster
 from clusters.engine import Engine
 from clusters.rest import merge, request
-from harness.errors import BadScenario, CommandFailed
-from harness.faults.remedies import Remedies, kubectl, planes
-from harness.journal import Journal, undo
+from harness.errors import BadScenario
 from harness.preparation import Preparation
+from harness.undo.actions import undo
+from harness.undo.commands import planes, undo_by_kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["FailurePolicy", "fail_closed", "fail_mutation", "set_back", "time_out_webhooks"]
 
@@ -72,31 +74,28 @@ def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Prep
     )
 
 
-@undo("webhooks.set_back")
+@undo
 def set_back(
     engine: Engine, *, control_plane: str, kind: str, configuration: str, patch: str, others: Sequence[str] = ()
 ) -> None:
     """Set fields of a webhook to what they were; no webhook is asked about webhooks, so this works whatever is down."""
     words = ["patch", kind, configuration, "--type", "strategic", "--patch", patch]
-    done = kubectl(engine, control_plane, others, *words)
-    if done is not None and done.returncode and "notfound" not in done.stderr.lower().replace(" ", ""):
-        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+    undo_by_kubectl(engine, control_plane, others, *words)
 
 
 @contextmanager
 def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[str, Any]]) -> Iterator[str]:
     """Set fields of webhooks for the length of a block."""
-    remedies, told = Remedies(), []
+    undos, told = Undos(), []
     with cluster.client() as api, ExitStack() as last:
-        last.callback(remedies.keep, cluster.engine, journal)
+        last.callback(undos.run, cluster.engine, journal)
         for webhook, wanted in fields.items():
             path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
             found = next(each for each in request(api, "GET", path)["webhooks"] if each["name"] == webhook.name)
             before = {name: found[name] for name in wanted}
             place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
-            remedies.promise(
+            undos.register(
                 journal,
-                "webhooks.set_back",
                 set_back,
                 patch=_patch(webhook, before),
                 **place,

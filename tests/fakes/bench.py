@@ -4,10 +4,10 @@ from pathlib import Path
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from harness import journal
 from harness.faults import Fault
 from harness.history import History
-from harness.journal import Journal, Undo
+from harness.undo import journal
+from harness.undo.journal import Journal, Undo
 
 __all__ = ["Bench"]
 

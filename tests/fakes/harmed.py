@@ -30,6 +30,7 @@ _PODS = "/api/v1/namespaces/gatekeeper-system/pods"
 _TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/"
 _DATA = {"ca.crt": "Y2E=", "tls.crt": "Y3J0"}
+_KINDS = {"deployments": "Deployment"}
 _CORE = [{"kind": "ConfigMap", "name": "configmaps"}, {"kind": "Namespace", "name": "namespaces"}]
 _DONE = Completed("", "", 0)
 
@@ -200,7 +201,8 @@ class Harmed:
                 if argv[0] == "uncordon":
                     self._named("Node", argv[1])[0]["spec"].pop("unschedulable")
             elif argv[0] == "patch":
-                _merge(self._named(argv[1].partition(".")[0], argv[2])[0], json.loads(argv[-1]))
+                kind = _KINDS.get(resource := argv[1].partition(".")[0], resource)
+                _merge(self._named(kind, argv[2])[0], json.loads(argv[-1]))
             elif argv[0] == "delete":
                 doomed = _TEMPLATES if argv[1] == "constrainttemplates" else f"/api/v1/namespaces/{argv[2]}"
                 self.objects = {path: each for path, each in self.objects.items() if not path.startswith(doomed)}

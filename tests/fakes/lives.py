@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from harness import journal
 from harness.catalogue import entries
 from harness.errors import HarnessError
 from harness.faults import Fault
-from harness.faults.objects import put
-from harness.faults.remedies import Remedies
 from harness.history import History
-from harness.journal import Journal
+from harness.undo import journal
+from harness.undo.journal import Journal
+from harness.undo.objects import put
+from harness.undo.promises import Undos
 from tests.fakes.harmed import Harmed, KilledError
 from tests.fakes.world import IMAGE
 
@@ -94,10 +94,10 @@ class Prepared:
 
 @contextmanager
 def _put(cluster: Cluster, opened: Journal) -> Iterator[None]:
-    remedies, item = Remedies(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-x"}}
-    put(cluster, opened, remedies, item, Deadline.after(5, "the object"))
+    undos, item = Undos(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-x"}}
+    put(cluster, opened, undos, item, Deadline.after(5, "the object"))
     yield
-    remedies.keep(cluster.engine, opened)
+    undos.run(cluster.engine, opened)
 
 
 def _made(name: str, values: Mapping[str, Any]) -> Any:

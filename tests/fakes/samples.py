@@ -24,7 +24,7 @@ from harness.incident.draft import draft
 from harness.incident.ledger import Ledger
 from harness.incident.load import load
 from harness.incident.recheck import recheck, told
-from harness.journal import pending
+from harness.undo.journal import pending
 from reports import truth_page, truth_rows, verdicts
 from tests.fakes.incidents import bundled, incident
 from tests.fakes.ready_sets import archive, images, index
@@ -258,7 +258,7 @@ READERS = {
     "a user's cluster": Reader(("clusters/foreign.py", "clusters/rest.py"), _draft),
     "ledger": Reader(("harness/incident/ledger.py",), _ledger),
     "owner file": Reader(("clusters/owner.py",), _owner),
-    "journal": Reader(("harness/journal.py",), _journal),
+    "journal": Reader(("harness/undo/journal.py",), _journal),
     "verdicts": Reader(("reports/verdicts.py",), _verdicts),
     "truth": Reader(("reports/truth_rows.py",), _truth),
     "shape": Reader(("clusters/cluster.py",), _shape),

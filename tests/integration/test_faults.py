@@ -13,7 +13,6 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.serving import wait_serving
 from clusters.shape import Shape
-from harness import journal
 from harness.checks.pulls import asked_registry, no_request_during
 from harness.checks.recovery import recovers_within
 from harness.checks.undisturbed import undisturbed
@@ -28,6 +27,7 @@ from harness.faults.registry import _Dropped, _Stopped, _Unavailable, cut_regist
 from harness.faults.webhook_link import _Cut, cut_webhook
 from harness.history import read
 from harness.restart import restart_gatekeeper
+from harness.undo import journal
 
 pytestmark = pytest.mark.cluster
 
@@ -176,7 +176,7 @@ from harness.faults.images import remove_image
 from harness.faults.pods import reschedule_pod
 from harness.faults.registry import cut_registry
 from harness.history import History
-from harness.journal import Journal
+from harness.undo.journal import Journal
 
 name, folder, image, pod = sys.argv[1:]
 cluster = Cluster.open(connect(), name)

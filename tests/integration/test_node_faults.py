@@ -17,7 +17,6 @@ from clusters.deadline import Deadline
 from clusters.rest import request
 from clusters.shape import Shape
 from clusters.watching import State, until
-from harness import journal
 from harness.checks.node_loss import never_replaced, replaced_within
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
@@ -30,6 +29,7 @@ from harness.history.node_loss import PHASES
 from harness.history.node_scene import Chosen, Scene
 from harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
 from harness.probes.running import Probes
+from harness.undo import journal
 from harness.workload import Controller, deploy
 from tests.fakes.bench import Bench
 
@@ -113,7 +113,7 @@ from harness.faults.leaving import drain_node, remove_node
 from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, stop_node
 from harness.history import History
-from harness.journal import Journal
+from harness.undo.journal import Journal
 
 name, folder, *todo = sys.argv[1:]
 cluster = Cluster.open(connect(), name)

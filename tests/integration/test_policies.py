@@ -13,7 +13,6 @@ from clusters.deadline import Deadline
 from clusters.rest import request
 from clusters.serving import wait_serving
 from clusters.shape import Shape
-from harness import journal
 from harness.checks.fail_open import fail_open_window
 from harness.checks.parity import enforcement_parity
 from harness.checks.unmutated import never_unmutated
@@ -22,8 +21,9 @@ from harness.errors import BadScenario
 from harness.experiment import Experiment
 from harness.faults.rollouts import scale_to_zero
 from harness.history import History, read
-from harness.journal import Journal
 from harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from harness.undo import journal
+from harness.undo.journal import Journal
 
 pytestmark = pytest.mark.cluster
 

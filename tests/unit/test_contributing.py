@@ -16,15 +16,17 @@ _AFTER_A_CRASH = """
 import sys
 from pathlib import Path
 from clusters.process import Completed
-from harness.journal import Journal, Undo, replay
+from harness.faults.stopped_kubelet import start_kubelet
+from harness.undo.actions import identity
+from harness.undo.journal import Journal, Undo, replay
 
 class Engine:
     def run(self, argv, deadline, **_):
         print(*argv)
-        return Completed("", "Error response from daemon: Container x is not paused", 1)
+        return Completed("", "", 0)
 
 journal = Journal(Path("journal.jsonl"))
-journal.record(Undo("paused_node.resume", {"node": "worker"}))
+journal.record(Undo(identity(start_kubelet), {"node": "worker"}))
 journal.close()
 replay(Path("journal.jsonl"), Engine())
 """
@@ -90,12 +92,16 @@ def test_example_of_a_test_passes(copy: Path) -> None:
 
 
 def test_example_of_a_fault_is_undone_after_a_crash(copy: Path) -> None:
-    """A journal's replay finds the new fault's undo by its name, and having nothing to undo is no error."""
-    assert _run(copy, "-c", _AFTER_A_CRASH) == "unpause worker\n"
+    """A journal's replay finds the new fault's undo before it has an id."""
+    assert _run(copy, "-c", _AFTER_A_CRASH) == "exec worker systemctl start kubelet\n"
 
 
-def test_example_of_a_scenario_is_collected(copy: Path) -> None:
-    """The scenario is found with its shape, before any cluster is touched."""
-    listed = _run(copy, "-m", "pytest", "scenarios/test_paused_worker.py", "--collect-only", "-q")
+def test_everything_is_collected_with_the_examples(copy: Path) -> None:
+    """The scenario is found with its shape beside all others, and incidents may name the fault and the check."""
+    listed = _run(copy, "-m", "pytest", "scenarios", "--collect-only", "-q")
+    schema = _run(copy, "-m", "harness", "schema")
 
-    assert "test_admission_goes_on_while_a_worker_stands_still" in listed
+    assert "test_admission_goes_on_while_a_kubelet_is_stopped" in listed
+    assert "scenarios/incidents/" in listed
+    assert '"stop_kubelet"' in schema
+    assert '"led_to"' in schema

@@ -7,12 +7,12 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.errors import DeadlineExceeded
-from harness import journal
 from harness.enforcement import enforced
 from harness.errors import BadScenario
 from harness.history import History, read
-from harness.journal import Journal
 from harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from harness.undo import journal
+from harness.undo.journal import Journal
 from tests.fakes.policed import Policed
 
 ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
@@ -34,7 +34,7 @@ def undo(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.enforcement._ERROR_SECONDS", 0.5)
-    monkeypatch.setattr("harness.faults.objects._REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr("harness.undo.objects._REFUSED_SECONDS", 0.5)
 
 
 @pytest.fixture

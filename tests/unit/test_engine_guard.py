@@ -12,9 +12,9 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine, HostQuirks, guard
 from clusters.errors import CommandFailed, HarnessError, NotOurs
 from clusters.inventory import PREFIX, RUN
-from harness import journal
 from harness.errors import UndoFailed
-from harness.journal import Journal, Undo
+from harness.undo import journal
+from harness.undo.journal import Journal, Undo
 
 _LABELS = {RUN: "r"}
 _DOCKER = """#!{python} -SE

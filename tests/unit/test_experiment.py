@@ -8,7 +8,6 @@ from typing import Literal
 import pytest
 
 from clusters.cluster import Cluster
-from harness import journal
 from harness.checks import Checked
 from harness.checks.pulls import no_request_during
 from harness.errors import (
@@ -25,10 +24,11 @@ from harness.faults.images import remove_image
 from harness.faults.pods import uncordon
 from harness.faults.registry import cut_registry
 from harness.history import History, Recorded, read
-from harness.journal import Journal, Undo
 from harness.probes import Probe
 from harness.probes.usual import usual_probes
 from harness.restart import pull_policy
+from harness.undo import journal
+from harness.undo.journal import Journal, Undo
 from harness.verdict import Outcome, Verdict
 from tests.fakes.world import IMAGE, World
 

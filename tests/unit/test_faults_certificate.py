@@ -36,7 +36,7 @@ class Secrets:
             self.data = self.filled
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, _others: object, *words: str) -> Completed:
+    def kubectl(self, _engine: object, _node: str, _others: object, *words: str, **_: object) -> Completed:
         if "get" in words:
             return Completed(json.dumps({"data": self.data}), "", 0)
         self.restarted += 1
@@ -50,6 +50,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     monkeypatch.setattr(certificate, "request", secrets.request)
     monkeypatch.setattr(certificate, "merge", secrets.merge)
     monkeypatch.setattr(certificate, "kubectl", secrets.kubectl)
+    monkeypatch.setattr("harness.undo.commands.kubectl", secrets.kubectl)
     return secrets
 
 
@@ -118,7 +119,9 @@ def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where there is nothing to undo it on, and says what kept it from being done."""
-    monkeypatch.setattr(certificate, "kubectl", lambda *_: None if said is None else Completed("", said, 1))
+    done = None if said is None else Completed("", said, 1)
+    for place in ("harness.faults.certificate.kubectl", "harness.undo.commands.kubectl"):
+        monkeypatch.setattr(place, lambda *_, **__: done)
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
             refill(WorldEngine(), control_plane="w-control-plane")

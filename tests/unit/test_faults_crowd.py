@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from clusters.process import Completed
-from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import crowd
 from harness.faults.crowd import crowd_templates, disperse, filler
 from harness.generation_rules import generates
+from harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import WorldEngine
 
@@ -40,7 +40,9 @@ class Templates:
             ]
         }
 
-    def kubectl(self, _engine: object, _node: str, _others: object, *words: str, seconds: float) -> Completed:
+    def kubectl(
+        self, _engine: object, _node: str, _others: object, *words: str, seconds: float, stdin: None
+    ) -> Completed:
         assert "--selector" in words
         assert seconds > 0
         if not self.said:
@@ -53,7 +55,7 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     templates = Templates()
     monkeypatch.setattr(crowd, "apply", templates.apply)
     monkeypatch.setattr(crowd, "request", templates.request)
-    monkeypatch.setattr(crowd, "kubectl", templates.kubectl)
+    monkeypatch.setattr("harness.undo.commands.kubectl", templates.kubectl)
     return templates
 
 

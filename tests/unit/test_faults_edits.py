@@ -44,7 +44,7 @@ class Objects:
             self.spec = _merge({"spec": self.spec}, body)["spec"]
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, _others: object, *words: str) -> Completed:
+    def kubectl(self, _engine: object, _node: str, _others: object, *words: str, **_: object) -> Completed:
         assert words[:4] == ("patch", "Deployment.v1.apps", "d", "--namespace")
         self.merge(None, "", json.loads(words[-1]))
         return Completed("", "", 0)
@@ -56,7 +56,7 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(edits, "request", objects.request)
     monkeypatch.setattr(edits, "merge", objects.merge)
     monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
-    monkeypatch.setattr(edits, "kubectl", objects.kubectl)
+    monkeypatch.setattr("harness.undo.commands.kubectl", objects.kubectl)
     return objects
 
 
@@ -111,7 +111,8 @@ def test_gone(objects: Objects, bench: Bench) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where nothing is left to restore, and says what else kept it from being done."""
-    monkeypatch.setattr(edits, "kubectl", lambda *_: None if said is None else Completed("", said, 1))
+    done = None if said is None else Completed("", said, 1)
+    monkeypatch.setattr("harness.undo.commands.kubectl", lambda *_, **__: done)
     where = {"control_plane": "w", "resource": "K.v1.g", "name": "d", "namespace": ""}
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):

@@ -1,15 +1,19 @@
 """Killed: each fault of the catalogue, cut off at each moment, is healed by what its journal says, and only by that."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from harness import journal
 from harness.catalogue import entries
 from harness.errors import HarnessError, UndoFailed
-from harness.journal import Journal
+from harness.undo import journal
+from harness.undo.actions import ACTIONS
+from harness.undo.journal import Journal
 from tests.fakes.harmed import KilledError
 from tests.fakes.lives import LASTING, ROWS, Run
 
@@ -68,8 +72,7 @@ def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:
         run = live()
         run.inject(name)
         seen |= {each.action for each in journal.pending(run.journal.path)}
-    known = {name for name, action in journal._actions.items() if action.__module__.startswith("harness.faults.")}
-    assert seen == known - _EARLIER
+    assert seen == set(ACTIONS) - _EARLIER
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -171,3 +174,22 @@ def test_one_of_them_is_stuck(live: Callable[[], Run], name: str, monkeypatch: p
 
 def _word_of(undo: journal.Undo) -> str:
     return str(next(undo.arguments[name] for name in ("control_plane", "container", "node") if name in undo.arguments))
+
+
+_JOURNALS = json.loads(Path(__file__).parents[1].joinpath("fakes", "journals.json").read_text(encoding="utf-8"))
+"""Journals as the harness wrote them at commit bcad999, by the row whose fault had just been injected."""
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_journals_outlive_versions(live: Callable[[], Run], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What an earlier version of the harness promised is undone by this one."""
+    lines = [json.dumps(each) for each in _JOURNALS[name]]
+    for chosen in re.findall(r'(?:chaos-harness:|"label": ")([0-9a-f]{8})"', lines[0]):
+        monkeypatch.setattr("secrets.token_hex", lambda _, chosen=chosen: chosen)
+    run = live()
+    run.inject(name)
+    assert run.world.changes
+    run.journal.close()
+    run.journal.path.write_text("".join(f"{each}\n" for each in lines))
+    assert len(run.replay()) == len(lines)
+    run.is_healed()

@@ -8,13 +8,13 @@ import pytest
 from clusters import containers
 from clusters.cluster import Cluster
 from clusters.process import Completed
-from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.leaving import drain_node, remove_node
 from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, reboot_node, resume, start, stop_node
 from harness.history import read
+from harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import NODE, LossyWorld
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness import journal
 from harness.errors import BadScenario, FaultNotApplied
 from harness.faults.containers import kill_containers
 from harness.faults.pods import reschedule_pod
 from harness.history import read
+from harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from clusters.process import Completed
-from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied, UndoFailed
 from harness.faults import Fault
 from harness.faults.images import pull, remove_image
 from harness.faults.registry import cut_registry
+from harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import IMAGE, World
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from clusters.cluster import Cluster
-from harness import journal
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
 from harness.faults.rollouts import delete_replicas, evict_replicas, restart_rollout, scale_to_zero
 from harness.history import read
-from harness.journal import Undo
+from harness.undo import journal
+from harness.undo.journal import Undo
 from tests.fakes.bench import Bench
 from tests.fakes.replaced import Replaced
 

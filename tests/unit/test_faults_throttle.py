@@ -7,9 +7,9 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
-from harness import journal
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults.throttle import throttle
+from harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 

@@ -7,8 +7,8 @@ import pytest
 
 from clusters.process import Completed
 from harness.errors import BadScenario, FaultNotApplied
-from harness.faults.registry import drop_no_more
 from harness.faults.webhook_link import cut_webhook
+from harness.undo.iptables import delete_rule
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 
@@ -103,7 +103,7 @@ def test_after_a_crash(bench: Bench, world: _Linked) -> None:
     (undo,) = bench.pending()
 
     for _ in range(2):
-        drop_no_more(bench.cluster.engine, **undo.arguments)
+        delete_rule(bench.cluster.engine, **undo.arguments)
         assert world.rules[_PLANE] == []
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
-from harness import journal
 from harness.errors import BadScenario, CommandFailed
 from harness.faults.webhooks import fail_closed, fail_mutation, set_back, time_out_webhooks
 from harness.preparation import Preparation
+from harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
 

@@ -38,7 +38,7 @@ _MAY_IMPORT = {
 # Where a package may be imported; elsewhere in our folders, tests aside, it may not.
 _CONFINED = {
     "docker": ("clusters/", "harness/faults/"),
-    "kubernetes": ("clusters/", "harness/faults/", "harness/probes/"),
+    "kubernetes": ("clusters/", "harness/faults/", "harness/probes/", "harness/undo/"),
     "allure": ("reports/allure.py",),
     "allure_commons": ("reports/allure.py",),
     "allure_pytest": ("reports/allure.py",),

@@ -9,8 +9,8 @@ import pytest
 from clusters.cluster import Cluster
 from harness.errors import CommandFailed, Inconclusive
 from harness.experiment import Experiment
-from harness.journal import Journal
 from harness.preparation import Preparation
+from harness.undo.journal import Journal
 from tests.fakes.world import World
 
 

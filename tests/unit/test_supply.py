@@ -15,9 +15,9 @@ from clusters.pool import room
 from clusters.progress import Progress
 from clusters.shape import Shape
 from harness import supply as supplies
-from harness.journal import Journal, Undo
 from harness.session import Session
 from harness.supply import Supply
+from harness.undo.journal import Journal, Undo
 from tests.fakes.engine import FakeEngine
 
 _NEXT = Shape(install="chart")

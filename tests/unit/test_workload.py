@@ -2,9 +2,10 @@
 
 import pytest
 
-from harness import journal, workload
+from harness import workload
 from harness.errors import BadScenario, DeadlineExceeded
 from harness.policies import mutated
+from harness.undo import journal
 from harness.workload import Controller, deploy
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
@@ -68,7 +69,7 @@ def test_a_crash_leaves_nothing(bench: Bench, world: LossyWorld) -> None:
     block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workload, "_SECONDS", 0.5)
-        patch.setattr("harness.faults.remedies.Remedies.keep", lambda *_: None)
+        patch.setattr("harness.undo.promises.Undos.run", lambda *_: None)
         with pytest.raises(DeadlineExceeded):
             block.__enter__()
     assert world.cordoned == {"w-worker2"}

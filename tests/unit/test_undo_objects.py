@@ -9,12 +9,12 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.process import Completed
-from harness import journal
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.objects import delete, put
-from harness.faults.remedies import Remedies
-from harness.journal import Journal
 from harness.policies import GROUND, mutate_pods
+from harness.undo import journal
+from harness.undo.journal import Journal
+from harness.undo.objects import delete, put
+from harness.undo.promises import Undos
 from tests.fakes.policed import Policed
 
 ASSIGN = mutate_pods().objects[0]
@@ -40,7 +40,7 @@ def soon() -> Deadline:
 def test_a_crash_leaves_nothing(cluster: Cluster, policed: Policed, undo: Journal) -> None:
     """The journal alone takes away what was put, newest first."""
     for item in (*GROUND, ASSIGN):
-        put(cluster, undo, Remedies(), item, soon())
+        put(cluster, undo, Undos(), item, soon())
     assert len(policed.objects) == 3
     journal.replay(undo.path, cluster.engine)
     assert policed.objects == {}
@@ -61,7 +61,7 @@ def test_promise_before_the_deed(cluster: Cluster, policed: Policed, undo: Journ
         return 200, item
 
     policed.apply = taking  # type: ignore[method-assign]  # looks at the disk in the moment of the deed
-    put(cluster, undo, Remedies(), ASSIGN, soon())
+    put(cluster, undo, Undos(), ASSIGN, soon())
     assert seen == [1]
 
 
@@ -81,16 +81,16 @@ def test_names_that_are_options_or_paths(
     """They are refused before anything is promised or put."""
     item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}} | place
     with pytest.raises(BadScenario, match=rf"{name}: expected .*, found "):
-        put(cluster, undo, Remedies(), item, soon())
+        put(cluster, undo, Undos(), item, soon())
     assert journal.pending(undo.path) == []
     assert policed.objects == {}
 
 
 def test_unknown_kind(cluster: Cluster, policed: Policed, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that the server does not know by the end of the patience is told as it is."""
-    monkeypatch.setattr("harness.faults.objects._REFUSED_SECONDS", 2.0)
+    monkeypatch.setattr("harness.undo.objects._REFUSED_SECONDS", 2.0)
     with pytest.raises(BadScenario, match=r"Unheard x: expected.*no kind Unheard in v1"):
-        put(cluster, undo, Remedies(), {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}, soon())
+        put(cluster, undo, Undos(), {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}, soon())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Remedies: every undo of a fault is tried, each says what ends its harm, and faults on one target overlap."""
+"""Undos: every undo of a fault is tried, each says what ends its harm, and faults on one target overlap."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,10 +9,12 @@ import pytest
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.process import Completed
-from harness import journal
 from harness.errors import CommandFailed, DeadlineExceeded, HarnessError, UndoFailed
-from harness.faults.remedies import Remedies, in_container, kubectl, merged, standing
-from harness.journal import Journal, undo
+from harness.undo import journal
+from harness.undo.actions import undo
+from harness.undo.commands import in_container, kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos, merged, standing
 from tests.fakes.world import WorldEngine
 
 _GONE = Completed("", "Error response from daemon: No such container: x", 1)
@@ -26,7 +28,7 @@ values: dict[str, Any] = {}
 stuck: set[str] = set()
 
 
-@undo("test_faults_remedies.write")
+@undo
 def write(_engine: object, *, place: str, value: Any) -> None:
     """Write a value, unless that place is stuck."""
     if place in stuck:
@@ -34,7 +36,7 @@ def write(_engine: object, *, place: str, value: Any) -> None:
     values[place] = value
 
 
-@undo("test_faults_remedies.open_again")
+@undo
 def open_again(_engine: object, *, place: str, control_plane: str) -> None:
     """Note that a place is open again, and who was asked."""
     values[place] = f"open, says {control_plane}"
@@ -59,17 +61,17 @@ def engine() -> Engine:
 
 
 class Setting:
-    """A fault that sets a value, as throttle does, by remedies alone."""
+    """A fault that sets a value, as throttle does, by undos alone."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self.remedies = Remedies()
+        self.undos = Undos()
 
     def inject(self, opened: Journal, place: str = "p") -> None:
-        before = standing(opened, "test_faults_remedies.write", place=place)
+        before = standing(opened, write, place=place)
         value = before[0].arguments["value"] if before else values[place]
         harm = {"value": self.value}
-        self.remedies.promise(opened, "test_faults_remedies.write", write, harm=harm, place=place, value=value)
+        self.undos.register(opened, write, harm=harm, place=place, value=value)
         values[place] = self.value
 
 
@@ -91,41 +93,41 @@ def answering(monkeypatch: pytest.MonkeyPatch, **answers: Completed | BaseExcept
 
 def test_every_undo_is_tried(opened: Journal, engine: Engine) -> None:
     """One stuck node of three leaves two that are healed, and one undo that is pending."""
-    remedies = Remedies()
+    undos = Undos()
     for place in ("a", "b", "c"):
-        remedies.promise(opened, "test_faults_remedies.write", write, place=place, value=1)
+        undos.register(opened, write, place=place, value=1)
     stuck.add("b")
     with pytest.raises(CommandFailed, match="b is stuck"):
-        remedies.keep(engine, opened)
+        undos.run(engine, opened)
     assert values == {"a": 1, "c": 1}
     assert [each.arguments["place"] for each in journal.pending(opened.path)] == ["b"]
     stuck.clear()
-    remedies.keep(engine, opened)
+    undos.run(engine, opened)
     assert journal.pending(opened.path) == []
 
 
 def test_all_that_failed_is_told(opened: Journal, engine: Engine) -> None:
     """Two undos that failed are two lines of one error."""
-    remedies = Remedies()
+    undos = Undos()
     for place in ("a", "b"):
-        remedies.promise(opened, "test_faults_remedies.write", write, place=place, value=1)
+        undos.register(opened, write, place=place, value=1)
     stuck.update("ab")
     with pytest.raises(UndoFailed, match=r"b is stuck\n.*a is stuck\n`nox -s gc` tries again"):
-        remedies.keep(engine, opened)
+        undos.run(engine, opened)
 
 
 def test_a_note_that_is_refused_stops_no_undo(opened: Journal, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a full disk all is undone; what is not noted is undone once more by the next replay."""
-    remedies = Remedies()
+    undos = Undos()
     for place in ("a", "b"):
-        remedies.promise(opened, "test_faults_remedies.write", write, place=place, value=1)
+        undos.register(opened, write, place=place, value=1)
 
     def refuse(_self: object, _number: int) -> None:
         raise HarnessError("took 0 of 11 bytes")
 
     monkeypatch.setattr(Journal, "done", refuse)
     with pytest.raises(UndoFailed, match="took 0 of 11 bytes"):
-        remedies.keep(engine, opened)
+        undos.run(engine, opened)
     assert values == {"a": 1, "b": 1}
 
 
@@ -139,7 +141,7 @@ def test_overlap(opened: Journal, engine: Engine, order: Sequence[int]) -> None:
     left = list(faults)
     for index in order:
         left.remove(faults[index])
-        faults[index].remedies.keep(engine, opened)
+        faults[index].undos.run(engine, opened)
         assert values["p"] == (left[-1].value if left else "before")
     assert journal.pending(opened.path) == []
 
@@ -152,7 +154,7 @@ def test_overlap_and_a_kill(opened: Journal, engine: Engine, healed: Sequence[in
     for fault in faults:
         fault.inject(opened)
     for index in healed:
-        faults[index].remedies.keep(engine, opened)
+        faults[index].undos.run(engine, opened)
     journal.replay(opened.path, engine)
     assert values["p"] == "before"
     assert journal.replay(opened.path, engine) == []
@@ -164,19 +166,19 @@ def test_other_targets_do_not_overlap(opened: Journal, engine: Engine) -> None:
     first, second = Setting("a"), Setting("b")
     first.inject(opened, "p")
     second.inject(opened, "q")
-    first.remedies.keep(engine, opened)
+    first.undos.run(engine, opened)
     assert values == {"p": 1, "q": "b"}
 
 
 def test_a_harm_that_two_do_is_taken_back_by_the_last(opened: Journal, engine: Engine) -> None:
     """What two faults have closed stays closed until both are healed, whomever they ask to open it."""
-    faults = [Remedies(), Remedies()]
+    faults = [Undos(), Undos()]
     for fault, plane in zip(faults, ("one", "two"), strict=True):
         place = {"place": "p", "control_plane": plane}
-        fault.promise(opened, "test_faults_remedies.open_again", open_again, harm={}, **place)
-    faults[0].keep(engine, opened)
+        fault.register(opened, open_again, harm={}, **place)
+    faults[0].run(engine, opened)
     assert values == {}
-    faults[1].keep(engine, opened)
+    faults[1].run(engine, opened)
     assert values == {"p": "open, says two"}
 
 

@@ -2,35 +2,29 @@
 
 import contextlib
 import fcntl
-import importlib
 import json
 import os
-import pkgutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from clusters.deadline import Deadline
-from harness import faults, jsonl
+from harness import jsonl
 from harness.errors import HarnessError, UndoFailed
+from harness.undo import actions
 
-__all__ = ["Journal", "Undo", "pending", "replay", "undo"]
-
-Action = Callable[..., object]
-_Decorated = TypeVar("_Decorated", bound=Action)
+__all__ = ["Journal", "Undo", "pending", "replay"]
 
 _LOCK_SECONDS = 10.0
-
-_actions: dict[str, Action] = {}
 
 
 @dataclass(frozen=True)
 class Undo:
-    """What takes a harm back: the name of an action registered by `@undo`, and its arguments (JSON).
+    """What takes a harm back: the id of an action (see undo.actions), and its arguments (JSON).
 
-    `harm` is what is done instead, as arguments of the same action, where faults may overlap: see faults.remedies.
+    `harm` is what is done instead, as arguments of the same action, where faults may overlap: see undo.promises.
     """
 
     action: str
@@ -40,23 +34,6 @@ class Undo:
     def __str__(self) -> str:
         """Return it as it would be called."""
         return f"{self.action}({', '.join(f'{name}={value!r}' for name, value in self.arguments.items())})"
-
-
-def undo(name: str) -> Callable[[_Decorated], _Decorated]:
-    """Register a function `(engine, **arguments)` as the undo action `name`.
-
-    `name` is "module.action": after a crash, `harness.faults.<module>` is imported to find it. The
-    function must succeed if there is nothing (left) to undo, or nothing to undo it on.
-    """
-
-    def register(action: _Decorated) -> _Decorated:
-        module = action.__module__.rpartition(".")[2]
-        if name.partition(".")[0] != module:
-            raise HarnessError(f"undo action {name!r} would not be found after a crash: call it '{module}.…'")
-        _actions[name] = action
-        return action
-
-    return register
 
 
 class Journal:
@@ -190,7 +167,7 @@ def replay(path: Path, engine: object) -> list[str]:
         for number, entry in reversed(found.entries.items()):
             words = str(entry)
             try:
-                _action(entry.action)(engine, **entry.arguments)
+                actions.find(entry.action)(engine, **entry.arguments)
             except Exception as error:  # noqa: BLE001 - one undo that fails must not keep the others from being tried
                 failed.append(f"{words}: {type(error).__name__}: {error}")
                 continue
@@ -263,17 +240,6 @@ def _noting(problems: list[str], what: str) -> Iterator[None]:
         yield
     except HarnessError as error:
         problems.append(f"{what}, which cannot be noted: {error}")
-
-
-def _action(name: str) -> Action:
-    if name not in _actions:
-        known = {module.name: f"{faults.__name__}.{module.name}" for module in pkgutil.iter_modules(faults.__path__)}
-        wanted = name.partition(".")[0]
-        for module in [known[wanted]] if wanted in known else known.values():
-            importlib.import_module(module)
-    if name not in _actions:
-        raise HarnessError(f"no such undo action; there are {', '.join(sorted(_actions)) or 'none'}")
-    return _actions[name]
 
 
 def _sync_directory(path: Path) -> None:

@@ -11,9 +11,11 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import apply, message
-from harness.errors import BadScenario, CommandFailed
-from harness.faults.remedies import Remedies, kubectl, planes
-from harness.journal import Journal, undo
+from harness.errors import BadScenario
+from harness.undo.actions import undo
+from harness.undo.commands import planes, undo_by_kubectl
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["delete", "put"]
 
@@ -24,19 +26,17 @@ does it go without kube-controller-manager, which a lost lease may cost a back-o
 _REFUSED_SECONDS = 10.0
 
 
-@undo("objects.delete")
+@undo
 def delete(
     engine: Engine, *, control_plane: str, resource: str, name: str, namespace: str = "", others: Sequence[str] = ()
 ) -> None:
     """Delete an object and wait until it is gone; one that is not there, or of a kind that is not there, is gone."""
     where = ("--namespace", namespace) if namespace else ()
     words = ("delete", resource, name, *where, "--ignore-not-found", f"--timeout={_PATIENCE_SECONDS:.0f}s")
-    done = kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
-    if done is not None and done.returncode and "have a resource type" not in done.stderr:
-        raise CommandFailed(f"`kubectl {' '.join(words)}` on {control_plane}: {done.stderr.strip()}")
+    undo_by_kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
 
 
-def put(cluster: Cluster, journal: Journal, remedies: Remedies, item: Mapping[str, Any], deadline: Deadline) -> None:
+def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
     """Apply one object, after the promise to take it away again.
 
     Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
@@ -50,9 +50,8 @@ def put(cluster: Cluster, journal: Journal, remedies: Remedies, item: Mapping[st
     version, kind, name = item["apiVersion"], item["kind"], metadata["name"]
     group, _, number = version.rpartition("/")
     place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
-    remedies.promise(
+    undos.register(
         journal,
-        "objects.delete",
         delete,
         harm={},
         resource=f"{kind}.{number}.{group}" if group else kind,

@@ -1,0 +1,72 @@
+"""Actions: the functions that take a harm back, and the ids by which journals name them."""
+
+import importlib
+from collections.abc import Callable
+from typing import TypeVar
+
+from harness.errors import HarnessError
+
+__all__ = ["ACTIONS", "Action", "find", "identity", "undo"]
+
+Action = Callable[..., object]
+_Marked = TypeVar("_Marked", bound=Action)
+
+ACTIONS = {
+    "certificate.refill": "harness.faults.certificate:refill",
+    "crowd.disperse": "harness.faults.crowd:disperse",
+    "edits.restore": "harness.faults.edits:restore",
+    "images.pull": "harness.faults.images:pull",
+    "leaving.register": "harness.faults.leaving:register",
+    "nodes.resume": "harness.faults.nodes:resume",
+    "nodes.start": "harness.faults.nodes:start",
+    "objects.delete": "harness.undo.objects:delete",
+    "pods.uncordon": "harness.faults.pods:uncordon",
+    "registry.drop_no_more": "harness.undo.iptables:delete_rule",
+    "registry.no_longer_down": "harness.faults.registry:no_longer_down",
+    "registry.start": "harness.faults.registry:start",
+    "rollouts.scale": "harness.faults.rollouts:scale",
+    "throttle.unthrottle": "harness.faults.throttle:unthrottle",
+    "webhooks.set_back": "harness.faults.webhooks:set_back",
+}
+"""The id of each undo in a journal, and where its function is now ("module:function").
+
+Journals outlive versions: an id is never changed or removed, whatever becomes of the function's name and place.
+"""
+
+_marked: set[Action] = set()
+
+
+def undo(action: _Marked) -> _Marked:
+    """Mark a function `(engine, **arguments)` of a module as an undo; its arguments are JSON.
+
+    It must succeed if there is nothing (left) to undo, or nothing to undo it on. Journals name it by its id in
+    `ACTIONS`, or, if it has none there, as "module:function": then it can be found as long as it is not moved.
+    """
+    _marked.add(action)
+    return action
+
+
+def identity(action: Action) -> str:
+    """Return the id by which a journal names an undo.
+
+    Raises HarnessError for a function that another process would not find, or that is no undo.
+    """
+    place = f"{action.__module__}:{getattr(action, '__qualname__', '')}"
+    if action not in _marked or "." in place.partition(":")[2] or action.__module__ == "__main__":
+        raise HarnessError(f"{place} is no undo that a journal can name: mark a function of a module by @undo")
+    return next((name for name, where in ACTIONS.items() if where == place), place)
+
+
+def find(name: str) -> Action:
+    """Return the undo that a journal names. Raises HarnessError if this version has none of that id."""
+    module, colon, function = ACTIONS.get(name, name).partition(":")
+    found = None
+    if colon:
+        try:
+            found = getattr(importlib.import_module(module), function, None)
+        except (ImportError, TypeError, ValueError) as error:  # TypeError: a relative name
+            raise HarnessError(f"no undo {name!r} in this version: {error}") from error
+    if found not in _marked:
+        raise HarnessError(f"no undo {name!r} in this version; another version of the harness wrote it")
+    action: Action = found
+    return action

@@ -1,0 +1,120 @@
+"""Commands: what an undo runs in a container, by itself or through kubectl on a control plane."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.process import Completed
+from harness.errors import CommandFailed, DeadlineExceeded
+
+__all__ = ["KUBECTL", "in_container", "kubectl", "planes", "undo_by_kubectl"]
+
+KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+"""kubectl as it is called on a control plane, where an undo needs nothing of the machine that it runs on."""
+
+Ending = Literal["stop", "removal"]
+
+_SECONDS = 60.0
+_GONE = re.compile(r"^error(?: response from daemon)?: no such container", re.IGNORECASE | re.MULTILINE)
+_STOPPED = re.compile(r"^error(?: response from daemon)?: container \S+ is not running", re.IGNORECASE | re.MULTILINE)
+_PAUSED = re.compile(r"^error(?: response from daemon)?: container \S+ is paused", re.IGNORECASE | re.MULTILINE)
+_UNREACHED = re.compile(
+    r"connection to the server|unable to connect to the server|connection refused|i/o timeout|handshake timeout"
+    r"|no route to host|context deadline exceeded|unexpected eof|etcdserver: ",
+    re.IGNORECASE,
+)
+_NOTHING_LEFT = ("notfound", "havearesourcetype", "alreadyexists")
+
+
+def planes(cluster: Cluster, last: str = "") -> dict[str, Any]:
+    """Return the control planes as arguments of an undo that goes through `kubectl`; the one that is hit comes last."""
+    first, *others = sorted(cluster.control_planes, key=lambda each: each == last)
+    return {"control_plane": first, "others": others}
+
+
+def in_container(
+    engine: Engine, container: str, *argv: str, ended_by: Ending, seconds: float = _SECONDS
+) -> Completed | None:
+    """Run `argv` in a container for an undo; None if the harm is gone with the container.
+
+    It is `ended_by` the container's "stop" if it is in the kernel (packet filters, limits of processes); it lasts until
+    the container's "removal" if it is in a file or a volume. The status may be anything: the caller knows which ones
+    mean "undone already". Raises CommandFailed (stopped, and the harm is still in it), DeadlineExceeded.
+    """
+    deadline = Deadline.after(seconds, f"`{' '.join(argv)}` in {container}")
+    done = engine.run(["exec", container, *argv], deadline, check=False)
+    if not done.returncode:
+        return done
+    if _GONE.search(done.stderr) or (ended_by == "stop" and _STOPPED.search(done.stderr)):
+        return None
+    if _STOPPED.search(done.stderr):
+        raise CommandFailed(
+            f"`{' '.join(argv)}` in {container}: it is stopped, what was done is still in it; "
+            f"`docker --host {engine.host} start {container}`, then `nox -s gc`"
+        )
+    return done
+
+
+def kubectl(
+    engine: Engine,
+    control_plane: str,
+    others: Sequence[str],
+    *argv: str,
+    seconds: float = _SECONDS,
+    stdin: str | None = None,
+) -> Completed | None:
+    """Run kubectl for an undo on a control plane, or on another one if that is down; None if all of them are gone.
+
+    What it changes is kept by all control planes: that one of them is stopped or missing ends no harm. Raises
+    CommandFailed (none of them runs), DeadlineExceeded.
+    """
+    interactive = ["--interactive"] if stdin is not None else []
+    last: Completed | DeadlineExceeded | None = None
+    down = []
+    for plane in (control_plane, *others):
+        deadline = Deadline.after(seconds, f"`kubectl {' '.join(argv)}` on {plane}")
+        try:
+            done = engine.run(["exec", *interactive, plane, *KUBECTL, *argv], deadline, check=False, stdin=stdin)
+        except DeadlineExceeded as error:
+            last = error
+            continue
+        if done.returncode and _GONE.search(done.stderr):
+            continue
+        if done.returncode and (_STOPPED.search(done.stderr) or _PAUSED.search(done.stderr)):
+            down.append(plane)
+            continue
+        if not done.returncode or not _UNREACHED.search(done.stderr):
+            return done
+        last = done
+    if isinstance(last, DeadlineExceeded):
+        raise last
+    if last is None and down:
+        raise CommandFailed(
+            f"`kubectl {' '.join(argv)}`: {', '.join(down)} stopped or paused, and no control plane is left to ask; "
+            f"`docker --host {engine.host} start {down[0]}`, then `nox -s gc`"
+        )
+    return last
+
+
+def undo_by_kubectl(
+    engine: Engine,
+    control_plane: str,
+    others: Sequence[str],
+    *argv: str,
+    seconds: float = _SECONDS,
+    stdin: str | None = None,
+) -> Completed | None:
+    """Run the kubectl command that undoes something; None if all control planes are gone.
+
+    It has nothing left to do if the object, or its kind, is not there any more, or is there already when it is to be
+    made. Raises CommandFailed for all else that kubectl refuses, DeadlineExceeded.
+    """
+    done = kubectl(engine, control_plane, others, *argv, seconds=seconds, stdin=stdin)
+    if done is not None and done.returncode:
+        said = "".join(done.stderr.lower().split())
+        if not any(words in said for words in _NOTHING_LEFT):
+            raise CommandFailed(f"`kubectl {' '.join(argv)}` on {control_plane}: {done.stderr.strip()}")
+    return done

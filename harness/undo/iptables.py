@@ -1,0 +1,75 @@
+"""Iptables: rules that a fault puts into the network namespace of a node, counts by, and takes away again."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from harness.errors import CommandFailed
+from harness.undo.actions import undo
+from harness.undo.commands import in_container
+from harness.undo.journal import Journal
+from harness.undo.promises import Undos
+
+__all__ = ["Rule", "delete_rule", "new_comment"]
+
+_IPTABLES = ("iptables", "-w", "5")
+"""It waits for others that change rules."""
+
+_NO_RULE = ("does a matching rule exist", "bad rule")
+
+
+@undo
+def delete_rule(engine: Engine, *, node: str, rule: Sequence[str]) -> None:
+    """Delete every copy of an iptables rule from a node; a node that is gone or stopped has none."""
+    while (done := in_container(engine, node, *_IPTABLES, "-D", *rule, ended_by="stop")) is not None:
+        if done.returncode == 0:
+            continue
+        if any(word in done.stderr.lower() for word in _NO_RULE):
+            return
+        raise CommandFailed(f"`iptables -D {' '.join(rule)}` on {node}: {done.stderr.strip()}")
+
+
+def new_comment() -> str:
+    """Return a comment by which one fault's rules are found again."""
+    return f"chaos-harness:{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule on a node (container name): packets of `chain` that match go to `target`; `comment` tells it from others.
+
+    `match` and `target` are words of iptables.
+    """
+
+    node: str
+    chain: str
+    match: Sequence[str]
+    comment: str = field(default_factory=new_comment)
+    target: Sequence[str] = ("DROP",)
+    table: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The rule as iptables takes it behind -I and -D."""
+        comment = ["-m", "comment", "--comment", self.comment]
+        return [self.chain, *self._table, *self.match, *comment, "-j", *self.target]
+
+    def register(self, undos: Undos, journal: Journal) -> None:
+        """Journal that the rule is to be deleted. Raises HarnessError."""
+        undos.register(journal, delete_rule, node=self.node, rule=self.words)
+
+    def insert(self, cluster: Cluster, deadline: Deadline) -> None:
+        """Put the rule first in its chain. Raises CommandFailed."""
+        cluster.exec(self.node, [*_IPTABLES, "-I", *self.words], deadline)
+
+    def packets(self, cluster: Cluster, deadline: Deadline) -> int | None:
+        """Return how many packets the rule has matched, None if it is not there. Raises CommandFailed."""
+        listed = cluster.exec(self.node, [*_IPTABLES, "-nvxL", self.chain, *self._table], deadline).stdout
+        return next((int(line.split()[0]) for line in listed.splitlines() if self.comment in line), None)
+
+    @property
+    def _table(self) -> list[str]:
+        return ["-t", self.table] if self.table else []
