@@ -177,7 +177,7 @@ def lock(session: nox.Session) -> None:
     }.items():
         output = f"requirements/{name}.txt"
         session.run(*compile_, *options, *session.posargs, "pyproject.toml", "--output-file", output)
-    for name in ("requirements/nox", "requirements/uv", "requirements/bench", "reports/npm/node"):
+    for name in ("requirements/nox", "requirements/uv", "requirements/bench", "reports/html/npm/node"):
         session.run(*compile_, *session.posargs, f"{name}.in", "--output-file", f"{name}.txt")
 
 

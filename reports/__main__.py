@@ -6,8 +6,9 @@ from pathlib import Path
 
 from clusters.shown import shown
 from harness.errors import HarnessError
-from reports import html, node, rescue, serving
-from reports.context import VIEWER
+from reports.allure import killed_runs
+from reports.allure.categories import VIEWER
+from reports.html import allure_cli, generate, serving
 
 __all__ = ["main"]
 
@@ -24,10 +25,10 @@ def main(arguments: list[str]) -> int:
     run: Path = options.run.resolve()
     named = options.run if options.run == _LATEST else run
     try:
-        for told in rescue.rescue(run):
+        for told in killed_runs.rescue(run):
             _say(told)
-        html.check(run)
-        index = html.generate(run, node.allure(_say))
+        generate.check(run)
+        index = generate.generate(run, allure_cli.allure(_say))
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
         if (run / "results").is_dir():

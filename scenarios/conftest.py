@@ -2,9 +2,9 @@
 
 pytest_plugins = [
     "harness.plugin",
-    "reports.allure",
-    "reports.summary",
-    "reports.verdicts",
+    "reports.allure.plugin",
+    "reports.terminal_table",
+    "reports.truth.verdict_log",
     "scenarios.generated",
     "scenarios.losing",
     "scenarios.matrix",

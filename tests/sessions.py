@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["reports.allure", "reports.summary", "reports.verdicts"]
+pytest_plugins = ["reports.allure.plugin", "reports.terminal_table", "reports.truth.verdict_log"]
 
 class InvariantViolated(AssertionError):
     pass

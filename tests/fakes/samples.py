@@ -25,7 +25,8 @@ from harness.incident.ledger import Ledger
 from harness.incident.load import load
 from harness.incident.recheck import recheck, told
 from harness.undo.journal import pending
-from reports import truth_page, truth_rows, verdicts
+from reports.truth import page, verdict_log
+from reports.truth import rows as truth_rows
 from tests.fakes.incidents import bundled, incident
 from tests.fakes.ready_sets import archive, images, index
 from tests.fakes.strangers import changed, mutated, rewritten
@@ -202,8 +203,8 @@ def _verdicts(chance: Random, folder: Path) -> Read:
     line: dict[str, Any] = {"test": "a::b", "claim": "c", "expected": "holds", "outcome": "holds", "issue": None}
     line |= {"seed": 1, "shape": shape, "seconds": 1.5, "summary": "s", "figures": figures}
     lines = _lines(chance, json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n")
-    (folder / verdicts.FILE).write_bytes(lines.decode(errors="ignore").encode())
-    return lambda: len(verdicts.read(folder / verdicts.FILE))
+    (folder / verdict_log.FILE).write_bytes(lines.decode(errors="ignore").encode())
+    return lambda: len(verdict_log.read(folder / verdict_log.FILE))
 
 
 def _truth(chance: Random, folder: Path) -> Read:
@@ -219,7 +220,7 @@ def _truth(chance: Random, folder: Path) -> Read:
             found = truth_rows.merged(truth_rows.gathered(path, lambda _: None))
         except BadScenario as error:  # tests/unit/test_readers.py says what is not shown of it yet
             raise BadScenario(shown(str(error), most=1000)) from error
-        return len(truth_page.page(found)) + len(found.json())
+        return len(page.page(found)) + len(found.json())
 
     return counted
 
@@ -259,8 +260,8 @@ READERS = {
     "ledger": Reader(("harness/incident/ledger.py",), _ledger),
     "owner file": Reader(("clusters/owner.py",), _owner),
     "journal": Reader(("harness/undo/journal.py",), _journal),
-    "verdicts": Reader(("reports/verdicts.py",), _verdicts),
-    "truth": Reader(("reports/truth_rows.py",), _truth),
+    "verdicts": Reader(("reports/truth/verdict_log.py",), _verdicts),
+    "truth": Reader(("reports/truth/rows.py",), _truth),
     "shape": Reader(("clusters/cluster.py",), _shape),
 }
 """Every reader of bytes that others wrote. A new one gets a row, and its sample is what it should read."""

@@ -9,8 +9,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.leading import LEADERS
-from clusters.rest import apply, request
-from clusters.rest import delete as delete_object
+from clusters.rest import apply, delete, request
 from clusters.shape import Shape
 from clusters.watching import until
 from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
@@ -63,7 +62,7 @@ def test_planted_orphan(cluster: Cluster, make: Callable[[], Experiment]) -> Non
         experiment.hold(6)
         with pytest.raises(InvariantViolated, match="1 orphan binding for more than 5 s"):
             experiment.claim(policies_match(5))
-        assert delete_object(api, f"{BINDINGS}/{ORPHAN['metadata']['name']}")  # type: ignore[index]
+        assert delete(api, f"{BINDINGS}/{ORPHAN['metadata']['name']}")  # type: ignore[index]
         generated.remove()
         experiment.hold(1)
         experiment.claim(policies_match(30))

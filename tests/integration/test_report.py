@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.context import write_categories
-from reports.html import quiet
+from reports.allure.categories import write_categories
+from reports.html.generate import quiet
 from tests.browser import browser, show
 from tests.sessions import SCENARIOS, Session, run
 

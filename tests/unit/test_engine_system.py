@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters import engine as engines
+from clusters import engine
 from clusters.engine import Layout, system
 from clusters.errors import BadScenario, EngineUnavailable
 
@@ -30,7 +30,7 @@ def test_an_unknown_word_is_refused_with_the_known_ones(
     """CHAOS_ENGINE with a word that means nothing stops everything before it begins."""
     monkeypatch.setenv("CHAOS_ENGINE", word)
     with pytest.raises(BadScenario, match="expected one of auto, system, private"):
-        engines.connect(layout=layout)
+        engine.connect(layout=layout)
     assert not layout.run.exists()
 
 
@@ -40,14 +40,14 @@ def test_a_demanded_system_engine_that_does_not_answer_is_an_error(
     """`system` starts nothing: the error names the address, what happened there, and both ways out."""
     _silent(monkeypatch, tmp_path)
     with pytest.raises(EngineUnavailable, match=r"nobody\.sock.*does not answer.*CHAOS_ENGINE=private"):
-        engines.connect("system", layout=layout)
+        engine.connect("system", layout=layout)
     assert not layout.run.exists()
 
 
 def test_find_starts_nothing(layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where nothing answers there is nothing to be found, and nothing was made."""
     _silent(monkeypatch, tmp_path)
-    assert engines.find("auto", layout) is None
+    assert engine.find("auto", layout) is None
     assert not layout.run.exists()
 
 
@@ -59,7 +59,7 @@ def test_who_is_not_root_is_told_both_ways(layout: Layout, monkeypatch: pytest.M
         os.seteuid(65534)
     try:
         with pytest.raises(EngineUnavailable, match=r"(?s)nobody\.sock.*only root.*systemctl start docker"):
-            engines.connect("auto", layout=layout)
+            engine.connect("auto", layout=layout)
     finally:
         os.seteuid(was)
 

@@ -9,7 +9,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import ClusterUnavailable, DeadlineExceeded
-from clusters.pool import resetting as module
+from clusters.pool import resetting
 from clusters.pool.resetting import covers, remember, reset
 from clusters.serving import DEPLOYMENTS
 from tests.fakes.engine import FakeEngine
@@ -32,7 +32,7 @@ _MADE = {
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestServer]:
-    monkeypatch.setattr(module, "wait_serving", lambda *_: [])
+    monkeypatch.setattr(resetting, "wait_serving", lambda *_: [])
     with rest_server() as found:
         yield found
 

@@ -19,7 +19,8 @@ from clusters.shown import shown
 from harness.errors import ChaosError
 from harness.incident.load import load
 from harness.incident.recheck import recheck
-from reports import truth_rows, verdicts
+from reports.truth import rows as truth_rows
+from reports.truth import verdict_log
 from tests.fakes.samples import READERS, whole_files
 
 _ROOT = Path(__file__).parents[2]
@@ -176,7 +177,7 @@ def test_what_tables_are_made_of(tmp_path: Path, name: str, content: bytes) -> N
     (tmp_path / "planted").write_text("planted words")
     said: list[str] = []
     try:
-        truth_rows.gathered(run if name == verdicts.FILE else run / name, said.append)
+        truth_rows.gathered(run if name == verdict_log.FILE else run / name, said.append)
     except ChaosError as error:
         said.append(str(error))
     assert said

@@ -10,8 +10,8 @@ import pytest
 from clusters.process import Completed
 from harness.incident import bundle, logs
 from harness.redaction import redact
-from reports import attached
-from reports.sweep import sweep
+from reports.allure import attachments
+from reports.allure.sweep import sweep
 from tests.fakes.secrets import KINDS, ORDINARY
 
 _POD = "/var/log/pods/gatekeeper-system_audit-1_uid/manager/0.log"
@@ -34,7 +34,7 @@ class _Node:
 
 def _attached(text: str, place: Path) -> str:
     (place / "a.txt").write_text(text, encoding="utf-8")
-    return attached.file("a", place / "a.txt", "text/plain").body.decode()
+    return attachments.file("a", place / "a.txt", "text/plain").body.decode()
 
 
 def _bundled(text: str, place: Path) -> str:

@@ -14,7 +14,7 @@ from clusters.ownership import JOURNAL
 from clusters.pool import room
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness import supply as supplies
+from harness import supply
 from harness.session import Session
 from harness.supply import Supply
 from harness.undo.journal import Journal, Undo
@@ -52,7 +52,7 @@ class FakePool:
 def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
     FakePool.did, FakePool.why, FakePool.error = [], [], None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(supplies, "Pool", FakePool)
+    monkeypatch.setattr(supply, "Pool", FakePool)
     monkeypatch.setattr(room, "idle", lambda: "busy")
     return Session(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
 

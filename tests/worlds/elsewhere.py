@@ -40,10 +40,10 @@ _ELSEWHERE = [
     ),
     (
         "2.9",
-        "reports/gate.py",
+        "reports/trends/regression.py",
         "min(most, exp(middle + room) - _OFFSET)",
         "exp(middle + room) - _OFFSET",
-        "test_reports_gate.py::test_few_quiet_runs_do_not_explain_everything",
+        "reports/trends/test_regression.py::test_few_quiet_runs_do_not_explain_everything",
     ),
     (
         "2.12",
@@ -120,7 +120,6 @@ _ELSEWHERE = [
 ELSEWHERE = [Mutant(file, (), old, new, row=row, test=f"{_TESTS}/{test}") for row, file, old, new, test in _ELSEWHERE]
 
 OPEN: dict[str, str] = {
-    "3.3": "not mended here: a row of the table does not name Kubernetes, nor how it was installed (reports/truth.py)",
     "3.5": "not mended: a throttle that held back nothing, a webhook link that is healed while nobody can be called",
 }
 """Rows of which something is not mended, so that nothing can hold it."""

@@ -1,0 +1,183 @@
+"""Attached: what lies beside a test's result, without secrets and never larger than a bound."""
+
+import base64
+import gzip
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from harness.errors import ChaosError
+from harness.history import read
+from harness.record import Record
+from harness.redaction import redact
+from reports.picture.draw import close_up, timeline
+from reports.picture.model import Story
+from reports.picture.read_history import tell
+
+__all__ = ["Attached", "Budget", "Files", "file", "pictures", "story_of"]
+
+_SMALL_BYTES = 4 * 1024
+_LARGE_BYTES = 256 * 1024
+_MOST_BYTES = 4 * 1024 * 1024
+_MOST_AT_ONCE = 32 * 1024 * 1024
+_MOST_OF_RUN = 256 * 1024 * 1024
+_SVG = "image/svg+xml"
+
+
+@dataclass(frozen=True)
+class Attached:
+    """One attachment, ready to be written."""
+
+    name: str
+    body: bytes
+    kind: str
+    suffix: str
+
+    @property
+    def address(self) -> str:
+        """Its body as an address, for a page that shows it in its place."""
+        return f"data:{self.kind};base64,{base64.b64encode(self.body).decode()}"
+
+    @property
+    def digest(self) -> str:
+        """A name for its content: what has the same one is the same."""
+        return hashlib.sha256(self.body).hexdigest()[:32]
+
+
+class Budget:
+    """How many bytes a run may attach; the second half is kept for tests in which something came out otherwise.
+
+    What tests of one experiment share is attached to the first of them, and to those in which something came out
+    otherwise. Each time it is a file of its own: Allure 3 shows one that several tests name in one of them only.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._kept = most // 2
+        self._where: dict[str, str] = {}
+
+    @classmethod
+    def of_one(cls, workers: int) -> Self:
+        """Return the share of one of so many workers that make a run together."""
+        return cls(_MOST_OF_RUN // workers)
+
+    def within(self, found: list[Attached], record: Record) -> list[Attached]:
+        """Return what may be attached for a record, in the order given, and what says where the rest is."""
+        matters = any(not claim.as_expected for claim in record.claims)
+        chosen, left_out = [], []
+        elsewhere: dict[str, list[str]] = {}
+        for each in found:
+            digest = each.digest
+            first = self._where.get(digest)
+            if first and not matters and len(each.body) > _SMALL_BYTES:
+                elsewhere.setdefault(first, []).append(each.name)
+            elif len(each.body) <= self._left - (0 if matters else self._kept):
+                self._left -= len(each.body)
+                self._where.setdefault(digest, record.name)
+                chosen.append(each)
+            else:
+                left_out.append(f"{each.name}, {len(each.body):,} bytes\n")
+        if elsewhere:
+            lines = [f"{', '.join(names)}: attached to {test}\n" for test, names in elsewhere.items()]
+            chosen.append(_said("elsewhere", "What is the same in another test of this experiment:\n", lines))
+        if left_out:
+            said = f"The run has attached enough; what was left out here lies in {Path(record.history).parent}:\n"
+            chosen.append(_said("left out", said, left_out))
+        return chosen
+
+
+def _said(name: str, head: str, lines: list[str]) -> Attached:
+    return Attached(name, (head + "".join(lines)).encode(), "text/plain", "txt")
+
+
+def story_of(record: Record) -> Story | None:
+    """Return the story of a record's history, or None if there is none that can be read."""
+    try:
+        return tell(read(Path(record.history)))
+    except (ChaosError, KeyError, TypeError, ValueError, OSError):
+        return None
+
+
+def pictures(record: Record, story: Story) -> list[Attached]:
+    """Return the timeline, and a close-up if that shows what was lost better."""
+    drawn = [Attached("timeline", timeline(story, record.name, record.claims).encode(), _SVG, "svg")]
+    window = close_up(story)
+    if window:
+        name = f"close-up, {window[0]:.1f} to {window[1]:.1f} s"
+        picture = timeline(story, record.name, record.claims, window)
+        drawn.append(Attached(name, picture.encode(), _SVG, "svg"))
+    return drawn
+
+
+class Files:
+    """The files that belong to records; what several tests share is read and cleaned once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, int, int], Attached] = {}
+
+    def of(self, record: Record) -> list[Attached]:
+        """Return what is to be attached for a record."""
+        wanted = [
+            ("history", record.history, "application/jsonl"),
+            ("journal", record.journal, "application/jsonl"),
+            *((each.name, each.path, each.type) for each in record.attachments),
+        ]
+        found = {_identity(name, Path(path)): (name, Path(path), kind) for name, path, kind in wanted}
+        self._known = {key: self._known.get(key) or file(*each) for key, each in found.items()}
+        return list(self._known.values())
+
+
+def file(name: str, path: Path, kind: str) -> Attached:
+    """Return a file without its secrets: a large one compressed, a very large one cut, and said to be.
+
+    One that cannot be read is said to be missing.
+    """
+    suffix = path.suffix.lstrip(".") or "txt"
+    try:
+        if path.stat().st_size <= _LARGE_BYTES:
+            text = redact(path.read_text(encoding="utf-8", errors="replace"))
+            return Attached(name, text.encode(), kind, suffix)
+        body, cut = _packed(path)
+    except OSError as error:
+        return Attached(f"{name} (missing)", f"{path}: {error.strerror}".encode(), "text/plain", "txt")
+    shown = f"{name}, the first {cut:,} lines.gz" if cut else f"{name}.gz"
+    return Attached(shown, body, "application/gzip", f"{suffix}.gz")
+
+
+def _identity(name: str, path: Path) -> tuple[str, str, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return name, str(path), -1, -1
+    return name, str(path), found.st_size, found.st_mtime_ns
+
+
+def _packed(path: Path) -> tuple[bytes, int]:
+    """Return a file compressed, and how many of its lines that are if it is too large to be all of them."""
+    packed, number = io.BytesIO(), 0
+    with gzip.GzipFile(fileobj=packed, mode="wb") as into:
+        for line in _clean_lines(path):
+            into.write(line.encode())
+            number += 1
+            if packed.tell() > _MOST_BYTES:
+                into.write(f"cut here; the whole is {path}\n".encode())
+                cut = number
+                break
+        else:
+            cut = 0
+    return packed.getvalue(), cut
+
+
+def _clean_lines(path: Path) -> Iterator[str]:
+    """Yield a file's lines without secrets; those of JSON one by one, for a secret never spans two of them."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        if path.suffix == ".jsonl":
+            yield from map(redact, lines)
+            return
+        text = redact(lines.read(_MOST_AT_ONCE))
+        yield from text.splitlines(keepends=True)
+        if lines.read(1):
+            yield f"cut here; the whole is {path}\n"

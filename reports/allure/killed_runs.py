@@ -1,0 +1,90 @@
+"""Rescue: tells of a run that was killed what its histories still know, so that its report says so."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from harness import private
+from harness.errors import ChaosError
+from harness.history import read
+from harness.redaction import redact
+from reports import run_directory
+from reports.allure import attachments
+from reports.allure import results as written
+from reports.allure.attachments import Attached
+from reports.allure.sweep import sweep
+from reports.picture.draw import timeline
+from reports.picture.read_history import tell
+from reports.trends import quality_gate
+
+__all__ = ["rescue"]
+
+_GC = "`nox -s gc` heals and removes what it left"
+
+
+def rescue(run: Path) -> list[str]:
+    """Add to the results of a killed run what they lack; return what was added, in words.
+
+    That the run was killed becomes an error of the whole run; each experiment whose test did not end becomes a
+    broken result with its timeline up to the kill, and no gate is passed. A run that ended,
+    or still goes on, is left as it is.
+    """
+    said = run_directory.state(run)
+    results = run / "results"
+    if said is None or said.ended is not None or run_directory.goes_on(run, said) or not results.is_dir():
+        return []
+    begun, told = run_directory.noted(run)
+    running = f" while it ran {', '.join(begun)}" if begun else ""
+    message = f"the run was killed{running}; {_GC}"
+    _write(results, "run", "globals", {"attachments": [], "errors": [{"message": redact(message)}]})
+    quality_gate.write(run, [quality_gate.Rule("the run comes to its end", False, redact(message), 1, 0)])
+    rescued = []
+    for history in sorted((run / "experiments").glob("*/*/history.jsonl")):
+        if str(history) not in told:
+            _add(results, history)
+            rescued.append(history.parent.name)
+    sweep(results)
+    return [message, *(f"rescued: {name}" for name in rescued)]
+
+
+def _add(results: Path, history: Path) -> None:
+    name = history.parent.name
+    message = f"the run was killed; this is what {name} had recorded until then. {_GC}"
+    start = stop = history.stat().st_mtime
+    found = [attachments.file("history", history, "application/jsonl")]
+    try:
+        recorded = read(history)
+        story = tell(recorded)
+        start, stop = recorded.header.started, recorded.header.started + story.end
+        found.insert(0, Attached("timeline", timeline(story, name).encode(), "image/svg+xml", "svg"))
+    except (ChaosError, KeyError, TypeError, ValueError) as error:
+        message += f" Its history cannot be told: {error}"
+    _write(
+        results,
+        str(history),
+        "result",
+        {
+            "uuid": str(uuid5(NAMESPACE_URL, str(history))),
+            "historyId": str(uuid5(NAMESPACE_URL, name)),
+            "name": f"{name} (killed)",
+            "fullName": f"experiments#{name}",
+            "status": "broken",
+            "statusDetails": {"message": redact(message)},
+            "labels": [{"name": "suite", "value": "killed"}, {"name": "feature", "value": "killed"}],
+            "attachments": [_attach(results, f"{history} {number}", each) for number, each in enumerate(found)],
+            "start": round(start * 1000),
+            "stop": round(stop * 1000),
+        },
+    )
+
+
+def _attach(results: Path, key: str, each: Attached) -> dict[str, str]:
+    source = f"{uuid5(NAMESPACE_URL, key)}-attachment.{each.suffix}"
+    private.write(results / source, each.body)
+    return {"name": each.name, "source": source, "type": each.kind}
+
+
+def _write(results: Path, key: str, kind: str, what: dict[str, Any]) -> None:
+    """Write a file that has the same name each time, so that rescuing again adds nothing."""
+    private.write(results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json", json.dumps(written.clean(what)))

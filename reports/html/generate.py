@@ -1,0 +1,160 @@
+"""HTML: makes the report of a run with Allure 3, from which no request ever leaves the machine."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import private
+from harness.errors import HarnessError
+from reports.allure.categories import CONFIGURATION
+from reports.html.calling import call
+from reports.trends import quality_gate
+
+__all__ = ["POLICY", "check", "generate", "quiet"]
+
+POLICY = (
+    "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline' data: blob:; connect-src 'self' data: blob:; "
+    "object-src 'none'; form-action 'none'; base-uri 'self' data: blob: file:"
+)
+"""What a browser may load for the report: what lies in it, and nothing from anywhere else."""
+
+_SECONDS = 900
+_MOST_SINGLE_BYTES = 48 * 1024 * 1024
+_MOST_HISTORY = 100
+_HISTORY = "history.jsonl"
+_HIDDEN = [
+    *("feature", "framework", "host", "language", "package", "parentSuite"),
+    *("story", "subSuite", "suite", "tag", "thread"),
+]
+"""Labels that say what the path above says, or nothing: the sentence stands higher without them."""
+
+_SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
+_FOREIGN = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=[\"']?(?:https?:)?//[^\"'\s>]*", re.IGNORECASE)
+_ANALYTICS = re.compile(r"googletagmanager|gtag\(", re.IGNORECASE)
+
+
+def generate(run: Path, allure: Sequence[str]) -> Path:
+    """Make `report/index.html` of the run's results, in place of an older one; return it.
+
+    It is one file that any browser opens, unless the attachments are so large that it must be served. The
+    trends are those of earlier runs; making a report twice does not count its run twice. Raises HarnessError.
+    """
+    results = check(run)
+    try:
+        with tempfile.TemporaryDirectory(dir=run, prefix=".report-") as made:
+            place = Path(made)
+            command = [
+                *allure,
+                "generate",
+                "--config",
+                str(_configuration(run, place)),
+                *_gate(run, place),
+                str(results),
+            ]
+            call("Allure 3 cannot make the report", command, place, _SECONDS)
+            index = place / "report" / "index.html"
+            if not index.is_file():
+                raise HarnessError(f"Allure 3 made no {index.name} of {results}")
+            private.write(index, quiet(index.read_text(encoding="utf-8")))
+            for each in index.parent.rglob("*"):
+                each.chmod(0o700 if each.is_dir() else 0o600)
+            _remember(run, place / _HISTORY)
+            shutil.rmtree(run / "report", ignore_errors=True)
+            index.parent.rename(run / "report")
+    except OSError as error:
+        raise HarnessError(f"{run}: no report can be written: {error.strerror or error}; see `df {run}`") from error
+    return run / "report" / "index.html"
+
+
+def check(run: Path) -> Path:
+    """Return where the run's results lie. Raises HarnessError if there are none, before anything is installed."""
+    if not (run / "results").is_dir():
+        raise HarnessError(f"{run}: expected a run's directory with results in it, found none")
+    return run / "results"
+
+
+def quiet(page: str) -> str:
+    """Return a page of Allure without its analytics, and with the policy that forbids whatever else might ask.
+
+    Of scripts in the page only those run that are in it now, known by their hashes, not what an attachment brings.
+    Raises HarnessError if something in it would still be loaded from elsewhere.
+    """
+    page = _SCRIPT.sub(lambda found: "" if _is_analytics(found.group()) else found.group(), page)
+    policy = f"{POLICY}; {_scripts(page)}"
+    page = page.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{policy}">', 1)
+    outside = _SCRIPT.sub(lambda found: found.group().partition(">")[0] + ">", page)
+    foreign = _FOREIGN.search(outside)
+    if foreign or "Content-Security-Policy" not in page:
+        what = foreign.group() if foreign else "no <head>"
+        raise HarnessError(f"expected a page that asks nobody, found {what[:200]}: this Allure is not the pinned one")
+    return page
+
+
+def _scripts(page: str) -> str:
+    """Return which scripts may run: the page's own, by their hashes, and what Allure loads, but no others in its text.
+
+    So neither a handler in an attribute nor a link that is a script does, whatever a result brings.
+    """
+    bodies = (found.group().partition(">")[2].removesuffix("</script>") for found in _SCRIPT.finditer(page))
+    hashes = [base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in bodies if body]
+    return " ".join(["script-src 'self' 'unsafe-eval' data: blob:", *(f"'sha256-{each}'" for each in hashes)])
+
+
+def _is_analytics(script: str) -> bool:
+    """Whether a script is the tag manager's or feeds it; the report's own bundle is a megabyte, and neither."""
+    return len(script) < 2_000 and bool(_ANALYTICS.search(script))  # noqa: PLR2004 - far below any bundle
+
+
+def _configuration(run: Path, place: Path) -> Path:
+    try:
+        known: dict[str, Any] = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}  # the run died before it wrote it
+    size = sum(each.stat().st_size for each in (run / "results").iterdir())
+    options = {"singleFile": size <= _MOST_SINGLE_BYTES, "reportLanguage": "en", "theme": "auto"}
+    lines = [line for line in _earlier(run) if _name(line) != run.name]
+    (place / _HISTORY).write_text("".join(lines[-_MOST_HISTORY:]), encoding="utf-8")
+    configuration = {
+        **known,
+        "name": run.name,
+        "hideLabels": _HIDDEN,
+        "output": str(place / "report"),
+        "historyPath": str(place / _HISTORY),
+        "plugins": {"awesome": {"options": options}},
+    }
+    path = place / CONFIGURATION
+    path.write_text(json.dumps(configuration), encoding="utf-8")
+    return path
+
+
+def _gate(run: Path, place: Path) -> list[str]:
+    found = quality_gate.read(run)
+    return ["--dump", str(quality_gate.archive(found, place / "gate.zip"))] if found else []
+
+
+def _earlier(run: Path) -> list[str]:
+    try:
+        return (run.parent / _HISTORY).read_text(encoding="utf-8").splitlines(keepends=True)
+    except OSError:
+        return []
+
+
+def _remember(run: Path, grown: Path) -> None:
+    """Add the run, as Allure told it, to the history of all runs, unless it is there."""
+    last = grown.read_text(encoding="utf-8").splitlines(keepends=True)[-1:] if grown.is_file() else []
+    lines = _earlier(run)
+    if last and _name(last[0]) == run.name and run.name not in map(_name, lines):
+        private.write(run.parent / _HISTORY, "".join([*lines, *last][-_MOST_HISTORY:]))
+
+
+def _name(line: str) -> str:
+    try:
+        return str(json.loads(line)["name"])
+    except (ValueError, KeyError, TypeError):
+        return ""

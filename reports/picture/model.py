@@ -1,0 +1,80 @@
+"""Story: what a history tells, in the terms of a picture."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from harness.history.vocabulary import CANARY, numbered
+from reports.picture.counts import Bins, Tally
+from reports.picture.states import Life
+
+__all__ = ["Band", "Mark", "Story", "Told"]
+
+_CANARY = numbered(CANARY, "")
+
+
+@dataclass
+class Band:
+    """A fault, or a phase of the experiment: its moments in seconds of the history (None: not seen)."""
+
+    name: str
+    begun: float
+    proved: float | None = None
+    proof: str = ""
+    healing: float | None = None
+    ended: float | None = None
+    heal_proof: str = ""
+
+    @property
+    def is_blow(self) -> bool:
+        """Whether the harm lasts no longer than the blow: there is nothing to heal."""
+        return self.heal_proof.startswith("nothing to heal")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment with a word for it."""
+
+    at: float
+    what: str
+    how: str = ""
+
+
+@dataclass
+class Told:
+    """One link of the chain of events; `times` it came again with the same words, the last time at `until`."""
+
+    at: float
+    what: str
+    times: int = 1
+    until: float = 0.0
+
+
+@dataclass
+class Story:
+    """A history, told in the terms of a picture: bands, marks, lives and tallies; everything is bounded.
+
+    `questions` are by what was asked, through the API server, `replicas` by the webhook pod that was asked by itself.
+    `chain` is what happened, in order, each thing once. `omitted` says what was too much, and how much of it.
+    """
+
+    end: float = 0.0
+    operations: int = 0
+    started: float = 0.0
+    truncated: bool = False
+    faults: list[Band] = field(default_factory=list)
+    phases: list[Band] = field(default_factory=list)
+    harms: list[Mark] = field(default_factory=list)
+    questions: dict[str, Tally] = field(default_factory=dict)
+    replicas: dict[str, Tally] = field(default_factory=dict)
+    lives: dict[str, Life] = field(default_factory=dict)
+    rotation: list[tuple[float, int]] = field(default_factory=list)
+    changes: dict[str, list[Mark]] = field(default_factory=dict)
+    gaps: list[Mark] = field(default_factory=list)
+    requests: Bins = field(default_factory=Bins)
+    chain: list[Told] = field(default_factory=list)
+    omitted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def canaries(self) -> dict[str, Tally]:
+        """The tallies of what the canary asked."""
+        return {name: each for name, each in self.questions.items() if name.startswith(_CANARY)}

@@ -1,0 +1,182 @@
+"""Sentence: what was done, what was lost, how long it took and why, in words, before any picture."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from clusters.shown import shown
+from harness.record import ClaimRecord, Record
+from harness.redaction import redact
+from reports.picture.model import Story, Told
+from reports.picture.svg import shortened
+
+__all__ = ["brief", "page", "reproduce", "sentence"]
+
+_MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS, _MOST_BRIEF = 30, 12, 110, 3
+_VERSIONS = ("kubernetes", "gatekeeper")
+
+
+def sentence(record: Record, story: Story | None) -> str:
+    """Return in a few plain sentences what a test did and what came of it."""
+    return redact(" ".join(filter(None, _sentences(record, story))))
+
+
+def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", picture: str = "") -> str:
+    """Return what stands first in a test's report, as HTML.
+
+    The sentence, the `picture` (an image's address), the claims that did not come out as expected with their
+    evidence, the chain of events, how long each phase took, and the command that runs the test again. `fact`
+    is what the test says of itself.
+    """
+    parts = [f"<p><em>{_html(fact)}</em></p>"] if fact else []
+    done, lost, verdicts = _sentences(record, story)
+    parts += [f"<p><strong>{_html(verdicts)}</strong></p>", *(f"<p>{_html(each)}</p>" for each in (done, lost) if each)]
+    if picture and story is not None:
+        parts.append(f'<p><img src="{picture}" alt="{_html(sentence(record, story))}" width="1000"></p>')
+    parts += [_evidence(claim) for claim in record.claims if not claim.as_expected or claim.issue]
+    if story is not None:
+        parts.append(_chain(story))
+    parts += [_phases(record), _figures(record.claims)]
+    parts.append(f"<p>The same again:</p><pre>{_html(reproduce(record, nodeid))}</pre>")
+    return "\n".join(filter(None, parts))
+
+
+def brief(message: str) -> str:
+    """Return an error's message without most of its evidence, which has its place further down."""
+    lines = message.splitlines()
+    evidence = [number for number, line in enumerate(lines) if number and line.startswith("  ")]
+    if len(evidence) <= _MOST_BRIEF + 1:
+        return message
+    dropped = set(evidence[_MOST_BRIEF:])
+    kept = [line for number, line in enumerate(lines) if number not in dropped]
+    kept.insert(evidence[_MOST_BRIEF], f"  and {len(dropped)} lines more, in the description and the claim's step")
+    return "\n".join(kept)
+
+
+def reproduce(record: Record, nodeid: str) -> str:
+    """Return the command that runs the test again: on the same versions, with the same seed."""
+    shape = record.cluster.get("shape", {})
+    versions = [part for name in _VERSIONS if name in shape for part in (f"--{name}", str(shape[name]))]
+    return shlex.join(["nox", "-s", "chaos", "--", nodeid, "--seed", str(record.seed), *versions])
+
+
+def _sentences(record: Record, story: Story | None) -> tuple[str, str, str]:
+    return _done(record, story), _lost(story), _verdicts(record.claims)
+
+
+def _done(record: Record, story: Story | None) -> str:
+    shape = record.cluster.get("shape", {})
+    known = {name: shape[name] for name in ("gatekeeper", "kubernetes", "install", "workers") if name in shape}
+    on = "".join(
+        (
+            f"Gatekeeper {known['gatekeeper']}" if "gatekeeper" in known else "Gatekeeper",
+            f" ({known['install']})" if "install" in known else "",
+            f" on Kubernetes {known['kubernetes']}" if "kubernetes" in known else "",
+            f" with {known['workers']} workers" if "workers" in known else "",
+        )
+    )
+    if story is None:
+        names = ", ".join(fault.name for fault in record.faults)
+        return f"{on}: {names or 'no fault was injected'}; there is no history to read."
+    faults = [_fault(band.name, band.begun, band.proved, band.ended, blow=band.is_blow) for band in story.faults]
+    harmed = Counter(mark.how for mark in story.harms)
+    counted = ", ".join(f"{number} {how}" for how, number in harmed.items())
+    done = "; ".join([*faults, *([f"harmed: {counted}"] if counted else [])])
+    return f"{on}: {done or 'no fault was injected'}, in {story.end:.0f} s."
+
+
+def _fault(name: str, begun: float, proved: float | None, ended: float | None, *, blow: bool) -> str:
+    if proved is None:
+        return f"{name} at {begun:.1f} s was never proved"
+    if blow:
+        return f"{name} at {begun:.1f} s, proved"
+    return f"{name} from {begun:.1f} s, proved, " + ("never healed" if ended is None else f"healed at {ended:.1f} s")
+
+
+def _lost(story: Story | None) -> str:
+    if story is None or not story.canaries:
+        return ""
+    tallies = story.canaries
+    asked = sum(each.total.asked for each in tallies.values())
+    lost = {name: each for name, each in tallies.items() if each.total.lost}
+    silent = sum(each.total.silent for each in tallies.values())
+    unanswered = f"; {silent:,} got no answer" if silent else ""
+    if not lost:
+        return f"Of {asked:,} canary requests none was lost{unanswered}."
+    first = min(each.first_lost for each in lost.values() if each.first_lost is not None)
+    last = max(each.last_lost for each in lost.values() if each.last_lost is not None)
+    number = sum(each.total.lost for each in lost.values())
+    what = ", ".join(f"{each.total.lost:,} {name.removeprefix('canary ')!r}" for name, each in lost.items())
+    when = f"at {first:.1f} s" if first == last else f"between {first:.1f} and {last:.1f} s"
+    return (
+        f"Of {asked:,} canary requests {number:,} {'was' if number == 1 else 'were'} lost, {when} ({what}){unanswered}."
+    )
+
+
+def _verdicts(claims: Sequence[ClaimRecord]) -> str:
+    if not claims:
+        return "No claim was judged."
+    known = [each for each in claims if each.issue and each.as_expected]
+    parts = [f"{sum(each.as_expected for each in claims)} of {len(claims)} claims came out as expected"]
+    parts += [f"known upstream defect {(each.issue or '').rpartition('/')[2]} reproduces" for each in known]
+    parts += [f"{_verdict(each)}: {each.summary}" for each in claims if not each.as_expected]
+    return "; ".join(parts) + "."
+
+
+def _verdict(claim: ClaimRecord) -> str:
+    if claim.outcome == "inconclusive":
+        return f"nothing can be said on “{claim.name}”"
+    if claim.expected == "violated":
+        return f"“{claim.name}” holds though it is known to be violated ({claim.issue or 'no issue'})"
+    return f"“{claim.name}” is violated"
+
+
+def _evidence(claim: ClaimRecord) -> str:
+    known = f", known upstream as {claim.issue}" if claim.issue else ""
+    when = f" at {claim.at:.1f} s" if claim.outcome == "violated" and claim.at is not None else ""
+    head = f"{claim.name}: {claim.outcome}{when} (expected {claim.expected}{known}): {claim.summary}"
+    lines = [f"<li>{_html(line)}</li>" for line in claim.evidence[:_MOST_EVIDENCE]]
+    more = len(claim.evidence) - _MOST_EVIDENCE
+    lines += [f"<li>and {more} more, in the claim's step</li>"] if more > 0 else []
+    return f"<p>{_html(head)}</p>" + (f"<ul>{''.join(lines)}</ul>" if lines else "")
+
+
+def _chain(story: Story) -> str:
+    """Tell what happened since the first fault: with a table, for moments are compared."""
+    begun = min((band.begun for band in story.faults), default=0.0)
+    links = [each for each in story.chain if each.at >= begun]
+    rows = [f"<tr><td>{each.at:.1f} s</td><td>{_html(_link(each))}</td></tr>" for each in links[:_MOST_LINKS]]
+    if len(links) > _MOST_LINKS:
+        rows.append(f"<tr><td></td><td>and {len(links) - _MOST_LINKS} more, in the attached events</td></tr>")
+    return f"<details open><summary>What happened</summary><table>{''.join(rows)}</table></details>" if rows else ""
+
+
+def _link(told: Told) -> str:
+    what = shortened(told.what, _MOST_LETTERS)  # a page's tables do not wrap
+    return f"{what} ({told.times} times, last at {told.until:.1f} s)" if told.times > 1 else what
+
+
+def _phases(record: Record) -> str:
+    rows = []
+    for phase in record.phases:
+        took = "not ended" if phase.stop is None else f"{phase.stop - phase.start:.1f} s"
+        rows.append(f"<tr><td>{_html(phase.name)}</td><td>{took}</td><td>{_html(phase.status)}</td></tr>")
+    return _table("How long each phase took", rows)
+
+
+def _figures(claims: Iterable[ClaimRecord]) -> str:
+    rows = [
+        f"<tr><td>{_html(claim.name)}</td><td>{_html(name.replace('_', ' '))}</td><td>{value:.4g}</td></tr>"
+        for claim in claims
+        for name, value in claim.figures.items()
+    ]
+    return _table("Figures", rows)
+
+
+def _table(title: str, rows: Sequence[str]) -> str:
+    return f"<details><summary>{title}</summary><table>{''.join(rows)}</table></details>" if rows else ""
+
+
+def _html(words: str) -> str:
+    return escape(shown(redact(words), lines=True))

@@ -1,0 +1,200 @@
+"""Summary: the table at the end of a run, one line a claim, and where the rest can be read."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from clusters.shown import shown
+from harness.record import ClaimRecord, Record
+from harness.redaction import redact
+from reports.allure.categories import VIEWER
+from reports.records import reason_of, record_in
+
+__all__ = ["pytest_addoption", "pytest_configure"]
+
+_HEAD = ("", "scenario", "claim", "expected", "seen", "figure", "time")
+_COLOURS = {"✓": "green", "✗": "red", "!": "red", "?": "yellow", "-": "light"}
+_REASONS = {
+    "✗": "not as expected",
+    "?": "inconclusive, which is not a pass",
+    "!": "broken, which says nothing about Gatekeeper",
+    "-": "skipped",
+}
+_INCONCLUSIVE = re.compile(r"(?:[\w.]+\.)?Inconclusive\b")
+_PRODUCT = re.compile(r"assert |AssertionError\b|Failed: |(?:[\w.]+\.)?InvariantViolated\b")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that makes the quality gate one that a run must pass."""
+    told = (
+        "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
+    )
+    parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=told)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show the table where there is a terminal: not in the workers."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Summary(), "chaos-summary")
+
+
+@dataclass
+class _Test:
+    """What the reports of one test's phases said, added up."""
+
+    seconds: float = 0.0
+    outcome: str = "passed"
+    message: str = ""
+    record: Record | None = None
+
+    def add(self, report: pytest.TestReport) -> None:
+        self.seconds += report.duration
+        self.record = record_in(report.user_properties) or self.record
+        if report.outcome != "passed" and self.outcome == "passed":
+            self.outcome, self.message = report.outcome, reason_of(report)
+
+    @property
+    def verdict(self) -> tuple[str, str]:
+        """The mark and the word for a test that no claim speaks for."""
+        if self.outcome != "failed":
+            return ("✓", "passed") if self.outcome == "passed" else ("-", "skipped")
+        if _INCONCLUSIVE.match(self.message):
+            return "?", "inconclusive"
+        return ("✗", "failed") if _PRODUCT.match(self.message) else ("!", "broken")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the table: a claim, or a test beside its claims."""
+
+    nodeid: str
+    mark: str
+    seen: str
+    claim: str = ""
+    expected: str = ""
+    figure: str = ""
+    time: str = ""
+    reason: str = ""
+
+    @property
+    def function(self) -> str:
+        """The test's function, with its file: what the lines of a matrix have in common."""
+        return self.nodeid.partition("[")[0]
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        parameters = self.nodeid.partition("[")[2].removesuffix("]")
+        return tuple(
+            _told(each)
+            for each in (self.mark, parameters, self.claim, self.expected, self.seen, self.figure, self.time)
+        )
+
+    @property
+    def told(self) -> str:
+        """The line for a reader who asks why."""
+        return _told(": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part))
+
+
+class _Summary:
+    """Collects the reports of all tests and tells them at the end."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, _Test] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.tests.setdefault(report.nodeid, _Test()).add(report)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        if self.tests:
+            rows = _rows(self.tests)
+            _write_table(terminalreporter, rows)
+            _write_reasons(terminalreporter, rows)
+        results = config.option.allure_report_dir
+        if results and Path(results).is_dir():
+            _write_place(terminalreporter, Path(results))
+
+
+def _rows(tests: dict[str, _Test]) -> list[_Row]:
+    """Return all lines, those of a function together: with workers, tests end in any order."""
+    groups: dict[str, list[_Row]] = {}
+    for nodeid, test in tests.items():
+        groups.setdefault(nodeid.partition("[")[0], []).extend(_test_rows(nodeid, test))
+    return [row for group in groups.values() for row in group]
+
+
+def _test_rows(nodeid: str, test: _Test) -> list[_Row]:
+    """Return a line for each claim of a test, and one for what went wrong beside its claims."""
+    claims = test.record.claims if test.record else []
+    rows = [_claim_row(nodeid, claim) for claim in claims]
+    if not rows or (test.outcome != "passed" and all(row.mark == "✓" for row in rows)):
+        mark, seen = test.verdict
+        rows.append(_Row(nodeid, mark, seen, reason=test.message))
+    return [replace(rows[0], time=f"{test.seconds:.0f} s"), *rows[1:]]
+
+
+def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
+    mark = "✓" if claim.as_expected else "✗"
+    return _Row(
+        nodeid,
+        "?" if claim.outcome == "inconclusive" else mark,
+        claim.outcome,
+        claim.name,
+        f"{claim.expected} {(claim.issue or '').rpartition('/')[2]}".strip(),
+        next((_figure(name, value) for name, value in claim.figures.items()), ""),
+        reason=claim.summary,
+    )
+
+
+def _figure(name: str, value: float) -> str:
+    """Return a figure in words: its name ends with its unit, seconds mostly."""
+    words = name.removesuffix("_seconds").replace("_", " ")
+    return f"{words} {value:.4g}{' s' if name.endswith('_seconds') else ''}"
+
+
+def _write_table(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
+    widths = [max(map(len, column)) for column in zip(_HEAD, *(row.cells for row in rows), strict=True)]
+    terminal.section("chaos")
+    terminal.write_line(_aligned(_HEAD, widths))
+    for function, group in groupby(rows, lambda row: row.function):
+        terminal.write_line(_told(function), bold=True)
+        for row in group:
+            terminal.write_line(_aligned(row.cells, widths), **{_COLOURS[row.mark]: True})
+
+
+def _told(words: str) -> str:
+    """Return what others wrote as it may stand on a terminal and in its log."""
+    return shown(redact(words))
+
+
+def _aligned(cells: Iterable[str], widths: list[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _write_reasons(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
+    for mark, title in _REASONS.items():
+        reasons = [row.told for row in rows if row.mark == mark]
+        if reasons:
+            terminal.write_line("")
+            terminal.write_line(f"{title}:", bold=True)
+        for reason in reasons:
+            terminal.write_line(f"  {reason}")
+    marks = [row.mark for row in rows if row.expected]
+    terminal.write_line("")
+    terminal.write_line(f"{marks.count('✓')} of {len(marks)} claims came out as expected")
+
+
+def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
+    run = results.parent
+    latest = run.parent / "latest"
+    place = Path(os.path.relpath(latest if latest.exists() and latest.samefile(run) else run))
+    terminal.write_line("")
+    terminal.write_line(f"results: {os.path.relpath(results)}")
+    for name, what in (("junit.xml", "JUnit XML"), ("metrics.prom", "OpenMetrics"), ("figures.txt", "figures")):
+        if (run / name).is_file():
+            terminal.write_line(f"{what}: {place / name}")
+    terminal.write_line(f"read it: {VIEWER} --config {place / 'allurerc.json'} {place / results.name}")

@@ -1,0 +1,117 @@
+"""Quality: what a run must meet to be good enough, told where Allure 3 shows its quality gate."""
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import private
+from harness.record import Record
+from harness.redaction import redact
+from reports.trends.regression import Judged
+
+__all__ = ["FILE", "Rule", "archive", "read", "rules", "write"]
+
+FILE = "gate.json"
+"""Name of the file in a run's directory."""
+
+_LISTS = ("environments", "global-attachments", "global-errors")
+_TABLES = (
+    "attachments",
+    "fixtures",
+    "index-attachments-by-fixture",
+    "index-attachments-by-test-results",
+    "index-fixtures-by-test-result",
+    "index-test-results-by-history-id",
+    "index-test-results-by-test-case",
+    "report-variables",
+    "test-cases",
+    "test-results",
+)
+_RESULTS = "quality-gate-results"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that a run must meet, whether it does, and what was found."""
+
+    name: str
+    met: bool
+    message: str
+    expected: float
+    actual: float
+
+
+def rules(records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Sequence[Judged]) -> list[Rule]:
+    """Return what is asked of each run: that all claims are as expected, and that no figure is worse beyond noise.
+
+    A rule of which nothing can be said, because too few runs came earlier, is none.
+    """
+    return [_claims(records, outcomes), *_figures(judged)]
+
+
+def write(run: Path, found: Sequence[Rule]) -> None:
+    """Write the rules of a run into its directory."""
+    private.write(run / FILE, json.dumps([asdict(each) for each in found], indent=1))
+
+
+def read(run: Path) -> list[Rule]:
+    """Return the rules of a run, none if it died before it wrote them."""
+    try:
+        return [Rule(**each) for each in json.loads((run / FILE).read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def archive(found: Sequence[Rule], path: Path) -> Path:
+    """Write what Allure 3 reads as an earlier stage of the same run: nothing but the results of its quality gate.
+
+    `allure generate` asks no rule by itself, and its own rules know thresholds only, no noise.
+    """
+    results = [_result(each) for each in found]
+    content: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _TABLES} | {_RESULTS: results}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, each in content.items():
+            file.writestr(f"{name}.json", json.dumps(each))
+    return path
+
+
+def _result(rule: Rule) -> dict[str, Any]:
+    return {
+        "rule": rule.name,
+        "success": rule.met,
+        "message": rule.message,
+        "expected": rule.expected,
+        "actual": rule.actual,
+        "testResults": [],
+    }
+
+
+def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> Rule:
+    claims = [claim for record in records.values() for claim in record.claims]
+    met = sum(claim.as_expected for claim in claims)
+    unmet = {name for name, each in records.items() if any(not claim.as_expected for claim in each.claims)}
+    broken = sum(outcome == "failed" and name not in unmet for name, outcome in outcomes.items())
+    said = f"{met} of {len(claims)} claims came out as expected"
+    said += f"; {broken} of {len(outcomes)} tests broke beside their claims" if broken else ""
+    good = met == len(claims) and not broken and bool(outcomes)
+    return Rule("claims come out as expected", good, said if outcomes else "no test ran", len(claims), met)
+
+
+def _figures(judged: Sequence[Judged]) -> list[Rule]:
+    compared = [each for each in judged if each.most is not None]
+    worse = [each for each in compared if each.outcome == "worse"]
+    if compared and not worse:
+        rest = len(judged) - len(compared)
+        said = f"none of {len(compared)} figures is worse than in earlier runs, beyond their noise"
+        said += f"; {rest} more were measured too rarely to be compared" if rest else ""
+        return [Rule("no figure is worse, beyond noise", True, said, 0, 0)]
+    return [
+        Rule(
+            f"worse, beyond noise: {redact(each.sample.title)}", False, redact(each.words), each.most, each.sample.value
+        )
+        for each in worse
+        if each.most is not None
+    ]

@@ -1,0 +1,99 @@
+"""Gate: tells whether a figure of this run is worse than in earlier runs, beyond their own noise."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from statistics import NormalDist, fmean, stdev
+from typing import Literal
+
+from reports.trends.figures import Sample
+
+__all__ = ["ERROR", "FEWEST", "Judged", "bound", "judge", "quantile"]
+
+FEWEST = 5
+"""With fewer earlier values there is no noise to speak of, and nothing is said."""
+
+ERROR = 0.01
+"""How often a run in which nothing changed is called worse."""
+
+_RESOLUTION, _OFFSET = 0.5, 1.0
+_TIMES_THE_WORST, _AND_MORE = 4.0, 10.0
+_MOST_EARLIER = 30
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A figure beside its earlier values; `most` is the bound that noise explains, `worse` that it is above."""
+
+    sample: Sample
+    earlier: int
+    mean: float
+    most: float | None
+    outcome: Literal["as before", "worse", "better", "too few runs"]
+
+    @property
+    def words(self) -> str:
+        """The comparison in words."""
+        each = self.sample
+        found = f"{each.test}: {each.claim}: {each.figure.replace('_', ' ')} {each.value:.4g}"
+        if self.most is None:
+            return f"{found} ({self.outcome}: {self.earlier} of {FEWEST})"
+        return (
+            f"{found}, {self.outcome}: {self.mean:.4g} in {self.earlier} earlier runs, up to {self.most:.4g} is noise"
+        )
+
+
+def judge(samples: Sequence[Sample], earlier: Mapping[str, Sequence[float]]) -> list[Judged]:
+    """Compare each figure with its values in earlier runs.
+
+    The bound is that of a prediction interval: if nothing has changed, the chance that any of all the
+    figures of this run is called worse is ERROR together, not each.
+    """
+    gated = [each for each in samples if each.is_harm]
+    known = {each.key: list(earlier.get(each.key, ()))[-_MOST_EARLIER:] for each in gated}
+    number = sum(len(values) >= FEWEST for values in known.values())
+    return [_judged(each, known[each.key], number) for each in gated]
+
+
+def bound(values: Sequence[float], error: float) -> float:
+    """Return what the next value exceeds only with the chance `error` if it comes from where these came from.
+
+    Figures vary by factors: a recovery that waits for back-off takes twice as long, not a second longer. So it is
+    their logarithms that are compared, and one slow run among quick ones makes a wide bound. A figure is measured
+    to about half a second, so that values that are all the same do not make a bound without any room. And whatever
+    so few values say of their noise, what is more than four times the worst of them and 10 (s, or percent) is worse:
+    no person would call 600 s "as before" after five runs of 0 s.
+    """
+    return _bounds(values, error)[1]
+
+
+def quantile(probability: float, freedom: int) -> float:
+    """Return Student's quantile by Hill's expansion about the normal one, good to 2 % from 4 degrees on."""
+    z = NormalDist().inv_cdf(probability)
+    terms: Iterable[float] = (
+        z,
+        (z**3 + z) / (4 * freedom),
+        (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2),
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3),
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * freedom**4),
+    )
+    return sum(terms)
+
+
+def _bounds(values: Sequence[float], error: float) -> tuple[float, float]:
+    logs = [log(max(value, 0.0) + _OFFSET) for value in values]
+    middle = fmean(logs)
+    noise = max(stdev(logs), _RESOLUTION / exp(middle))
+    room = quantile(1 - error, len(logs) - 1) * noise * sqrt(1 + 1 / len(logs))
+    most = _TIMES_THE_WORST * max(values) + _AND_MORE
+    return exp(middle - room) - _OFFSET, min(most, exp(middle + room) - _OFFSET)
+
+
+def _judged(sample: Sample, earlier: Sequence[float], number: int) -> Judged:
+    if len(earlier) < FEWEST:
+        return Judged(sample, len(earlier), 0.0, None, "too few runs")
+    mean, (least, most) = fmean(earlier), _bounds(earlier, ERROR / number)
+    outcome: Literal["worse", "better", "as before"] = (
+        "worse" if sample.value > most else "better" if sample.value < least else "as before"
+    )
+    return Judged(sample, len(earlier), mean, most, outcome)

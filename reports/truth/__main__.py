@@ -1,0 +1,45 @@
+"""Truth: tells, and adds up, what checks said of many runs, with rates and their intervals."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import BadScenario
+from reports.truth.page import by_check, by_claim, last_line, page
+from reports.truth.rows import counted, gathered, merged
+from reports.truth.verdict_log import FILE
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table of runs, and of tables that were written before; write it if asked; return the status.
+
+    What other checks than today's said of a run is judged again if its histories are there, and does not count
+    otherwise. 0: every verdict that counts is the expected one and there is one; 1: not; 2: there is nothing to read.
+    """
+    parser = argparse.ArgumentParser(prog="python -m reports.truth", description="Tells the truth table of runs.")
+    told = f"directory of a run, with its {FILE}, or a table's JSON"
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=told)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table as JSON, and beside it a page")
+    chosen = parser.parse_args(arguments)
+    if chosen.write and chosen.write.suffix != ".json":
+        parser.error(
+            f"argument --write: expected a name that ends in .json (was {chosen.write}); the page goes beside it"
+        )
+    try:
+        found = merged(row for run in chosen.runs for row in gathered(run, lambda line: sys.stderr.write(f"{line}\n")))
+    except BadScenario as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(f"{by_claim(found)}\n\n{by_check(found)}\n\n{last_line(found)}\n")
+    if chosen.write:
+        chosen.write.write_text(found.json(), encoding="utf-8")
+        chosen.write.with_suffix(".md").write_text(page(found), encoding="utf-8")
+    total = counted(found.counts())
+    return int(total.as_predicted == 0 or total.as_predicted < len(total.verdicts) or found.broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

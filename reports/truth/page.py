@@ -1,0 +1,119 @@
+"""Truth page: a truth table in Markdown, a row for each check, and one for each claim."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from harness.statistics import wilson
+from reports.truth.rows import Counted, Row, Table, counted
+
+__all__ = ["by_check", "by_claim", "last_line", "page"]
+
+_OUTCOMES = ("holds", "violated", "inconclusive")
+_CHECKS = (
+    "check",
+    "claims",
+    "histories",
+    *_OUTCOMES,
+    "as predicted",
+    "otherwise",
+    "truth known",
+    "false alarms",
+    "missed",
+)
+_CLAIMS = (
+    *("scenario", "claim", "on", "expected", "histories", *_OUTCOMES),
+    *("judged again", "rate of `violated` (95 %)", "time to verdict", "not counted"),
+)
+_LEGEND = (
+    "Each claim. `on` is Kubernetes, Gatekeeper and how that was installed. *judged again*: how many of the verdicts "
+    "(`holds`, `violated`, `inconclusive`) were given later, by the same history. *not counted*: histories that other "
+    "checks than today's judged."
+)
+_NAME = re.compile(r"\b([a-z]\w*)\(")
+_WORDS: Mapping[str, str] = {"healthy": "known: healthy", "planted": "known: planted", "version": "known by version"}
+_MARKUP = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "\r": " ", "`": "'"})
+
+
+def by_check(table: Table) -> str:
+    """Return a table with one row for each check, whatever its parameters, and one for all."""
+    groups: dict[str, list[Counted]] = {}
+    for each in table.counts():
+        groups.setdefault(" & ".join(_NAME.findall(each.rows[0].id)) or each.rows[0].id, []).append(each)
+    rows = [[_safe(name), *_numbers(counted(group))] for name, group in sorted(groups.items())]
+    everything = ["all", *_numbers(counted(table.counts()))]
+    return "\n".join(_table(_CHECKS, [*rows, everything]))
+
+
+def by_claim(table: Table) -> str:
+    """Return a table with one row for each claim on each version."""
+    return "\n".join(_table(_CLAIMS, [_told(each.rows[0], each) for each in table.counts()]))
+
+
+def last_line(table: Table) -> str:
+    """Return, in one line, what an engineer asks first."""
+    found = counted(table.counts())
+    words = [
+        f"{found.decided} verdicts on {found.seen} histories",
+        f"{found.as_predicted} as predicted, {found.otherwise} otherwise",
+        f"{found.came_out('inconclusive')} inconclusive",
+        f"truth known of {found.known}: {found.false_alarms} false alarms, {found.missed} missed",
+        f"{found.earlier} histories judged by other checks than today's only" if found.earlier else "",
+        f"{table.broken} tests broken" if table.broken else "",
+    ]
+    return "; ".join(filter(None, words))
+
+
+def page(table: Table) -> str:
+    """Return all of it as a page of Markdown."""
+    made_by = sorted({given.commit for each in table.counts() for _, given in each.verdicts if given.commit})
+    parts = (
+        "# What the checks said",
+        f"{last_line(table)}. Made by {', '.join(made_by) or 'no commit'}.",
+        by_check(table),
+        _LEGEND,
+        by_claim(table),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _numbers(found: Counted) -> list[str]:
+    counts = (
+        len(found.rows),
+        found.seen,
+        *(found.came_out(outcome) for outcome in _OUTCOMES),
+        *(found.as_predicted, found.otherwise, found.known, found.false_alarms, found.missed),
+    )
+    return [str(each) for each in counts]
+
+
+def _told(row: Row, found: Counted) -> list[str]:
+    issue = (row.issue or "").rpartition("/")[2]
+    again = [found.came_out(outcome, again=True) for outcome in _OUTCOMES]
+    seconds = [each.seconds for _, each in found.verdicts]
+    return [
+        _safe(_scenario(row.test)),
+        f"`{_safe(row.id)}`",
+        f"{row.kubernetes} {row.gatekeeper} {row.install}",
+        " ".join(filter(None, (row.expected, _safe(issue), f"({_WORDS[row.known]})" if row.known else ""))),
+        str(found.seen),
+        *(str(found.came_out(outcome)) for outcome in _OUTCOMES),
+        " ".join(map(str, again)) if any(again) else "-",
+        wilson(found.came_out("violated"), found.decided).percent() if found.decided else "-",
+        f"{median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f})" if seconds else "-",
+        str(found.earlier or "-"),
+    ]
+
+
+def _scenario(test: str) -> str:
+    """Return a test as a reader of the table wants it: what its name says, and its parameters if it has some."""
+    function, _, parameters = test.rpartition("::")[2].partition("[")
+    return ": ".join(filter(None, (function.removeprefix("test_").replace("_", " "), parameters.removesuffix("]"))))
+
+
+def _safe(text: str) -> str:
+    return text.translate(_MARKUP)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]

@@ -1,0 +1,264 @@
+"""Truth rows: what checks said of many runs, verdict by verdict, and which of that counts today."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from clusters.shown import shown
+from harness import judging
+from harness.errors import BadScenario, HarnessError
+from harness.verdict import Claim
+from reports.truth.verdict_log import BROKEN, FILE, Line, read
+
+__all__ = ["Counted", "Given", "Row", "Table", "counted", "gathered", "merged", "table"]
+
+_SCHEMA = 1
+_SHORT = 200
+_HELD, _VIOLATED = "holds", "violated"
+_NEEDED = ("run", "history", "outcome", "judge")
+
+
+@dataclass(frozen=True)
+class Given:
+    """One verdict: the run and the history it is about (`until`: up to which moment), and which sources gave it.
+
+    `judge` is their digest (`harness.judging.today`), `again` whether it was given later, from the history alone.
+    `seconds` is how long the experiment took. `surprise`: it is violated as expected, but not by the known defect.
+    """
+
+    run: str
+    history: str
+    outcome: str
+    judge: str
+    commit: str = ""
+    until: float | None = None
+    seconds: float = 0.0
+    surprise: bool = False
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim of one scenario on one Kubernetes and one Gatekeeper, installed in one way, and what was said of it.
+
+    `id` is the claim's check and parameters, `claim` the same in words; both are "" for tests that broke beside their
+    claims. `known` is how it is known that what is expected is true; None: it is a prediction.
+    """
+
+    test: str
+    id: str
+    claim: str
+    kubernetes: str
+    gatekeeper: str
+    install: str
+    expected: str
+    issue: str | None = None
+    known: str | None = None
+    verdicts: tuple[Given, ...] = ()
+
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """What makes it another row."""
+        return self.test, self.id, self.kubernetes, self.gatekeeper, self.install, self.expected, self.known
+
+    def count(self, judge: str) -> "Counted":
+        """Return how the verdicts came out that the sources with this digest gave.
+
+        Of one history a verdict counts once: the one that was given at once, if there is one.
+        """
+        mine = [each for each in self.verdicts if each.judge == judge]
+        at_once = {(each.run, each.history, each.until) for each in mine if not each.again}
+        given = [each for each in mine if not each.again or (each.run, each.history, each.until) not in at_once]
+        of_earlier = {(each.run, each.history) for each in self.verdicts}
+        return Counted((self,), tuple((self, each) for each in given), of_earlier)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What counts of some rows: the verdicts of today's sources, each with its row; `histories` are of all verdicts."""
+
+    rows: tuple[Row, ...]
+    verdicts: tuple[tuple[Row, Given], ...]
+    histories: set[tuple[str, str]] = field(default_factory=set)
+
+    def __add__(self, other: "Counted") -> "Counted":
+        """Return what counts of the rows of both."""
+        return Counted(self.rows + other.rows, self.verdicts + other.verdicts, self.histories | other.histories)
+
+    def came_out(self, outcome: str, *, again: bool | None = None) -> int:
+        """Return how many verdicts came out like this; of those that were given again (True), at once (False)."""
+        return sum(each.outcome == outcome and again in (None, each.again) for _, each in self.verdicts)
+
+    @property
+    def decided(self) -> int:
+        """How many verdicts say something."""
+        return self.came_out(_HELD) + self.came_out(_VIOLATED)
+
+    @property
+    def seen(self) -> int:
+        """How many histories were judged."""
+        return len({(each.run, each.history) for _, each in self.verdicts})
+
+    @property
+    def earlier(self) -> int:
+        """How many histories other sources than today's judged, and today's did not."""
+        return len(self.histories) - self.seen
+
+    @property
+    def as_predicted(self) -> int:
+        """How many verdicts are the expected ones, by what was expected."""
+        return sum(each.outcome == row.expected and not each.surprise for row, each in self.verdicts)
+
+    @property
+    def otherwise(self) -> int:
+        """How many verdicts say the opposite, or name another defect."""
+        return self.decided - self.as_predicted
+
+    @property
+    def known(self) -> int:
+        """How many verdicts say something where the truth is known."""
+        return sum(bool(row.known) and each.outcome in (_HELD, _VIOLATED) for row, each in self.verdicts)
+
+    @property
+    def false_alarms(self) -> int:
+        """How many are violated where it is known that nothing is wrong."""
+        return sum(
+            bool(row.known) and row.expected == _HELD and each.outcome == _VIOLATED for row, each in self.verdicts
+        )
+
+    @property
+    def missed(self) -> int:
+        """How many hold where it is known that something is wrong."""
+        return sum(
+            bool(row.known) and row.expected == _VIOLATED and each.outcome == _HELD for row, each in self.verdicts
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, and for each claim's id the digest of the sources that were today's when the table was written."""
+
+    rows: tuple[Row, ...]
+    judges: Mapping[str, str]
+
+    @property
+    def broken(self) -> int:
+        """How many tests broke beside their claims."""
+        return sum(each.outcome == BROKEN for row in self.rows for each in row.verdicts)
+
+    def counts(self) -> list[Counted]:
+        """Return what counts of each row that is of a claim."""
+        return [row.count(self.judges[row.id]) for row in self.rows if row.id]
+
+    def json(self) -> str:
+        """Return it as JSON, a row a line, without what is as it usually is."""
+        rows = ",\n".join(json.dumps(_spare(asdict(row))) for row in self.rows)
+        return f'{{"schema": {_SCHEMA}, "judges": {json.dumps(self.judges, indent=1)}, "rows": [\n{rows}\n]}}\n'
+
+
+@dataclass(frozen=True)
+class _Written:
+    schema: int
+    judges: dict[str, str]
+    rows: tuple[Row, ...]
+
+
+_WRITTEN = TypeAdapter(_Written)
+
+
+def merged(rows: Iterable[Row]) -> Table:
+    """Return the table of these rows, each once, with each verdict once; today's sources are those that count."""
+    groups: dict[tuple[str | None, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.key, []).append(row)
+    found = tuple(
+        replace(
+            group[-1],
+            issue=next((row.issue for row in group if row.issue), None),
+            verdicts=tuple(dict.fromkeys(each for row in group for each in row.verdicts)),
+        )
+        for group in groups.values()
+    )
+    return Table(found, {row.id: judging.today(row.id) for row in found if row.id})
+
+
+def gathered(path: Path, told: Callable[[str], object]) -> list[Row]:
+    """Return the rows of a run, if `path` is its directory, or those of the table that was written to the file `path`.
+
+    What other sources than today's judged in a run is judged again by its histories; why that cannot be is told.
+    Raises BadScenario if there is no such thing, or if it is something else.
+    """
+    if path.is_dir():
+        lines = read(path / FILE)
+        again = list(_again(path, lines, told))
+        return [_row(line, line.outcome, line.surprise, line.judge, again=False) for line in lines] + again
+    return list(table(path).rows)
+
+
+def table(path: Path) -> Table:
+    """Return the table that was written to a file. Raises BadScenario if it is none."""
+    try:
+        found = _WRITTEN.validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadScenario(f"{path}: expected a run's directory or a table's JSON: {error.strerror}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = shown(".".join(map(str, problem["loc"])), most=_SHORT) or "all of it"
+        words = shown(problem["msg"], most=_SHORT)
+        raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {words}") from error
+    if found.schema != _SCHEMA:
+        raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {found.schema}: count its runs anew")
+    return Table(found.rows, found.judges)
+
+
+def counted(of: Iterable[Counted]) -> Counted:
+    """Return what counts of all of them together."""
+    return sum(of, start=Counted((), ()))
+
+
+def _again(run: Path, lines: Iterable[Line], told: Callable[[str], object]) -> Iterator[Row]:
+    reasons: dict[str, int] = {}
+    for line in lines:
+        if not line.id or line.judge == judging.today(line.id):
+            continue
+        try:
+            if not line.history:
+                raise BadScenario("they name no history")
+            if shown(line.history) != line.history or not _is_below(run, line.history):
+                raise BadScenario("the history that they name is not one of the run")
+            check = judging.check_of(line.id)
+            verdict = judging.again(check, run / line.history, line.until)
+            claim = Claim(check, "holds" if line.expected == _HELD else "violated", None, line.because)
+        except HarnessError as error:
+            reasons[str(error)] = reasons.get(str(error), 0) + 1
+        else:
+            yield _row(line, verdict.outcome, claim.surprising(verdict), judging.today(line.id), again=True)
+    for reason, count in reasons.items():
+        why = shown(reason, most=_SHORT)
+        told(f"{run}: {count} verdicts of other checks than today's cannot be given again: {why}")
+
+
+def _is_below(run: Path, history: str) -> bool:
+    """Whether a run's file is meant, links followed: nobody's table leads to another file of this machine."""
+    return (run / history).resolve().is_relative_to(run.resolve())
+
+
+def _row(line: Line, outcome: str, surprise: bool, judge: str, *, again: bool) -> Row:
+    on = {name: str(line.shape.get(name) or "none") for name in ("kubernetes", "gatekeeper", "install")}
+    of = {name: getattr(line, name) for name in ("test", "id", "claim", "expected", "issue", "known")}
+    given = Given(
+        line.run, line.history, outcome, judge, line.commit, line.until, line.seconds, surprise=surprise, again=again
+    )
+    return Row(**of, **on, verdicts=(given,))
+
+
+def _spare(row: dict[str, Any]) -> dict[str, Any]:
+    row["verdicts"] = [
+        {name: value for name, value in each.items() if name in _NEEDED or value not in (None, False, "")}
+        for each in row["verdicts"]
+    ]
+    return row

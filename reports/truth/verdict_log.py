@@ -1,0 +1,144 @@
+"""Verdicts: the plugin that writes each claim of a run as one line of JSON, for whoever counts over runs."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from harness import private
+from harness.causes import Cause
+from harness.errors import BadScenario
+from harness.record import Record
+from harness.redaction import redact
+from reports.records import reason_of, record_in
+from reports.truth.commit import commit
+
+__all__ = ["BROKEN", "FILE", "Line", "pytest_configure", "read"]
+
+FILE = "verdicts.jsonl"
+"""Name of the file in a run's directory."""
+
+BROKEN = "broken"
+"""The outcome of a test that went wrong beside its claims: what it says is nothing about Gatekeeper."""
+
+_TIME = re.compile(r"-?\btime_\d+\b-?")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A claim of one test as it was judged, or with outcome `broken` a test that went wrong beside its claims.
+
+    `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
+    to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise`, `broken`, `judge`,
+    `until`, `known` and `because` are as in `harness.record.ClaimRecord`. `history` is the file that was judged, seen
+    from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is that of the
+    project (`reports.truth.commit`).
+    """
+
+    test: str
+    claim: str
+    expected: str
+    outcome: str
+    issue: str | None
+    seed: int
+    shape: dict[str, Any]
+    seconds: float
+    summary: str
+    figures: dict[str, float] = field(default_factory=dict)
+    id: str = ""
+    surprise: bool = False
+    broken: str = ""
+    judge: str = ""
+    until: float | None = None
+    known: str | None = None
+    because: tuple[Cause, ...] = ()
+    history: str = ""
+    run: str = ""
+    commit: str = ""
+
+
+_LINE = TypeAdapter(Line)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write where the results of Allure go; not in the workers, whose reports come here."""
+    results = config.option.allure_report_dir
+    if results and not config.option.collectonly and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Writer(Path(results).parent / FILE, commit(config.rootpath)), "chaos-verdicts")
+
+
+def read(path: Path) -> list[Line]:
+    """Return the lines of the file `path`; a last one that a kill cut off does not count.
+
+    Raises BadScenario if there is no such file, or with the number of a line that is none.
+    """
+    try:
+        *lines, _torn = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "expected UTF-8"
+        raise BadScenario(f"{path}: no verdicts can be read: {said}") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(_LINE.validate_json(line))
+        except ValidationError as error:
+            raise BadScenario(f"{path}:{number}: expected a verdict, found {line[:80]!r}") from error
+    return found
+
+
+class _Writer:
+    def __init__(self, path: Path, made_by: str) -> None:
+        self._path = path
+        self._told = {"run": f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{token_hex(2)}", "commit": made_by}
+        self._failed: dict[str, str] = {}
+        self._trouble = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.outcome == "failed":
+            self._failed.setdefault(report.nodeid, reason_of(report))
+        if report.when == "teardown":
+            lines = self._lines(report.nodeid, record_in(report.user_properties))
+            text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
+            try:
+                private.add(self._path, text)
+            except OSError as error:  # a full disk is no verdict: pytest's status stays
+                self._trouble = f"the verdicts are not complete: {self._path}: {error.strerror}"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._trouble:
+            terminalreporter.write_line(self._trouble, red=True)
+
+    def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
+        test = redact(_TIME.sub("", nodeid).replace("[]", ""))
+        told: dict[str, Any] = {"test": test, "seed": 0, "shape": {}, "seconds": 0.0}
+        told |= self._told
+        if record:
+            stops = [phase.stop or phase.start for phase in record.phases]
+            took = round(max(stops) - record.phases[0].start, 3) if stops else 0.0
+            told |= {"seed": record.seed, "shape": _clean(record.cluster["shape"]), "seconds": took}
+            told["history"] = os.path.relpath(record.history, self._path.parent)
+        claims = record.claims if record else []
+        for each in claims:
+            fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because")
+            yield Line(
+                claim=redact(each.name),
+                summary=redact(each.summary),
+                id=redact(each.id),
+                broken=redact(each.broken),
+                **told,
+                **{name: getattr(each, name) for name in fields},
+            )
+        if nodeid in self._failed and all(each.as_expected for each in claims):
+            yield Line(claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **told)
+
+
+def _clean(shape: dict[str, Any]) -> dict[str, Any]:
+    return {name: redact(value) if isinstance(value, str) else value for name, value in shape.items()}

@@ -1,0 +1,198 @@
+"""HTML: what is taken out of Allure's pages, and what is said when they cannot be made."""
+
+import base64
+import hashlib
+import json
+import re
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from reports import __main__ as verbs
+from reports.allure import categories, killed_runs
+from reports.html import allure_cli, generate
+from reports.trends import quality_gate
+
+_PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
+<script>bundle</script>
+<script async src="https://www.googletagmanager.com/gtag/js?id=G-X"></script>
+<script> window.dataLayer = []; function gtag(){} gtag('config', 'G-X'); </script>
+</body></html>"""
+
+# Stands for Allure's command: notes the configuration, and makes a page and a line of history.
+_ALLURE = """
+import json, pathlib, sys
+configuration = json.loads(pathlib.Path(sys.argv[sys.argv.index("--config") + 1]).read_text())
+pathlib.Path("{seen}").write_text(json.dumps(configuration))
+pathlib.Path(configuration["output"]).mkdir()
+(pathlib.Path(configuration["output"]) / "index.html").write_text({page!r})
+with pathlib.Path(configuration["historyPath"]).open("a") as file:
+    file.write(json.dumps({{"name": configuration["name"]}}) + "\\n")
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Make a run with no result in it."""
+    results = tmp_path / "out" / "run-1" / "results"
+    results.mkdir(parents=True)
+    categories.write_categories(results)
+    return results.parent
+
+
+def _allure(tmp_path: Path, page: str = _PAGE) -> list[str]:
+    script = tmp_path / "allure.py"
+    script.write_text(_ALLURE.format(seen=tmp_path / "seen", page=page), encoding="utf-8")
+    return [sys.executable, str(script)]
+
+
+def test_page_asks_nobody() -> None:
+    """The tag manager and what feeds it are gone, the rest is as it was, and a policy forbids all other requests."""
+    clean = generate.quiet(_PAGE)
+
+    assert "google" not in clean
+    assert "gtag" not in clean
+    assert "<script>bundle</script>" in clean
+    assert clean.index("Content-Security-Policy") < clean.index("charset")
+    assert "http" not in generate.POLICY
+
+
+def test_only_the_scripts_of_the_page_run() -> None:
+    """A script in the text is known by its hash; what else would be one there, such as a handler, is forbidden."""
+    (policy,) = re.findall(r'content="([^"]*)"', generate.quiet(_PAGE))
+    scripts = policy.partition("script-src ")[2].split()
+
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(b'bundle').digest()).decode()}'" in scripts
+    assert "'unsafe-inline'" not in scripts
+
+
+def test_an_attached_page_does_not_break_the_report(run: Path, tmp_path: Path) -> None:
+    """A page that a test attached, with whatever it would load, is none of the report's own."""
+    allure = _allure(tmp_path)
+    attached = "report / 'data' / 'attachments' / 'a.html'"
+    more = f"""
+report = pathlib.Path(configuration["output"])
+(report / "data" / "attachments").mkdir(parents=True)
+({attached}).write_text("<img src='https://elsewhere.example/x.png'>")
+"""
+    script = Path(allure[1])
+    script.write_text(script.read_text(encoding="utf-8") + more, encoding="utf-8")
+
+    index = generate.generate(run, allure)
+    assert (index.parent / "data" / "attachments" / "a.html").is_file()
+    assert stat.S_IMODE(index.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '<script src="//elsewhere.example/x.js"></script>',
+        '<link rel="stylesheet" href="https://elsewhere.example/x.css">',
+        "<img src=http://elsewhere.example/x.png>",
+    ],
+)
+def test_page_that_would_ask_somebody_is_refused(planted: str) -> None:
+    """Whatever another version of Allure may load from elsewhere is an error, not a request."""
+    with pytest.raises(HarnessError, match="expected a page that asks nobody, found"):
+        generate.quiet(_PAGE.replace("<body>", f"<body>{planted}"))
+
+
+def test_report_is_made_anew_and_its_run_counted_once(run: Path, tmp_path: Path) -> None:
+    """Made twice, the report is the newer one, and the history of all runs has the run once."""
+    for _ in range(2):
+        index = generate.generate(run, _allure(tmp_path))
+    history = (run.parent / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    configuration = json.loads((tmp_path / "seen").read_text(encoding="utf-8"))
+
+    assert index == run / "report/index.html"
+    assert "google" not in index.read_text(encoding="utf-8")
+    assert [json.loads(line)["name"] for line in history] == ["run-1"]
+    assert configuration["categories"]
+    assert sorted(path.name for path in run.iterdir()) == ["allurerc.json", "report", "results"]
+
+
+def test_large_results_are_not_one_page(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attachments that no browser could hold in one page make a report of many files."""
+    monkeypatch.setattr(generate, "_MOST_SINGLE_BYTES", 10)
+    generate.generate(run, _allure(tmp_path))
+
+    options = json.loads((tmp_path / "seen").read_text(encoding="utf-8"))["plugins"]["awesome"]["options"]
+    assert options["singleFile"] is False
+
+
+def test_allure_that_fails_is_one_clear_error(run: Path) -> None:
+    """What Allure said is in the message, and no half of a report is left."""
+    with pytest.raises(HarnessError, match=r"Allure 3 cannot make the report: .* ended with 3: no space left"):
+        generate.generate(
+            run, [sys.executable, "-c", "import sys; print('no space left', file=sys.stderr); sys.exit(3)"]
+        )
+
+    assert not (run / "report").exists()
+
+
+def test_without_node_one_line_tells_how_to_read_the_results(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Results stay; the verb ends with 1 and says what is missing and what to type instead."""
+
+    def missing(_say: object) -> list[str]:
+        raise HarnessError("Node.js cannot be installed: no route to host")
+
+    monkeypatch.setattr(allure_cli, "allure", missing)
+
+    assert verbs.main([str(run)]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "no HTML report: Node.js cannot be installed: no route to host"
+    assert second == f"results: {run / 'results'}; with Node.js 22: {categories.VIEWER} {run / 'results'}"
+
+
+def test_full_disk_while_rescuing_is_one_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that takes no more is no traceback."""
+
+    def full(_run: Path) -> list[str]:
+        raise OSError(28, "No space left on device", str(run))
+
+    monkeypatch.setattr(killed_runs, "rescue", full)
+
+    assert verbs.main([str(run)]) == 1
+    assert capsys.readouterr().err.startswith("no HTML report: [Errno 28] No space left on device: ")
+
+
+def test_run_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory without results has no report, and no way to read them."""
+    assert verbs.main([str(tmp_path)]) == 1
+    assert "expected a run's directory with results in it" in capsys.readouterr().err
+
+
+def test_verb_says_where_the_report_lies(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one line of a report that could be made is its place."""
+    monkeypatch.setattr(allure_cli, "allure", lambda _say: _allure(tmp_path))
+
+    assert verbs.main([str(run)]) == 0
+    assert capsys.readouterr().err == f"report: {run / 'report/index.html'}\n"
+
+
+def test_gate_of_the_run_goes_to_allure(run: Path, tmp_path: Path) -> None:
+    """What the run must meet is handed over with the results; a run that has told nothing hands over nothing."""
+    asked = (
+        "import json, pathlib, sys; "
+        "pathlib.Path('{told}').write_text(json.dumps([pathlib.Path(each).is_file() for each in sys.argv]));"
+    )
+    allure = _allure(tmp_path)
+    script = Path(allure[1])
+    script.write_text(asked.format(told=tmp_path / "told") + script.read_text(encoding="utf-8"), encoding="utf-8")
+    found = []
+    for rules in ([], [quality_gate.Rule("claims", False, "1 of 2", 2, 1)]):
+        if rules:
+            quality_gate.write(run, rules)
+        generate.generate(run, allure)
+        found.append(json.loads((tmp_path / "told").read_text(encoding="utf-8"))[4:-1])
+
+    assert found == [[], [False, True]]

@@ -1,0 +1,234 @@
+"""Timeline: what the picture of a history shows, and how large it can become."""
+
+import time
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.history import Entry, Header, History, Kind, Recorded, read
+from harness.record import ClaimRecord
+from reports.picture.counts import MOST_LOST
+from reports.picture.draw import close_up, timeline
+from reports.picture.lanes import Axis
+from reports.picture.model import Story
+from reports.picture.read_history import tell
+from tests.fakes.histories import STARTED, Told
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_CLAIM = ClaimRecord("pods serve", "holds", "violated", None, "3 requests lost", [], {}, 50.5)
+
+
+def _shapes(drawn: str, style: str) -> list[ET.Element]:
+    """Return the shapes of a class that stand in lanes, not in the legend."""
+    root = ET.fromstring(drawn)
+    legend = {id(shape) for group in root.findall(f"{_SVG}g") for shape in group}
+    return [each for each in root.iter() if each.get("class") == style and id(each) not in legend]
+
+
+def _lost(*moments: float, until: float = 100.0) -> Story:
+    told = Told().canaries(0, int(until))
+    for number, at in enumerate(moments, start=1):
+        told.add(at, "invoke", f"canary {number}", "create forbidden namespace")
+        told.add(at + 0.01, "fail", f"canary {number}", "create forbidden namespace", {"said": "admitted"})
+    return tell(told.recorded())
+
+
+def test_every_lost_request_has_a_mark_of_its_own() -> None:
+    """However close they are, each lost request is one mark whose width does not shrink with the picture."""
+    drawn = timeline(_lost(*(50 + number / 1000 for number in range(200))), "x")
+
+    assert len(_shapes(drawn, "tick s-lost")) == 200
+    assert "vector-effect: non-scaling-stroke" in drawn
+    assert ".tick { stroke-width: 2" in drawn
+
+
+def test_lost_requests_beyond_the_bound_are_areas() -> None:
+    """What is not drawn one by one is drawn as the stretch of time in which it was lost, and this is said."""
+    drawn = timeline(_lost(*(number / 100 for number in range(MOST_LOST + 500))), "x")
+
+    assert len(_shapes(drawn, "tick s-lost")) == MOST_LOST
+    assert len(_shapes(drawn, "lost")) > 20
+    assert "500 lost requests are drawn as areas" in drawn
+
+
+def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
+    """However many got no answer before, one that is lost has a mark of its own."""
+    told = Told()
+    for number in range(3 * MOST_LOST):
+        told.add(number / 100, "invoke", "canary 1", "q").add(number / 100, "info", "canary 1", "q", {})
+    told.add(90, "invoke", "canary 1", "q").add(90.01, "fail", "canary 1", "q", {})
+    drawn = timeline(tell(told.recorded()), "x")
+
+    (mark,) = _shapes(drawn, "tick s-lost")
+    assert float((mark.get("d") or "")[1:].partition(" ")[0]) == pytest.approx(Axis(0, 90.01).x(90), abs=0.1)
+
+
+def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
+    """Ten questions that all lose more than is kept make no large picture, and each of them shows where it lost."""
+    told = Told()
+    for number in range(10 * (MOST_LOST + 100)):
+        process, f = f"canary {number % 10}", f"question {number % 10}"
+        told.add(number / 100, "invoke", process, f).add(number / 100, "fail", process, f, {"said": "lost " * 30})
+    drawn = timeline(tell(told.recorded()), "x")
+
+    assert len(drawn) < 1_500_000
+    tops = {shape.get("y") for shape in _shapes(drawn, "lost")}
+    assert len(tops) == 10
+
+
+def test_fault_is_a_band_with_its_proofs() -> None:
+    """It is pale up to the proof, then full; proof and healing have a mark each, and all lanes are shaded."""
+    drawn = timeline(tell(Told().fault(10, 20, 80).canaries(0, 100).recorded()), "x")
+    axis = Axis(0, 99.6)
+    (full,), (pale,), (shade,) = (_shapes(drawn, style) for style in ("fault", "unproved", "shade"))
+
+    assert float(full.get("x", "")) == pytest.approx(axis.x(20), abs=0.1)
+    assert float(pale.get("x", "")) == float(shade.get("x", "")) == pytest.approx(axis.x(10), abs=0.1)
+    assert float(shade.get("height", "")) > 80
+    hints = [each.text for each in ET.fromstring(drawn).iter(f"{_SVG}title")]
+    assert {"observed: seen", "healed: seen"} <= set(hints)
+
+
+def test_fault_without_proof_is_never_full() -> None:
+    """A fault that was not proved stays pale, to the end if it was not healed."""
+    drawn = timeline(tell(Told().fault(10, None, None).canaries(0, 100).recorded()), "x")
+
+    assert _shapes(drawn, "fault") == []
+    assert "never proved" in drawn
+
+
+def test_picture_follows_pods_to_their_end() -> None:
+    """A pod's states are stretches in their colours, with a pattern where colour alone would not do."""
+    told = Told().pod(0, "p").pod(10, "p", ready=False, container="", waiting="ImagePullBackOff").pod(40, "p")
+    told.pod(50, "p", deleting=True).pod(60, "p", f="DELETED").canaries(0, 100)
+    drawn = timeline(tell(told.recorded()), "x")
+
+    assert [len(_shapes(drawn, style)) for style in ("ready", "waiting", "idle")] == [2, 1, 1]
+    assert "url(#stripes)" in drawn
+    assert "10.0 to 40.0 s: ImagePullBackOff" in drawn
+    assert "60.0 s: gone" in drawn
+
+
+def test_verdicts_and_words_stand_beside_the_picture() -> None:
+    """The claims' verdicts are lines of text, and the description tells the story without any picture."""
+    drawn = timeline(_lost(50), "x", [_CLAIM])
+
+    assert "1 ✗ violated at 50.5 s, expected holds: pods serve: 3 requests lost" in drawn
+    description = ET.fromstring(drawn).findtext(f"{_SVG}desc") or ""
+    assert "create forbidden namespace: 200 good, 1 lost." in description
+    assert "Claim pods serve: violated at 50.5 s, expected holds." in description
+
+
+def _places(drawn: str, style: str) -> list[tuple[float, float]]:
+    """Return where the glyphs of a class stand."""
+    groups = [each for each in ET.fromstring(drawn).iter(f"{_SVG}g") if each[0].get("class") == style]
+    words = [(each.get("transform") or "").removeprefix("translate(").removesuffix(")").split() for each in groups]
+    return [(float(x), float(y)) for x, y in words]
+
+
+def test_verdicts_stand_where_they_were_decided() -> None:
+    """Each claim has a mark at its moment, by shape and colour, with a hint; a violation is a line through all."""
+    axis, held = Axis(0, 99.6), ClaimRecord("nodes stay", "holds", "holds", None, "all did", [], {}, 99.0)
+    unsure = replace(held, outcome="inconclusive", at=80.0)
+    drawn = timeline(_lost(50), "x", [_CLAIM, held, unsure, replace(held, at=None)])
+
+    marks = [_places(drawn, f"verdict s-{name}") for name in ("lost", "good", "idle")]
+    assert [[x for x, _ in each] for each in marks] == [[pytest.approx(axis.x(at), abs=0.1)] for at in (50.5, 99, 80)]
+    (line,) = _shapes(drawn, "decided")
+    assert (line.get("d") or "").startswith(f"M{marks[0][0][0]:.2f} 30V")
+    hints = [each.text for each in ET.fromstring(drawn).iter(f"{_SVG}title")]
+    assert "50.5 s: 1. violated, expected holds: pods serve: 3 requests lost" in hints
+
+
+def test_verdicts_of_one_moment_do_not_hide_each_other() -> None:
+    """Claims decided at the same moment stand below each other; those outside of a close-up are not drawn."""
+    claims = [replace(_CLAIM, outcome="holds", at=99.0) for _ in range(4)]
+    drawn = timeline(_lost(50), "x", claims)
+
+    assert len({y for _, y in _places(drawn, "verdict s-good")}) == 4
+    assert _places(timeline(_lost(50), "x", claims, (49, 52)), "verdict s-good") == []
+
+
+def test_close_up_shows_what_only_it_can_show() -> None:
+    """Losses that are close together get a picture of their own; spread ones, or none, do not."""
+    story = _lost(50, 50.5, 51)
+
+    assert close_up(story) == (49, 52)
+    assert close_up(_lost(5, 90)) is None
+    assert close_up(_lost()) is None
+    drawn = timeline(story, "x", (), (49, 52))
+    marks = [float((each.get("d") or "")[1:].partition(" ")[0]) for each in _shapes(drawn, "tick s-lost")]
+    assert marks == pytest.approx([Axis(49, 52).x(at) for at in (50, 50.5, 51)], abs=0.1)
+
+
+def test_history_that_says_nothing_can_be_drawn() -> None:
+    """An empty history, and one that was cut off, have a picture that says what it knows."""
+    drawn = timeline(tell(Told().recorded(truncated=True)), "<nothing>")
+
+    ET.fromstring(drawn)
+    assert "the run was killed while it wrote" in drawn
+
+
+@pytest.mark.parametrize("end", [0.004, 1.0, 61.0, 3_599.0, 100_000.0])
+def test_axis_has_about_ten_round_numbers(end: float) -> None:
+    """Whatever the length, moments are marked often enough and not too often."""
+    ticks = Axis(0, end).ticks
+
+    assert 4 <= len(ticks) <= 11
+    assert ticks[0] == 0
+
+
+class _Many:
+    """The entries of very many questions, one in ten of them lost; made while they are read."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __iter__(self) -> Iterator[Entry]:
+        for number in range(self._number):
+            at, process = number / 50, f"canary {number % 32}"
+            yield Entry(2 * number, "invoke", process, "create", {}, at, STARTED + at)
+            kind: Kind = "ok" if number % 10 else "fail"
+            yield Entry(2 * number + 1, kind, process, "create", {"said": "no"}, at, STARTED + at)
+
+
+def test_million_operations_make_a_small_picture() -> None:
+    """A million questions are counted, every one of them, and drawn in less than a megabyte."""
+    story = tell(Recorded(Header(1, "r", STARTED, "0"), _Many(1_000_000)))
+    drawn = timeline(story, "x")
+
+    assert story.questions["canary create"].words == "900,000 good, 100,000 lost"
+    assert len(drawn) < 1_000_000
+    assert len(_shapes(drawn, "tick s-lost")) == 2_000
+    assert "98,000 lost requests are drawn as areas" in drawn
+
+
+def test_memory_does_not_grow_with_the_history() -> None:
+    """Four times the questions need no more memory, once as many are lost as are kept one by one."""
+    peaks = []
+    for number in (25_000, 100_000):
+        tracemalloc.start()
+        tell(Recorded(Header(1, "r", STARTED, "0"), _Many(number)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_real_history_is_told(tmp_path: Path) -> None:
+    """What History writes to disk is what is drawn."""
+    history = History(tmp_path / "history.jsonl")
+    history.append("mark", "experiment", "begin", "steady state")
+    history.append("invoke", "canary 0", "create forbidden namespace", {"late": 0.0})
+    history.append("fail", "canary 0", "create forbidden namespace", {"said": "admitted"})
+    history.close()
+
+    began = time.monotonic()
+    drawn = timeline(tell(read(tmp_path / "history.jsonl")), "x")
+
+    assert len(_shapes(drawn, "tick s-lost")) == 1
+    assert time.monotonic() - began < 10

@@ -1,0 +1,143 @@
+"""Telling: what becomes of a history's entries in its story."""
+
+from typing import Any
+
+from reports.picture.read_history import tell
+from tests.fakes.histories import STARTED, Told
+
+
+def _object(name: str, **more: Any) -> dict[str, Any]:
+    return {"object": {"metadata": {"name": name, "namespace": "kube-system"}, **more}}
+
+
+def test_fault_has_its_moments_and_proofs() -> None:
+    """A fault tells when it was injected, proved, taken back and healed; a later proof changes nothing."""
+    told = Told().fault(1, 2, 8).add(7, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "still"})
+
+    (band,) = tell(told.recorded()).faults
+
+    assert (band.begun, band.proved, band.healing, band.ended, band.proof) == (1, 2, 8, 8, "seen")
+
+
+def test_fault_that_was_not_proved_or_healed_says_so() -> None:
+    """What is missing in the history is missing in the story."""
+    (band,) = tell(Told().fault(1, None, None).recorded()).faults
+
+    assert (band.proved, band.ended) == (None, None)
+
+
+def test_blow_is_known_by_its_heal_proof() -> None:
+    """A fault with nothing to heal lasts no longer than its blow."""
+    told = Told().fault(1, 2, None).add(9, "ok", "fault 1", "healed", {"name": "kill", "proof": "nothing to heal: x"})
+
+    assert tell(told.recorded()).faults[0].is_blow
+
+
+def test_answers_are_counted_by_question_and_outcome() -> None:
+    """Ok is good, fail is lost, info and what was still open at the end had no answer; a replica has its own count."""
+    told = Told().canaries(0, 2).review(1, "a").review(2, "a", "fail")
+    for at, kind in ((3, "fail"), (4, "info")):
+        told.add(at, "invoke", "canary 1", "create mutable pod")
+        told.add(at + 0.5, kind, "canary 1", "create mutable pod", {"outcome": "unmutated"})  # type: ignore[arg-type]
+    told.add(5, "invoke", "canary 1", "create mutable pod").add(6, "mark", "experiment", "begin", "hold")
+
+    story = tell(told.recorded())
+    first, second = story.canaries.values()
+
+    assert list(story.canaries) == ["canary create forbidden namespace", "canary create mutable pod"]
+    assert (first.total.good, second.total.lost, second.total.silent) == (4, 1, 2)
+    assert (second.kept[0].asked, second.kept[0].answered, second.kept[0].said) == (3, 3.5, "unmutated")
+    assert story.replicas["a"].words == "1 good, 1 lost"
+
+
+def test_too_many_questions_are_counted_together() -> None:
+    """No lost request is dropped, however many kinds of questions there are."""
+    told = Told()
+    for number in range(100):
+        told.add(number, "invoke", "canary 0", f"q{number}").add(number, "fail", "canary 0", f"q{number}", {})
+
+    story = tell(told.recorded())
+
+    assert len(story.questions) == 41
+    assert sum(each.total.lost for each in story.questions.values()) == 100
+
+
+def test_pods_nodes_and_leases_have_lives() -> None:
+    """Each has its states in order; the cluster's name is taken off its nodes' names everywhere."""
+    told = Told().pod(1, "p", f="LISTED", node="chaos-x-worker").pod(2, "p", ready=False, container="")
+    told.pod(3, "p", f="DELETED", node="chaos-x-worker").harm(2, "killed", "p", node="chaos-x-worker")
+    told.add(2, "info", "harm", "killed node", {"node": "chaos-x-worker"})
+    for name in ("chaos-x-control-plane", "chaos-x-worker"):
+        told.add(1, "change", "watch nodes", "LISTED", _object(name, status={}))
+
+    story = tell(told.recorded())
+    pod, *nodes = story.lives.values()
+
+    assert [(each.state, each.at) for each in pod.stretches] == [("ready", 1), ("waiting", 2), ("gone", 3)]
+    assert (pod.sort, pod.where) == ("webhook", "worker")
+    assert [node.name for node in nodes] == ["control-plane", "worker"]
+    assert {"p on worker is killed", "worker is killed"} <= {link.what for link in story.chain}
+
+
+def test_lease_that_is_not_renewed_runs_out() -> None:
+    """A holder that falls silent loses the lease when its time is over, not when somebody says so."""
+    spec = {"holderIdentity": "kcm", "leaseDurationSeconds": 15}
+    told = Told()
+    for at in (1, 5, 40):
+        told.add(at, "change", "watch leases", "MODIFIED", _object("kube-controller-manager", spec=spec))
+
+    (lease,) = tell(told.recorded()).lives.values()
+
+    assert [(each.state, each.at) for each in lease.stretches] == [("held", 1), ("unheld", 20), ("held", 40)]
+
+
+def test_calls_that_failed_open_are_counted_where_they_were() -> None:
+    """What the API server's log tells of calls done without stands at their own time; policies stand in the chain."""
+    told = Told().canaries(0, 9).add(1, "invoke", "policies", "apply").add(2, "ok", "policies", "in force")
+    for at in (3.0, 4.0):
+        call = {"time": STARTED + at, "webhook": "mutation.gatekeeper.sh", "said": "refused"}
+        told.add(6, "info", "fail open", "call", call)
+    told.add(7, "ok", "fail open", "read", {"until": STARTED + 6})
+
+    story = tell(told.recorded())
+    tally = story.questions["webhook calls failed open"]
+
+    assert ([each.asked for each in tally.kept], tally.total.lost) == ([3.0, 4.0], 2)
+    assert list(story.canaries) == ["canary create forbidden namespace"]
+    assert [each.what for each in story.chain] == [
+        "policies in force",
+        "first call that failed open: mutation.gatekeeper.sh: refused",
+    ]
+
+
+def test_chain_tells_each_thing_once_and_in_order() -> None:
+    """What comes again with the same words is counted; moments never go backwards."""
+    told = Told().fault(1, 2, 9).harm(3, "killed", "p")
+    for at in (4, 5, 6):
+        told.event(at, "BackOff", "p", "Back-off pulling image").event(at, "Pulled", "p", "fine")
+
+    chain = tell(told.recorded()).chain
+
+    assert [each.at for each in chain] == sorted(each.at for each in chain)
+    (back_off,) = [each for each in chain if "BackOff" in each.what]
+    assert (back_off.times, back_off.until) == (3, 6)
+    assert not [each for each in chain if "Pulled" in each.what]
+
+
+def test_rest_of_a_history_is_told_too() -> None:
+    """Rotation, registry, other objects, phases, gaps and jumps of the clock have their places."""
+    told = Told().rotation(1, "a", "b").rotation(2, "a").request(1, "/v2/x/manifests/y")
+    told.add(0, "mark", "experiment", "begin", "hold").add(5, "mark", "experiment", "end", "hold")
+    told.add(3, "change", "watch validatingadmissionpolicies", "ADDED", _object("vap"))
+    told.add(4, "change", "watch pods", "GAP", {"why": "expired"})
+    told.add(4, "info", "history", "clock-jump", {"seconds": 3.5})
+
+    story = tell(told.recorded(truncated=True))
+
+    assert story.rotation == [(1, 2), (2, 1)]
+    assert story.requests.busiest == 1
+    assert (story.phases[0].name, story.phases[0].ended) == ("hold", 5)
+    assert [mark.what for mark in story.changes["validatingadmissionpolicies"]] == ["vap"]
+    assert [mark.how for mark in story.gaps] == ["expired"]
+    assert "the wall clock jumped by 3.5 s" in [each.what for each in story.chain]
+    assert (story.truncated, story.started) == (True, STARTED)

@@ -1,0 +1,29 @@
+"""Store: where a run's results go."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reports.run_directory import make_latest, new_run
+
+
+def test_runs_do_not_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that begin a run in the same second have a directory each, and naming makes none."""
+    monkeypatch.setattr("time.strftime", lambda _: "now")
+    first = new_run(tmp_path)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+
+    assert new_run(tmp_path) != first
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_latest_points_to_the_newest_run(tmp_path: Path) -> None:
+    """The link follows the run that was made the latest, and is relative, so that the tree can be copied."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        make_latest(tmp_path / name)
+
+    assert (tmp_path / "latest").readlink() == Path("second")
+    assert (tmp_path / "latest").samefile(tmp_path / "second")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "latest", "second"]

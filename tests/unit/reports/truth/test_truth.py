@@ -1,0 +1,241 @@
+"""Truth: what the table of many runs says of a check, and which verdicts count in it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import BadScenario
+from harness.history import History
+from harness.judging import today
+from reports.truth.__main__ import main
+from reports.truth.page import by_check, by_claim, last_line, page
+from reports.truth.rows import Given, Row, Table, counted, merged, table
+from reports.truth.verdict_log import BROKEN, FILE, Line
+
+_ROOT = Path(__file__).parents[4]
+_TABLE = _ROOT / "scenarios/truth.json"
+_ID = "leases_renewed(60)"
+_SHAPE: dict[str, Any] = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest"}
+_GIVEN = Given("run 1", "a/history.jsonl", "holds", today(_ID), "0123456789ab", 20.0, 10.0)
+_ROW = Row("scenarios/test_a.py::test_x[row]", _ID, "leases are renewed", **_SHAPE, expected="holds")
+
+
+def given(outcome: str = "holds", number: int = 1, **changes: Any) -> Given:
+    return replace(_GIVEN, outcome=outcome, run=f"run {number}", **changes)
+
+
+def row(*verdicts: Given, **changes: Any) -> Row:
+    return replace(_ROW, **changes, verdicts=verdicts)
+
+
+def line(**changes: Any) -> Line:
+    of: dict[str, Any] = {"test": _ROW.test, "claim": _ROW.claim, "id": _ID, "expected": "holds", "outcome": "holds"}
+    fixed = {
+        "issue": None,
+        "seed": 1,
+        "shape": _SHAPE,
+        "seconds": 10.0,
+        "summary": "s",
+        "judge": today(_ID),
+        "run": "run 1",
+    }
+    return Line(**(of | fixed | {"history": "a/history.jsonl", "until": 20.0} | changes))
+
+
+def test_a_row_is_a_claim_on_a_version() -> None:
+    """Another Kubernetes, Gatekeeper, installation, parameter or prediction is another row; another wording is none."""
+    others = [
+        {"kubernetes": "v1.35.8"},
+        {"gatekeeper": "v3.20.1"},
+        {"install": "chart"},
+        {"id": "leases_renewed(70)"},
+        {"expected": "violated"},
+        {"known": "healthy"},
+    ]
+    found = merged([row(given()), *(row(given(), **each) for each in others), row(given(number=2), claim="reworded")])
+    assert [len(each.verdicts) for each in found.rows] == [2, 1, 1, 1, 1, 1, 1]
+    assert found.rows[0].claim == "reworded"
+
+
+def test_a_verdict_counts_once() -> None:
+    """A run that is read twice, or read beside the table it is in, adds nothing."""
+    once = merged([row(given(), given("violated", 2))])
+    assert merged([*once.rows, *once.rows, row(given())]) == once
+
+
+def test_only_verdicts_of_todays_checks_count() -> None:
+    """What other sources judged is kept, and told as not counted."""
+    found = merged([row(given(judge="other"), given("violated", 2, judge="other"), given(number=3))])
+    (count,) = found.counts()
+    assert (count.decided, count.seen, count.earlier) == (1, 1, 2)
+    assert last_line(found).endswith("2 histories judged by other checks than today's only")
+    assert by_claim(found).endswith("| 10 s (10 to 10) | 2 |")
+
+
+def test_what_is_judged_again_stands_apart() -> None:
+    """Of a history that was judged again by today's checks the later verdict counts, in a column of its own."""
+    found = merged([row(given("violated", judge="other"), given("holds", again=True), given("holds", 2))])
+    (count,) = found.counts()
+    assert (count.came_out("holds"), count.came_out("holds", again=True), count.came_out("violated")) == (2, 1, 0)
+    assert (count.seen, count.earlier) == (2, 0)
+    assert "| 2 | 2 | 0 | 0 | 1 0 0 |" in by_claim(found)
+
+
+def test_a_history_counts_once_per_claim() -> None:
+    """What was judged at once by today's checks is not counted again when the same history is judged again."""
+    (count,) = merged([row(given(), given("violated", again=True))]).counts()
+    assert (count.came_out("holds"), count.came_out("violated")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("expected", "known", "outcome", "changes", "told"),
+    [
+        ("holds", None, "holds", {}, (1, 0, 0, 0, 0)),
+        ("holds", None, "violated", {}, (0, 1, 0, 0, 0)),
+        ("holds", "healthy", "violated", {}, (0, 1, 1, 1, 0)),
+        ("holds", "healthy", "inconclusive", {}, (0, 0, 0, 0, 0)),
+        ("violated", None, "holds", {}, (0, 1, 0, 0, 0)),
+        ("violated", "planted", "holds", {}, (0, 1, 1, 0, 1)),
+        ("violated", "version", "violated", {}, (1, 0, 1, 0, 0)),
+        ("violated", "version", "violated", {"surprise": True}, (0, 1, 1, 0, 0)),
+    ],
+)
+def test_truth_and_prediction_are_told_apart(
+    expected: str, known: str | None, outcome: str, changes: dict[str, Any], told: Sequence[int]
+) -> None:
+    """A verdict is a false alarm, or a miss, only where the truth is known; elsewhere a prediction was wrong."""
+    (count,) = merged([row(given(outcome, **changes), expected=expected, known=known)]).counts()
+    assert (count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed) == told
+
+
+def test_histories_and_verdicts_are_both_counted() -> None:
+    """Three claims of one history are three verdicts and one history."""
+    rows = [row(given(), id=each) for each in (_ID, "leases_renewed(70)")]
+    found = merged([*rows, row(given("violated", judge=today("undisturbed()")), id="undisturbed()")])
+    total = counted(found.counts())
+    assert (total.decided, total.seen) == (3, 1)
+    assert by_check(found).splitlines()[2:] == [
+        "| leases_renewed | 2 | 1 | 2 | 0 | 0 | 2 | 0 | 0 | 0 | 0 |",
+        "| undisturbed | 1 | 1 | 0 | 1 | 0 | 0 | 1 | 0 | 0 | 0 |",
+        "| all | 3 | 1 | 2 | 1 | 0 | 2 | 1 | 0 | 0 | 0 |",
+    ]
+
+
+def test_a_row_reads_well() -> None:
+    """A row has the scenario, the claim, the versions, what is expected and why, the counts, the rate and the time."""
+    found = merged([row(given("violated"), expected="violated", issue="owner/gatekeeper#1", known="version")])
+    assert by_claim(found).splitlines()[2] == (
+        "| x: row | `leases_renewed(60)` | v1.36.4 v3.23.1 manifest | violated gatekeeper#1 (known by version) | 1 | 0 "
+        "| 1 | 0 | - | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) | - |"
+    )
+
+
+def test_names_cannot_break_the_table() -> None:
+    """What a test or a claim is called stays within its cell."""
+    found = merged([row(given(), test="a.py::test_y[<b>|\n`c`]", id='leases_renewed(60, spare=["|`"])')])
+    (line,) = by_claim(found).splitlines()[2:]
+    assert line.startswith("| y: &lt;b>\\| 'c' | `leases_renewed(60, spare=[\"\\|'\"])` |")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([line()], 0),
+        ([line(outcome="violated", expected="violated")], 0),
+        ([line(outcome="violated")], 1),
+        ([line(), line(outcome="inconclusive", run="run 2")], 1),
+        ([line(), line(id="", claim="", expected="", outcome=BROKEN)], 1),
+        ([line(judge="other")], 1),
+    ],
+)
+def test_status(tmp_path: Path, lines: list[Line], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only a table in which everything that counts came out as expected, and something counts, is a success."""
+    write(tmp_path, lines)
+    assert main([str(tmp_path), "--write", str(tmp_path / "truth.json")]) == status
+    assert "| scenario | claim |" in capsys.readouterr().out
+    found = table(tmp_path / "truth.json")
+    assert (tmp_path / "truth.md").read_text() == page(found)
+
+
+def test_page_takes_no_tables_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that would lie where its page goes is refused before anything is written."""
+    write(tmp_path, [line()])
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--write", str(tmp_path / "truth.md")])
+    assert "expected a name that ends in .json" in capsys.readouterr().err
+    assert not (tmp_path / "truth.md").exists()
+
+
+def test_tables_are_added_up(tmp_path: Path) -> None:
+    """What was written counts again beside new runs, as if all had been read at once."""
+    first, second, both = tmp_path / "truth.json", tmp_path / "second", tmp_path / "both.json"
+    write(tmp_path, [line(), line(outcome="violated", expected="violated", because=["timed out"], known="planted")])
+    main([str(tmp_path), "--write", str(first)])
+    second.mkdir()
+    write(second, [line(run="run 2")])
+    main([str(second), str(first), "--write", str(both)])
+    assert [len(each.verdicts) for each in table(both).rows] == [2, 1]
+
+
+def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What other checks judged of a run is judged by today's if its history is there; else it is told why not."""
+    (tmp_path / "a").mkdir()
+    history = History(tmp_path / "a/history.jsonl")
+    history.append("mark", "experiment", "steady")
+    history.finish()
+    lost, unknown = line(judge="other", history="lost/history.jsonl"), line(judge="other", id="gone(1)")
+    write(tmp_path, [line(judge="other"), lost, unknown, line(judge="other", history="")])
+    main([str(tmp_path), "--write", str(tmp_path / "truth.json")])
+    rows = {each.id: each.verdicts for each in table(tmp_path / "truth.json").rows}
+    (again,) = [each for each in rows[_ID] if each.again]
+    assert (again.history, again.outcome, again.judge) == ("a/history.jsonl", "inconclusive", today(_ID))
+    told = capsys.readouterr().err
+    assert "lost/history.jsonl: no history can be read" in told
+    assert "there is no check gone" in told
+    assert "they name no history" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "all of it"),
+        ("[]", "all of it"),
+        ('{"schema": 1, "judges": {}, "rows": [{"test": "t"}]}', "rows.0.id"),
+        ('{"schema": 9, "judges": {}, "rows": []}', "expected a table of schema 1, found 9"),
+        (None, "No such file"),
+    ],
+)
+def test_no_table(tmp_path: Path, text: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is neither a run nor a table is refused, and the place is named."""
+    path = tmp_path / "truth.json"
+    if text is not None:
+        path.write_text(text)
+    assert main([str(path)]) == 2
+    assert told in capsys.readouterr().err
+    with pytest.raises(BadScenario):
+        table(path)
+
+
+def test_published_table() -> None:
+    """The page and the README tell the table that lies beside the scenarios, as it counted when it was written."""
+    seen = table(_TABLE)
+    assert page(seen) == _TABLE.with_suffix(".md").read_text(encoding="utf-8")
+    assert by_check(seen) in (_ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_table_keeps_what_counted(tmp_path: Path) -> None:
+    """A table that is read later tells what it told when it was written, whatever judges by then."""
+    written = replace(merged([row(given(judge="then"))]), judges={_ID: "then"})
+    path = tmp_path / "truth.json"
+    path.write_text(written.json())
+    assert table(path) == Table(written.rows, {_ID: "then"})
+    assert counted(table(path).counts()).decided == 1
+    assert counted(merged(table(path).rows).counts()).decided == 0
+
+
+def write(directory: Path, lines: list[Line]) -> None:
+    (directory / FILE).write_text("".join(f"{json.dumps(asdict(each))}\n" for each in lines), encoding="utf-8")
