@@ -123,7 +123,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "venv", str(peer))
     session.run(str(peer / "bin" / "pip"), "install", "--quiet", *_locked("bench"), external=True)
     chaos = ("--peer", str(peer / "bin" / "chaos"))
-    _patiently(session, "python", "-m", "harness.bench", *chaos, *session.posargs)
+    _patiently(session, "python", "-m", "benchmarks", *chaos, *session.posargs)
 
 
 @nox.session

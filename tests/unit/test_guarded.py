@@ -10,7 +10,7 @@ from clusters.engine import guard
 from clusters.errors import HarnessError
 
 _ROOT = Path(__file__).parents[2]
-_FOLDERS = ("clusters", "harness", "reports", "scenarios")
+_FOLDERS = ("benchmarks", "clusters", "harness", "reports", "scenarios")
 _GUARDED = "clusters/engine/"
 _WITH_COMMAND = {
     "clusters/kind.py": "kind gets the command in a script that labels what it makes; whose nodes it deletes is asked",

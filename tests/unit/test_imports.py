@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_OUR_FOLDERS = ("clusters", "harness", "reports", "scenarios", "tests")
-_WITH_ALL = ("clusters", "harness", "reports")
+_OUR_FOLDERS = ("benchmarks", "clusters", "harness", "reports", "scenarios", "tests")
+_WITH_ALL = ("benchmarks", "clusters", "harness", "reports")
 _MOST_LINES = 400
 
 # What a folder may import of ours: these modules and what lies below them.
@@ -33,6 +33,7 @@ _MAY_IMPORT = {
         "harness.verdict",
     ),
     "scenarios": ("scenarios", "harness", "clusters", "reports"),
+    "benchmarks": ("benchmarks", "harness", "clusters", "reports"),
     "tests": _OUR_FOLDERS,
 }
 # Where a package may be imported; elsewhere in our folders, tests aside, it may not.

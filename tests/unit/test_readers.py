@@ -33,6 +33,7 @@ OURS = {
     "clusters/course.py": "what this run's own cluster says",
     "clusters/engine/": "what the engine, the kernel and this harness itself say on this machine",
     "clusters/gatekeeper.py": "Gatekeeper's release files, out of a module whose sum is checked",
+    "benchmarks/": "what this machine's own measurements wrote",
     "clusters/images/golang.py": "what go says",
     "clusters/images/layers.py": "archives that it writes",
     "clusters/images/lock.py": "what the engine says",
@@ -43,7 +44,6 @@ OURS = {
     "clusters/pool/": "files of the pool in the user's own state, and what the engine says",
     "clusters/serving.py": "what Gatekeeper answers in this run's own cluster",
     "clusters/traces.py": "root's journal of this machine, in a directory that only root may write to",
-    "harness/bench/": "what this machine's own measurements wrote",
     "harness/faults/": "what this run's own nodes and API server say",
     "harness/incident/bundle.py": "histories of this run, on their way into its bundle",
     "harness/incident/parts.py": "an incident that was loaded before",
@@ -111,7 +111,7 @@ def _parses(source: str) -> Iterator[str]:
 def test_every_reader_has_a_row() -> None:
     """A module that parses is a row of READERS (tests/fakes/samples.py), or it is said in OURS whose bytes they are."""
     rows = {module for reader in READERS.values() for module in reader.modules}
-    for folder in ("clusters", "harness", "reports"):
+    for folder in ("benchmarks", "clusters", "harness", "reports"):
         for path in sorted((_ROOT / folder).rglob("*.py")):
             module, parses = path.relative_to(_ROOT).as_posix(), set(_parses(path.read_text(encoding="utf-8")))
             if parses and module not in rows and not module.startswith(tuple(OURS)):

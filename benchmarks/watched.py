@@ -11,14 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peak import peak_mib
+from benchmarks.samples import Limit, Ratio, Samples
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.process import run
 from clusters.rest import merge, request
 from clusters.watching import until
-from harness.bench.peak import peak_mib
-from harness.bench.samples import Limit, Ratio, Samples
 from harness.history import History, read
 from harness.history.vocabulary import MODIFIED
 from harness.probes.objects import WORKLOAD, watch_objects

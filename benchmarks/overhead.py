@@ -7,13 +7,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.peak import peak_mib
+from benchmarks.processor import api_server_seconds
+from benchmarks.samples import Limit, Ratio, Samples
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.process import run
-from harness.bench.peak import peak_mib
-from harness.bench.processor import api_server_seconds
-from harness.bench.samples import Limit, Ratio, Samples
 from harness.history import History, read
 from harness.probes.admission import CANARY, admission_canary
 from harness.probes.usual import usual_probes

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.killed import cordoned, kill_ours, kill_while_cordoned, uncordon
+from benchmarks.samples import Limit, Ratio, Samples, timed
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
 from clusters.process import run
 from clusters.serving import NAMESPACE, wait_serving
-from harness.bench.killed import cordoned, kill_ours, kill_while_cordoned, uncordon
-from harness.bench.samples import Limit, Ratio, Samples, timed
 from harness.experiment import Experiment
 from harness.faults.containers import kill_containers
 from harness.history import read

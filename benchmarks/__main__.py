@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks.detection import Detection
+from benchmarks.findings import Findings
+from benchmarks.histories import Histories
+from benchmarks.making import Making
+from benchmarks.overhead import Overhead
+from benchmarks.peer import Peer
+from benchmarks.samples import Measured, OnCluster
+from benchmarks.suites import CHOSEN, Suites
+from benchmarks.watched import Watched
 from clusters import images
 from clusters.ownership import collect_garbage
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.bench.detection import Detection
-from harness.bench.findings import Findings
-from harness.bench.histories import Histories
-from harness.bench.making import Making
-from harness.bench.overhead import Overhead
-from harness.bench.peer import Peer
-from harness.bench.samples import Measured, OnCluster
-from harness.bench.suites import CHOSEN, Suites
-from harness.bench.watched import Watched
 from harness.session import Session
 from harness.status import status
 from harness.undo import journal
@@ -86,7 +86,7 @@ def _chosen(parts: set[str], **things: Measured) -> list[Measured]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m harness.bench", description="Measures ratios on real clusters.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures ratios on real clusters.")
     told = f"of {', '.join(_PARTS)} (default: {_ALL})"
     parser.add_argument("parts", nargs="*", choices=[_ALL, *_PARTS], default=_ALL, metavar="PART", help=told)
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="turns of each way (default: 3)")

@@ -1,9 +1,9 @@
-"""Tests of harness.bench.suites: two runs agree by their verdicts."""
+"""Tests of benchmarks.suites: two runs agree by their verdicts."""
 
 import json
 from pathlib import Path
 
-from harness.bench.suites import differing, verdicts
+from benchmarks.suites import differing, verdicts
 
 
 def written(path: Path, *outcomes: tuple[str, str]) -> Path:

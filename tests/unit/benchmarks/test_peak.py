@@ -1,4 +1,4 @@
-"""Tests of harness.bench.peak: memory is the process's own."""
+"""Tests of benchmarks.peak: memory is the process's own."""
 
 import sys
 
@@ -11,7 +11,7 @@ _MIB = 1024 * 1024
 def peak(code: str) -> float:
     """Return what a process tells of itself that did something, started by this one, which holds a lot."""
     held = bytearray(b"x" * (200 * _MIB))
-    argv = [sys.executable, "-c", f"from harness.bench.peak import peak_mib\n{code}\nprint(peak_mib())"]
+    argv = [sys.executable, "-c", f"from benchmarks.peak import peak_mib\n{code}\nprint(peak_mib())"]
     told = float(run(argv, Deadline.after(60, "a process")).stdout)
     assert held
     return told

@@ -1,10 +1,10 @@
-"""Tests of harness.bench.samples: figures are told with their number and their range, ratios are of medians."""
+"""Tests of benchmarks.samples: figures are told with their number and their range, ratios are of medians."""
 
 import json
 
 import pytest
 
-from harness.bench.samples import Limit, Ratio, Samples, table, timed, to_json
+from benchmarks.samples import Limit, Ratio, Samples, table, timed, to_json
 
 _OURS = Samples("ours", figures=[1.0, 2.0, 9.0])
 _PLAIN = Samples("plain", figures=[10.0, 8.0, 40.0])

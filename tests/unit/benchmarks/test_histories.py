@@ -1,6 +1,6 @@
-"""Tests of harness.bench.histories: the history that is checked is one, and memory does not grow with it as it does."""
+"""Tests of benchmarks.histories: the history that is checked is one, and memory does not grow with it as it does."""
 
-from harness.bench.histories import Histories
+from benchmarks.histories import Histories
 
 
 def test_longer_histories_are_checked_in_nearly_the_same_memory() -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from benchmarks.plain import plain_cluster
+from benchmarks.samples import Limit, Ratio, Samples, timed
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -12,8 +14,6 @@ from clusters.images import Images
 from clusters.pool import Pool
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.bench.plain import plain_cluster
-from harness.bench.samples import Limit, Ratio, Samples, timed
 from harness.session import Session
 
 __all__ = ["Making"]

@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.samples import Limit, Ratio, Samples
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
 from clusters.process import run
-from harness.bench.samples import Limit, Ratio, Samples
 
 __all__ = ["CHOSEN", "Suites", "differing", "verdicts"]
 

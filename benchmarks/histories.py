@@ -9,10 +9,10 @@ from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
+from benchmarks.peak import peak_mib
+from benchmarks.samples import Limit, Ratio, Samples
 from clusters.deadline import Deadline
 from clusters.process import run
-from harness.bench.peak import peak_mib
-from harness.bench.samples import Limit, Ratio, Samples
 from harness.checks.fail_open import fail_open_window
 from harness.history import Entry, History, Kind, read
 from harness.history.vocabulary import AUDIT, CANARY, END, FAULT, HISTORY, INJECT, OBSERVED, READ, REQUESTS, numbered

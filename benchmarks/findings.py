@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.samples import Measured, table, to_json
 from clusters.progress import Progress
-from harness.bench.samples import Measured, table, to_json
 
 __all__ = ["Findings"]
 

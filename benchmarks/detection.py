@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.samples import Limit, Ratio, Samples
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import merge, request
 from clusters.watching import Watch, until
-from harness.bench.samples import Limit, Ratio, Samples
 
 __all__ = ["Detection"]
 

@@ -1,11 +1,11 @@
-"""Tests of harness.bench.findings: one part that fails costs no other, and all that is known is written at once."""
+"""Tests of benchmarks.findings: one part that fails costs no other, and all that is known is written at once."""
 
 import json
 from pathlib import Path
 
+from benchmarks.findings import Findings
+from benchmarks.samples import Limit, Ratio, Samples
 from clusters.progress import Progress
-from harness.bench.findings import Findings
-from harness.bench.samples import Limit, Ratio, Samples
 
 
 class Thing:

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.samples import Samples
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
 from clusters.ownership import JOURNAL
 from clusters.rest import merge, request
-from harness.bench.samples import Samples
 from harness.experiment import Experiment
 from harness.faults.leaving import drain_node
 from harness.undo import journal

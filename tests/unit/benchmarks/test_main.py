@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bench import __main__ as command
+from benchmarks import __main__ as command
 
 
 @pytest.fixture(autouse=True)
