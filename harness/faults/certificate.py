@@ -12,6 +12,7 @@ from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, NAMESPACE
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
+from harness.faults.webhook_call import UNCALLED, wait_answered
 from harness.history import History
 from harness.undo.actions import undo
 from harness.undo.commands import kubectl, planes, undo_by_kubectl
@@ -53,7 +54,7 @@ class _Blanked:
 
     def __init__(self) -> None:
         self._before = ""
-        self._version = ""
+        self._version = self._said = ""
         self._undos = Undos()
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
@@ -64,13 +65,18 @@ class _Blanked:
             self._version = done["metadata"]["resourceVersion"]
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that the Secret is empty, or already has another certificate."""
+        """See that the Secret is empty, or already has another certificate, and that webhooks were not trusted."""
         deadline.check("the Secret was not looked at")
         with cluster.client() as api:
             now = _print(request(api, "GET", _PATH))
         if self._before in {"", _BLANK, now}:
             raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
-        return f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}"
+        if not self._said:
+            self._said = wait_answered(cluster, deadline, f"'{UNCALLED}'", lambda said: UNCALLED in said)
+        return (
+            f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
+            f"the API server said: {self._said}"
+        )
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         self._undos.run(cluster.engine, journal)

@@ -81,14 +81,16 @@ class _Crowd:
             apply(api, self._templates, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        """See that all are there, and tell how many of them some pod of Gatekeeper's has not seen yet."""
-        deadline.check("the templates were not looked at")
+        """See that all are there and that Gatekeeper's pods compile them; tell how many some pod has not seen yet."""
         with cluster.client() as api:
-            found = self._found(api)
-        if len(found) != len(self._templates):
-            raise FaultNotApplied(f"expected {len(self._templates)} templates of the crowd, found {len(found)}")
-        waiting = sum(not seen_by_all(each) for each in found)
-        return f"{len(found)} templates are there, {waiting} still to be compiled by some pod"
+            for _ in deadline.attempts(first=0.2):
+                found = self._found(api)
+                if len(found) != len(self._templates):
+                    raise FaultNotApplied(f"expected {len(self._templates)} templates of the crowd, found {len(found)}")
+                if any(each.get("status", {}).get("byPod") for each in found):
+                    waiting = sum(not seen_by_all(each) for each in found)
+                    return f"{len(found)} templates are there, {waiting} still to be compiled by some pod"
+        raise FaultNotApplied("expected a pod of Gatekeeper's to compile a template of the crowd, none did")
 
     def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         self._undos.run(cluster.engine, journal)

@@ -121,7 +121,8 @@ class _Replaced:
         going = [target.pod for target in self._targets if target.pod not in staying]
         if not fresh or not going or (staying and self._how != ROLLED):
             return ""
-        return f"{', '.join(going)} {self._how}, {', '.join(fresh)} came"
+        part = f" of {len(self._targets)} webhook pods" if staying else ""
+        return f"{', '.join(going)}{part} {self._how}, {', '.join(fresh)} came"
 
 
 class _Scaled:

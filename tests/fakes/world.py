@@ -57,6 +57,7 @@ class World:
         self.clock: Callable[[], str] = lambda: ""
         self.ignored: set[str] = set()
         self.denies = True
+        self.uncalled = "failed calling webhook"
         self.leaders, self._looks = set(LEADERS), counting()
         self.policy = "Always"
         self.on_delete: Callable[[str], None] = lambda _: None
@@ -303,7 +304,7 @@ class Api(BaseHTTPRequestHandler):
             said = 'admission webhook "check-ignore-label.gatekeeper.sh" denied the request'
             self.answer(403, {"message": said})
         else:
-            self.answer(500, {"message": "failed calling webhook"})
+            self.answer(500, {"message": self.server.world.uncalled})
 
     def answer(self, status: int, body: Any) -> None:
         data = b"" if body is None else json.dumps(body).encode()

@@ -25,6 +25,7 @@ class Secrets:
         self.taken = True
         self.filled: dict[str, str] | None = None
         self.restarted = 0
+        self.said = "failed calling webhook: x509"
 
     def request(self, _api: object, _method: str, path: str) -> Any:
         assert path.endswith("/secrets/gatekeeper-webhook-server-cert")
@@ -51,6 +52,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     monkeypatch.setattr(certificate, "merge", secrets.merge)
     monkeypatch.setattr(certificate, "kubectl", secrets.kubectl)
     monkeypatch.setattr("harness.undo.commands.kubectl", secrets.kubectl)
+    monkeypatch.setattr("harness.faults.webhook_call._ask", lambda _: secrets.said)
     return secrets
 
 
@@ -76,7 +78,11 @@ def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled:
         fault = blank_certificate()
         bench.inject(fault)
         assert [each.action for each in bench.pending()] == ["certificate.refill"]
-        assert "was emptied in version 8" in bench.observed(fault)
+        proof = bench.observed(fault)
+        assert "was emptied in version 8" in proof
+        assert proof.endswith("the API server said: failed calling webhook: x509")
+        secrets.said = "denied"
+        assert bench.observed(fault) == proof
         bench.heal(fault)
         assert bench.pending() == []
         assert "holds a certificate again" in bench.healed(fault)
@@ -98,6 +104,19 @@ def test_no_op(secrets: Secrets, on: Callable[..., None]) -> None:
             bench.observed(fault)
 
     secrets.taken = False
+    on(work)
+
+
+def test_webhooks_that_are_trusted_on(secrets: Secrets, on: Callable[..., None]) -> None:
+    """An emptied Secret that costs nobody an answer is no harm yet."""
+    secrets.said = "denied"
+
+    def work(bench: Bench) -> None:
+        fault = blank_certificate()
+        bench.inject(fault)
+        with pytest.raises(FaultNotApplied, match="expected the API server to say 'failed calling webhook'"):
+            bench.observed(fault, 0.3)
+
     on(work)
 
 

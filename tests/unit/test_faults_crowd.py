@@ -74,6 +74,14 @@ def test_life(templates: Templates, bench: Bench) -> None:
     assert bench.pending() == []
 
 
+def test_nobody_compiles(templates: Templates, bench: Bench) -> None:
+    """Templates that only lie there cost no pod of Gatekeeper's anything."""
+    fault = crowd_templates(5)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="to compile a template of the crowd, none did"):
+        bench.observed(fault, 0.3)
+
+
 def test_no_op(templates: Templates, bench: Bench) -> None:
     """A crowd of which some did not come is no crowd."""
     templates.most = 4

@@ -19,12 +19,14 @@ class _Linked(World):
     """A world whose API server cannot call webhooks while a rule of its node catches what it sends."""
 
     caught = 7
+    stays_cut = ""
 
     def answer(self, words: list[str]) -> Completed:
         """Answer, and count what was caught meanwhile."""
         done = super().answer(words)
         rules = self.rules.get(_PLANE, [])
-        self.denies = not rules
+        self.denies = not rules and not self.stays_cut
+        self.uncalled = self.stays_cut or "failed calling webhook"
         self.rules[_PLANE] = [(rule, count + self.caught) for rule, count in rules]
         return done
 
@@ -63,7 +65,7 @@ def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
     bench.heal(fault)
     assert world.rules[_PLANE] == []
     assert bench.pending() == []
-    assert bench.healed(fault) == f"the rules are gone from {_PLANE}"
+    assert bench.healed(fault) == f"the rules are gone from {_PLANE}; the API server says: denied"
 
 
 def test_no_op(bench: Bench, world: _Linked) -> None:
@@ -86,6 +88,18 @@ def test_no_packets(bench: Bench, world: _Linked) -> None:
 
     with pytest.raises(FaultNotApplied, match=r"expected rules .* that count packets"):
         bench.observed(fault)
+
+
+def test_not_healed_while_nobody_can_be_called(bench: Bench, world: _Linked) -> None:
+    """That no rule is left proves nothing while the API server still cannot ask, unless there is no Pod to ask."""
+    fault = cut_webhook()
+    bench.inject(fault)
+    bench.heal(fault)
+    world.stays_cut = "failed calling webhook: context deadline exceeded"
+    with pytest.raises(FaultNotApplied, match=r"expected the API server to say 'denied' .* deadline exceeded"):
+        bench.healed(fault, 0.5)
+    world.stays_cut = 'failed calling webhook: no endpoints available for service "gatekeeper-webhook-service"'
+    assert "no endpoints available" in bench.healed(fault)
 
 
 def test_not_healed(bench: Bench, world: _Linked) -> None:
