@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clusters import engine as engines
-from clusters.engine import Layout, system
+from clusters.engine import HostQuirks, Layout, system
 from clusters.errors import BadScenario, EngineUnavailable
 
 
@@ -96,3 +96,28 @@ def test_the_listener_of_a_socket_is_who_called_listen(tmp_path: Path) -> None:
         assert system.listener(f"unix://{tmp_path}/s") is None
         server.listen()
         assert system.listener(f"unix://{tmp_path}/s") == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("pid", "unseen", "of"), [(7, False, 7), (None, True, "self"), (None, False, None)], ids=["seen", "hidden", "far"]
+)
+def test_the_users_engine_has_a_host_wherever_its_process_is(
+    pid: int | None, unseen: bool, of: object, layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A run in a PID namespace of its own brings nodes up on that host as any other does."""
+    asked: list[object] = []
+
+    def detect(pid: object, *_: object) -> HostQuirks:
+        asked.append(pid)
+        return HostQuirks(cgroup_v1=True)
+
+    monkeypatch.setattr(HostQuirks, "detect", detect)
+    monkeypatch.setattr(system, "find", lambda: system.SystemEngine("unix:///s", "28.0"))
+    monkeypatch.setattr(system, "listener", lambda _: pid)
+    monkeypatch.setattr(system, "unseen", lambda _: unseen)
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = engines.find("system", layout)
+    assert found
+    assert (asked, found.quirks.cgroup_v1) == ([] if of is None else [of], of is not None)
