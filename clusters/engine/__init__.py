@@ -204,10 +204,15 @@ def _system(users: system.SystemEngine) -> Engine:
         )
     deadline = Deadline.after(_CLI_SECONDS, "docker to tell whether it has buildx")
     buildx = process.run([cli, "buildx", "version"], deadline, check=False).returncode == 0
-    pid = system.listener(users.host)
-    quirks = HostQuirks.detect(pid) if pid else HostQuirks()
     settings = () if buildx else (("DOCKER_BUILDKIT", "0"),)
-    return Engine(users.host, False, users.version, quirks, cli, settings, users.id)
+    return Engine(users.host, False, users.version, _quirks(users.host), cli, settings, users.id)
+
+
+def _quirks(host: str) -> HostQuirks:
+    """Return what is unusual about the host of the user's engine; of another machine or kernel nothing is known."""
+    if pid := system.listener(host):
+        return HostQuirks.detect(pid)
+    return HostQuirks.of_unseen() if system.unseen(host) else HostQuirks()
 
 
 def _private(layout: Layout) -> Engine:

@@ -1,6 +1,6 @@
 """Host quirks: what an engine's host lacks, and the configuration of nodes that answers it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 __all__ = ["CAPABILITIES", "HostQuirks"]
@@ -51,6 +51,7 @@ CAPABILITIES = (
 """Names by number, as in linux/capability.h."""
 
 _UNLIMITED = "CAP_SYS_RESOURCE"
+_EVERY_ENGINES = "CAP_SYS_ADMIN"
 _DROP_IN = "/etc/systemd/system/containerd.service.d/10-host-without-sys-resource.conf"
 _CGROUP_V1_REFUSED_SINCE = (1, 35)
 
@@ -80,6 +81,16 @@ class HostQuirks:
             inotify_watches=_number(proc / "sys/fs/inotify/max_user_watches"),
             inotify_instances=_number(proc / "sys/fs/inotify/max_user_instances"),
         )
+
+    @classmethod
+    def of_unseen(cls, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> "HostQuirks":
+        """Return the quirks that an engine of this kernel meets, whose process another PID namespace hides.
+
+        What bounds this process bounds the engine, too, unless it is less than every engine has, as in a container:
+        then nothing tells what the engine lacks, and that counts as usual.
+        """
+        own = cls.detect("self", proc, sys)
+        return replace(own, missing_capabilities=()) if _EVERY_ENGINES in own.missing_capabilities else own
 
     @property
     def any(self) -> bool:

@@ -1,12 +1,12 @@
 """Images that a shape needs: resolved, built where need be, and carried to machines that reach nothing."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from clusters import process
 from clusters.engine import Engine
-from clusters.images import catalogue
+from clusters.images import catalogue, sources
 from clusters.images.catalogue import Entry
 from clusters.images.resolve import Held, Origin, find, make, read_lock
 from clusters.images.store import Artefact
@@ -14,6 +14,8 @@ from clusters.progress import Progress
 from clusters.shape import Shape
 
 __all__ = ["Images", "ensure", "entries"]
+
+_ENDING_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ def entries(shape: Shape) -> dict[str, Entry]:
 
 
 def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) -> Images:
-    """Make the engine hold every image of `shapes`; return the images of the first one.
+    """Make the engine hold every image of `shapes`, and this user's cache what brings clusters of them up.
+
+    Return the images of the first one.
 
     What the lock names is pulled first; then the rest is built, root file systems being downloaded while programs
     compile. Raises ImageUnavailable, BadScenario (disk, lock), and ends what it started when it is interrupted.
@@ -59,6 +63,7 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
     missing = {name: entry for name, entry in needed.items() if name not in held}
     _gather([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
     held |= {name: make(engine, entry, lock, progress) for name, entry in missing.items()}
+    sources.ready(wanted, progress)
     roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
     return Images(
         node=roles["node"],
@@ -72,18 +77,22 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
 
 
 def _gather(wanted: Sequence[Artefact], progress: Progress) -> None:
-    """Make artefacts that are not there yet, each once."""
-    artefacts = {artefact.folder: artefact for artefact in wanted}
-    downloads = [artefact for artefact in artefacts.values() if artefact.name.endswith("-rootfs")]
-    with ThreadPoolExecutor(max_workers=1) as background:
-        fetched = [background.submit(artefact.get, progress) for artefact in downloads]
+    """Make artefacts that are not there yet, each once; one that cannot be made ends what goes on beside, at once."""
+    artefacts = list({artefact.folder: artefact for artefact in wanted}.values())
+    downloads = [artefact for artefact in artefacts if artefact.name.endswith("-rootfs")]
+    builds = [artefact for artefact in artefacts if artefact not in downloads]
+
+    def make_all(those: Sequence[Artefact]) -> None:
+        for artefact in those:
+            artefact.get(progress)
+
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        parts = [threads.submit(make_all, those) for those in (downloads, builds)]
         try:
-            for artefact in artefacts.values():
-                if artefact not in downloads:
-                    artefact.get(progress)
-            for future in fetched:
-                future.result()
+            wait(parts, return_when=FIRST_EXCEPTION)
+            for part in filter(Future.done, parts):
+                part.result()
         except BaseException:
-            background.shutdown(wait=False, cancel_futures=True)
-            process.end_all()
+            while wait(parts, timeout=_ENDING_SECONDS).not_done:  # a thread may be between two commands
+                process.end_all()
             raise

@@ -1,6 +1,7 @@
 """Binaries that clusters are made with and of, each built once from verified modules."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from clusters import versions
@@ -10,7 +11,7 @@ from clusters.images.store import Artefact, digest, require_disk
 from clusters.progress import Progress
 from clusters.removal import remove
 
-__all__ = ["balancer", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
+__all__ = ["balancer", "command", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
 
 _SECONDS = 3600.0
 _COMMIT = "0" * 40
@@ -40,6 +41,8 @@ _TOOLS = Program(
     },
     tags=("no_aufs", "no_btrfs", "no_devmapper", "no_zfs"),
 )
+_COMMANDS = {"helm": "helm.sh/helm/v3/cmd/helm", "kind": "sigs.k8s.io/kind"}
+_BUILD_GIB, _COMMAND_GIB = 6.0, 2.0
 
 
 def tools() -> Artefact:
@@ -50,6 +53,16 @@ def tools() -> Artefact:
         _build(_TOOLS, module, folder, "build kind, helm, containerd, etcd, CoreDNS and the registry", progress)
 
     return Artefact("tools", digest(module, _TOOLS.packages, _TOOLS.arguments), make)
+
+
+def command(name: str) -> Artefact:
+    """Return kind or helm alone, as it is among the tools: for who has the images, but not what they are made of."""
+    module, program = GO_SOURCES / "tools", replace(_TOOLS, packages=(_COMMANDS[name],))
+
+    def make(folder: Path, progress: Progress) -> None:
+        _build(program, module, folder, f"build {name}", progress, gib=_COMMAND_GIB)
+
+    return Artefact(name, digest(module, program.packages, program.arguments), make)
 
 
 def balancer() -> Artefact:
@@ -143,7 +156,9 @@ def kind_source() -> Path:
     return download("sigs.k8s.io/kind", versions.KIND, Deadline.after(_SECONDS, f"the source of kind {versions.KIND}"))
 
 
-def _build(program: Program, module: Path, output: Path, name: str, progress: Progress) -> None:
-    require_disk(6.0, name)
+def _build(
+    program: Program, module: Path, output: Path, name: str, progress: Progress, *, gib: float = _BUILD_GIB
+) -> None:
+    require_disk(gib, name)
     with progress.step(name) as step:
         build(program, module, output, Deadline.after(_SECONDS, name), step)

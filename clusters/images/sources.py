@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from clusters import versions
@@ -10,8 +11,9 @@ from clusters.images import binaries
 from clusters.images.store import Artefact
 from clusters.process import run
 from clusters.progress import Progress
+from clusters.shape import Shape
 
-__all__ = ["artefact", "gatekeeper_source", "tool"]
+__all__ = ["artefact", "gatekeeper_source", "ready", "tool"]
 
 _WANTED = {
     "kind": (("version",), versions.KIND),
@@ -23,6 +25,7 @@ _WANTED = {
 def tool(name: str, progress: Progress | None = None) -> Path:
     """Return the path of kind, helm or kubectl: the one on PATH if its version is ours, else the one built here.
 
+    kind and helm are built alone where images have not been made of them, as when the engine had the images already.
     Raises ImageUnavailable when it cannot be built.
     """
     arguments, version = _WANTED[name]
@@ -31,7 +34,23 @@ def tool(name: str, progress: Progress | None = None) -> Path:
         answer = run([found, *arguments], Deadline.after(20, f"{name} to tell its version"), check=False)
         if re.search(rf"{re.escape(version)}\b", answer.stdout):
             return Path(found)
-    return artefact(name).get(progress or Progress.quiet()) / name
+    made = artefact(name)
+    if name != "kubectl" and not made.folder.is_dir():
+        made = binaries.command(name)
+    return made.get(progress or Progress.quiet()) / name
+
+
+def ready(shapes: Sequence[Shape], progress: Progress) -> None:
+    """Make what clusters of `shapes` are brought up with, before the time begins that they have for it.
+
+    Raises ImageUnavailable when something cannot be had.
+    """
+    tool("kind", progress)
+    installed = [shape for shape in shapes if shape.gatekeeper]
+    if any(shape.install == "chart" for shape in installed):
+        tool("helm", progress)
+    for version in dict.fromkeys(str(shape.gatekeeper) for shape in installed):
+        gatekeeper_source(version, progress)
 
 
 def artefact(name: str) -> Artefact:

@@ -15,6 +15,7 @@ from clusters.engine import Engine, Layout, claims, find, stop_private
 from clusters.inventory import inventory, label_arguments
 from clusters.owner import Owner
 from clusters.ownership import claimed, collect_garbage
+from tests.fakes.another import NOBODY, ROOT, around
 from tests.fakes.tiny import TINY, tiny_engine
 from tests.unguarded import docker
 
@@ -23,11 +24,9 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a private engine needs root"),
 ]
 
-_ROOT = Path(__file__).parents[2]
 _LIFE_SECONDS = 24
-_NOBODY = "65534"
 _RUN = f"""
-import json, sys
+import json, os, sys
 from clusters.deadline import Deadline
 from clusters.engine import claims, connect
 from clusters.inventory import label_arguments
@@ -38,7 +37,7 @@ claims.LIFE_SECONDS, claims._TICK_SECONDS = {_LIFE_SECONDS}, 0.5
 owner = Owner.mine(sys.argv[1])
 engine = connect("system", owner=owner)
 owner.claim(engine.id)
-print("claimed", flush=True)
+print("claimed by", os.geteuid(), flush=True)
 deadline = Deadline.after(300, "the other run")
 for word in map(str.strip, sys.stdin):
     if word == "make":
@@ -73,13 +72,12 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class Elsewhere:
-    """A harness in a PID namespace of its own, with another home, and as another user if that can read our files."""
+    """A harness in a PID namespace of its own, as another user with another home."""
 
     def __init__(self, layout: Layout, run: str) -> None:
         home = layout.run.parent / f"home-{run}"
         home.mkdir()
-        os.chown(home, int(_NOBODY), int(_NOBODY))
-        self._around = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        os.chown(home, NOBODY, NOBODY)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "DOCKER_", "CHAOS_"))},
             "HOME": str(home),
@@ -89,19 +87,16 @@ class Elsewhere:
             "CHAOS_ENGINE": "system",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        becoming = ["setpriv", "--reuid", _NOBODY, "--regid", _NOBODY, "--clear-groups"]
-        trying = [*becoming, sys.executable, "-c", "import clusters.engine"]
-        if subprocess.run(trying, cwd=_ROOT, env=self._environment, capture_output=True, check=False).returncode == 0:
-            self._around += becoming
+        self._around = around(self._environment)
         self._process = subprocess.Popen(
             [*self._around, sys.executable, "-c", _RUN, run],
-            cwd=_ROOT,
+            cwd=ROOT,
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self._line() == "claimed"
+        assert self._line() == f"claimed by {NOBODY}"
 
     def says(self, word: str) -> str:
         """Ask the run to do something; return what it answers."""
@@ -114,7 +109,7 @@ class Elsewhere:
         """Run a verb of the command line beside the run, in yet another namespace; return what it prints."""
         argv = [*self._around, sys.executable, "-m", "harness", *arguments]
         done = subprocess.run(
-            argv, cwd=_ROOT, env=self._environment, capture_output=True, text=True, timeout=300, check=False
+            argv, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

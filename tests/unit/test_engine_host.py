@@ -54,6 +54,25 @@ def test_inotify_limits_are_read(tmp_path: Path) -> None:
     assert (quirks.inotify_watches, quirks.inotify_instances, quirks.any) == (65536, 128, False)
 
 
+@pytest.mark.parametrize(
+    ("bounding", "missing"),
+    [
+        (_ALL, ()),
+        (_WITHOUT_SYS_RESOURCE, ("CAP_SYS_RESOURCE",)),
+        (0xA80425FB, ()),
+    ],
+    ids=["usual", "the host lacks one", "in a container"],
+)
+def test_an_engine_of_another_namespace_lacks_what_this_process_lacks(
+    bounding: int, missing: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Both live on one kernel; a container's own bounds, which are those that Docker gives, say nothing of it."""
+    _host(tmp_path, bounding=bounding, unified=False)
+    (tmp_path / "proc/7").rename(tmp_path / "proc/self")
+    quirks = HostQuirks.of_unseen(tmp_path / "proc", tmp_path / "sys")
+    assert (quirks.missing_capabilities, quirks.cgroup_v1) == (missing, True)
+
+
 def test_a_host_that_cannot_be_read_counts_as_usual(tmp_path: Path) -> None:
     """An engine in another machine's or namespace's /proc has no quirks that we could answer."""
     assert HostQuirks.detect(7, tmp_path / "none", tmp_path / "none") == HostQuirks()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters import engine
-from clusters.engine import Layout, system
+from clusters import engine as engines
+from clusters.engine import HostQuirks, Layout, system
 from clusters.errors import BadScenario, EngineUnavailable
 
 
@@ -30,7 +30,7 @@ def test_an_unknown_word_is_refused_with_the_known_ones(
     """CHAOS_ENGINE with a word that means nothing stops everything before it begins."""
     monkeypatch.setenv("CHAOS_ENGINE", word)
     with pytest.raises(BadScenario, match="expected one of auto, system, private"):
-        engine.connect(layout=layout)
+        engines.connect(layout=layout)
     assert not layout.run.exists()
 
 
@@ -40,14 +40,14 @@ def test_a_demanded_system_engine_that_does_not_answer_is_an_error(
     """`system` starts nothing: the error names the address, what happened there, and both ways out."""
     _silent(monkeypatch, tmp_path)
     with pytest.raises(EngineUnavailable, match=r"nobody\.sock.*does not answer.*CHAOS_ENGINE=private"):
-        engine.connect("system", layout=layout)
+        engines.connect("system", layout=layout)
     assert not layout.run.exists()
 
 
 def test_find_starts_nothing(layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where nothing answers there is nothing to be found, and nothing was made."""
     _silent(monkeypatch, tmp_path)
-    assert engine.find("auto", layout) is None
+    assert engines.find("auto", layout) is None
     assert not layout.run.exists()
 
 
@@ -59,7 +59,7 @@ def test_who_is_not_root_is_told_both_ways(layout: Layout, monkeypatch: pytest.M
         os.seteuid(65534)
     try:
         with pytest.raises(EngineUnavailable, match=r"(?s)nobody\.sock.*only root.*systemctl start docker"):
-            engine.connect("auto", layout=layout)
+            engines.connect("auto", layout=layout)
     finally:
         os.seteuid(was)
 
@@ -96,3 +96,28 @@ def test_the_listener_of_a_socket_is_who_called_listen(tmp_path: Path) -> None:
         assert system.listener(f"unix://{tmp_path}/s") is None
         server.listen()
         assert system.listener(f"unix://{tmp_path}/s") == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("pid", "unseen", "of"), [(7, False, 7), (None, True, "self"), (None, False, None)], ids=["seen", "hidden", "far"]
+)
+def test_the_users_engine_has_a_host_wherever_its_process_is(
+    pid: int | None, unseen: bool, of: object, layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A run in a PID namespace of its own brings nodes up on that host as any other does."""
+    asked: list[object] = []
+
+    def detect(pid: object, *_: object) -> HostQuirks:
+        asked.append(pid)
+        return HostQuirks(cgroup_v1=True)
+
+    monkeypatch.setattr(HostQuirks, "detect", detect)
+    monkeypatch.setattr(system, "find", lambda: system.SystemEngine("unix:///s", "28.0"))
+    monkeypatch.setattr(system, "listener", lambda _: pid)
+    monkeypatch.setattr(system, "unseen", lambda _: unseen)
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    found = engines.find("system", layout)
+    assert found
+    assert (asked, found.quirks.cgroup_v1) == ([] if of is None else [of], of is not None)

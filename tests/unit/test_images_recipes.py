@@ -13,11 +13,11 @@ import pytest
 from clusters import versions
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario, ImageUnavailable
-from clusters.images import binaries, catalogue, entries, golang, sums
+from clusters.images import binaries, catalogue, entries, golang, sources, sums
 from clusters.images.compose import go_mod
 from clusters.images.golang import GO_SOURCES, Program, build, committed, download
 from clusters.images.resolve import read_lock
-from clusters.progress import Step
+from clusters.progress import Progress, Step
 from clusters.shape import Shape
 
 
@@ -243,6 +243,54 @@ def test_the_tools_are_linked_with_their_versions() -> None:
     ):
         assert f"\t{name} {version}\n" in module
     assert binaries.tools().name == "tools"
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Give an empty cache, no command on PATH, and a list of what is built, which costs nothing."""
+    made: list[str] = []
+
+    def make(program: Program, _module: Path, folder: Path, *_: object) -> None:
+        made.extend(program.packages)
+        for package in program.packages:
+            (folder / Path(package).name).write_text("")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(binaries, "build", make)
+    monkeypatch.setattr(binaries, "_gatekeeper_module", lambda _: GO_SOURCES.parent)
+    monkeypatch.setattr(shutil, "copytree", lambda _, to, **__: made.append(to.name))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("shapes", "made"),
+    [
+        ([Shape(gatekeeper=None)], ["sigs.k8s.io/kind"]),
+        ([Shape(install="manifest")], ["sigs.k8s.io/kind", "deploy", "charts"]),
+        ([Shape(install="manifest"), Shape(install="chart")], [
+            "sigs.k8s.io/kind", "helm.sh/helm/v3/cmd/helm", "deploy", "charts"
+        ]),
+    ],
+    ids=["no Gatekeeper", "manifest", "chart"],
+)  # fmt: skip
+def test_a_cluster_is_brought_up_with_no_more_than_it_takes(
+    shapes: list[Shape], made: list[str], built: list[str]
+) -> None:
+    """A user whose cache is empty, on an engine that has the images, builds kind, and helm for a chart: once."""
+    sources.ready(shapes, Progress.quiet())
+    assert built == made
+    assert sources.tool("kind").name == "kind"
+    assert built == made
+
+
+def test_kind_is_taken_from_the_tools_where_images_were_made_of_them(built: list[str]) -> None:
+    """Nothing is built twice."""
+    folder = binaries.tools().get(Progress.quiet())
+    built.clear()
+    assert sources.tool("kind") == folder / "kind"
+    assert built == []
 
 
 def _soon() -> Deadline:

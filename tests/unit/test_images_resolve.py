@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from clusters import images
-from clusters.errors import BadScenario, CommandFailed
+from clusters.deadline import Deadline
+from clusters.errors import BadScenario, CommandFailed, ImageUnavailable
 from clusters.images import Images, ensure
 from clusters.images.catalogue import Entry
 from clusters.images.lock import renewed, write
 from clusters.images.resolve import Held, find, read_lock, resolve
 from clusters.images.store import Artefact
-from clusters.process import Completed
+from clusters.process import Completed, run
 from clusters.progress import Progress
 from clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
@@ -51,6 +52,7 @@ class _Engine(FakeEngine):
 def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(images.sources, "ready", lambda *_: None)
 
 
 def _entry(engine: _Engine, *artefacts: Artefact) -> Entry:
@@ -145,6 +147,32 @@ def test_a_download_goes_on_beside_a_compilation(monkeypatch: pytest.MonkeyPatch
 
     assert engine.did == [f"pull --quiet {_REFERENCE}", "artefact", "artefact", "build"]
     assert (made.node, made.ids) == ("node:v1-key", {"node:v1-key": "built"})
+
+
+def test_what_cannot_be_fetched_ends_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not root hears at once that no root file system can be made, and not after all of Kubernetes was built."""
+    begun = threading.Event()
+
+    def refuse(_folder: Path, _progress: Progress) -> None:
+        begun.wait(30)
+        raise ImageUnavailable("only root can install packages")
+
+    def compile_(_folder: Path, _progress: Progress) -> None:
+        begun.set()
+        run(["sleep", "20"], Deadline.after(60, "a compilation"))
+        pytest.fail("compiled to the end")
+
+    artefacts = [Artefact("tools", "1", compile_), Artefact("node-rootfs", "1", refuse)]
+    with pytest.raises(ImageUnavailable, match="only root"):
+        _ensured(monkeypatch, _Engine(), *artefacts)
+
+
+def test_images_that_are_there_are_not_all_that_a_cluster_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine with all images, of another user for instance: what else is needed is made before a cluster is."""
+    asked: list[list[Shape]] = []
+    monkeypatch.setattr(images.sources, "ready", lambda shapes, _: asked.append(shapes))
+    _ensured(monkeypatch, _Engine(images={"node:v1-key": "b"}))
+    assert asked == [[Shape()]]
 
 
 def test_the_first_of_several_shapes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
