@@ -12,7 +12,7 @@ from clusters.process import Completed
 from harness.errors import CommandFailed, DeadlineExceeded, UndoFailed
 from harness.journal import Journal, Undo
 
-__all__ = ["IPTABLES", "KUBECTL", "Remedies", "in_container", "kubectl", "merged", "planes", "standing"]
+__all__ = ["IPTABLES", "KUBECTL", "Ending", "Remedies", "in_container", "kubectl", "merged", "planes", "standing"]
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 """kubectl as it is called on a control plane, where an undo needs nothing of the machine that it runs on."""
