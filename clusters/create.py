@@ -14,10 +14,11 @@ from clusters.images import Images
 from clusters.interrupts import unbroken
 from clusters.inventory import RUN, remove_all
 from clusters.kind import Kind
-from clusters.logs import likely_cause
+from clusters.logs import Kept, likely_cause
 from clusters.ownership import Owner
 from clusters.progress import Progress
 from clusters.removal import remove
+from clusters.scratch import held
 from clusters.shape import Shape
 from clusters.site import Site
 
@@ -36,13 +37,13 @@ def create(
     progress: Progress,
     *,
     keep: bool = False,
-    logs: Path | None = None,
+    logs: Kept | None = None,
 ) -> Cluster:
     """Bring up a cluster of `shape` with Gatekeeper serving on it, and return it.
 
     The cluster's private files (kubeconfig, kind's configuration) go below `directory`, the run's own one
     (`Owner.claim`). When an action fails, or this process is interrupted, everything made so far is
-    removed, unless `keep`; a failure's logs are kept below `logs`, by default the run's directory.
+    removed, unless `keep`; a failure's logs are kept in `logs`, by default below the run's directory.
 
     Raises BadScenario (not enough memory, Gatekeeper that could not start), ClusterUnavailable that names
     the action and where its logs lie, EngineUnavailable when the engine went away.
@@ -63,7 +64,7 @@ def create(
         with unbroken(
             f"keep the logs of {site.name} and remove it", _ABANDON_SECONDS + _LOGS_SECONDS + _DELETE_SECONDS
         ):
-            failure = _failure(site, action, error, progress, logs or directory / "logs", keep=keep)
+            failure = _failure(site, action, error, progress, logs or Kept(directory / "logs"), keep=keep)
         raise failure from error
     except BaseException:
         with unbroken(f"remove the unfinished cluster {site.name}", _ABANDON_SECONDS + _DELETE_SECONDS):
@@ -99,7 +100,7 @@ def _require_memory(shape: Shape) -> None:
 
 
 def _failure(
-    site: Site, action: str, error: Exception, progress: Progress, logs: Path, *, keep: bool
+    site: Site, action: str, error: Exception, progress: Progress, logs: Kept, *, keep: bool
 ) -> ClusterUnavailable:
     """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
     site.abandon()
@@ -107,13 +108,16 @@ def _failure(
     if not site.answers():
         left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
         return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))
-    target, missing, cause = logs / site.name, list[str](), ""
+    target, missing, cause = logs.folder / site.name, list[str](), ""
     with progress.step("keep the logs"):
         try:
-            missing = site.collect_logs(target)
+            with held("logs") as raw:
+                missing = site.collect_logs(raw)
+                target, lost = logs.keep(raw, site.name)
+            missing += lost
             cause = likely_cause(target)
-        except OSError as lost:
-            missing = [f"{lost}"]
+        except (HarnessError, OSError) as error_of_disk:
+            missing = [f"{error_of_disk}"]
     told += [f"likely cause: {cause}"] if cause else []
     told += [f"logs: {target}", *(f"  without: {each.splitlines()[0]}" for each in missing)]
     if keep:

@@ -148,7 +148,11 @@ def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALAN
 
 
 class Kind:
-    """kind on one engine for one cluster; what it needs of files lies in `directory`."""
+    """kind on one engine for one cluster; what it needs of files lies in `directory`.
+
+    kind takes for nodes of the cluster whatever container bears its label with that name, runs commands in all of them,
+    reads their credentials, and removes them. So it is not run, and NotOurs is raised, if one of them is not ours.
+    """
 
     def __init__(self, engine: Engine, name: str, directory: Path) -> None:
         self._engine = engine
@@ -202,7 +206,10 @@ class Kind:
 
     def read_kubeconfig(self, deadline: Deadline) -> bool:
         """Write the kubeconfig file that `create` writes at its end, if there are credentials yet; say whether."""
-        done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
+        try:
+            done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
+        except CommandFailed:  # the engine does not tell whose the nodes are
+            return False
         if done.returncode == 0:
             with self._credentials() as credentials:
                 credentials.write_text(done.stdout, encoding="utf-8")
@@ -213,12 +220,7 @@ class Kind:
         self._run(["load", "docker-image", image, "--name", self._name, "--nodes", ",".join(nodes)], deadline)
 
     def delete(self, deadline: Deadline) -> None:
-        """Delete the node containers with their volumes, and the kubeconfig file.
-
-        Raises NotOurs if kind takes a container for a node of this cluster that is not ours: it would delete that, too.
-        """
-        nodes = ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_NODE_LABEL}={self._name}"]
-        self._engine.require_ours("container", self._engine.run(nodes, deadline).stdout.split(), deadline)
+        """Delete the node containers with their volumes, and the kubeconfig file."""
         self._run(["delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig], deadline)
         self.kubeconfig.unlink(missing_ok=True)
 
@@ -275,6 +277,8 @@ class Kind:
         environment: Mapping[str, str] | None = None,
         on_start: Callable[[int], None] | None = None,
     ) -> Completed:
+        nodes = ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_NODE_LABEL}={self._name}"]
+        self._engine.require_ours("container", self._engine.run(nodes, deadline).stdout.split(), deadline)
         settings = {
             **self._engine.environment(),
             "KIND_EXPERIMENTAL_PROVIDER": "docker",

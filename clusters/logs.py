@@ -2,6 +2,8 @@
 
 import contextlib
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from clusters.deadline import Deadline
@@ -10,7 +12,7 @@ from clusters.errors import HarnessError
 from clusters.inventory import inventory
 from clusters.kind import OUTPUT, Kind
 
-__all__ = ["collect_logs", "likely_cause"]
+__all__ = ["Kept", "collect_logs", "likely_cause"]
 
 _SECONDS = 120.0
 
@@ -26,8 +28,33 @@ _CAUSES = {
 """What a log says, and what it means on a machine on which clusters came up before."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Where logs of clusters that failed are kept, each in a folder of its name."""
+
+    folder: Path
+    write: Callable[[Path, bytes], object] = Path.write_bytes
+    """Writes a file as it may stay: kind exports all there is, a node's environment and static pods, too."""
+
+    def keep(self, raw: Path, name: str) -> tuple[Path, list[str]]:
+        """Write what lies below `raw` for the cluster `name`; return its folder, and what could not be written."""
+        target, missing = self.folder / name, list[str]()
+        try:
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in sorted(each for each in raw.rglob("*") if each.is_file() and not each.is_symlink()):
+                into = target / path.relative_to(raw)
+                try:
+                    into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self.write(into, path.read_bytes())
+                except OSError as error:
+                    missing.append(f"{into.relative_to(target)}: {error}")
+        except OSError as error:
+            missing.append(str(error))
+        return target, missing
+
+
 def collect_logs(engine: Engine, kind: Kind, name: str, target: Path) -> list[str]:
-    """Write what kind said, what it exports of the nodes, and each container's log below `target`.
+    """Write what kind said, what it exports of the nodes, and each container's log below `target`, with all secrets.
 
     Returns what could not be had: a broken cluster has not everything, and no log must hide the failure
     that it was wanted for.

@@ -1,41 +1,20 @@
-"""Kept logs: what is left of a cluster that could not be brought up loses its secrets, too, and is its owner's only."""
+"""Kept logs: what is left of a cluster that could not be brought up is written without secrets, for its owner only."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from clusters.logs import Kept
 from harness import private
 from harness.redaction import redact
 
-__all__ = ["cleaned"]
+__all__ = ["kept"]
 
 
-@contextmanager
-def cleaned(logs: Path) -> Iterator[None]:
-    """Clean what the block, or another process that it ran, leaves below `logs`, also if it raises.
-
-    kind exports them whole: what `docker inspect` tells of a node's environment, static pods, the kubelet's journal.
-    """
-    known = set(_files(logs))
-    try:
-        yield
-    finally:
-        for path in _files(logs):
-            if path not in known:
-                _clean(path)
+def kept(folder: Path) -> Kept:
+    """Return how logs are kept below `folder`: clean from the first moment; what is no text stays as it is."""
+    return Kept(folder, _write)
 
 
-def _files(logs: Path) -> list[Path]:
-    return [path for path in logs.rglob("*") if path.is_file() and not path.is_symlink()] if logs.is_dir() else []
-
-
-def _clean(path: Path) -> None:
-    """Clean a file; what the disk does not let be cleaned does not stay."""
-    try:
-        content = path.read_bytes()
-        if b"\0" not in content:
-            content = redact(content.decode(errors="replace")).encode(errors="backslashreplace")
-        private.write(path, content)
-    except OSError:
-        with suppress(OSError):
-            path.unlink()
+def _write(path: Path, content: bytes) -> None:
+    if b"\0" not in content:
+        content = redact(content.decode(errors="replace")).encode(errors="backslashreplace")
+    private.write(path, content)

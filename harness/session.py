@@ -14,11 +14,13 @@ from clusters import engine as engines
 from clusters.cluster import Cluster
 from clusters.engine import Engine, claims
 from clusters.engine.claims import KEPT_SECONDS
+from clusters.logs import Kept
 from clusters.ownership import Owner, collect_garbage
 from clusters.progress import Progress
 from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness.errors import BadScenario, HarnessError
+from harness.kept_logs import kept
 from harness.undo import journal
 
 __all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]
@@ -86,9 +88,9 @@ class Session:
         return found
 
     @property
-    def logs(self) -> Path:
+    def logs(self) -> Kept:
         """Where the logs of a cluster go that could not be brought up: beside the experiments, to be found again."""
-        return self.histories / self.owner.run / "logs"
+        return kept(self.histories / self.owner.run / "logs")
 
     def directory(self, name: str) -> Path:
         """Return a directory that does not exist yet for the experiment `name`, of which it has the beginning."""

@@ -16,7 +16,6 @@ from clusters.ownership import JOURNAL
 from clusters.pool import Pool, room
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.kept_logs import cleaned
 from harness.session import Session
 from harness.undo import journal
 
@@ -64,10 +63,9 @@ class Supply:
         directory = session.owner.claim()
         keep = session.keep != "never"
         images = self._ready(shape)
-        with cleaned(session.logs):
-            found = create.create(
-                self._engine, images, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
-            )
+        found = create.create(
+            self._engine, images, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
+        )
         what = f"remove the cluster {found.name}"
         with owing(what, _DELETE_SECONDS):
             try:
@@ -82,8 +80,7 @@ class Supply:
     @contextmanager
     def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
         self._finish()
-        with cleaned(self._session.logs):
-            found = self._pool.get(shape, self._ready(shape), self._session.logs)
+        found = self._pool.get(shape, self._ready(shape), self._session.logs)
         if upcoming and not room.idle():
             quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
             self._ahead = Beside(lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead")
@@ -102,8 +99,7 @@ class Supply:
         ahead, self._ahead = self._ahead, None
         try:
             if ahead:
-                with cleaned(self._session.logs):
-                    ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
+                ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
         except HarnessError as error:
             self._session.told.append(f"no cluster could be made ahead: {error}")
 

@@ -7,22 +7,27 @@ from pathlib import Path
 from clusters.shown import shown
 from harness.errors import HarnessError
 from reports.allure import killed_runs
-from reports.allure.categories import VIEWER
+from reports.allure.categories import viewer
 from reports.html import allure_cli, generate, serving
 
 __all__ = ["main"]
 
+_RESULTS = "results"
 _LATEST = Path("reports/out/latest")
 
 
 def main(arguments: list[str]) -> int:
     """Make the report; return 0, or 1 if there is none to be had: then one line says how to read the results."""
     parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
-    parser.add_argument("run", nargs="?", type=Path, default=_LATEST, help=f"a run's directory (default: {_LATEST})")
+    parser.add_argument(
+        "run", nargs="?", type=Path, default=_LATEST, help=f"a run's directory, or results in it (default: {_LATEST})"
+    )
     parser.add_argument("--serve", action="store_true", help="serve the report on this machine until Ctrl-C")
     parser.add_argument("--port", type=int, default=0, help="port to serve on (default: a free one)")
     options = parser.parse_args(arguments)
     run: Path = options.run.resolve()
+    if run.name == _RESULTS and not (run / _RESULTS).exists():
+        run = run.parent
     named = options.run if options.run == _LATEST else run
     try:
         for told in killed_runs.rescue(run):
@@ -31,8 +36,11 @@ def main(arguments: list[str]) -> int:
         index = generate.generate(run, allure_cli.allure(_say))
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
-        if (run / "results").is_dir():
-            _say(f"results: {named / 'results'}; with Node.js 22: {VIEWER} {named / 'results'}")
+        if (run / _RESULTS).is_dir():
+            _say(
+                f"results: {named / _RESULTS}; to read them where npm and Python packages can be had, "
+                f"copy {named} there and type, in a checkout of this: {viewer(Path(run.name))}"
+            )
         return 1
     _say(f"report: {named / 'report' / index.name}")
     if options.serve:

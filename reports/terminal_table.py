@@ -12,7 +12,7 @@ import pytest
 from clusters.shown import shown
 from harness.record import ClaimRecord, Record
 from harness.redaction import redact
-from reports.allure.categories import VIEWER
+from reports.allure.categories import viewer
 from reports.records import reason_of, record_in
 
 __all__ = ["pytest_addoption", "pytest_configure"]
@@ -197,4 +197,4 @@ def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
     for name, what in (("junit.xml", "JUnit XML"), ("metrics.prom", "OpenMetrics"), ("figures.txt", "figures")):
         if (run / name).is_file():
             terminal.write_line(f"{what}: {place / name}")
-    terminal.write_line(f"read it: {VIEWER} --config {place / 'allurerc.json'} {place / results.name}")
+    terminal.write_line(f"read it: {viewer(place)}")

@@ -1,10 +1,15 @@
-"""Firewall: the one iptables chain per table that lets a private engine's containers reach each other and the world.
+"""Firewall: the one iptables chain per table that lets a private engine's containers reach their network and the world.
 
 dockerd empties and rewrites the chains DOCKER* when it starts, whoever made them. A second dockerd
 would so take the rules of the user's; hence ours has `iptables: false` and these rules instead. With that it leaves
-the policy of FORWARD alone, too (setupIPForwarding of moby).
+the policy of FORWARD alone, too (setupIPForwarding of moby). A user's engine keeps its networks apart by itself
+(DOCKER-ISOLATION-STAGE-1 and -2, or DOCKER-FORWARD of newer ones): nothing of this is done there.
+
+What goes from one of the engine's addresses to another is within one network if the kernel bridges it, and from one
+network to another if it routes it. So no rule need know which networks there are.
 """
 
+import contextlib
 import ipaddress
 from pathlib import Path
 
@@ -24,6 +29,9 @@ CHAIN = "iptables chain "
 
 _BRIDGES = "br-+"
 """Interfaces of the engine's networks: docker names each br- and the beginning of its id."""
+
+_FILTERED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+"""Whether the tables see what is bridged; there once br_netfilter is loaded."""
 
 _JUMPS = {"filter": "FORWARD", "nat": "POSTROUTING"}
 _SECONDS = 60
@@ -50,16 +58,20 @@ def free_pool(routes: Path = Path("/proc/net/route")) -> str:
 
 
 def allow(layout: Layout, pool: str) -> None:
-    """Let traffic of `pool` pass, out under the host's address; new connections from outside do not come in.
+    """Let traffic of `pool` pass within a network, and out under the host's address; nothing new comes in.
 
-    A packet from elsewhere that bears an address of `pool` is dropped. The chain holds these rules and no others,
-    whatever was in it; they change in one step. Raises CommandFailed when iptables refuses, HarnessError.
+    A packet from elsewhere that bears an address of `pool` is dropped, and so is one from a network of `pool` to
+    another. The chain holds these rules and no others, whatever was in it; they change in one step. Raises
+    CommandFailed when iptables refuses, HarnessError.
     """
+    filtered = _FILTERED.exists()
     traces.record(f"{CHAIN}{layout.chain}", before="", after="", holder=str(layout.run))
     established = "-m conntrack --ctstate RELATED,ESTABLISHED"
     rules = {
         "filter": [
             f"-s {pool} ! -i {_BRIDGES} -j DROP",
+            f"-s {pool} -d {pool} -m physdev --physdev-is-bridged -j ACCEPT",
+            f"-s {pool} -d {pool} -j DROP",
             f"-s {pool} -j ACCEPT",
             f"-d {pool} {established} -j ACCEPT",
             f"-d {pool} -j DROP",
@@ -72,6 +84,8 @@ def allow(layout: Layout, pool: str) -> None:
         run(["iptables-restore", "-w", "30", "--noflush"], Deadline.after(_SECONDS, "iptables"), stdin=text)
         if not _iptables(table, "-C", jump, "-j", layout.chain, check=False):
             _iptables(table, "-I", jump, "1", "-j", layout.chain)
+    if not filtered:
+        _leave_bridges_alone()
 
 
 def remove(chain: str) -> None:
@@ -81,6 +95,17 @@ def remove(chain: str) -> None:
             continue
         _iptables(table, "-F", chain, check=False)
         _iptables(table, "-X", chain, check=False)
+
+
+def _leave_bridges_alone() -> None:
+    """Send what is bridged on this machine past the tables, as before.
+
+    The first rule with physdev brings br_netfilter, which sends the traffic of everybody's bridges through the tables
+    until it is told not to (physdev_mt_check of Linux).
+    """
+    for each in ("arptables", "iptables", "ip6tables"):
+        with contextlib.suppress(FileNotFoundError):
+            _FILTERED.with_name(f"bridge-nf-call-{each}").write_text("0")
 
 
 def _iptables(table: str, *words: str, check: bool = True) -> bool:

@@ -32,6 +32,7 @@ from clusters.engine import Engine, claims
 from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.images import Images
 from clusters.inventory import remove_all
+from clusters.logs import Kept
 from clusters.owner import Owner
 from clusters.pool import room, shelf
 from clusters.pool.fingerprint import differences, fingerprint, wait_settled
@@ -61,7 +62,7 @@ class Pool:
         self._most = most
         self._said: set[str] = set()
 
-    def get(self, shape: Shape, images: Images, logs: Path) -> Cluster:
+    def get(self, shape: Shape, images: Images, logs: Kept) -> Cluster:
         """Return a cluster of `shape`, this process's own: one from the shelf, or else a new one.
 
         Raises what `clusters.create.create` does.
@@ -84,7 +85,7 @@ class Pool:
                 return cluster
         return None
 
-    def make(self, shape: Shape, images: Images, logs: Path) -> Cluster:
+    def make(self, shape: Shape, images: Images, logs: Kept) -> Cluster:
         """Bring up a new cluster that can be given back; raise what `clusters.create.create` does."""
         owner = Owner.of_pool()
         directory = owner.claim(self._engine.id)
@@ -126,7 +127,7 @@ class Pool:
                 self.remove(cluster)
         return why
 
-    def fill(self, shape: Shape, images: Images, logs: Path) -> None:
+    def fill(self, shape: Shape, images: Images, logs: Kept) -> None:
         """Make a cluster and put it on the shelf, if there is room for it and none of its kind there yet.
 
         Raises what `clusters.create.create` does.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -15,12 +15,12 @@ from harness.faults import Fault
 from harness.faults.targets import require_nodes
 from harness.history import History
 from harness.undo.actions import undo
-from harness.undo.commands import in_container
+from harness.undo.commands import Ending, in_container
 from harness.undo.iptables import Rule, new_comment
 from harness.undo.journal import Journal
 from harness.undo.promises import Undos
 
-__all__ = ["CUT", "cut_registry", "no_longer_down", "start"]
+__all__ = ["CUT", "cut_registry", "no_longer_down", "restore", "start"]
 
 CUT = "cut registry"
 """The name of the fault, whichever way it is done."""
@@ -30,6 +30,7 @@ How = Literal["stop", "drop", "503"]
 _SECONDS = 60.0
 _STOP_SECONDS = 2
 _ANSWER_SECONDS = 4
+_WHOLE = {"running": True, "down": False}
 
 
 def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
@@ -49,6 +50,19 @@ def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
 
 
 @undo
+def restore(engine: Engine, *, container: str, running: bool, down: bool) -> None:
+    """Let the registry's container run, and take the file away that makes it answer 503, unless it is gone.
+
+    While another fault keeps it from `running`, or `down`, that stays; the file in a stopped container is left to the
+    undo that starts it.
+    """
+    if running:
+        start(engine, container=container)
+    if not down:
+        _take_file_away(engine, container, ended_by="removal" if running else "stop")
+
+
+@undo
 def start(engine: Engine, *, container: str) -> None:
     """Start the registry's container, unless it runs or is gone."""
     deadline = Deadline.after(_SECONDS, f"{container} to start")
@@ -60,22 +74,43 @@ def start(engine: Engine, *, container: str) -> None:
 @undo
 def no_longer_down(engine: Engine, *, container: str) -> None:
     """Delete the file that makes the registry answer 503, which outlives a stop of its container."""
-    done = in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by="removal")
+    _take_file_away(engine, container, ended_by="removal")
+
+
+def _take_file_away(engine: Engine, container: str, ended_by: Ending) -> None:
+    done = in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by=ended_by)
     if done is not None and done.returncode:
         raise CommandFailed(f"`rm -f {DOWN_FILE}` in {container}: {done.stderr.strip()}")
 
 
-class _Stopped:
-    """The registry's container is stopped."""
+class _Harmed:
+    """The registry's container is harmed: by one fault, or by several at a time."""
 
     name = CUT
 
     def __init__(self) -> None:
         self._undos = Undos()
+        self._kept: Mapping[str, Any] = _WHOLE
+
+    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+        self._kept = next(iter(self._undos.run(cluster.engine, journal)), self._kept)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """Prove that the registry answers, or that it does what another fault makes it do."""
+        wanted = "no answer" if not self._kept["running"] else "503" if self._kept["down"] else "200"
+        said = _expect(cluster, cluster.nodes(), wanted, deadline)
+        return said if wanted == "200" else f"another fault cuts it off: {said}"
+
+    def _promise(self, journal: Journal, container: str, harm: Mapping[str, bool]) -> None:
+        self._undos.register(journal, restore, harm=harm, container=container, **_WHOLE)
+
+
+class _Stopped(_Harmed):
+    """The registry's container is stopped."""
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         registry = _registry(cluster)
-        self._undos.register(journal, start, container=registry.container)
+        self._promise(journal, registry.container, {"running": False})
         deadline = Deadline.after(_SECONDS, f"{registry.container} to stop")
         cluster.engine.run(["stop", "--time", str(_STOP_SECONDS), registry.container], deadline)
 
@@ -89,26 +124,18 @@ class _Stopped:
             )
         return f"{registry.container} is exited; {_expect(cluster, cluster.nodes(), 'no answer', deadline)}"
 
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
-    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return _expect(cluster, cluster.nodes(), "200", deadline)
-
-
-class _Unavailable:
+class _Unavailable(_Harmed):
     """The registry answers 503 to everything."""
 
-    name = CUT
-
     def __init__(self) -> None:
-        self._undos = Undos()
+        super().__init__()
         self._began = datetime.now(UTC)
 
     def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
         registry = _registry(cluster)
         self._began = datetime.now(UTC)
-        self._undos.register(journal, no_longer_down, container=registry.container)
+        self._promise(journal, registry.container, {"down": True})
         deadline = Deadline.after(_SECONDS, f"{registry.container} to be told that it is down")
         cluster.engine.run(["exec", registry.container, "touch", DOWN_FILE], deadline)
 
@@ -119,12 +146,6 @@ class _Unavailable:
         if not refused:
             raise FaultNotApplied(f"{said}, but {registry.container} logged no request with status 503")
         return f"{said}; {registry.container} logged {len(refused)} requests with status 503"
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
-
-    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return _expect(cluster, cluster.nodes(), "200", deadline)
 
 
 class _Dropped:

@@ -23,6 +23,7 @@ ACTIONS = {
     "pods.uncordon": "harness.faults.pods:uncordon",
     "registry.drop_no_more": "harness.undo.iptables:delete_rule",
     "registry.no_longer_down": "harness.faults.registry:no_longer_down",
+    "registry.restore": "harness.faults.registry:restore",
     "registry.start": "harness.faults.registry:start",
     "rollouts.scale": "harness.faults.rollouts:scale",
     "throttle.unthrottle": "harness.faults.throttle:unthrottle",

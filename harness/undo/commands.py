@@ -10,7 +10,7 @@ from clusters.engine import Engine
 from clusters.process import Completed
 from harness.errors import CommandFailed, DeadlineExceeded
 
-__all__ = ["KUBECTL", "in_container", "kubectl", "planes", "undo_by_kubectl"]
+__all__ = ["KUBECTL", "Ending", "in_container", "kubectl", "planes", "undo_by_kubectl"]
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 """kubectl as it is called on a control plane, where an undo needs nothing of the machine that it runs on."""

@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -16,11 +17,11 @@ __all__ = [
     "CATEGORIES",
     "CONFIGURATION",
     "NO_LONGER_REPRODUCES",
-    "VIEWER",
     "add_performance",
     "address",
     "environment",
     "nodeid_of",
+    "viewer",
     "write_categories",
     "write_environment",
 ]
@@ -29,9 +30,6 @@ CONFIGURATION = "allurerc.json"
 """Allure 3's configuration, beside the results."""
 
 NO_LONGER_REPRODUCES = "no longer reproduces"
-
-VIEWER = "npx --yes allure@3.18.0 open"
-"""What shows results where Node.js and the npm registry are at hand."""
 
 # Any character is [\s\S], and the ends are marked: Allure 2 matches whole messages with Java, Allure 3
 # searches with JavaScript, and neither knows the other's flags. The four exclude each other.
@@ -88,6 +86,11 @@ def address(issue: str) -> str:
         return issue if _WEB.match(issue) else ""
     owner = known["owner"] or "open-policy-agent"
     return f"https://github.com/{owner}/{known['name']}/issues/{known['number']}"
+
+
+def viewer(run: Path) -> str:
+    """Return the command that shows a run, wherever its folder was carried; all it installs is hashed."""
+    return f"nox -s report -- --serve {shlex.quote(str(run))}"
 
 
 def nodeid_of(result: Mapping[str, Any]) -> str:

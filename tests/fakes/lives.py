@@ -46,7 +46,7 @@ ROWS = {
     "cut_registry stop": Row("cut_registry", "started", {"how": "stop"}),
     "cut_registry drop": Row("cut_registry", "done", {"how": "drop"}, changes=5),
     "cut_registry drop of one": Row("cut_registry", "done", {"how": "drop", "nodes": ["w-worker"]}),
-    "cut_registry 503": Row("cut_registry", "kept", {"how": "503"}),
+    "cut_registry 503": Row("cut_registry", "started", {"how": "503"}),
     "remove_image": Row("remove_image", "kept", {"image": IMAGE}, changes=2),
     "cut_webhook": Row("cut_webhook", "done", {}, changes=3),
     "cut_off_node": Row("cut_off_node", "done", NODE, changes=2),
@@ -118,19 +118,19 @@ class Run:
         self.journal = Journal(folder / "journal.jsonl")
         self.history = History(folder / "history.jsonl")
         self.before = world.state()
-        self._alive: list[Fault] = []
+        self.alive: list[Fault] = []
 
     def inject(self, name: str, /, **values: Any) -> Fault:
         """Inject what a row of the table is about, or the same with other values."""
         fault: Fault = _made(ROWS[name].fault, values or ROWS[name].values)
-        self._alive.append(fault)
+        self.alive.append(fault)
         fault.inject(self.cluster, self.journal, self.history)
         return fault
 
     def end(self) -> None:
         """Let go of everything, so that no block is left open."""
         self.world.dead = True
-        for fault in self._alive:
+        for fault in self.alive:
             with suppress(KilledError, HarnessError):
                 self.heal(fault)
         self.journal.close()

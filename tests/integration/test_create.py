@@ -20,6 +20,7 @@ from clusters.errors import ClusterUnavailable
 from clusters.gatekeeper import wait_serving
 from clusters.images import ensure
 from clusters.inventory import RUN, Thing, inventory
+from clusters.logs import Kept
 from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
@@ -108,7 +109,7 @@ def test_nodes_that_do_not_boot_leave_their_logs_and_nothing_else(
     images = ensure(engine, _BARE, Progress.quiet())
     assert images.registry
     with pytest.raises(ClusterUnavailable, match=r"could not wait for the nodes.*kind create cluster") as caught:
-        build(_BARE, images=dataclasses.replace(images, node=images.registry), logs=tmp_path)
+        build(_BARE, images=dataclasses.replace(images, node=images.registry), logs=Kept(tmp_path))
     (logs,) = tmp_path.iterdir()
     assert f"logs: {logs}" in str(caught.value)
     assert list(logs.glob("*-control-plane.log"))

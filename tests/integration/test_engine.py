@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, connect, find, leftovers, private, processes, stop_private
+from clusters.engine import Engine, Layout, connect, find, firewall, leftovers, private, processes, stop_private
 from clusters.errors import CommandFailed, EngineUnavailable
 from clusters.locking import locked
 from clusters.process import run
+from clusters.progress import Progress
 from tests.fakes.tiny import TINY, tiny_engine
 from tests.unguarded import docker
 
@@ -127,16 +128,29 @@ def test_containers_of_a_network_find_each_other_by_name(engine: Engine) -> None
     docker(engine, ["run", "--rm", "--network", "one", TINY, "dial", "server:80"], _soon("a connection"))
 
 
-def test_traffic_of_containers_is_forwarded_by_our_chain(engine: Engine, layout: Layout) -> None:
-    """What leaves a container's network passes the chain of the engine, and is counted there."""
-    address = _serve(engine, "server", "one")
-    _serve(engine, "other", "two")
-    counters = ["iptables", "-w", "30", "-nvxL", layout.chain]
-    run([*counters, "-Z"], _soon("counters at zero"))
-    docker(engine, ["exec", "other", "/tiny", "dial", f"{address}:80"], _soon("a connection"))
-    forged, accepted = (line.split() for line in run(counters, _soon("counters")).stdout.splitlines()[2:4])
-    assert (forged[2], accepted[2]) == ("DROP", "ACCEPT")
-    assert int(forged[0]) == 0 < int(accepted[0])
+def test_networks_do_not_reach_each_other(engine: Engine, layout: Layout) -> None:
+    """A server answers in its own network and on loopback, not in another, as it does without the chain.
+
+    The chain counts what it drops, and nothing as forged.
+    """
+    address = _serve(engine, "server", "one", "--publish", "127.0.0.1::80")
+    for name, network in (("neighbour", "one"), ("other", "two")):
+        _serve(engine, name, network)
+    port = docker(engine, ["port", "server", "80/tcp"], _soon("the port")).stdout.strip()
+
+    def reached(name: str) -> bool:
+        dial = ["exec", name, "/tiny", "dial", f"{address}:80"]
+        return docker(engine, dial, _soon("a connection"), check=False).returncode == 0
+
+    firewall.remove(layout.chain)
+    assert (reached("neighbour"), reached("other")) == (True, True)
+    private.start(layout, Progress.quiet())
+    assert (reached("neighbour"), reached("other")) == (True, False)
+    assert run(["curl", "--silent", "--max-time", "10", f"http://{port}/"], _soon("an answer")).stdout == "served"
+    counters = run(["iptables", "-w", "30", "-nvxL", layout.chain], _soon("counters")).stdout.splitlines()[2:5]
+    forged, _, crossing = (line.split() for line in counters)
+    assert (forged[2], crossing[2]) == ("DROP", "DROP")
+    assert int(forged[0]) == 0 < int(crossing[0])
 
 
 def test_only_root_can_reach_the_socket(engine: Engine, layout: Layout) -> None:

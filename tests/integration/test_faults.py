@@ -202,9 +202,8 @@ def test_killed_in_the_middle(cluster: Cluster, make: Callable[[], Experiment], 
     assert {each.action for each in left} == {
         "images.pull",
         "pods.uncordon",
-        "registry.no_longer_down",
         "registry.drop_no_more",
-        "registry.start",
+        "registry.restore",
     }
     with make() as experiment:
         pass

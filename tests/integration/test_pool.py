@@ -12,6 +12,7 @@ from clusters.engine import Engine
 from clusters.gatekeeper import wait_serving
 from clusters.images import Images, ensure
 from clusters.inventory import RUN, inventory
+from clusters.logs import Kept
 from clusters.ownership import collect_garbage
 from clusters.pool import Pool, resetting, shelf
 from clusters.pool.fingerprint import differences, fingerprint
@@ -42,7 +43,7 @@ def pool(engine: Engine, progress: Progress, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def cluster(pool: Pool, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    found = pool.make(_SHAPE, images, tmp_path_factory.mktemp("logs"))
+    found = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
     yield found
     pool.remove(found)
 

@@ -15,6 +15,7 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine, Layout, claims, connect, processes
 from clusters.images import Images, ensure
 from clusters.inventory import RUN, inventory
+from clusters.logs import Kept
 from clusters.ownership import Owner, collect_garbage
 from clusters.pool import Pool
 from clusters.progress import Progress
@@ -46,7 +47,7 @@ def pool(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def frozen(pool: Pool, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    found = pool.make(_SHAPE, images, tmp_path_factory.mktemp("logs"))
+    found = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
     assert pool.give_back(found) == []
     yield found
     pool.remove(found)
@@ -100,7 +101,7 @@ def test_an_engine_that_was_restarted_has_no_frozen_clusters(
     own = connect("private", layout=layout)
     own.run(["load", "--input", tmp_path / "node.tar"], deadline)
     pool = Pool(own, Progress.terminal())
-    frozen = pool.make(_SHAPE, images, tmp_path)
+    frozen = pool.make(_SHAPE, images, Kept(tmp_path))
     assert pool.give_back(frozen) == []
     for program in ("dockerd", "containerd"):
         for each in processes.find(layout, program):

@@ -14,6 +14,7 @@ from clusters.cluster import Cluster
 from clusters.create import create, delete
 from clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded, EngineUnavailable, HarnessError
 from clusters.images import Images
+from clusters.logs import Kept
 from clusters.ownership import Owner
 from clusters.progress import Progress
 from clusters.shape import Shape
@@ -127,7 +128,7 @@ def test_a_failed_action_names_itself_and_where_the_logs_are(tmp_path: Path) -> 
     """The error says which action failed, why, and where the kept logs lie."""
     engine = FakeEngine(errors={"run": "no space left on device"})
     with pytest.raises(ClusterUnavailable) as caught:
-        bring_up(engine, logs=tmp_path / "kept")
+        bring_up(engine, logs=Kept(tmp_path / "kept"))
     assert "could not start the registry" in str(caught.value)
     assert "no space left on device" in str(caught.value)
     (logs,) = (tmp_path / "kept").iterdir()
@@ -251,7 +252,7 @@ def test_logs_that_no_disk_takes_keep_nothing_from_being_removed(tmp_path: Path)
     engine = FakeEngine(errors={"run": "broken"})
     (tmp_path / "kept").touch()
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*without: .*kept"):
-        bring_up(engine, logs=tmp_path / "kept")
+        bring_up(engine, logs=Kept(tmp_path / "kept"))
     assert engine.names() == []
 
 

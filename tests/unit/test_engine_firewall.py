@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from clusters import traces
-from clusters.engine import firewall
+from clusters.deadline import Deadline
+from clusters.engine import Layout, firewall
 from clusters.errors import EngineUnavailable
+from clusters.process import Completed
 
 _HEAD = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 _DEFAULT = "eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
@@ -81,10 +83,15 @@ _in_a_namespace = pytest.mark.skipif(
 
 @_in_a_namespace
 def test_who_forges_an_address_of_ours_is_not_forwarded(tmp_path: Path) -> None:
-    """A packet with an address of the range passes only if it comes from a network of an engine."""
+    """A packet with an address of the range passes only from a network of an engine, and never to another of them.
+
+    What is routed between addresses of the range goes from a network to another; what is bridged stays in its own.
+    """
     rules = [line.removeprefix("-A CHAOS-UNIT ") for line in _rules(tmp_path, "10.213.0.0/16") if "-A C" in line]
     assert rules == [
         "-s 10.213.0.0/16 ! -i br-+ -j DROP",
+        "-s 10.213.0.0/16 -d 10.213.0.0/16 -m physdev --physdev-is-bridged -j ACCEPT",
+        "-s 10.213.0.0/16 -d 10.213.0.0/16 -j DROP",
         "-s 10.213.0.0/16 -j ACCEPT",
         "-d 10.213.0.0/16 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         "-d 10.213.0.0/16 -j DROP",
@@ -108,7 +115,7 @@ for each in 1 2; do
 done
 plug one 10.213.1.2 10.213.1.1 br-000000000001; plug neighbour 10.213.1.3 10.213.1.1 br-000000000001
 plug other 10.213.2.2 10.213.2.1 br-000000000002; plug stranger 192.168.77.2 192.168.77.1 ""
-ip -n stranger addr add 10.213.9.9/32 dev lo
+for each in one stranger; do ip -n $each addr add 10.213.9.9/32 dev lo; done
 echo 1 > /proc/sys/net/ipv4/ip_forward
 for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $each; done
 """
@@ -131,24 +138,32 @@ for flow in sys.argv[1:]:
 
 @_in_a_namespace
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs iproute2")
-def test_packets_of_containers_pass_and_strangers_do_not(tmp_path: Path) -> None:
-    """Within a network, between two and to the world they pass; new ones from outside, and forged ones, are dropped."""
+@pytest.mark.parametrize("filtered", [1, 0])
+def test_packets_of_containers_pass_and_strangers_do_not(tmp_path: Path, filtered: int) -> None:
+    """Within a network and to the world they pass; to another network, new from outside, or forged, they are dropped.
+
+    It is so whether the tables see what is bridged (`filtered`) or not; without the rules, networks reach each other.
+    """
     flows = {
         "one 10.213.1.2 neighbour 10.213.1.3 20": "10.213.1.2",
-        "one 10.213.1.2 other 10.213.2.2 20": "10.213.1.2",
+        "one 10.213.1.2 other 10.213.2.2 0.5": "nothing",
+        "one 10.213.9.9 other 10.213.2.2 0.5": "nothing",
         "one 10.213.1.2 stranger 192.168.77.2 20": "192.168.77.1",
         "stranger 192.168.77.2 one 10.213.1.2 0.5": "nothing",
         "stranger 10.213.9.9 one 10.213.1.2 0.5": "nothing",
     }
     allows = f'{sys.executable} -c "$ALLOW" {tmp_path} 10.213.0.0/16'
     quoted = " ".join(f"'{flow}'" for flow in flows)
-    script = f'{_NETWORK}\n{allows}\n{sys.executable} -c "$SEND" {quoted}'
+    switch = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+    sees = f"[ ! -e {switch} ] || echo {filtered} > {switch}"
+    send = f'{sys.executable} -c "$SEND"'
+    script = "\n".join([_NETWORK, sees, f"{send} 'one 10.213.1.2 other 10.213.2.2 20'", allows, f"{send} {quoted}"])
     environment = {**os.environ, "ALLOW": _ALLOW, "SEND": _SEND}
     argv = ["unshare", "--net", "--mount", "sh", "-c", script]
     told = subprocess.run(
         argv, cwd=Path(__file__).parents[2], env=environment, check=True, stderr=subprocess.PIPE, text=True
     )
-    assert told.stderr.split() == [*flows.values()]
+    assert told.stderr.split() == ["10.213.1.2", *flows.values()]
 
 
 @_in_a_namespace
@@ -168,3 +183,24 @@ def test_the_chain_is_journalled_and_goes(tmp_path: Path, monkeypatch: pytest.Mo
     assert [each.what for each in traces.pending()] == ["iptables chain CHAOS-UNIT"]
     assert _rules(tmp_path, "10.213.0.0/16", "back", "back") == []
     assert traces.pending() == []
+
+
+@pytest.mark.parametrize("filtered", ["", "0", "1"])
+def test_bridges_of_others_are_filtered_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filtered: str
+) -> None:
+    """A kernel that did not know how to filter what is bridged does not do so because of our rules; else all stays."""
+    monkeypatch.setattr(traces, "HOME", tmp_path)
+    switch = tmp_path / "bridge-nf-call-iptables"
+    monkeypatch.setattr(firewall, "_FILTERED", switch)
+    if filtered:
+        switch.write_text(filtered)
+
+    def restores(argv: list[str], _: Deadline, **__: object) -> Completed:
+        if argv[0] == "iptables-restore" and not switch.exists():
+            switch.write_text("1")
+        return Completed("", "", 0)
+
+    monkeypatch.setattr(firewall, "run", restores)
+    firewall.allow(Layout("chaos-unit", tmp_path, tmp_path / "run"), "10.213.0.0/16")
+    assert switch.read_text() == (filtered or "0")

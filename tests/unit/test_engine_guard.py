@@ -210,6 +210,7 @@ def test_images_of_ours(docker: Docker) -> None:
     [
         Undo("nodes.start", {"node": "theirs", "network": "ours", "address": "10.0.0.2"}),
         Undo("nodes.resume", {"node": "theirs"}),
+        Undo("registry.restore", {"container": "theirs", "running": True, "down": False}),
         Undo("registry.start", {"container": "theirs"}),
         Undo("registry.no_longer_down", {"container": "theirs"}),
         Undo("registry.drop_no_more", {"node": "theirs", "rule": ["OUTPUT", "-j", "DROP"]}),

@@ -119,7 +119,7 @@ def test_history(make: Callable[..., Experiment]) -> None:
         ("ok", "healed"),
     ]
     assert journal.pending(Path(experiment.record.journal)) == []
-    assert "registry.start" in Path(experiment.record.journal).read_text(encoding="utf-8")
+    assert "registry.restore" in Path(experiment.record.journal).read_text(encoding="utf-8")
 
 
 def test_undoes_first(make: Callable[..., Experiment], cluster: Cluster, world: World) -> None:

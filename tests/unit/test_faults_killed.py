@@ -52,7 +52,7 @@ def _lives(live: Callable[[], Run], name: str, moment: Moment, monkeypatch: pyte
         yield whole
 
 
-_EARLIER = {"rollouts.scale"}
+_EARLIER = {"registry.no_longer_down", "registry.start", "rollouts.scale"}
 """Actions that only journals of earlier versions name."""
 
 

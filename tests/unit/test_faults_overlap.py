@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clusters.deadline import Deadline
-from harness.errors import FaultNotApplied
+from harness.errors import CommandFailed, FaultNotApplied
 from tests.fakes.harmed import DEPLOYMENT
 from tests.fakes.lives import EDIT, NODE, Run
 
@@ -28,6 +28,9 @@ PAIRS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "down": (("pause_node", NODE), ("kill_node", NODE)),
     "down twice": (("kill_node", NODE), ("stop_node", NODE)),
     "registry": (("cut_registry stop", {"how": "stop"}), ("cut_registry stop", {"how": "stop"})),
+    "registry 503 twice": (("cut_registry 503", {"how": "503"}), ("cut_registry 503", {"how": "503"})),
+    "registry 503 and stop": (("cut_registry 503", {"how": "503"}), ("cut_registry stop", {"how": "stop"})),
+    "registry drop and stop": (("cut_registry drop", {"how": "drop"}), ("cut_registry stop", {"how": "stop"})),
     "webhook": (("cut_webhook", {}), ("cut_webhook", {"how": "reject"})),
 }
 
@@ -42,6 +45,32 @@ def test_overlap(live: Callable[[], Run], pair: str, order: tuple[int, ...]) -> 
     for index in order:
         run.heal(faults[index])
     run.replay()
+    run.is_healed()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,), ()], ids=str)
+def test_a_fault_that_another_one_keeps_from_being_done(live: Callable[[], Run], order: tuple[int, ...]) -> None:
+    """A stopped registry takes no 503: that fails, and in whatever order they are healed, it answers afterwards."""
+    run = live()
+    stop = run.inject("cut_registry stop")
+    with pytest.raises(CommandFailed, match="is not running"):
+        run.inject("cut_registry 503")
+    faults = [stop, run.alive[-1]]
+    for index in order:
+        run.heal(faults[index])
+    run.replay()
+    run.is_healed()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_registry_that_two_faults_cut_off(live: Callable[[], Run], first: int) -> None:
+    """While one of a 503 and a stop is healed the other one goes on."""
+    run = live()
+    faults = [run.inject("cut_registry 503"), run.inject("cut_registry stop")]
+    registry = run.world.containers["w-registry"]
+    run.heal(faults[first])
+    assert (registry["status"], registry["files"]) == (("exited", ["/down"]), ("running", ["/down"]))[first]
+    run.heal(faults[1 - first])
     run.is_healed()
 
 

@@ -13,7 +13,7 @@ _ROOT = Path(__file__).parents[2]
 _FOLDERS = ("benchmarks", "clusters", "harness", "reports", "scenarios")
 _GUARDED = "clusters/engine/"
 _WITH_COMMAND = {
-    "clusters/kind.py": "kind gets the command in a script that labels what it makes; whose nodes it deletes is asked",
+    "clusters/kind.py": "kind gets it in a script that labels what it makes, and is not run beside others' nodes",
 }
 _RUNNERS = {"run", "Popen", "call", "check_call", "check_output", "system", "popen", "execvp", "execv", "spawn"}
 

@@ -1,8 +1,11 @@
 """Tests of clusters.kind: the configuration that kind gets, and the docker that it runs."""
 
+import ast
+import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -202,21 +205,55 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
     assert (tmp_path / "kind.log").read_text() == said
 
 
-def test_nodes_that_are_not_ours_are_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user's cluster of the same name, or one more node in ours, keeps kind from being run."""
+_VERBS: dict[str, Callable[[Kind, Deadline], object]] = {
+    "create": lambda kind, deadline: kind.create("", "net", deadline),
+    "get kubeconfig": lambda kind, deadline: kind.read_kubeconfig(deadline),
+    "load": lambda kind, deadline: kind.load("image", ["c-worker"], deadline),
+    "export logs": lambda kind, deadline: kind.export_logs(Path("/nowhere"), deadline),
+    "delete": lambda kind, deadline: kind.delete(deadline),
+}
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+def test_nodes_that_are_not_ours_keep_kind_from_being_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """A user's cluster of the same name, or one more node in ours: kind would run commands in it, or remove it."""
     fake, ran = tmp_path / "kind", tmp_path / "ran"
-    fake.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    fake.write_text(f"#!/bin/sh\necho $* > {ran}\n")
     fake.chmod(0o755)
     monkeypatch.setattr("clusters.kind.tool", lambda _: fake)
     engine = FakeEngine()
     engine.add("container", "c-worker", {"io.x-k8s.kind.cluster": "c", "chaos-harness.run": "r"})
     engine.add("container", "c-worker2", {"io.x-k8s.kind.cluster": "c"})
-    with pytest.raises(NotOurs, match="container c-worker2: expected the label chaos-harness"):
-        Kind(engine, "c", tmp_path).delete(Deadline.after(60, "kind"))
+    told = ""
+    try:
+        told = str(_VERBS[verb](Kind(engine, "c", tmp_path), Deadline.after(60, "kind")))
+    except NotOurs as error:
+        told = str(error)
+    assert "container c-worker2: expected the label chaos-harness" in told
     assert not ran.exists()
     del engine.things["container/id-c-worker2"]
-    Kind(engine, "c", tmp_path).delete(Deadline.after(60, "kind"))
-    assert ran.exists()
+    _VERBS[verb](Kind(engine, "c", tmp_path), Deadline.after(60, "kind"))
+    assert ran.read_text().startswith(verb)
+
+
+def test_each_verb_of_kind_is_in_the_table() -> None:
+    """Who teaches the harness another command of kind says here that it is guarded."""
+    source = ast.walk(ast.parse(inspect.getsource(Kind)))
+    calls = [node for node in source if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("self._")]
+    lists = [each.elts for call in calls for each in call.args[:1] if isinstance(each, ast.List)]
+    verbs = [
+        " ".join(ast.literal_eval(word) for word in words[:2] if isinstance(word, ast.Constant)) for words in lists
+    ]
+    assert len(verbs) == len(_VERBS)
+    assert all(any(words.startswith(verb) for words in verbs) for verb in _VERBS)
+
+
+def test_kind_waits_for_an_engine_that_does_not_tell(tmp_path: Path) -> None:
+    """Credentials are asked for again and again: that one answer is missing ends no creation."""
+    kind = Kind(FakeEngine(errors={"ps": "no answer"}), "c", tmp_path)
+    assert not kind.read_kubeconfig(Deadline.after(60, "kind"))
 
 
 def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from clusters import pool as pools
 from clusters.cluster import Cluster
 from clusters.errors import ClusterUnavailable, CommandFailed
 from clusters.images import Images
+from clusters.logs import Kept
 from clusters.ownership import Owner, run_directories
 from clusters.pool import Pool, room, shelf
 from clusters.progress import Progress
@@ -20,7 +21,7 @@ from clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
-_LOGS = Path("/nowhere")
+_LOGS = Kept(Path("/nowhere"))
 
 
 class World:

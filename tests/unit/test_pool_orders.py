@@ -10,6 +10,7 @@ import pytest
 from clusters import pool as pools
 from clusters.cluster import Cluster
 from clusters.images import Images
+from clusters.logs import Kept
 from clusters.ownership import Owner
 from clusters.pool import Pool, room
 from clusters.progress import Progress
@@ -99,7 +100,7 @@ def verdicts(order: list[Callable[[State], None]]) -> tuple[dict[str, State], in
         pool = Pool(FakeEngine(), Progress.quiet())
         found = {}
         for scenario in order:
-            cluster = pool.get(Shape(), _IMAGES, Path("/nowhere"))
+            cluster = pool.get(Shape(), _IMAGES, Kept(Path("/nowhere")))
             found[scenario.__name__] = dict(world.states[cluster.name])
             scenario(world.states[cluster.name])
             pool.give_back(cluster)

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import re
+import shlex
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from harness.errors import HarnessError
 from reports import __main__ as verbs
 from reports.allure import categories, killed_runs
-from reports.html import allure_cli, generate
+from reports.html import allure_cli, generate, serving
 from reports.trends import quality_gate
 
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
@@ -146,7 +148,27 @@ def test_without_node_one_line_tells_how_to_read_the_results(
     assert verbs.main([str(run)]) == 1
     first, second = capsys.readouterr().err.splitlines()
     assert first == "no HTML report: Node.js cannot be installed: no route to host"
-    assert second == f"results: {run / 'results'}; with Node.js 22: {categories.VIEWER} {run / 'results'}"
+    assert second.startswith(f"results: {run / 'results'}; ")
+    assert second.endswith(f"copy {run} there and type, in a checkout of this: nox -s report -- --serve run-1")
+
+
+@pytest.mark.parametrize("named", [".", "results"])
+def test_a_run_that_was_carried_elsewhere_is_shown_there(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    """The command that is told makes the page from the folder alone, wherever it lies, also by its results' name."""
+    carried = tmp_path / "elsewhere" / "of a colleague"
+    shutil.copytree(run, carried)
+    shutil.rmtree(run)
+    monkeypatch.setattr(allure_cli, "allure", lambda _say: _allure(tmp_path))
+    shown: list[Path] = []
+    monkeypatch.setattr(serving, "serve", lambda place, *_: shown.append(place))
+
+    nox, session, name, end, *arguments = shlex.split(categories.viewer(carried / named))
+    assert [nox, session, name, end] == ["nox", "-s", "report", "--"]
+    assert verbs.main(arguments) == 0
+    assert shown == [carried / "report"]
+    assert capsys.readouterr().err == f"report: {carried / 'report' / 'index.html'}\n"
 
 
 def test_full_disk_while_rescuing_is_one_line(
