@@ -1,7 +1,10 @@
 """What all tests share: an interrupt interrupts, whoever started them, and no test judges how busy the machine is."""
 
+import gc
 import signal
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
 # A shell starts what it puts into the background with SIGINT ignored, and so do all that it starts.
@@ -10,3 +13,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+gc.disable()  # until all tests are collected: hardly anything of that is garbage
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage only in what tests make: walking over all that stays was 40 % of collecting, in each worker."""
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -1,5 +1,6 @@
 """Tests of harness.workers: the scarcest thing decides how many clusters there are at once."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,9 @@ def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None
             f"def test_{n}(): pathlib.Path('{name}-' + os.environ['PYTEST_XDIST_WORKER']).touch()\n" for n in range(4)
         )
         (tmp_path / f"test_{name}.py").write_text(told)
+    compiled = {"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {}  # or each worker compiles all
     environment = {
+        **compiled,
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PATH": "/usr/bin:/bin",
         "XDG_STATE_HOME": str(tmp_path),
