@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +13,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
 from clusters.deadline import Deadline
+from clusters.dialogue import Dialogue
 from clusters.engine import Engine
 from clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
 from clusters.inventory import PREFIX, RUN, Thing, inventory
@@ -143,9 +145,7 @@ class Cluster:
         Raises CommandFailed (status other than 0, unless `check` is false; no such container; frozen),
         DeadlineExceeded, NotOurs (it is no container of this cluster).
         """
-        own = [*self.nodes(), *([self.registry.container] if self.registry else [])]
-        if node not in own:
-            raise NotOurs(f"cluster {self.name} has no container {node!r}; it has {', '.join(own)}")
+        self._require(node)
         limit = f"{max(deadline.remaining, 0.1):.1f}"
         patience = Deadline.after(deadline.remaining + _GRACE_SECONDS, deadline.what)
         interactive = ["--interactive"] if stdin is not None else []
@@ -157,6 +157,20 @@ class Cluster:
             said = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
             raise CommandFailed(f"`{' '.join(argv)}` on {node} ended with status {done.returncode}:\n{said}")
         return done
+
+    def talk(self, node: str, argv: Sequence[str], deadline: Deadline) -> AbstractContextManager[Dialogue]:
+        """Begin `argv` in the container `node`, for a block, to be spoken to line by line; `deadline` is for the guard.
+
+        Nothing ends it there but itself: it must when it can read no more. Why it could not be begun, it says as lines.
+        Raises NotOurs, CommandFailed (the engine does not tell whose the container is), HarnessError (no docker).
+        """
+        self._require(node)
+        return self.engine.talk(["exec", "--interactive", node, *argv], deadline)
+
+    def _require(self, container: str) -> None:
+        own = [*self.nodes(), *([self.registry.container] if self.registry else [])]
+        if container not in own:
+            raise NotOurs(f"cluster {self.name} has no container {container!r}; it has {', '.join(own)}")
 
 
 def _containers_of_kind(engine: Engine, name: str, deadline: Deadline) -> list[Any]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,7 @@ from clusters.errors import CommandFailed, HarnessError
 from clusters.guardian import guard, release
 from clusters.orphans import kill, members
 
-__all__ = ["Completed", "end_all", "run"]
+__all__ = ["Completed", "begun", "end_all", "run"]
 
 _TAIL = 2000
 _GRACE_SECONDS = 10
@@ -55,37 +55,16 @@ def run(
     HarnessError (no such program).
     """
     words = [str(word) for word in argv]
-    environment = {**os.environ, **(env or {})}
     text = stdin.encode() if isinstance(stdin, str) else None
     source = stdin if stdin is not None and not isinstance(stdin, str) else subprocess.DEVNULL
-    try:
-        process = subprocess.Popen(
-            [*_mortal(words[0], environment.get("PATH"), cwd), *words],
-            env=environment,
-            cwd=cwd,
-            stdin=source if text is None else subprocess.PIPE,
-            stdout=stdout or subprocess.PIPE,
-            stderr=stderr or subprocess.PIPE,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise HarnessError(f"{words[0]}: no such program on PATH; `nox -s doctor` tells what is missing") from error
-    with process:
-        _running.add(process)
+    files = subprocess.PIPE if text is not None else source, stdout or subprocess.PIPE, stderr or subprocess.PIPE
+    with begun(words, *files, env=env, cwd=cwd) as process:
+        if on_start:
+            on_start(process.pid)
         try:
-            guard(process.pid)
-            if on_start:
-                on_start(process.pid)
             out, err = process.communicate(text, timeout=deadline.remaining)
         except subprocess.TimeoutExpired:
-            _end(process)
             raise deadline.error(f"`{' '.join(words)}` still running") from None
-        except BaseException:
-            _end(process)
-            raise
-        finally:
-            _running.discard(process)
-            release(process.pid)
     if stderr is not None:
         stderr.seek(0)
         err = stderr.read()
@@ -94,6 +73,51 @@ def run(
         tail = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
         raise CommandFailed(f"`{' '.join(words)}` ended with status {done.returncode}:\n{tail}")
     return done
+
+
+@contextlib.contextmanager
+def begun(
+    words: Sequence[str],
+    stdin: int | IO[bytes],
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a command in a session of its own, for the block, with files or pipes as `subprocess.Popen` takes them.
+
+    `env` is added to the environment. If it still runs when the block ends, or anything is raised, all of the session
+    is ended, TERM then KILL; so it is when this process is killed, or a thread of it calls `end_all`.
+
+    Raises HarnessError (no such program).
+    """
+    environment = {**os.environ, **(env or {})}
+    try:
+        process = subprocess.Popen(
+            [*_mortal(words[0], environment.get("PATH"), cwd), *words],
+            env=environment,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise HarnessError(f"{words[0]}: no such program on PATH; `nox -s doctor` tells what is missing") from error
+    with process:
+        _running.add(process)
+        try:
+            guard(process.pid)
+            yield process
+            if process.poll() is None:
+                _end(process)
+        except BaseException:
+            _end(process)
+            raise
+        finally:
+            _running.discard(process)
+            release(process.pid)
 
 
 def end_all() -> None:

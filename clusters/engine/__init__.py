@@ -4,7 +4,7 @@ import functools
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +13,7 @@ import docker
 
 from clusters import process
 from clusters.deadline import Deadline
+from clusters.dialogue import Dialogue, dialogue
 from clusters.engine import claims, guard, packages, private, system
 from clusters.engine.host import HostQuirks
 from clusters.engine.layout import Layout
@@ -85,6 +86,16 @@ class Engine:
             stderr=stderr,
             check=check,
         )
+
+    def talk(self, argv: Sequence[str], deadline: Deadline) -> AbstractContextManager[Dialogue]:
+        """Begin `docker ARGV` on this engine, for a block, to be spoken to line by line; `deadline` is for the guard.
+
+        Raises NotOurs and CommandFailed before anything is begun, as `run` does, and what `clusters.dialogue` raises.
+        """
+        refused = guard.require_ours(argv, self._ask(deadline))
+        if refused:
+            raise CommandFailed(f"`docker {' '.join(argv)}` was not run: {refused.stderr.strip()}")
+        return dialogue([self.cli, *argv], env=self.environment())
 
     def require_ours(self, kind: guard.Kind, names: Sequence[str], deadline: Deadline) -> None:
         """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.

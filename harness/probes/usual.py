@@ -10,12 +10,13 @@ from harness.probes.numbers import write_numbers
 from harness.probes.objects import watch_objects
 from harness.probes.replicas import ask_replicas
 from harness.probes.requests import follow_registry
+from harness.probes.starving import watch_starving
 
 __all__ = ["usual_probes"]
 
 
 def usual_probes(cluster: Cluster, history: History) -> list[Probe]:
-    """Return probes of objects, admission, each replica, this machine, clocks, and the registry's log if there is one.
+    """Return probes of objects, admission, replicas, machine, who is starved, clocks, and the registry's log if any.
 
     How late a watch is, a number tells that is written each second (see `harness.probes.numbers`).
     """
@@ -27,5 +28,6 @@ def usual_probes(cluster: Cluster, history: History) -> list[Probe]:
         admission_canary(cluster, history),
         ask_replicas(cluster, history),
         keep_time(history),
+        watch_starving(cluster, history),
         *registry,
     ]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count as counting
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 from clusters.cluster import Cluster
@@ -250,6 +250,10 @@ class WorldEngine(Engine):
         if check and done.returncode:
             raise CommandFailed(f"`docker {' '.join(map(str, argv))}`: {done.stderr}")
         return done
+
+    def talk(self, argv: Sequence[str], deadline: Deadline) -> NoReturn:
+        """Refuse: nothing runs on in a world."""
+        raise CommandFailed(f"`docker {' '.join(argv)}`: there is no such program")
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,0 +1,138 @@
+"""Starving: a probe of the processes that answer: whether the machine let them run, as the nodes' kernel tells.
+
+The metronome is a thread of ours, and thread and webhook are not starved alike: pods stand in cgroups of little weight,
+so that a busy machine holds them back for seconds while whoever sleeps most of the time gets a processor at once.
+"""
+
+import select
+import time
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import HarnessError
+from harness.history import History
+from harness.history.vocabulary import LATE, METRONOME, READ, numbered
+from harness.probes import Probe
+from harness.probes.schedstat import SCRIPT, Starving, parse
+
+if TYPE_CHECKING:
+    from clusters.dialogue import Dialogue
+
+__all__ = ["watch_starving"]
+
+_EVERY_SECONDS = 1.0
+_LISTEN_SECONDS = 0.8
+_GUARD_SECONDS = 5.0
+_AGAIN_SECONDS = 5.0
+_SHORT = 160
+
+
+def watch_starving(cluster: Cluster, history: History) -> Probe:
+    """Return a probe that asks each node each second how long Gatekeeper, API server and etcd had to wait to run.
+
+    A second in which one of them was starved (see `harness.probes.schedstat`) is told as the metronome tells of one in
+    which this machine did not let the probes run: `info late`, with `seconds` up to now, `who` was starved, and how
+    many seconds the threads of the worst `ran` and `waited`.
+    A node that can be looked into is `ok read`, with the `processes` that are watched; `info read` says why one cannot
+    be, once until it can: then it is not known, as ever before, whether somebody starves there.
+    """
+    return Probe("starving", partial(_watch, cluster, history), late_after=30.0)
+
+
+def _watch(cluster: Cluster, history: History, probe: Probe) -> None:
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(_Node(cluster, node, history)) for node in cluster.nodes()]
+        for _ in probe.every(_EVERY_SECONDS):
+            for node in nodes:
+                node.ask()
+            _listen(nodes)
+
+
+def _listen(nodes: list["_Node"]) -> None:
+    """Take the answers of all nodes; one that takes longer, as a paused one's does, is taken a next time."""
+    deadline = Deadline.after(_LISTEN_SECONDS, "the nodes to tell who starves")
+    poll = select.poll()
+    waiting = {node.dialogue.fileno(): node for node in nodes if node.dialogue and node.asked is not None}
+    for number in waiting:
+        poll.register(number, select.POLLIN)
+    while waiting and not deadline.expired:
+        for number, _ in poll.poll(1000 * deadline.remaining):
+            if waiting[number].hear():
+                poll.unregister(number)
+                del waiting[number]
+
+
+class _Node:
+    """One node: `asked` is when it was, if it has not answered yet; without a `dialogue` it cannot be."""
+
+    def __init__(self, cluster: Cluster, node: str, history: History) -> None:
+        self.dialogue: Dialogue | None = None
+        self.asked: float | None = None
+        self._begin = partial(cluster.talk, node, ["bash", "-c", SCRIPT])
+        self._history = history
+        self._process = numbered(METRONOME, node)
+        self._starving = Starving()
+        self._stack = ExitStack()
+        self._again = 0.0
+        self._told: bool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def ask(self) -> None:
+        """Ask, unless an answer is due; who cannot be asked is tried again a while later."""
+        if self.dialogue is None and time.monotonic() >= self._again:
+            self._again = time.monotonic() + _AGAIN_SECONDS
+            deadline = Deadline.after(_GUARD_SECONDS, "the engine to tell whose the node is")
+            try:
+                self.dialogue = self._stack.enter_context(self._begin(deadline))
+            except HarnessError as error:
+                self._tell_unread(str(error))
+        if self.dialogue is not None and self.asked is None:
+            self.asked = time.monotonic()
+            self.dialogue.say("")
+
+    def hear(self) -> bool:
+        """Take what it tells; return whether that is all that is to be waited for."""
+        if self.dialogue is None or self.asked is None:
+            return True
+        lines = self.dialogue.hear()
+        for line in lines:
+            self._take(line, self.asked)
+        if self.dialogue.ended:
+            self._tell_unread("what was to tell who starves has ended")
+            self._stack.close()
+            self.dialogue = self.asked = None
+        elif lines:
+            self.asked = None
+        return self.asked is None
+
+    def _take(self, line: str, asked: float) -> None:
+        """Take a line with what was so at some moment since it was asked for."""
+        try:
+            sample = parse(line)
+        except ValueError:
+            self._tell_unread(line)
+            return
+        if starved := self._starving.take(sample):
+            figures = {"seconds": starved.seconds + time.monotonic() - asked}
+            figures |= {"ran": starved.ran, "waited": starved.waited}
+            value = {"who": starved.who, **{name: round(each, 3) for name, each in figures.items()}}
+            self._history.append("info", self._process, LATE, value)
+        if sample.blank:
+            self._tell_unread("its kernel does not tell how long threads run and wait")
+        elif self._told is not True:
+            self._told = True
+            names = sorted({each.name for each in sample.processes.values()})
+            self._history.append("ok", self._process, READ, {"processes": names})
+
+    def _tell_unread(self, said: str) -> None:
+        if self._told is not False:
+            self._told = False
+            self._history.append("info", self._process, READ, {"said": said[:_SHORT]})

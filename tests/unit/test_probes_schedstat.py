@@ -1,0 +1,186 @@
+"""Schedstat: what nodes tell of threads is read, and who waits eight times as long as he runs is starved."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from harness.probes.schedstat import SCRIPT, Starved, Starving, parse
+
+Threads = dict[int, tuple[float, float]]
+
+
+def line(at: float, threads: Threads, *, name: str = "manager", pid: int = 812, held: int = 0) -> str:
+    """Return a line as a node tells it, of one process; threads have seconds run and waited."""
+    told = " ".join(f"{tid} {round(ran * 1e9)} {round(waited * 1e9)}" for tid, (ran, waited) in threads.items())
+    return f"AT {at:.2f} P {name} {pid} {held} {told}".rstrip()
+
+
+def starved(*lines: str) -> list[Starved | None]:
+    """Return what is told of each line."""
+    starving = Starving()
+    return [starving.take(parse(each)) for each in lines]
+
+
+def grows(*steps: tuple[float, float]) -> list[str]:
+    """Return lines of each second of a process with one thread that runs and waits so long in each."""
+
+    def lines() -> Iterator[str]:
+        ran, waited = 5.0, 7.0
+        yield line(100, {812: (ran, waited)})
+        for number, (runs, waits) in enumerate(steps, start=101):
+            ran, waited = ran + runs, waited + waits
+            yield line(number, {812: (ran, waited)})
+
+    return list(lines())
+
+
+def test_a_recorded_line() -> None:
+    """A line of a control plane: its processes by their ids, and seconds of each thread."""
+    sample = parse(
+        "AT 25855.30 P etcd 612 0 612 176587933 142463617 640 1000000000 2500000000 P kube-apiserver 623 3 623 0 0"
+    )
+    assert sample.at == 25855.3
+    assert {pid: (each.name, each.held) for pid, each in sample.processes.items()} == {
+        612: ("etcd", 0),
+        623: ("kube-apiserver", 3),
+    }
+    assert sample.processes[612].threads == {612: (0.176587933, 0.142463617), 640: (1.0, 2.5)}
+    assert parse("AT 25855.30").processes == {}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "",
+        "AT",
+        "AT soon",
+        "Error response from daemon: container is not running",
+        "AT 1.00 P etcd 612",
+        "AT 1.00 P etcd 612 0 613 4",
+        "AT 1.00 P etcd 612 0 613 4 x",
+        "AT 1.00 P etcd x 0 613 4 5",
+        "AT 1.00 P ",
+    ],
+)
+def test_garbage(garbage: str) -> None:
+    """What is no such line, or is half of one, is refused."""
+    with pytest.raises(ValueError):  # noqa: PT011 - all that `parse` promises
+        parse(garbage)
+
+
+def test_who_waits_long_is_starved() -> None:
+    """He waited for most of the second, ran for a tenth of that, and is told with both."""
+    first, second = starved(*grows((0.02, 0.6)))
+    assert first is None
+    assert second is not None
+    assert (second.seconds, second.who) == (1.0, ("manager",))
+    assert second.ran == pytest.approx(0.02)
+    assert second.waited == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("ran", "waited"), [(0.02, 0.4), (0.2, 1.2), (1.6, 4.0), (0.0, 0.0)], ids=["little", "busy", "very busy", "idle"]
+)
+def test_who_is_only_busy_or_waits_a_little_is_not(ran: float, waited: float) -> None:
+    """Neither who runs for a good part of his time, nor who waits for less than half of the second."""
+    assert starved(*grows(*[(ran, waited)] * 5)) == [None] * 6
+
+
+def test_a_stretch_does_not_end_with_the_first_better_second() -> None:
+    """As long as it goes on, half of it will do; what begins so is nothing."""
+    half = (0.02, 0.3)
+    told = starved(*grows(half, (0.02, 0.6), half, half, (0.02, 0.1), half))
+    assert [each is not None for each in told] == [False, False, True, True, True, False, False]
+
+
+def test_a_long_wait_reaches_back() -> None:
+    """A thread that waited for three seconds is told of only then: it was starved since."""
+    *_, last = starved(*grows((0.0, 0.0), (0.0, 0.0), (0.001, 2.9)))
+    assert last is not None
+    assert last.seconds == pytest.approx(2.9)
+
+
+def test_all_threads_of_a_process_count() -> None:
+    """Its threads wait side by side, and none of them for as long as it takes."""
+    before, after = (dict.fromkeys(range(4), (1.0, waited)) for waited in (1.0, 1.2))
+    _, told = starved(line(1, before), line(2, after))
+    assert told is not None
+    assert told.waited == pytest.approx(0.8)
+    assert told.seconds == 1.0
+
+
+def test_several_processes() -> None:
+    """Each is judged by itself: a busy API server does not hide a webhook that is starved."""
+    first = "AT 1.00 P kube-apiserver 9 0 9 5000000000 5000000000 P manager 8 0 8 0 0"
+    second = "AT 2.00 P kube-apiserver 9 0 9 6000000000 5900000000 P manager 8 0 8 1000000 700000000"
+    _, told = starved(first, second)
+    assert told is not None
+    assert told.who == ("manager",)
+
+
+def test_what_was_there_before_the_first_look_is_no_growth() -> None:
+    """Neither of the first line, nor of a process that has only now been found: since when, nobody knows."""
+    assert starved(line(1, {812: (0.1, 50.0)}), line(2, {900: (0.1, 50.0)}, pid=900)) == [None, None]
+
+
+def test_a_thread_that_begins_counts_and_one_that_ends_does_not() -> None:
+    """What a new one waited it waited since; of one that is gone nothing more is known."""
+    both, one = {1: (1.0, 1.0), 2: (0.01, 0.9)}, {1: (1.0, 1.0)}
+    assert [each is not None for each in starved(line(1, one), line(2, both), line(3, one))] == [False, True, False]
+
+
+@pytest.mark.parametrize("again", [{812: (0.01, 4.0)}, {812: (4.0, 0.01)}], ids=["ran less", "waited less"])
+def test_figures_that_shrink_are_another_ones(again: Threads) -> None:
+    """A container that was restarted may have the same pid, and counters may wrap: from there on it is counted anew."""
+    assert starved(line(1, {812: (3.0, 3.0)}), line(2, again)) == [None, None]
+    ran, waited = again[812]
+    *_, told = starved(line(1, {812: (3.0, 3.0)}), line(2, again), line(3, {812: (ran, waited + 0.9)}))
+    assert told is not None
+
+
+def test_a_pid_that_is_another_commands() -> None:
+    """Its figures are not compared with those of who had the pid before."""
+    assert starved(line(1, {812: (0.0, 0.0)}), line(2, {812: (0.0, 0.9)}, name="etcd")) == [None, None]
+
+
+def test_who_has_used_up_a_limit_of_his_own_is_not_starved() -> None:
+    """That he has to wait is what a fault did to him, or his manifest: an engineer must not lose sight of it."""
+    before, after = {812: (1.0, 1.0)}, {812: (1.01, 1.9)}
+    assert starved(line(1, before, held=3), line(2, after, held=4)) == [None, None]
+    assert starved(line(1, before, held=4), line(2, after, held=4))[1] is not None
+
+
+def test_a_node_that_was_away() -> None:
+    """What came in a minute is a minute's; a clock that did not go on tells nothing."""
+    assert starved(line(1, {812: (1.0, 1.0)}), line(61, {812: (1.0, 3.0)})) == [None, None]
+    _, told = starved(line(1, {812: (1.0, 1.0)}), line(61, {812: (1.0, 41.0)}))
+    assert told is not None
+    assert told.seconds == 60.0
+    assert starved(line(2, {812: (1.0, 1.0)}), line(1, {812: (1.0, 3.0)}), line(1, {812: (1.0, 5.0)})) == [None] * 3
+
+
+def test_a_kernel_that_does_not_count() -> None:
+    """It is told from processes that never had to wait, and from a node without any."""
+    blank = [
+        parse(each).blank for each in (line(1, {812: (0.0, 0.0)}), line(1, {}), line(1, {812: (0.1, 0.0)}), "AT 1")
+    ]
+    assert blank == [True, True, False, False]
+
+
+def test_the_script_tells_what_can_be_read() -> None:
+    """On this machine, of a process with one of the names: all its lines can be read, and it ends when nobody asks."""
+    with subprocess.Popen(["bash", "-c", "exec -a x sleep 60"]) as sleeper:
+        try:
+            script = SCRIPT.replace("manager |", "sleep |")
+            done = subprocess.run(
+                ["bash", "-c", script], input="\n\n", capture_output=True, text=True, timeout=60, check=True
+            )
+        finally:
+            sleeper.kill()
+    samples = [parse(each) for each in done.stdout.splitlines()]
+    assert len(samples) == 2
+    assert samples[0].at <= samples[1].at
+    found = [sample.processes.get(sleeper.pid) for sample in samples]
+    assert [each.name if each else "" for each in found] == ["sleep", "sleep"]
+    assert [list(each.threads) if each else [] for each in found] == [[sleeper.pid]] * 2
