@@ -16,8 +16,9 @@ from typing import Any, Self
 from clusters.boot import boot_id
 from clusters.errors import BadScenario
 from clusters.paths import runtime_dir
+from clusters.starts import start_time, stat_fields
 
-__all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "run_directories", "start_time", "told", "view"]
+__all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "run_directories", "told", "view"]
 
 PREFIX = "chaos-harness"
 RUN = f"{PREFIX}.run"
@@ -38,20 +39,6 @@ _POOLED = "pool-"
 _NOBODY = "frozen"
 _LARGEST = 2**53
 _MOST_BYTES = 1 << 16
-_START_FIELD = 19  # of /proc/<pid>/stat behind the command's name, see proc_pid_stat(5)
-
-
-def start_time(pid: int | str) -> str:
-    """Return when the process `pid` (or "self") started, in clock ticks since boot, or "" when none is to be seen.
-
-    Together with the boot id it tells a process from a later one that got the same number.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:  # none, one that is hidden, or no /proc at all
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[_START_FIELD]
 
 
 def view() -> str:
@@ -264,7 +251,7 @@ def _own_proc() -> bool:
 
 def _zombie(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "ZX"
+        return stat_fields(Path(f"/proc/{pid}/stat").read_text(errors="replace"))[0] in "ZX"
     except OSError:
         return False
 

@@ -13,7 +13,7 @@ from clusters.gatekeeper import CRDS_REPOSITORY, REPOSITORY
 from clusters.images.catalogue import NAME
 from clusters.inventory import PREFIX, RUN, Thing, inventory, remove_found
 from clusters.locking import locked
-from clusters.owner import Owner, engines_of, run_directories, start_time, told
+from clusters.owner import Owner, engines_of, run_directories, told
 from clusters.paths import runtime_dir
 from clusters.ports import LOOPBACK
 from clusters.progress import Progress
@@ -28,7 +28,6 @@ __all__ = [
     "elsewhere",
     "garbage",
     "run_directories",
-    "start_time",
 ]
 
 JOURNAL = "journal.jsonl"

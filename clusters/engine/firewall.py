@@ -3,7 +3,7 @@
 dockerd empties and rewrites the chains DOCKER* when it starts, whoever made them. A second dockerd
 would so take the rules of the user's; hence ours has `iptables: false` and these rules instead. With that it leaves
 the policy of FORWARD alone, too (setupIPForwarding of moby). A user's engine keeps its networks apart by itself
-(DOCKER-ISOLATION-STAGE-1 and -2, or DOCKER-FORWARD of newer ones): nothing of this is done there.
+(its chains DOCKER-ISOLATION-STAGE-1 and -2): nothing of this is done there.
 
 What goes from one of the engine's addresses to another is within one network if the kernel bridges it, and from one
 network to another if it routes it. So no rule need know which networks there are.

@@ -17,6 +17,7 @@ from clusters.boot import BOOT_ID, boot_id
 from clusters.deadline import Deadline
 from clusters.engine import system
 from clusters.engine.layout import Layout
+from clusters.starts import START, start_time, stat_fields
 
 __all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "running"]
 
@@ -38,7 +39,7 @@ class Daemon:
 
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
-        return _start(self.pid) == self.start
+        return start_time(self.pid) == self.start
 
 
 def command(layout: Layout, program: str, argv: Iterable[str | Path]) -> list[str | Path]:
@@ -70,7 +71,7 @@ def containers(layout: Layout, cgroups: Path = _CGROUPS) -> list[Daemon]:
                 pids.update(int(word) for word in file.read_text().split())
             except OSError:
                 continue
-    return [Daemon(pid, start, "container") for pid in sorted(pids - {0}) if (start := _start(pid))]
+    return [Daemon(pid, start, "container") for pid in sorted(pids - {0}) if (start := start_time(pid))]
 
 
 def cgroup_parents(layout: Layout, cgroups: Path = _CGROUPS) -> list[Path]:
@@ -114,10 +115,10 @@ def _recorded(record: Path) -> Daemon | None:
     """Return the process that has written `record`, if it is the one that has this pid now."""
     try:
         stat, boot = record.read_text(encoding="utf-8", errors="replace").splitlines()
-        pid, start = int(stat.split()[0]), _fields(stat)[19]
+        pid, start = int(stat.split()[0]), stat_fields(stat)[START]
     except (OSError, ValueError, IndexError):
         return None
-    ours = boot == boot_id() and _start(pid) == start
+    ours = boot == boot_id() and start_time(pid) == start
     return Daemon(pid, start, record.stem) if ours else None
 
 
@@ -155,18 +156,5 @@ def _shims(layout: Layout) -> Iterator[Daemon]:
 
 
 def _daemon(pid: int, program: str) -> Daemon | None:
-    start = _start(pid)
+    start = start_time(pid)
     return Daemon(pid, start, program) if start else None
-
-
-def _start(pid: int) -> str | None:
-    """Return the process's start time, None if it has ended; fields are counted behind the name's bracket."""
-    try:
-        fields = _fields((_PROC / str(pid) / "stat").read_text(errors="replace"))
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def _fields(stat: str) -> list[str]:
-    return stat.rpartition(")")[2].split()

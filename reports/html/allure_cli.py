@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clusters.paths import cache_dir, harden, trusted
+from clusters.removal import try_remove
 from harness.errors import HarnessError
 from reports.html.calling import call
 
@@ -83,7 +84,7 @@ def _install(place: Path, fill: Callable[[Path], None]) -> None:
             into.mkdir()
             fill(into)
             harden(into)
-            shutil.rmtree(place, ignore_errors=True)
+            try_remove(place)
             try:
                 into.rename(place)
             except OSError:  # another process was quicker, with the same content

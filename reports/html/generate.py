@@ -4,12 +4,12 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clusters.removal import remove
 from harness import private
 from harness.errors import HarnessError
 from reports.allure.categories import CONFIGURATION
@@ -65,7 +65,7 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
             for each in index.parent.rglob("*"):
                 each.chmod(0o700 if each.is_dir() else 0o600)
             _remember(run, place / _HISTORY)
-            shutil.rmtree(run / "report", ignore_errors=True)
+            remove(run / "report")
             index.parent.rename(run / "report")
     except OSError as error:
         raise HarnessError(f"{run}: no report can be written: {error.strerror or error}; see `df {run}`") from error

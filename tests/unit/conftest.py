@@ -1,5 +1,6 @@
 """Fixtures that several unit tests share: stand-ins that each of them wants fresh, and a session that takes seconds."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Run one session with a test of every kind, whose output is not a terminal."""
     return run(tmp_path_factory.mktemp("session"), SCENARIOS, "--tb=no")
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """Give a process of the test's own, which it may end."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
 
 
 @pytest.fixture

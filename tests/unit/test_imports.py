@@ -21,6 +21,7 @@ _MAY_IMPORT = {
         "reports",
         "clusters.owner",
         "clusters.paths",
+        "clusters.removal",
         "clusters.shown",
         "harness.history",
         "harness.causes",

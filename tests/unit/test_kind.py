@@ -17,8 +17,8 @@ from clusters.errors import CommandFailed, NotOurs
 from clusters.images.catalogue import BALANCER
 from clusters.inside import POD_SUBNET, SERVICE_SUBNET
 from clusters.kind import Kind, configuration, docker_wrapper, node_names
-from clusters.ownership import start_time
 from clusters.shape import Shape
+from clusters.starts import start_time
 from tests.fakes.engine import FakeEngine
 
 _LABELS = {"chaos-harness.run": "r", "chaos-harness.shape": '{"workers":2,"install":"chart"}'}

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clusters.errors import BadScenario
-from clusters.owner import PREFIX, Owner, engines_of, run_directories, start_time, told
+from clusters.owner import PREFIX, Owner, engines_of, run_directories, told
 from clusters.paths import runtime_dir
+from clusters.starts import start_time
 from tests.namespaces import needs_namespaces
 
 _ROOT = Path(__file__).parents[2]
@@ -39,13 +39,6 @@ _LABELS = ("owner-pid", "owner-start", "owner-view", "boot-id", "expires")
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path
-
-
-@pytest.fixture
-def child() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(["sleep", "60"]) as process:
-        yield process
-        process.kill()
 
 
 def asked(labels: dict[str, str], *around: str) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import pytest
 
 from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.locking import try_locked
-from clusters.ownership import JOURNAL, PREFIX, Owner, collect_garbage, elsewhere, start_time
+from clusters.ownership import JOURNAL, PREFIX, Owner, collect_garbage, elsewhere
 from clusters.process import Completed
 from clusters.removal import remove
+from clusters.starts import start_time
 from tests.fakes.engine import FakeEngine
 
 
@@ -22,13 +23,6 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr("clusters.inventory._PATIENCE_SECONDS", 0.3)
     return tmp_path
-
-
-@pytest.fixture
-def child() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(["sleep", "60"]) as process:
-        yield process
-        process.kill()
 
 
 def dead(run: str = "dead") -> Owner:
