@@ -19,8 +19,8 @@ from clusters import images
 from clusters.ownership import collect_garbage
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.session import Session
-from harness.status import status
+from harness.run.context import Session
+from harness.run.exit_status import status
 from harness.undo import journal
 
 __all__ = ["main"]

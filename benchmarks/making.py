@@ -14,7 +14,7 @@ from clusters.images import Images
 from clusters.pool import Pool
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.session import Session
+from harness.run.context import Session
 
 __all__ = ["Making"]
 

@@ -15,7 +15,7 @@ from harness.experiment import Experiment
 from harness.faults.containers import kill_containers
 from harness.history import read
 from harness.probes.admission import CANARY
-from harness.session import Session
+from harness.run.context import Session
 
 __all__ = ["Peer"]
 

@@ -24,7 +24,7 @@ from clusters.shape import Shape
 from harness import adding
 from harness.errors import BadScenario, EngineUnavailable, HarnessError
 from harness.incident import verbs as incidents
-from harness.status import status
+from harness.run.exit_status import status
 from harness.undo import journal
 
 __all__ = ["main"]

@@ -27,7 +27,7 @@ _PLACES: Mapping[Kind, tuple[str, tuple[str, ...]]] = {
     "probe": ("harness.probes.Probe", ("harness.probes",)),
     "check": ("harness.checks.Checked", ("harness.checks",)),
     "policy": ("harness.policies.Policy", ("harness.policies",)),
-    "preparation": ("harness.preparation.Preparation", ("harness.faults", "harness.placement")),
+    "preparation": ("harness.preparation.Preparation", ("harness.gatekeeper",)),
 }
 """What the entries of a kind are annotated to return, and where they are; loaded only when one is asked for."""
 

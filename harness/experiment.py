@@ -22,9 +22,10 @@ from clusters.progress import Progress
 from clusters.serving import wait_serving
 from harness import evidence, private
 from harness.causes import Cause
-from harness.enforcement import enforced
 from harness.errors import Inconclusive
 from harness.faults import Fault
+from harness.gatekeeper.enforcement import enforced
+from harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from harness.history import History, read
 from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
 from harness.judging import judge_of
@@ -41,7 +42,6 @@ from harness.probes.usual import usual_probes
 from harness.record import ClaimRecord, FaultRecord, Record
 from harness.recording import Recording, told_as_ours
 from harness.redaction import redact
-from harness.restart import PullPolicy, restart_gatekeeper
 from harness.undo import journal
 from harness.undo.journal import Journal
 from harness.verdict import Check, Claim, Expected, Known, Verdict

@@ -20,12 +20,12 @@ from clusters.streams import Lossy, open_copy
 from harness.errors import BadScenario
 from harness.experiment import Experiment
 from harness.incident.collection import collected
-from harness.interruption import interrupted
 from harness.record import PROPERTY, Record
-from harness.session import EXTENDED, Session, shapes_of
-from harness.supply import Supply
-from harness.worker_ends import await_ends
-from harness.workers import at_once
+from harness.run.cluster_provider import Supply
+from harness.run.context import EXTENDED, Session, shapes_of
+from harness.run.interrupts import interrupted
+from harness.run.worker_ends import await_ends
+from harness.run.workers import at_once
 
 __all__ = ["Cluster", "Experiments", "tell"]
 

@@ -13,7 +13,7 @@ from clusters.rest import apply, delete
 from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.images import images_of
-from harness.placement import closed
+from harness.gatekeeper.placement import closed
 from harness.policies import mutated
 from harness.preparation import Preparation
 from harness.undo.journal import Journal

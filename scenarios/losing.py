@@ -14,9 +14,9 @@ from harness.causes import Cause
 from harness.checks import Checked
 from harness.errors import DeadlineExceeded, HarnessError
 from harness.experiment import Experiment
-from harness.faults.webhooks import fail_mutation
+from harness.gatekeeper.placement import place_gatekeeper
+from harness.gatekeeper.webhook_settings import fail_mutation
 from harness.history.objects import is_leaving, is_ready, node_of, owners
-from harness.placement import place_gatekeeper
 from harness.plugin import Experiments, tell
 from harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
 from harness.preparation import Preparation

@@ -40,7 +40,7 @@ from harness.faults.nodes import (
     reboot_node,
     stop_node,
 )
-from harness.faults.webhooks import FailurePolicy
+from harness.gatekeeper.webhook_settings import FailurePolicy
 
 __all__ = [
     "DEADLOCK",

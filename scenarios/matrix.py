@@ -18,10 +18,10 @@ from harness.faults.containers import kill_containers
 from harness.faults.images import pull, remove_image
 from harness.faults.pods import reschedule_pod
 from harness.faults.registry import cut_registry
+from harness.gatekeeper.restart import PullPolicy, pull_policy
 from harness.plugin import Cluster, Experiments, tell
 from harness.policies import deny_pods, mutate_pods
 from harness.record import Record
-from harness.restart import PullPolicy, pull_policy
 
 __all__ = [
     "ISSUE",

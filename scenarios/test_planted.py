@@ -20,7 +20,7 @@ from harness.experiment import Experiment
 from harness.faults.containers import kill_containers
 from harness.faults.nodes import PAUSED_NODE, pause_node
 from harness.faults.registry import cut_registry
-from harness.faults.webhooks import fail_closed
+from harness.gatekeeper.webhook_settings import fail_closed
 from harness.policies import deny_pods_by_cel, mutate_pods
 from harness.probes.control_plane import watch_control_plane
 from harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects

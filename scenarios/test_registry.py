@@ -4,7 +4,7 @@ import pytest
 
 from harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
 from harness.experiment import Experiment
-from harness.restart import PullPolicy
+from harness.gatekeeper.restart import PullPolicy
 from scenarios.matrix import TREATMENTS, Cell, Row, Treatment, claim_all_killed, kill_all, rows
 
 pytestmark = pytest.mark.shape(install="manifest", workers=2)

@@ -11,7 +11,7 @@ from clusters.progress import Progress
 from harness import private
 from harness.errors import BadScenario
 from harness.incident.load import Loaded, load
-from harness.session import Session
+from harness.run.context import Session
 
 __all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
 

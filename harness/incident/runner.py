@@ -12,6 +12,7 @@ from clusters.shape import Shape
 from harness import private
 from harness.errors import DeadlineExceeded
 from harness.experiment import Experiment
+from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import read
 from harness.incident import logs
 from harness.incident.bundle import Lived
@@ -19,11 +20,10 @@ from harness.incident.drive import relive
 from harness.incident.judge import judge, seen
 from harness.incident.load import Loaded
 from harness.incident.provenance import image_digests
-from harness.interruption import interrupted
 from harness.redaction import redact
-from harness.restart import restart_gatekeeper
-from harness.session import Session
-from harness.supply import Supply
+from harness.run.cluster_provider import Supply
+from harness.run.context import Session
+from harness.run.interrupts import interrupted
 
 __all__ = ["Runner"]
 

@@ -27,7 +27,7 @@ ACTIONS = {
     "registry.start": "harness.faults.registry:start",
     "rollouts.scale": "harness.faults.rollouts:scale",
     "throttle.unthrottle": "harness.faults.throttle:unthrottle",
-    "webhooks.set_back": "harness.faults.webhooks:set_back",
+    "webhooks.set_back": "harness.gatekeeper.webhook_settings:set_back",
 }
 """The id of each undo in a journal, and where its function is now ("module:function").
 

@@ -19,7 +19,7 @@ import pytest
 from clusters import create, images
 from clusters.cluster import Cluster
 from clusters.registry import Registry
-from harness.session import Session
+from harness.run.context import Session
 from tests.fakes.world import World, WorldEngine
 
 pytest_plugins = ["harness.plugin"]

@@ -24,6 +24,7 @@ from clusters.ownership import collect_garbage
 from clusters.registry import DOWN_FILE, RequestLine
 from clusters.rest import request
 from clusters.shape import Shape
+from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import History, read
 from harness.history.coverage import Coverage
 from harness.history.following import follow
@@ -31,7 +32,6 @@ from harness.history.vocabulary import BEGIN, CLOCK, EXPERIMENT, NUMBER, READ, W
 from harness.probes.clocks import read_clocks
 from harness.probes.numbers import write_numbers
 from harness.probes.running import Probes
-from harness.restart import restart_gatekeeper
 from harness.undo import journal
 from tests.fakes.child import child
 

@@ -25,8 +25,8 @@ from harness.faults.images import images_of, remove_image
 from harness.faults.pods import _Rescheduled, reschedule_pod
 from harness.faults.registry import _Dropped, _Stopped, _Unavailable, cut_registry
 from harness.faults.webhook_link import _Cut, cut_webhook
+from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import read
-from harness.restart import restart_gatekeeper
 from harness.undo import journal
 
 pytestmark = pytest.mark.cluster

@@ -17,7 +17,7 @@ from harness.incident.draft import draft
 from harness.incident.load import load
 from harness.incident.recheck import recheck
 from harness.incident.runner import Runner
-from harness.session import Session
+from harness.run.context import Session
 
 pytestmark = pytest.mark.cluster
 

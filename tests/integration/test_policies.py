@@ -16,10 +16,10 @@ from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
 from harness.checks.parity import enforcement_parity
 from harness.checks.unmutated import never_unmutated
-from harness.enforcement import enforced
 from harness.errors import BadScenario
 from harness.experiment import Experiment
 from harness.faults.rollouts import scale_to_zero
+from harness.gatekeeper.enforcement import enforced
 from harness.history import History, read
 from harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from harness.undo import journal

@@ -19,7 +19,7 @@ from clusters.pool.fingerprint import differences, fingerprint
 from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
-from harness.restart import restart_gatekeeper
+from harness.gatekeeper.restart import restart_gatekeeper
 
 pytestmark = pytest.mark.cluster
 

@@ -26,13 +26,13 @@ from clusters.shape import Shape
 from clusters.watching import until
 from harness.checks import Checked
 from harness.experiment import Experiment
+from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import History, Recorded
 from harness.policies import Question
 from harness.probes import Probe
 from harness.probes.admission import CANARY, FORBIDDEN, admission_canary
-from harness.restart import restart_gatekeeper
-from harness.session import Session
-from harness.supply import Supply
+from harness.run.cluster_provider import Supply
+from harness.run.context import Session
 from harness.verdict import Verdict
 
 pytestmark = pytest.mark.cluster

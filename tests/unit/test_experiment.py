@@ -23,10 +23,10 @@ from harness.experiment import Experiment
 from harness.faults.images import remove_image
 from harness.faults.pods import uncordon
 from harness.faults.registry import cut_registry
+from harness.gatekeeper.restart import pull_policy
 from harness.history import History, Recorded, read
 from harness.probes import Probe
 from harness.probes.usual import usual_probes
-from harness.restart import pull_policy
 from harness.undo import journal
 from harness.undo.journal import Journal, Undo
 from harness.verdict import Outcome, Verdict

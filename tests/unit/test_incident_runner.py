@@ -19,7 +19,7 @@ from harness.incident import logs
 from harness.incident import runner as module
 from harness.incident.load import Loaded
 from harness.incident.runner import Runner
-from harness.session import Session
+from harness.run.context import Session
 from tests.fakes.incidents import incident
 from tests.fakes.world import World
 

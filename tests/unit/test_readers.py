@@ -45,6 +45,7 @@ OURS = {
     "clusters/serving.py": "what Gatekeeper answers in this run's own cluster",
     "clusters/traces.py": "root's journal of this machine, in a directory that only root may write to",
     "harness/faults/": "what this run's own nodes and API server say",
+    "harness/gatekeeper/": "what this run's own API server says",
     "harness/incident/bundle.py": "histories of this run, on their way into its bundle",
     "harness/incident/parts.py": "an incident that was loaded before",
     "harness/incident/provenance.py": "what this run's own nodes say",

@@ -12,7 +12,7 @@ from clusters.images import Images
 from clusters.ownership import Owner
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.kept_logs import kept
+from harness.run.kept_logs import kept
 from tests.fakes.engine import FakeEngine
 
 

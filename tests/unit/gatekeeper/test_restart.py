@@ -1,4 +1,4 @@
-"""Tests of harness.restart that need no cluster; what a restart does is told by those of the experiment."""
+"""Tests of harness.gatekeeper.restart that need no cluster; what a restart does is told by those of the experiment."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.shape import Shape
 from harness.errors import BadScenario
-from harness.restart import restart_gatekeeper
+from harness.gatekeeper.restart import restart_gatekeeper
 from tests.fakes.engine import FakeEngine
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.errors import DeadlineExceeded
-from harness.enforcement import enforced
 from harness.errors import BadScenario
+from harness.gatekeeper.enforcement import enforced
 from harness.history import History, read
 from harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from harness.undo import journal
@@ -33,7 +33,7 @@ def undo(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.enforcement._ERROR_SECONDS", 0.5)
+    monkeypatch.setattr("harness.gatekeeper.enforcement._ERROR_SECONDS", 0.5)
     monkeypatch.setattr("harness.undo.objects._REFUSED_SECONDS", 0.5)
 
 
@@ -61,7 +61,7 @@ def given_up(apply: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Call
 
     def given_up(policy: Policy, why: str) -> None:
         for seconds in (1.0, 6.0, 30.0):
-            monkeypatch.setattr("harness.enforcement._SECONDS", seconds)
+            monkeypatch.setattr("harness.gatekeeper.enforcement._SECONDS", seconds)
             with pytest.raises(DeadlineExceeded, match=f"{policy.name} to be in force") as caught:
                 apply(policy)
             if f"last seen: {why}" in str(caught.value):

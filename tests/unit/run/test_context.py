@@ -15,8 +15,8 @@ from clusters.owner import engines_of
 from clusters.paths import runtime_dir
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness import session as module
-from harness.session import Session
+from harness.run import context as module
+from harness.run.context import Session
 from tests.fakes.engine import FakeEngine
 
 

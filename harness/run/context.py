@@ -20,7 +20,7 @@ from clusters.progress import Progress
 from clusters.removal import try_remove
 from clusters.shape import Shape
 from harness.errors import BadScenario, HarnessError
-from harness.kept_logs import kept
+from harness.run.kept_logs import kept
 from harness.undo import journal
 
 __all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]

@@ -7,7 +7,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.process import Completed
 from harness.errors import BadScenario, CommandFailed
-from harness.faults.webhooks import fail_closed, fail_mutation, set_back, time_out_webhooks
+from harness.gatekeeper.webhook_settings import fail_closed, fail_mutation, set_back, time_out_webhooks
 from harness.preparation import Preparation
 from harness.undo import journal
 from tests.fakes.bench import Bench

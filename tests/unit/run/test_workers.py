@@ -1,4 +1,4 @@
-"""Tests of harness.workers: the scarcest thing decides how many clusters there are at once."""
+"""Tests of harness.run.workers: the scarcest thing decides how many clusters there are at once."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clusters.shape import Shape
-from harness.workers import at_once, bearable
+from harness.run.workers import at_once, bearable
 from tests.forked import session
 
 _PLENTY = {"free_mib": 64_000, "cores": 32, "inotify_instances": 8192}
@@ -46,7 +46,7 @@ def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None
     compiled = {"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {}  # or each worker compiles all
     environment = {
         **compiled,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
         "PATH": "/usr/bin:/bin",
         "XDG_STATE_HOME": str(tmp_path),
     }

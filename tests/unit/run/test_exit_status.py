@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadScenario, HarnessError, ProbeBroken
-from harness.status import TRACEBACK, status
+from harness.run.exit_status import TRACEBACK, status
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _PROGRAM = """
 import sys
-from harness.status import status
+from harness.run.exit_status import status
 
 def work():
     for number in range(5000):
@@ -113,8 +113,8 @@ def _noted() -> HarnessError:
             1,
             "/srv/out: No space left: free some space, `df",
         ),
-        (_raises(OSError(errno.EMFILE, "Too many open files")), 1, "Too many open files (test_status.py:"),
-        (_raises(ValueError("two\nlines")), 1, "error: ValueError: two (test_status.py:"),
+        (_raises(OSError(errno.EMFILE, "Too many open files")), 1, "Too many open files (test_exit_status.py:"),
+        (_raises(ValueError("two\nlines")), 1, "error: ValueError: two (test_exit_status.py:"),
         (_raises(RecursionError("deep")), 1, "CHAOS_TRACEBACK=1"),
     ],
 )

@@ -12,7 +12,7 @@ from clusters import interrupts
 from clusters.shown import shown
 from clusters.streams import Lossy
 from harness.errors import BadScenario, ChaosError
-from harness.interruption import interrupted
+from harness.run.interrupts import interrupted
 
 __all__ = ["TRACEBACK", "status"]
 

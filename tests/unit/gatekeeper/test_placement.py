@@ -8,7 +8,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from harness.errors import BadScenario
-from harness.placement import place_gatekeeper
+from harness.gatekeeper.placement import place_gatekeeper
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import ProbeBroken, UndoFailed
-from harness.interruption import interrupted
+from harness.run.interrupts import interrupted
 
 
 def _raised(*errors: BaseException) -> BaseException:

@@ -16,7 +16,7 @@ from clusters.ownership import JOURNAL
 from clusters.pool import Pool, room
 from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.session import Session
+from harness.run.context import Session
 from harness.undo import journal
 
 __all__ = ["Supply"]
