@@ -69,6 +69,16 @@ def test_never_again() -> None:
     assert check(30)(lost(20, 60).recorded()).outcome == "violated"
 
 
+def test_without_an_end_nothing_holds_for_ever() -> None:
+    """What a fault, by its id, has not lost when its file ends it may still lose: that was not seen."""
+    told = lost(20, 20)
+    check_one = fail_open_window(0, fault="fault 1")
+    assert check_one(told.written()).outcome == "holds"
+    verdict = check_one(told.written(ended=False))
+    assert verdict.outcome == "inconclusive"
+    assert "was not seen from 59.9 s to the end" in verdict.summary
+
+
 def test_one_bad_answer() -> None:
     """A single bad answer lasts no second for certain, but is a loss where none is allowed."""
     told = lost(20, 20.1).recorded()

@@ -128,6 +128,19 @@ def test_comes_back(told: Asked, back: str, meanwhile: str) -> None:
     assert MEANWHILE(told.recorded()).outcome == meanwhile
 
 
+def test_what_the_next_fault_loses_was_outlasted() -> None:
+    """Once another fault has begun after the healing, what is lost is that one's, however soon it comes."""
+    told = Asked().fault(FAULT, 11, 12, name="delete").fault(15, 16, 40, name="other", process="fault 2").asks(0, 16)
+    assert LASTS(told.asks(16, 17, "fail").asks(17, 60).recorded()).outcome == "holds"
+
+
+def test_what_is_answered_after_the_next_fault_began_is_not_surely_lost_before() -> None:
+    """One of the last ten that was decided about when another fault began may be that one's doing."""
+    told = Asked().fault(FAULT, 11, 20, name="delete").fault(30, 31, 40, name="other", process="fault 2").asks(0, 29.9)
+    told.ask(29.9, "fail", took=0.2)
+    assert BACK(told.asks(30, 60).recorded()).outcome == "inconclusive"
+
+
 @pytest.mark.parametrize(("told", "outcome"), [(lost(20, 49.8), "violated"), (lost(50.2, 60), "holds")])
 def test_what_is_answered_after_it_was_judged_does_not_count(told: Asked, outcome: str) -> None:
     """Whoever is served again, or lost, after the mark was not when it was judged."""

@@ -198,3 +198,11 @@ def test_refusal_that_nobody_saw() -> None:
     assert check(clean.recorded()).outcome == "inconclusive"
     clean.add(80, "change", TEMPLATES, "LISTED", {"resource_version": "9"})
     assert check(clean.recorded()).outcome == "holds"
+
+
+def test_an_orphan_that_nobody_saw_come_and_go() -> None:
+    """Of a template that never asked for a policy one may have been there while policies were not seen."""
+    whole = new(Generating().begin().template(1, generate=False, f="ADDED"), 100)
+    check = no_orphan_stays(gatekeeper="v3.23.1")
+    assert check(whole).outcome == "holds"
+    assert check(gapped(whole, POLICIES, 20, 60)).outcome == "inconclusive"

@@ -12,6 +12,7 @@ from harness.history.vocabulary import (
     DELETED,
     EXPERIMENT,
     IN_FORCE,
+    JUDGE,
     LATE,
     METRONOME,
     POLICIES,
@@ -69,6 +70,18 @@ def test_the_chain_is_ready_at_the_end() -> None:
     story = born(lost(), 77, "b").workload(100, "b", node=OTHER, leaving=True)
     assert (in_time(story).outcome, in_time(story).at) == ("violated", 140)
     assert in_time(born(story, 101, "c")).outcome == "holds"
+
+
+def test_a_replacement_that_is_told_to_go() -> None:
+    """One that still says Ready when the time is over, but is being deleted, serves nobody for long."""
+    assert in_time(born(lost(), 77, "b").workload(100, "b", node=OTHER, ready=True, leaving=True)).outcome == "violated"
+
+
+def test_what_comes_after_it_was_judged_is_not_late() -> None:
+    """Where it is judged just before the time is over, nobody is late yet, though the watch saw a little more."""
+    story = born(lost(), 136, "b").add(138, "mark", EXPERIMENT, JUDGE)
+    verdict = IN_TIME(story.seen(142))
+    assert (verdict.outcome, verdict.summary) == ("inconclusive", "only 118.0 of 120 s were watched")
 
 
 def test_one_bare_sibling() -> None:

@@ -1,5 +1,7 @@
 """Unmutated: one pod without its mutation is a violation with its cause, and too little to go by is no verdict."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +143,15 @@ def test_only_what_was_created_counts() -> None:
     told = Asked().asks(0, 1, "fail").in_force(2, "mutate pods", until=30).asks(2, 30).asks(31, 32, "fail")
     told.watched(0).workload(5, "a", mutated=False, f="LISTED").workload(1, "b", mutated=False)
     assert CHECK(told.recorded()).outcome == "holds"
+
+
+def test_a_missing_line_may_say_that_it_was_no_longer_in_force() -> None:
+    """Misses behind a hole in the file may be of a time for which nobody demands the mutation any more."""
+    told = Asked().in_force(0, "mutate pods", until=30).asks(0.1, 30).asks(35, 36, "fail")
+    whole = told.add(40, "mark", "history", "end").written()
+    assert CHECK(whole).outcome == "holds"
+    entries = [entry for entry in whole.entries if entry.f != "remove"]
+    assert CHECK(replace(whole, entries=entries)).outcome == "inconclusive"
 
 
 def test_other_policies_do_not_count() -> None:

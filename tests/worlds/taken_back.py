@@ -332,6 +332,31 @@ _LIVES = {
     ): "in worlds what times out just before the mark is borderline",
     ("fail_open_window", "excusing = [name for name in causes if name != _TIMED_OUT or lasted]"): _QUICK,
     ("never_unmutated", "excusing = [name for name in causes if name != _TIMED_OUT or lasted]"): _QUICK,
+    ("never_unmutated", "        return bool(self._audit.streams)"): (
+        "in worlds who is asked and does not mutate answers at once, which by no log is a time-out"
+    ),
+    ("never_unmutated", "        if not at_most and (self.gaps or self.loss.unseen):"): (
+        "equivalent: each stretch that was not seen counts for a pod at least (`open`), so that one may lack it"
+    ),
+    ("fail_open_window", "[(max(begin, self.until), inf)] if end == inf and not self.ended else []"): (
+        "`again` says so of faults by their names, and no world names one by its id"
+    ),
+    ("never_unmutated", "        if entry.index != self._index + 1:"): (
+        "few worlds lack a line, and hardly ever the one that would acquit"
+    ),
+    ("never_unmutated", "            least = most = self._until(max(healed))"): (
+        "in worlds a share that rest would dilute below what is allowed is borderline"
+    ),
+    (
+        "fail_open_window",
+        "goes_on = last is not None and (index or admission.answered - last.asked < STEADY_SECONDS)",
+    ): "in worlds in which some of many are lost it may be inconclusive",
+    ("fail_open_window", "        if entry.f == LATE:"): (
+        "in worlds nobody asks while this machine pauses, which is a hole in what was asked already"
+    ),
+    ("leases_renewed", "        if entry.f == LATE:"): (
+        "hardly any world pauses just when a silence ends that is nearly too long"
+    ),
     ("generated_within", "if span[0] >= begin - LAG or"): "in worlds a binding stays that came with its constraint",
     ("replacements_mutated", "any(other.mutated and other.seen <= moment for other in family)"): (
         "in worlds no pod of several lacks it before anything is done"
