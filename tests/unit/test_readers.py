@@ -21,9 +21,10 @@ from harness.incident.load import load
 from harness.incident.recheck import recheck
 from reports import truth_rows, verdicts
 from tests.fakes.samples import READERS, whole_files
+from tests.thorough import examples
 
 _ROOT = Path(__file__).parents[2]
-_EXAMPLES = int(os.environ.get("CHAOS_FUZZ_EXAMPLES", "40"))
+_EXAMPLES = examples(int(os.environ.get("CHAOS_FUZZ_EXAMPLES", "40")))
 _SECONDS = 3.0
 _MOST_BYTES = 300 * 2**20
 _LONGEST = 100_000
