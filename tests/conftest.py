@@ -7,11 +7,14 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests.thorough import PROFILES
+
 # A shell starts what it puts into the background with SIGINT ignored, and so do all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("busy", deadline=None)
+for profile, most in PROFILES.items():
+    settings.register_profile(profile, deadline=None, max_examples=most)
 settings.load_profile("busy")
 
 gc.disable()  # until all tests are collected: hardly anything of that is garbage

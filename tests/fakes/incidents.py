@@ -1,5 +1,6 @@
 """Incidents for tests: files that say little, and a bundle of a run that never was."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def lived(loaded: Loaded, folder: Path, *, answered: bool = True, number: int = 
     """Return a run whose registry was cut for ten seconds, and `answered` meanwhile or not."""
     directory = folder / f"lived-{number}"
     directory.mkdir()
-    history = History(directory / "history.jsonl", "test", wall=lambda: 1_800_000_000.0)
+    began = time.monotonic()  # a wall clock that stood still would have jumped, on a machine that holds us up
+    history = History(directory / "history.jsonl", "test", wall=lambda: 1_800_000_000.0 + time.monotonic() - began)
     name = {"name": "cut registry"}
     history.append("invoke", "fault 1", "inject", name)
     history.append("ok", "fault 1", "observed", {**name, "proof": "seen"})

@@ -17,6 +17,7 @@ from harness.verdict import Verdict
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION
 from tests.fakes.decided import Decided
+from tests.thorough import examples
 
 _CHECKS = (
     fail_open_window(2, fault="kill", policies=["mutate pods"]),
@@ -31,7 +32,7 @@ _CHECKS = (
     never_unmutated(during="kill", at_most=0.1),
 )
 _END = 60.0
-_SEEDS = 8
+_SEEDS = examples(8)
 
 
 def world(seed: int) -> Asked:

@@ -13,6 +13,7 @@ from harness.checks.fail_open import fail_open_window
 from harness.checks.lasting import STEADY_SECONDS, Loss, Read, measured
 from harness.history import Recorded
 from tests.fakes.asked import Asked
+from tests.thorough import examples
 
 BOTH = ("mutate pods", "deny by rego")
 
@@ -268,7 +269,7 @@ def test_inconclusive(told: Asked, policies: tuple[str, ...], words: str) -> Non
     assert words in verdict.summary
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     st.lists(st.tuples(st.floats(0.05, 3), st.booleans()), min_size=1, max_size=8),
     st.floats(2, 20),

@@ -14,6 +14,7 @@ from harness.checks.races import never_orphaned, no_orphan_stays
 from harness.history import Recorded
 from harness.history.vocabulary import DECIDED, END, LATE, LISTED, METRONOME, RACE, RESUMED
 from tests.fakes.generated import LISTS, Change, Generating, gapped, new, silenced
+from tests.thorough import examples
 
 BOUND, SECONDS, LONGEST = 3.5, 2, 40
 CHECKS = [
@@ -71,7 +72,7 @@ PROCESSES = st.sampled_from(LISTS)
 
 
 @each_check
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(STEPS, PROCESSES)
 def test_without_a_stream(check: Checked, steps: list[str], process: str) -> None:
     """Nobody watched one list."""
@@ -80,7 +81,7 @@ def test_without_a_stream(check: Checked, steps: list[str], process: str) -> Non
 
 
 @each_check
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(STEPS, PROCESSES, MOMENTS)
 def test_half_open(check: Checked, steps: list[str], process: str, moment: float) -> None:
     """A watch gives no sign any more, and no gap."""
@@ -89,7 +90,7 @@ def test_half_open(check: Checked, steps: list[str], process: str, moment: float
 
 
 @each_check
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     STEPS,
     PROCESSES,
@@ -105,7 +106,7 @@ def test_gap(check: Checked, steps: list[str], process: str, begin: float, lasts
 
 
 @each_check
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(STEPS, st.integers(0, 200))
 def test_cut(check: Checked, steps: list[str], lines: int) -> None:
     """The file ends after any line."""
@@ -116,7 +117,7 @@ def test_cut(check: Checked, steps: list[str], lines: int) -> None:
 
 
 @each_check
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(STEPS, st.integers(0, 200))
 def test_missing_line(check: Checked, steps: list[str], line: int) -> None:
     """A line is missing."""
@@ -126,7 +127,7 @@ def test_missing_line(check: Checked, steps: list[str], line: int) -> None:
 
 
 @each_check
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(STEPS, MOMENTS)
 def test_starved(check: Checked, steps: list[str], moment: float) -> None:
     """Nothing was seen as it happened for some seconds, for this machine was too busy, and all of it at their end."""
@@ -163,7 +164,7 @@ def orphaned(states: list[tuple[bool, bool, bool]]) -> bool:
     return longest > BOUND
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(STEPS)
 def test_orphans_of_repetitions(steps: list[str]) -> None:
     """What the check finds when all is seen is what counting seconds finds."""

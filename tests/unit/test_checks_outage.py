@@ -10,6 +10,7 @@ from harness.checks import Checked
 from harness.checks.outage import comes_back, outlasts
 from harness.history.vocabulary import END, EXPERIMENT, HISTORY, INJECT, JUDGE
 from tests.fakes.asked import Asked
+from tests.thorough import examples
 
 FAULT = 10.0
 LIMIT = 8.0
@@ -194,7 +195,7 @@ def test_silence_at_the_beginning_is_no_service() -> None:
     assert verdict.summary.startswith("asked mutate pods was not seen from 10.0 to 18.0 s")
 
 
-@settings(deadline=None, max_examples=30, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(deadline=None, max_examples=examples(30), phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     begins=st.floats(0.1, 20),
     lasts=st.floats(0.5, 8),

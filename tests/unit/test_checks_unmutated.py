@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harness.checks.unmutated import never_unmutated
 from tests.fakes.asked import Asked
+from tests.thorough import examples
 
 CHECK = never_unmutated()
 DURING = never_unmutated(during="restart")
@@ -199,7 +200,7 @@ def test_blind_watch_does_not_excuse() -> None:
     assert CHECK(healthy().blind(7).ask(21, "fail").recorded()).outcome == "violated"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.lists(st.booleans(), min_size=100, max_size=400), st.sampled_from([0.0, 0.01, 0.05, 0.5]))
 def test_as_counted(mutated: list[bool], at_most: float) -> None:
     """The verdict is that of counting by hand: a share is one of this run's pods."""

@@ -1,7 +1,6 @@
 """Guard: nothing that lacks our label is changed, whatever names it; a real docker command line is asked, of a fake."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,33 @@ from harness.undo import journal
 from harness.undo.journal import Journal, Undo
 
 _LABELS = {RUN: "r"}
-_DOCKER = """#!{python} -SE
-import json, sys
-from pathlib import Path
-folder, words = Path(__file__).parent, sys.argv[1:]
-with (folder / "asked").open("a") as file:
-    file.write(" ".join(words) + "\\n")
-if (folder / "silent").exists():
-    sys.exit("Cannot connect to the Docker daemon at unix:///x: dial: no such file or directory")
-if words[0] == "inspect":
-    found, missing = [], []
-    for name in words[3:]:
-        file = folder / words[2] / name.replace("/", "_")
-        found += [json.loads(file.read_text())] if file.exists() else []
-        missing += [] if file.exists() else [name]
-    print(json.dumps(found))
-    sys.exit("\\n".join(f"Error: No such {words[2]}: {name}" for name in missing) or 0)
-if words[0] == "ps":
-    print("ours")
+_DOCKER = """#!/bin/sh
+folder=${0%/*}
+echo "$*" >>"$folder/asked"
+if [ -e "$folder/silent" ]; then
+    echo "Cannot connect to the Docker daemon at unix:///x: dial: no such file or directory" >&2
+    exit 1
+fi
+case $1 in
+inspect)
+    kind=$3 comma= status=0
+    shift 3
+    printf "["
+    for name; do
+        if [ -f "$folder/$kind/$name" ]; then
+            printf "%s" "$comma"
+            read -r told <"$folder/$kind/$name"
+            printf "%s" "$told"
+            comma=,
+        else
+            echo "Error: No such $kind: $name" >&2
+            status=1
+        fi
+    done
+    echo "]"
+    exit $status ;;
+ps) echo ours ;;
+esac
 """
 
 
@@ -45,15 +53,16 @@ class Docker:
         self.folder = folder
         self.asked: Path = folder / "asked"
         cli = folder / "docker"
-        cli.write_text(_DOCKER.replace("{python}", sys.executable), encoding="utf-8")
+        cli.write_text(_DOCKER, encoding="utf-8")
         cli.chmod(0o755)
         self.engine = Engine("unix:///x", False, "28.1", HostQuirks(), str(cli))
 
     def add(self, kind: str, name: str, labels: Mapping[str, str] | None, **attributes: Any) -> None:
-        (self.folder / kind).mkdir(exist_ok=True)
+        file = self.folder / kind / name
+        file.parent.mkdir(parents=True, exist_ok=True)
         told = {"Name": f"/{name}", **attributes}
         told |= {"Labels": labels} if kind in ("network", "volume") else {"Config": {"Labels": labels}}
-        (self.folder / kind / name.replace("/", "_")).write_text(json.dumps(told), encoding="utf-8")
+        file.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
     def ran(self) -> list[str]:
         """Return what was done, but for questions."""

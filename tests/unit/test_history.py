@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import harness
 from harness.errors import BadScenario, HarnessError
 from harness.history import SCHEMA, Entry, History, read, recorded
+from tests.thorough import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -55,7 +56,7 @@ def test_version() -> None:
 
 
 @given(values=st.lists(st.tuples(st.text(), st.text(), JSON), max_size=5))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_round_trip(values: list[tuple[str, str, Any]]) -> None:
     """What is appended is read back, whatever JSON it is."""
     with tempfile.TemporaryDirectory() as directory:

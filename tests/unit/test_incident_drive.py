@@ -150,13 +150,13 @@ def test_steps_overlap(live: Callable[..., Experiment]) -> None:
 
 def test_after_another(live: Callable[..., Experiment]) -> None:
     """A step that comes after another begins when that one is proved, and its delay later."""
-    steps = [hold("third", after="second"), hold("second", after="first", delay=0.2, id="second")]
+    steps = [hold("third", after="second"), hold("second", after="first", delay=0.5, id="second")]
     experiment = live(faults=[*steps, hold("first", at=0.1, id="first", lasts=1)])
 
     assert [name for name, f in faults(experiment) if f == "inject"] == ["first", "second", "third"]
     first, second, third = moments(experiment, "inject")
-    assert second - first >= 0.2
-    assert third - second < 0.2
+    assert second - first >= 0.5
+    assert third - second < second - first  # however busy the machine is, which both of them feel
 
 
 def test_again_and_again(live: Callable[..., Experiment]) -> None:

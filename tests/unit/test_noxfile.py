@@ -18,7 +18,7 @@ from clusters.deadline import Deadline
 
 _ROOT = Path(__file__).parents[2]
 _PARALLEL = "-n auto --dist loadfile"
-_QUICK = f"-n {max(6, os.cpu_count() or 1)} --dist loadfile"
+_QUICK = f"-n {max(4, os.cpu_count() or 1)} --dist loadfile --hypothesis-profile quick"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 

@@ -18,6 +18,7 @@ from clusters.owner import PREFIX, Owner, engines_of, run_directories, told
 from clusters.paths import runtime_dir
 from clusters.starts import start_time
 from tests.namespaces import needs_namespaces
+from tests.thorough import examples
 
 _ROOT = Path(__file__).parents[2]
 _SEEN = """
@@ -250,7 +251,7 @@ _OWNERS = st.fixed_dictionaries(dict.fromkeys(("run", "pid", "start", "boot_id",
 _WHERES = st.fixed_dictionaries(dict.fromkeys(("pid", "start", "view", "engines"), _VALUES))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     owner=st.binary() | (_VALUES | _OWNERS).map(lambda found: json.dumps(found).encode()),
     where=st.binary() | (_VALUES | _WHERES).map(lambda found: json.dumps(found).encode()),
@@ -265,7 +266,7 @@ def test_no_file_of_a_run_keeps_others_from_being_seen(owner: bytes, where: byte
     assert (set(found), found["good"]) == ({"bad", "good"}, (True, frozenset({"engine-a"})))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(labels=st.dictionaries(st.sampled_from([f"{PREFIX}.{name}" for name in _LABELS]), st.text()))
 def test_no_labels_raise(labels: dict[str, str]) -> None:
     """Anybody may write any label: it makes an owner who lives or does not."""

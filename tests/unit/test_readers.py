@@ -22,9 +22,10 @@ from harness.incident.recheck import recheck
 from reports.truth import rows as truth_rows
 from reports.truth import verdict_log
 from tests.fakes.samples import READERS, whole_files
+from tests.thorough import examples
 
 _ROOT = Path(__file__).parents[2]
-_EXAMPLES = int(os.environ.get("CHAOS_FUZZ_EXAMPLES", "40"))
+_EXAMPLES = examples(int(os.environ.get("CHAOS_FUZZ_EXAMPLES", "40")))
 _SECONDS = 3.0
 _MOST_BYTES = 300 * 2**20
 _LONGEST = 100_000

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.redaction import REDACTED, recorded, redact
 from tests.fakes.secrets import KINDS
+from tests.thorough import examples
 
 _PIECES = (
     *("password", "token", "secret: x", "password: Winter 26", "kind: Secret", "data", 'a"b', "it's", "\\", "\n"),
@@ -25,7 +26,7 @@ _OBJECTS = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_TEXTS, inner, max_size=4)),
     max_leaves=10,
 )
-_quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_quick = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def _nested(levels: int, text: str) -> str:

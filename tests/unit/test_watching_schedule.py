@@ -11,6 +11,7 @@ from clusters.watching import Change, Proofs, State, Timing, Watch, fold, key
 from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import whole
+from tests.thorough import examples
 
 
 def whole_after(seen: list[Change]) -> bool:
@@ -100,7 +101,7 @@ STEPS = st.lists(
 @example(steps=[("put", "a"), ("settle", ""), ("silent", ""), ("put", "b"), ("put", "a")], gone_as="event")
 @example(steps=[("lose", ""), ("put", "a"), ("bookmark", ""), ("put", "a")], gone_as="status")
 @example(steps=[("lose", ""), ("put", "a"), ("delete", "a"), ("prove", ""), ("put", "b")], gone_as="status")
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_schedule(steps: list[tuple[str, str]], gone_as: str) -> None:
     """Whatever fails when, a change is told once, or came in a gap that was listed anew; all ends as the server's."""
     timing = Timing(
