@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from docker.errors import DockerException
-from urllib3.exceptions import HTTPError
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.errors import ClusterUnavailable, CommandFailed
+from clusters.errors import ClusterUnavailable
 from clusters.inventory import label_arguments, volume_argument
 from clusters.login import Login
 from clusters.network import fixed_address, gateway
@@ -41,7 +39,6 @@ _CONFIGURATION = "/etc/docker/registry/config.yml"
 _HTPASSWD = "/etc/docker/registry/htpasswd"
 _REFUSED = 401
 _PUSH_SECONDS = 300.0
-_SILENT_SECONDS = 60.0
 _START_SECONDS = 30.0
 _CONNECT_SECONDS = 2.0
 
@@ -83,13 +80,12 @@ class Registry:
     def push(self, image: str, repository_tag: str, deadline: Deadline) -> None:
         """Push the engine's `image` so that nodes pull it as docker.io/`repository_tag`.
 
-        The password goes to the engine beside the request, by its API: the docker command would want it in a file.
         Raises CommandFailed, DeadlineExceeded.
         """
         name = f"{self.address_host}/{repository_tag}"
         self.engine.run(["tag", image, name], deadline)
         try:
-            _push(self.engine, name, self.login, deadline.within(_PUSH_SECONDS, f"the push of {name}"))
+            self.engine.push(name, self.login.for_engine, deadline.within(_PUSH_SECONDS, f"the push of {name}"))
         finally:
             self.engine.run(["rmi", "--no-prune", name], Deadline.after(60, f"removal of {name}"), check=False)
 
@@ -184,18 +180,6 @@ def start_registry(
         engine.run(["run", *arguments, image, "serve", _CONFIGURATION], deadline)
     registry = Registry.at(engine, name, port=port, address=address, gateway=gateway(subnet), login=login)
     return _answering(registry, deadline)
-
-
-def _push(engine: Engine, name: str, login: Login, deadline: Deadline) -> None:
-    repository, _, tag = name.rpartition(":")
-    try:
-        with contextlib.closing(engine.client(timeout=_SILENT_SECONDS)) as client:
-            for said in client.api.push(repository, tag, stream=True, decode=True, auth_config=login.for_engine):
-                if "error" in said:
-                    raise CommandFailed(f"{name} could not be pushed: {said['error']}")
-                deadline.check(said.get("status", ""))
-    except (DockerException, HTTPError, OSError) as error:  # requests' errors are OSErrors
-        raise CommandFailed(f"{name} could not be pushed: {error}") from error
 
 
 def _answering(registry: Registry, deadline: Deadline) -> Registry:
