@@ -18,6 +18,8 @@ from clusters.engine import Engine
 from clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
 from clusters.inventory import PREFIX, RUN, Thing, inventory
 from clusters.kind import node_names
+from clusters.login import Login
+from clusters.network import gateway, subnet_of
 from clusters.ports import LOOPBACK
 from clusters.process import Completed
 from clusters.registry import Registry
@@ -54,7 +56,8 @@ def registry_name(name: str) -> str:
 class Cluster:
     """A cluster: where its nodes and credentials are, and whose it is.
 
-    `directory` (mode 0700) holds the kubeconfig and what kind was told; `network` is its Docker network.
+    `directory` (mode 0700) holds the kubeconfig, the registry's password and what kind was told; `network` is its
+    Docker network.
     """
 
     name: str
@@ -87,14 +90,13 @@ class Cluster:
         labels = nodes[0]["Config"]["Labels"]
         directory = Path(labels[f"{PREFIX}.directory"])
         ports = [port for each in nodes for port in _published(each, _API_PORT)]
-        registries = [each for each in things if each.kind == "container" and each.name == registry_name(name)]
         return cls(
             name=name,
             shape=Shape.model_validate_json(labels[f"{PREFIX}.shape"], context=RECORDED),
             engine=engine,
             kubeconfig=_own_kubeconfig(directory / "kubeconfig", ports),
             network=name,
-            registry=_registry(engine, name, registries[0]) if registries else None,
+            registry=_registry(engine, name, things, Login.of(directory)),
             run=labels[RUN],
             directory=directory,
         )
@@ -200,6 +202,19 @@ def _own_kubeconfig(path: Path, ports: Sequence[int]) -> Path:
     return path
 
 
-def _registry(engine: Engine, network: str, thing: Thing) -> Registry:
-    address = thing.attributes["NetworkSettings"]["Networks"][network]["IPAMConfig"]["IPv4Address"]
-    return Registry.at(engine, thing.name, port=thing.host_ports[0], address=address)
+def _registry(engine: Engine, name: str, things: Sequence[Thing], login: Login) -> Registry | None:
+    """Return the registry of the cluster `name`, of which there are `things`, if it has one."""
+    found = {each.kind: each for each in things if each.name in (name, registry_name(name))}
+    if "container" not in found:
+        return None
+    if "network" not in found:
+        raise ClusterUnavailable(f"cluster {name}: its network is gone; `nox -s gc` removes the rest")
+    container, network = found["container"], found["network"]
+    return Registry.at(
+        engine,
+        container.name,
+        port=container.host_ports[0],
+        address=container.attributes["NetworkSettings"]["Networks"][name]["IPAMConfig"]["IPv4Address"],
+        gateway=gateway(subnet_of(network.attributes)),
+        login=login,
+    )

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -10,7 +11,7 @@ from clusters.errors import ClusterUnavailable, CommandFailed
 from clusters.inventory import label_arguments
 from clusters.locking import locked
 
-__all__ = ["create_network", "fixed_address"]
+__all__ = ["create_network", "fixed_address", "gateway", "subnet_of"]
 
 _MTU = "com.docker.network.driver.mtu"
 _MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
@@ -30,7 +31,8 @@ def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadlin
                 engine.run(["network", "create", *options, name], deadline)
                 subnet = _subnet(engine, name, deadline)
                 engine.run(["network", "rm", name], deadline)
-                engine.run(["network", "create", *options, "--subnet", subnet, name], deadline)
+                placed = ["--subnet", subnet, "--gateway", gateway(subnet)]
+                engine.run(["network", "create", *options, *placed, name], deadline)
             except CommandFailed as error:
                 last = str(error)
                 if "overlap" not in last:
@@ -48,10 +50,19 @@ def fixed_address(subnet: str) -> str:
     return str(ipaddress.IPv4Network(subnet)[-2])
 
 
-def _subnet(engine: Engine, name: str, deadline: Deadline) -> str:
-    told = json.loads(engine.run(["network", "inspect", name], deadline).stdout)
-    configs: list[Mapping[str, str]] = told[0]["IPAM"]["Config"]
+def gateway(subnet: str) -> str:
+    """Return the first host address of `subnet`, which is this machine's: who asks from there is no container."""
+    return str(ipaddress.IPv4Network(subnet)[1])
+
+
+def subnet_of(network: Mapping[str, Any]) -> str:
+    """Return the IPv4 subnet of a network, of which the engine tells `network`."""
+    configs: list[Mapping[str, str]] = network["IPAM"]["Config"]
     return next(each["Subnet"] for each in configs if ":" not in each["Subnet"])
+
+
+def _subnet(engine: Engine, name: str, deadline: Deadline) -> str:
+    return subnet_of(json.loads(engine.run(["network", "inspect", name], deadline).stdout)[0])
 
 
 def _mtu(engine: Engine, deadline: Deadline) -> list[str]:

@@ -20,6 +20,7 @@ from clusters.images import Images
 from clusters.inside import NODE_FILES
 from clusters.inventory import inventory, remove_all
 from clusters.kind import CERTS_DIRECTORY, Kind, configuration
+from clusters.login import Login
 from clusters.logs import collect_logs
 from clusters.network import create_network, fixed_address
 from clusters.ownership import Owner
@@ -40,6 +41,8 @@ _DELETE_SECONDS = 120.0
 _ANSWER_SECONDS = 15.0
 _ABANDON_SECONDS = 60.0
 _NOT_READY = "node.kubernetes.io/not-ready"
+_HOSTS = f"{CERTS_DIRECTORY}/docker.io/hosts.toml"
+"""The file of the nodes that holds the registry's password: nobody but root reads it there."""
 _NOWHERE = "127.0.0.1:1"
 """The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
 
@@ -141,6 +144,8 @@ class Site:
 
     def _create_network(self) -> None:
         self._directory.mkdir(parents=True, mode=0o700)
+        if self._shape.registry:
+            Login.make(self._directory)
         self._subnet = create_network(self._engine, self.name, self._labels, self._deadline)
 
     def _start_registry(self) -> None:
@@ -151,7 +156,8 @@ class Site:
             registry_name(self.name),
             self._images.registry,
             network=self.name,
-            address=fixed_address(self._subnet),
+            subnet=self._subnet,
+            login=Login.of(self._directory),
             labels=self._labels,
             directory=self._directory,
             deadline=self._deadline,
@@ -176,9 +182,7 @@ class Site:
 
     def _create_nodes(self) -> None:
         quirks = self._engine.quirks
-        address = node_address(fixed_address(self._subnet)) if self._shape.registry else _NOWHERE
-        hosts = {f"{CERTS_DIRECTORY}/docker.io/hosts.toml": hosts_toml(address)}
-        files = {**hosts, **NODE_FILES, **quirks.node_files()}
+        files = {_HOSTS: self._hosts(), **NODE_FILES, **quirks.node_files()}
         with reserved_port(self._engine, self._deadline) as port:
             config = configuration(
                 self.name,
@@ -191,12 +195,18 @@ class Site:
             )
             self.kind.create(config, self.name, self._deadline)
 
+    def _hosts(self) -> str:
+        if not self._shape.registry:
+            return hosts_toml(_NOWHERE)
+        return hosts_toml(node_address(fixed_address(self._subnet)), Login.of(self._directory).authorization)
+
     def _write(self, files: Mapping[str, str]) -> dict[str, Path]:
         """Write `files` of the nodes on the host; return where each lies by its path in the nodes."""
         folder = self._directory / "files"
         mounts = {path: folder / path.lstrip("/") for path in files}
         for path, source in mounts.items():
             source.parent.mkdir(parents=True, exist_ok=True)
+            source.touch(mode=0o600 if path == _HOSTS else 0o644)
             source.write_text(files[path], encoding="utf-8")
         return mounts
 

@@ -14,7 +14,7 @@ import docker
 from clusters import process
 from clusters.deadline import Deadline
 from clusters.dialogue import Dialogue, dialogue
-from clusters.engine import claims, guard, packages, private, system
+from clusters.engine import claims, guard, packages, private, pushing, system
 from clusters.engine.host import HostQuirks
 from clusters.engine.layout import Layout
 from clusters.errors import BadScenario, CommandFailed, EngineUnavailable
@@ -96,6 +96,13 @@ class Engine:
         if refused:
             raise CommandFailed(f"`docker {' '.join(argv)}` was not run: {refused.stderr.strip()}")
         return dialogue([self.cli, *argv], env=self.environment())
+
+    def push(self, name: str, login: Mapping[str, str], deadline: Deadline) -> None:
+        """Push the image `name` to its registry, which lets in who has `login` (username and password).
+
+        Raises CommandFailed, DeadlineExceeded.
+        """
+        pushing.push(self.client(pushing.SILENT_SECONDS), name, login, deadline)
 
     def require_ours(self, kind: guard.Kind, names: Sequence[str], deadline: Deadline) -> None:
         """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.

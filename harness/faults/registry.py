@@ -234,10 +234,13 @@ def _ask(cluster: Cluster, nodes: Sequence[str], deadline: Deadline) -> dict[str
 
 
 def _answer(cluster: Cluster, deadline: Deadline, node: str) -> str:
-    url = f"http://{_registry(cluster).address_node}/v2/"
+    registry = _registry(cluster)
     limit = ["--max-time", str(_ANSWER_SECONDS), "--noproxy", "*"]
-    argv = ["curl", "--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}", *limit, url]
-    done = cluster.exec(node, argv, Deadline.after(2 * _ANSWER_SECONDS, deadline.what), check=False)
+    said = ["--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}"]
+    argv = ["curl", "--config", "-", *said, *limit, f"http://{registry.address_node}/v2/"]
+    header = f'header = "Authorization: {registry.login.authorization}"\n'  # every user sees a command's arguments
+    patience = Deadline.after(2 * _ANSWER_SECONDS, deadline.what)
+    done = cluster.exec(node, argv, patience, check=False, stdin=header)
     return done.stdout if done.returncode == 0 else f"no answer ({done.stderr.strip()})"
 
 

@@ -45,6 +45,7 @@ _TOKENS = re.compile(
             rf"{_EDGE}(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{{10,}}+",
             rf"{_EDGE}(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{{16}}(?![A-Za-z0-9])",
             rf"{_EDGE}AIza[\w-]{{35}}|{_EDGE}ya29\.[\w.-]{{20,}}+",
+            rf"{_EDGE}chaos_pw_[0-9a-f]{{16,}}+",
             rf"{_EDGE}sha256~[\w-]{{20,}}+|{_EDGE}pypi-[\w-]{{40,}}+",
             r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}",
             r"(?<![\w.-])[a-z0-9]{6}\.(?=[a-z0-9]{0,15}[g-z])(?=[a-z0-9]{0,15}\d)[a-z0-9]{16}(?![\w.-])",

@@ -15,6 +15,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine, HostQuirks
 from clusters.errors import CommandFailed
+from clusters.login import Login
 from clusters.process import Completed
 from clusters.registry import Registry
 from clusters.shape import Shape
@@ -76,7 +77,8 @@ class Harmed:
     def cluster(self, directory: Path) -> Cluster:
         """Return the cluster, which needs nothing of the directory."""
         engine = _Engine(world=self)
-        registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.7")
+        login = Login.of(directory)
+        registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.7", gateway="10.0.0.1", login=login)
         return _Cluster("w", self.shape, engine, directory / "none", "w", registry, "run", directory, self)
 
     def state(self) -> Any:

@@ -18,6 +18,7 @@ import pytest
 
 from clusters import create, images
 from clusters.cluster import Cluster
+from clusters.login import Login
 from clusters.registry import Registry
 from harness.run.context import Session
 from tests.fakes.world import World, WorldEngine
@@ -33,11 +34,13 @@ def pretend_create(engine, images, shape, owner, directory, progress, *, keep=Fa
     did(f"create {shape.slug} keep={keep}")
     folder = directory / shape.slug
     folder.mkdir()
-    registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.9")
+    login = Login.make(folder)
+    registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.9", gateway="10.0.0.1", login=login)
     return Cluster(shape.slug, shape, engine, folder / "kubeconfig", "w", registry, owner.run, folder)
 
 def pretend_delete(cluster):
     did(f"delete {cluster.name}")
+    cluster.registry.login.path.unlink()
     cluster.directory.rmdir()
 
 create.create, create.delete = pretend_create, pretend_delete

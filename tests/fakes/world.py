@@ -17,6 +17,7 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine, HostQuirks
 from clusters.errors import CommandFailed
 from clusters.leading import LEADERS, LEASES
+from clusters.login import Login
 from clusters.process import Completed
 from clusters.registry import Registry
 from clusters.shape import Shape
@@ -31,7 +32,7 @@ _SLICES = "/apis/discovery.k8s.io/v1/namespaces/gatekeeper-system/endpointslices
 _NUMBERS = "/apis/coordination.k8s.io/v1/namespaces/gatekeeper-system/leases"
 _EMPTY = "/api/v1/nodes", _PODS.replace("pods", "events")
 _VERSION = {"resourceVersion": "1"}
-_ADDRESS = "10.0.0.254"
+_ADDRESS, _GATEWAY = "10.0.0.254", "10.0.0.1"
 _DONE = Completed("", "", 0)
 
 
@@ -74,7 +75,8 @@ class World:
         credentials = directory / "kubeconfig"
         credentials.write_text(json.dumps(kubeconfig(host)), encoding="utf-8")
         engine = WorldEngine(world=self)
-        registry = Registry.at(engine, f"{self.name}-registry", port=1, address=_ADDRESS)
+        login = Login.make(directory)
+        registry = Registry.at(engine, f"{self.name}-registry", port=1, address=_ADDRESS, gateway=_GATEWAY, login=login)
         try:
             yield Cluster(self.name, self.shape, engine, credentials, self.name, registry, "run", directory)
         finally:

@@ -20,6 +20,8 @@ from clusters.engine import Engine
 from clusters.errors import CommandFailed, DeadlineExceeded
 from clusters.gatekeeper import install, wait_serving
 from clusters.inventory import RUN, Thing, inventory
+from clusters.kind import Kind
+from clusters.logs import collect_logs
 from clusters.ownership import collect_garbage
 from clusters.registry import DOWN_FILE, RequestLine
 from clusters.rest import request
@@ -92,9 +94,17 @@ def restart_audit(cluster: Cluster) -> datetime:
 
 def status_of(cluster: Cluster) -> int:
     assert cluster.registry
+    return asking(cluster, "GET", "/v2/", cluster.registry.login.authorization)[0]
+
+
+def asking(cluster: Cluster, method: str, path: str, authorization: str = "") -> tuple[int, str]:
+    """Return the status and the digest that the registry answers this machine with."""
+    assert cluster.registry
+    headers = {"Authorization": authorization} if authorization else {}
     with closing(http.client.HTTPConnection(cluster.registry.address_host, timeout=2)) as connection:
-        connection.request("GET", "/v2/")
-        return connection.getresponse().status
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("Docker-Content-Digest", "")
 
 
 def test_every_node_of_the_shape_is_ready(cluster: Cluster) -> None:
@@ -234,20 +244,19 @@ def test_the_registry_keeps_its_addresses_over_a_stop(cluster: Cluster) -> None:
     assert registry
     for verb in ("stop", "start"):
         cluster.engine.run([verb, registry.container], soon())
-    url = f"http://{registry.address_node}/v2/"
+    quiet = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]
     argv = [
         "curl",
-        "--silent",
+        "--config",
+        "-",
         "--retry",
         "5",
         "--retry-connrefused",
-        "--output",
-        "/dev/null",
-        "--write-out",
-        "%{http_code}",
-        url,
+        *quiet,
+        f"http://{registry.address_node}/v2/",
     ]
-    assert cluster.exec(cluster.workers[0], argv, soon()).stdout == "200"
+    for header, status in ((f'header = "Authorization: {registry.login.authorization}"', "200"), ("", "401")):
+        assert cluster.exec(cluster.workers[0], argv, soon(), stdin=header).stdout == status
     assert status_of(cluster) == 200
 
 
@@ -259,6 +268,49 @@ def test_a_node_asks_nobody_else_for_an_image(cluster: Cluster) -> None:
         cluster.exec(cluster.workers[0], ["crictl", "pull", "docker.io/library/nothing:1"], soon())
     statuses = {line.status for line in cluster.registry.log(since) if "/library/nothing/" in line.path}
     assert statuses == {404}
+
+
+def test_nobody_else_reads_or_writes_the_registry(cluster: Cluster) -> None:
+    """Any user of this machine reaches it, and is refused: the image stays, and no check takes him for a node."""
+    assert cluster.registry
+    manifest, own = "/v2/openpolicyagent/gatekeeper/manifests/v3.23.1", cluster.registry.login.authorization
+    since, before = datetime.now(UTC), asking(cluster, "HEAD", manifest, own)
+    uploads = "/v2/openpolicyagent/gatekeeper/blobs/uploads/"
+    for method, path in (("PUT", manifest), ("POST", uploads), ("DELETE", manifest), ("GET", manifest)):
+        assert asking(cluster, method, path)[0] == 401
+    assert before == asking(cluster, "HEAD", manifest, own)
+    assert before[0] == 200
+    assert asked(cluster, since) == []
+    assert [line.path for line in cluster.registry.log(since) if manifest in line.path] == []
+    image = "docker.io/openpolicyagent/gatekeeper:v3.23.1"
+    cluster.exec(cluster.workers[0], ["crictl", "pull", image], soon())
+    assert {line.status for line in asked(cluster, since)} == {200}
+
+
+def test_the_password_is_told_nowhere(cluster: Cluster, tmp_path: Path) -> None:
+    """Neither what the engine tells of containers has it, nor any log of them, of kind, or of a node's containerd."""
+    assert cluster.registry
+    password = cluster.registry.login.for_engine["password"]
+    secrets = (password, cluster.registry.login.authorization.removeprefix("Basic "))
+    containers = [*cluster.nodes(), cluster.registry.container]
+    told = cluster.engine.run(["inspect", *containers], soon()).stdout
+    told += cluster.engine.run(["logs", cluster.registry.container], soon()).stdout
+    for node in cluster.nodes():
+        told += cluster.exec(node, ["journalctl", "--no-pager", "--unit", "containerd"], soon()).stdout
+    assert [each for each in secrets if each in told] == []
+    collect_logs(cluster.engine, Kind(cluster.engine, cluster.name, cluster.directory), cluster.name, tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert [path for path in files for each in secrets if each.encode() in path.read_bytes()] == []
+    holding = [path for path in cluster.directory.rglob("*") if path.is_file() and has(path, *secrets)]
+    assert sorted(path.name for path in holding) == ["hosts.toml", "registry.password"]
+    assert {path.stat().st_mode & 0o777 for path in holding} == {0o600}
+
+
+def has(path: Path, *words: str) -> bool:
+    """Whether any of `words` stands in a file."""
+    content = path.read_bytes()
+    return any(each.encode() in content for each in words)
 
 
 def test_a_busy_node_has_time_to_answer_crictl(cluster: Cluster) -> None:

@@ -1,8 +1,11 @@
 """Tests of clusters.images on a real engine: pulled by digest, built when that fails, carried in a file."""
 
+import base64
 import contextlib
 import dataclasses
+import http.client
 import io
+import json
 import math
 import os
 import socket
@@ -14,14 +17,15 @@ import pytest
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine, connect
-from clusters.errors import BadScenario
+from clusters.errors import BadScenario, CommandFailed
 from clusters.images import Images, binaries, carry, catalogue
 from clusters.images.catalogue import BALANCER, Entry
 from clusters.images.layers import Image, write_archive, write_layer
 from clusters.images.lock import digests
 from clusters.images.resolve import identity, resolve
 from clusters.inventory import remove_all
-from clusters.network import create_network, fixed_address
+from clusters.login import Login
+from clusters.network import create_network
 from clusters.ownership import Owner
 from clusters.progress import Progress
 from clusters.registry import Registry, start_registry
@@ -36,17 +40,33 @@ _CUT_AFTER_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    return connect()
+def logins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the docker command looks for what `_log_in` has told it."""
+    return tmp_path_factory.mktemp("docker")
 
 
 @pytest.fixture(scope="module")
-def registry(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def engine(logins: Path) -> Engine:
+    """Return the engine, whose pulls have the password of the registry of these tests."""
+    engine = connect()
+    return dataclasses.replace(engine, settings=(*engine.settings, ("DOCKER_CONFIG", str(logins))))
+
+
+def _log_in(logins: Path, registry: Registry, *addresses: str) -> None:
+    login = registry.login.for_engine
+    auth = base64.b64encode(f"{login['username']}:{login['password']}".encode()).decode()
+    auths = {each: {"auth": auth} for each in (registry.address_host, *addresses)}
+    (logins / "config.json").write_text(json.dumps({"auths": auths}), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def registry(engine: Engine, logins: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """Yield a registry of its own on the engine, with a small image in it."""
     name = "chaos-test-images"
     labels = {**Owner.mine(lifetime_seconds=900).labels(), "chaos-harness.cluster": name}
     deadline = Deadline.after(300, "a registry")
     image = catalogue.registry()
+    directory = tmp_path_factory.mktemp("registry")
     resolve(engine, image, {}, _QUIET)
     remove_all(engine, deadline, cluster=name)
     try:
@@ -56,11 +76,13 @@ def registry(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             f"{name}-registry",
             image.name,
             network=name,
-            address=fixed_address(subnet),
+            subnet=subnet,
+            login=Login.make(directory),
             labels=labels,
-            directory=tmp_path_factory.mktemp("registry"),
+            directory=directory,
             deadline=deadline,
         )
+        _log_in(logins, registry)
         _publish(engine, registry, tmp_path_factory.mktemp("image"), deadline)
         yield registry
     finally:
@@ -125,10 +147,13 @@ def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(en
     assert f"{'0' * 64} cannot be pulled, it is built instead" in told.getvalue()
 
 
-def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(engine: Engine, registry: Registry, entry: Entry) -> None:
+def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(
+    engine: Engine, registry: Registry, logins: Path, entry: Entry
+) -> None:
     """When the registry goes away in the middle of a layer, the image is built instead and no part of it stays."""
     lock = _lock(engine, entry)
     with _Cutting(registry.address_host) as address:
+        _log_in(logins, registry, address)
         broken = {"test": lock["test"].replace(registry.address_host, address)}
         remote = dataclasses.replace(entry, build=_refuse)
         with pytest.raises(_BuiltError):
@@ -136,6 +161,36 @@ def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(engine: Engine, regis
     assert not identity(engine, entry.name)
     assert not identity(engine, entry.pulled(broken["test"]))
     assert engine.run(["images", "--quiet", f"{address}/test/image"], Deadline.after(60, "images")).stdout == ""
+
+
+def test_nobody_pushes_without_the_password(engine: Engine, registry: Registry, tmp_path: Path) -> None:
+    """The engine itself is refused, by no password and by a wrong one; what is in the registry stays as it was."""
+    path, wrong = "/v2/test/image/manifests/1", "Basic Y2hhb3M6Z3Vlc3M="
+    before, name = _ask(registry, path, registry.login.authorization), f"{registry.address_host}/test/image:1"
+    stranger = dataclasses.replace(engine, settings=(*engine.settings, ("DOCKER_CONFIG", str(tmp_path))))
+    engine.run(["tag", catalogue.registry().name, name], Deadline.after(60, "a tag"))
+    try:
+        with pytest.raises(CommandFailed, match=r"no basic auth credentials|unauthorized|authentication required"):
+            stranger.run(["push", name], Deadline.after(60, "a push"))
+    finally:
+        engine.run(["rmi", "--no-prune", name], Deadline.after(60, "removal"))
+    for authorization in ("", wrong):
+        assert _ask(registry, path, authorization)[0] == 401
+        assert _ask(registry, "/v2/test/image/blobs/uploads/", authorization, "POST")[0] == 401
+        assert _ask(registry, path, authorization, "PUT")[0] == 401
+    assert (before[0], before[1] != "") == (200, True)
+    assert _ask(registry, path, registry.login.authorization) == before
+    assert registry.log() == []
+
+
+def _ask(registry: Registry, path: str, authorization: str, method: str = "GET") -> tuple[int, str]:
+    """Return the status and the digest that the registry answers with."""
+    headers = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+    headers |= {"Authorization": authorization} if authorization else {}
+    with contextlib.closing(http.client.HTTPConnection(registry.address_host, timeout=10)) as connection:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("Docker-Content-Digest", "")
 
 
 class _BuiltError(Exception):

@@ -19,6 +19,7 @@ from clusters.pool.fingerprint import differences, fingerprint
 from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
+from harness.faults.registry import cut_registry
 from harness.gatekeeper.restart import restart_gatekeeper
 
 pytestmark = pytest.mark.cluster
@@ -91,6 +92,15 @@ def test_nobody_notices_that_time_stood_still(pool: Pool, cluster: Cluster, imag
     assert pool.lease(_SHAPE, images) == cluster
     assert past(cluster) == before
     assert len(wait_serving(cluster, soon("Gatekeeper", 5))) == 3
+
+
+def test_a_cluster_that_slept_has_its_registry_still(cluster: Cluster) -> None:
+    """Whoever has leased it knows the registry's password, and so do its nodes."""
+    opened = Cluster.open(cluster.engine, cluster.name)
+    fault, deadline = cut_registry("503"), soon("the registry")
+    assert opened.registry
+    assert fault.healed(opened, deadline).endswith(": 200")
+    opened.exec(opened.workers[0], ["crictl", "pull", "docker.io/openpolicyagent/gatekeeper:v3.23.1"], deadline)
 
 
 def test_garbage_collection_leaves_the_shelf_alone(pool: Pool, cluster: Cluster, images: Images) -> None:

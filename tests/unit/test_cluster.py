@@ -9,6 +9,7 @@ import yaml
 from clusters.cluster import Cluster, cluster_labels
 from clusters.deadline import Deadline
 from clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded, NotOurs
+from clusters.login import Login
 from clusters.process import Completed
 from clusters.registry import Registry
 from clusters.shape import Shape
@@ -44,15 +45,25 @@ def engine_with(directory: Path, *, ours: bool = True) -> FakeEngine:
         networks = {"c": {"IPAMConfig": {"IPv4Address": "10.0.0.254"}}}
         host = published("5000/tcp", 22000)
         engine.add("container", "c-registry", labels, HostConfig=host, NetworkSettings={"Networks": networks})
+        engine.add("network", "c", labels, IPAM={"Config": [{"Subnet": "fc00::/64"}, {"Subnet": "10.0.0.0/24"}]})
     return engine
 
 
 def test_a_cluster_is_found_again_by_its_labels(directory: Path) -> None:
     """Shape, run, private files and registry come from labels of the containers, not from a file of state."""
     engine = engine_with(directory)
-    registry = Registry(engine, "c-registry", "127.0.0.1:22000", "10.0.0.254:5000")
+    login = Login(directory / "registry.password")
+    registry = Registry(engine, "c-registry", "127.0.0.1:22000", "10.0.0.254:5000", "10.0.0.1", login)
     expected = Cluster("c", _SHAPE, engine, directory / "kubeconfig", "c", registry, "r", directory)
     assert Cluster.open(engine, "c") == expected
+
+
+def test_a_cluster_without_its_network_is_told(directory: Path) -> None:
+    """A cluster that is being removed is unavailable, which everybody expects of clusters."""
+    engine = engine_with(directory)
+    del engine.things["network/id-c"]
+    with pytest.raises(ClusterUnavailable, match="its network is gone"):
+        Cluster.open(engine, "c")
 
 
 def test_a_container_of_another_cluster_is_refused(directory: Path) -> None:

@@ -1,9 +1,11 @@
 """Faults on registry and images, in a world of our own: each proves that it bit, and that it is healed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
+from clusters.deadline import Deadline
 from clusters.process import Completed
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied, UndoFailed
 from harness.faults import Fault
@@ -11,7 +13,7 @@ from harness.faults.images import pull, remove_image
 from harness.faults.registry import cut_registry
 from harness.undo import journal
 from tests.fakes.bench import Bench
-from tests.fakes.world import IMAGE, World
+from tests.fakes.world import IMAGE, World, WorldEngine
 
 LASTING: dict[str, tuple[Callable[[], Fault], str, str]] = {
     "stop": (lambda: cut_registry("stop"), "stop", "is exited"),
@@ -114,6 +116,29 @@ def test_rule_that_counts_nothing(bench: Bench, world: World, monkeypatch: pytes
     monkeypatch.setattr(world, "_curl", lambda *_: Completed("000", "curl: (28) Connection timed out", 28))
     with pytest.raises(FaultNotApplied, match="dropped none"):
         bench.observed(fault)
+
+
+def test_the_password_is_no_argument(bench: Bench, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node asks with the password, which it is told in a way that no list of processes shows."""
+    told: list[str] = []
+    run = WorldEngine.run
+
+    def watched(engine: WorldEngine, argv: Sequence[str], deadline: Deadline, **options: Any) -> Completed:
+        told.append(options.get("stdin") or "")
+        return run(engine, argv, deadline, **options)
+
+    monkeypatch.setattr(WorldEngine, "run", watched)
+    fault = cut_registry("stop")
+    bench.inject(fault)
+    bench.observed(fault)
+    bench.heal(fault)
+    bench.healed(fault)
+    assert bench.cluster.registry
+    login = bench.cluster.registry.login
+    assert set(told) == {"", f'header = "Authorization: {login.authorization}"\n'}
+    secrets = (login.for_engine["password"], login.authorization.removeprefix("Basic "))
+    written = "".join(path.read_text() for path in (bench.journal.path, bench.history.path))
+    assert [each for each in secrets if each in "\n".join(world.asked) + written] == []
 
 
 def test_unreachable_but_running(bench: Bench, world: World) -> None:

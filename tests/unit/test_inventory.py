@@ -122,7 +122,7 @@ def test_the_network_has_a_subnet_of_its_own(soon: Deadline) -> None:
     engine = FakeEngine()
     assert create_network(engine, "c", _OURS, soon) == "10.9.8.0/24"
     created = [command for command in engine.asked if command.startswith("network create")]
-    assert ["--subnet" in command for command in created] == [False, True]
+    assert ["--subnet 10.9.8.0/24 --gateway 10.9.8.1 " in command for command in created] == [False, True]
     assert engine.things["network/id-c"]["Labels"] == _OURS
 
 

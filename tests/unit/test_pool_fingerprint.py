@@ -14,6 +14,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import DeadlineExceeded
+from clusters.login import Login
 from clusters.pool.fingerprint import differences, fingerprint, wait_settled
 from clusters.pool.resetting import covers
 from clusters.process import Completed
@@ -209,7 +210,7 @@ def test_a_registry_that_was_stopped_and_started_is_as_it_was(
     server: RestServer, engine: Nodes, tmp_path: Path
 ) -> None:
     """What it holds lies in a volume; one that does not run is a difference."""
-    registry = Registry(engine, "c-registry", "", "")
+    registry = Registry(engine, "c-registry", "", "", "", Login.of(tmp_path))
     cluster = dataclasses.replace(cluster_on(server, engine, tmp_path, Shape(workers=1)), registry=registry)
     engine.containers["c-registry"] = made = container("c-registry")
     later, stopped = ({"Status": status, "StartedAt": "2026-01-01T01:00:00Z"} for status in ("running", "exited"))

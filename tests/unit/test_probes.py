@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -228,6 +229,22 @@ def test_requests(cluster: Cluster, world: World, history: History) -> None:
     found = entries(history, "registry", "info")
     assert [each.value["path"] for each in found] == ["/v2/", "/v2/"]
     assert found[0].value["time"] == pytest.approx(found[0].wall, abs=5)
+
+
+def test_requests_of_others(cluster: Cluster, world: World, history: History) -> None:
+    """Who asks from this machine, or without the password, is no node: a check must not take him for one."""
+    assert cluster.registry
+    probe = follow_registry(cluster.registry, history, every=0.02)
+    probe.start()
+    soon(lambda: entries(history, "registry", "ok"))
+    now = datetime.now(UTC).isoformat()
+    path = "/v2/openpolicyagent/gatekeeper/manifests/v3.23.1"
+    for remote, status in ((cluster.registry.gateway, 404), ("10.0.0.2", 401)):
+        world.log.append(f'{now} {remote} - - [now] "GET {path} HTTP/1.1" {status} 0 "" "curl"')
+    world._curl("w-worker", ["http://registry/v2/"])
+    soon(lambda: entries(history, "registry", "info"))
+    probe.stop()
+    assert [each.value["path"] for each in entries(history, "registry", "info")] == ["/v2/"]
 
 
 def test_requests_cannot_be_read(
