@@ -10,6 +10,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.errors import ClusterUnavailable
+from clusters.logs import Kept
 from clusters.ownership import JOURNAL
 from clusters.pool import room
 from clusters.progress import Progress
@@ -33,10 +34,10 @@ class FakePool:
     def __init__(self, engine: Any, progress: Any) -> None:
         self._engine = engine
 
-    def get(self, shape: Shape, _images: Any, logs: Path) -> Cluster:
+    def get(self, shape: Shape, _images: Any, logs: Kept) -> Cluster:
         self.did.append(f"get {shape.install}")
-        logs.mkdir(parents=True, exist_ok=True)
-        return Cluster("c", shape, self._engine, logs / "kubeconfig", "c", None, "r", logs)
+        logs.folder.mkdir(parents=True, exist_ok=True)
+        return Cluster("c", shape, self._engine, logs.folder / "kubeconfig", "c", None, "r", logs.folder)
 
     def fill(self, shape: Shape, *_: Any) -> None:
         self.did.append(f"fill {shape.install}")
