@@ -20,7 +20,7 @@ import pytest
 from clusters import create
 from clusters.deadline import Deadline
 from conftest import did
-from harness import experiment
+from harness import experiment as module
 from harness.errors import HarnessError
 from harness.faults.registry import cut_registry
 from tests.fakes.world import World
