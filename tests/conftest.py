@@ -9,9 +9,11 @@ from hypothesis import settings
 
 from tests.thorough import PROFILES
 
-# A shell starts what it puts into the background with SIGINT ignored, and so do all that it starts.
+# A shell starts what it puts into the background with SIGINT ignored, nohup with SIGHUP, and so do all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 for profile, most in PROFILES.items():
     settings.register_profile(profile, deadline=None, max_examples=most)
