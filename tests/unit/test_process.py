@@ -178,17 +178,16 @@ def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
 
 
 def guardian(of: int) -> int:
-    """Return the process that waits beside another one."""
-    found = 0
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[-2:] == [b"%d" % of, b""] and words[-3].endswith(b"orphans.py"):
-            found = int(path.parent.name)
-    assert found
-    return found
+    """Return the process that waits beside another one; one just begun has no words for a moment (see execve(2))."""
+    for _ in soon().attempts(0.01):
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[-2:] == [b"%d" % of, b""] and words[-3].endswith(b"orphans.py"):
+                return int(path.parent.name)
+    raise AssertionError(f"nobody waits beside {of}")
 
 
 def test_a_kill_ends_all_that_was_started(harness: tuple[subprocess.Popen[bytes], int]) -> None:
