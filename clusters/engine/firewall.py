@@ -11,6 +11,7 @@ network to another if it routes it. So no rule need know which networks there ar
 
 import contextlib
 import ipaddress
+import re
 from pathlib import Path
 
 from clusters import traces
@@ -33,16 +34,20 @@ _BRIDGES = "br-+"
 _FILTERED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 """Whether the tables see what is bridged; there once br_netfilter is loaded."""
 
+_MASQUERADED = re.compile(r"^-A \S+ -s (\S+) .*-j MASQUERADE", re.MULTILINE)
 _JUMPS = {"filter": "FORWARD", "nat": "POSTROUTING"}
 _SECONDS = 60
 
 
-def free_pool(routes: Path = Path("/proc/net/route")) -> str:
-    """Return the first range of addresses that no route of this host overlaps.
+def free_pool(routes: Path = Path("/proc/net/route"), rules: str | None = None) -> str:
+    """Return the first range of addresses that no route of this host overlaps, nor anybody's rule that masquerades it.
 
-    Raises EngineUnavailable when there is none.
+    An engine of which no network is there has no route, but the rules of its range. `rules` are those of the table nat
+    as `iptables -S` prints them (default: this host's). Raises EngineUnavailable when there is none.
     """
-    taken = []
+    if rules is None:
+        rules = run(["iptables", "-w", "30", "-t", "nat", "-S"], Deadline.after(_SECONDS, "iptables")).stdout
+    taken = [ipaddress.IPv4Network(each, strict=False) for each in _MASQUERADED.findall(rules)]
     for line in routes.read_text().splitlines()[1:]:
         fields = line.split()
         address, mask = (int.from_bytes(bytes.fromhex(word), "little") for word in (fields[1], fields[7]))
@@ -52,8 +57,8 @@ def free_pool(routes: Path = Path("/proc/net/route")) -> str:
         if not any(ipaddress.IPv4Network(pool).overlaps(each) for each in taken):
             return pool
     raise EngineUnavailable(
-        f"expected one of the ranges {', '.join(POOLS)} to be free for containers; routes of this host overlap all; "
-        "`ip route` shows them"
+        f"expected one of the ranges {', '.join(POOLS)} to be free for containers; routes or rules overlap all: "
+        "`ip route` and `iptables -t nat -S` show them"
     )
 
 

@@ -31,24 +31,32 @@ def _routes(tmp_path: Path, *lines: str) -> Path:
 
 def test_the_default_route_takes_no_range(tmp_path: Path) -> None:
     """0.0.0.0/0 overlaps everything and yet leaves the first range free."""
-    assert firewall.free_pool(_routes(tmp_path)) == firewall.POOLS[0]
+    assert firewall.free_pool(_routes(tmp_path), "") == firewall.POOLS[0]
 
 
 def test_a_range_inside_a_wider_route_is_taken(tmp_path: Path) -> None:
     """A VPN that routes 10.0.0.0/8 leaves the first range outside of 10."""
-    assert firewall.free_pool(_routes(tmp_path, _route("0000000A", "000000FF"))) == firewall.POOLS[1]
+    assert firewall.free_pool(_routes(tmp_path, _route("0000000A", "000000FF")), "") == firewall.POOLS[1]
 
 
 def test_a_range_around_a_narrower_route_is_taken(tmp_path: Path) -> None:
     """A single /24 inside a range takes the whole range."""
-    assert firewall.free_pool(_routes(tmp_path, _route("0007D50A", "00FFFFFF"))) == firewall.POOLS[1]
+    assert firewall.free_pool(_routes(tmp_path, _route("0007D50A", "00FFFFFF")), "") == firewall.POOLS[1]
+
+
+def test_the_range_of_an_engine_without_networks_is_taken(tmp_path: Path) -> None:
+    """Such an engine has no route, but a rule, which would drop what another one's networks send to each other."""
+    rules = "-P POSTROUTING ACCEPT\n-A CHAOS-HARNESS -s 10.213.0.0/16 ! -d 10.213.0.0/16 -j MASQUERADE\n"
+    assert firewall.free_pool(_routes(tmp_path), rules) == firewall.POOLS[1]
+    docker = "-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n"
+    assert firewall.free_pool(_routes(tmp_path), docker) == firewall.POOLS[0]
 
 
 def test_no_free_range_is_an_error_that_tells_how_to_look(tmp_path: Path) -> None:
     """Routes over half the world each leave nothing; the message names the command that shows them."""
     halves = [_route("00000000", "00000080"), _route("00000080", "00000080")]
     with pytest.raises(EngineUnavailable, match="ip route"):
-        firewall.free_pool(_routes(tmp_path, *halves))
+        firewall.free_pool(_routes(tmp_path, *halves), "")
 
 
 _ALLOW = """
