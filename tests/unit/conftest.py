@@ -9,6 +9,7 @@ from kubernetes.client import ApiClient
 
 from clusters.cluster import Cluster
 from harness.history import History
+from harness.undo.journal import Journal
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.bench import Bench
 from tests.fakes.harmed import Harmed
@@ -62,6 +63,14 @@ def bench(cluster: Cluster, tmp_path: Path) -> Iterator[Bench]:
 @pytest.fixture
 def policed() -> Policed:
     return Policed()
+
+
+@pytest.fixture
+def undo(tmp_path: Path) -> Iterator[Journal]:
+    """Give a journal that is being written."""
+    opened = Journal(tmp_path / "journal.jsonl")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

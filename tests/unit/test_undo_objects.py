@@ -1,7 +1,5 @@
 """Objects: what is put into a cluster is promised to be taken away before, and what is gone already is gone."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,16 +19,8 @@ ASSIGN = mutate_pods().objects[0]
 
 
 @pytest.fixture
-def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
-    with policed.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def undo(tmp_path: Path) -> Iterator[Journal]:
-    opened = Journal(tmp_path / "journal.jsonl")
-    yield opened
-    opened.close()
+def world(policed: Policed) -> Policed:
+    return policed
 
 
 def soon() -> Deadline:

@@ -1,7 +1,6 @@
 """Enforcement: policies are in force when each replica says so and the answers are right, and they leave nothing."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -19,16 +18,8 @@ ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
 
 
 @pytest.fixture
-def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
-    with policed.cluster(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def undo(tmp_path: Path) -> Iterator[Journal]:
-    opened = Journal(tmp_path / "journal.jsonl")
-    yield opened
-    opened.close()
+def world(policed: Policed) -> Policed:
+    return policed
 
 
 @pytest.fixture
