@@ -25,14 +25,18 @@ class Source:
 
 
 def source_of(name: str) -> Source | None:
-    """Return the source of an installed module; None if there is no such module, or it has no source."""
+    """Return the source of an installed module; None if there is no such module, or it has no source.
+
+    A package without an `__init__` has an empty one.
+    """
     try:
         spec = find_spec(name)
     except (ImportError, ValueError):
         return None
+    package = spec is not None and spec.submodule_search_locations is not None
     if spec is None or not spec.has_location or spec.origin is None:
-        return None
-    return Source(Path(spec.origin).read_text(encoding="utf-8"), spec.submodule_search_locations is not None)
+        return Source("", package=True) if package else None
+    return Source(Path(spec.origin).read_text(encoding="utf-8"), package)
 
 
 class Code:

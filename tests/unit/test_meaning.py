@@ -2,11 +2,12 @@
 
 import ast
 from collections.abc import Mapping
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from harness.meaning import Code, Source
+from harness.meaning import Code, Source, source_of
 from harness.normal_form import Place
 
 _FIRST = '''
@@ -185,6 +186,17 @@ def test_a_definition_may_move() -> None:
     through = _FIRST.replace("from other import LIMIT, helper", "import package.below")
     through = through.replace("helper(pod", "package.below.helper(pod").replace("LIMIT", "package.below.LIMIT")
     assert digest(through, **{"package": "", "package.below": _OTHER}) == digest()
+
+
+def test_an_installed_module_has_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package need not have an `__init__`; what is built in, or not there, has no source."""
+    (tmp_path / "of_nobody").mkdir()
+    (tmp_path / "of_nobody/module.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert source_of("of_nobody") == Source("", package=True)
+    assert source_of("of_nobody.module") == Source("x = 1\n")
+    names = ("of_nobody.module.x", "of_nobody.other", "sys", "not_there.at_all")
+    assert [source_of(name) for name in names] == [None] * len(names)
 
 
 def test_an_import_within_a_function_is_followed() -> None:
