@@ -5,25 +5,27 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import harness
+from clusters.shown import shown
 from harness.catalogue import entries
 from harness.checks import Checked
-from harness.errors import BadScenario
+from harness.errors import BadScenario, HarnessError
 from harness.history import Recorded, read
 from harness.history.recorded import Entry
-from harness.verdict import Check, Verdict
+from harness.meaning import Code, source_of
+from harness.normal_form import Place
+from harness.verdict import Check, Claim, Verdict
 
 __all__ = ["again", "check_of", "judge_of", "today"]
 
-_ROOT = Path(__file__).parents[1]
-_MODEL = "harness.checks"
-_OURS = ("harness", "clusters")
-_NO_JUDGES = ("harness.errors", "clusters.errors", "clusters.shown", "harness.history.writer", "harness.jsonl")
-"""What checks import that raises, shows or writes, and changes no verdict."""
-_DIGITS = 12
+_OURS = {module.partition(".")[0] for module in (Checked.__module__, shown.__module__)}
+_NO_JUDGES = (HarnessError.__module__, shown.__module__, f"{harness.__name__}.__version__")
+"""What checks use that raises, or shows, and changes no verdict."""
+_MODEL = (Checked, read, Claim.surprising)
+"""What judges beside the function that makes a check."""
 _NAMED = re.compile(r"\b([a-z]\w*)\(")
 _WORD = re.compile(r'[^,()=\[\]"&]+')
 _CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
@@ -33,18 +35,18 @@ def today(id_: str) -> str:
     """Return the digest of the sources that judge a claim with this id now: its checks and all that they import.
 
     A verdict counts only while the digest that is kept with it is today's: what was judged by other sources may come
-    out otherwise now.
+    out otherwise now. See `harness.meaning.Code.digest` for what does not change it.
     """
-    checks = entries("check")
-    return _digest(frozenset(checks[name].factory.__module__ for name in _NAMED.findall(id_) if name in checks))
+    return _digest(tuple(sorted(set(_NAMED.findall(id_)) & entries("check").keys())))
 
 
 def judge_of(check: Callable[..., Any]) -> str:
     """Return `today` of a check; for one that is in no catalogue, of the module that made it."""
-    found = getattr(check, "id", "")
-    if set(_NAMED.findall(found)) & entries("check").keys():
-        return today(found)
-    return _digest(frozenset({str(getattr(check, "__module__", _MODEL))}))
+    id_ = getattr(check, "id", "")
+    if set(_NAMED.findall(id_)) & entries("check").keys():
+        return today(id_)
+    module = str(getattr(check, "__module__", Checked.__module__))
+    return _code(module.partition(".")[0]).digest([Place(module, ""), *_model()])
 
 
 def again(check: Check, history: Path, until: float | None = None) -> Verdict:
@@ -162,36 +164,21 @@ class _Reader:
 
 
 @cache
-def _digest(modules: frozenset[str]) -> str:
-    """Return the digest of modules and of everything of ours that they import, however far away."""
-    known: dict[str, bytes] = {}
-    waiting = [*modules, _MODEL]
-    while waiting:
-        name = waiting.pop()
-        path = _path(name)
-        if name in known or name in _NO_JUDGES or path is None:
-            continue
-        known[name] = path.read_bytes()
-        waiting += _imported(path)
-    parts = (part for name in sorted(known) for part in (name.encode(), known[name]))
-    return sha256(b"\0".join(parts)).hexdigest()[:_DIGITS]
+def _digest(names: tuple[str, ...]) -> str:
+    checks = entries("check")
+    return _code("").digest([*(_place(checks[name].factory) for name in names), *_model()])
+
+
+def _model() -> list[Place]:
+    return [_place(definition) for definition in _MODEL]
+
+
+def _place(definition: Callable[..., Any]) -> Place:
+    return Place(definition.__module__, definition.__qualname__)
 
 
 @cache
-def _imported(path: Path) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_imports(ast.parse(path.read_bytes(), path))))
-
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        names = [each.name for each in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{each}" for each in names)]
-        for each in names:
-            parts = each.split(".")
-            yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1) if parts[0] in _OURS)
-
-
-def _path(name: str) -> Path | None:
-    place = _ROOT.joinpath(*name.split("."))
-    return next((path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file()), None)
+def _code(also: str) -> Code:
+    """Return our code, and that of one more top-level package."""
+    ours = {*_OURS, also}
+    return Code(lambda name: source_of(name) if name.partition(".")[0] in ours else None, _NO_JUDGES)

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"argument --write: expected a name that ends in .json (was {chosen.write}); the page goes beside it"
         )
     try:
-        found = merged(row for run in chosen.runs for row in gathered(run, lambda line: sys.stderr.write(f"{line}\n")))
+        found = merged(gathered(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
     except BadScenario as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

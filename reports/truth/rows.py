@@ -1,7 +1,7 @@
 """Truth rows: what checks said of many runs, verdict by verdict, and which of that counts today."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,11 @@ _WRITTEN = TypeAdapter(_Written)
 
 
 def merged(rows: Iterable[Row]) -> Table:
-    """Return the table of these rows, each once, with each verdict once; today's sources are those that count."""
+    """Return the table of these rows, each once, with each verdict once; today's sources are those that count.
+
+    A verdict that was given at once is the same one under whatever digest a run and a table keep it: a later rule for
+    digests makes others of the same sources. Today's digest stays, if one of them is.
+    """
     groups: dict[tuple[str | None, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(row.key, []).append(row)
@@ -179,24 +183,47 @@ def merged(rows: Iterable[Row]) -> Table:
         replace(
             group[-1],
             issue=next((row.issue for row in group if row.issue), None),
-            verdicts=tuple(dict.fromkeys(each for row in group for each in row.verdicts)),
+            verdicts=tuple(_once(group)),
         )
         for group in groups.values()
     )
     return Table(found, {row.id: judging.today(row.id) for row in found if row.id})
 
 
-def gathered(path: Path, told: Callable[[str], object]) -> list[Row]:
-    """Return the rows of a run, if `path` is its directory, or those of the table that was written to the file `path`.
+def _once(rows: Iterable[Row]) -> Iterable[Given]:
+    known: dict[Given, Given] = {}
+    for row in rows:
+        for verdict in row.verdicts:
+            same = verdict if verdict.again else replace(verdict, judge="")
+            if same not in known or _counts(row, verdict):
+                known[same] = verdict
+    return known.values()
 
-    What other sources than today's judged in a run is judged again by its histories; why that cannot be is told.
-    Raises BadScenario if there is no such thing, or if it is something else.
+
+def gathered(paths: Sequence[Path], log: Callable[[str], object]) -> list[Row]:
+    """Return the rows of tables that were written to files, and of runs, whose directories are given.
+
+    What other sources than today's judged in a run is judged again by its histories, unless a table has a verdict of
+    today's sources on it; why that cannot be is logged. Raises BadScenario for a path that is neither.
     """
-    if path.is_dir():
-        lines = read(path / FILE)
-        again = list(_again(path, lines, told))
-        return [_row(line, line.outcome, line.surprise, line.judge, again=False) for line in lines] + again
-    return list(table(path).rows)
+    runs = [path for path in paths if path.is_dir()]
+    rows = [row for path in paths if path not in runs for row in table(path).rows]
+    counting = {_about(row, verdict) for row in rows for verdict in row.verdicts if _counts(row, verdict)}
+    for run in runs:
+        lines = [(line, _row(line, line.outcome, line.surprise, line.judge, again=False)) for line in read(run / FILE)]
+        rows += [row for _, row in lines]
+        open_ = [line for line, row in lines if row.id and not counting & {_about(row, row.verdicts[0])}]
+        rows += _again(run, open_, log)
+    return rows
+
+
+def _counts(row: Row, verdict: Given) -> bool:
+    return bool(row.id) and verdict.judge == judging.today(row.id)
+
+
+def _about(row: Row, verdict: Given) -> tuple[object, ...]:
+    """Return what a verdict is about: verdicts for which this is the same judge the same claim on the same history."""
+    return *row.key, verdict.run, verdict.history, verdict.until
 
 
 def table(path: Path) -> Table:
@@ -220,7 +247,7 @@ def counted(of: Iterable[Counted]) -> Counted:
     return sum(of, start=Counted((), ()))
 
 
-def _again(run: Path, lines: Iterable[Line], told: Callable[[str], object]) -> Iterator[Row]:
+def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> Iterator[Row]:
     reasons: dict[str, int] = {}
     for line in lines:
         if not line.id or line.judge == judging.today(line.id):
@@ -239,7 +266,7 @@ def _again(run: Path, lines: Iterable[Line], told: Callable[[str], object]) -> I
             yield _row(line, verdict.outcome, claim.surprising(verdict), judging.today(line.id), again=True)
     for reason, count in reasons.items():
         why = shown(reason, most=_SHORT)
-        told(f"{run}: {count} verdicts of other checks than today's cannot be given again: {why}")
+        log(f"{run}: {count} verdicts of other checks than today's cannot be given again: {why}")
 
 
 def _is_below(run: Path, history: str) -> bool:

@@ -217,7 +217,7 @@ def _truth(chance: Random, folder: Path) -> Read:
 
     def counted() -> int:
         try:
-            found = truth_rows.merged(truth_rows.gathered(path, lambda _: None))
+            found = truth_rows.merged(truth_rows.gathered([path], lambda _: None))
         except BadScenario as error:  # tests/unit/test_readers.py says what is not shown of it yet
             raise BadScenario(shown(str(error), most=1000)) from error
         return len(page.page(found)) + len(found.json())

@@ -179,7 +179,7 @@ def test_what_tables_are_made_of(tmp_path: Path, name: str, content: bytes) -> N
     (tmp_path / "planted").write_text("planted words")
     said: list[str] = []
     try:
-        truth_rows.gathered(run if name == verdict_log.FILE else run / name, said.append)
+        truth_rows.gathered([run if name == verdict_log.FILE else run / name], said.append)
     except ChaosError as error:
         said.append(str(error))
     assert said

@@ -183,20 +183,38 @@ def test_tables_are_added_up(tmp_path: Path) -> None:
 
 def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What other checks judged of a run is judged by today's if its history is there; else it is told why not."""
-    (tmp_path / "a").mkdir()
-    history = History(tmp_path / "a/history.jsonl")
-    history.append("mark", "experiment", "steady")
-    history.finish()
     lost, unknown = line(judge="other", history="lost/history.jsonl"), line(judge="other", id="gone(1)")
-    write(tmp_path, [line(judge="other"), lost, unknown, line(judge="other", history="")])
-    main([str(tmp_path), "--write", str(tmp_path / "truth.json")])
-    rows = {each.id: each.verdicts for each in table(tmp_path / "truth.json").rows}
+    path = keep(tmp_path, line(judge="other"), lost, unknown, line(judge="other", history=""))
+    main([str(tmp_path), "--write", str(path)])
+    rows = {each.id: each.verdicts for each in table(path).rows}
     (again,) = [each for each in rows[_ID] if each.again]
     assert (again.history, again.outcome, again.judge) == ("a/history.jsonl", "inconclusive", today(_ID))
     told = capsys.readouterr().err
     assert "lost/history.jsonl: no history can be read" in told
     assert "there is no check gone" in told
     assert "they name no history" in told
+
+
+@pytest.mark.parametrize("run_first", [True, False])
+def test_a_verdict_that_a_table_counts_is_not_given_again(tmp_path: Path, *, run_first: bool) -> None:
+    """A run keeps the digest of an earlier rule, the table today's of the same sources: that is one verdict."""
+    path = keep(tmp_path, line(judge="of an earlier rule"))
+    kept = Given("run 1", "a/history.jsonl", "holds", today(_ID), until=20.0, seconds=10.0)
+    path.write_text(merged([row(kept)]).json())
+    arguments = [str(tmp_path), str(path)] if run_first else [str(path), str(tmp_path)]
+    main([*arguments, "--write", str(path)])
+    assert [each.verdicts for each in table(path).rows] == [(kept,)]
+
+
+def test_a_verdict_that_counts_no_more_is_given_again_once(tmp_path: Path) -> None:
+    """When a check has changed, what a table has of its run is judged by today's, and not a second time."""
+    path = keep(tmp_path, line(judge="earlier"))
+    kept = Given("run 1", "a/history.jsonl", "holds", "earlier", until=20.0, seconds=10.0)
+    path.write_text(replace(merged([row(kept)]), judges={_ID: "earlier"}).json())
+    for _ in range(2):
+        main([str(path), str(tmp_path), "--write", str(path)])
+        (found,) = table(path).rows
+        assert [(each.judge, each.again) for each in found.verdicts] == [("earlier", False), (today(_ID), True)]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +253,16 @@ def test_a_table_keeps_what_counted(tmp_path: Path) -> None:
     assert table(path) == Table(written.rows, {_ID: "then"})
     assert counted(table(path).counts()).decided == 1
     assert counted(merged(table(path).rows).counts()).decided == 0
+
+
+def keep(run: Path, *lines: Line) -> Path:
+    """Keep a run with these verdicts and the history a/history.jsonl; return where its table may go."""
+    (run / "a").mkdir()
+    history = History(run / "a/history.jsonl")
+    history.append("mark", "experiment", "steady")
+    history.finish()
+    write(run, list(lines))
+    return run / "truth.json"
 
 
 def write(directory: Path, lines: list[Line]) -> None:
