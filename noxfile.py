@@ -5,20 +5,26 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
 import nox
+from nox.virtualenv import VirtualEnv
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
 _PARALLEL = ("-n", "auto", "--dist", "loadfile")
-_QUICK = ("-n", str(max(4, os.cpu_count() or 1)), "--dist", "loadfile", "--hypothesis-profile", "quick")
+_ELSEWHERE = "--ignore=tests/integration"
+_QUICK = ("-n", str(max(4, os.cpu_count() or 1)), "--dist", "loadfile", "--hypothesis-profile", "quick", _ELSEWHERE)
 """For tests that touch no engine; a cluster wants the machine for itself.
 
+What is integrated without a cluster, the report with Node.js and a browser (17 s of processor), `nox -s tests` runs.
 On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
 Of examples that are drawn only a quarter is tried; `nox -s tests` tries all.
 """
@@ -189,7 +195,22 @@ def _install(session: nox.Session, lock: str) -> None:
     # Compiled once, whatever the environment says: all of it lies in nox's own directory, and goes with it.
     bytecode = session.cache_dir.resolve() / "bytecode"
     session.env.update({"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(bytecode)})
-    session.install("--no-compile", *_locked(lock))
+    if not _has(session, lock):
+        session.install("--no-compile", *_locked(lock))
+
+
+def _has(session: nox.Session, lock: str) -> bool:
+    """Return whether a session's environment has each version that a lock pins, which pip takes a second to say."""
+    if not isinstance(session.virtualenv, VirtualEnv):  # into another's environment nox installs nothing
+        return False
+    lines = Path("requirements", f"{lock}.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line.rstrip("\\")) for line in lines if line[:1].isalnum()]
+    needed = {
+        (canonicalize_name(pin.name), str(pin.specifier)) for pin in pins if not pin.marker or pin.marker.evaluate()
+    }
+    places = Path(session.virtualenv.location).glob("lib/python*/site-packages")
+    there = metadata.distributions(path=[str(place) for place in places])
+    return needed <= {(canonicalize_name(package.name), f"=={package.version}") for package in there}
 
 
 def _locked(lock: str) -> tuple[str, ...]:

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from clusters.deadline import Deadline
+from tests.stem import fork_workers
 
 __all__ = ["session"]
 
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
-_HEAVY = ["allure_commons", "docker", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
+_HEAVY = ["allure_commons", "docker", "execnet", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
 _OURS = ["clusters.create", "harness.incident.collection", "reports.allure.attachments", "reports.picture.draw"]
 _BYTES = 65536
 _ALWAYS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # Hypothesis takes a tenth of a second to import
@@ -62,4 +63,6 @@ def _session(arguments: list[str], place: str, environment: dict[str, str], says
     for stream in (1, 2):
         os.dup2(says.fileno(), stream)
     says.close()
+    if "-n" in arguments:
+        fork_workers()
     sys.exit(pytest.main(arguments))

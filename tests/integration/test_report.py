@@ -22,7 +22,7 @@ _ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def chromium(request: pytest.FixtureRequest) -> str:
-    """Give a browser, installed if this machine has none; a run of chosen tests (-m, the quick loop) installs none."""
+    """Give a browser, installed if this machine has none; a run of chosen tests (-m) installs none."""
     return browser(install=not request.config.option.markexpr)
 
 

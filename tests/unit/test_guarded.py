@@ -1,6 +1,7 @@
 """Guarded: no source but the engine's own speaks to Docker past the guard, which knows all that is asked of it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +16,14 @@ _GUARDED = "clusters/engine/"
 _WITH_COMMAND = {
     "clusters/kind.py": "kind gets it in a script that labels what it makes, and is not run beside others' nodes",
 }
+_SUSPECT = re.compile("docker|podman|nerdctl|engine|cli")
+"""What stands in each way past the guard: a source without any of it is not parsed."""
 _RUNNERS = {"run", "Popen", "call", "check_call", "check_output", "system", "popen", "execvp", "execv", "spawn"}
 
 
 def _problems(path: str, source: str) -> list[str]:
     """Return how a Python file, named by its path in the repository, gets past the guard."""
-    if path.startswith(_GUARDED):
+    if path.startswith(_GUARDED) or not _SUSPECT.search(source):
         return []
     tree = ast.parse(source)
     lines = ((getattr(node, "lineno", 0), node) for node in ast.walk(tree))

@@ -9,16 +9,19 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from nox.virtualenv import VirtualEnv
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+import noxfile
 from clusters.deadline import Deadline
 
 _ROOT = Path(__file__).parents[2]
 _PARALLEL = "-n auto --dist loadfile"
-_QUICK = f"-n {max(4, os.cpu_count() or 1)} --dist loadfile --hypothesis-profile quick"
+_QUICK = f"-n {max(4, os.cpu_count() or 1)} --dist loadfile --hypothesis-profile quick --ignore=tests/integration"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
@@ -262,6 +265,32 @@ def test_code_is_compiled_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert nox.returncode == 0, output
     assert _told(place) == f"none {place}/.nox/.cache/bytecode\n"
+
+
+@pytest.mark.parametrize(
+    ("there", "elsewhere", "has"),
+    [
+        ({"a-b": "1.2", "more": "3"}, "sys_platform != 'linux'", True),
+        ({"A_b": "1.2"}, "sys_platform != 'linux'", True),
+        ({"a-b": "1.2"}, "sys_platform == 'linux'", False),
+        ({"a-b": "1.3"}, "sys_platform != 'linux'", False),
+        ({}, "sys_platform != 'linux'", False),
+    ],
+)
+def test_pip_is_asked_only_for_what_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: dict[str, str], elsewhere: str, *, has: bool
+) -> None:
+    """An environment that has each version of a lock is left alone; what is for other machines is not missed."""
+    monkeypatch.chdir(tmp_path)
+    lock = f"# made by uv\na-b==1.2 \\\n    --hash=sha256:0\n    # via x\nc==1 ; {elsewhere} \\\n    --hash=sha256:1\n"
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements/tests.txt").write_text(lock, encoding="utf-8")
+    for name, version in there.items():
+        package = tmp_path / f"lib/python3.11/site-packages/{name}-{version}.dist-info"
+        package.mkdir(parents=True)
+        (package / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    session = SimpleNamespace(virtualenv=VirtualEnv(str(tmp_path)))
+    assert noxfile._has(session, "tests") == has  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
