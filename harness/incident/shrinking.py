@@ -67,9 +67,9 @@ class Shrinking:
             return stored
         for _ in range(_SILENT_MOST):
             lived = self._run(candidate, left_out)
-            if lived.error.startswith("BadScenario") and left_out:
+            if lived.reason == "refused" and left_out:
                 return None
-            if lived.seen in ("reproduced", "not reproduced") or lived.error.startswith("Inconclusive"):
+            if lived.seen in ("reproduced", "not reproduced") or lived.reason == "inconclusive":
                 reproduced = lived.seen == "reproduced"
                 self.ledger.note(ids, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
                 return reproduced

@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
 
 from harness.errors import BadScenario, Inconclusive
-from harness.incident.bundle import Lived
+from harness.incident.bundle import Lived, Reason
 from harness.incident.ledger import Ledger
 from harness.incident.load import Loaded, load
 from harness.incident.parts import Part, durations, structure, without
@@ -250,21 +250,26 @@ def test_no_ledger(loaded: Loaded, tmp_path: Path, content: bytes | None) -> Non
 
 
 @pytest.mark.parametrize(
-    ("errors", "outcome"),
+    ("reasons", "outcome"),
     [
-        (["ProbeBroken: late", "ProbeBroken: late", ""], True),
-        (["BadScenario: no worker2"], None),
-        (["ProbeBroken: late"] * 3, None),
-        (["Inconclusive: the trigger never came"], False),
+        (["broken", "broken", None], True),
+        (["refused"], None),
+        (["broken"] * 3, None),
+        (["inconclusive"], False),
     ],
 )
-def test_broken_runs(loaded: Loaded, tmp_path: Path, errors: list[str], outcome: bool | None) -> None:
-    """A run that broke is made again; a candidate that cannot be lived counts as needed; none of it as evidence."""
-    path, left = tmp_path / "ledger.jsonl", iter(errors)
+def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None], outcome: bool | None) -> None:
+    """A run that broke is made again; a candidate that cannot be lived counts as needed; none of it as evidence.
+
+    The words of its error decide nothing.
+    """
+    path, left = tmp_path / "ledger.jsonl", iter(reasons)
 
     def live(_: Loaded) -> Lived:
-        error = next(left)
-        return Lived(directory="runs/1", seen="broken" if error else "reproduced", seconds=1.0, error=error)
+        reason = next(left)
+        error = "Inconclusive: BadScenario" if reason else ""
+        seen: Literal["broken", "reproduced"] = "broken" if reason else "reproduced"
+        return Lived(directory="runs/1", seen=seen, seconds=1.0, error=error, reason=reason)
 
     shrinking = Shrinking(loaded, Ledger(path, loaded, 7, 0.95), live, 1e6, 0.95)
 
