@@ -1,6 +1,6 @@
 """Shown: what others wrote, as it may stand on a terminal, in a log or in a report."""
 
-__all__ = ["shown"]
+__all__ = ["first_line", "shown"]
 
 
 def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
@@ -16,6 +16,11 @@ def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or (lines and each == "\n") else _escaped(each) for each in text)
+
+
+def first_line(words: str) -> str:
+    """Return the first line of a message, for a place that has room for one; nothing is known of what it says."""
+    return words.partition("\n")[0]
 
 
 def _escaped(character: str) -> str:
