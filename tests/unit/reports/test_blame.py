@@ -47,7 +47,7 @@ def test_harness():
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with xdist"])
 def test_the_error_decides_and_no_word_of_it(tmp_path: Path, workers: tuple[str, ...]) -> None:
-    """A subclass is what its class is, whatever it is called; a check that broke is ours, though no claim was judged."""
+    """A subclass is what its class is, whatever it is called; a check that broke is ours."""
     output = run(tmp_path, _SCENARIOS, "--tb=no", *workers).output
     rows = [line.split() for line in output[output.rindex("scenario  claim") :].splitlines()]
     marks = [tuple(row[:2]) for row in rows if row and row[0] in "✗?!"]
