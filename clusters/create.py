@@ -20,6 +20,7 @@ from clusters.progress import Progress
 from clusters.removal import remove
 from clusters.scratch import held
 from clusters.shape import Shape
+from clusters.shown import first_line
 from clusters.site import Site
 
 __all__ = ["create", "delete"]
@@ -119,7 +120,7 @@ def _failure(
         except (HarnessError, OSError) as error_of_disk:
             missing = [f"{error_of_disk}"]
     told += [f"likely cause: {cause}"] if cause else []
-    told += [f"logs: {target}", *(f"  without: {each.splitlines()[0]}" for each in missing)]
+    told += [f"logs: {target}", *(f"  without: {first_line(each)}" for each in missing)]
     if keep:
         told.append(f"kept as it is: {', '.join(site.parts())}; `nox -s gc -- --all` removes it")
     else:
