@@ -20,6 +20,7 @@ from clusters.progress import Progress
 from clusters.removal import remove
 from clusters.scratch import held
 from clusters.shape import Shape
+from clusters.shown import first_line
 from clusters.site import Site
 
 __all__ = ["create", "delete"]
@@ -108,7 +109,8 @@ def _failure(
     if not site.answers():
         left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
         return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))
-    target, missing, cause = logs.folder / site.name, list[str](), ""
+    target, missing = logs.folder / site.name, list[str]()
+    cause: str | None = None
     with progress.step("keep the logs"):
         try:
             with held("logs") as raw:
@@ -118,8 +120,8 @@ def _failure(
             cause = likely_cause(target)
         except (HarnessError, OSError) as error_of_disk:
             missing = [f"{error_of_disk}"]
-    told += [f"likely cause: {cause}"] if cause else []
-    told += [f"logs: {target}", *(f"  without: {each.splitlines()[0]}" for each in missing)]
+    told += [f"likely cause: {cause}"] if cause is not None else []
+    told += [f"logs: {target}", *(f"  without: {first_line(each)}" for each in missing)]
     if keep:
         told.append(f"kept as it is: {', '.join(site.parts())}; `nox -s gc -- --all` removes it")
     else:

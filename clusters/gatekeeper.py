@@ -12,6 +12,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario
 from clusters.images.sources import gatekeeper_source, tool
+from clusters.objects import condition
 from clusters.process import run
 from clusters.rest import apply
 from clusters.serving import NAMESPACE, wait_serving
@@ -78,12 +79,7 @@ def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], dea
 
 
 def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:
-    established = {
-        each["metadata"]["name"]
-        for each in state.values()
-        for condition in each.get("status", {}).get("conditions") or ()
-        if condition["type"] == "Established" and condition["status"] == "True"
-    }
+    established = {crd["metadata"]["name"] for crd in state.values() if condition(crd, "Established") == "True"}
     return True if names <= established else None
 
 

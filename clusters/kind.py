@@ -224,13 +224,13 @@ class Kind:
         self._run(["delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig], deadline)
         self.kubeconfig.unlink(missing_ok=True)
 
-    def export_logs(self, target: Path, deadline: Deadline) -> str:
-        """Write the logs of all nodes below `target` as far as there are any; return what went wrong, or ""."""
+    def export_logs(self, target: Path, deadline: Deadline) -> str | None:
+        """Write the logs of all nodes below `target` as far as there are any; return what went wrong, or None."""
         try:
             self._run(["export", "logs", str(target), "--name", self._name], deadline)
         except HarnessError as error:
             return str(error)
-        return ""
+        return None
 
     @contextlib.contextmanager
     def _credentials(self) -> Iterator[Path]:

@@ -70,17 +70,18 @@ def collect_logs(engine: Engine, kind: Kind, name: str, target: Path) -> list[st
             with (target / f"{each.name}.log").open("wb") as file:
                 engine.run(["logs", each.id], deadline, check=False, stdout=file)
         if any("io.x-k8s.kind.cluster" in each.labels for each in containers):
-            missing.append(kind.export_logs(target / "nodes", deadline))
+            why = kind.export_logs(target / "nodes", deadline)
+            missing += [] if why is None else [why]
     except HarnessError as error:
         missing.append(str(error))
-    return [each for each in missing if each]
+    return missing
 
 
-def likely_cause(target: Path) -> str:
-    """Return what the logs below `target` point to, with the command that cures it, or ""."""
+def likely_cause(target: Path) -> str | None:
+    """Return what the logs below `target` point to, with the command that cures it, or None."""
     for path in sorted(target.rglob("*.log")):
         text = path.read_text(encoding="utf-8", errors="replace")
         for said, meaning in _CAUSES.items():
             if said in text:
                 return f"{path} says {said!r}: {meaning}"
-    return ""
+    return None

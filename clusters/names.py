@@ -21,10 +21,10 @@ _FIELDS = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "names
 _LONGEST = 80
 
 
-def refused(what: str, value: str) -> str:
-    """Return what is wrong with a word that is an "apiVersion", "kind", "name" or "namespace"; "" if nothing is."""
+def refused(what: str, value: str) -> str | None:
+    """Return what is wrong with a word that is an "apiVersion", "kind", "name" or "namespace"; None if nothing is."""
     pattern, words = _WORDS[what]
-    return "" if re.fullmatch(pattern, value) else f"expected {words}, found {value[:_LONGEST]!r}"
+    return None if re.fullmatch(pattern, value) else f"expected {words}, found {value[:_LONGEST]!r}"
 
 
 def refused_of(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -33,13 +33,14 @@ def refused_of(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], s
         value: Any = manifest
         for each in place:
             value = value.get(each) if isinstance(value, Mapping) else None
-        if isinstance(value, str) and (problem := refused(place[-1], value)):
+        if isinstance(value, str) and (problem := refused(place[-1], value)) is not None:
             yield place, problem
 
 
 def require(**words: str) -> None:
     """Raise BadScenario with all that is wrong with these words; an empty namespace is none."""
     given = {what: value for what, value in words.items() if value or what != "namespace"}
-    problems = [f"{what}: {problem}" for what, value in given.items() if (problem := refused(what, value))]
+    found = {what: refused(what, value) for what, value in given.items()}
+    problems = [f"{what}: {problem}" for what, problem in found.items() if problem is not None]
     if problems:
         raise BadScenario(problems)

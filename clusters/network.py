@@ -13,6 +13,9 @@ from clusters.locking import locked
 
 __all__ = ["create_network", "fixed_address", "gateway", "subnet_of"]
 
+_TAKEN = "overlap"
+"""In what the engine says of a subnet that somebody else has just taken, in whatever words around it."""
+
 _MTU = "com.docker.network.driver.mtu"
 _MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
 
@@ -28,17 +31,20 @@ def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadlin
     with locked("network", deadline):
         for _ in deadline.within(30, "a free subnet").attempts():
             try:
-                engine.run(["network", "create", *options, name], deadline)
-                subnet = _subnet(engine, name, deadline)
-                engine.run(["network", "rm", name], deadline)
-                placed = ["--subnet", subnet, "--gateway", gateway(subnet)]
-                engine.run(["network", "create", *options, *placed, name], deadline)
+                created = engine.run(["network", "create", *options, name], deadline, check=False)
+                if created.returncode == 0:
+                    subnet = _subnet(engine, name, deadline)
+                    engine.run(["network", "rm", name], deadline)
+                    placed = ["--subnet", subnet, "--gateway", gateway(subnet)]
+                    created = engine.run(["network", "create", *options, *placed, name], deadline, check=False)
+                    if created.returncode == 0:
+                        return subnet
             except CommandFailed as error:
                 last = str(error)
-                if "overlap" not in last:
-                    break
-            else:
-                return subnet
+                break
+            last = created.stderr.strip()
+            if _TAKEN not in created.stderr:
+                break
     raise ClusterUnavailable(
         f"expected the engine to create the network {name}: {last}\n"
         f"`docker --host {engine.host} network ls` shows who holds the subnets, `nox -s gc` removes dead runs' ones"

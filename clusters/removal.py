@@ -38,10 +38,10 @@ def remove(folder: Path) -> None:
             raise HarnessError(f"{folder}: not all of it could be removed: {error}; see `ls -la {folder}`") from error
 
 
-def try_remove(folder: Path) -> str:
-    """Remove `folder` as `remove` does; return what is left of it, and why, or ""."""
+def try_remove(folder: Path) -> str | None:
+    """Remove `folder` as `remove` does; return what is left of it, and why, or None."""
     try:
         remove(folder)
     except HarnessError as error:
         return str(error)
-    return ""
+    return None

@@ -59,7 +59,7 @@ def held(name: str, parent: Path | None = None) -> Iterator[Path]:
             try:
                 yield folder
             except BaseException as error:
-                if left := try_remove(folder):
+                if (left := try_remove(folder)) is not None:
                     error.add_note(left)
                 raise
             finally:
@@ -99,8 +99,10 @@ def sweep() -> list[str]:
             with contextlib.suppress(OSError):  # used, another's, or gone meanwhile
                 if _abandoned(folder):
                     problem = _remove(folder)
-                    left += [problem] if problem else []
-                    swept += [] if problem else [f"folder {folder}"]
+                    if problem is None:
+                        swept.append(f"folder {folder}")
+                    else:
+                        left.append(problem)
     if left:
         raise HarnessError("\n".join(left))
     return swept
@@ -113,8 +115,8 @@ def _abandoned(folder: Path) -> bool:
     return status.st_uid == os.geteuid() and age >= (_NEW_SECONDS if new else _OLD_SECONDS if old else 0)
 
 
-def _remove(folder: Path) -> str:
-    """Remove the folder if its lock is free, return what is left of it; raise OSError if the lock is not free."""
+def _remove(folder: Path) -> str | None:
+    """Remove the folder if its lock is free, return what is left of it or None; raise OSError if it is not free."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

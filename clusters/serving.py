@@ -62,22 +62,23 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
 
     Raises DeadlineExceeded with what was missing last.
     """
-    last = ""
+    last: str | None = None
     with cluster.client() as api:
         for _ in deadline.attempts():
             try:
                 deployments = until(api, DEPLOYMENTS, _rolled_out, deadline)
                 replicas = until(api, _SLICES, _complete(deployments[CONTROLLER]), deadline, _OF_SERVICE)
-                silent = {pod: said for pod, url in replicas.items() if (said := _ask(cluster, url, deadline))}
-                last = "; ".join(f"{pod} {said}" for pod, said in silent.items()) or _ask_api_server(api)
+                answers = {pod: _ask(cluster, url, deadline) for pod, url in replicas.items()}
+                wrong = [f"{pod} {why}" for pod, why in answers.items() if why is not None]
+                last = "; ".join(wrong) if wrong else _ask_api_server(api)
             except (ApiException, HTTPError) as error:
                 last = f"the API server: {error}"
             except DeadlineExceeded as error:
-                last = last or str(error)
+                last = str(error) if last is None else last
                 break
-            if not last:
+            if last is None:
                 return sorted(replicas)
-    raise deadline.error(last)
+    raise deadline.error(last or "")
 
 
 def _rolled_out(objects: Objects) -> dict[str, int] | None:
@@ -105,8 +106,8 @@ def _complete(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
     return urls
 
 
-def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str:
-    """Send the review to one replica; return what was wrong with its answer, or ""."""
+def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
+    """Send the review to one replica; return what was wrong with its answer, or None."""
     curl = ["curl", "--silent", "--show-error", "--insecure", "--max-time", f"{_ANSWER_SECONDS:.0f}"]
     argv = [*curl, "--header", "Content-Type: application/json", "--data", "@-", url]
     said = "was not asked"
@@ -120,15 +121,16 @@ def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str:
         except HarnessError as error:
             said = str(error)
         else:
-            return "" if denied else f"allowed a namespace that it must deny: {done.stdout.strip()[:200]}"
+            return None if denied else f"allowed a namespace that it must deny: {done.stdout.strip()[:200]}"
     return said
 
 
-def _ask_api_server(api: Any) -> str:
+def _ask_api_server(api: Any) -> str | None:
+    """Ask for a namespace that must be denied; return what was wrong with the answer, or None."""
     try:
         request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)
     except ApiException as error:
         if error.status == _FORBIDDEN and WEBHOOK in str(error.body):
-            return ""
+            return None
         return f"the API server, asked for a namespace that {WEBHOOK} must deny, said {error.status} {error.body}"
     return f"the API server admitted a namespace that {WEBHOOK} must deny"

@@ -123,4 +123,5 @@ def _problem(where: str, problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{where}: no such field {field!r}; there are {', '.join(Shape.model_fields)}"
     given = shown(repr(problem["input"]), most=_SHORT)
-    return f"{where}: {field}: {problem['msg'].removeprefix('Value error, ')} (was {given})"
+    why = problem["ctx"]["error"] if problem["type"] == "value_error" else problem["msg"]
+    return f"{where}: {field}: {why} (was {given})"

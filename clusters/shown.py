@@ -1,6 +1,6 @@
 """Shown: what others wrote, as it may stand on a terminal, in a log or in a report."""
 
-__all__ = ["shown"]
+__all__ = ["first_line", "last_line", "shown"]
 
 
 def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
@@ -16,6 +16,16 @@ def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or (lines and each == "\n") else _escaped(each) for each in text)
+
+
+def first_line(words: str) -> str:
+    """Return the first line of a message, for a place that has room for one; nothing is known of what it says."""
+    return words.partition("\n")[0]
+
+
+def last_line(words: str) -> str:
+    """Return the last line of a message, in which a program mostly says why it failed."""
+    return words.rstrip().rpartition("\n")[2]
 
 
 def _escaped(character: str) -> str:

@@ -23,6 +23,7 @@ from clusters.kind import CERTS_DIRECTORY, Kind, configuration
 from clusters.login import Login
 from clusters.logs import collect_logs
 from clusters.network import create_network, fixed_address
+from clusters.objects import is_ready
 from clusters.ownership import Owner
 from clusters.ports import reserved_port
 from clusters.registry import Registry, hosts_toml, node_address, start_registry
@@ -264,7 +265,5 @@ def _ready(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
     return {
         name
         for name, node in nodes.items()
-        for condition in node.get("status", {}).get("conditions") or ()
-        if condition["type"] == "Ready" and condition["status"] == "True"
-        if all(taint["key"] != _NOT_READY for taint in node["spec"].get("taints") or ())
+        if is_ready(node) and all(taint["key"] != _NOT_READY for taint in node["spec"].get("taints") or ())
     }

@@ -14,6 +14,7 @@ from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.images import images_of
 from harness.gatekeeper.placement import closed
+from harness.history.objects import is_leaving, is_ready, labels, uid_of
 from harness.policies import mutated
 from harness.preparation import Preparation
 from harness.undo.journal import Journal
@@ -40,10 +41,10 @@ class Controller:
 
     def manifest(self, namespace: str, image: str) -> dict[str, Any]:
         """Return the object; its pods run the sandbox's own image, and leave a lost node after 5 s."""
-        labels = {_NAME: self.name}
+        named = {_NAME: self.name}
         spec: dict[str, Any] = {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(image)},
+            "selector": {"matchLabels": named},
+            "template": {"metadata": {"labels": named}, "spec": _pod(image)},
         }
         if self.kind != "DaemonSet":
             spec["replicas"] = self.replicas
@@ -52,7 +53,7 @@ class Controller:
         return {
             "apiVersion": "apps/v1",
             "kind": self.kind,
-            "metadata": {"name": self.name, "namespace": namespace, "labels": labels},
+            "metadata": {"name": self.name, "namespace": namespace, "labels": named},
             "spec": spec,
         }
 
@@ -106,7 +107,7 @@ def _admitted(
 ) -> list[dict[str, Any]]:
     """Apply the controllers, delete the pods `but`, and return as many Ready ones as are `wanted` of each."""
     path = f"/api/v1/namespaces/{namespace}/pods"
-    gone = {each["metadata"]["uid"] for each in but}
+    gone = {uid_of(pod) for pod in but}
     with cluster.client() as api:
         apply(api, manifests, deadline)
         for each in but:
@@ -138,11 +139,5 @@ def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
 
 def _ready(wanted: Mapping[str, int], gone: Collection[str], state: State) -> list[dict[str, Any]]:
     """Return the pods that stay, when as many as are wanted of each controller are Ready."""
-    ready = [
-        each
-        for each in state.values()
-        for condition in each.get("status", {}).get("conditions") or ()
-        if condition["type"] == "Ready" and condition["status"] == "True"
-        if each["metadata"]["uid"] not in gone and "deletionTimestamp" not in each["metadata"]
-    ]
-    return ready if Counter(each["metadata"]["labels"][_NAME] for each in ready) == wanted else []
+    ready = [pod for pod in state.values() if is_ready(pod) and not is_leaving(pod) and uid_of(pod) not in gone]
+    return ready if Counter(labels(pod).get(_NAME) for pod in ready) == wanted else []

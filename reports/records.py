@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 from pydantic import TypeAdapter
 
+from clusters.shown import first_line
 from harness.record import PROPERTY, Record
 
 __all__ = ["reason_of", "record_in"]
@@ -34,4 +35,4 @@ def reason_of(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    return (crash.message if crash else report.longreprtext).strip().partition("\n")[0]
+    return first_line((crash.message if crash else report.longreprtext).strip())

@@ -1,7 +1,6 @@
 """Summary: the table at the end of a run, one line a claim, and where the rest can be read."""
 
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -12,7 +11,9 @@ import pytest
 from clusters.shown import shown
 from harness.record import ClaimRecord, Record
 from harness.redaction import redact
+from reports import blame
 from reports.allure.categories import viewer
+from reports.blame import Blame, blame_in
 from reports.records import reason_of, record_in
 
 __all__ = ["pytest_addoption", "pytest_configure"]
@@ -25,8 +26,11 @@ _REASONS = {
     "!": "broken, which says nothing about Gatekeeper",
     "-": "skipped",
 }
-_INCONCLUSIVE = re.compile(r"(?:[\w.]+\.)?Inconclusive\b")
-_PRODUCT = re.compile(r"assert |AssertionError\b|Failed: |(?:[\w.]+\.)?InvariantViolated\b")
+_BLAMED: dict[Blame, tuple[str, str]] = {
+    "product": ("✗", "failed"),
+    "inconclusive": ("?", "inconclusive"),
+    "harness": ("!", "broken"),
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,9 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show the table where there is a terminal: not in the workers."""
+    """Show the table where there is a terminal, not in the workers: they tell whose failures there are."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Summary(), "chaos-summary")
+    config.pluginmanager.register(blame, "chaos-blame")
 
 
 @dataclass
@@ -50,22 +55,21 @@ class _Test:
     seconds: float = 0.0
     outcome: str = "passed"
     message: str = ""
+    blame: Blame = "harness"
     record: Record | None = None
 
     def add(self, report: pytest.TestReport) -> None:
         self.seconds += report.duration
         self.record = record_in(report.user_properties) or self.record
         if report.outcome != "passed" and self.outcome == "passed":
-            self.outcome, self.message = report.outcome, reason_of(report)
+            self.outcome, self.message, self.blame = report.outcome, reason_of(report), blame_in(report)
 
     @property
     def verdict(self) -> tuple[str, str]:
         """The mark and the word for a test that no claim speaks for."""
-        if self.outcome != "failed":
-            return ("✓", "passed") if self.outcome == "passed" else ("-", "skipped")
-        if _INCONCLUSIVE.match(self.message):
-            return "?", "inconclusive"
-        return ("✗", "failed") if _PRODUCT.match(self.message) else ("!", "broken")
+        if self.outcome == "failed":
+            return _BLAMED[self.blame]
+        return ("✓", "passed") if self.outcome == "passed" else ("-", "skipped")
 
 
 @dataclass(frozen=True)

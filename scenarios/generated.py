@@ -14,6 +14,7 @@ from clusters.watching import State, until
 from harness.errors import DeadlineExceeded
 from harness.faults.crowd import filler
 from harness.generation_rules import Rules
+from harness.history.objects import condition
 from harness.seen import seen_by_all
 
 __all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "how", "repetitions"]
@@ -214,8 +215,7 @@ class Generated:
 
     def _served(self, definitions: State) -> bool:
         found = definitions.get(f"{self.name}.constraints.gatekeeper.sh", {})
-        conditions = found.get("status", {}).get("conditions") or ()
-        return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+        return condition(found, "Established") == "True"
 
     def _seen_by_all(self, templates: State) -> bool:
         return seen_by_all(templates[self.name])

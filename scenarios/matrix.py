@@ -169,7 +169,7 @@ def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
     """Replace all pods by fresh ones with the row's pull policy, ask for policies from now on, return the webhooks."""
     for node in experiment.cluster.workers:
         pull(experiment.cluster.engine, node=node, image=experiment.gatekeeper_image)
-    webhooks = experiment.restart_gatekeeper("IfNotPresent" if row.policy.startswith("patched") else shipped)
+    webhooks = experiment.restart_gatekeeper("IfNotPresent" if row.policy == "patched IfNotPresent" else shipped)
     experiment.apply(mutate_pods(), deny_pods(), rate=_RATE)
     return webhooks
 

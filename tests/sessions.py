@@ -20,12 +20,6 @@ import pytest
 
 pytest_plugins = ["reports.allure.plugin", "reports.terminal_table", "reports.truth.verdict_log"]
 
-class InvariantViolated(AssertionError):
-    pass
-
-class Inconclusive(Exception):
-    pass
-
 def pytest_addoption(parser):
     parser.addoption("--histories")
 
@@ -68,7 +62,7 @@ SCENARIOS = '''
 """Scenarios."""
 import os
 import pytest
-from conftest import Inconclusive, InvariantViolated
+from harness.errors import Inconclusive, InvariantViolated
 
 CLAIM = {"name": "always served", "expected": "holds", "issue": None, "evidence": [], "figures": {}}
 

@@ -22,6 +22,7 @@ from clusters.ownership import garbage
 from clusters.paths import cache_dir
 from clusters.process import run
 from clusters.shape import Shape
+from clusters.shown import first_line
 
 __all__ = ["Finding", "examine"]
 
@@ -229,4 +230,4 @@ def _guarded(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
     except BadScenario as error:
         return [Finding(name, "bad", str(error), "unset or correct it")]
     except (ChaosError, OSError) as error:
-        return [Finding(name, "warn", str(error).splitlines()[0], "try the command by hand")]
+        return [Finding(name, "warn", first_line(str(error)), "try the command by hand")]

@@ -18,6 +18,7 @@ from clusters.errors import CommandFailed, HarnessError
 from clusters.images.catalogue import NODE, Entry, everything
 from clusters.images.resolve import LOCK, read_lock
 from clusters.progress import Progress
+from clusters.shown import last_line
 
 __all__ = ["digests", "renewed", "write"]
 
@@ -41,7 +42,7 @@ def digests(engine: Engine, entries: Iterable[Entry], progress: Progress) -> dic
             with progress.step(f"pull {entry.published}"):
                 engine.run(["pull", "--quiet", entry.published], deadline)
         except CommandFailed as error:
-            progress.say(f"   left out: {str(error).splitlines()[-1]}")
+            progress.say(f"   left out: {last_line(str(error))}")
             continue
         inspect = ["image", "inspect", "--format", "{{json .RepoDigests}}", entry.published]
         repository = entry.published.rpartition(":")[0].removeprefix("docker.io/").removeprefix("library/")

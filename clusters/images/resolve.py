@@ -14,7 +14,7 @@ from clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
 from clusters.images.catalogue import Entry
 from clusters.locking import locked
 from clusters.progress import Progress
-from clusters.shown import shown
+from clusters.shown import last_line, shown
 
 __all__ = ["LOCK", "Held", "Origin", "find", "identity", "make", "read_lock", "resolve"]
 
@@ -116,6 +116,6 @@ def _pull(engine: Engine, entry: Entry, reference: str, progress: Progress) -> H
             engine.run(["pull", "--quiet", reference], deadline)
             engine.run(["tag", reference, name], deadline)
     except (CommandFailed, DeadlineExceeded) as error:
-        progress.say(f"   {reference} cannot be pulled, it is built instead: {str(error).splitlines()[-1]}")
+        progress.say(f"   {reference} cannot be pulled, it is built instead: {last_line(str(error))}")
         return None
     return Held(name, identity(engine, name), "pulled")

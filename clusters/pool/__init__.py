@@ -35,12 +35,14 @@ from clusters.inventory import remove_all
 from clusters.logs import Kept
 from clusters.owner import Owner
 from clusters.pool import room, shelf
-from clusters.pool.fingerprint import differences, fingerprint, wait_settled
+from clusters.pool.deviations import Deviation, deviations
+from clusters.pool.fingerprint import fingerprint, wait_settled
 from clusters.pool.freezing import freeze, thaw
 from clusters.pool.resetting import covers, remember, reset
 from clusters.progress import Progress
 from clusters.removal import try_remove
 from clusters.shape import Shape
+from clusters.shown import first_line
 
 __all__ = ["Pool"]
 
@@ -106,13 +108,13 @@ class Pool:
             raise
         return cluster
 
-    def give_back(self, cluster: Cluster, *, broken: str = "") -> list[str]:
+    def give_back(self, cluster: Cluster, *, broken: str | None = None) -> list[str]:
         """Freeze a cluster and put it on the shelf if it is as it was made, else remove it and return why not.
 
         What concerns nothing but Gatekeeper's Deployments is reset before. `broken` is a reason that the caller knows.
         """
         directory = cluster.directory.parent
-        why = [broken] if broken else self._unfit(cluster, directory)
+        why = [broken] if broken is not None else self._unfit(cluster, directory)
         if not why:
             try:
                 with self._progress.step(f"freeze {cluster.name} for the pool"):
@@ -123,7 +125,7 @@ class Pool:
         if why:
             with self._progress.step(f"remove the cluster {cluster.name}") as step:
                 more = f", and {len(why) - 1} more" if len(why) > 1 else ""
-                step.detail = f"not for the pool: {why[0].splitlines()[0]}{more}"
+                step.detail = f"not for the pool: {first_line(why[0])}{more}"
                 self.remove(cluster)
         return why
 
@@ -133,7 +135,7 @@ class Pool:
         Raises what `clusters.create.create` does.
         """
         recipe = self._recipe(shape, images)
-        if all(entry.recipe != recipe for _, entry in shelf.entries()) and not self._crowded(shape):
+        if all(entry.recipe != recipe for _, entry in shelf.entries()) and self._crowded(shape) is None:
             self.give_back(self.make(shape, images, logs))
 
     def remove(self, cluster: Cluster) -> None:
@@ -143,34 +145,34 @@ class Pool:
 
     def _unfit(self, cluster: Cluster, directory: Path) -> list[str]:
         crowded = self._crowded(cluster.shape)
-        if crowded:
+        if crowded is not None:
             return [crowded]
         try:
-            found = self._differences(cluster, directory)
+            found = self._deviations(cluster, directory)
             if found and covers(found):
                 with self._progress.step(f"reset Gatekeeper on {cluster.name}"):
                     reset(cluster, directory, Deadline.after(_RESET_SECONDS, "Gatekeeper to serve as it did"))
-                found = self._differences(cluster, directory)
+                found = self._deviations(cluster, directory)
         except _FAILURES as error:
             return [f"nothing could be compared: {error}"]
-        return found
+        return list(map(str, found))
 
-    def _differences(self, cluster: Cluster, directory: Path) -> list[str]:
+    def _deviations(self, cluster: Cluster, directory: Path) -> list[Deviation]:
         with self._progress.step(f"compare {cluster.name} with what it was") as step:
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            found = differences(shelf.label(directory).fingerprint, fingerprint(cluster, deadline))
+            found = deviations(shelf.label(directory).fingerprint, fingerprint(cluster, deadline))
             step.detail = f"{len(found)} differences" if found else "as it was"
             return found
 
-    def _crowded(self, shape: Shape) -> str:
-        """Return why no more clusters should stand frozen, or ""; say so the first time that it is memory."""
+    def _crowded(self, shape: Shape) -> str | None:
+        """Return why no more clusters should stand frozen, or None; say so the first time that it is memory."""
         if shape.control_planes > 1:
             return "clusters of several control planes cannot be frozen unnoticed"
         standing = sum(1 for _ in shelf.entries())
         if standing >= self._most:
             return f"{standing} clusters stand in the pool already"
         short = room.memory(shape)
-        if short and short not in self._said:
+        if short is not None and short not in self._said:
             self._said.add(short)
             self._progress.say(f" ! the pool stays small: {short}")
         return short

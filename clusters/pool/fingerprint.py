@@ -1,4 +1,4 @@
-"""Fingerprint: what a cluster is like, part by part, so that one that was changed is told from one that was not.
+"""Fingerprint: what a cluster is like, trait by trait, so that one that was changed is told from one that was not.
 
 Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the
 rest (endpoints, kube-proxy's rules). A pod counts by its owner, what it runs, and that it never restarted:
@@ -15,13 +15,12 @@ from kubernetes.client import ApiClient
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.objects import condition, is_leaving, is_ready
+from clusters.pool.deviations import Trait
 from clusters.rest import listed, request
 from clusters.watching import until
 
-__all__ = ["Fingerprint", "differences", "fingerprint", "wait_settled"]
-
-Fingerprint = dict[str, str]
-"""Parts of a cluster by name, each with what it is like: a short text, or the digest of a long one."""
+__all__ = ["fingerprint", "wait_settled"]
 
 _PASSING = {
     *("events", "leases", "endpoints", "endpointslices", "componentstatuses", "certificatesigningrequests"),
@@ -49,7 +48,7 @@ _RUNNING = "containers"
 _LIMITS = ("Memory", "NanoCpus", "CpuQuota", "CpuShares", "CpusetCpus", "PidsLimit")
 
 
-def fingerprint(cluster: Cluster, deadline: Deadline) -> Fingerprint:
+def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
     """Return what `cluster` is like now: its containers, what is inside its nodes, and its objects.
 
     Raises CommandFailed, ApiException, urllib3's HTTPError, DeadlineExceeded.
@@ -62,7 +61,7 @@ def fingerprint(cluster: Cluster, deadline: Deadline) -> Fingerprint:
         running: list[str] = []
         for node, sections in zip(cluster.nodes(), inside, strict=True):
             running += sections.pop(_RUNNING, "").splitlines()
-            found |= {f"node {node} {title}": _short(text) for title, text in sections.items()}
+            found |= {Trait("node", node, aspect=title): _short(text) for title, text in sections.items()}
     return found | _running(running)
 
 
@@ -75,34 +74,28 @@ def wait_settled(cluster: Cluster, deadline: Deadline) -> None:
         until(api, "/api/v1/pods", lambda state: bool(state) and all(map(_settled_pod, state.values())), deadline)
 
 
-def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Return what became of each part that is not as it was, in words; nothing if all are."""
-    gone = [f"gone: {part}" for part in before if part not in after]
-    new = [f"new: {part} ({told})" for part, told in after.items() if part not in before]
-    changed = [
-        f"changed: {part} (was {told}, is {after[part]})"
-        for part, told in before.items()
-        if part in after and after[part] != told
-    ]
-    return sorted(gone + new + changed)
-
-
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= _LONG else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _containers(cluster: Cluster, deadline: Deadline) -> Iterator[tuple[str, str]]:
+def _containers(cluster: Cluster, deadline: Deadline) -> Iterator[tuple[Trait, str]]:
     nodes = cluster.nodes()
     names = [*nodes, *([cluster.registry.container] if cluster.registry else [])]
     for each in json.loads(cluster.engine.run(["inspect", "--type", "container", *names], deadline).stdout):
         name, state = each["Name"].lstrip("/"), each["State"]
-        part = f"container {name}"
         # A registry that was stopped and started has what it had; a node has booted anew.
-        yield f"{part} state", f"{state['Status']} since {state['StartedAt']}" if name in nodes else state["Status"]
-        yield f"{part} limits", _short({name: each["HostConfig"].get(name) for name in _LIMITS})
+        running = f"{state['Status']} since {state['StartedAt']}" if name in nodes else state["Status"]
+        yield Trait("container", name, aspect="state"), running
+        yield (
+            Trait("container", name, aspect="limits"),
+            _short({name: each["HostConfig"].get(name) for name in _LIMITS}),
+        )
         networks = each["NetworkSettings"]["Networks"]
-        yield f"{part} networks", _short({name: told["IPAddress"] for name, told in networks.items()})
+        yield (
+            Trait("container", name, aspect="networks"),
+            _short({name: told["IPAddress"] for name, told in networks.items()}),
+        )
 
 
 def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[str, str]]:
@@ -112,25 +105,25 @@ def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[s
         yield title, text.strip()
 
 
-def _running(containers: Iterable[str]) -> Fingerprint:
+def _running(containers: Iterable[str]) -> dict[Trait, str]:
     """Return what runs on all nodes together, by namespace: a pod's status tells of a blow only some time later."""
-    found: dict[str, list[str]] = {}
+    found: dict[Trait, list[str]] = {}
     for each in containers:
-        namespace, _, told = each.partition(" ")
-        found.setdefault(f"pods of {namespace}/as nodes run them", []).append(told)
-    return {part: _short(sorted(told)) for part, told in found.items()}
+        namespace, _, started = each.partition(" ")
+        found.setdefault(Trait("pods", "as nodes run them", namespace), []).append(started)
+    return {part: _short(sorted(started)) for part, started in found.items()}
 
 
-def _objects(api: ApiClient, deadline: Deadline) -> Fingerprint:
-    found: Fingerprint = {}
-    pods: dict[str, list[str]] = {}
+def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
+    found: dict[Trait, str] = {}
+    pods: dict[Trait, list[str]] = {}
     for resource, path in _resources(api):
         deadline.check(f"objects up to {resource} read")
         for each in listed(api, path, "items"):
             if resource == "pods":
-                pods.setdefault(f"pods of {_maker(each)}", []).append(_pod(each))
+                pods.setdefault(_maker(each), []).append(_pod(each))
             else:
-                found[f"{resource} {_name(each)}"] = _short(_settled(resource, each))
+                found[_trait(resource, each)] = _short(_settled(resource, each))
     return found | {part: _short(sorted(told)) for part, told in pods.items()}
 
 
@@ -144,29 +137,25 @@ def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
                 yield resource["name"], f"{root}/{resource['name']}"
 
 
-def _name(found: Mapping[str, Any]) -> str:
-    metadata = found["metadata"]
-    return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
+def _trait(resource: str, found: Mapping[str, Any]) -> Trait:
+    return Trait(resource, found["metadata"]["name"], found["metadata"].get("namespace") or "")
 
 
-def _maker(pod: Mapping[str, Any]) -> str:
+def _maker(pod: Mapping[str, Any]) -> Trait:
     owners = pod["metadata"].get("ownerReferences") or [{"kind": "nobody", "name": pod["metadata"]["name"]}]
-    return f"{pod['metadata']['namespace']}/{owners[0]['kind']} {owners[0]['name']}"
+    return Trait("pods", f"{owners[0]['kind']} {owners[0]['name']}", pod["metadata"]["namespace"])
 
 
 def _pod(pod: Mapping[str, Any]) -> str:
-    ready = [each["status"] for each in pod["status"].get("conditions") or () if each["type"] == "Ready"]
     containers = [
         (each["name"], each["image"], each["restartCount"]) for each in pod["status"].get("containerStatuses") or ()
     ]
-    told = [pod["status"].get("phase"), ready, containers, pod["metadata"].get("deletionTimestamp")]
+    told = [pod["status"].get("phase"), condition(pod, "Ready"), containers, pod["metadata"].get("deletionTimestamp")]
     return json.dumps([*told, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
 
 
 def _settled_pod(pod: Mapping[str, Any]) -> bool:
-    status = pod["status"]
-    ready = any((each["type"], each["status"]) == ("Ready", "True") for each in status.get("conditions") or ())
-    return "deletionTimestamp" not in pod["metadata"] and (ready or status.get("phase") == "Succeeded")
+    return not is_leaving(pod) and (is_ready(pod) or pod["status"].get("phase") == "Succeeded")
 
 
 def _settled(resource: str, found: Mapping[str, Any]) -> dict[str, Any]:

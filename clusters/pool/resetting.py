@@ -13,6 +13,7 @@ from kubernetes.client import ApiClient
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import ClusterUnavailable
+from clusters.pool.deviations import Deviation
 from clusters.rest import request
 from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
 from clusters.watching import until
@@ -22,16 +23,17 @@ __all__ = ["covers", "remember", "reset"]
 _FILE = "deployments.json"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
-_COVERED = tuple(f"{kind} {NAMESPACE}/" for kind in ("deployments", "replicasets", "pods of"))
+_COVERED = ("deployments", "replicasets", "pods")
 _MADE_BY_THE_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 _REVISION = "deployment.kubernetes.io/revision"
 _DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1, "propagationPolicy": "Orphan"}
 """With the shortest grace with which a pod stays an object until its containers have ended; with 0 they outlive it."""
 
 
-def covers(differences: Iterable[str]) -> bool:
-    """Return whether a reset may take back all of these differences (see `clusters.pool.fingerprint`)."""
-    return all(each.partition(": ")[2].startswith(_COVERED) for each in differences)
+def covers(deviations: Iterable[Deviation]) -> bool:
+    """Return whether a reset may take back all of these deviations."""
+    traits = [deviation.trait for deviation in deviations]
+    return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
 
 
 def remember(cluster: Cluster, directory: Path) -> None:

@@ -12,16 +12,18 @@ _RESERVE_MIB = 2048
 _MAKING_CORES = 2.0
 
 
-def memory(shape: Shape) -> str:
-    """Return why a cluster of `shape` should not be kept beside one that works, or ""."""
+def memory(shape: Shape) -> str | None:
+    """Return why a cluster of `shape` should not be kept beside one that works, or None."""
     lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
     free = int(lines["MemAvailable"].split()[0]) // 1024
     wanted = shape.memory_mib + _RESERVE_MIB
-    return "" if free >= wanted else f"{free} MiB of memory are available, {wanted} MiB should be"
+    return None if free >= wanted else f"{free} MiB of memory are available, {wanted} MiB should be"
 
 
-def idle() -> str:
-    """Return why no cluster should be made while a scenario measures something, or ""."""
+def idle() -> str | None:
+    """Return why no cluster should be made while a scenario measures something, or None."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     left = cores - os.getloadavg()[0]
-    return "" if left >= _MAKING_CORES else f"{max(left, 0):.1f} of {cores} cores are idle, {_MAKING_CORES:g} should be"
+    if left >= _MAKING_CORES:
+        return None
+    return f"{max(left, 0):.1f} of {cores} cores are idle, {_MAKING_CORES:g} should be"

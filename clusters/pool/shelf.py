@@ -6,9 +6,9 @@ run, so that no cluster is taken twice and the kernel gives back what a killed p
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from clusters.deadline import Deadline
@@ -16,6 +16,7 @@ from clusters.engine import Engine, claims
 from clusters.errors import ClusterUnavailable
 from clusters.locking import locked
 from clusters.owner import SHELF_SECONDS, Owner, run_directories
+from clusters.pool.deviations import Fingerprint, parsed, rows
 
 __all__ = ["Entry", "entries", "label", "note", "put", "take"]
 
@@ -30,19 +31,21 @@ class Entry:
 
     cluster: str
     recipe: str
-    fingerprint: Mapping[str, str]
+    fingerprint: Fingerprint
 
 
 def note(directory: Path, entry: Entry) -> None:
     """Write down, in the run's private directory, what `put` and `take` need to know of its cluster."""
-    (directory / _FILE).write_text(json.dumps(asdict(entry)), encoding="utf-8")
+    written = {"cluster": entry.cluster, "recipe": entry.recipe, "fingerprint": rows(entry.fingerprint)}
+    (directory / _FILE).write_text(json.dumps(written), encoding="utf-8")
 
 
 def label(directory: Path) -> Entry:
-    """Return what was noted; raise ClusterUnavailable if nothing readable was."""
+    """Return what was noted; raise ClusterUnavailable if nothing readable was, or by another version."""
     try:
-        return Entry(**json.loads((directory / _FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        written = json.loads((directory / _FILE).read_text(encoding="utf-8"))
+        return Entry(written["cluster"], written["recipe"], parsed(written["fingerprint"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ClusterUnavailable(f"{directory / _FILE}: expected what is known of a pooled cluster: {error}") from error
 
 

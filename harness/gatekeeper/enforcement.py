@@ -13,6 +13,7 @@ from clusters.serving import NAMESPACE
 from clusters.watching import until
 from harness.errors import BadScenario
 from harness.history import History
+from harness.history.objects import is_leaving, name_of
 from harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
 from harness.policies import GROUND, Policy, Question
 from harness.probes.answers import ask
@@ -60,7 +61,7 @@ def _put_in_force(cluster: Cluster, journal: Journal, undos: Undos, policies: Se
     with cluster.client() as api:
         selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
         found = request(api, "GET", _PODS, query=selector)["items"]
-        replicas = {each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]}
+        replicas = {name_of(pod) for pod in found if not is_leaving(pod)}
         for item in (item for policy in policies for item in policy.objects):
             put(cluster, journal, undos, item, deadline)
             if item["apiVersion"].partition("/")[0].endswith(_OURS):

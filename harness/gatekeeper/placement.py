@@ -12,6 +12,7 @@ from clusters.serving import NAMESPACE, wait_serving
 from clusters.watching import State, until
 from harness.errors import BadScenario
 from harness.faults.pods import Closed
+from harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
 from harness.preparation import Preparation
 from harness.undo.journal import Journal
 
@@ -79,13 +80,9 @@ def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, 
 def _where(pods: Sequence[Mapping[str, Any]]) -> Places:
     """Return operation, name and node of each pod that is to stay, by uid."""
     return {
-        each["metadata"]["uid"]: (
-            each["metadata"].get("labels", {}).get(_OPERATION, ""),
-            each["metadata"]["name"],
-            each["spec"].get("nodeName", ""),
-        )
-        for each in pods
-        if "deletionTimestamp" not in each["metadata"]
+        uid_of(pod): (labels(pod).get(_OPERATION, ""), name_of(pod), node_of(pod))
+        for pod in pods
+        if not is_leaving(pod)
     }
 
 
@@ -103,11 +100,6 @@ def _lacking(found: Places, operation: str, node: str, wanted: int) -> list[str]
 
 def _moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:
     """Whether the doomed pods are gone and as many as before are Ready."""
-    ready = [
-        each["metadata"].get("labels", {}).get(_OPERATION)
-        for each in state.values()
-        for condition in each.get("status", {}).get("conditions") or ()
-        if condition["type"] == "Ready" and condition["status"] == "True"
-    ]
-    gone = doomed.isdisjoint(each["metadata"]["uid"] for each in state.values())
+    ready = [labels(pod).get(_OPERATION) for pod in state.values() if is_ready(pod)]
+    gone = doomed.isdisjoint(map(uid_of, state.values()))
     return gone and all(ready.count(operation) == count for operation, count in total.items())

@@ -19,7 +19,7 @@ from harness.incident.load import Loaded
 from harness.incident.machine import host
 from harness.redaction import recorded, redact
 
-__all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "Content", "Lived", "Manifest", "write"]
+__all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "Content", "Lived", "Manifest", "Reason", "write"]
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -27,6 +27,10 @@ INCIDENT = "incident"
 MOST_RUNS = 1000
 
 _LINES = ".jsonl"
+
+
+Reason = Literal["refused", "inconclusive", "broken"]
+"""Why a run did not come to its end: it cannot be lived at all, its moment never came, or something failed."""
 
 
 class _Part(BaseModel):
@@ -41,13 +45,17 @@ class Content(_Part):
 
 
 class Lived(_Part):
-    """One run: where it lies in the bundle, what was seen, its verdicts, and what kept it from its end, if anything."""
+    """One run: where it lies in the bundle, what was seen, its verdicts, and what kept it from its end, if anything.
+
+    `error` says that in words; `reason` is which kind of error it was, and None if nothing did, or in older bundles.
+    """
 
     directory: str
     seen: Literal["reproduced", "not reproduced", "inconclusive", "broken"]
     seconds: float
     verdicts: tuple[Judged, ...] = ()
     error: str = ""
+    reason: Reason | None = None
     missing: tuple[str, ...] = ()
 
 

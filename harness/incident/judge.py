@@ -44,12 +44,6 @@ class Judged:
         """Whether nothing else was expected, and not for another reason."""
         return self.expected in (None, self.outcome) and not self.surprise
 
-    @property
-    def short(self) -> str:
-        """The first part of the summary, and how many more there are."""
-        first, *others = self.summary.split("; ")
-        return f"{first}; {len(others)} more like it" if others else first
-
 
 def check_of(claimed: Claimed) -> Checked:
     """Return the check that a claim names. Raises BadScenario, KeyError if there is no such check (any more)."""

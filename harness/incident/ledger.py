@@ -16,6 +16,9 @@ __all__ = ["Ledger"]
 
 _MOST_BYTES = 16 * 2**20
 _SHORT = 200
+_FORMAT = 2
+"""Grows when parts of an incident get other ids; a ledger of the first format has none in its head."""
+
 _BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
 """What reading a line that somebody else made can raise."""
 
@@ -24,12 +27,15 @@ class Ledger:
     """The attempts of one shrink, in their order; those of an earlier process are given again before new ones."""
 
     def __init__(self, path: Path, loaded: Loaded, seed: int, confidence: float) -> None:
-        """Begin the ledger, or go on with it. Raises BadScenario if it is another incident's, or cannot be read."""
+        """Begin the ledger, or go on with it. Raises BadScenario if it is another incident's, or cannot be read.
+
+        So does one in which parts have other ids than in this version.
+        """
         self._path = path
         self._stored: dict[tuple[str, ...], deque[bool]] = {}
         self.restored = 0
         text = loaded.path.read_bytes() + loaded.shape.model_dump_json().encode()
-        head = {"incident": hashlib.sha256(text).hexdigest(), "seed": seed, "confidence": confidence}
+        head = {"format": _FORMAT, "incident": hashlib.sha256(text).hexdigest(), "seed": seed, "confidence": confidence}
         if path.exists():
             self._restore(head)
         else:
@@ -47,7 +53,7 @@ class Ledger:
         return seed
 
     def take(self, left_out: frozenset[str]) -> bool | None:
-        """Return what an attempt without these parts showed before, each only once; None: it must be made."""
+        """Return what an attempt without the parts of these ids showed, each only once; None: it must be made."""
         stored = self._stored.get(tuple(sorted(left_out)))
         return stored.popleft() if stored else None
 
@@ -65,6 +71,11 @@ class Ledger:
                 self.restored += 1
         except _BROKEN as error:
             raise _no_ledger(self._path, error) from error
+        if found.get("format") != _FORMAT:
+            raise BadScenario(
+                f"{self._path}: was written by another version of the harness, which names the parts of an incident "
+                "otherwise; shrink without --resume to begin anew"
+            )
         other = [name for name in head if found.get(name) != head[name]]
         if other:
             raise BadScenario(

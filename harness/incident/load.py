@@ -116,7 +116,6 @@ def _problems_of_model(data: Any, context: str | None) -> Iterator[Problem]:
 
 
 def _words(problem: ErrorDetails) -> str:
-    message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         return "is missing"
     if problem["type"] == "extra_forbidden":
@@ -124,8 +123,8 @@ def _words(problem: ErrorDetails) -> str:
     if problem["loc"] == ("schema",):
         return f"this version of the harness reads schema {SCHEMA} (was {_short(problem['input'])})"
     if problem["type"] == "value_error":
-        return message
-    return f"{message} (was {_short(str(problem['input']))})"
+        return str(problem["ctx"]["error"])
+    return f"{problem['msg']} (was {_short(str(problem['input']))})"
 
 
 def _short(value: object) -> str:

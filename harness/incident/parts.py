@@ -1,9 +1,9 @@
-"""Parts: what can be left out of an incident, each with a name, and the incident that is left then."""
+"""Parts: what can be left out of an incident, each with an id, and the incident that is left then."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import yaml
 
@@ -12,30 +12,72 @@ from harness.incident.load import Loaded
 from harness.incident.model import Incident, Step
 from harness.incident.timeline import rewired
 
-__all__ = ["durations", "structure", "text", "without"]
+__all__ = ["Part", "durations", "structure", "text", "without"]
 
-_LISTS = {"preparations": "preparation", "policies": "policy", "workload": "object", "probes": "probe"}
-_HALVINGS = ("half", "half again")
+Piece = Literal["step", "preparation", "policy", "object", "probe", "turn", "worker", "timeline"]
+Time = Literal["lasts", "at", "delay"]
+"""The fields of the model that hold a time."""
+
+_LISTS: dict[str, Piece] = {
+    "preparations": "preparation",
+    "policies": "policy",
+    "workload": "object",
+    "probes": "probe",
+}
+_TIMES: dict[Time, str] = {"lasts": "length", "at": "beginning", "delay": "delay"}
+_HALVINGS = {1: "half", 2: "half again"}
 _SHORTEST = 4.0
 
 
-def structure(loaded: Loaded) -> list[str]:
-    """Return the names of what an incident is made of: steps, policies, objects, probes, turns and workers but one."""
+@dataclass(frozen=True)
+class Part:
+    """What a shrink may leave out: the piece with this `number`, from 1, or one of the two `halving`s of its `time`.
+
+    The timeline has one time only, and no name for it. `fault` is for readers: the id does without it.
+    """
+
+    piece: Piece
+    number: int = 1
+    time: Time | None = None
+    halving: int = 0
+    fault: str = field(default="", compare=False)
+
+    @property
+    def id(self) -> str:
+        """The same for the same part of the same incident, however it is worded: "step/1/lasts/half/2"."""
+        halved = ("half", str(self.halving)) if self.halving else ()
+        return "/".join([self.piece, str(self.number), *([self.time] if self.time else []), *halved])
+
+    @property
+    def whole(self) -> "Part":
+        """The piece whose time it is; itself, if it is a piece."""
+        return replace(self, time=None, halving=0)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if self.piece == "timeline":
+            return f"{_HALVINGS[self.halving]} of the timeline"
+        piece = f"{self.piece} {self.number}" + (f" ({self.fault})" if self.fault else "")
+        return f"{_HALVINGS[self.halving]} of the {_TIMES[self.time]} of {piece}" if self.time else piece
+
+
+def structure(loaded: Loaded) -> list[Part]:
+    """Return the pieces that an incident is made of: steps, policies, objects, probes, turns and workers but one."""
     incident = loaded.incident
     steps = [_step(index, step) for index, step in enumerate(incident.faults)]
-    lists = [f"{word} {index + 1}" for name, word in _LISTS.items() for index in range(len(getattr(incident, name)))]
-    turns = [f"turn {number}" for number in range(incident.repeat, 1, -1)]
-    workers = [f"worker {number}" for number in range(loaded.shape.workers, 1, -1)]
+    lists = [Part(piece, index + 1) for name, piece in _LISTS.items() for index in range(len(getattr(incident, name)))]
+    turns = [Part("turn", number) for number in range(incident.repeat, 1, -1)]
+    workers = [Part("worker", number) for number in range(loaded.shape.workers, 1, -1)]
     return [*steps, *lists, *turns, *workers]
 
 
-def durations(loaded: Loaded) -> list[str]:
-    """Return the names of the times that can be halved, twice each; short ones are not worth a run."""
-    long = [name for name, seconds in _times(loaded.incident) if seconds > _SHORTEST]
-    return [f"{word} of {name}" for name in long for word in _HALVINGS]
+def durations(loaded: Loaded) -> list[Part]:
+    """Return the times that can be halved, twice each; short ones are not worth a run."""
+    long = [part for part, seconds in _times(loaded.incident) if seconds > _SHORTEST]
+    return [replace(part, halving=halving) for part in long for halving in _HALVINGS]
 
 
-def without(loaded: Loaded, left_out: frozenset[str]) -> Loaded | None:
+def without(loaded: Loaded, left_out: frozenset[Part]) -> Loaded | None:
     """Return the incident without these parts, or None if none would be left.
 
     Steps that came after one that is left out begin when that would have begun.
@@ -48,18 +90,16 @@ def without(loaded: Loaded, left_out: frozenset[str]) -> Loaded | None:
     if not steps:
         return None
     lists = {
-        name: [each for index, each in enumerate(getattr(incident, name)) if f"{word} {index + 1}" not in left_out]
-        for name, word in _LISTS.items()
+        name: [part for index, part in enumerate(getattr(incident, name)) if Part(piece, index + 1) not in left_out]
+        for name, piece in _LISTS.items()
     }
-    lasts = _halved(incident.lasts, "the timeline", left_out)
-    repeat = 1 + sum(f"turn {number}" not in left_out for number in range(2, incident.repeat + 1))
+    lasts = _halved(incident.lasts, Part("timeline"), left_out)
+    repeat = 1 + sum(Part("turn", number) not in left_out for number in range(2, incident.repeat + 1))
     changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts, "repeat": repeat})
-    workers = sum(f"worker {number}" not in left_out for number in range(2, loaded.shape.workers + 1))
+    workers = sum(Part("worker", number) not in left_out for number in range(2, loaded.shape.workers + 1))
     shape = loaded.shape.model_copy(update={"workers": min(loaded.shape.workers, 1) + workers})
-    policies, workload = (
-        tuple(each for index, each in enumerate(found) if f"{word} {index + 1}" not in left_out)
-        for word, found in (("policy", loaded.policies), ("object", loaded.workload))
-    )
+    policies = tuple(left for index, left in enumerate(loaded.policies) if Part("policy", index + 1) not in left_out)
+    workload = tuple(left for index, left in enumerate(loaded.workload) if Part("object", index + 1) not in left_out)
     return replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload)
 
 
@@ -72,31 +112,30 @@ def text(loaded: Loaded, comments: list[str]) -> str:
     return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _step(index: int, step: Step) -> str:
-    return f"step {index + 1} ({step.fault})"
+def _step(index: int, step: Step) -> Part:
+    return Part("step", index + 1, fault=step.fault)
 
 
-def _times(incident: Incident) -> Iterator[tuple[str, float]]:
+def _times(incident: Incident) -> Iterator[tuple[Part, float]]:
     """Yield the times of an incident that can be shorter, in seconds."""
     for index, step in enumerate(incident.faults):
-        for name, seconds in (("length", step.lasts), ("beginning", step.at), ("delay", step.delay)):
+        for time in _TIMES:
+            seconds: float | None = getattr(step, time)
             if seconds is not None:
-                yield f"the {name} of {_step(index, step)}", seconds
+                yield replace(_step(index, step), time=time), seconds
     if incident.lasts is not None:
-        yield "the timeline", incident.lasts
+        yield Part("timeline"), incident.lasts
 
 
-def _halved(seconds: Any, name: str, left_out: frozenset[str]) -> Any:
-    return seconds and seconds / 2 ** sum(f"{word} of {name}" in left_out for word in _HALVINGS)
+def _halved(seconds: Any, part: Part, left_out: frozenset[Part]) -> Any:
+    return seconds and seconds / 2 ** sum(replace(part, halving=halving) in left_out for halving in _HALVINGS)
 
 
-def _shortened(incident: Incident, left_out: frozenset[str]) -> list[Step]:
-    fields = {"length": "lasts", "beginning": "at", "delay": "delay"}
+def _shortened(incident: Incident, left_out: frozenset[Part]) -> list[Step]:
     return [
         step.model_copy(
             update={
-                field: _halved(getattr(step, field), f"the {name} of {_step(index, step)}", left_out)
-                for name, field in fields.items()
+                time: _halved(getattr(step, time), replace(_step(index, step), time=time), left_out) for time in _TIMES
             }
         )
         for index, step in enumerate(incident.faults)

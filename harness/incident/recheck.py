@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusters.shape import RECORDED
-from clusters.shown import shown
+from clusters.shown import first_line, shown
 from harness.errors import BadScenario
 from harness.history import read
 from harness.incident.bundle import Lived, Manifest
@@ -48,7 +48,7 @@ def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
     if not compared:
-        reasons = shown("; ".join(run.error.partition("\n")[0] for run in manifest.runs if run.error), most=_SHORT)
+        reasons = shown("; ".join(first_line(run.error) for run in manifest.runs if run.error), most=_SHORT)
         raise BadScenario(f"{path}: no run in it has a history that could be judged: {reasons or 'there is no run'}")
     return manifest, loaded, compared
 
@@ -72,7 +72,7 @@ def _lines(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Co
         mark = "≠" if each.changed else "✓" if judged.as_expected else "✗"
         changed = f"{now}, was {then}" if each.changed else now
         yield f" {mark} {each.run}: {each.name}: {changed} (expected {judged.expected or 'nothing'})"
-        yield f"     {judged.short}"
+        yield f"     {judged.summary}"
     changes = sum(each.changed for each in compared)
     yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
 

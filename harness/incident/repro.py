@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clusters.shown import first_line, shown
 from harness.incident.bundle import Lived
 from harness.incident.judge import Judged
 from harness.incident.load import Loaded
@@ -12,6 +13,7 @@ from harness.statistics import wilson
 __all__ = ["again", "score", "told"]
 
 _SHOWN = 2
+_SHORT = 300
 
 
 def score(runs: Sequence[Lived]) -> str:
@@ -70,7 +72,7 @@ def _evidence(runs: Iterable[Lived]) -> Iterator[str]:
     if not proved:
         return
     for each in min(proved, key=lambda symptoms: sum(len(line) for one in symptoms for line in one.evidence)):
-        yield f"  {each.name}: {each.short}"
+        yield f"  {each.name}: {shown(each.summary, most=_SHORT)}"
         yield from (f"    {line}" for line in each.evidence[:_SHOWN])
         if len(each.evidence) > _SHOWN:
             yield f"    and {len(each.evidence) - _SHOWN} more lines in the bundle"
@@ -81,7 +83,7 @@ def _symptoms(verdicts: Sequence[Judged]) -> list[Judged]:
 
 
 def _why(run: Lived) -> str:
-    return f": {run.error.partition(chr(10))[0]}" if run.error else ""
+    return f": {first_line(run.error)}" if run.error else ""
 
 
 def _mark(judged: Judged) -> str:

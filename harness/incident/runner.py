@@ -10,12 +10,12 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.shape import Shape
 from harness import private
-from harness.errors import DeadlineExceeded
+from harness.errors import BadScenario, CheckBroken, DeadlineExceeded, Inconclusive
 from harness.experiment import Experiment
 from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import read
 from harness.incident import logs
-from harness.incident.bundle import Lived
+from harness.incident.bundle import Lived, Reason
 from harness.incident.drive import relive
 from harness.incident.judge import judge, seen
 from harness.incident.load import Loaded
@@ -83,7 +83,7 @@ class Runner:
             if interrupted(error):
                 raise KeyboardInterrupt from error
             private.directory(directory)
-            lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}"})
+            lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}", "reason": _reason(error)})
             self._failures += 1
             self._drop()
             self._supply = None  # it may have been the engine: it is looked for again
@@ -133,3 +133,9 @@ class Runner:
         """Let go of the cluster, whatever becomes of it."""
         self._cluster, self._used = None, False
         self._lent.close()
+
+
+def _reason(error: Exception) -> Reason:
+    if isinstance(error, BadScenario):
+        return "refused"
+    return "inconclusive" if isinstance(error, Inconclusive) and not isinstance(error, CheckBroken) else "broken"

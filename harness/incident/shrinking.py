@@ -11,7 +11,7 @@ from harness.errors import HarnessError, Inconclusive
 from harness.incident.bundle import Lived
 from harness.incident.ledger import Ledger
 from harness.incident.load import Loaded
-from harness.incident.parts import durations, structure, text, without
+from harness.incident.parts import Part, durations, structure, text, without
 from harness.incident.shrink import OutOfBudget, Shrinker, Shrunk
 
 __all__ = ["Shrinking"]
@@ -40,7 +40,7 @@ class Shrinking:
     _began: float = field(default_factory=time.monotonic)
     _longest: float = 0.0
 
-    def run(self) -> tuple[Loaded, list[Shrunk]]:
+    def run(self) -> tuple[Loaded, list[Shrunk[Part]]]:
         """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
 
         Raises Inconclusive if the incident does not reproduce.
@@ -50,28 +50,28 @@ class Shrinking:
         first = Shrinker(parts, self._attempt, confidence=half).run()
         gone = frozenset(parts) - frozenset(first.kept)
         found = [first]
-        smallest = without(self.loaded, gone) or self.loaded
-        times = [each for each in durations(self.loaded) if each in set(_still(smallest, self.loaded, gone))]
+        times = [part for part in durations(self.loaded) if part.whole not in gone]
         if first.finished and times:
             second = Shrinker(times, lambda left_out: self._attempt(left_out | gone), confidence=half).run()
             found.append(second)
             gone |= frozenset(times) - frozenset(second.kept)
         return without(self.loaded, gone) or self.loaded, found
 
-    def _attempt(self, left_out: frozenset[str]) -> bool | None:
+    def _attempt(self, left_out: frozenset[Part]) -> bool | None:
         candidate = without(self.loaded, left_out)
         if candidate is None:
             return None
-        stored = self.ledger.take(left_out)
+        ids = frozenset(part.id for part in left_out)
+        stored = self.ledger.take(ids)
         if stored is not None:
             return stored
         for _ in range(_SILENT_MOST):
             lived = self._run(candidate, left_out)
-            if lived.error.startswith("BadScenario") and left_out:
+            if lived.reason == "refused" and left_out:
                 return None
-            if lived.seen in ("reproduced", "not reproduced") or lived.error.startswith("Inconclusive"):
+            if lived.seen in ("reproduced", "not reproduced") or lived.reason == "inconclusive":
                 reproduced = lived.seen == "reproduced"
-                self.ledger.note(left_out, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
+                self.ledger.note(ids, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
                 return reproduced
         if left_out:
             return None
@@ -80,17 +80,17 @@ class Shrinking:
             f"Gatekeeper: {lived.error or '; '.join(each.summary for each in lived.verdicts)}"
         )
 
-    def _run(self, candidate: Loaded, left_out: frozenset[str]) -> Lived:
+    def _run(self, candidate: Loaded, left_out: frozenset[Part]) -> Lived:
         if time.monotonic() - self._began + self._longest > self.budget:
             raise OutOfBudget
         self.runs += 1
-        self.say(f"run {self.runs}: without {', '.join(sorted(left_out)) or 'nothing'}")
+        self.say(f"run {self.runs}: without {', '.join(sorted(map(str, left_out))) or 'nothing'}")
         lived = self.live(candidate)
         self._longest = max(self._longest, lived.seconds)
         self.say(f"run {self.runs}: {lived.seen}")
         return lived
 
-    def told(self, smallest: Loaded, found: Sequence[Shrunk], folder: Path) -> Iterator[str]:
+    def told(self, smallest: Loaded, found: Sequence[Shrunk[Part]], folder: Path) -> Iterator[str]:
         """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
         first, *_ = found
         risk = min(1.0, sum(each.risk for each in found))
@@ -118,13 +118,3 @@ class Shrinking:
             yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
         yield f"smallest:      {target}"
         yield f"live it again: nox -s repro -- {target}"
-
-
-def _still(smallest: Loaded, whole: Loaded, gone: frozenset[str]) -> Iterator[str]:
-    """Yield the times of the whole incident that the smallest one has, too."""
-    steps = [part for part in structure(whole) if part.startswith("step ") and part not in gone]
-    for each in durations(whole):
-        if (smallest.incident.lasts is not None and each.endswith("the timeline")) or any(
-            each.endswith(f" of {step}") for step in steps
-        ):
-            yield each

@@ -107,20 +107,20 @@ def _contradictions(steps: Mapping[int, Step]) -> Iterator[Problem]:
     for (index, step), (other, harm) in permutations(known.items(), 2):
         (_, healed), (begin, end) = times[index], times[other]
         together = healed == end and step.fault != _PULLED and other < index
-        if begin < healed and (healed < end or together) and (why := _impossible(step, harm)):
+        if begin < healed and (healed < end or together) and (why := _impossible(step, harm)) is not None:
             during = f"while step {other + 1} ({harm.fault}) lasts, from {begin:g} to {end:g} s"
             yield ("faults", index), f"it cannot be healed at {healed:g} s, {during}: {why}"
 
 
-def _impossible(step: Step, harm: Step) -> str:
-    """Return why a step cannot be healed while another one does its harm, "" if it can."""
+def _impossible(step: Step, harm: Step) -> str | None:
+    """Return why a step cannot be healed while another one does its harm, None if it can."""
     if step.fault in _LOSING and harm.fault in _LOSING and (node := _node(step)) and node == _node(harm):
         return f"{node} is back for both or for none"
     if step.fault == _CUTTING and harm.fault == _CUTTING and not _apart(step, harm):
         return "the registry answers again for both or for none"
     if step.fault == _PULLED and harm.fault == _CUTTING and not _apart(step, harm):
         return "the image is pulled again from that registry"
-    return ""
+    return None
 
 
 def _node(step: Step) -> str:

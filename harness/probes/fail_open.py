@@ -63,10 +63,11 @@ class _Logs:
     def read(self, pool: ThreadPoolExecutor, seconds: float) -> None:
         """Read all nodes at once: one that does not answer hides nothing of the others."""
         deadline = Deadline.after(seconds, "the API server's log")
-        said = "; ".join(filter(None, pool.map(lambda node: node.read(deadline), self._nodes)))
-        if said:
+        answers = list(pool.map(lambda node: node.read(deadline), self._nodes))
+        missing = [why for why in answers if why is not None]
+        if missing:
             self._since = max([self._since, *(node.until for node in self._nodes if node.lost)])
-            self._history.append("info", FAIL_OPEN, READ, {"said": said[:_SHORT]})
+            self._history.append("info", FAIL_OPEN, READ, {"said": "; ".join(missing)[:_SHORT]})
             return
         until = max(self._since, min(node.until for node in self._nodes))
         self._history.append("ok", FAIL_OPEN, READ, {"since": self._since or until, "until": until})
@@ -84,8 +85,8 @@ class _Node:
         self.until = 0.0
         self.lost = False
 
-    def read(self, deadline: Deadline) -> str:
-        """Write down what was logged since the last time; return why not all of it could be, or ""."""
+    def read(self, deadline: Deadline) -> str | None:
+        """Write down what was logged since the last time; return why not all of it could be, or None."""
         began = datetime.now(UTC).timestamp()
         written, self.lost = _written(self._logs.paths), False
         try:
@@ -101,7 +102,7 @@ class _Node:
         self.lost = bool(written & self._logs.lost)
         if self.lost or not self.until or not _written(self._logs.paths) & self._logs.cut:
             self.until = began
-        return f"{self._node}: the API server's log that was read before is gone" if self.lost else ""
+        return f"{self._node}: the API server's log that was read before is gone" if self.lost else None
 
 
 def _written(paths: Iterable[str]) -> set[str]:

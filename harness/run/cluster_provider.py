@@ -81,7 +81,7 @@ class Supply:
     def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
         self._finish()
         found = self._pool.get(shape, self._ready(shape), self._session.logs)
-        if upcoming and not room.idle():
+        if upcoming and room.idle() is None:
             quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
             self._ahead = Beside(lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead")
         what = f"give the cluster {found.name} back to the pool"
@@ -104,13 +104,13 @@ class Supply:
             self._session.told.append(f"no cluster could be made ahead: {error}")
 
 
-def _left_broken(path: Path) -> str:
-    """Return what an experiment promised to undo and did not, in words; a journal with nothing of it goes."""
+def _left_broken(path: Path) -> str | None:
+    """Return what an experiment promised to undo and did not, in words, or None; a journal with nothing of it goes."""
     try:
         undone = journal.pending(path) if path.exists() else []
         if not undone:
             path.unlink(missing_ok=True)
-            return ""
+            return None
     except (HarnessError, OSError) as error:
         return str(error)
     return f"not undone: {', '.join(map(str, undone))}"

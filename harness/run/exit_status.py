@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from clusters import interrupts
-from clusters.shown import shown
+from clusters.shown import first_line, shown
 from clusters.streams import Lossy
 from harness.errors import BadScenario, ChaosError
 from harness.run.interrupts import interrupted
@@ -89,7 +89,7 @@ def _surroundings(error: OSError) -> str:
 def _ours(error: Exception) -> str:
     if os.environ.get(TRACEBACK):
         return "".join(traceback.format_exception(error)).rstrip()
-    said = f"{type(error).__name__}: {error}".splitlines()[0]
+    said = first_line(f"{type(error).__name__}: {error}")
     return (
         f"{said}{_where(error)}: this is a fault of the harness, please report it; type it again with {TRACEBACK}=1 "
         "before it for all that led here, and `nox -s gc` removes what is left"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import private
-from harness.record import Record
+from harness.record import ClaimRecord, Record
 from harness.redaction import recorded
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "add_performance",
     "address",
     "environment",
+    "marked",
     "nodeid_of",
     "viewer",
     "write_categories",
@@ -29,11 +30,12 @@ __all__ = [
 CONFIGURATION = "allurerc.json"
 """Allure 3's configuration, beside the results."""
 
-NO_LONGER_REPRODUCES = "no longer reproduces"
+NO_LONGER_REPRODUCES = "[chaos: known-defect-gone]"
+"""Line that `marked` adds to a message, for readers of results who have nothing but messages to go by."""
 
 # Any character is [\s\S], and the ends are marked: Allure 2 matches whole messages with Java, Allure 3
 # searches with JavaScript, and neither knows the other's flags. The four exclude each other.
-_MENDED = rf"[\s\S]*{NO_LONGER_REPRODUCES}[\s\S]*"
+_MENDED = rf"[\s\S]*\n{re.escape(NO_LONGER_REPRODUCES)}[\s\S]*"
 _UNDECIDED = r"(?:[\w.]+\.)?Inconclusive\b[\s\S]*"
 CATEGORIES: tuple[Mapping[str, Any], ...] = (
     {
@@ -67,6 +69,16 @@ def write_categories(results: Path) -> None:
     """Write whose fault a failure is: categories.json for Allure 2, allurerc.json beside the results for Allure 3."""
     private.write(results / "categories.json", json.dumps(CATEGORIES, indent=2))
     private.write(results.parent / CONFIGURATION, json.dumps({"categories": CATEGORIES}, indent=2))
+
+
+def marked(message: str, claims: Iterable[ClaimRecord]) -> str:
+    """Return a failure's message with NO_LONGER_REPRODUCES at its end if that is what failed.
+
+    What failed is the first claim that did not come out as expected: a test ends with it.
+    """
+    failed = next((claim for claim in claims if not claim.as_expected), None)
+    gone = failed is not None and (failed.expected, failed.outcome) == ("violated", "holds")
+    return f"{message}\n{NO_LONGER_REPRODUCES}" if gone else message
 
 
 def add_performance(results: Path, titles: Mapping[str, Mapping[str, str]]) -> None:

@@ -107,7 +107,9 @@ class _Renderer:
         picture = next((each.address for each in drawn[:1] if len(each.body) <= most), "")
         self._embedded += len(picture)
         fact, details = result.description or "", result.statusDetails or StatusDetails()
-        details.message = details.message and summary_text.brief(details.message)
+        details.message = details.message and categories.marked(
+            summary_text.brief(details.message, record.claims), record.claims
+        )
         result.descriptionHtml = summary_text.page(record, story, item.nodeid, fact=fact, picture=picture)
         return self._budget.within([*drawn, *self._files.of(record)], record)
 

@@ -76,7 +76,7 @@ def description(story: Story, claims: Sequence[ClaimRecord] = ()) -> str:
         healed = "never healed" if band.ended is None else f"healed at {band.ended:.1f} s"
         words.append(f"Fault {band.name} from {band.begun:.1f} s, {proved}, {healed}.")
     words += [f"{mark.how.capitalize()} at {mark.at:.1f} s: {mark.what}." for mark in story.harms[:_MOST_WORDS]]
-    words += [f"{name}: {tally.words}." for name, tally in story.questions.items()]
+    words += [f"{question}: {tally.words}." for question, tally in story.questions.items()]
     words += [f"Claim {claim.name}: {claim.outcome}{_when(claim)}, expected {claim.expected}." for claim in claims]
     return " ".join(words)
 
@@ -111,10 +111,10 @@ def _faults(lanes: Lanes, story: Story) -> None:
 def _questions(lanes: Lanes, story: Story) -> None:
     if story.questions:
         lanes.title("Asked through the API server")
-    worst = sorted(story.questions, key=lambda name: -story.questions[name].total.lost)[:_MOST_QUESTIONS]
-    for name, tally in story.questions.items():
-        if name in worst:
-            lanes.asked(name, tally)
+    worst = sorted(story.questions, key=lambda question: -story.questions[question].total.lost)[:_MOST_QUESTIONS]
+    for question, tally in story.questions.items():
+        if question in worst:
+            lanes.asked(question, tally)
     _more(lanes, len(story.questions) - _MOST_QUESTIONS, "questions")
 
 

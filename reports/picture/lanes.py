@@ -4,12 +4,11 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.history.vocabulary import CANARY, numbered
 from harness.record import ClaimRecord
 from reports.picture import svg
 from reports.picture.colours import STATES
 from reports.picture.counts import Bins, Tally
-from reports.picture.model import Band, Mark
+from reports.picture.model import Band, Mark, Question
 from reports.picture.states import Life
 
 __all__ = ["Axis", "Lanes"]
@@ -85,7 +84,7 @@ class Lanes:
             return
         healing = end if band.healing is None else band.healing
         hint = f"{band.name}: {_fault_note(band)}"
-        if band.is_blow:
+        if band.one_shot:
             end = healing = band.begun if band.proved is None else band.proved
         left, right = axis.x(band.begun), axis.x(end)
         self.parts.insert(0, svg.rect(left, over, right - left, 0, "shade"))
@@ -94,7 +93,7 @@ class Lanes:
             full = axis.x(max(healing, band.proved)) - axis.x(band.proved)
             self.parts.append(svg.rect(axis.x(band.proved), top + 4, full, 13, "fault", hint))
             self._glyph(band.proved, top + 10.5, "M-6 0L0 -6L6 0L0 6Z", "ink", f"observed: {band.proof}")
-        if band.ended is not None and not band.is_blow:
+        if band.ended is not None and not band.one_shot:
             self._glyph(band.ended, top + 10.5, "M-6 0L0 -6L6 0L0 6Z", "heal", f"healed: {band.heal_proof}")
 
     def phases(self, phases: Sequence[Band]) -> None:
@@ -151,11 +150,11 @@ class Lanes:
             words = "small" if expected else "small bad"
             self.parts.append(svg.text(x - 8, y + 4, str(number), words, anchor="end", hint=hint))
 
-    def asked(self, name: str, tally: Tally) -> None:
+    def asked(self, question: Question, tally: Tally) -> None:
         """Add the answers to one question: good ones as a hill, each other one as a mark over the whole height."""
-        top = self._lane(name.removeprefix(numbered(CANARY, "")), tally.words, 34, bad=tally.total.lost > 0)
+        top = self._lane(question.short, tally.words, 34, bad=tally.total.lost > 0)
         self._hill(tally.bins, top + 30, 16)
-        self._lost(name, tally, top + 2, top + 30)
+        self._lost(str(question), tally, top + 2, top + 30)
 
     def life(self, life: Life, replica: Tally | None) -> None:
         """Add the states of a pod, node or lease, and below them what a replica answered when asked by itself."""
@@ -267,7 +266,7 @@ class Lanes:
 def _fault_note(band: Band) -> str:
     if band.proved is None:
         return f"from {band.begun:.1f} s, never proved"
-    if band.is_blow:
+    if band.one_shot:
         return f"a blow, proved {band.proved:.1f} s"
     ended = "never healed" if band.ended is None else f"healed {band.ended:.1f} s"
     return f"proved {band.proved:.1f} s, {ended}"

@@ -2,19 +2,21 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from harness.history.vocabulary import CANARY, numbered
+from harness.history.vocabulary import CANARY
 from reports.picture.counts import Bins, Tally
 from reports.picture.states import Life
 
-__all__ = ["Band", "Mark", "Story", "Told"]
-
-_CANARY = numbered(CANARY, "")
+__all__ = ["Band", "Mark", "Question", "Story", "Told"]
 
 
 @dataclass
 class Band:
-    """A fault, or a phase of the experiment: its moments in seconds of the history (None: not seen)."""
+    """A fault, or a phase of the experiment: its moments in seconds of the history (None: not seen).
+
+    `one_shot`: the harm lasts no longer than the blow, so there is nothing to heal.
+    """
 
     name: str
     begun: float
@@ -23,11 +25,23 @@ class Band:
     healing: float | None = None
     ended: float | None = None
     heal_proof: str = ""
+    one_shot: bool = False
+
+
+class Question(NamedTuple):
+    """What was asked, and by which `family` of processes ("canary"); all of them count it together."""
+
+    family: str
+    asked: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.family} {self.asked}"
 
     @property
-    def is_blow(self) -> bool:
-        """Whether the harm lasts no longer than the blow: there is nothing to heal."""
-        return self.heal_proof.startswith("nothing to heal")
+    def short(self) -> str:
+        """Its words where a reader knows that the canary asks, unless somebody else does."""
+        return self.asked if self.family == CANARY else str(self)
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ class Story:
     faults: list[Band] = field(default_factory=list)
     phases: list[Band] = field(default_factory=list)
     harms: list[Mark] = field(default_factory=list)
-    questions: dict[str, Tally] = field(default_factory=dict)
+    questions: dict[Question, Tally] = field(default_factory=dict)
     replicas: dict[str, Tally] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
     rotation: list[tuple[float, int]] = field(default_factory=list)
@@ -75,6 +89,6 @@ class Story:
     omitted: Counter[str] = field(default_factory=Counter)
 
     @property
-    def canaries(self) -> dict[str, Tally]:
+    def canaries(self) -> dict[Question, Tally]:
         """The tallies of what the canary asked."""
-        return {name: each for name, each in self.questions.items() if name.startswith(_CANARY)}
+        return {question: tally for question, tally in self.questions.items() if question.family == CANARY}

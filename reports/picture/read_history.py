@@ -1,12 +1,13 @@
 """Telling: makes a story of a history, read once, in a memory that does not grow with its length."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.history import Entry, Recorded
 from harness.history import vocabulary as v
+from harness.history.faults import Fault
 from reports.picture.counts import Outcome, Tally
-from reports.picture.model import Band, Mark, Story, Told
+from reports.picture.model import Band, Mark, Question, Story, Told
 from reports.picture.states import Life, Sort, lease_state, node_state, pod_state
 
 __all__ = ["tell"]
@@ -15,8 +16,10 @@ _FAULT, _REPLICA, _WATCH = v.numbered(v.FAULT, ""), v.numbered(v.REPLICA, ""), v
 _OUTCOMES: dict[str, Outcome] = {"ok": "good", "fail": "lost", "info": "silent"}
 _MOST_LIVES, _MOST_MARKS, _MOST_QUESTIONS, _MOST_BANDS, _MOST_TOLD = 300, 300, 40, 100, 400
 _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt", "Taint", "Unhealthy", "Error")
-_FAILED_OPEN = "webhook calls failed open"
+_FAILED_OPEN = Question("webhook calls", "failed open")
+_FAMILIES = (v.CANARY, v.CLOCK, v.METRICS, v.TRIGGER)
 _LEASE_SECONDS = 15.0
+_Asked = TypeVar("_Asked", str, Question)
 _OWN_LANES = (
     "pods",
     "events",
@@ -107,7 +110,7 @@ class _Reader:
         name, proof = entry.value["name"], str(entry.value.get("proof", ""))
         band = self._open.get(entry.process)
         if entry.f == v.INJECT or band is None:
-            band = self._open[entry.process] = Band(name, entry.at)
+            band = self._open[entry.process] = Band(name, entry.at, one_shot=bool(entry.value.get("one_shot")))
             self._keep(self._story.faults, band, _MOST_BANDS, "faults")
             self._tell(entry.at, f"fault: {name}")
         elif entry.f == v.OBSERVED:
@@ -118,6 +121,8 @@ class _Reader:
             band.healing = entry.at
         else:
             band.ended, band.heal_proof = entry.at, proof
+            fault = Fault(entry.process, name, band.begun, heal_proof=proof, blow=band.one_shot)
+            band.one_shot = fault.one_shot  # which knows what older histories said instead
             self._tell(entry.at, f"healed: {name}: {proof}")
 
     def _registry(self, entry: Entry) -> None:
@@ -236,14 +241,14 @@ class _Reader:
             self._count(asked, entry.at, _OUTCOMES[entry.kind], said)
 
     def _count(self, asked: Entry, answered: float, outcome: Outcome, said: str) -> None:
-        story, process = self._story, asked.process
-        name = process.removeprefix(_REPLICA) if process.startswith(_REPLICA) else f"{process.split(' ')[0]} {asked.f}"
-        tallies = story.replicas if process.startswith(_REPLICA) else story.questions
-        if name not in tallies and len(tallies) >= _MOST_QUESTIONS:
-            name = f"{process.split(' ')[0]} others"
-        tally = tallies.setdefault(name, Tally())
-        if outcome == "lost" and not tally.total.lost and tallies is story.questions:
-            self._tell(asked.at, f"first lost: {asked.f}: {said}")
+        story = self._story
+        if asked.process.startswith(_REPLICA):
+            tally = _tally(story.replicas, asked.process.removeprefix(_REPLICA), f"{v.REPLICA} others")
+        else:
+            family = _family(asked.process)
+            tally = _tally(story.questions, Question(family, asked.f), Question(family, "others"))
+            if outcome == "lost" and not tally.total.lost:
+                self._tell(asked.at, f"first lost: {asked.f}: {said}")
         tally.add(asked.at, answered, outcome, said)
 
     def _tell(self, at: float, what: str) -> None:
@@ -261,3 +266,14 @@ class _Reader:
             kept.append(found)
         else:
             self._story.omitted[what] += 1
+
+
+def _tally(tallies: dict[_Asked, Tally], asked: _Asked, others: _Asked) -> Tally:
+    """Return the tally of what was asked, or of all `others` when there are too many."""
+    crowded = asked not in tallies and len(tallies) >= _MOST_QUESTIONS
+    return tallies.setdefault(others if crowded else asked, Tally())
+
+
+def _family(process: str) -> str:
+    """Return to which family of processes one belongs; one that stands alone is its own."""
+    return next((family for family in _FAMILIES if process.startswith(v.numbered(family, ""))), process)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.history.objects import condition, is_leaving, is_ready
+
 __all__ = ["Life", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
 
 State = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
@@ -56,11 +58,11 @@ class Life:
 def pod_state(found: Mapping[str, Any]) -> tuple[State, str]:
     """Return the state of a pod by its status."""
     status = found.get("status") or {}
-    if found["metadata"].get("deletionTimestamp"):
+    if is_leaving(found):
         return "leaving", "is being deleted"
     if status.get("phase") in ("Failed", "Succeeded"):
         return "gone", str(status.get("reason") or status["phase"])
-    if any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ()):
+    if is_ready(found):
         return "ready", ""
     return _unready_state(found, status)
 
@@ -80,10 +82,9 @@ def _unready_state(found: Mapping[str, Any], status: Mapping[str, Any]) -> tuple
 
 def node_state(found: Mapping[str, Any]) -> tuple[State, str]:
     """Return the state of a node by its conditions and taints; status is stale while nobody can write it."""
-    conditions = (found.get("status") or {}).get("conditions") or ()
-    ready = next((each for each in conditions if each["type"] == "Ready"), {"status": "Unknown"})
-    if ready["status"] != "True":
-        return "unready", f"Ready is {ready['status']}"
+    ready = condition(found, "Ready") or "Unknown"
+    if ready != "True":
+        return "unready", f"Ready is {ready}"
     return ("leaving", "cordoned") if (found.get("spec") or {}).get("unschedulable") else ("ready", "")
 
 

@@ -42,10 +42,11 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
     return "\n".join(filter(None, parts))
 
 
-def brief(message: str) -> str:
-    """Return an error's message without most of its evidence, which has its place further down."""
+def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
+    """Return an error's message without most of the claims' evidence in it, which has its place further down."""
+    told = {line.strip() for claim in claims for line in claim.evidence}
     lines = message.splitlines()
-    evidence = [number for number, line in enumerate(lines) if number and line.startswith("  ")]
+    evidence = [number for number, line in enumerate(lines) if number and line.strip() in told]
     if len(evidence) <= _MOST_BRIEF + 1:
         return message
     dropped = set(evidence[_MOST_BRIEF:])
@@ -79,17 +80,17 @@ def _done(record: Record, story: Story | None) -> str:
     if story is None:
         names = ", ".join(fault.name for fault in record.faults)
         return f"{on}: {names or 'no fault was injected'}; there is no history to read."
-    faults = [_fault(band.name, band.begun, band.proved, band.ended, blow=band.is_blow) for band in story.faults]
+    faults = [_fault(band.name, band.begun, band.proved, band.ended, one_shot=band.one_shot) for band in story.faults]
     harmed = Counter(mark.how for mark in story.harms)
     counted = ", ".join(f"{number} {how}" for how, number in harmed.items())
     done = "; ".join([*faults, *([f"harmed: {counted}"] if counted else [])])
     return f"{on}: {done or 'no fault was injected'}, in {story.end:.0f} s."
 
 
-def _fault(name: str, begun: float, proved: float | None, ended: float | None, *, blow: bool) -> str:
+def _fault(name: str, begun: float, proved: float | None, ended: float | None, *, one_shot: bool) -> str:
     if proved is None:
         return f"{name} at {begun:.1f} s was never proved"
-    if blow:
+    if one_shot:
         return f"{name} at {begun:.1f} s, proved"
     return f"{name} from {begun:.1f} s, proved, " + ("never healed" if ended is None else f"healed at {ended:.1f} s")
 
@@ -99,7 +100,7 @@ def _lost(story: Story | None) -> str:
         return ""
     tallies = story.canaries
     asked = sum(each.total.asked for each in tallies.values())
-    lost = {name: each for name, each in tallies.items() if each.total.lost}
+    lost = {question: tally for question, tally in tallies.items() if tally.total.lost}
     silent = sum(each.total.silent for each in tallies.values())
     unanswered = f"; {silent:,} got no answer" if silent else ""
     if not lost:
@@ -107,7 +108,7 @@ def _lost(story: Story | None) -> str:
     first = min(each.first_lost for each in lost.values() if each.first_lost is not None)
     last = max(each.last_lost for each in lost.values() if each.last_lost is not None)
     number = sum(each.total.lost for each in lost.values())
-    what = ", ".join(f"{each.total.lost:,} {name.removeprefix('canary ')!r}" for name, each in lost.items())
+    what = ", ".join(f"{tally.total.lost:,} {question.asked!r}" for question, tally in lost.items())
     when = f"at {first:.1f} s" if first == last else f"between {first:.1f} and {last:.1f} s"
     return (
         f"Of {asked:,} canary requests {number:,} {'was' if number == 1 else 'were'} lost, {when} ({what}){unanswered}."

@@ -15,7 +15,8 @@ from clusters.inventory import RUN, inventory
 from clusters.logs import Kept
 from clusters.ownership import collect_garbage
 from clusters.pool import Pool, resetting, shelf
-from clusters.pool.fingerprint import differences, fingerprint
+from clusters.pool.deviations import Trait, deviations
+from clusters.pool.fingerprint import fingerprint
 from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
@@ -144,14 +145,14 @@ def test_what_a_scenario_leaves_is_found_and_what_it_takes_back_is_forgotten(poo
     with cluster.client() as api:
         request(api, "POST", _MAPS, body={"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "left"}})
         cluster.exec(node, ["iptables", "--insert", *_RULE], soon())
-        found = differences(made, fingerprint(cluster, soon()))
+        found = deviations(made, fingerprint(cluster, soon()))
         request(api, "DELETE", f"{_MAPS}/left")
         cluster.exec(node, ["iptables", "--delete", *_RULE], soon())
-    assert [each.partition(" (")[0] for each in found] == [
-        f"changed: node {node} rules",
-        "new: configmaps default/left",
+    assert [deviation.trait for deviation in found] == [
+        Trait("node", node, aspect="rules"),
+        Trait("configmaps", "left", "default"),
     ]
-    assert differences(made, fingerprint(cluster, soon())) == []
+    assert deviations(made, fingerprint(cluster, soon())) == []
 
 
 def test_a_frozen_cluster_that_lost_a_node_is_a_miss_and_nothing_of_it_stays(

@@ -13,10 +13,18 @@ from clusters.cluster import Cluster
 from clusters.engine import Engine
 from clusters.pool import Pool
 from clusters.progress import Progress
-from harness.errors import ClusterUnavailable, DeadlineExceeded, ProbeBroken
+from harness.errors import (
+    BadScenario,
+    CheckBroken,
+    ClusterUnavailable,
+    DeadlineExceeded,
+    Inconclusive,
+    ProbeBroken,
+)
 from harness.experiment import Experiment
 from harness.incident import logs
 from harness.incident import runner as module
+from harness.incident.bundle import Reason
 from harness.incident.load import Loaded
 from harness.incident.runner import Runner
 from harness.run.context import Session
@@ -123,9 +131,19 @@ def test_fresh(bench: Bench) -> None:
     assert bench.connected == 1
 
 
-@pytest.mark.parametrize("error", [ProbeBroken("late"), DeadlineExceeded("slow"), OSError("full")])
-def test_a_run_that_breaks(bench: Bench, error: Exception) -> None:
-    """A run that the harness broke is told as broken; the next one looks for the engine and has another cluster."""
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ProbeBroken("late"), "broken"),
+        (DeadlineExceeded("slow"), "broken"),
+        (OSError("full"), "broken"),
+        (BadScenario("no worker2"), "refused"),
+        (Inconclusive("the trigger never came"), "inconclusive"),
+        (CheckBroken("KeyError"), "broken"),
+    ],
+)
+def test_a_run_that_breaks(bench: Bench, error: Exception, reason: Reason) -> None:
+    """A run that the harness broke is told as broken, and by what; the next one looks for the engine anew."""
     bench.fails["live"] = error
     with bench.runner() as runner:
         (broken, directory), (whole, _) = (runner.run(bench.loaded, 7) for _ in range(2))
@@ -133,7 +151,8 @@ def test_a_run_that_breaks(bench: Bench, error: Exception) -> None:
     assert bench.did == ["create", "live", "delete", "create", "live", "delete"]
     assert bench.connected == 2
     assert (broken.seen, broken.verdicts, whole.seen) == ("broken", (), "not reproduced")
-    assert broken.error == f"{type(error).__name__}: {error}"
+    assert (broken.reason, broken.error) == (reason, f"{type(error).__name__}: {error}")
+    assert whole.reason is None
     assert (directory / "history.jsonl").is_file()
 
 

@@ -1,16 +1,17 @@
 """Shrinking: an incident file with parts that do not matter becomes one without them, over interruptions."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
 
 from harness.errors import BadScenario, Inconclusive
-from harness.incident.bundle import Lived
+from harness.incident.bundle import Lived, Reason
 from harness.incident.ledger import Ledger
 from harness.incident.load import Loaded, load
-from harness.incident.parts import durations, structure, without
+from harness.incident.parts import Part, durations, structure, without
 from harness.incident.shrinking import Shrinking
 from tests.fakes.incidents import incident
 
@@ -59,7 +60,7 @@ def _shrinking(loaded: Loaded, runs: Runs, path: Path, budget: float = 1e6) -> S
 
 def test_parts(loaded: Loaded) -> None:
     """Steps, objects, probes and workers but one can be left out, and times that are long can be halved twice."""
-    assert structure(loaded) == [
+    assert list(map(str, structure(loaded))) == [
         "step 1 (cut_registry)",
         "step 2 (kill_containers)",
         "step 3 (reschedule_pod)",
@@ -70,12 +71,44 @@ def test_parts(loaded: Loaded) -> None:
         "worker 3",
         "worker 2",
     ]
-    assert durations(loaded) == [f"{word} of the length of step 1 (cut_registry)" for word in ("half", "half again")]
+    assert list(map(str, durations(loaded))) == [
+        f"{word} of the length of step 1 (cut_registry)" for word in ("half", "half again")
+    ]
+
+
+def test_parts_have_ids_that_no_word_changes(loaded: Loaded) -> None:
+    """A ledger stores them: each has its own, and it is the same if a fault is called otherwise."""
+    ids = [part.id for part in (*structure(loaded), *durations(loaded))]
+
+    assert ids == [
+        *("step/1", "step/2", "step/3", "object/1", "object/2", "probe/1", "turn/2", "worker/3", "worker/2"),
+        *("step/1/lasts/half/1", "step/1/lasts/half/2"),
+    ]
+    assert Part("step", 1, fault="cut_registry") == Part("step", 1, fault="another")
+    assert str(Part("timeline", halving=2)) == "half again of the timeline"
+    assert Part("timeline", halving=2).id == "timeline/1/half/2"
+
+
+def test_times_of_what_is_left(tmp_path: Path) -> None:
+    """The timeline and what is left of the steps can be shorter; a step that is left out has no time any more."""
+    steps = [{"fault": "cut_registry", "at": 0, "lasts": 40}, {"fault": "cut_registry", "at": 50, "lasts": 20}]
+    loaded = incident(tmp_path, faults=steps, lasts=90)
+
+    def live(candidate: Loaded) -> Lived:
+        kept = any(step.at == 50 for step in candidate.incident.faults)
+        return Lived(directory="runs/1", seen="reproduced" if kept else "not reproduced", seconds=1.0)
+
+    shrinking = Shrinking(loaded, Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95), live, 1e6, 0.95)
+    _, (_, times) = shrinking.run()
+
+    assert {part.whole for finding in times.findings for part in finding.parts} == {Part("timeline"), Part("step", 2)}
 
 
 def test_without(loaded: Loaded) -> None:
     """What is left is an incident, in which steps begin when they would have begun."""
-    left = without(loaded, frozenset({"step 1 (cut_registry)", "object 1", "probe 1", "turn 2", "worker 2"}))
+    left = without(
+        loaded, frozenset({Part("step", 1), Part("object", 1), Part("probe", 1), Part("turn", 2), Part("worker", 2)})
+    )
 
     assert left
     assert [(step.fault, step.at, step.after, step.delay) for step in left.incident.faults] == [
@@ -161,6 +194,21 @@ def test_another_ledger(loaded: Loaded, tmp_path: Path, change: dict[str, Any]) 
         Ledger(path, other, change.get("seed", 7), change.get("confidence", 0.95))
 
 
+def test_a_ledger_that_calls_parts_by_words_is_refused(loaded: Loaded, tmp_path: Path) -> None:
+    """So did the first format: read as one of today, nothing of it would be known again, and runs be made twice."""
+    path = tmp_path / "ledger.jsonl"
+    Ledger(path, loaded, 7, 0.95)
+    head = json.loads(path.read_text(encoding="utf-8"))
+    del head["format"]
+    attempt = {"without": ["step 1 (cut_registry)"], "reproduced": False, "seen": "not reproduced", "seconds": 60.0}
+    path.write_text(f"{json.dumps(head)}\n{json.dumps(attempt)}\n", encoding="utf-8")
+
+    with pytest.raises(BadScenario, match=r"another version of the harness.*; shrink without --resume") as refused:
+        Ledger(path, loaded, 7, 0.95)
+    assert str(refused.value).isprintable()
+    assert Ledger.seed_of(path) == 7
+
+
 def test_seed(loaded: Loaded, tmp_path: Path) -> None:
     """A ledger remembers its seed, for who goes on without naming one."""
     Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95)
@@ -202,25 +250,30 @@ def test_no_ledger(loaded: Loaded, tmp_path: Path, content: bytes | None) -> Non
 
 
 @pytest.mark.parametrize(
-    ("errors", "outcome"),
+    ("reasons", "outcome"),
     [
-        (["ProbeBroken: late", "ProbeBroken: late", ""], True),
-        (["BadScenario: no worker2"], None),
-        (["ProbeBroken: late"] * 3, None),
-        (["Inconclusive: the trigger never came"], False),
+        (["broken", "broken", None], True),
+        (["refused"], None),
+        (["broken"] * 3, None),
+        (["inconclusive"], False),
     ],
 )
-def test_broken_runs(loaded: Loaded, tmp_path: Path, errors: list[str], outcome: bool | None) -> None:
-    """A run that broke is made again; a candidate that cannot be lived counts as needed; none of it as evidence."""
-    path, left = tmp_path / "ledger.jsonl", iter(errors)
+def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None], outcome: bool | None) -> None:
+    """A run that broke is made again; a candidate that cannot be lived counts as needed; none of it as evidence.
+
+    The words of its error decide nothing.
+    """
+    path, left = tmp_path / "ledger.jsonl", iter(reasons)
 
     def live(_: Loaded) -> Lived:
-        error = next(left)
-        return Lived(directory="runs/1", seen="broken" if error else "reproduced", seconds=1.0, error=error)
+        reason = next(left)
+        error = "Inconclusive: BadScenario" if reason else ""
+        seen: Literal["broken", "reproduced"] = "broken" if reason else "reproduced"
+        return Lived(directory="runs/1", seen=seen, seconds=1.0, error=error, reason=reason)
 
     shrinking = Shrinking(loaded, Ledger(path, loaded, 7, 0.95), live, 1e6, 0.95)
 
-    assert shrinking._attempt(frozenset({"probe 1"})) is outcome
+    assert shrinking._attempt(frozenset({Part("probe")})) is outcome
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1 + (outcome is not None)
 
 
@@ -233,7 +286,7 @@ def test_inconclusive_runs(loaded: Loaded, tmp_path: Path, seen: list[Any], outc
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
     shrinking.live = lambda _: Lived(directory="runs/1", seen=next(left), seconds=1.0)
 
-    assert shrinking._attempt(frozenset({"probe 1"})) is outcome
+    assert shrinking._attempt(frozenset({Part("probe")})) is outcome
     assert list(left) == []
 
 

@@ -14,6 +14,7 @@ from clusters.inventory import Thing, inventory, remove_all, remove_found, volum
 from clusters.locking import locked, try_locked
 from clusters.network import create_network, fixed_address
 from clusters.ports import reserved_port
+from clusters.process import Completed
 from tests.fakes.engine import FakeEngine
 
 _OURS = {"chaos-harness.run": "r"}
@@ -124,6 +125,21 @@ def test_the_network_has_a_subnet_of_its_own(soon: Deadline) -> None:
     created = [command for command in engine.asked if command.startswith("network create")]
     assert ["--subnet 10.9.8.0/24 --gateway 10.9.8.1 " in command for command in created] == [False, True]
     assert engine.things["network/id-c"]["Labels"] == _OURS
+
+
+def test_a_subnet_that_somebody_else_has_just_taken_is_asked_for_anew(soon: Deadline) -> None:
+    """Between the scratch network and the one for good another process may be faster."""
+
+    class Contested(FakeEngine):
+        def run(self, argv: Any, *args: Any, **settings: Any) -> Completed:
+            if "--subnet" in argv and not refused:
+                refused.append(argv)
+                return Completed("", "Pool overlaps with other one on this address space", 1)
+            return super().run(argv, *args, **settings)
+
+    refused: list[Any] = []
+    assert create_network(Contested(), "c", _OURS, soon) == "10.9.8.0/24"
+    assert len(refused) == 1
 
 
 def test_a_network_that_cannot_be_had_is_told(soon: Deadline) -> None:

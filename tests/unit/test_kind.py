@@ -296,4 +296,5 @@ def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, mo
     """No log hides the failure that it was wanted for."""
     monkeypatch.setattr("clusters.kind.tool", lambda _: Path("/bin/false"))
     told = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(60, "logs"))
+    assert told is not None
     assert "ended with status 1" in told

@@ -49,7 +49,9 @@ def test_a_known_cause_is_told_with_its_cure(tmp_path: Path) -> None:
     log = tmp_path / "nodes" / "c-worker" / "kubelet.log"
     log.parent.mkdir(parents=True)
     log.write_bytes(b"\xff fine\n")
-    assert likely_cause(tmp_path) == ""
+    assert likely_cause(tmp_path) is None
     log.write_text('"Failed to start cAdvisor" err="inotify_init: too many open files"')
-    assert likely_cause(tmp_path).startswith(f"{log} says")
-    assert "sysctl fs.inotify.max_user_instances" in likely_cause(tmp_path)
+    cause = likely_cause(tmp_path)
+    assert cause is not None
+    assert cause.startswith(f"{log} says")
+    assert "sysctl fs.inotify.max_user_instances" in cause

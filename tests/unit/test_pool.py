@@ -16,12 +16,14 @@ from clusters.images import Images
 from clusters.logs import Kept
 from clusters.ownership import Owner, run_directories
 from clusters.pool import Pool, room, shelf
+from clusters.pool.deviations import Trait
 from clusters.progress import Progress
 from clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
 _LOGS = Kept(Path("/nowhere"))
+_PODS = Trait("pods", "ReplicaSet x", "gatekeeper-system")
 
 
 class World:
@@ -29,7 +31,7 @@ class World:
 
     def __init__(self) -> None:
         self.did: list[str] = []
-        self.like = {"objects": "as made"}
+        self.like = {Trait("objects", "all"): "as made"}
         self.failing: dict[str, Exception] = {}
         self.clusters: dict[str, Cluster] = {}
 
@@ -63,7 +65,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(Cluster, "open", lambda _engine, name: found.clusters[name])
     for verb in ("remember", "wait_settled"):
         monkeypatch.setattr(pools, verb, lambda *_: None)
-    monkeypatch.setattr(room, "memory", lambda _: "")
+    monkeypatch.setattr(room, "memory", lambda _: None)
     return found
 
 
@@ -110,8 +112,8 @@ def test_another_image_of_the_same_name_is_not_leased(world: World) -> None:
 def test_a_cluster_that_was_changed_is_thrown_away_and_what_differs_is_told(world: World) -> None:
     """The next one gets a new cluster."""
     cluster = get(pool())
-    world.like = {"objects": "broken"}
-    assert pool().give_back(cluster) == ["changed: objects (was as made, is broken)"]
+    world.like = {Trait("objects", "all"): "broken"}
+    assert pool().give_back(cluster) == ["changed: objects all (was as made, is broken)"]
     assert world.did == ["create", "delete"]
     assert not cluster.directory.parent.exists()
     assert pool().lease(Shape(), _IMAGES) is None
@@ -120,11 +122,11 @@ def test_a_cluster_that_was_changed_is_thrown_away_and_what_differs_is_told(worl
 def test_a_cluster_whose_gatekeeper_alone_was_changed_is_reset(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Afterwards it must be as it was made, and only then it goes back."""
     cluster = get(pool())
-    world.like = {**world.like, "pods of gatekeeper-system/ReplicaSet x": "restarted"}
+    world.like = {**world.like, _PODS: "restarted"}
 
     def mend(*_: object) -> None:
         world.act("reset")
-        world.like.pop("pods of gatekeeper-system/ReplicaSet x")
+        world.like.pop(_PODS)
 
     monkeypatch.setattr(pools, "reset", mend)
     assert pool().give_back(cluster) == []
@@ -134,7 +136,7 @@ def test_a_cluster_whose_gatekeeper_alone_was_changed_is_reset(world: World, mon
 def test_a_cluster_that_a_reset_does_not_mend_is_thrown_away(world: World) -> None:
     """What is left is told."""
     cluster = get(pool())
-    world.like = {**world.like, "replicasets gatekeeper-system/old": "there"}
+    world.like = {**world.like, Trait("replicasets", "old", "gatekeeper-system"): "there"}
     assert pool().give_back(cluster) == ["new: replicasets gatekeeper-system/old (there)"]
     assert world.did == ["create", "reset", "delete"]
 

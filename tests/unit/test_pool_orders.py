@@ -13,15 +13,19 @@ from clusters.images import Images
 from clusters.logs import Kept
 from clusters.ownership import Owner
 from clusters.pool import Pool, room
+from clusters.pool.deviations import Trait
 from clusters.progress import Progress
 from clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
-_WEBHOOK = "pods of gatekeeper-system/ReplicaSet webhook"
-_MADE = {_WEBHOOK: "no restarts", "secrets cert": "a", "node c rules": "none"}
+_WEBHOOK = Trait("pods", "ReplicaSet webhook", "gatekeeper-system")
+_NEW = Trait("replicasets", "new", "gatekeeper-system")
+_CERT = Trait("secrets", "cert", "gatekeeper-system")
+_RULES = Trait("node", "c", aspect="rules")
+_MADE = {_WEBHOOK: "no restarts", _CERT: "a", _RULES: "none"}
 
-State = dict[str, str]
+State = dict[Trait, str]
 
 
 def _reads(state: State) -> None:
@@ -33,24 +37,24 @@ def _kills(state: State) -> None:
 
 
 def _rolls_out(state: State) -> None:
-    state["replicasets gatekeeper-system/new"] = "there"
+    state[_NEW] = "there"
 
 
 def _forgets_a_rule(state: State) -> None:
-    state["node c rules"] = "DROP"
+    state[_RULES] = "DROP"
 
 
 def _rotates(state: State) -> None:
-    state["secrets cert"] = "b"
+    state[_CERT] = "b"
 
 
 def _leaves_objects(state: State) -> None:
-    state["configmaps default/left"] = "there"
+    state[Trait("configmaps", "left", "default")] = "there"
 
 
 def _heals(state: State) -> None:
-    state["node c rules"] = "DROP"
-    state["node c rules"] = "none"
+    state[_RULES] = "DROP"
+    state[_RULES] = "none"
 
 
 _SCENARIOS: tuple[Callable[[State], None], ...] = (
@@ -76,7 +80,7 @@ class World:
         for verb in ("delete", "freeze", "thaw", "remember", "wait_settled"):
             patch.setattr(pools, verb, lambda *_: None)
         patch.setattr(Cluster, "open", lambda _engine, name: self.clusters[name])
-        patch.setattr(room, "memory", lambda _: "")
+        patch.setattr(room, "memory", lambda _: None)
 
     def _create(
         self, engine: Any, _: Any, shape: Shape, owner: Owner, directory: Path, *__: Any, **___: Any
@@ -89,7 +93,7 @@ class World:
 
     @staticmethod
     def _reset(state: State) -> None:
-        state.pop("replicasets gatekeeper-system/new", None)
+        state.pop(_NEW, None)
         state[_WEBHOOK] = _MADE[_WEBHOOK]
 
 

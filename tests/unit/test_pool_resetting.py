@@ -10,8 +10,9 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import ClusterUnavailable, DeadlineExceeded
 from clusters.pool import resetting
+from clusters.pool.deviations import Deviation, Trait
 from clusters.pool.resetting import covers, remember, reset
-from clusters.serving import DEPLOYMENTS
+from clusters.serving import DEPLOYMENTS, NAMESPACE
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 
@@ -60,16 +61,24 @@ def named(name: str) -> dict[str, Any]:
 def test_only_gatekeepers_deployments_and_what_they_make_can_be_reset() -> None:
     """A pod of another namespace, a rule, a Secret: that cluster is thrown away."""
     ours = [
-        "changed: deployments gatekeeper-system/audit (was a, is b)",
-        "gone: pods of gatekeeper-system/ReplicaSet x",
+        Deviation(Trait("deployments", "audit", NAMESPACE), "a", "b"),
+        Deviation(Trait("pods", "ReplicaSet x", NAMESPACE), "a", None),
+        Deviation(Trait("replicasets", "y", NAMESPACE), None, "z"),
     ]
-    assert covers([*ours, "new: replicasets gatekeeper-system/y (z)"])
+    assert covers(ours)
     for other in (
-        "new: pods of default/nobody x",
-        "changed: node n rules (was a, is b)",
-        "gone: secrets gatekeeper-system/x",
+        Trait("pods", "nobody x", "default"),
+        Trait("node", "n", aspect="rules"),
+        Trait("secrets", "x", NAMESPACE),
+        Trait("deployments", NAMESPACE),
     ):
-        assert not covers([*ours, other])
+        assert not covers([*ours, Deviation(other, "a", "b")])
+
+
+def test_no_word_decides_what_may_be_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However deviations are worded, a reset takes back the same ones."""
+    monkeypatch.setattr(Deviation, "__str__", lambda _: "another wording")
+    assert covers([Deviation(Trait("deployments", "audit", NAMESPACE), "a", "b")])
 
 
 def test_what_was_is_made_again_when_nothing_old_is_left(server: RestServer, cluster: Cluster) -> None:

@@ -1,6 +1,7 @@
 """Tests of clusters.pool.shelf: a frozen cluster is taken once, and by who lives."""
 
 import dataclasses
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 
 from clusters.errors import ClusterUnavailable
 from clusters.ownership import Owner, run_directories
+from clusters.pool.deviations import Trait
 from clusters.pool.shelf import Entry, entries, label, note, put, take
 from tests.fakes.engine import FakeEngine
 
 _ENGINE = FakeEngine()
-_ENTRY = Entry("c", "recipe", {"node c": "Ready"})
+_ENTRY = Entry("c", "recipe", {Trait("node", "c", aspect="rules"): "none", Trait("secrets", "s", "default"): "a1"})
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +83,16 @@ def test_a_file_that_cannot_be_read_is_a_miss() -> None:
     assert take(_ENGINE, "recipe") is None
     with pytest.raises(ClusterUnavailable, match=r"pool\.json"):
         label(directory)
+
+
+@pytest.mark.parametrize(
+    "written", [{"node c": "Ready"}, ["node"], [["node", "c", "", ""]], [["node", 1, "", "", "x"]]]
+)
+def test_a_fingerprint_of_another_form_is_refused_with_one_line(written: object) -> None:
+    """Older versions noted what traits are called; nobody compares with that."""
+    directory = shelved()
+    whole = {"cluster": "c", "recipe": "recipe", "fingerprint": written}
+    (directory / "pool.json").write_text(json.dumps(whole), encoding="utf-8")
+    with pytest.raises(ClusterUnavailable, match=r"pool\.json: expected what is known of a pooled cluster") as refused:
+        label(directory)
+    assert str(refused.value).isprintable()

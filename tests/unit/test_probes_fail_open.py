@@ -21,6 +21,7 @@ from harness.history.vocabulary import CALL as CALLED
 from harness.history.vocabulary import FAIL_OPEN
 from harness.probes.fail_open import _Logs as _All
 from harness.probes.fail_open import _Node, follow_fail_open
+from harness.probes.node_logs import NodeLogs
 from tests.fakes.world import World
 
 SAID = 'failed calling webhook "mutation.gatekeeper.sh": failed to call webhook: Post "x": connection refused'
@@ -222,6 +223,23 @@ def test_what_is_cut_is_not_claimed(cluster: Cluster, log: Path) -> None:
     grow(log, LINE[60:])
     assert logs.calls(soon()) == [CALL]
     assert logs.node.until > before
+
+
+def test_an_error_without_words_is_no_log_that_was_read(
+    cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be read is not covered, whatever was said of it."""
+    history = History(tmp_path / "history.jsonl")
+    logs = _All([_Node(cluster, NODE, history)], history)
+
+    def refuse(*_: object) -> None:
+        raise CommandFailed
+
+    monkeypatch.setattr(NodeLogs, "lines", refuse)
+    with ThreadPoolExecutor(1) as pool:
+        logs.read(pool, 60)
+    history.finish()
+    assert [entry.kind for entry in read(history.path).entries if entry.process == FAIL_OPEN] == ["info"]
 
 
 def test_a_gap_is_not_seen(cluster: Cluster, log: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusters.shown import shown
+from clusters.shown import first_line, last_line, shown
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,12 @@ def test_it_takes_time_in_proportion_to_the_text() -> None:
     began = time.process_time()
     shown("\x1b" * 1_000_000)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "last"),
+    [("one", "one", "one"), ("one\ntwo\nthree\n", "one", "three"), ("", "", ""), ("one\n\n", "one", "one")],
+)
+def test_one_line_of_a_message(words: str, first: str, last: str) -> None:
+    """A place that has room for one line shows the first, or, of what a program said, the last that is not empty."""
+    assert (first_line(words), last_line(words)) == (first, last)

@@ -44,8 +44,8 @@ class FakePool:
         if self.error:
             raise self.error
 
-    def give_back(self, _cluster: Cluster, *, broken: str) -> list[str]:
-        self.did.append(f"back {broken}".strip())
+    def give_back(self, _cluster: Cluster, *, broken: str | None) -> list[str]:
+        self.did.append(f"back {broken or ''}".strip())
         return self.why
 
 
@@ -114,7 +114,7 @@ def test_an_interrupt_does_not_keep_a_cluster_from_the_pool(session: Session, mo
 
     def late(_self: FakePool, _cluster: Cluster, *, broken: str) -> list[str]:
         os.kill(os.getpid(), signal.SIGINT)
-        FakePool.did.append(f"back {broken}".strip())
+        FakePool.did.append(f"back {broken or ''}".strip())
         return []
 
     monkeypatch.setattr(FakePool, "give_back", late)
@@ -143,7 +143,7 @@ def test_the_next_shape_is_made_ahead_on_an_idle_machine_only(
     """A scenario that measures does not share its cores."""
     use(session, upcoming=_NEXT).close()
     assert "fill chart" not in FakePool.did
-    monkeypatch.setattr(room, "idle", lambda: "")
+    monkeypatch.setattr(room, "idle", lambda: None)
     use(session, upcoming=_NEXT).close()
     assert "fill chart" in FakePool.did
 
@@ -152,7 +152,7 @@ def test_a_cluster_that_could_not_be_made_ahead_is_told_and_no_more(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next file makes its own."""
-    monkeypatch.setattr(room, "idle", lambda: "")
+    monkeypatch.setattr(room, "idle", lambda: None)
     FakePool.error = ClusterUnavailable("no space")
     use(session, upcoming=_NEXT).close()
     assert session.told == ["no cluster could be made ahead: no space"]

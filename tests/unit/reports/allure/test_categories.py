@@ -4,15 +4,24 @@ import json
 import re
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from harness.errors import ChaosError
-from harness.record import Record
+from harness.record import ClaimRecord, Record
 from harness.verdict import Claim, Verdict
-from reports.allure.categories import CATEGORIES, address, environment, write_categories, write_environment
+from reports.allure.categories import (
+    CATEGORIES,
+    NO_LONGER_REPRODUCES,
+    address,
+    environment,
+    marked,
+    write_categories,
+    write_environment,
+)
 
 Matcher = Callable[[str, str], re.Match[str] | None]
 
@@ -29,9 +38,10 @@ def _categories(status: str, message: str, matches: Matcher = re.fullmatch) -> l
         ("failed", "AssertionError: assert 1 == 2\n +  where 1 = f()", "Product failed"),
         (
             "failed",
-            "harness.errors.InvariantViolated: gatekeeper#3839 no longer reproduces:\nremove it",
+            f"harness.errors.InvariantViolated: holds:\nremove it\n{NO_LONGER_REPRODUCES}\nflaky: 1 of 2",
             "Known upstream defect no longer reproduces",
         ),
+        ("failed", "harness.errors.InvariantViolated: it no longer reproduces", "Product failed"),
         ("broken", "harness.errors.Inconclusive: 2 samples,\n30 needed", "Inconclusive"),
         ("broken", "Inconclusive: fault not proved", "Inconclusive"),
         ("broken", "clusters.errors.EngineUnavailable: the last run was Inconclusive: no engine", "Harness broken"),
@@ -65,7 +75,10 @@ def test_claim_that_is_not_met_has_its_category(
 
     status = "failed" if isinstance(raised.value, AssertionError) else "broken"
 
-    assert _categories(status, raised.exconly()) == [category]
+    record = ClaimRecord.of(claim, verdict, 9.0, "judge")
+    met = replace(record, expected=outcome)
+    assert _categories(status, marked(raised.exconly(), [met, record])) == [category]
+    assert marked("another error", [met]) == "another error"
 
 
 def test_categories_are_written_for_both_readers(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.allure.categories import nodeid_of
+from reports.allure.categories import NO_LONGER_REPRODUCES, nodeid_of
 from reports.trends import quality_gate
 from tests.sessions import SCENARIOS, Session, run
 
@@ -177,6 +177,22 @@ def test_sentence_comes_first(every_kind: Session) -> None:
     assert description.startswith("<p><em>Restarted pods come back.</em></p>")
     assert "known upstream defect gatekeeper#3839 reproduces" in description
     assert "there is no history to read" in description
+
+
+def test_a_known_defect_that_is_gone_is_marked_for_allure(tmp_path: Path) -> None:
+    """Allure's categories read nothing but messages: the record's claim decides, however the error is worded."""
+    scenarios = """
+from harness.errors import InvariantViolated
+
+def test_gone(leave):
+    claim = {"name": "c", "expected": "violated", "outcome": "holds", "issue": "gatekeeper#1", "summary": "s",
+             "evidence": [], "figures": {}}
+    leave(claims=[claim])
+    raise InvariantViolated("whatever it says")
+"""
+    message = run(tmp_path, scenarios, "--tb=no").result("test_gone")["statusDetails"]["message"]
+
+    assert message.splitlines() == ["harness.errors.InvariantViolated: whatever it says", NO_LONGER_REPRODUCES]
 
 
 def test_disk_that_is_full_at_the_end_is_said(tmp_path: Path) -> None:

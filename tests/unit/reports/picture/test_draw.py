@@ -14,7 +14,7 @@ from harness.record import ClaimRecord
 from reports.picture.counts import MOST_LOST
 from reports.picture.draw import close_up, timeline
 from reports.picture.lanes import Axis
-from reports.picture.model import Story
+from reports.picture.model import Question, Story
 from reports.picture.read_history import tell
 from tests.fakes.histories import STARTED, Told
 
@@ -201,7 +201,7 @@ def test_many_operations_make_a_small_picture() -> None:
     story = tell(Recorded(Header(1, "r", STARTED, "0"), _Many(100_000, one_of=5)))
     drawn = timeline(story, "x")
 
-    assert story.questions["canary create"].words == "80,000 good, 20,000 lost"
+    assert story.questions[Question("canary", "create")].words == "80,000 good, 20,000 lost"
     assert len(drawn) < 1_000_000
     assert len(_shapes(drawn, "tick s-lost")) == 2_000
     assert "18,000 lost requests are drawn as areas" in drawn

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reports.picture.model import Question
 from reports.picture.read_history import tell
 from tests.fakes.histories import STARTED, Told
 
@@ -26,11 +27,18 @@ def test_fault_that_was_not_proved_or_healed_says_so() -> None:
     assert (band.proved, band.ended) == (None, None)
 
 
-def test_blow_is_known_by_its_heal_proof() -> None:
-    """A fault with nothing to heal lasts no longer than its blow."""
-    told = Told().fault(1, 2, None).add(9, "ok", "fault 1", "healed", {"name": "kill", "proof": "nothing to heal: x"})
+def test_a_one_shot_fault_is_known_by_its_value() -> None:
+    """Its injection says so, whether it is healed or not; only older histories are known by what healed it."""
+    name = {"name": "kill"}
+    told = (
+        Told()
+        .add(1, "invoke", "fault 1", "inject", {**name, "one_shot": True})
+        .add(2, "invoke", "fault 2", "inject", name)
+    )
+    told.add(3, "ok", "fault 2", "healed", {**name, "proof": "the kubelet restarts containers"})
+    told.fault(5, 6, None, process="fault 3").add(9, "ok", "fault 3", "healed", {**name, "proof": "nothing to heal: x"})
 
-    assert tell(told.recorded()).faults[0].is_blow
+    assert [band.one_shot for band in tell(told.recorded()).faults] == [True, False, True]
 
 
 def test_answers_are_counted_by_question_and_outcome() -> None:
@@ -44,10 +52,24 @@ def test_answers_are_counted_by_question_and_outcome() -> None:
     story = tell(told.recorded())
     first, second = story.canaries.values()
 
-    assert list(story.canaries) == ["canary create forbidden namespace", "canary create mutable pod"]
+    assert list(story.canaries) == [
+        Question("canary", "create forbidden namespace"),
+        Question("canary", "create mutable pod"),
+    ]
     assert (first.total.good, second.total.lost, second.total.silent) == (4, 1, 2)
     assert (second.kept[0].asked, second.kept[0].answered, second.kept[0].said) == (3, 3.5, "unmutated")
     assert story.replicas["a"].words == "1 good, 1 lost"
+
+
+def test_who_stands_alone_asks_by_its_whole_name() -> None:
+    """A family is known by the vocabulary, not by the first word of a process."""
+    told = Told()
+    for process in ("api server", "metrics api server", "canary 3", "number"):
+        told.add(1, "invoke", process, "ask").add(2, "ok", process, "ask", {})
+
+    questions = tell(told.recorded()).questions
+    assert list(questions) == [Question(family, "ask") for family in ("api server", "metrics", "canary", "number")]
+    assert [question.short for question in questions] == ["api server ask", "metrics ask", "ask", "number ask"]
 
 
 def test_too_many_questions_are_counted_together() -> None:
@@ -100,10 +122,10 @@ def test_calls_that_failed_open_are_counted_where_they_were() -> None:
     told.add(7, "ok", "fail open", "read", {"until": STARTED + 6})
 
     story = tell(told.recorded())
-    tally = story.questions["webhook calls failed open"]
+    tally = story.questions[Question("webhook calls", "failed open")]
 
     assert ([each.asked for each in tally.kept], tally.total.lost) == ([3.0, 4.0], 2)
-    assert list(story.canaries) == ["canary create forbidden namespace"]
+    assert list(story.canaries) == [Question("canary", "create forbidden namespace")]
     assert [each.what for each in story.chain] == [
         "policies in force",
         "first call that failed open: mutation.gatekeeper.sh: refused",

@@ -112,10 +112,13 @@ def test_error_leaves_room_for_the_sentence() -> None:
         "no longer",
     ]
 
-    assert brief("\n".join(told)).splitlines() == [
+    claim = replace(_CLAIM, evidence=[f"{number} s: lost" for number in range(9)])
+
+    assert brief("\n".join(told), [claim]).splitlines() == [
         *told[:4],
         "  and 6 lines more, in the description and the claim's step",
         "no longer",
     ]
-    for message in ("one line", "\n".join(told[:5]), "AssertionError: assert 1 == 2\n +  where 1 = f()"):
-        assert brief(message) == message
+    indented = "AssertionError: assert [1] == [2]\n" + "  is no evidence\n" * 9 + "end"
+    for message in ("one line", "\n".join(told[:5]), indented):
+        assert brief(message, [claim]) == message

@@ -1,0 +1,27 @@
+"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null.
+
+The same as harness.history.objects, which clusters may not import; a test holds them equal.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["Object", "condition", "is_leaving", "is_ready"]
+
+Object = Mapping[str, Any]
+
+
+def is_leaving(thing: Object) -> bool:
+    """Whether it is about to be deleted."""
+    return bool((thing.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def condition(thing: Object, kind: str) -> str:
+    """Return the status of a condition: "True", "False", "Unknown", or "" if it has no such condition."""
+    conditions = (thing.get("status") or {}).get("conditions") or ()
+    return str(next((one.get("status") for one in conditions if one.get("type") == kind), "") or "")
+
+
+def is_ready(thing: Object) -> bool:
+    """Whether a pod or a node has the condition Ready."""
+    return condition(thing, "Ready") == "True"

@@ -1,0 +1,36 @@
+"""Blame: whose failure a test's is, by the error that it raised, told on its report."""
+
+from collections.abc import Generator
+from typing import Any, Literal
+
+import pytest
+
+from harness.errors import CheckBroken, Inconclusive
+
+__all__ = ["Blame", "blame_in", "pytest_runtest_makereport"]
+
+Blame = Literal["product", "inconclusive", "harness"]
+
+_NAME = "chaos_blame"
+"""Attribute of a report, which xdist carries to the controller: it must be JSON."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell on the report of each phase that raised whose failure it is."""
+    report = yield
+    if call.excinfo is not None:
+        setattr(report, _NAME, _blame(call.excinfo.value))
+    return report
+
+
+def blame_in(report: pytest.TestReport) -> Blame:
+    """Return whose failure a report tells of; one that no error was raised for, such as a crash, is the harness's."""
+    blame: Blame = getattr(report, _NAME, "harness")
+    return blame
+
+
+def _blame(error: BaseException) -> Blame:
+    if isinstance(error, AssertionError | pytest.fail.Exception):
+        return "product"
+    return "inconclusive" if isinstance(error, Inconclusive) and not isinstance(error, CheckBroken) else "harness"
