@@ -3,9 +3,6 @@
 import contextlib
 from pathlib import Path
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -60,7 +57,7 @@ def create(
         for action, work in site.actions():
             with progress.step(action):
                 work()
-    except (HarnessError, ApiException, HTTPError, OSError) as error:
+    except (HarnessError, OSError) as error:
         with unbroken(
             f"keep the logs of {site.name} and remove it", _ABANDON_SECONDS + _LOGS_SECONDS + _DELETE_SECONDS
         ):

@@ -4,12 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded, HarnessError
+from clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, HarnessError
 from clusters.rest import request
 from clusters.watching import until
 
@@ -70,7 +67,7 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
                 replicas = until(api, _SLICES, _complete(deployments[CONTROLLER]), deadline, _OF_SERVICE)
                 silent = {pod: said for pod, url in replicas.items() if (said := _ask(cluster, url, deadline))}
                 last = "; ".join(f"{pod} {said}" for pod, said in silent.items()) or _ask_api_server(api)
-            except (ApiException, HTTPError) as error:
+            except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
             except DeadlineExceeded as error:
                 last = last or str(error)
@@ -127,7 +124,7 @@ def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str:
 def _ask_api_server(api: Any) -> str:
     try:
         request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)
-    except ApiException as error:
+    except ApiRefused as error:
         if error.status == _FORBIDDEN and WEBHOOK in str(error.body):
             return ""
         return f"the API server, asked for a namespace that {WEBHOOK} must deny, said {error.status} {error.body}"

@@ -6,16 +6,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters import gatekeeper
 from clusters.beside import Beside
 from clusters.certificate import prepare_certificate
 from clusters.cluster import Cluster, cluster_labels, registry_name
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.errors import BadScenario, DeadlineExceeded
+from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded
 from clusters.images import Images
 from clusters.inside import NODE_FILES
 from clusters.inventory import inventory, remove_all
@@ -234,7 +231,7 @@ class Site:
                     if request(api, "GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]:
                         return
                 last = "no storage class yet"
-            except (ApiException, HTTPError) as error:
+            except (ApiRefused, ApiUnreachable) as error:
                 last = str(error)
         raise deadline.error(last)
 

@@ -9,6 +9,8 @@ ChaosError
     ClusterUnavailable                no cluster of the wanted shape could be had
       EngineUnavailable               no container engine answers and none could be started
       ImageUnavailable                an image is neither there, nor to be pulled, nor to be built
+    ApiRefused                        an API server's answer with a status other than 2xx
+    ApiUnreachable                    no answer of an API server: nobody knows whether it did what it was asked
     FaultNotApplied                   a fault could not prove that it bit (or that it is healed)
     UndoFailed                        an undo of the journal could not be done
     ProbeBroken                       a probe stopped asking, so its silence means nothing
@@ -18,6 +20,8 @@ ChaosError
 """
 
 from clusters.errors import (
+    ApiRefused,
+    ApiUnreachable,
     BadScenario,
     ChaosError,
     ClusterUnavailable,
@@ -30,6 +34,8 @@ from clusters.errors import (
 )
 
 __all__ = [
+    "ApiRefused",
+    "ApiUnreachable",
     "BadScenario",
     "ChaosError",
     "CheckBroken",

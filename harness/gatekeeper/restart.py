@@ -21,7 +21,7 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
     """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
 
     Returns the names of the webhook pods when they serve and the old ones are gone. Raises BadScenario (no such
-    policy), DeadlineExceeded, ApiException.
+    policy), DeadlineExceeded, ApiRefused, ApiUnreachable.
     """
     if pull_policy and pull_policy not in get_args(PullPolicy):
         raise BadScenario(f"pull policy {pull_policy!r}: expected one of {', '.join(get_args(PullPolicy))}")

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters import names
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.rest import apply, message
-from harness.errors import BadScenario
+from clusters.rest import apply
+from harness.errors import ApiRefused, ApiUnreachable, BadScenario
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl
 from harness.undo.journal import Journal
@@ -65,9 +62,9 @@ def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any
         for _ in part.attempts():
             try:
                 apply(api, [item], deadline)
-            except ApiException as error:
-                refused = message(error)
-            except HTTPError as error:
+            except ApiRefused as error:
+                refused = error.brief
+            except ApiUnreachable as error:
                 unheard = str(error)
             else:
                 return

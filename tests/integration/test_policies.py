@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -16,7 +15,7 @@ from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
 from harness.checks.parity import enforcement_parity
 from harness.checks.unmutated import never_unmutated
-from harness.errors import BadScenario
+from harness.errors import ApiRefused, BadScenario
 from harness.experiment import Experiment
 from harness.faults.rollouts import scale_to_zero
 from harness.gatekeeper.enforcement import enforced
@@ -50,7 +49,7 @@ def left(cluster: Cluster) -> list[str]:
             try:
                 request(api, "GET", f"/api/v1/namespaces/{CANARIES}")
                 found.append(CANARIES)
-            except ApiException:
+            except ApiRefused:
                 pass
             if not found:
                 break
