@@ -65,7 +65,8 @@ def create(
         raise failure from error
     except BaseException:
         with unbroken(f"remove the unfinished cluster {site.name}", _ABANDON_SECONDS + _DELETE_SECONDS):
-            site.abandon()
+            for problem in site.abandon():
+                progress.say(f" ! {problem}")
             if not keep:
                 with progress.step(f"remove the unfinished cluster {site.name}"):
                     site.remove()
@@ -100,8 +101,7 @@ def _failure(
     site: Site, action: str, error: Exception, progress: Progress, logs: Kept, *, keep: bool
 ) -> ClusterUnavailable:
     """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
-    site.abandon()
-    told = [f"cluster {site.name}: could not {action}: {error}"]
+    told = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]
     if not site.answers():
         left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
         return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))

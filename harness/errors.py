@@ -3,6 +3,8 @@
 ChaosError
   HarnessError                        the harness, its input or its surroundings (Allure: broken)
     BadScenario                       an option, file, version or shape cannot be used; nothing was touched
+    PreparationFailed                 what comes before a fault could not be brought about; the experiment had begun
+    PolicyRejected                    a policy was not taken, or cannot be enforced; it is taken away again
     DeadlineExceeded                  something that was waited for did not come in time
     CommandFailed                     a command ended with a status other than 0
     NotOurs                           a container, cluster or kubeconfig without this harness's label
@@ -49,9 +51,22 @@ __all__ = [
     "Inconclusive",
     "InvariantViolated",
     "NotOurs",
+    "PolicyRejected",
+    "PreparationFailed",
     "ProbeBroken",
     "UndoFailed",
 ]
+
+
+class PreparationFailed(HarnessError):
+    """What an experiment needs before its fault was not there or could not be brought about; it had begun by then.
+
+    What it had done until then is taken back as at the end of any experiment.
+    """
+
+
+class PolicyRejected(HarnessError):
+    """Gatekeeper, or the API server, does not take a policy, or takes it and cannot enforce it; it says why."""
 
 
 class FaultNotApplied(HarnessError):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clusters.progress import Progress
-from harness.errors import InvariantViolated
+from harness.errors import BadScenario, InvariantViolated, PreparationFailed
 from harness.history import History
 from harness.history.vocabulary import BEGIN, END, EXPERIMENT
 from harness.live import beside
@@ -24,7 +24,11 @@ class Phases:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Phase]:
-        """Go through the step `name` in a block; the block may say in `detail` what came of it."""
+        """Go through the step `name` in a block; the block may say in `detail` what came of it.
+
+        Whatever turns out in it to be of no use is no BadScenario any more, which would say that nothing was touched:
+        it raises PreparationFailed instead.
+        """
         phase = Phase(name, time.time())
         self._record.phases.append(phase)
         self._history.append("mark", EXPERIMENT, BEGIN, name)
@@ -35,6 +39,8 @@ class Phases:
             except BaseException as error:
                 phase.status = "failed" if isinstance(error, InvariantViolated) else "broken"
                 phase.detail = str(error) or repr(error)
+                if isinstance(error, BadScenario):
+                    raise PreparationFailed(f"{name}: {error}") from error
                 raise
             finally:
                 phase.stop = time.time()

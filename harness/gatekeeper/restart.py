@@ -8,7 +8,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.gatekeeper import PullPolicy
 from clusters.rest import merge, request
-from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
+from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_serving
 from clusters.watching import until
 from harness.errors import BadScenario
 
@@ -41,11 +41,11 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
 
 
 def pull_policy(cluster: Cluster) -> PullPolicy:
-    """Return the pull policy that Gatekeeper's webhook pods have now."""
+    """Return the pull policy that Gatekeeper's webhook pods have now. Raises ApiRefused, ApiUnreachable."""
     with cluster.client() as api:
-        deployments = request(api, "GET", DEPLOYMENTS)["items"]
-    found: PullPolicy = deployments[-1]["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"]
-    return found
+        deployment = request(api, "GET", f"{DEPLOYMENTS}/{CONTROLLER}")
+    policy: PullPolicy = deployment["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"]
+    return policy
 
 
 def _only_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:
