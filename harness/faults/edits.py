@@ -113,7 +113,11 @@ class _Edited:
                     return f"{self._kind} {self._object} is gone"
                 raise
         if not _has(found, wanted):
-            raise FaultNotApplied(f"expected {self._kind} {self._object} to have {wanted}, it has not")
+            where = f"--namespace {self._namespace} " if self._namespace else ""
+            raise FaultNotApplied(
+                f"expected {self._kind} {self._object} to have {wanted}, it has {_inverse(wanted, found)}; "
+                f"see `kubectl get {where}{self._kind} {self._object} -o yaml`"
+            )
         return f"{self._kind} {self._object} has {json.dumps(wanted)} in version {found['metadata']['resourceVersion']}"
 
     def _path(self, api: Any) -> str:
