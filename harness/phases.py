@@ -11,7 +11,16 @@ from harness.history.vocabulary import BEGIN, END, EXPERIMENT
 from harness.live import beside
 from harness.record import Phase, Record
 
-__all__ = ["EXPERIMENT", "Phases"]
+__all__ = ["EXPERIMENT", "Phases", "under_way"]
+
+
+@contextmanager
+def under_way(what: str) -> Iterator[None]:
+    """Raise PreparationFailed for a BadScenario of the block, which would say that nothing was touched."""
+    try:
+        yield
+    except BadScenario as error:
+        raise PreparationFailed(f"{what}: {error}") from error
 
 
 class Phases:
@@ -26,21 +35,18 @@ class Phases:
     def __call__(self, name: str) -> Iterator[Phase]:
         """Go through the step `name` in a block; the block may say in `detail` what came of it.
 
-        Whatever turns out in it to be of no use is no BadScenario any more, which would say that nothing was touched:
-        it raises PreparationFailed instead.
+        Raises PreparationFailed for a BadScenario of the block (see `under_way`).
         """
         phase = Phase(name, time.time())
         self._record.phases.append(phase)
         self._history.append("mark", EXPERIMENT, BEGIN, name)
-        with self._progress.step(name, lambda: beside(self._record.name, self._history)):
+        with under_way(name), self._progress.step(name, lambda: beside(self._record.name, self._history)):
             try:
                 yield phase
                 phase.status = "passed" if phase.status == "running" else phase.status
             except BaseException as error:
                 phase.status = "failed" if isinstance(error, InvariantViolated) else "broken"
                 phase.detail = str(error) or repr(error)
-                if isinstance(error, BadScenario):
-                    raise PreparationFailed(f"{name}: {error}") from error
                 raise
             finally:
                 phase.stop = time.time()

@@ -11,9 +11,9 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import find_path
 from clusters.watching import Change, Watch
-from harness.errors import BadScenario, PreparationFailed
 from harness.history import History
 from harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
+from harness.phases import under_way
 
 __all__ = ["TRIGGER", "Trigger", "When"]
 
@@ -121,10 +121,8 @@ class Trigger:
     def _follow(self) -> None:
         deadline = Deadline.after(_LIFETIME_SECONDS, str(self.when))
         with self._cluster.client() as api:
-            try:
+            with under_way(f"trigger on {self.when}"):
                 path = find_path(api, self.when.kind)
-            except BadScenario as error:
-                raise PreparationFailed(f"trigger on {self.when}: {error}") from error
             for change in Watch(api, path).changes(deadline, self._stopping):
                 if change.kind == LISTED and change.object is None and not self._armed:
                     self._armed = True

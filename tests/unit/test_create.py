@@ -151,7 +151,7 @@ def test_kind_that_does_not_end_after_an_interrupt_is_told(kind_at_work: FakeEng
 
 def test_a_mistake_of_ours_beside_other_actions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the thread of kind raised, and is no failure of kind's, stands beside the action that failed."""
-    monkeypatch.setattr("clusters.kind.Kind.create", lambda *_: {}["port"])
+    monkeypatch.setattr("clusters.kind.Kind.create", lambda *_: dict[str, int]()["port"])
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*\nkind: KeyError\('port'\)"):
         bring_up(FakeEngine(errors={"run": "no space left on device"}))
 
