@@ -10,10 +10,10 @@ from http import HTTPStatus
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.errors import ApiRefused
 from clusters.rest import request
 from clusters.serving import NAMESPACE
 
@@ -46,7 +46,7 @@ def prepare_certificate(cluster: Cluster, deadline: Deadline) -> None:
     """Put a new CA and the webhook's certificate into their Secret; if there is one already, leave it.
 
     They are made on a node, which has openssl; the keys leave it for the API server only.
-    Raises CommandFailed, ApiException, DeadlineExceeded.
+    Raises CommandFailed, ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     done = cluster.exec(cluster.control_planes[0], ["sh", "-c", _SCRIPT], deadline)
     data = dict(zip(_FILES, done.stdout.split(), strict=True))
@@ -62,6 +62,6 @@ def prepare_certificate(cluster: Cluster, deadline: Deadline) -> None:
 def _create(api: ApiClient, path: str, body: dict[str, Any]) -> None:
     try:
         request(api, "POST", path, query={"fieldManager": _MANAGER}, body={"apiVersion": "v1", **body})
-    except ApiException as error:
+    except ApiRefused as error:
         if error.status != HTTPStatus.CONFLICT:
             raise

@@ -3,9 +3,6 @@
 import contextlib
 from pathlib import Path
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -61,7 +58,7 @@ def create(
         for action, work in site.actions():
             with progress.step(action):
                 work()
-    except (HarnessError, ApiException, HTTPError, OSError) as error:
+    except (HarnessError, OSError) as error:
         with unbroken(
             f"keep the logs of {site.name} and remove it", _ABANDON_SECONDS + _LOGS_SECONDS + _DELETE_SECONDS
         ):
@@ -69,7 +66,8 @@ def create(
         raise failure from error
     except BaseException:
         with unbroken(f"remove the unfinished cluster {site.name}", _ABANDON_SECONDS + _DELETE_SECONDS):
-            site.abandon()
+            for problem in site.abandon():
+                progress.say(f" ! {problem}")
             if not keep:
                 with progress.step(f"remove the unfinished cluster {site.name}"):
                     site.remove()
@@ -104,8 +102,7 @@ def _failure(
     site: Site, action: str, error: Exception, progress: Progress, logs: Kept, *, keep: bool
 ) -> ClusterUnavailable:
     """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
-    site.abandon()
-    told = [f"cluster {site.name}: could not {action}: {error}"]
+    told = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]
     if not site.answers():
         left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
         return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))

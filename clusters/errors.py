@@ -7,6 +7,8 @@ harness.errors shows the whole tree.
 from collections.abc import Sequence
 
 __all__ = [
+    "ApiRefused",
+    "ApiUnreachable",
     "BadScenario",
     "ChaosError",
     "ClusterUnavailable",
@@ -17,6 +19,9 @@ __all__ = [
     "ImageUnavailable",
     "NotOurs",
 ]
+
+_BRIEF = 400
+"""Letters of a server's message that a person reads."""
 
 
 class ChaosError(Exception):
@@ -52,6 +57,36 @@ class NotOurs(HarnessError):
 
 class ClusterUnavailable(HarnessError):
     """No cluster of the wanted shape could be had."""
+
+
+class ApiRefused(HarnessError):
+    """An API server answered a request with a status other than 2xx.
+
+    `status` is that of HTTP, or 0 if the TLS handshake came to nothing. `message` is what the server said, all of it;
+    `brief` is as much of it as a person reads, and `cause` that with the status; `body` is the answer as it came, None
+    if it is no text. The `request`, as "GET /api/v1/nodes", is in the error's own words.
+    """
+
+    def __init__(self, status: int, message: str, *, request: str = "", body: str | None = None) -> None:
+        self.status = status
+        self.message = message
+        self.brief = message[:_BRIEF]
+        self.cause = f"{int(status)} {self.brief}"
+        self.body = body
+        super().__init__(f"{request or 'the API server'}: {self.cause}")
+
+
+class ApiUnreachable(HarnessError):
+    """A request to an API server had no answer, or none that is JSON: whether it was done is not known.
+
+    `cause` is the error of whoever tried, as Python writes it. `timed_out` is whether the answer was waited for in
+    vain, rather than that nobody took the request or the connection broke.
+    """
+
+    def __init__(self, request: str, error: Exception, *, timed_out: bool = False) -> None:
+        self.cause = repr(error)
+        self.timed_out = timed_out
+        super().__init__(f"{request}: no answer: {error}")
 
 
 class EngineUnavailable(ClusterUnavailable):

@@ -1,7 +1,6 @@
 """Foreign: a user's own cluster, which is read and never written: there is no method that could."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +9,10 @@ from typing import Any
 import urllib3
 import yaml
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
 from kubernetes.config import load_kube_config
-from urllib3.exceptions import HTTPError
 
 from clusters import bounded
-from clusters.errors import BadScenario, ClusterUnavailable
+from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, ClusterUnavailable
 from clusters.rest import request
 from clusters.scratch import credentials
 from clusters.shown import shown
@@ -44,11 +41,13 @@ class Foreign:
             raise BadScenario(f"{path}: Secrets of a user's cluster are not read")
         try:
             return request(self._api, "GET", path, query=query, timeout=_TIMEOUT)
-        except ApiException as error:
+        except ApiRefused as error:
             if error.status in _NOT_THERE:
                 return None
-            raise ClusterUnavailable(f"GET {path}: {error.status} {_said(error)}") from error
-        except (HTTPError, OSError, ValueError, TypeError, RecursionError) as error:
+            raise ClusterUnavailable(f"GET {path}: {error.status} {shown(error.message, most=_SENTENCE)}") from error
+        except ApiUnreachable as error:
+            raise ClusterUnavailable(shown(str(error), most=_SENTENCE)) from error
+        except (OSError, ValueError, TypeError) as error:  # of what a kubeconfig has run for its credentials
             raise ClusterUnavailable(f"GET {path}: no answer: {shown(str(error), most=_SENTENCE)}") from error
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -99,10 +98,3 @@ def _text(kubeconfig: Path) -> str:
 
 def _named(context: str | None) -> str:
     return f" with the context {context!r}" if context else ""
-
-
-def _said(error: ApiException) -> str:
-    try:
-        return shown(str(json.loads(error.body or "")["message"]), most=_SENTENCE)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return shown(str(error.reason), most=_SENTENCE)

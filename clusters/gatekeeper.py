@@ -42,7 +42,7 @@ _CHART_VALUES = {
 def define(cluster: Cluster, deadline: Deadline) -> None:
     """Apply the custom resource definitions of the shape's manifest, which need no node; `install` does so, too.
 
-    Raises ApiException, DeadlineExceeded.
+    Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     with cluster.client() as api:
         _apply_definitions(api, _manifest(cluster), deadline)
@@ -51,8 +51,8 @@ def define(cluster: Cluster, deadline: Deadline) -> None:
 def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
     """Install the shape's Gatekeeper by `method`; return when it is applied, see `wait_serving` for when it serves.
 
-    Manifest and chart are those of the same release as the image. Raises CommandFailed (helm), ApiException,
-    DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
+    Manifest and chart are those of the same release as the image. Raises CommandFailed (helm), ApiRefused,
+    ApiUnreachable, DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
     """
     if cluster.shape.gatekeeper is None:
         raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, HarnessError
+from clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
 from clusters.guardian import guard, release
 from clusters.orphans import kill, members
 
@@ -90,7 +90,7 @@ def begun(
     `env` is added to the environment. If it still runs when the block ends, or anything is raised, all of the session
     is ended, TERM then KILL; so it is when this process is killed, or a thread of it calls `end_all`.
 
-    Raises HarnessError (no such program).
+    Raises HarnessError (no such program), DeadlineExceeded if it is killed and does not end.
     """
     environment = {**os.environ, **(env or {})}
     try:
@@ -105,19 +105,26 @@ def begun(
         )
     except FileNotFoundError as error:
         raise HarnessError(f"{words[0]}: no such program on PATH; `nox -s doctor` tells what is missing") from error
-    with process:
-        _running.add(process)
-        try:
-            guard(process.pid)
-            yield process
-            if process.poll() is None:
-                _end(process)
-        except BaseException:
-            _end(process)
-            raise
-        finally:
-            _running.discard(process)
+    _running.add(process)
+    try:
+        guard(process.pid)
+        yield process
+    except BaseException as error:
+        if problem := _end(process):
+            error.add_note(str(problem))
+        raise
+    else:
+        if process.poll() is None and (problem := _end(process)):
+            raise problem
+    finally:
+        _running.discard(process)
+        if process.poll() is None:
+            kill(process.pid)  # and it stays with the guardian
+        else:
             release(process.pid)
+        for pipe in (process.stdout, process.stderr, process.stdin):
+            if pipe:
+                pipe.close()
 
 
 def end_all() -> None:
@@ -126,14 +133,17 @@ def end_all() -> None:
         _end(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> DeadlineExceeded | None:
+    """End a command and its session; return what to tell if it is there when it is long killed, as on a dead disk."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        for _ in Deadline.after(_GRACE_SECONDS, "the command to end").attempts(first=0.01, most=0.2):
+        deadline = Deadline.after(_GRACE_SECONDS, f"process {process.pid} to end, which was killed")
+        for _ in deadline.attempts(first=0.01, most=0.2):
             left = kill(process.pid) if number == signal.SIGKILL else bool(members(process.pid))
             if process.poll() is not None and not left:
-                return
+                return None
+    return deadline.error(f"it is there; see `ps -o stat,wchan:30,cmd --sid {process.pid}`")
 
 
 def _mortal(program: str, path: str | None, cwd: Path | None) -> list[str]:

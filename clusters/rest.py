@@ -7,18 +7,19 @@ from typing import Any, Literal
 
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from clusters.deadline import Deadline
-from clusters.errors import BadScenario
+from clusters.errors import ApiRefused, ApiUnreachable, BadScenario
 
-__all__ = ["apply", "delete", "find_path", "listed", "merge", "message", "request"]
+__all__ = ["apply", "delete", "find_path", "listed", "merge", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _AUDIT_ID = "Audit-ID"
 _MANAGER = "chaos-harness"
 _SERVED_SECONDS = 5.0
-_SHORT = 400
 
 
 def request(
@@ -35,8 +36,10 @@ def request(
     """Send one request and return the JSON of the answer; `timeout` is (connect, read) in seconds.
 
     By `audit_id` it is found in the API server's audit log, whether there is an answer or not; a UUID fits.
-    Raises ApiException for a status other than 2xx, urllib3.exceptions.HTTPError when there is no answer.
+    Raises ApiRefused for a status other than 2xx, ApiUnreachable when there is no answer, or one that is no JSON: the
+    client's own errors end here.
     """
+    what = f"{method} {path}"
     heads = {"Accept": "application/json", "Content-Type": content_type, **({_AUDIT_ID: audit_id} if audit_id else {})}
     method, url, headers, body, _ = api.param_serialize(
         method,
@@ -46,30 +49,34 @@ def request(
         body=body,
         auth_settings=["BearerToken"],
     )
-    response = api.call_api(method, url, headers, body, _request_timeout=timeout)
-    data = response.read()  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
-    if not 200 <= response.status <= 299:  # noqa: PLR2004 - what 2xx means
-        raise ApiException(http_resp=response)
-    return json.loads(data) if data else None
-
-
-def message(error: ApiException, *, whole: bool = False) -> str:
-    """Return what the API server said of a failure: the message of its answer, or what there is instead.
-
-    It is shortened to what a person reads, unless who asks wants the `whole` of it.
-    """
     try:
-        said = json.loads(error.body or "")["message"]
-    except (ValueError, KeyError, TypeError):
-        said = error.body or error.reason
-    return str(said) if whole else str(said)[:_SHORT]
+        response = api.call_api(method, url, headers, body, _request_timeout=timeout)
+        data = response.read()  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
+        if 200 <= response.status <= 299:  # noqa: PLR2004 - what 2xx means
+            return json.loads(data) if data else None
+        raise _refused(what, ApiException(http_resp=response))
+    except ApiException as error:
+        raise _refused(what, error) from error
+    except (HTTPError, ValueError, RecursionError) as error:
+        timed_out = isinstance(error, HTTPTimeout) and not isinstance(error, NewConnectionError)
+        raise ApiUnreachable(what, error, timed_out=timed_out) from error
+
+
+def _refused(what: str, error: ApiException) -> ApiRefused:
+    """Return the error that says what the API server did: the message of its answer, or what there is instead."""
+    try:
+        message = json.loads(error.body or "")["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        message = error.body or error.reason
+    return ApiRefused(error.status or 0, str(message), request=what, body=error.body)
 
 
 def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
     """Apply `objects` in their order, on the server's side, as a manager that takes over every field.
 
     A kind whose definition has just been established is waited for, since the API server lists it a little later.
-    Raises ApiException for the first object that is refused or of a kind that does not come, DeadlineExceeded.
+    Raises ApiRefused for the first object that is refused or of a kind that does not come, ApiUnreachable,
+    DeadlineExceeded.
     """
     paths = _Paths(api)
     for item in objects:
@@ -86,17 +93,17 @@ def merge(
     """Merge `body` into one object and return it as it is then.
 
     By RFC 7386, where null takes a field away and a list replaces a list; or by the kind's own merge keys if it is
-    `strategic`. Raises ApiException, urllib3.exceptions.HTTPError.
+    `strategic`. Raises ApiRefused, ApiUnreachable.
     """
     content_type = f"application/{'strategic-' if strategic else ''}merge-patch+json"
     return request(api, "PATCH", path, query=query, body=body, content_type=content_type)
 
 
 def delete(api: ApiClient, path: str) -> bool:
-    """Delete one object; return whether it was there. Raises ApiException, urllib3.exceptions.HTTPError."""
+    """Delete one object; return whether it was there. Raises ApiRefused, ApiUnreachable."""
     try:
         request(api, "DELETE", path)
-    except ApiException as error:
+    except ApiRefused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         return False
@@ -106,11 +113,11 @@ def delete(api: ApiClient, path: str) -> bool:
 def listed(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
     """Return the objects at `path`, or the kinds of a group; nothing if there is no such kind or group, or no more.
 
-    Raises ApiException, urllib3.exceptions.HTTPError.
+    Raises ApiRefused, ApiUnreachable.
     """
     try:
         return request(api, "GET", path)[part] or []
-    except ApiException as error:
+    except ApiRefused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         return []
@@ -147,7 +154,7 @@ class _Paths:
                 break
             self._groups[version] = self._names(version)
         if kind not in self._groups.get(version, {}):
-            raise ApiException(status=HTTPStatus.NOT_FOUND, reason=f"no kind {kind} in {version}")
+            raise ApiRefused(HTTPStatus.NOT_FOUND, f"no kind {kind} in {version}")
         scope = f"/namespaces/{namespace}" if namespace else ""
         return f"{_root(version)}{scope}/{self._groups[version][kind]}"
 

@@ -4,12 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded, HarnessError
+from clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, HarnessError
 from clusters.rest import request
 from clusters.watching import until
 
@@ -71,7 +68,7 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
                 answers = {pod: _ask(cluster, url, deadline) for pod, url in replicas.items()}
                 wrong = [f"{pod} {why}" for pod, why in answers.items() if why is not None]
                 last = "; ".join(wrong) if wrong else _ask_api_server(api)
-            except (ApiException, HTTPError) as error:
+            except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
             except DeadlineExceeded as error:
                 last = str(error) if last is None else last
@@ -129,7 +126,7 @@ def _ask_api_server(api: Any) -> str | None:
     """Ask for a namespace that must be denied; return what was wrong with the answer, or None."""
     try:
         request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)
-    except ApiException as error:
+    except ApiRefused as error:
         if error.status == _FORBIDDEN and WEBHOOK in str(error.body):
             return None
         return f"the API server, asked for a namespace that {WEBHOOK} must deny, said {error.status} {error.body}"

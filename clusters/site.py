@@ -1,13 +1,9 @@
 """Site: a cluster in the making, and the actions that bring it up, in order."""
 
-import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
-
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters import gatekeeper
 from clusters.beside import Beside
@@ -15,10 +11,10 @@ from clusters.certificate import prepare_certificate
 from clusters.cluster import Cluster, cluster_labels, registry_name
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.errors import BadScenario, DeadlineExceeded
+from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, HarnessError
 from clusters.images import Images
 from clusters.inside import NODE_FILES
-from clusters.inventory import inventory, remove_all
+from clusters.inventory import RUN, inventory, remove_all
 from clusters.kind import CERTS_DIRECTORY, Kind, configuration
 from clusters.login import Login
 from clusters.logs import collect_logs
@@ -113,12 +109,18 @@ class Site:
         actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
         return [*actions, ("wait until Gatekeeper serves", self._wait_serving)]
 
-    def abandon(self) -> None:
-        """End what goes on beside, so that nothing is made any more."""
-        if self._nodes:
-            self.kind.stop_creating()
-            with contextlib.suppress(Exception):
-                self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end"))
+    def abandon(self) -> list[str]:
+        """End what goes on beside, so that nothing is made any more; return what of it could not be seen to."""
+        if self._nodes is None:
+            return []
+        self.kind.stop_creating()
+        try:
+            self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end, killed as it is"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest is removed all the same
+            if not self._nodes.done:
+                return [f"{error}: what it still makes carries the label {RUN}, and `nox -s gc` removes it"]
+            return [] if isinstance(error, HarnessError) else [f"kind: {error!r}"]
+        return []
 
     def remove(self) -> None:
         """Remove whatever was made of the cluster."""
@@ -235,7 +237,7 @@ class Site:
                     if request(api, "GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]:
                         return
                 last = "no storage class yet"
-            except (ApiException, HTTPError) as error:
+            except (ApiRefused, ApiUnreachable) as error:
                 last = str(error)
         raise deadline.error(last)
 

@@ -3,12 +3,16 @@
 ChaosError
   HarnessError                        the harness, its input or its surroundings (Allure: broken)
     BadScenario                       an option, file, version or shape cannot be used; nothing was touched
+    PreparationFailed                 what comes before a fault could not be brought about; the experiment had begun
+    PolicyRejected                    a policy was not taken, or cannot be enforced; it is taken away again
     DeadlineExceeded                  something that was waited for did not come in time
     CommandFailed                     a command ended with a status other than 0
     NotOurs                           a container, cluster or kubeconfig without this harness's label
     ClusterUnavailable                no cluster of the wanted shape could be had
       EngineUnavailable               no container engine answers and none could be started
       ImageUnavailable                an image is neither there, nor to be pulled, nor to be built
+    ApiRefused                        an API server's answer with a status other than 2xx
+    ApiUnreachable                    no answer of an API server: nobody knows whether it did what it was asked
     FaultNotApplied                   a fault could not prove that it bit (or that it is healed)
     UndoFailed                        an undo of the journal could not be done
     ProbeBroken                       a probe stopped asking, so its silence means nothing
@@ -18,6 +22,8 @@ ChaosError
 """
 
 from clusters.errors import (
+    ApiRefused,
+    ApiUnreachable,
     BadScenario,
     ChaosError,
     ClusterUnavailable,
@@ -30,6 +36,8 @@ from clusters.errors import (
 )
 
 __all__ = [
+    "ApiRefused",
+    "ApiUnreachable",
     "BadScenario",
     "ChaosError",
     "CheckBroken",
@@ -43,9 +51,22 @@ __all__ = [
     "Inconclusive",
     "InvariantViolated",
     "NotOurs",
+    "PolicyRejected",
+    "PreparationFailed",
     "ProbeBroken",
     "UndoFailed",
 ]
+
+
+class PreparationFailed(HarnessError):
+    """What an experiment needs before its fault was not there or could not be brought about; it had begun by then.
+
+    What it had done until then is taken back as at the end of any experiment.
+    """
+
+
+class PolicyRejected(HarnessError):
+    """Gatekeeper, or the API server, does not take a policy, or takes it and cannot enforce it; it says why."""
 
 
 class FaultNotApplied(HarnessError):

@@ -22,7 +22,7 @@ from clusters.progress import Progress
 from clusters.serving import wait_serving
 from harness import evidence, private
 from harness.causes import Cause
-from harness.errors import Inconclusive
+from harness.errors import HarnessError
 from harness.faults import Fault
 from harness.gatekeeper.enforcement import enforced
 from harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
@@ -186,7 +186,7 @@ class Experiment:
     def apply(self, *policies: Policy, rate: float = 20.0) -> str:
         """Put policies in force until the experiment ends; ask from now on, `rate` times a second, whether they hold.
 
-        Returns what proves that each replica enforces them. Raises BadScenario with what Gatekeeper said of a
+        Returns what proves that each replica enforces them. Raises PolicyRejected with what Gatekeeper said of a
         policy that it cannot enforce, DeadlineExceeded, ProbeBroken.
         """
         with self._phase(f"apply policies: {', '.join(policy.name for policy in policies)}") as phase:
@@ -314,7 +314,7 @@ class Experiment:
 
     def _written(self, what: str) -> Journal:
         if self._journal is None:
-            raise Inconclusive(f"{what}: the experiment is not open; use `with Experiment(…) as experiment:`")
+            raise HarnessError(f"{what}: the experiment is not open; use `with Experiment(…) as experiment:`")
         return self._journal
 
     def _undo_first(self) -> list[str]:

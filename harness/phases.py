@@ -5,13 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clusters.progress import Progress
-from harness.errors import InvariantViolated
+from harness.errors import BadScenario, InvariantViolated, PreparationFailed
 from harness.history import History
 from harness.history.vocabulary import BEGIN, END, EXPERIMENT
 from harness.live import beside
 from harness.record import Phase, Record
 
-__all__ = ["EXPERIMENT", "Phases"]
+__all__ = ["EXPERIMENT", "Phases", "under_way"]
+
+
+@contextmanager
+def under_way(what: str) -> Iterator[None]:
+    """Raise PreparationFailed for a BadScenario of the block, which would say that nothing was touched."""
+    try:
+        yield
+    except BadScenario as error:
+        raise PreparationFailed(f"{what}: {error}") from error
 
 
 class Phases:
@@ -24,11 +33,14 @@ class Phases:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[Phase]:
-        """Go through the step `name` in a block; the block may say in `detail` what came of it."""
+        """Go through the step `name` in a block; the block may say in `detail` what came of it.
+
+        Raises PreparationFailed for a BadScenario of the block (see `under_way`).
+        """
         phase = Phase(name, time.time())
         self._record.phases.append(phase)
         self._history.append("mark", EXPERIMENT, BEGIN, name)
-        with self._progress.step(name, lambda: beside(self._record.name, self._history)):
+        with under_way(name), self._progress.step(name, lambda: beside(self._record.name, self._history)):
             try:
                 yield phase
                 phase.status = "passed" if phase.status == "running" else phase.status

@@ -13,6 +13,7 @@ from clusters.rest import find_path
 from clusters.watching import Change, Watch
 from harness.history import History
 from harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
+from harness.phases import under_way
 
 __all__ = ["TRIGGER", "Trigger", "When"]
 
@@ -70,10 +71,11 @@ class Trigger:
         self._changed = threading.Condition()
         self._armed = False
         self._error: BaseException | None = None
+        self._raised = False
         self._thread = threading.Thread(target=self._run, name=f"trigger {when.kind}", daemon=True)
 
     def __enter__(self) -> Self:
-        """Arm it. Raises BadScenario if nobody serves such a kind, DeadlineExceeded."""
+        """Arm it. Raises PreparationFailed if nobody serves such a kind, DeadlineExceeded."""
         self._thread.start()
         deadline = Deadline.after(_ARM_SECONDS, f"the trigger on {self.when} to be armed")
         with self._changed:
@@ -84,10 +86,21 @@ class Trigger:
             raise deadline.error("the list was not seen")
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        """Disarm it, and wait for an action under way."""
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Disarm it, and wait for an action under way.
+
+        Raises what the trigger raised and `wait` did not, and DeadlineExceeded if it acts on; beside an error of the
+        block that is a note of this.
+        """
         self._stopping.set()
-        self._thread.join(_STOP_SECONDS)
+        deadline = Deadline.after(_STOP_SECONDS, f"the trigger on {self.when} to end")
+        self._thread.join(deadline.remaining)
+        problem = deadline.error("its action is under way") if self._thread.is_alive() else self._error
+        if problem is None or problem is error or self._raised:
+            return
+        if error is None:
+            raise problem
+        error.add_note(f"trigger on {self.when}: {problem!r}")
 
     def wait(self, deadline: Deadline) -> None:
         """Return when it has acted for the last time. Raises what the action raised, and DeadlineExceeded."""
@@ -108,7 +121,8 @@ class Trigger:
     def _follow(self) -> None:
         deadline = Deadline.after(_LIFETIME_SECONDS, str(self.when))
         with self._cluster.client() as api:
-            path = find_path(api, self.when.kind)
+            with under_way(f"trigger on {self.when}"):
+                path = find_path(api, self.when.kind)
             for change in Watch(api, path).changes(deadline, self._stopping):
                 if change.kind == LISTED and change.object is None and not self._armed:
                     self._armed = True
@@ -142,4 +156,5 @@ class Trigger:
 
     def _raise(self) -> None:
         if self._error is not None:
+            self._raised = True
             raise self._error

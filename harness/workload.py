@@ -11,7 +11,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import apply, delete
 from clusters.watching import State, until
-from harness.errors import BadScenario
+from harness.errors import BadScenario, PreparationFailed
 from harness.faults.images import images_of
 from harness.gatekeeper.placement import closed
 from harness.history.objects import is_leaving, is_ready, labels, uid_of
@@ -133,7 +133,10 @@ def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
     common = set.intersection(*(images_of(cluster, node, deadline) for node in cluster.workers))
     found = sorted(each for each in common if "/pause:" in each)
     if not found:
-        raise BadScenario(f"expected an image …/pause on all workers, they share {', '.join(sorted(common)) or 'none'}")
+        raise PreparationFailed(
+            f"expected an image …/pause on all workers, they share {', '.join(sorted(common)) or 'none'}; "
+            "see `crictl images` on them"
+        )
     return found[0]
 
 

@@ -51,21 +51,24 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Return every finding; a look that fails is a finding of its own, and nothing is started or changed."""
-    looks: dict[str, Callable[[], list[Finding]]] = {
-        "memory": lambda: [memory(Shape())],
-        "disk": lambda: [disk(cache_dir())],
-        "image registries": lambda: [
-            answer(name, f"https://{_HUB_SERVER if name == _HUB else name}/v2/", "images are built from source")
-            for name in sorted({entry.published.split("/")[0] for entry in catalogue.everything()})
-        ],
-        "Go modules": lambda: [module_proxy()],
-        "Python packages": lambda: [package_index()],
-        "tools": tools,
+    looks: dict[str, tuple[str, Callable[[], list[Finding]]]] = {
+        "memory": ("free -m", lambda: [memory(Shape())]),
+        "disk": ("df -h", lambda: [disk(cache_dir())]),
+        "image registries": (f"curl -I https://{_HUB_SERVER}/v2/", _registries),
+        "Go modules": ("go env GOPROXY", lambda: [module_proxy()]),
+        "Python packages": ("python3 -m pip index versions pip", lambda: [package_index()]),
+        "tools": ("kind version; helm version --short; docker --version; go version", tools),
     }
     with ThreadPoolExecutor() as threads:
-        waiting = {name: threads.submit(_guarded, name, look) for name, look in looks.items()}
-        findings = _guarded("engine", _engine)
-    return [*findings, *(finding for each in waiting.values() for finding in each.result())]
+        waiting = [threads.submit(_guarded, name, look, by_hand) for name, (by_hand, look) in looks.items()]
+        findings = _guarded("engine", _engine, "docker version")
+    return [*findings, *(finding for future in waiting for finding in future.result())]
+
+
+def _registries() -> list[Finding]:
+    names = sorted({entry.published.split("/")[0] for entry in catalogue.everything()})
+    servers = {name: _HUB_SERVER if name == _HUB else name for name in names}
+    return [answer(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
 
 
 def engine(found: Engine | None) -> Finding:
@@ -224,10 +227,11 @@ def _engine() -> list[Finding]:
     return [engine(found), *host, *([leftovers(found)] if found else [])]
 
 
-def _guarded(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+def _guarded(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:
+    """Return what a look finds; one that fails is a finding, with the command that looks at the same `by_hand`."""
     try:
         return look()
     except BadScenario as error:
         return [Finding(name, "bad", str(error), "unset or correct it")]
     except (ChaosError, OSError) as error:
-        return [Finding(name, "warn", first_line(str(error)), "try the command by hand")]
+        return [Finding(name, "warn", first_line(str(error)), by_hand)]

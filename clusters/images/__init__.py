@@ -51,7 +51,7 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
     Return the images of the first one.
 
     What the lock names is pulled first; then the rest is built, root file systems being downloaded while programs
-    compile. Raises ImageUnavailable, BadScenario (disk, lock), and ends what it started when it is interrupted.
+    compile. Raises ImageUnavailable (disk, too), BadScenario (lock), and ends what it started when it is interrupted.
     """
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}

@@ -26,7 +26,7 @@ _SECONDS = 1800.0
 def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress) -> list[str]:
     """Write everything that clusters of `shapes` are made from into the file `path`; return the images' names.
 
-    The file gets its name only when it is complete. Raises ImageUnavailable, BadScenario (no disk, no such place),
+    The file gets its name only when it is complete. Raises ImageUnavailable (disk, too), BadScenario (no such place),
     HarnessError if it cannot be written.
     """
     _require_place(path)

@@ -74,7 +74,8 @@ def unpack(path: Path, target: Path) -> Index:
     """Write what the index of a ready set names below `target`, and nothing else; return the index.
 
     Raises BadScenario if there is anything else in it, if a file is missing or is not what the index says, if its
-    images have other names than those of the index, or if the disk has no room; HarnessError if it takes no more.
+    images have other names than those of the index; ImageUnavailable if the disk has no room, HarnessError if it takes
+    no more.
     """
     with _opened(path) as archive:
         index = _index(path, archive)

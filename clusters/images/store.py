@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.deadline import Deadline
-from clusters.errors import BadScenario, HarnessError
+from clusters.errors import HarnessError, ImageUnavailable
 from clusters.locking import locked
 from clusters.paths import cache_dir, harden, trusted
 from clusters.progress import Progress
@@ -96,11 +96,11 @@ def scratch(name: str) -> Iterator[Path]:
 
 
 def require_disk(gib: float, purpose: str) -> None:
-    """Raise BadScenario unless the cache's file system has `gib` GiB free."""
+    """Raise ImageUnavailable unless the cache's file system has `gib` GiB free; other images may be made by then."""
     cache = cache_dir()
     free = shutil.disk_usage(cache).free / _GIB
     if free < gib:
-        raise BadScenario(
+        raise ImageUnavailable(
             f"{purpose} needs {gib:.1f} GiB in {cache}, {free:.1f} GiB are free: "
             "free some, or set XDG_CACHE_HOME to a larger disk"
         )

@@ -22,9 +22,6 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters.cluster import Cluster
 from clusters.create import create, delete
 from clusters.deadline import Deadline
@@ -51,7 +48,7 @@ _FREEZE_SECONDS = 60.0
 _THAW_SECONDS = 60.0
 _RESET_SECONDS = 120.0
 _REMOVE_SECONDS = 120.0
-_FAILURES = (HarnessError, ApiException, HTTPError, OSError)
+_FAILURES = (HarnessError, OSError)
 _TOLD = 12
 
 

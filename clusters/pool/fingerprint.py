@@ -51,7 +51,7 @@ _LIMITS = ("Memory", "NanoCpus", "CpuQuota", "CpuShares", "CpusetCpus", "PidsLim
 def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
     """Return what `cluster` is like now: its containers, what is inside its nodes, and its objects.
 
-    Raises CommandFailed, ApiException, urllib3's HTTPError, DeadlineExceeded.
+    Raises CommandFailed, ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     with ThreadPoolExecutor() as pool:
         inside = pool.map(lambda node: dict(_inside(cluster, node, deadline)), cluster.nodes())

@@ -48,7 +48,7 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
 
     Everything of the old ones is gone before, from the nodes, too: a ReplicaSet that is still there would make the new
     one another, and a container that still runs would be taken for one of the new.
-    Raises ClusterUnavailable (nothing was remembered), ApiException, DeadlineExceeded.
+    Raises ClusterUnavailable (nothing was remembered), ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     try:
         remembered = json.loads((directory / _FILE).read_text(encoding="utf-8"))

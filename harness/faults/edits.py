@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from clusters import names
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import find_path, merge, request
-from harness.errors import BadScenario, FaultNotApplied
+from harness.errors import ApiRefused, BadScenario, FaultNotApplied
 from harness.faults import Fault
 from harness.history import History
 from harness.undo.actions import undo
@@ -60,7 +59,7 @@ def edit(
     """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
 
     That is what they were before the first of all edits of the object that are not healed yet; it is returned, as a
-    patch. Raises ApiException.
+    patch. Raises ApiRefused, ApiUnreachable.
     """
     found = request(api, "GET", path)
     metadata, (group, _, version) = found["metadata"], found["apiVersion"].rpartition("/")
@@ -109,12 +108,16 @@ class _Edited:
         with cluster.client() as api:
             try:
                 found = request(api, "GET", self._path(api))
-            except ApiException as error:
+            except ApiRefused as error:
                 if error.status == _NOT_FOUND and wanted is self._given:
                     return f"{self._kind} {self._object} is gone"
                 raise
         if not _has(found, wanted):
-            raise FaultNotApplied(f"expected {self._kind} {self._object} to have {wanted}, it has not")
+            where = f"--namespace {self._namespace} " if self._namespace else ""
+            raise FaultNotApplied(
+                f"expected {self._kind} {self._object} to have {wanted}, it has {_inverse(wanted, found)}; "
+                f"see `kubectl get {where}{self._kind} {self._object} -o yaml`"
+            )
         return f"{self._kind} {self._object} has {json.dumps(wanted)} in version {found['metadata']['resourceVersion']}"
 
     def _path(self, api: Any) -> str:

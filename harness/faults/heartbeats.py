@@ -5,13 +5,11 @@ from time import monotonic
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import merge, message, request
-from harness.errors import BadScenario, FaultNotApplied
+from clusters.rest import merge, request
+from harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
 from harness.faults.targets import require_nodes
 
 __all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
@@ -52,7 +50,10 @@ def require_victim(cluster: Cluster, node: str) -> None:
 
 
 def heartbeat(api: ApiClient, node: str) -> Heartbeat:
-    """Return what the API server knows of a node now; an empty one if it knows no such node. Raises ApiException."""
+    """Return what the API server knows of a node now; an empty one if it knows no such node.
+
+    Raises ApiRefused, ApiUnreachable.
+    """
     found, lease = _get(api, f"{_NODES}/{node}"), _get(api, f"{_LEASES}/{node}")
     conditions = found.get("status", {}).get("conditions") or ()
     ready: dict[str, Any] = next((each for each in conditions if each["type"] == "Ready"), {})
@@ -77,7 +78,7 @@ def wait_silent(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadlin
         for _ in deadline.attempts(first=0.5):
             try:
                 now = heartbeat(api, node)
-            except (ApiException, HTTPError) as error:
+            except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
                 continue
             if now.renewed != since.renewed:
@@ -110,7 +111,7 @@ def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline,
                     return f"{node} is Ready, its lease renewed since the healing ({now.renewed})"
                 if restarted and reported and not renewed and (why := _refused(api, node)):
                     return f"{node} is Ready since {now.reported}; it cannot renew its lease: {why}"
-            except (ApiException, HTTPError) as error:
+            except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
                 continue
             last = str(now)
@@ -125,16 +126,15 @@ def _refused(api: ApiClient, node: str) -> str:
     try:
         body = {"spec": {"holderIdentity": node}}
         merge(api, f"{_LEASES}/{node}", body, query={"dryRun": "All"})
-    except ApiException as error:
-        said = message(error)
-        return said if _UNCALLED in said else ""
+    except ApiRefused as error:
+        return error.brief if _UNCALLED in error.brief else ""
     return ""
 
 
 def _get(api: ApiClient, path: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = request(api, "GET", path, timeout=_TIMEOUT)
-    except ApiException as error:
+    except ApiRefused as error:
         if error.status == _NOT_FOUND:
             return {}
         raise

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.rest import request
-from harness.errors import CommandFailed, FaultNotApplied
+from harness.errors import ApiRefused, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
 from harness.faults.pods import Closed
@@ -119,7 +118,7 @@ class _Drained:
             try:
                 path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/eviction"
                 request(api, "POST", path, body=_eviction(metadata))
-            except ApiException as error:
+            except ApiRefused as error:
                 if error.status == _TOO_MANY:
                     self._refused += 1
                     continue
@@ -155,7 +154,7 @@ class _Removed:
         with cluster.client() as api:
             try:
                 found = request(api, "GET", f"{_NODES}/{self._node}")
-            except ApiException as error:
+            except ApiRefused as error:
                 if error.status == _NOT_FOUND:
                     kubelet = cluster.exec(self._node, ["systemctl", "is-active", "kubelet"], deadline, check=False)
                     return f"the API server knows no node {self._node}, whose kubelet is {kubelet.stdout.strip()}"

@@ -5,16 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import DeadlineExceeded
-from clusters.rest import merge, message, request
+from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from clusters.watching import until
-from harness.errors import FaultNotApplied
+from harness.errors import ApiRefused, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.edits import edit, restore
 from harness.faults.targets import Target, find_pods, note_harm
@@ -198,12 +197,12 @@ def _evicted(api: ApiClient, target: Target) -> int:
     for refused in deadline.attempts():
         try:
             request(api, "POST", f"{_PODS}/{target.pod}/eviction", body=body)
-        except ApiException as error:
+        except ApiRefused as error:
             if error.status == _NOT_FOUND:
                 return refused
             if error.status != _TOO_MANY:
                 raise
-            said = message(error)
+            said = error.brief
         else:
             return refused
     raise FaultNotApplied(f"{deadline.error(said)}; see `kubectl --namespace {NAMESPACE} get pdb`")

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
 
 from clusters import names as names_of
 from clusters.rest import request
-from harness.errors import BadScenario
+from harness.errors import ApiRefused, BadScenario
 from harness.history import History
 from harness.history.vocabulary import HARM
 
@@ -72,7 +71,7 @@ def note_node_harm(history: History, how: str, node: str) -> None:
 def _pod(api: ApiClient, path: str, name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = request(api, "GET", f"{path}/{name}")
-    except ApiException as error:
+    except ApiRefused as error:
         if error.status == _NOT_FOUND:
             raise BadScenario(f"no pod {path.split('/')[-2]}/{name}") from error
         raise

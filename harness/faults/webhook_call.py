@@ -3,14 +3,12 @@
 from collections.abc import Callable
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import request
 from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
-from harness.errors import FaultNotApplied
+from harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
 __all__ = ["DENIED", "NOBODY", "UNCALLED", "wait_answered"]
 
@@ -49,8 +47,8 @@ def _ask(api: ApiClient) -> str:
     path, query = "/api/v1/namespaces", {"dryRun": "All"}
     try:
         request(api, "POST", path, query=query, body=FORBIDDEN_NAMESPACE, timeout=_TIMEOUT)
-    except ApiException as error:
+    except ApiRefused as error:
         return DENIED if error.status == _FORBIDDEN else " ".join(str(error.body).split())[:_TOLD]
-    except HTTPError as error:
-        return repr(error)[:_TOLD]
+    except ApiUnreachable as error:
+        return error.cause[:_TOLD]
     return "admitted"

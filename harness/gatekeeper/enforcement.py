@@ -11,7 +11,7 @@ from clusters.errors import DeadlineExceeded
 from clusters.rest import request
 from clusters.serving import NAMESPACE
 from clusters.watching import until
-from harness.errors import BadScenario
+from harness.errors import PolicyRejected, PreparationFailed
 from harness.history import History
 from harness.history.objects import is_leaving, name_of
 from harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
@@ -37,8 +37,8 @@ def enforced(cluster: Cluster, journal: Journal, history: History, policies: Seq
     """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
 
     Every webhook pod must tell that it enforces the newest generation of each object of Gatekeeper's, and every
-    question must be answered as its policy demands. Raises BadScenario with what Gatekeeper said of a policy that
-    it does not take, or takes and cannot enforce; DeadlineExceeded.
+    question must be answered as its policy demands. Raises PolicyRejected with what Gatekeeper said of a policy that
+    it does not take, or takes and cannot enforce; PreparationFailed, DeadlineExceeded.
     """
     undos = Undos()
     names = [policy.name for policy in policies]
@@ -63,7 +63,10 @@ def _put_in_force(cluster: Cluster, journal: Journal, undos: Undos, policies: Se
         found = request(api, "GET", _PODS, query=selector)["items"]
         replicas = {name_of(pod) for pod in found if not is_leaving(pod)}
         for item in (item for policy in policies for item in policy.objects):
-            put(cluster, journal, undos, item, deadline)
+            try:
+                put(cluster, journal, undos, item, deadline)
+            except PreparationFailed as error:
+                raise PolicyRejected(str(error)) from error
             if item["apiVersion"].partition("/")[0].endswith(_OURS):
                 told.append(_wait_for_replicas(api, item, replicas, deadline))
         generated = [each for policy in policies for each in policy.generated]
@@ -73,7 +76,7 @@ def _put_in_force(cluster: Cluster, journal: Journal, undos: Undos, policies: Se
 
 
 def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], deadline: Deadline) -> str:
-    """Wait until each replica tells that it enforces an object; errors that stay are the scenario's."""
+    """Wait until each replica tells that it enforces an object; errors that stay are the policy's."""
     kind, name = item["kind"], item["metadata"]["name"]
     plural = {"Assign": "assign", "ConstraintTemplate": "constrainttemplates"}.get(kind, kind.lower())
     path, last = f"/apis/{item['apiVersion']}/{plural}", "no status"
@@ -93,8 +96,9 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
             part = deadline.within(_ERROR_SECONDS, f"{kind} {name} to be enforced")
             until(api, path, lambda state: settled(state) and not errors, part)
         except DeadlineExceeded as error:
-            raise BadScenario(
-                f"{kind} {name}: expected it to be enforced, Gatekeeper says: {'; '.join(errors) or last}"
+            raise PolicyRejected(
+                f"{kind} {name}: expected it to be enforced within {part.seconds:.0f} s, Gatekeeper says: "
+                f"{'; '.join(errors) or last}; see `kubectl get {plural} {name} -o yaml`"
             ) from error
     return f"{kind} {name} is enforced by {len(replicas)} replicas"
 

@@ -1,5 +1,6 @@
 """Placement: brings Gatekeeper's pods to chosen nodes, by closing the other ones for a moment."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -10,7 +11,7 @@ from clusters.deadline import Deadline
 from clusters.rest import request
 from clusters.serving import NAMESPACE, wait_serving
 from clusters.watching import State, until
-from harness.errors import BadScenario
+from harness.errors import PreparationFailed
 from harness.faults.pods import Closed
 from harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
 from harness.preparation import Preparation
@@ -55,7 +56,10 @@ def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: D
 def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, int]) -> Iterator[str]:
     others = [each for each in cluster.workers if each != node]
     if node not in cluster.workers or not others:
-        raise BadScenario(f"expected a worker beside others, found {node!r} of {', '.join(cluster.workers) or 'none'}")
+        raise PreparationFailed(
+            f"expected a worker beside others, found {node!r} of {', '.join(cluster.workers) or 'none'}; "
+            "see `workers` of the shape"
+        )
     deadline = Deadline.after(_SECONDS, f"Gatekeeper's pods to be placed on {node} and beside it")
     with cluster.client() as api:
         for shut, choose in (([node], _too_many), (others, _lacking)):
@@ -73,7 +77,11 @@ def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, 
         state = _where(request(api, "GET", _PODS)["items"])
     seen = {each: sum(1 for kind, _, where in state.values() if kind == each and where == node) for each in wanted}
     if seen != dict(wanted):
-        raise BadScenario(f"expected {dict(wanted)} of Gatekeeper's pods on {node}, found {seen}: are there so many?")
+        there = Counter(operation for operation, _, _ in state.values())
+        raise PreparationFailed(
+            f"expected {dict(wanted)} of Gatekeeper's pods on {node}, last seen {seen}; Gatekeeper has "
+            f"{ {operation: there[operation] for operation in wanted} }, see `kubectl get pods -n {NAMESPACE} -o wide`"
+        )
     yield "; ".join(f"{name} ({kind}) on {where}" for kind, name, where in sorted(state.values()))
 
 

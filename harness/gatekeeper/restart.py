@@ -8,7 +8,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.gatekeeper import PullPolicy
 from clusters.rest import merge, request
-from clusters.serving import DEPLOYMENTS, NAMESPACE, wait_serving
+from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_serving
 from clusters.watching import until
 from harness.errors import BadScenario
 
@@ -21,7 +21,7 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
     """Roll out all of Gatekeeper's Deployments, as `kubectl rollout restart` does, with `pull_policy` if given.
 
     Returns the names of the webhook pods when they serve and the old ones are gone. Raises BadScenario (no such
-    policy), DeadlineExceeded, ApiException.
+    policy), DeadlineExceeded, ApiRefused, ApiUnreachable.
     """
     if pull_policy and pull_policy not in get_args(PullPolicy):
         raise BadScenario(f"pull policy {pull_policy!r}: expected one of {', '.join(get_args(PullPolicy))}")
@@ -41,11 +41,11 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
 
 
 def pull_policy(cluster: Cluster) -> PullPolicy:
-    """Return the pull policy that Gatekeeper's webhook pods have now."""
+    """Return the pull policy that Gatekeeper's webhook pods have now. Raises ApiRefused, ApiUnreachable."""
     with cluster.client() as api:
-        deployments = request(api, "GET", DEPLOYMENTS)["items"]
-    found: PullPolicy = deployments[-1]["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"]
-    return found
+        deployment = request(api, "GET", f"{DEPLOYMENTS}/{CONTROLLER}")
+    policy: PullPolicy = deployment["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"]
+    return policy
 
 
 def _only_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:

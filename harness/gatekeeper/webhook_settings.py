@@ -11,7 +11,7 @@ from pydantic import Field
 from clusters.cluster import Cluster
 from clusters.engine import Engine
 from clusters.rest import merge, request
-from harness.errors import BadScenario
+from harness.errors import BadScenario, PreparationFailed
 from harness.preparation import Preparation
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl
@@ -91,8 +91,8 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
         last.callback(undos.run, cluster.engine, journal)
         for webhook, wanted in fields.items():
             path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
-            found = next(each for each in request(api, "GET", path)["webhooks"] if each["name"] == webhook.name)
-            before = {name: found[name] for name in wanted}
+            now = _settings(request(api, "GET", path), webhook)
+            before = {name: now[name] for name in wanted}
             place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
             undos.register(
                 journal,
@@ -104,6 +104,16 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
             merge(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
             told += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
         yield "; ".join(told)
+
+
+def _settings(configuration: Mapping[str, Any], webhook: _Webhook) -> Mapping[str, Any]:
+    by_name: dict[str, Mapping[str, Any]] = {each["name"]: each for each in configuration.get("webhooks") or ()}
+    if webhook.name not in by_name:
+        raise PreparationFailed(
+            f"expected a webhook {webhook.name} in {webhook.kind} {webhook.configuration}, it has "
+            f"{', '.join(by_name) or 'none'}; see `kubectl get {webhook.kind} {webhook.configuration} -o yaml`"
+        )
+    return by_name[webhook.name]
 
 
 def _patch(webhook: _Webhook, fields: Mapping[str, Any]) -> str:

@@ -19,12 +19,14 @@ from harness.incident.model import Step
 from harness.incident.model import Trigger as Awaited
 from harness.incident.resolving import resolve
 from harness.incident.timeline import length
+from harness.phases import under_way
 from harness.probes.objects import CONTROL_PLANE, GENERATED, WEBHOOKS, WORKLOAD, Watched, constraints, watch_objects
 from harness.trigger import Trigger, When
 
 __all__ = ["relive"]
 
 
+@under_way("the incident")
 def relive(loaded: Loaded, experiment: Experiment) -> None:
     """Go through the incident's timeline, heal, and wait until Gatekeeper serves again.
 

@@ -171,4 +171,5 @@ def _refuse_large_directory(path: Path) -> None:
 
 
 def _link(path: Path, name: str) -> BadScenario:
-    return BadScenario(f"{path}: {shown(name, most=80)} is a link or no file, which a bundle has none of")
+    member = shown(name, most=80)
+    return BadScenario(f"{path}: {member}: expected a file: neither symbolic links nor devices are allowed in a bundle")

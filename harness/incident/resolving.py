@@ -9,7 +9,7 @@ from clusters.cluster import Cluster
 from clusters.gatekeeper import REPOSITORY
 from clusters.rest import request
 from clusters.serving import NAMESPACE
-from harness.errors import BadScenario
+from harness.errors import PreparationFailed
 from harness.incident.references import REFERENCE
 
 __all__ = ["resolve"]
@@ -18,7 +18,7 @@ __all__ = ["resolve"]
 def resolve(value: Any, cluster: Cluster, chance: random.Random) -> Any:
     """Return `value` with each reference replaced by what it stands for now.
 
-    Raises BadScenario if the cluster has no such thing.
+    Raises PreparationFailed if the cluster has no such thing.
     """
     if isinstance(value, Mapping):
         return {name: resolve(each, cluster, chance) for name, each in value.items()}
@@ -48,5 +48,5 @@ def _nth(names: list[str], number: str, reference: str, chance: random.Random) -
     if names and number == "any":
         return chance.choice(names)
     if not names or int(number) > len(names):
-        raise BadScenario(f"{reference}: the cluster has {len(names)} of these: {', '.join(names) or 'none'}")
+        raise PreparationFailed(f"{reference}: the cluster has {len(names)} of these: {', '.join(names) or 'none'}")
     return names[int(number) - 1]

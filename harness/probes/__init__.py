@@ -141,4 +141,4 @@ class Probe:
         if self._error is not None:
             raise ProbeBroken(f"probe {self.name} died: {self._error!r}") from self._error
         if self._thread.ident is not None and not self._thread.is_alive() and not self.stopping.is_set():
-            raise ProbeBroken(f"probe {self.name} ended by itself: expected to ask until it is stopped")
+            raise ProbeBroken(f"probe {self.name} returned before it was stopped, which is a mistake in the probe")

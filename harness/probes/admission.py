@@ -9,14 +9,12 @@ from itertools import count, cycle
 from uuid import uuid4
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import request
 from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
-from harness.errors import ProbeBroken
+from harness.errors import ApiRefused, ApiUnreachable, ProbeBroken
 from harness.history import History
 from harness.history.vocabulary import CANARY, numbered
 from harness.policies import Question
@@ -135,8 +133,8 @@ class _Canary(Probe):
 def _deleted(api: ApiClient, path: str) -> bool:
     try:
         request(api, "DELETE", path, body={"gracePeriodSeconds": 0}, timeout=_DELETE_TIMEOUT)
-    except ApiException as error:
-        return bool(error.status == _NOT_FOUND)
-    except (HTTPError, ValueError):
+    except ApiRefused as error:
+        return error.status == _NOT_FOUND
+    except ApiUnreachable:
         return False
     return True

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError, NewConnectionError
-from urllib3.exceptions import TimeoutError as TooSlow
 
-from clusters.rest import message, request
+from clusters.rest import request
+from harness.errors import ApiRefused, ApiUnreachable
 from harness.policies import Question, mutated
 
 __all__ = ["TIMEOUT", "Answer", "Outcome", "ask"]
@@ -63,11 +61,10 @@ def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False,
     try:
         body = {**question.body, "metadata": metadata}
         found = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
-    except ApiException as error:
-        return _refused(question, error.status or 0, message(error, whole=True))
-    except (HTTPError, ValueError) as error:
-        slow = isinstance(error, TooSlow) and not isinstance(error, NewConnectionError)
-        return Answer("info", "timed out" if slow else "refused", repr(error)[:_SHORT])
+    except ApiRefused as error:
+        return _refused(question, error.status, error.message)
+    except ApiUnreachable as error:
+        return Answer("info", "timed out" if error.timed_out else "refused", error.cause[:_SHORT])
     return _created(question, found)
 
 

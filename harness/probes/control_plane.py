@@ -5,14 +5,13 @@ from functools import partial
 from math import isfinite
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.leading import LEASES
 from clusters.lines import Gap, Over, lines
 from clusters.rest import request
 from clusters.serving import NAMESPACE
+from harness.errors import ApiRefused, ApiUnreachable
 from harness.history import History
 from harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered
 from harness.probes import Probe
@@ -78,11 +77,11 @@ def _time(api: ApiClient, history: History, f: str, method: str, path: str, of: 
     began = time.monotonic()
     try:
         request(api, method, path, query=query, body=body, timeout=_TIMEOUT)
-    except ApiException as error:
+    except ApiRefused as error:
         said = {"status": error.status, "said": str(error.body)[:_LONG], "seconds": _since(began)}
         history.append("fail", API_SERVER, f, said)
-    except (HTTPError, ValueError) as error:
-        history.append("info", API_SERVER, f, {"said": repr(error)[:_SHORT]})
+    except ApiUnreachable as error:
+        history.append("info", API_SERVER, f, {"said": error.cause[:_SHORT]})
     else:
         history.append("ok", API_SERVER, f, {"seconds": _since(began)})
 
@@ -98,8 +97,8 @@ def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> No
             _read(api, "/metrics", API_SERVER, history, probe)
             try:
                 names = [each["metadata"]["name"] for each in request(api, "GET", pods, timeout=_TIMEOUT)["items"]]
-            except (ApiException, HTTPError, ValueError) as error:
-                history.append("info", numbered(METRICS, "pods"), LIST, {"said": repr(error)[:_SHORT]})
+            except (ApiRefused, ApiUnreachable) as error:
+                history.append("info", numbered(METRICS, "pods"), LIST, {"said": error.cause[:_SHORT]})
                 continue
             for name in names:
                 _read(api, f"{pods}/{name}:{_METRICS_PORT}/proxy/metrics", name, history, probe)

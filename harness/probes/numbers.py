@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
 from clusters.rest import delete, request
 from clusters.serving import NAMESPACE
+from harness.errors import ApiRefused, ApiUnreachable
 from harness.history import History
 from harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
 from harness.probes import Probe
@@ -61,7 +60,7 @@ def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None
             if time.monotonic() - due < every:  # what was missed, while nobody answered, is not made up for
                 number += 1
                 _write(api, history, number)
-        with suppress(ApiException, HTTPError):
+        with suppress(ApiRefused, ApiUnreachable):
             delete(api, _PATH)
 
 
@@ -77,10 +76,10 @@ def _write(api: ApiClient, history: History, number: int) -> None:
     try:
         content_type = "application/apply-patch+yaml"
         request(api, "PATCH", _PATH, query=_QUERY, body=body, content_type=content_type, timeout=_TIMEOUT)
-    except ApiException as error:
+    except ApiRefused as error:
         told = {**value, "status": error.status, "said": str(error.body)[:_SHORT]}
         history.append("fail", NUMBER, WRITE, told)
-    except (HTTPError, ValueError) as error:
-        history.append("info", NUMBER, WRITE, {**value, "said": repr(error)[:_SHORT]})
+    except ApiUnreachable as error:
+        history.append("info", NUMBER, WRITE, {**value, "said": error.cause[:_SHORT]})
     else:
         history.append("ok", NUMBER, WRITE, value)

@@ -9,12 +9,11 @@ from itertools import cycle, islice
 from typing import Any
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters.cluster import Cluster
-from clusters.rest import message, request
+from clusters.rest import request
 from clusters.serving import NAMESPACE
+from harness.errors import ApiRefused, ApiUnreachable
 from harness.history import History
 from harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
 from harness.policies import Question
@@ -54,8 +53,8 @@ def _ask(cluster: Cluster, history: History, interval: float, asked: Sequence[Re
             now = [LABEL, *islice(turns, 1)]
             try:
                 found = request(api, "GET", pods, query=selector, timeout=_TIMEOUT)["items"]
-            except (ApiException, HTTPError, ValueError) as error:
-                history.append("info", REPLICAS, LIST, {"said": repr(error)[:_SHORT]})
+            except (ApiRefused, ApiUnreachable) as error:
+                history.append("info", REPLICAS, LIST, {"said": error.cause[:_SHORT]})
                 continue
             list(pool.map(partial(_review, clients, history, now), found))
 
@@ -91,8 +90,10 @@ def _review(clients: _Clients, history: History, asked: Sequence[Review], pod: d
             answer = request(clients.mine(), "POST", path, body=review.body, timeout=_TIMEOUT)
             said = review.said(answer["response"])
             history.append("ok" if said == review.wanted else "fail", process, review.f, {**value, "said": said})
-        except ApiException as error:
-            told = {**value, "status": error.status, "said": message(error)[:_SHORT]}
+        except ApiRefused as error:
+            told = {**value, "status": error.status, "said": error.message[:_SHORT]}
             history.append("fail", process, review.f, told)
-        except (HTTPError, ValueError, KeyError, TypeError) as error:
+        except ApiUnreachable as error:
+            history.append("info", process, review.f, {**value, "said": error.cause[:_SHORT]})
+        except (ValueError, KeyError, TypeError) as error:
             history.append("info", process, review.f, {**value, "said": repr(error)[:_SHORT]})

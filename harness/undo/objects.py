@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from clusters import names
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.rest import apply, message
-from harness.errors import BadScenario
+from clusters.rest import apply
+from harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl
 from harness.undo.journal import Journal
@@ -40,8 +37,8 @@ def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any
     """Apply one object, after the promise to take it away again.
 
     Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
-    BadScenario with what was said if it is refused all that time, or, before anything is done, if it has a name that
-    would be an option or a path; DeadlineExceeded.
+    PreparationFailed with what was said if it is refused all that time; DeadlineExceeded; and BadScenario, before
+    anything is done, if it has a name that would be an option or a path.
     """
     problems = [f"{item['kind']} {'.'.join(place)}: {words}" for place, words in names.refused_of(item)]
     if problems:
@@ -65,12 +62,15 @@ def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any
         for _ in part.attempts():
             try:
                 apply(api, [item], deadline)
-            except ApiException as error:
-                refused = message(error)
-            except HTTPError as error:
+            except ApiRefused as error:
+                refused = error.brief
+            except ApiUnreachable as error:
                 unheard = str(error)
             else:
                 return
     if not refused:
         raise part.error(unheard)
-    raise BadScenario(f"{kind} {name}: expected it to be accepted, refused for {part.seconds:.0f} s: {refused}")
+    raise PreparationFailed(
+        f"{kind} {name}: expected it to be accepted, refused for {part.seconds:.0f} s: {refused}; "
+        f"see `kubectl explain {kind}`"
+    )

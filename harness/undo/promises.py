@@ -41,7 +41,7 @@ class Undos:
         """Do all that is registered and not done yet, newest first, and note it in the journal.
 
         Where another fault still harms the same target, what that one does is left, or put there. Returns the arguments
-        of what was done. Every undo is tried before one that failed is raised; of several, UndoFailed tells all.
+        of what was done. Every undo is tried before UndoFailed tells all that failed, or could not be noted.
         """
         done: list[Mapping[str, Any]] = []
         failed: list[Exception] = []
@@ -57,11 +57,10 @@ class Undos:
                 failed.append(error)
             else:
                 self._promised.remove(promise)
-        if len(failed) > 1:
-            told = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
-            raise UndoFailed(f"{len(failed)} undos could not be done or noted:\n{told}\n`nox -s gc` tries again")
         if failed:
-            raise failed[0]
+            problems = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
+            undos = f"{len(failed)} undos" if len(failed) > 1 else "an undo"
+            raise UndoFailed(f"{undos} could not be done or noted:\n{problems}\n`nox -s gc` tries again") from failed[0]
         return done
 
 

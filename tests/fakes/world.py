@@ -279,6 +279,8 @@ class Api(BaseHTTPRequestHandler):
             items |= {LEASES: world.leases(), _NUMBERS: world.numbers}
             found = {"apiVersion": "v1", "kind": "List", "metadata": _VERSION, "items": items.get(url.path, [])}
             self.answer(200, found)
+        elif url.path == f"{_DEPLOYMENTS}/{world.deployment()['metadata']['name']}":
+            self.answer(200, world.deployment())
         elif url.path.startswith("/api/v1/nodes/"):
             self.answer(200, {"spec": {"unschedulable": url.path.rpartition("/")[2] in world.cordoned}})
         else:

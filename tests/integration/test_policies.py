@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes.client.exceptions import ApiException
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -16,7 +15,7 @@ from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
 from harness.checks.parity import enforcement_parity
 from harness.checks.unmutated import never_unmutated
-from harness.errors import BadScenario
+from harness.errors import ApiRefused, PolicyRejected
 from harness.experiment import Experiment
 from harness.faults.rollouts import scale_to_zero
 from harness.gatekeeper.enforcement import enforced
@@ -50,7 +49,7 @@ def left(cluster: Cluster) -> list[str]:
             try:
                 request(api, "GET", f"/api/v1/namespaces/{CANARIES}")
                 found.append(CANARIES)
-            except ApiException:
+            except ApiRefused:
                 pass
             if not found:
                 break
@@ -89,14 +88,14 @@ def broken(location: str) -> Policy:
 
 def test_mutator_that_is_refused(cluster: Cluster, make: Callable[[], Experiment]) -> None:
     """A location that Gatekeeper cannot parse is a bad scenario, in its words, and nothing is left."""
-    with make() as experiment, pytest.raises(BadScenario, match=r"chaos-broken: expected.*invalid location format"):
+    with make() as experiment, pytest.raises(PolicyRejected, match=r"chaos-broken: expected.*invalid location format"):
         experiment.apply(mutate_pods(), broken("spec.annotations.example.com/pod"))
     assert left(cluster) == []
 
 
 def test_mutator_that_is_stored_broken(cluster: Cluster, make: Callable[[], Experiment]) -> None:
     """Two mutators that Gatekeeper takes, and then enforces neither of, are a bad scenario with its status's words."""
-    with make() as experiment, pytest.raises(BadScenario, match=r"Gatekeeper says: .*[Cc]onflict"):
+    with make() as experiment, pytest.raises(PolicyRejected, match=r"Gatekeeper says: .*[Cc]onflict"):
         experiment.apply(mutate_pods(), broken("spec.securityContext[name: x].seLinuxOptions.level"))
     assert left(cluster) == []
 

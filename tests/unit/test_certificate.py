@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes.client.exceptions import ApiException
 
 from clusters.certificate import SECRET, prepare_certificate
 from clusters.deadline import Deadline
+from clusters.errors import ApiRefused
 from clusters.process import Completed, run
 from clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
@@ -102,5 +102,5 @@ def test_a_certificate_that_is_there_stays(server: RestServer, tmp_path: Path) -
 def test_another_refusal_is_raised(server: RestServer, tmp_path: Path) -> None:
     """Only what is there already is passed over."""
     server.answers["POST /api/v1/namespaces"] = 403
-    with pytest.raises(ApiException):
+    with pytest.raises(ApiRefused):
         prepare(server, tmp_path)

@@ -1,8 +1,11 @@
 """Tests of clusters.create: a creation that fails names its action, keeps logs and removes what it made."""
 
+import io
 import os
+import re
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +120,40 @@ def test_an_action_that_fails_ends_kind_first(monkeypatch: pytest.MonkeyPatch, t
         bring_up(engine)
     assert not [each for each in threading.enumerate() if each.name == "kind"]
     assert not done.exists()
+
+
+@pytest.fixture
+def kind_at_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
+    """Have kind create nodes until the test is over, however it is told to stop; give an engine without a registry."""
+    monkeypatch.setattr("clusters.site._ABANDON_SECONDS", 0.2)
+    over = threading.Event()
+    monkeypatch.setattr("clusters.kind.Kind.create", lambda *_: over.wait(30))
+    yield FakeEngine(errors={"run": "no space left on device"})
+    over.set()
+
+
+def test_kind_that_does_not_end_is_told(kind_at_work: FakeEngine) -> None:
+    """What it makes after the removal is named, with the command that removes it."""
+    with pytest.raises(ClusterUnavailable, match=r"(?s)start the registry.*kind to end.*still at work.*`nox -s gc`"):
+        bring_up(kind_at_work)
+    assert kind_at_work.names() == []
+
+
+def test_kind_that_does_not_end_after_an_interrupt_is_told(kind_at_work: FakeEngine) -> None:
+    """An interrupt goes on as it came, so that the terminal is told."""
+    stream = io.StringIO()
+    kind_at_work.errors["run"] = KeyboardInterrupt()
+    owner = Owner.mine("r")
+    with pytest.raises(KeyboardInterrupt):
+        create(kind_at_work, _IMAGES, Shape(), owner, owner.claim(), Progress(stream))
+    assert re.search(r"! .*kind to end.*still at work.*`nox -s gc` removes it", stream.getvalue())
+
+
+def test_a_mistake_of_ours_beside_other_actions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the thread of kind raised, and is no failure of kind's, stands beside the action that failed."""
+    monkeypatch.setattr("clusters.kind.Kind.create", lambda *_: dict[str, int]()["port"])
+    with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*\nkind: KeyError\('port'\)"):
+        bring_up(FakeEngine(errors={"run": "no space left on device"}))
 
 
 def test_a_cluster_without_gatekeeper_is_ready_with_its_nodes() -> None:

@@ -113,8 +113,8 @@ def test_a_look_that_fails_is_a_finding() -> None:
     def broken() -> list[preflight.Finding]:
         raise OSError("exec format error")
 
-    assert preflight._guarded("kind", broken) == [
-        preflight.Finding("kind", "warn", "exec format error", "try the command by hand")
+    assert preflight._guarded("kind", broken, "kind version") == [
+        preflight.Finding("kind", "warn", "exec format error", "kind version")
     ]
 
 

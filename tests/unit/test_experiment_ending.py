@@ -10,7 +10,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.interrupts import unbroken
 from harness import jsonl
-from harness.errors import CommandFailed, HarnessError
+from harness.errors import HarnessError, UndoFailed
 from harness.experiment import Experiment
 from harness.faults.registry import cut_registry
 from harness.history import History, read
@@ -134,7 +134,7 @@ def test_a_heal_that_fails_comes_before_what_could_not_be_told(
             world.paused.add("w-worker")
             disk.full = True
 
-    with pytest.raises(CommandFailed, match="is paused") as caught:
+    with pytest.raises(UndoFailed, match="is paused") as caught:
         end()
     assert "nothing is judged by it" in "".join(caught.value.__notes__)
 

@@ -7,7 +7,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.errors import BadScenario, FaultNotApplied, UndoFailed
 from harness.faults.throttle import throttle
 from harness.undo import journal
 from tests.fakes.bench import Bench
@@ -109,7 +109,7 @@ def test_limit_that_cannot_be_given_back(bench: Bench, world: Cgroups, monkeypat
     fault = throttle(SELECTOR, 0.1)
     bench.inject(fault)
     monkeypatch.setattr(Cgroups, "_kill", lambda *_: Completed("", "Permission denied", 1))
-    with pytest.raises(CommandFailed, match="Permission denied"):
+    with pytest.raises(UndoFailed, match="Permission denied"):
         bench.heal(fault)
     assert len(bench.pending()) == 1
 

@@ -48,6 +48,11 @@ _CONFINED = {
     "allure_pytest": ("reports/allure/plugin.py",),
     "pytest": ("harness/", "reports/", "scenarios/"),
 }
+# The errors of the clients' libraries, and where they may be named: there they become ours.
+_CLIENTS_ERRORS = {
+    "kubernetes.client.exceptions": ("clusters/rest.py",),
+    "urllib3.exceptions": ("clusters/rest.py", "clusters/lines.py", "clusters/engine/"),
+}
 _SLEEPER = "clusters/deadline.py"
 # Hosts of package registries, in pieces so that this file does not name them.
 _HOSTS = tuple(
@@ -78,6 +83,7 @@ def _problems(path: str, source: str) -> list[str]:
     """Return what in a Python file, named by its path in the repository, breaks a rule."""
     tree = ast.parse(source)
     found = list(_imports_refused(path, tree))
+    found += [] if path.startswith("tests/") else _errors_refused(path, tree)
     if len(source.splitlines()) > _MOST_LINES:
         found.append(f"more than {_MOST_LINES} lines: it mixes two things")
     if not (ast.get_docstring(tree) or "").partition("\n")[0].endswith("."):
@@ -98,6 +104,22 @@ def _imports_refused(path: str, tree: ast.Module) -> Iterator[str]:
             yield f"{folder} may not import {module}"
         if package in _CONFINED and folder != "tests" and not path.startswith(_CONFINED[package]):
             yield f"{package} may only be imported in {', '.join(_CONFINED[package])}"
+
+
+def _errors_refused(path: str, tree: ast.Module) -> Iterator[str]:
+    """Yield where errors of a client's library are named, by import or below a module that is imported."""
+    read = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    whole = {name for name in read if not any(longer.startswith(f"{name}.") for longer in read)}
+    for name in sorted({*_imported(path, tree), *whole}):
+        for module, places in _CLIENTS_ERRORS.items():
+            named = _below(name, (module,)) or (_below(name, (module.partition(".")[0],)) and _is_client_error(name))
+            if named and not path.startswith(places):
+                yield f"{name} may only be named in {', '.join(places)}"
+
+
+def _is_client_error(name: str) -> bool:
+    """Whether this is what `kubernetes.client` and `kubernetes.client.rest` export of its errors, too."""
+    return name.rpartition(".")[2] == "ApiException"
 
 
 def _imported(path: str, tree: ast.Module) -> Iterator[str]:
@@ -186,6 +208,10 @@ def test_no_file_names_a_package_registry() -> None:
         ("reports/a.py", "if TYPE_CHECKING:\n    import clusters.kind", "reports may not import clusters.kind"),
         ("scenarios/a.py", "from tests import sessions", "scenarios may not import tests.sessions"),
         ("scenarios/a.py", "import docker", "docker may only be imported in"),
+        ("clusters/a.py", "from kubernetes.client.exceptions import ApiException", "may only be named in"),
+        ("harness/faults/a.py", "from kubernetes.client import ApiException", "ApiException may only be named in"),
+        ("harness/probes/a.py", "from urllib3.exceptions import HTTPError", "may only be named in clusters/rest.py"),
+        ("harness/a.py", "import urllib3\nE = urllib3.exceptions.HTTPError", "may only be named in clusters/rest.py"),
         ("harness/a.py", "import time\ntime.sleep(1)", "sleeps"),
         ("tests/unit/a.py", "from time import sleep", "sleeps"),
         ("harness/a.py", "\n" * 400, "more than 400 lines"),
@@ -205,6 +231,8 @@ def test_planted_violation_is_found(path: str, planted: str, problem: str) -> No
         ("clusters/a.py", "import docker\nimport kubernetes\nfrom clusters import errors"),
         ("harness/faults/a.py", "import docker\nfrom kubernetes import client\nfrom clusters.kind import x"),
         ("harness/plugin.py", "import pytest"),
+        ("clusters/rest.py", "from kubernetes.client.exceptions import ApiException\nfrom urllib3.exceptions import A"),
+        ("clusters/cluster.py", "import urllib3\nfrom kubernetes.client import ApiClient\nR = urllib3.Retry"),
         ("reports/allure/plugin.py", "import allure_commons\nimport pytest\nfrom harness import errors"),
         ("scenarios/a.py", "import pytest\nfrom harness.faults.registry import cut_registry"),
         ("clusters/deadline.py", "import time\ntime.sleep(1)"),

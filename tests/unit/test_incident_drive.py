@@ -13,7 +13,7 @@ from clusters.cluster import Cluster
 from harness import faults as fault_modules
 from harness import trigger as trigger_module
 from harness.catalogue import entries
-from harness.errors import FaultNotApplied, Inconclusive
+from harness.errors import BadScenario, FaultNotApplied, Inconclusive, PreparationFailed
 from harness.experiment import Experiment
 from harness.history import History, read
 from harness.incident import drive
@@ -177,6 +177,17 @@ def test_heals_when_a_step_fails(live: Callable[..., Experiment], world: World) 
     with pytest.raises(FaultNotApplied):
         live(faults=[CUT | {"lasts": 30}, hold("unproved", at=0.1)])
     assert world.running
+
+
+def test_values_that_turn_out_to_be_of_no_use(live: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused while the timeline goes on is not told as if nothing had been touched."""
+
+    def refuse(*_: object) -> None:
+        raise BadScenario("no nodes")
+
+    monkeypatch.setattr(drive, "resolve", refuse)
+    with pytest.raises(PreparationFailed, match="the incident: no nodes"):
+        live(faults=[CUT])
 
 
 def _appear(server: FakeApiServer, names: list[str]) -> None:

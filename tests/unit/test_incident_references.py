@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clusters.cluster import Cluster
-from harness.errors import BadScenario
+from harness.errors import PreparationFailed
 from harness.incident.references import refused
 from harness.incident.resolving import resolve
 from tests.fakes.world import IMAGE, World
@@ -58,7 +58,7 @@ def test_by_chance(cluster: Cluster, word: str) -> None:
 @pytest.mark.parametrize("word", ["$worker7", "$control-plane2", "$pod(a=b)[3]"])
 def test_not_there(cluster: Cluster, word: str) -> None:
     """What the cluster does not have is refused, with what it has."""
-    with pytest.raises(BadScenario, match="the cluster has"):
+    with pytest.raises(PreparationFailed, match="the cluster has"):
         resolve(word, cluster, _chance(1))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clusters.progress import Progress
-from harness.errors import InvariantViolated
+from harness.errors import BadScenario, InvariantViolated, PreparationFailed
 from harness.history import History, read
 from harness.phases import Phases
 from harness.record import Record
@@ -14,6 +14,16 @@ from harness.record import Record
 @pytest.fixture
 def record(tmp_path: Path) -> Record:
     return Record("a try", {}, 1, "history", "journal")
+
+
+def test_nothing_was_touched_is_said_of_no_step(record: Record, history: History) -> None:
+    """What a step turns out not to be able to use is told with the step: an experiment that has begun has touched."""
+    with (
+        pytest.raises(PreparationFailed, match="fault: kill containers: no pod a/b"),
+        Phases(record, history, Progress.quiet())("fault: kill containers") as phase,
+    ):
+        raise BadScenario("no pod a/b")
+    assert (phase.status, phase.detail) == ("broken", "no pod a/b")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_ended_by_itself() -> None:
     probe = Probe("p", lambda probe: probe.beat())
     probe.start()
     soon(lambda: not probe._thread.is_alive())
-    with pytest.raises(ProbeBroken, match="ended by itself"):
+    with pytest.raises(ProbeBroken, match="probe p returned before it was stopped"):
         probe.healthy()
 
 

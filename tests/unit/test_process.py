@@ -96,6 +96,30 @@ def test_deadline_ends_the_whole_group() -> None:
     assert [pid for pid in group(pids[0]) if not gone(pid)] == []
 
 
+def test_a_command_that_no_signal_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs in the kernel, as on a dead disk, is waited for as any other; its number is told."""
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(process, "kill", lambda _: True)
+    commands: list[subprocess.Popen[bytes]] = []
+    end = process._end
+
+    def record(command: subprocess.Popen[bytes]) -> DeadlineExceeded | None:
+        commands.append(command)
+        return end(command)
+
+    monkeypatch.setattr(process, "_end", record)
+    began = time.monotonic()
+    with monkeypatch.context() as deaf:
+        deaf.setattr(os, "killpg", lambda *_: None)
+        with pytest.raises(DeadlineExceeded, match="still running") as error:
+            process.run(["sleep", "20"], soon(0.1))
+    assert time.monotonic() - began < 15
+    (note,) = error.value.__notes__
+    assert f"for process {commands[0].pid} to end, which was killed; last seen: it is there; see `ps " in note
+    commands[0].kill()
+    commands[0].wait(10)
+
+
 def group(leader: int) -> list[int]:
     """Return the processes whose group is `leader`."""
     found = []

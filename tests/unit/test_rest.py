@@ -4,17 +4,16 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
+import urllib3
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
 from clusters.deadline import Deadline
-from clusters.errors import BadScenario, DeadlineExceeded
-from clusters.rest import apply, delete, find_path, message, request
+from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded
+from clusters.rest import apply, delete, find_path, request
 
 _RESOURCES = {
     "/api/v1": [
@@ -32,6 +31,8 @@ class Server(HTTPServer):
         self.seen: list[tuple[str, str, str, Any]] = []
         self.status = 200
         self.late = 0
+        self.silent = False
+        self.said = b""
         self.audit_ids: list[str | None] = []
 
 
@@ -56,7 +57,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({})
 
     def answer(self, body: Any) -> None:
-        data = json.dumps(body).encode()
+        if self.server.silent:
+            Event().wait(0.3)
+        data = self.server.said or json.dumps(body).encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -70,6 +73,7 @@ class Handler(BaseHTTPRequestHandler):
 def client_of(host: str) -> Iterator[ApiClient]:
     configuration = Configuration()
     configuration.host = host
+    configuration.retries = urllib3.Retry(total=False)
     with ApiClient(configuration) as api:
         yield api
 
@@ -117,9 +121,9 @@ def test_a_kind_that_is_served_a_little_later(server: Server, api: ApiClient) ->
 def test_a_kind_that_does_not_come(server: Server, api: ApiClient) -> None:
     """What is not served within the deadline is a 404 that names it, whether its group is there or not."""
     server.late = 1_000_000
-    with pytest.raises(ApiException, match="no kind Deployment in apps/v1"):
+    with pytest.raises(ApiRefused, match="no kind Deployment in apps/v1"):
         apply(api, [DEPLOYMENT], Deadline.after(0.2, "x"))
-    with pytest.raises(ApiException, match="no kind Pood in v1"):
+    with pytest.raises(ApiRefused, match="no kind Pood in v1"):
         apply(api, [{"apiVersion": "v1", "kind": "Pood", "metadata": {"name": "d"}}], Deadline.after(0.2, "x"))
     assert server.seen == []
 
@@ -133,17 +137,38 @@ def test_nothing_is_applied_after_the_deadline(server: Server, api: ApiClient) -
 
 
 def test_an_answer_other_than_2xx_is_an_error(server: Server, api: ApiClient) -> None:
-    """Status and body of the refusal are in the exception."""
+    """Status and body of the refusal are in the exception, and it says what was asked for."""
     server.status = 409
-    with pytest.raises(ApiException) as caught:
+    with pytest.raises(ApiRefused, match="GET /api/v1: 409 ") as caught:
         request(api, "GET", "/api/v1")
     assert (caught.value.status, "resources" in str(caught.value.body)) == (409, True)
 
 
 def test_no_answer_at_all_is_an_error() -> None:
-    """A server that refuses the connection raises what callers are told to expect."""
-    with client_of("http://127.0.0.1:1") as api, pytest.raises(HTTPError):
+    """Where nobody listens, the error says what was asked for, and keeps the client's own error as it is written."""
+    with (
+        client_of("http://127.0.0.1:1") as api,
+        pytest.raises(ApiUnreachable, match="GET /api/v1: no answer: ") as error,
+    ):
         request(api, "GET", "/api/v1")
+    assert error.value.cause == repr(error.value.__cause__)
+    assert not error.value.timed_out
+
+
+def test_an_answer_that_does_not_come(server: Server, api: ApiClient) -> None:
+    """A server that takes the request and says nothing is told from one that does not take it."""
+    server.silent = True
+    with pytest.raises(ApiUnreachable) as error:
+        request(api, "GET", "/api/v1", timeout=(1.0, 0.05))
+    assert error.value.timed_out
+
+
+def test_an_answer_that_is_no_json(server: Server, api: ApiClient) -> None:
+    """What is cut off in its middle, or is another's page, is no answer, whatever its status."""
+    server.said = b'{"kind":'
+    with pytest.raises(ApiUnreachable, match="no answer: Expecting value") as error:
+        request(api, "GET", "/api/v1")
+    assert error.value.cause == repr(error.value.__cause__)
 
 
 def test_a_request_may_have_an_id(server: Server, api: ApiClient) -> None:
@@ -167,13 +192,19 @@ def test_delete_of_what_is_gone(server: Server, api: ApiClient) -> None:
     server.status = 404
     assert not delete(api, "/api/v1/namespaces/n")
     server.status = 409
-    with pytest.raises(ApiException):
+    with pytest.raises(ApiRefused):
         delete(api, "/api/v1/namespaces/n")
 
 
-@pytest.mark.parametrize(("body", "said"), [(json.dumps({"message": "no"}), "no"), ("gone", "gone"), (None, "Gone")])
-def test_message(body: str | None, said: str) -> None:
-    """What was said is the status's message, or, without one, the body or the reason."""
-    error = ApiException(status=410, reason="Gone")
-    error.body = body
-    assert message(error) == said
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b'{"message": "no"}', "no"), (b"went", "went"), (b"{}", "{}"), (b"\xff", "Gone"), (b"[" * 9999, "[")],
+)
+def test_message(server: Server, api: ApiClient, body: bytes, said: str) -> None:
+    """What was said is the status's message, or, without one, the body or the reason; a person reads its begin."""
+    server.status, server.said = 410, body
+    with pytest.raises(ApiRefused) as error:
+        request(api, "GET", "/api/v1")
+    assert error.value.message.startswith(said)
+    assert error.value.brief == error.value.message[:400]
+    assert error.value.cause == f"410 {error.value.brief}"

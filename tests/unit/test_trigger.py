@@ -1,12 +1,14 @@
 """Trigger: it acts once on the right change, at once, and says what went wrong."""
 
 from collections.abc import Callable, Iterator
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from clusters.deadline import Deadline
 from clusters.errors import BadScenario, DeadlineExceeded
+from harness.errors import PreparationFailed
 from harness.history import Entry, History, read
 from harness.trigger import TRIGGER, Trigger, When
 from tests.fakes.api_server import PATH, FakeApiServer
@@ -105,6 +107,63 @@ def test_action_fails(server: FakeApiServer, history: History, arm: Callable[...
     assert [each.kind for each in entries(history)] == ["invoke", "fail"]
 
 
+def _unlucky(_: dict[str, Any]) -> None:
+    raise ValueError("bad luck")
+
+
+def test_action_fails_and_nobody_waits(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
+    """The end of the block raises what nobody has heard of."""
+
+    def act_once() -> None:
+        with arm(When("Pod"), _unlucky):
+            server.put("a")
+            _wait_until_acted(history)
+
+    with pytest.raises(ValueError, match="bad luck"):
+        act_once()
+
+
+def test_action_fails_and_the_block_too(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
+    """What the block raises is raised, with what the action raised as a note."""
+
+    def fail() -> None:
+        with arm(When("Pod"), _unlucky):
+            server.put("a")
+            _wait_until_acted(history)
+            raise KeyError
+
+    with pytest.raises(KeyError) as error:
+        fail()
+    assert error.value.__notes__ == ["trigger on Pod * ADDED: ValueError('bad luck')"]
+
+
+def _wait_until_acted(history: History) -> None:
+    for _ in soon().attempts(first=0.01):
+        if any(entry.f == "acted" for entry in entries(history)):
+            return
+
+
+def test_action_that_does_not_end(
+    server: FakeApiServer, arm: Callable[..., Trigger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who goes on while an action is under way is told so: what it does is no part of what comes next."""
+    monkeypatch.setattr("harness.trigger._STOP_SECONDS", 0.2)
+    acting, end = Event(), Event()
+
+    def act(_: dict[str, Any]) -> None:
+        acting.set()
+        end.wait(5)
+
+    def leave() -> None:
+        with arm(When("Pod"), act):
+            server.put("a")
+            assert acting.wait(5)
+
+    with pytest.raises(DeadlineExceeded, match="its action is under way"):
+        leave()
+    end.set()
+
+
 def test_moment_in_a_gap(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
     """A change that came to light after a gap counts, and is marked: the moment itself is not known."""
     with arm(When("Pod"), lambda _: None) as trigger:
@@ -134,5 +193,5 @@ def test_no_such_kind(history: History, server: FakeApiServer, monkeypatch: pyte
 
     monkeypatch.setattr("harness.trigger.find_path", fails)
     trigger = Trigger(cast("Cluster", server), history, When("Pood"), lambda _: None)
-    with pytest.raises(BadScenario, match="Pood"), trigger:
+    with pytest.raises(PreparationFailed, match=r"trigger on Pood .*: no kind 'Pood'"), trigger:
         pytest.fail("the block was entered")

@@ -7,7 +7,7 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.process import Completed
-from harness.errors import BadScenario, CommandFailed
+from harness.errors import BadScenario, CommandFailed, PreparationFailed
 from harness.policies import GROUND, mutate_pods
 from harness.undo import journal
 from harness.undo.journal import Journal
@@ -79,7 +79,7 @@ def test_names_that_are_options_or_paths(
 def test_unknown_kind(cluster: Cluster, policed: Policed, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that the server does not know by the end of the patience is told as it is."""
     monkeypatch.setattr("harness.undo.objects._REFUSED_SECONDS", 2.0)
-    with pytest.raises(BadScenario, match=r"Unheard x: expected.*no kind Unheard in v1"):
+    with pytest.raises(PreparationFailed, match=r"Unheard x: expected.*no kind Unheard in v1"):
         put(cluster, undo, Undos(), {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}, soon())
 
 

@@ -97,7 +97,7 @@ def test_every_undo_is_tried(opened: Journal, engine: Engine) -> None:
     for place in ("a", "b", "c"):
         undos.register(opened, write, place=place, value=1)
     stuck.add("b")
-    with pytest.raises(CommandFailed, match="b is stuck"):
+    with pytest.raises(UndoFailed, match="b is stuck"):
         undos.run(engine, opened)
     assert values == {"a": 1, "c": 1}
     assert [each.arguments["place"] for each in journal.pending(opened.path)] == ["b"]

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import workload
-from harness.errors import BadScenario, DeadlineExceeded
+from harness.errors import BadScenario, DeadlineExceeded, PreparationFailed
 from harness.policies import mutated
 from harness.undo import journal
 from harness.workload import Controller, deploy
@@ -82,7 +82,7 @@ def test_no_common_image(bench: Bench, world: LossyWorld) -> None:
     """Nodes that share no sandbox image could not start the pods."""
     world.images["w-worker"].discard(PAUSE)
     block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
-    with pytest.raises(BadScenario, match="expected an image"):
+    with pytest.raises(PreparationFailed, match="expected an image"):
         block.__enter__()
 
 

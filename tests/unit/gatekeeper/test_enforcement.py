@@ -6,7 +6,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.errors import DeadlineExceeded
-from harness.errors import BadScenario
+from harness.errors import PolicyRejected, PreparationFailed
 from harness.gatekeeper.enforcement import enforced
 from harness.history import History, read
 from harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
@@ -81,20 +81,28 @@ def test_all_policies_come_into_force_and_go(
 
 
 @pytest.mark.usefixtures("quick")
-def test_refused_policy_is_a_bad_scenario(apply: Callable[..., str], policed: Policed, undo: Journal) -> None:
+def test_policy_that_is_not_taken(apply: Callable[..., str], policed: Policed, undo: Journal) -> None:
     """What Gatekeeper does not take is told in its words, and what was applied before is taken away."""
     policed.refused["chaos-pods"] = "invalid location format"
-    with pytest.raises(BadScenario, match=r"Assign chaos-pods: expected.*accepted.*invalid location format"):
+    with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected.*accepted.*invalid location format"):
         apply(mutate_pods())
     assert policed.objects == {}
     assert journal.pending(undo.path) == []
 
 
 @pytest.mark.usefixtures("quick")
-def test_policy_that_is_stored_broken_is_a_bad_scenario(apply: Callable[..., str], policed: Policed) -> None:
+def test_policy_that_is_stored_broken(apply: Callable[..., str], policed: Policed) -> None:
     """What Gatekeeper takes but cannot enforce, as its status tells, is told in its words."""
     policed.broken["chaos-pods"] = "ErrConflictingSchema"
-    with pytest.raises(BadScenario, match=r"Assign chaos-pods: expected it to be enforced.*ErrConflictingSchema"):
+    with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected it to be enforced.*ErrConflictingSchema"):
+        apply(mutate_pods())
+
+
+@pytest.mark.usefixtures("quick")
+def test_refused_ground_is_no_policys_fault(apply: Callable[..., str], policed: Policed) -> None:
+    """The namespace in which a policy is asked about is made first, and is no policy."""
+    policed.refused["chaos-canary"] = "quota exceeded"
+    with pytest.raises(PreparationFailed, match=r"Namespace chaos-canary: expected it.*quota exceeded"):
         apply(mutate_pods())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clusters.cluster import Cluster
-from harness.errors import BadScenario
+from harness.errors import PreparationFailed
 from harness.gatekeeper.placement import place_gatekeeper
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
@@ -74,7 +74,7 @@ def test_nothing_to_do(bench: Bench, world: Placed) -> None:
 def test_more_than_there_are(bench: Bench) -> None:
     """More webhook pods than Gatekeeper has cannot be placed."""
     with (
-        pytest.raises(BadScenario, match="are there so many"),
+        pytest.raises(PreparationFailed, match=r"last seen .*; Gatekeeper has {'webhook': 3, "),
         place_gatekeeper("w-worker", webhooks=4, audit=False).make(bench.cluster, bench.journal),
     ):
         pytest.fail("the block was entered")
@@ -84,5 +84,5 @@ def test_more_than_there_are(bench: Bench) -> None:
 def test_bad_node(bench: Bench, node: str) -> None:
     """Only a worker beside others can be chosen."""
     block = place_gatekeeper(node, webhooks=1, audit=True).make(bench.cluster, bench.journal)
-    with pytest.raises(BadScenario, match="a worker beside others"):
+    with pytest.raises(PreparationFailed, match="a worker beside others"):
         block.__enter__()

@@ -6,7 +6,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.process import Completed
-from harness.errors import BadScenario, CommandFailed
+from harness.errors import BadScenario, CommandFailed, PreparationFailed
 from harness.gatekeeper.webhook_settings import fail_closed, fail_mutation, set_back, time_out_webhooks
 from harness.preparation import Preparation
 from harness.undo import journal
@@ -81,6 +81,16 @@ def test_refused(cluster: Cluster, world: LossyWorld) -> None:
         set_back(cluster.engine, **place, patch="{}")
     with pytest.raises(CommandFailed, match="connection refused"):
         set_back(cluster.engine, **place, patch="{}")
+
+
+def test_webhook_that_is_not_there(bench: Bench, world: LossyWorld) -> None:
+    """A configuration without Gatekeeper's webhook, as without mutation, is told with what it has; nothing is set."""
+    del world.webhooks["mutation.gatekeeper.sh"]
+    before = dict(world.webhooks)
+    with pytest.raises(PreparationFailed, match=r"expected a webhook mutation\.gatekeeper\.sh in .*, it has none; see"):
+        fail_closed().make(bench.cluster, bench.journal).__enter__()
+    assert world.webhooks == before
+    assert bench.pending() == []
 
 
 def test_unknown_policy() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BadScenario, HarnessError, ProbeBroken
+from harness.errors import ApiRefused, ApiUnreachable, BadScenario, HarnessError, PreparationFailed, ProbeBroken
 from harness.run.exit_status import TRACEBACK, status
 
 _ROOT = Path(__file__).parents[3]
@@ -93,6 +93,9 @@ def _noted() -> HarnessError:
     ("work", "found", "said"),
     [
         (_raises(BadScenario(["one", "two"])), 2, "error: one\ntwo\n"),
+        (_raises(PreparationFailed("place pods: no worker")), 1, "error: place pods: no worker\n"),
+        (_raises(ApiRefused(403, "quota", request="POST /pods")), 1, "error: POST /pods: 403 quota\n"),
+        (_raises(ApiUnreachable("GET /pods", OSError("cut"))), 1, "error: GET /pods: no answer: cut\n"),
         (_raises(_noted()), 1, "error: no node\nand besides: OSError: full\n"),
         (_hidden, 130, "error: interrupted; what was under way is removed by `nox -s gc` and by the next run\n"),
         (_raises(KeyboardInterrupt()), 130, "error: interrupted; "),
