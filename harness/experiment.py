@@ -23,7 +23,8 @@ from clusters.serving import wait_serving
 from harness import evidence, private
 from harness.causes import Cause
 from harness.errors import Inconclusive
-from harness.faults import Fault
+from harness.faults import ONE_SHOT, Fault
+from harness.faults.injection import Injection
 from harness.gatekeeper.enforcement import enforced
 from harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from harness.history import History, read
@@ -270,7 +271,7 @@ class Experiment:
 
     @contextmanager
     def _harm(self, fault: Fault) -> Generator[tuple[str, Callable[[], None]], None, None]:
-        written = self._written(fault.name)
+        injection = Injection(self.cluster, self._written(fault.name), self.history)
         self._faults += 1
         process = numbered(FAULT, self._faults)
         told = FaultRecord(fault.name, time.time())
@@ -293,9 +294,8 @@ class Experiment:
                 tried = True
                 with self._phase(f"heal: {fault.name}") as phase:
                     self.history.append("invoke", process, HEAL, {"name": fault.name})
-                    fault.heal(self.cluster, written, self.history)
-                    seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
-                    proof = fault.healed(self.cluster, Deadline.after(seconds, f"{fault.name} to be healed"))
+                    injection.heal()
+                    proof = self._healed(fault)
                     self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
                     phase.detail = told.heal_proof = proof
                     told.healed_at = time.time()
@@ -304,13 +304,20 @@ class Experiment:
         with owing(f"heal {fault.name}", _HEAL_SECONDS):
             try:
                 with self._phase(f"fault: {fault.name}"):
-                    one_shot = {"one_shot": True} if getattr(fault, "one_shot", False) else {}
+                    one_shot = {"one_shot": True} if fault.healed is ONE_SHOT else {}
                     self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
-                    fault.inject(self.cluster, written, self.history)
+                    fault.inject(injection)
                 prove()
                 yield told.proof, prove
             finally:
                 heal()
+
+    def _healed(self, fault: Fault) -> str:
+        """Return what proves that a fault is healed. Raises FaultNotApplied."""
+        if fault.healed is ONE_SHOT:
+            return ONE_SHOT.value
+        seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
+        return fault.healed(self.cluster, Deadline.after(seconds, f"{fault.name} to be healed"))
 
     def _written(self, what: str) -> Journal:
         if self._journal is None:

@@ -12,12 +12,10 @@ from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, NAMESPACE
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
+from harness.faults.injection import Injection
 from harness.faults.webhook_call import UNCALLED, wait_answered
-from harness.history import History
 from harness.undo.actions import undo
 from harness.undo.commands import kubectl, planes, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
 
 __all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
 
@@ -55,12 +53,11 @@ class _Blanked:
     def __init__(self) -> None:
         self._before = ""
         self._version = self._said = ""
-        self._undos = Undos()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        with cluster.client() as api:
+    def inject(self, injection: Injection) -> None:
+        with injection.cluster.client() as api:
             self._before = _print(request(api, "GET", _PATH))
-            self._undos.register(journal, refill, **planes(cluster))
+            injection.undo(refill, **planes(injection.cluster))
             done = merge(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 
@@ -77,9 +74,6 @@ class _Blanked:
             f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
             f"the API server said: {self._said}"
         )
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         now = _BLANK

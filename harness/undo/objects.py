@@ -14,7 +14,6 @@ from clusters.rest import apply, message
 from harness.errors import BadScenario
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl
-from harness.undo.journal import Journal
 from harness.undo.promises import Undos
 
 __all__ = ["delete", "put"]
@@ -36,7 +35,7 @@ def delete(
     undo_by_kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
 
 
-def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
+def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
     """Apply one object, after the promise to take it away again.
 
     Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
@@ -51,7 +50,6 @@ def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any
     group, _, number = version.rpartition("/")
     place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
     undos.register(
-        journal,
         delete,
         harm={},
         resource=f"{kind}.{number}.{group}" if group else kind,

@@ -55,7 +55,7 @@ def test_a_fault_that_another_one_keeps_from_being_done(live: Callable[[], Run],
     stop = run.inject("cut_registry stop")
     with pytest.raises(CommandFailed, match="is not running"):
         run.inject("cut_registry 503")
-    faults = [stop, run.alive[-1]]
+    faults = [stop, list(run.injected)[-1]]
     for index in order:
         run.heal(faults[index])
     run.replay()

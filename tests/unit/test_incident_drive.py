@@ -58,8 +58,6 @@ class _Held:
         for _ in Deadline.after(0.1 if self.name == "slow" else 0, "the harm").attempts():
             pass
 
-    heal = inject
-
     def observed(self, *_):
         if self.name == "unproved":
             raise FaultNotApplied(self.name)
