@@ -18,11 +18,10 @@ _FULL = {"ca.crt": "Y2E=", "tls.crt": "Y3J0", "tls.key": "cGxhbnRlZA=="}
 
 
 class Secrets:
-    """The one Secret; `taken` says whether it can be emptied, `filled` what Gatekeeper fills it with at once."""
+    """The one Secret; `filled` is what Gatekeeper fills it with at once."""
 
     def __init__(self) -> None:
         self.data: dict[str, str] | None = dict(_FULL)
-        self.taken = True
         self.filled: dict[str, str] | None = None
         self.restarted = 0
         self.said = "failed calling webhook: x509"
@@ -32,9 +31,8 @@ class Secrets:
         return {"metadata": {"resourceVersion": "8"}, "data": self.data}
 
     def merge(self, api: object, path: str, body: Any) -> Any:
-        if self.taken:
-            assert body == {"data": None}
-            self.data = self.filled
+        assert body == {"data": None}
+        self.data = self.filled
         return self.request(api, "GET", path)
 
     def kubectl(self, _engine: object, _node: str, _others: object, *words: str, **_: object) -> Completed:
@@ -90,21 +88,6 @@ def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled:
     on(work)
     assert secrets.restarted == (filled is None)
     assert "cGxhbnRlZA" not in (tmp_path / "journal.jsonl").read_text(encoding="utf-8")
-
-
-def test_no_op(secrets: Secrets, on: Callable[..., None]) -> None:
-    """A Secret that is as it was is no fault, nor is one to which nothing was done."""
-
-    def work(bench: Bench) -> None:
-        fault = blank_certificate()
-        with pytest.raises(FaultNotApplied):
-            bench.observed(fault)
-        bench.inject(fault)
-        with pytest.raises(FaultNotApplied, match=r"expected Secret .* to lose its certificate"):
-            bench.observed(fault)
-
-    secrets.taken = False
-    on(work)
 
 
 def test_webhooks_that_are_trusted_on(secrets: Secrets, on: Callable[..., None]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from clusters.process import Completed
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.errors import BadScenario, CommandFailed
 from harness.faults import edits
 from harness.faults.edits import edit_object, restore
 from tests.fakes.bench import Bench
@@ -28,7 +28,6 @@ class Objects:
 
     def __init__(self) -> None:
         self.spec: Any = {"replicas": 3, "list": [1], "old": 1, "other": 7}
-        self.taken = True
         self.gone = False
         self.asked: list[str] = []
 
@@ -40,7 +39,7 @@ class Objects:
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": self.spec}
 
     def merge(self, api: object, path: str, body: Any) -> Any:
-        if self.taken and not self.gone:
+        if not self.gone:
             self.spec = _merge({"spec": self.spec}, body)["spec"]
         return self.request(api, "GET", path)
 
@@ -77,16 +76,6 @@ def test_life(objects: Objects, bench: Bench) -> None:
     assert objects.spec == before
     assert bench.pending() == []
     assert "in version 8" in bench.healed(fault)
-
-
-def test_no_op(objects: Objects, bench: Bench) -> None:
-    """An edit that was not taken, or that somebody took back, is no fault."""
-    objects.taken = False
-    fault = edit_object("Deployment", "d", _PATCH, namespace="n")
-    bench.inject(fault)
-
-    with pytest.raises(FaultNotApplied, match="expected Deployment d to have"):
-        bench.observed(fault)
 
 
 def test_gone(objects: Objects, bench: Bench) -> None:
