@@ -15,7 +15,7 @@ from harness.faults import Fault
 from harness.faults.injection import Injection
 from harness.faults.webhook_call import UNCALLED, wait_answered
 from harness.undo.actions import undo
-from harness.undo.commands import kubectl, planes, undo_by_kubectl
+from harness.undo.commands import planes, undo_by_kubectl
 
 __all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
 
@@ -41,7 +41,7 @@ def blank_certificate() -> Fault:
 def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) -> None:
     """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
     words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
-    done = kubectl(engine, control_plane, others, *_WHERE, *words)
+    done = undo_by_kubectl(engine, control_plane, others, *_WHERE, *words)
     if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
         return
     undo_by_kubectl(engine, control_plane, others, *_WHERE, "rollout", "restart", f"deployment/{CONTROLLER}")
@@ -69,7 +69,7 @@ class _Blanked:
         if self._before in {"", _BLANK, now}:
             raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
         if not self._said:
-            self._said = wait_answered(cluster, deadline, f"'{UNCALLED}'", lambda said: UNCALLED in said)
+            self._said = wait_answered(cluster, deadline, UNCALLED)
         return (
             f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
             f"the API server said: {self._said}"

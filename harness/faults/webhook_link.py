@@ -48,7 +48,7 @@ class _Cut:
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         """Ask for a namespace that Gatekeeper must deny: it cannot be called, and the rules have counted packets."""
-        said = wait_answered(cluster, deadline, f"'{UNCALLED}'", lambda said: UNCALLED in said)
+        said = wait_answered(cluster, deadline, UNCALLED)
         counted = {rule.node: rule.packets(cluster, deadline) for rule in self._rules(cluster)}
         idle = [node for node, packets in counted.items() if packets is None]
         if idle or not any(counted.values()):
@@ -61,7 +61,7 @@ class _Cut:
         left = [rule.node for rule in self._rules(cluster) if rule.packets(cluster, deadline) is not None]
         if left:
             raise FaultNotApplied(f"expected no rule {self._comment}, one is there on {', '.join(left)}")
-        said = wait_answered(cluster, deadline, f"'{DENIED}'", lambda said: said == DENIED or NOBODY in said)
+        said = wait_answered(cluster, deadline, DENIED, NOBODY)
         return f"the rules are gone from {', '.join(cluster.control_planes)}; the API server says: {said}"
 
     def _rules(self, cluster: Cluster) -> list[Rule]:

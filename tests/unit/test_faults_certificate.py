@@ -35,7 +35,7 @@ class Secrets:
         self.data = self.filled
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, _others: object, *words: str, **_: object) -> Completed:
+    def kubectl(self, _node: str, words: list[str]) -> Completed:
         if "get" in words:
             return Completed(json.dumps({"data": self.data}), "", 0)
         self.restarted += 1
@@ -48,8 +48,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
     monkeypatch.setattr(certificate, "request", secrets.request)
     monkeypatch.setattr(certificate, "merge", secrets.merge)
-    monkeypatch.setattr(certificate, "kubectl", secrets.kubectl)
-    monkeypatch.setattr("harness.undo.commands.kubectl", secrets.kubectl)
+    monkeypatch.setattr(World, "_kubectl", secrets.kubectl)
     monkeypatch.setattr("harness.faults.webhook_call._ask", lambda _: secrets.said)
     return secrets
 
@@ -121,11 +120,11 @@ def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where there is nothing to undo it on, and says what kept it from being done."""
-    done = None if said is None else Completed("", said, 1)
-    for place in ("harness.faults.certificate.kubectl", "harness.undo.commands.kubectl"):
-        monkeypatch.setattr(place, lambda *_, **__: done)
+    world = World()
+    world.gone = {"w-control-plane"} if said is None else set()
+    monkeypatch.setattr(world, "_kubectl", lambda *_: Completed("", said or "", 1))
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
-            refill(WorldEngine(), control_plane="w-control-plane")
+            refill(WorldEngine(world=world), control_plane="w-control-plane")
     else:
-        refill(WorldEngine(), control_plane="w-control-plane")
+        refill(WorldEngine(world=world), control_plane="w-control-plane")

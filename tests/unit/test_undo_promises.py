@@ -12,7 +12,7 @@ from clusters.process import Completed
 from harness.errors import CommandFailed, DeadlineExceeded, HarnessError, UndoFailed
 from harness.undo import journal
 from harness.undo.actions import undo
-from harness.undo.commands import in_container, kubectl
+from harness.undo.commands import in_container, undo_by_kubectl
 from harness.undo.journal import Journal
 from harness.undo.promises import Undos, merged
 from tests.fakes.world import WorldEngine
@@ -227,7 +227,7 @@ def test_another_control_plane_is_asked(
 ) -> None:
     """What all control planes keep is undone through one that answers."""
     asked = answering(monkeypatch, x=first, y=_DONE, z=_DONE)
-    assert kubectl(engine, "x", ["y", "z"], "uncordon", "n") is _DONE
+    assert undo_by_kubectl(engine, "x", ["y", "z"], "uncordon", "n") is _DONE
     assert asked == ["x", "y"]
 
 
@@ -237,7 +237,7 @@ def test_another_control_plane_is_asked(
         ((_GONE, _GONE), None),
         ((_STOPPED, _GONE), CommandFailed),
         ((_PAUSED, _STOPPED), CommandFailed),
-        ((_AWAY, _STOPPED), _AWAY),
+        ((_AWAY, _STOPPED), CommandFailed),
         ((_STOPPED, _LATE), DeadlineExceeded),
     ],
     ids=["gone", "one stopped", "both down", "away", "late"],
@@ -247,7 +247,7 @@ def test_no_control_plane_answers(
 ) -> None:
     """Only if all of them are gone is the harm gone with them."""
     answering(monkeypatch, x=answers[0], y=answers[1])
-    ask: Callable[[], Completed | None] = lambda: kubectl(engine, "x", ["y"], "uncordon", "n")  # noqa: E731
+    ask: Callable[[], Completed | None] = lambda: undo_by_kubectl(engine, "x", ["y"], "uncordon", "n")  # noqa: E731
     if isinstance(found, type):
         with pytest.raises(found):
             ask()
