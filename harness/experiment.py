@@ -12,7 +12,7 @@ from typing import Self
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.ending import Ending
+from clusters.ending import Ending, raise_first
 from clusters.errors import DeadlineExceeded
 from clusters.gatekeeper import REPOSITORY
 from clusters.interrupts import leaving, owing, unbroken
@@ -157,7 +157,8 @@ class Experiment:
         """Do harm for the length of a block; give the proof that it was done.
 
         Raises FaultNotApplied if it cannot be proved at the block's start, at its end, or healed; UndoFailed
-        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows.
+        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows. If the harm or
+        the block raised before, what goes wrong while healing stands in the notes of that error.
         """
         with self._harm(fault) as (proof, again):
             yield proof
@@ -301,6 +302,7 @@ class Experiment:
                     told.healed_at = time.time()
 
         self._open.callback(heal)  # should an interrupt hit between the block and its healing
+        errors: list[BaseException] = []
         with owing(f"heal {fault.name}", _HEAL_SECONDS):
             try:
                 with self._phase(f"fault: {fault.name}"):
@@ -309,8 +311,13 @@ class Experiment:
                     fault.inject(injection)
                 prove()
                 yield told.proof, prove
-            finally:
+            except BaseException as error:  # noqa: BLE001 - raised below, with what its healing raises in its notes
+                errors.append(error)
+            try:
                 heal()
+            except BaseException as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+            raise_first(errors)
 
     def _healed(self, fault: Fault) -> str:
         """Return what proves that a fault is healed. Raises FaultNotApplied."""

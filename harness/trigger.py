@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.ending import raise_first
 from clusters.rest import find_path
 from clusters.watching import Change, Watch
 from harness.history import History
@@ -70,6 +71,7 @@ class Trigger:
         self._changed = threading.Condition()
         self._armed = False
         self._error: BaseException | None = None
+        self._error_raised = False
         self._thread = threading.Thread(target=self._run, name=f"trigger {when.kind}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -84,10 +86,22 @@ class Trigger:
             raise deadline.error("the list was not seen")
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        """Disarm it, and wait for an action under way."""
+    def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> None:
+        """Disarm it, and wait for an action under way.
+
+        Raises DeadlineExceeded if that goes on for 15 s more, and what the action raised, unless `wait` has raised it;
+        if the block raised, too, these stand in the notes of its error.
+        """
         self._stopping.set()
-        self._thread.join(_STOP_SECONDS)
+        deadline = Deadline.after(_STOP_SECONDS, f"the action of the trigger on {self.when} to end")
+        self._thread.join(deadline.remaining)
+        problems: list[BaseException] = []
+        if self._thread.is_alive():
+            problems.append(deadline.error("its thread runs on"))
+        if self._error is not None and not self._error_raised:
+            problems.append(self._error)
+        if problems:
+            raise_first([raised, *problems] if raised is not None else problems)
 
     def wait(self, deadline: Deadline) -> None:
         """Return when it has acted for the last time. Raises what the action raised, and DeadlineExceeded."""
@@ -142,4 +156,5 @@ class Trigger:
 
     def _raise(self) -> None:
         if self._error is not None:
+            self._error_raised = True
             raise self._error

@@ -1,5 +1,6 @@
 """Trigger: it acts once on the right change, at once, and says what went wrong."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -94,15 +95,55 @@ def test_several_times(server: FakeApiServer, history: History, arm: Callable[..
 
 def test_action_fails(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
     """What an action raises, whoever waits for it gets, and the history tells."""
-
-    def act(_: dict[str, Any]) -> None:
-        raise ValueError("bad luck")
-
-    with arm(When("Pod"), act) as trigger:
+    with arm(When("Pod"), _fail) as trigger:
         server.put("a")
         with pytest.raises(ValueError, match="bad luck"):
             trigger.wait(soon())
     assert [each.kind for each in entries(history)] == ["invoke", "fail"]
+
+
+def _fail(_: dict[str, Any]) -> None:
+    raise ValueError("bad luck")
+
+
+def test_an_error_that_nobody_waits_for_is_raised(
+    server: FakeApiServer, history: History, arm: Callable[..., Trigger]
+) -> None:
+    """At the block's end the action's error is raised, in the notes of the block's own if there is one."""
+
+    def go_through(error: Exception | None) -> None:
+        with arm(When("Pod"), _fail) as trigger:
+            server.put(f"a{error}")
+            trigger._thread.join(5)
+            if error:
+                raise error
+
+    with pytest.raises(ValueError, match="bad luck"):
+        go_through(None)
+    with pytest.raises(KeyError) as raised:
+        go_through(KeyError("the block's"))
+    assert raised.value.__notes__ == ["and besides: ValueError: bad luck"]
+
+
+def test_an_action_that_goes_on_is_no_end(
+    server: FakeApiServer, arm: Callable[..., Trigger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who leaves the block while the action still does harm is told."""
+    monkeypatch.setattr("harness.trigger._STOP_SECONDS", 0.2)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def act(_: dict[str, Any]) -> None:
+        begun.set()
+        may_end.wait(10)
+
+    def go_through() -> None:
+        with arm(When("Pod"), act):
+            server.put("a")
+            begun.wait(5)
+
+    with pytest.raises(DeadlineExceeded, match=r"the action of the trigger on Pod .* to end; last seen: its thread"):
+        go_through()
+    may_end.set()
 
 
 def test_moment_in_a_gap(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
