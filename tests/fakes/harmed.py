@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from kubernetes.client import ApiClient, Configuration
@@ -330,7 +330,7 @@ class _Api(ApiClient):
     def __init__(self, world: Harmed) -> None:
         super().__init__(Configuration(host="http://w"))
         self._world = world
-        self.rest_client.pool_manager = _Pool(world)
+        self.rest_client.pool_manager = cast("Any", _Pool(world))
 
     def call_api(self, *words: Any, **_: Any) -> Any:
         method, url, _headers, body = words[:4]

@@ -269,4 +269,4 @@ def test_watch(live: Callable[..., Experiment]) -> None:
 
     seen = {entry.process for entry in read(experiment.history.path).entries if entry.process.startswith("watch ")}
     assert "watch constraints chaosk" in seen
-    assert len(seen) == 1 + len(WEBHOOKS)
+    assert len(seen) == 1 + len(WEBHOOKS.lists)
