@@ -1,4 +1,4 @@
-"""Catalogue: the faults, probes, checks and policies that there are, by name, read off the modules that make them."""
+"""Catalogue: the faults, probes, checks, policies … that there are, by name, read off the modules that have them."""
 
 import importlib
 import inspect
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
@@ -16,20 +16,25 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import BadScenario, HarnessError
 
-__all__ = ["KINDS", "Entry", "Kind", "entries"]
+if TYPE_CHECKING:
+    from harness.probes.objects import WatchGroup
+
+__all__ = ["KINDS", "Entry", "Kind", "entries", "watch_groups"]
 
 Kind = Literal["fault", "probe", "check", "policy", "preparation"]
 
 KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy", "preparation")
 
-_PLACES: Mapping[Kind, tuple[str, tuple[str, ...]]] = {
-    "fault": ("harness.faults.Fault", ("harness.faults",)),
-    "probe": ("harness.probes.Probe", ("harness.probes",)),
-    "check": ("harness.checks.Checked", ("harness.checks",)),
-    "policy": ("harness.policies.Policy", ("harness.policies",)),
-    "preparation": ("harness.preparation.Preparation", ("harness.gatekeeper",)),
+_PLACES: Mapping[Kind, tuple[str, str]] = {
+    "fault": ("harness.faults.Fault", "harness.faults"),
+    "probe": ("harness.probes.Probe", "harness.probes"),
+    "check": ("harness.checks.Checked", "harness.checks"),
+    "policy": ("harness.policies.Policy", "harness.policies"),
+    "preparation": ("harness.preparation.Preparation", "harness.gatekeeper"),
 }
-"""What the entries of a kind are annotated to return, and where they are; loaded only when one is asked for."""
+"""What the entries of a kind are annotated to return, and in which package they are, loaded when one is asked for."""
+
+_WATCHES = "harness.probes.objects.WatchGroup", "harness.probes"
 
 _GIVEN = ("clusters.cluster.Cluster", "harness.history.writer.History")
 """What an experiment gives a probe; a user names none of it."""
@@ -89,9 +94,9 @@ def entries(kind: Kind) -> Mapping[str, Entry]:
     An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Checked, a Policy
     or a Preparation; a new one is found because it is there. Raises HarnessError if two have the same name.
     """
-    made, among = _PLACES[kind]
+    made, package = _PLACES[kind]
     found: dict[str, Entry] = {}
-    for module in (module for place in among for module in _modules(importlib.import_module(place))):
+    for module in _modules(package):
         for entry in _entries_in(module, made):
             if entry.name in found:
                 other = found[entry.name].factory.__module__
@@ -100,12 +105,29 @@ def entries(kind: Kind) -> Mapping[str, Entry]:
     return dict(sorted(found.items()))
 
 
-def _modules(place: ModuleType) -> list[ModuleType]:
-    """Return the modules of a package, or the module itself."""
-    if not hasattr(place, "__path__"):
-        return [place]
-    names = [each.name for each in pkgutil.iter_modules(place.__path__, f"{place.__name__}.")]
-    return [importlib.import_module(name) for name in names]
+@cache
+def watch_groups() -> Mapping[str, "WatchGroup"]:
+    """Return all groups of lists that can be watched by their names.
+
+    A group is a WatchGroup in a module's `__all__`. Raises HarnessError if two have the same name.
+    """
+    made, package = _WATCHES
+    groups: dict[str, WatchGroup] = {}
+    for module in _modules(package):
+        for value in (getattr(module, name) for name in getattr(module, "__all__", ())):
+            if _full_name(type(value)) != made or groups.get(value.name) is value:
+                continue
+            if value.name in groups:
+                raise HarnessError(f"two groups of lists to watch have the name {value.name!r}: see {module.__name__}")
+            groups[value.name] = value
+    return dict(sorted(groups.items()))
+
+
+def _modules(package: str) -> list[ModuleType]:
+    """Return a package and the modules in it."""
+    place = importlib.import_module(package)
+    names = [module.name for module in pkgutil.iter_modules(place.__path__, f"{package}.")]
+    return [place, *map(importlib.import_module, names)]
 
 
 def _entries_in(module: ModuleType, made: str) -> list[Entry]:

@@ -12,7 +12,7 @@ from typing import Self
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.ending import Ending
+from clusters.ending import Ending, raise_first
 from clusters.errors import DeadlineExceeded
 from clusters.gatekeeper import REPOSITORY
 from clusters.interrupts import leaving, owing, unbroken
@@ -23,7 +23,8 @@ from clusters.serving import wait_serving
 from harness import evidence, private
 from harness.causes import Cause
 from harness.errors import HarnessError
-from harness.faults import Fault
+from harness.faults import ONE_SHOT, Fault
+from harness.faults.injection import Injection
 from harness.gatekeeper.enforcement import enforced
 from harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from harness.history import History, read
@@ -156,7 +157,8 @@ class Experiment:
         """Do harm for the length of a block; give the proof that it was done.
 
         Raises FaultNotApplied if it cannot be proved at the block's start, at its end, or healed; UndoFailed
-        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows.
+        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows. If the harm or
+        the block raised before, what goes wrong while healing stands in the notes of that error.
         """
         with self._harm(fault) as (proof, again):
             yield proof
@@ -270,7 +272,7 @@ class Experiment:
 
     @contextmanager
     def _harm(self, fault: Fault) -> Generator[tuple[str, Callable[[], None]], None, None]:
-        written = self._written(fault.name)
+        injection = Injection(self.cluster, self._written(fault.name), self.history)
         self._faults += 1
         process = numbered(FAULT, self._faults)
         told = FaultRecord(fault.name, time.time())
@@ -293,24 +295,36 @@ class Experiment:
                 tried = True
                 with self._phase(f"heal: {fault.name}") as phase:
                     self.history.append("invoke", process, HEAL, {"name": fault.name})
-                    fault.heal(self.cluster, written, self.history)
-                    seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
-                    proof = fault.healed(self.cluster, Deadline.after(seconds, f"{fault.name} to be healed"))
+                    injection.heal()
+                    proof = self._healed(fault)
                     self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
                     phase.detail = told.heal_proof = proof
                     told.healed_at = time.time()
 
         self._open.callback(heal)  # should an interrupt hit between the block and its healing
+        errors: list[BaseException] = []
         with owing(f"heal {fault.name}", _HEAL_SECONDS):
             try:
                 with self._phase(f"fault: {fault.name}"):
-                    one_shot = {"one_shot": True} if getattr(fault, "one_shot", False) else {}
+                    one_shot = {"one_shot": True} if fault.healed is ONE_SHOT else {}
                     self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
-                    fault.inject(self.cluster, written, self.history)
+                    fault.inject(injection)
                 prove()
                 yield told.proof, prove
-            finally:
+            except BaseException as error:  # noqa: BLE001 - raised below, with what its healing raises in its notes
+                errors.append(error)
+            try:
                 heal()
+            except BaseException as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+            raise_first(errors)
+
+    def _healed(self, fault: Fault) -> str:
+        """Return what proves that a fault is healed. Raises FaultNotApplied."""
+        if fault.healed is ONE_SHOT:
+            return ONE_SHOT.value
+        seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
+        return fault.healed(self.cluster, Deadline.after(seconds, f"{fault.name} to be healed"))
 
     def _written(self, what: str) -> Journal:
         if self._journal is None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.ending import raise_first
 from clusters.rest import find_path
 from clusters.watching import Change, Watch
 from harness.history import History
@@ -71,7 +72,7 @@ class Trigger:
         self._changed = threading.Condition()
         self._armed = False
         self._error: BaseException | None = None
-        self._raised = False
+        self._error_raised = False
         self._thread = threading.Thread(target=self._run, name=f"trigger {when.kind}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -86,21 +87,22 @@ class Trigger:
             raise deadline.error("the list was not seen")
         return self
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> None:
         """Disarm it, and wait for an action under way.
 
-        Raises what the trigger raised and `wait` did not, and DeadlineExceeded if it acts on; beside an error of the
-        block that is a note of this.
+        Raises DeadlineExceeded if that goes on for 15 s more, and what the action raised, unless `wait` has raised it;
+        if the block raised, too, these stand in the notes of its error.
         """
         self._stopping.set()
-        deadline = Deadline.after(_STOP_SECONDS, f"the trigger on {self.when} to end")
+        deadline = Deadline.after(_STOP_SECONDS, f"the action of the trigger on {self.when} to end")
         self._thread.join(deadline.remaining)
-        problem = deadline.error("its action is under way") if self._thread.is_alive() else self._error
-        if problem is None or problem is error or self._raised:
-            return
-        if error is None:
-            raise problem
-        error.add_note(f"trigger on {self.when}: {problem!r}")
+        problems: list[BaseException] = []
+        if self._thread.is_alive():
+            problems.append(deadline.error("its thread runs on"))
+        if self._error is not None and not self._error_raised:
+            problems.append(self._error)
+        if problems:
+            raise_first([raised, *problems] if raised is not None else problems)
 
     def wait(self, deadline: Deadline) -> None:
         """Return when it has acted for the last time. Raises what the action raised, and DeadlineExceeded."""
@@ -156,5 +158,5 @@ class Trigger:
 
     def _raise(self) -> None:
         if self._error is not None:
-            self._raised = True
+            self._error_raised = True
             raise self._error

@@ -78,12 +78,12 @@ def _deployed(
 ) -> Iterator[str]:
     that = "to be Ready and carry the mutation" if carrying else "to be Ready"
     deadline = Deadline.after(_SECONDS, f"the pods of {namespace} {that} on {on}")
-    undos, image = Undos(), _sandbox_image(cluster, deadline)
+    undos, image = Undos(cluster.engine, journal), _sandbox_image(cluster, deadline)
     manifests = [each.manifest(namespace, image) for each in controllers]
     wanted = {each.name: len(cluster.workers) if each.kind == "DaemonSet" else each.replicas for each in controllers}
     try:
         item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        put(cluster, journal, undos, item, deadline)
+        put(cluster, undos, item, deadline)
         others = [each for each in cluster.workers if each != on]
         with closed(cluster, journal, others, deadline):
             running = _admitted(cluster, namespace, manifests, wanted, deadline)
@@ -94,7 +94,7 @@ def _deployed(
         where = ", ".join(sorted(f"{each['metadata']['name']} on {each['spec']['nodeName']}" for each in running))
         yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
     finally:
-        undos.run(cluster.engine, journal)
+        undos.run()
 
 
 def _admitted(

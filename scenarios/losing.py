@@ -147,12 +147,12 @@ def _only_in(policy: Policy, namespace: str) -> Policy:
 @contextmanager
 def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
     """Have one more constraint of the CEL template, which asks for a binding of the policy that is there already."""
-    undos, item = Undos(), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
+    undos, item = Undos(cluster.engine, journal), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
     try:
-        put(cluster, journal, undos, item, Deadline.after(REPLACED_SECONDS, f"constraint {OUTAGE}"))
+        put(cluster, undos, item, Deadline.after(REPLACED_SECONDS, f"constraint {OUTAGE}"))
         yield f"constraint {OUTAGE} is made"
     finally:
-        undos.run(cluster.engine, journal)
+        undos.run()
 
 
 _CONSTRAINT = Preparation("ask for a generated binding", _asked)

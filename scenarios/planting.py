@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.rest import merge, request
-from harness.history import History
-from harness.undo.journal import Journal
+from harness.faults.injection import Injection
 
 __all__ = ["PLANTED", "Planted", "misled"]
 
@@ -25,16 +24,13 @@ class Planted:
     def __init__(self, plant: Callable[[], object] = lambda: None) -> None:
         self._plant = plant
 
-    def inject(self, _cluster: Cluster, _journal: Journal, _history: History) -> None:
-        """Plant it."""
+    def inject(self, _injection: Injection) -> None:
+        """Plant it, with nothing in the journal: it stays until the end, or until who planted it takes it away."""
         self._plant()
 
     def observed(self, _cluster: Cluster, _deadline: Deadline) -> str:
         """Return that it is there: who plants it raises if it could not be."""
         return "it is planted"
-
-    def heal(self, _cluster: Cluster, _journal: Journal, _history: History) -> None:
-        """Do nothing: it stays until the end, or until who planted it takes it away."""
 
     def healed(self, _cluster: Cluster, _deadline: Deadline) -> str:
         """Return who takes it away."""

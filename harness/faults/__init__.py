@@ -1,35 +1,48 @@
 """Faults: harm done to a cluster on purpose, each with the proof that it bit and the proof that it is healed."""
 
-from typing import TYPE_CHECKING, Protocol
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clusters.cluster import Cluster
     from clusters.deadline import Deadline
-    from harness.history import History
-    from harness.undo.journal import Journal
+    from harness.faults.injection import Injection
 
-__all__ = ["Fault"]
+__all__ = ["ONE_SHOT", "Fault", "OneShot"]
+
+
+class OneShot(Enum):
+    """What a fault has in the place of `healed` if its harm lasts no longer than the blow; its value is the proof."""
+
+    ONE_SHOT = "nothing to heal: the harm lasted no longer than the blow"
+
+
+ONE_SHOT: Final = OneShot.ONE_SHOT
 
 
 class Fault(Protocol):
-    """One kind of harm, with its parameters; used by one experiment, in the order of the methods.
+    """One kind of harm, with its parameters; injected once, by one experiment.
 
-    One whose harm lasts no longer than the blow, so that there is nothing to heal, has `one_shot = True`. One whose
-    healing takes longer than others' has `healed_within`, in seconds: how long it may take to be proved.
+    Healing is no method: the experiment does what `inject` has registered, newest first, also when `inject` or
+    `observed` raised. One whose healing takes longer than others' has `healed_within`, in seconds: how long it may
+    take to be proved.
     """
 
     @property
     def name(self) -> str:
         """Verb and noun, as a reader of the report would say it: "cut registry"."""
 
-    def inject(self, cluster: "Cluster", journal: "Journal", history: "History") -> None:
-        """Do the harm; every part of it only after its undo is in the journal."""
+    def inject(self, injection: "Injection") -> None:
+        """Do the harm; every part of it only after `injection.undo(…)` has its undo in the journal."""
 
     def observed(self, cluster: "Cluster", deadline: "Deadline") -> str:
         """Return the evidence that the harm took effect; raise FaultNotApplied if there is none in time."""
 
-    def heal(self, cluster: "Cluster", journal: "Journal", history: "History") -> None:
-        """Take the harm back and note that in the journal; do nothing if it is not there (any more)."""
+    @property
+    def healed(self) -> "Callable[[Cluster, Deadline], str] | OneShot":
+        """Give what proves that nothing of the harm is left, or ONE_SHOT.
 
-    def healed(self, cluster: "Cluster", deadline: "Deadline") -> str:
-        """Return the evidence that nothing of the harm is left; raise FaultNotApplied if some is."""
+        It is a method like `observed`, called after the undos: it returns the evidence, or raises FaultNotApplied.
+        """

@@ -7,9 +7,8 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.targets import Target, note_harm, require_nodes
-from harness.history import History
-from harness.undo.journal import Journal
+from harness.faults.injection import Injection
+from harness.faults.targets import Target, require_nodes
 
 __all__ = ["CRASHED", "RESTARTED", "restart_api_server"]
 
@@ -54,18 +53,19 @@ class _Restarted:
         self._before: dict[str, Any] = {}
         self._refused = ""
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
         """Kill, and tell which container; nothing stands in the journal, because nothing has to be undone."""
+        cluster = injection.cluster
         node = self._on(cluster)
         require_nodes([node], cluster.name, cluster.control_planes)
         deadline = Deadline.after(_SECONDS, "the API server to be killed")
         running = _containers(cluster, node, deadline)
         if not running:
             raise FaultNotApplied(f"expected {node} to run {_CONTAINER}, it does not; see `crictl ps --all` there")
-        found = self._before = running[0]
-        inspected = cluster.exec(node, ["crictl", "inspect", found["id"]], deadline)
+        container = self._before = running[0]
+        inspected = cluster.exec(node, ["crictl", "inspect", container["id"]], deadline)
         pid = str(json.loads(inspected.stdout)["info"]["pid"])
-        note_harm(history, CRASHED, _target(node, found))
+        injection.note_harm(CRASHED, _target(node, container))
         self._refused = self._kill(cluster, node, pid, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -80,9 +80,6 @@ class _Restarted:
             f"expected container {killed[:12]} of {_CONTAINER} on {node} to end within {deadline.seconds:.0f} s, "
             "it runs; see `crictl ps --all` there"
         )
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:
-        """Do nothing."""
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         node, said = self._on(cluster), "nothing, for no container ran"

@@ -12,12 +12,10 @@ from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, NAMESPACE
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
+from harness.faults.injection import Injection
 from harness.faults.webhook_call import UNCALLED, wait_answered
-from harness.history import History
 from harness.undo.actions import undo
-from harness.undo.commands import kubectl, planes, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
+from harness.undo.commands import planes, undo_by_kubectl
 
 __all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
 
@@ -43,7 +41,7 @@ def blank_certificate() -> Fault:
 def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) -> None:
     """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
     words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
-    done = kubectl(engine, control_plane, others, *_WHERE, *words)
+    done = undo_by_kubectl(engine, control_plane, others, *_WHERE, *words)
     if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
         return
     undo_by_kubectl(engine, control_plane, others, *_WHERE, "rollout", "restart", f"deployment/{CONTROLLER}")
@@ -55,12 +53,11 @@ class _Blanked:
     def __init__(self) -> None:
         self._before = ""
         self._version = self._said = ""
-        self._undos = Undos()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        with cluster.client() as api:
+    def inject(self, injection: Injection) -> None:
+        with injection.cluster.client() as api:
             self._before = _print(request(api, "GET", _PATH))
-            self._undos.register(journal, refill, **planes(cluster))
+            injection.undo(refill, **planes(injection.cluster))
             done = merge(api, _PATH, {"data": None})
             self._version = done["metadata"]["resourceVersion"]
 
@@ -72,14 +69,11 @@ class _Blanked:
         if self._before in {"", _BLANK, now}:
             raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
         if not self._said:
-            self._said = wait_answered(cluster, deadline, f"'{UNCALLED}'", lambda said: UNCALLED in said)
+            self._said = wait_answered(cluster, deadline, UNCALLED)
         return (
             f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
             f"the API server said: {self._said}"
         )
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         now = _BLANK

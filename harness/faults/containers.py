@@ -10,10 +10,9 @@ from clusters.errors import DeadlineExceeded
 from clusters.serving import NAMESPACE
 from clusters.watching import until
 from harness.errors import BadScenario, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.targets import Target, find_pods, note_harm
-from harness.history import History
-from harness.undo.journal import Journal
+from harness.faults import ONE_SHOT, Fault
+from harness.faults.injection import Injection
+from harness.faults.targets import Target, find_pods
 
 __all__ = ["KILLED", "kill_containers", "processes"]
 
@@ -37,8 +36,7 @@ def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) 
 
 class _Killed:
     name = "kill containers"
-
-    one_shot = True
+    healed = ONE_SHOT
 
     def __init__(self, pods: Sequence[str], selector: str, namespace: str) -> None:
         self._pods = pods
@@ -46,14 +44,14 @@ class _Killed:
         self._namespace = namespace
         self._targets: list[Target] = []
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
         """Kill; nothing stands in the journal, because nothing has to be undone."""
-        deadline = Deadline.after(_SECONDS, "the containers to be killed")
+        cluster, deadline = injection.cluster, Deadline.after(_SECONDS, "the containers to be killed")
         with cluster.client() as api:
             self._targets = find_pods(api, self._namespace, self._pods, self._selector)
         running = [(target, processes(cluster, target, deadline)) for target in self._targets]
         for target, pids in running:
-            note_harm(history, KILLED, target)
+            injection.note_harm(KILLED, target)
             self._kill(cluster, target.node, pids, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -69,12 +67,6 @@ class _Killed:
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected the kubelet to notice the killed containers: {error}") from error
         return "; ".join([*told, *seen])
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:
-        """Do nothing."""
-
-    def healed(self, cluster: Cluster, deadline: Deadline) -> str:  # noqa: ARG002
-        return "nothing to heal: the kubelet restarts containers"
 
     def _kill(self, cluster: Cluster, node: str, pids: Sequence[str], deadline: Deadline) -> None:
         cluster.exec(node, ["kill", "-KILL", *pids], deadline)

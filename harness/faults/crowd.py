@@ -13,12 +13,10 @@ from clusters.engine import Engine
 from clusters.rest import apply, request
 from harness.errors import BadScenario, FaultNotApplied
 from harness.faults import Fault
-from harness.history import History
+from harness.faults.injection import Injection
 from harness.seen import seen_by_all
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
 
 __all__ = ["crowd_templates", "disperse", "filler"]
 
@@ -72,12 +70,11 @@ class _Crowd:
     def __init__(self, count: int, rules: int) -> None:
         self._label = secrets.token_hex(4)
         self._templates = [filler(number, self._label, rules=rules, label=self._label) for number in range(count)]
-        self._undos = Undos()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
         deadline = Deadline.after(_SECONDS, f"{len(self._templates)} templates to be put there")
-        self._undos.register(journal, disperse, label=self._label, **planes(cluster))
-        with cluster.client() as api:
+        injection.undo(disperse, label=self._label, **planes(injection.cluster))
+        with injection.cluster.client() as api:
             apply(api, self._templates, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -91,9 +88,6 @@ class _Crowd:
                     waiting = sum(not seen_by_all(each) for each in found)
                     return f"{len(found)} templates are there, {waiting} still to be compiled by some pod"
         raise FaultNotApplied("expected a pod of Gatekeeper's to compile a template of the crowd, none did")
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check("the templates were not looked at")

@@ -13,11 +13,10 @@ from clusters.engine import Engine
 from clusters.rest import find_path, merge, request
 from harness.errors import ApiRefused, BadScenario, FaultNotApplied
 from harness.faults import Fault
-from harness.history import History
+from harness.faults.injection import Injection
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos, standing
+from harness.undo.promises import Promise, Undos
 
 __all__ = ["edit", "edit_object", "restore"]
 
@@ -53,28 +52,26 @@ def restore(
     undo_by_kubectl(engine, control_plane, others, *words)
 
 
-def edit(
-    cluster: Cluster, journal: Journal, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mapping[str, Any]) -> Promise:
     """Merge `patch` into the object at `path`, after the promise to put its fields back to what they were.
 
     That is what they were before the first of all edits of the object that are not healed yet; it is returned, as a
     patch. Raises ApiRefused, ApiUnreachable.
     """
-    found = request(api, "GET", path)
-    metadata, (group, _, version) = found["metadata"], found["apiVersion"].rpartition("/")
+    edited = request(api, "GET", path)
+    metadata, (group, _, version) = edited["metadata"], edited["apiVersion"].rpartition("/")
     place = {
-        "resource": f"{found['kind']}.{version}.{group}" if group else found["kind"],
+        "resource": f"{edited['kind']}.{version}.{group}" if group else edited["kind"],
         "name": metadata["name"],
         "namespace": metadata.get("namespace", ""),
     }
-    unharmed = found
-    for each in standing(journal, restore, **place):
-        unharmed = _applied(unharmed, each.arguments["patch"])
+    unharmed = edited
+    for other in undos.standing(restore, **place):
+        unharmed = _applied(unharmed, other.arguments["patch"])
     before = _inverse(patch, unharmed)
-    undos.register(journal, restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster))
+    promise = undos.register(restore, harm={"patch": dict(patch)}, patch=before, **place, **planes(cluster))
     merge(api, path, patch)
-    return before
+    return promise
 
 
 class _Edited:
@@ -84,41 +81,37 @@ class _Edited:
         self._object = name
         self._patch = patch
         self._namespace = namespace
-        self._given: Any = {}
-        self._undos = Undos()
+        self._promise: Promise | None = None
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
         names.require(name=self._object)
-        with cluster.client() as api:
-            self._given = edit(cluster, journal, self._undos, api, self._path(api), self._patch)
+        with injection.cluster.client() as api:
+            self._promise = edit(injection.cluster, injection.undos, api, self._path(api), self._patch)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._expect(cluster, self._patch, deadline)
 
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        for each in self._undos.run(cluster.engine, journal):
-            self._given = each["patch"]
-
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
-        return self._expect(cluster, self._given, deadline)
+        try:
+            return self._expect(cluster, self._promise.given["patch"] if self._promise else {}, deadline)
+        except ApiRefused as error:
+            if error.status == _NOT_FOUND:
+                return f"{self._kind} {self._object} is gone"
+            raise
 
     def _expect(self, cluster: Cluster, wanted: Any, deadline: Deadline) -> str:
         """See that the object has what a patch says; what was changed back by somebody else is no edit any more."""
         deadline.check(f"{self._kind} {self._object} was not looked at")
         with cluster.client() as api:
-            try:
-                found = request(api, "GET", self._path(api))
-            except ApiRefused as error:
-                if error.status == _NOT_FOUND and wanted is self._given:
-                    return f"{self._kind} {self._object} is gone"
-                raise
-        if not _has(found, wanted):
+            edited = request(api, "GET", self._path(api))
+        if not _has(edited, wanted):
             where = f"--namespace {self._namespace} " if self._namespace else ""
             raise FaultNotApplied(
-                f"expected {self._kind} {self._object} to have {wanted}, it has {_inverse(wanted, found)}; "
+                f"expected {self._kind} {self._object} to have {wanted}, it has {_inverse(wanted, edited)}; "
                 f"see `kubectl get {where}{self._kind} {self._object} -o yaml`"
             )
-        return f"{self._kind} {self._object} has {json.dumps(wanted)} in version {found['metadata']['resourceVersion']}"
+        version = edited["metadata"]["resourceVersion"]
+        return f"{self._kind} {self._object} has {json.dumps(wanted)} in version {version}"
 
     def _path(self, api: Any) -> str:
         root, _, plural = find_path(api, self._kind).rpartition("/")

@@ -8,12 +8,10 @@ from clusters.deadline import Deadline
 from clusters.engine import Engine
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
+from harness.faults.injection import Injection
 from harness.faults.targets import require_nodes
-from harness.history import History
 from harness.undo.actions import undo
 from harness.undo.commands import in_container
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
 
 __all__ = ["images_of", "pull", "remove_image"]
 
@@ -59,16 +57,16 @@ class _Removed:
     def __init__(self, image: str, nodes: tuple[str, ...]) -> None:
         self._image = image
         self._nodes = nodes
-        self._undos = Undos()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
         if cluster.registry is None:
             raise BadScenario(f"cluster {cluster.name} has no registry: a removed image could not be pulled again")
         require_nodes(self._nodes, cluster.name, cluster.nodes())
         deadline = Deadline.after(_SECONDS, f"{self._image} to be removed")
         for node in self._chosen(cluster):
             if self._image in images_of(cluster, node, deadline):
-                self._undos.register(journal, pull, node=node, image=self._image)
+                injection.undo(pull, node=node, image=self._image)
                 cluster.exec(node, ["crictl", "rmi", self._image], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -76,9 +74,6 @@ class _Removed:
         if found:
             raise FaultNotApplied(f"expected {self._image} to be removed, {', '.join(found)} still has it")
         return f"`crictl images` on {', '.join(self._chosen(cluster))} does not list {self._image}"
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         lacking = [node for node in self._chosen(cluster) if self._image not in images_of(cluster, node, deadline)]

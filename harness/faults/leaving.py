@@ -13,13 +13,10 @@ from clusters.rest import request
 from harness.errors import ApiRefused, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
+from harness.faults.injection import Injection
 from harness.faults.pods import Closed
-from harness.faults.targets import note_node_harm
-from harness.history import History
 from harness.undo.actions import undo
 from harness.undo.commands import in_container, planes, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
 
 __all__ = ["DRAINED_NODE", "REMOVED_NODE", "drain_node", "register", "remove_node"]
 
@@ -74,12 +71,12 @@ class _Drained:
         self._refused = 0
         self._closed = Closed(node)
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
-        require_victim(cluster, self._node)
-        note_node_harm(history, DRAINED_NODE, self._node)
-        self._closed.close(cluster, journal, Deadline.after(_SECONDS, f"{self._node} to be cordoned"))
+    def inject(self, injection: Injection) -> None:
+        require_victim(injection.cluster, self._node)
+        injection.note_node_harm(DRAINED_NODE, self._node)
+        self._closed.close(injection.cluster, injection.undos, Deadline.after(_SECONDS, f"{self._node} to be cordoned"))
         drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
-        with cluster.client() as api:
+        with injection.cluster.client() as api:
             for _ in drained.attempts(first=0.5):
                 if not self._evict(api):
                     return
@@ -100,9 +97,6 @@ class _Drained:
             f"expected {self._node} to be drained within {deadline.seconds:.0f} s, "
             f"{', '.join(left) or 'nothing'} is left and {len(self._evicted)} pods were evicted"
         )
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._closed.open(cluster, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._closed.opened(cluster, deadline)
@@ -135,17 +129,16 @@ class _Removed:
         self._node = node
         self._last = Heartbeat()
         self._uid = ""
-        self._undos = Undos()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
-        require_victim(cluster, self._node)
-        with cluster.client() as api:
-            found = request(api, "GET", f"{_NODES}/{self._node}")
-            manifest = _manifest(found)
-            self._uid = found["metadata"]["uid"]
-            place = {"node": self._node, "manifest": manifest, **planes(cluster, last=self._node)}
-            self._undos.register(journal, register, **place)
-            note_node_harm(history, REMOVED_NODE, self._node)
+    def inject(self, injection: Injection) -> None:
+        require_victim(injection.cluster, self._node)
+        with injection.cluster.client() as api:
+            node = request(api, "GET", f"{_NODES}/{self._node}")
+            self._uid = node["metadata"]["uid"]
+            injection.undo(
+                register, node=self._node, manifest=_manifest(node), **planes(injection.cluster, last=self._node)
+            )
+            injection.note_node_harm(REMOVED_NODE, self._node)
             self._last = heartbeat(api, self._node)
             request(api, "DELETE", f"{_NODES}/{self._node}")
 
@@ -161,9 +154,6 @@ class _Removed:
                 raise
         same = "the same" if found["metadata"]["uid"] == self._uid else "a new"
         raise FaultNotApplied(f"expected no node {self._node}, {same} one is there; did its kubelet register again?")
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return wait_back(cluster, self._node, self._last, deadline, restarted=True)

@@ -5,11 +5,8 @@ from clusters.deadline import Deadline
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
-from harness.faults.targets import note_node_harm
-from harness.history import History
+from harness.faults.injection import Injection
 from harness.undo.iptables import Rule, new_comment
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
 
 __all__ = ["CUT_OFF_NODE", "cut_off_node"]
 
@@ -41,19 +38,19 @@ class _CutOff:
     def __init__(self, node: str) -> None:
         self._node = node
         self._last = Heartbeat()
-        self._undos = Undos()
         comment = new_comment()
         self._rules = {
             way: Rule(node, chain, [option, _INTERFACE], comment, table="mangle")
             for way, (chain, option) in _WAYS.items()
         }
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
         require_victim(cluster, self._node)
         for rule in self._rules.values():
-            rule.register(self._undos, journal)
+            rule.register(injection.undos)
         deadline = Deadline.after(_SECONDS, f"rules on {self._node}")
-        note_node_harm(history, CUT_OFF_NODE, self._node)
+        injection.note_node_harm(CUT_OFF_NODE, self._node)
         for rule in self._rules.values():
             rule.insert(cluster, deadline)
         with cluster.client() as api:
@@ -68,9 +65,6 @@ class _CutOff:
             raise FaultNotApplied(f"expected {self._node} to drop packets, it dropped none on the way {idle[0]}")
         told = " and ".join(f"{packets} on the way {way}" for way, packets in dropped.items())
         return f"{self._node} dropped {told}; {silent}"
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         left = {way: rule for way, rule in self._rules.items() if rule.packets(cluster, deadline) is not None}

@@ -11,11 +11,9 @@ from clusters.engine import Engine
 from harness.errors import CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
-from harness.faults.targets import note_node_harm
-from harness.history import History
+from harness.faults.injection import Injection
 from harness.undo.actions import undo
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos, standing
+from harness.undo.promises import Undos
 
 __all__ = [
     "KILLED_NODE",
@@ -112,17 +110,16 @@ class _Down:
         self._node = node
         self._last = Heartbeat()
         self._address = ""
-        self._undos = Undos()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
         require_victim(cluster, self._node)
-        self._address = _address(cluster, self._node, journal)
+        self._address = _address(cluster, self._node, injection.undos)
         if self._kind.restarts:
-            place: dict[str, Any] = {"network": cluster.network, "address": self._address}
-            self._undos.register(journal, start, node=self._node, **place)
+            injection.undo(start, node=self._node, network=cluster.network, address=self._address)
         else:
-            self._undos.register(journal, resume, node=self._node)
-        note_node_harm(history, self._kind.how, self._node)
+            injection.undo(resume, node=self._node)
+        injection.note_node_harm(self._kind.how, self._node)
         down = Deadline.after(_SECONDS, f"{self._node} to go down")
         insist(cluster.engine, self._kind.command, [self._node], down)
         self._last = _heard(cluster, self._node)
@@ -130,9 +127,6 @@ class _Down:
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         told = _expect(cluster.engine, self._node, self._kind.leaves)
         return f"{told}; {wait_silent(cluster, self._node, self._last, deadline)}"
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         _expect(cluster.engine, self._node, "running")
@@ -149,16 +143,15 @@ class _Rebooted:
         self._node = node
         self._last = Heartbeat()
         self._address = self._started = ""
-        self._undos = Undos()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
         require_victim(cluster, self._node)
-        self._address = _address(cluster, self._node, journal)
+        self._address = _address(cluster, self._node, injection.undos)
         self._started = _started(cluster.engine, self._node)
         self._last = _heard(cluster, self._node)
-        place: dict[str, Any] = {"network": cluster.network, "address": self._address}
-        self._undos.register(journal, start, node=self._node, **place)
-        note_node_harm(history, REBOOTED_NODE, self._node)
+        injection.undo(start, node=self._node, network=cluster.network, address=self._address)
+        injection.note_node_harm(REBOOTED_NODE, self._node)
         deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
         insist(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
 
@@ -168,9 +161,6 @@ class _Rebooted:
             raise FaultNotApplied(f"expected {self._node} to start anew, it runs since {started}")
         back = wait_back(cluster, self._node, self._last, deadline, restarted=True)
         return f"{self._node} ran since {self._started}, now since {started}; {back}"
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         _keep_address(cluster, self._node, self._address)
@@ -196,10 +186,10 @@ def _started(engine: Engine, node: str) -> str:
     return str((_inspect(engine, node) or {"State": {"StartedAt": "never"}})["State"]["StartedAt"])
 
 
-def _address(cluster: Cluster, node: str, journal: Journal | None = None) -> str:
+def _address(cluster: Cluster, node: str, undos: Undos | None = None) -> str:
     """Return the address of a node; of one that is down already, that with which the journal has it start."""
-    for each in standing(journal, start, node=node) if journal else ():
-        return str(each.arguments["address"])
+    for other in undos.standing(start, node=node) if undos else ():
+        return str(other.arguments["address"])
     found = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
     return str(found["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
 

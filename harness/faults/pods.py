@@ -12,12 +12,11 @@ from clusters.serving import NAMESPACE
 from clusters.watching import until
 from harness.errors import FaultNotApplied
 from harness.faults import Fault
-from harness.faults.targets import Target, find_pods, note_harm
-from harness.history import History
+from harness.faults.injection import Injection
+from harness.faults.targets import Target, find_pods
 from harness.undo.actions import undo
 from harness.undo.commands import KUBECTL, planes, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos, standing
+from harness.undo.promises import Promise, Undos
 
 __all__ = ["RESCHEDULED", "Closed", "reschedule_pod", "uncordon"]
 
@@ -39,33 +38,29 @@ def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[
 
 
 class Closed:
-    """A node that a fault closes to new pods, and opens again unless somebody else wants it closed."""
+    """A node that is closed to new pods; undone, it is open again, unless somebody else wants it closed."""
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._why = ""
-        self._undos = Undos()
+        self._promise: Promise | None = None
+        self._was_closed = False
 
-    def close(self, cluster: Cluster, journal: Journal, deadline: Deadline) -> None:
+    def close(self, cluster: Cluster, undos: Undos, deadline: Deadline) -> None:
         """Cordon the node, after the promise to open it; one that was closed before by no fault stays so for ever."""
-        if _is_closed(cluster, self._node) and not standing(journal, uncordon, node=self._node):
-            self._why = "it was cordoned before"
+        if _is_closed(cluster, self._node) and not undos.standing(uncordon, node=self._node):
+            self._was_closed = True
             return
         place = planes(cluster, last=self._node)
-        self._undos.register(journal, uncordon, harm={}, node=self._node, **place)
+        self._promise = undos.register(uncordon, harm={}, node=self._node, **place)
         cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
-
-    def open(self, cluster: Cluster, journal: Journal) -> None:
-        """Open the node, if nobody else keeps it closed."""
-        pending = self._undos.pending
-        if not self._undos.run(cluster.engine, journal) and pending:
-            self._why = "another fault keeps it cordoned"
 
     def opened(self, cluster: Cluster, deadline: Deadline) -> str:
         """Return the proof that the node takes pods again, or why it need not; raise FaultNotApplied."""
         deadline.check(f"{self._node} was not looked at")
-        if self._why:
-            return f"{self._node} takes no pods: {self._why}"
+        if self._was_closed:
+            return f"{self._node} takes no pods: it was cordoned before"
+        if self._promise and self._promise.kept:
+            return f"{self._node} takes no pods: another fault keeps it cordoned"
         if _is_closed(cluster, self._node):
             raise FaultNotApplied(
                 f"expected {self._node} to take pods again, it is cordoned; `kubectl uncordon {self._node}`"
@@ -89,14 +84,14 @@ class _Rescheduled:
         self._before: set[str] = set()
         self._closed: Closed | None = None
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
-        deadline = Deadline.after(_SECONDS, f"{self._pod} to be deleted")
+    def inject(self, injection: Injection) -> None:
+        cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
         with cluster.client() as api:
             target = self._target = find_pods(api, self._namespace, [self._pod])[0]
             self._before = {each["metadata"]["uid"] for each in request(api, "GET", self._path)["items"]}
             self._closed = Closed(target.node)
-            self._closed.close(cluster, journal, deadline)
-            note_harm(history, RESCHEDULED, target)
+            self._closed.close(cluster, injection.undos, deadline)
+            injection.note_harm(RESCHEDULED, target)
             preconditions = {"preconditions": {"uid": target.uid}}
             request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)
 
@@ -106,10 +101,6 @@ class _Rescheduled:
                 return until(api, self._path, self._replaced, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        if self._closed:
-            self._closed.open(cluster, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         return self._closed.opened(cluster, deadline) if self._closed else "nothing was done"

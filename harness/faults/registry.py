@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
@@ -12,13 +12,14 @@ from clusters.engine import Engine
 from clusters.registry import DOWN_FILE, Registry
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
+from harness.faults.injection import Injection
 from harness.faults.targets import require_nodes
-from harness.history import History
 from harness.undo.actions import undo
 from harness.undo.commands import Ending, in_container
 from harness.undo.iptables import Rule, new_comment
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
+
+if TYPE_CHECKING:
+    from harness.undo.promises import Promise
 
 __all__ = ["CUT", "cut_registry", "no_longer_down", "restore", "start"]
 
@@ -89,28 +90,26 @@ class _Harmed:
     name = CUT
 
     def __init__(self) -> None:
-        self._undos = Undos()
-        self._kept: Mapping[str, Any] = _WHOLE
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._kept = next(iter(self._undos.run(cluster.engine, journal)), self._kept)
+        self._promise: Promise | None = None
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         """Prove that the registry answers, or that it does what another fault makes it do."""
-        wanted = "no answer" if not self._kept["running"] else "503" if self._kept["down"] else "200"
+        given = self._promise.given if self._promise else _WHOLE
+        wanted = "no answer" if not given["running"] else "503" if given["down"] else "200"
         said = _expect(cluster, cluster.nodes(), wanted, deadline)
         return said if wanted == "200" else f"another fault cuts it off: {said}"
 
-    def _promise(self, journal: Journal, container: str, harm: Mapping[str, bool]) -> None:
-        self._undos.register(journal, restore, harm=harm, container=container, **_WHOLE)
+    def _register(self, injection: Injection, container: str, harm: Mapping[str, bool]) -> None:
+        self._promise = injection.undo(restore, harm=harm, container=container, **_WHOLE)
 
 
 class _Stopped(_Harmed):
     """The registry's container is stopped."""
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
         registry = _registry(cluster)
-        self._promise(journal, registry.container, {"running": False})
+        self._register(injection, registry.container, {"running": False})
         deadline = Deadline.after(_SECONDS, f"{registry.container} to stop")
         cluster.engine.run(["stop", "--time", str(_STOP_SECONDS), registry.container], deadline)
 
@@ -132,10 +131,11 @@ class _Unavailable(_Harmed):
         super().__init__()
         self._began = datetime.now(UTC)
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
         registry = _registry(cluster)
         self._began = datetime.now(UTC)
-        self._promise(journal, registry.container, {"down": True})
+        self._register(injection, registry.container, {"down": True})
         deadline = Deadline.after(_SECONDS, f"{registry.container} to be told that it is down")
         cluster.engine.run(["exec", registry.container, "touch", DOWN_FILE], deadline)
 
@@ -155,13 +155,13 @@ class _Dropped:
 
     def __init__(self, nodes: tuple[str, ...]) -> None:
         self._nodes = nodes
-        self._undos = Undos()
         self._comment = new_comment()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
         require_nodes(self._nodes, cluster.name, cluster.nodes())
         for rule in self._rules(cluster):
-            rule.register(self._undos, journal)
+            rule.register(injection.undos)
             rule.insert(cluster, Deadline.after(_SECONDS, f"a rule on {rule.node}"))
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -178,9 +178,6 @@ class _Dropped:
             told.append(f"{rule.node} dropped {dropped} packets")
         others = [node for node in cluster.nodes() if node not in nodes]
         return "; ".join([*told, *([_expect(cluster, others, "200", deadline)] if others else [])])
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         nodes = self._cut_off(cluster)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubernetes.client import ApiClient
 
@@ -14,13 +14,14 @@ from clusters.rest import merge, request
 from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
 from clusters.watching import until
 from harness.errors import ApiRefused, FaultNotApplied
-from harness.faults import Fault
+from harness.faults import ONE_SHOT, Fault
 from harness.faults.edits import edit, restore
-from harness.faults.targets import Target, find_pods, note_harm
-from harness.history import History
+from harness.faults.injection import Injection
+from harness.faults.targets import Target, find_pods
 from harness.undo.actions import undo
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
+
+if TYPE_CHECKING:
+    from harness.undo.promises import Promise
 
 __all__ = [
     "DELETED",
@@ -82,7 +83,7 @@ def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
 class _Replaced:
     """Harm after which the Deployment's controller makes new pods by itself: nothing has to be undone."""
 
-    one_shot = True
+    healed = ONE_SHOT
 
     def __init__(self, name: str, how: str, harm: Callable[[ApiClient, Sequence[Target]], str]) -> None:
         self.name = name
@@ -91,11 +92,11 @@ class _Replaced:
         self._targets: list[Target] = []
         self._said = ""
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        with cluster.client() as api:
+    def inject(self, injection: Injection) -> None:
+        with injection.cluster.client() as api:
             self._targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in self._targets:
-                note_harm(history, self._how, target)
+                injection.note_harm(self._how, target)
             self._said = self._harm(api, self._targets)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -105,12 +106,6 @@ class _Replaced:
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected webhook pods to be {self._how}: {error}") from error
         return f"{self._said}{seen}"
-
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:
-        """Do nothing."""
-
-    def healed(self, cluster: Cluster, deadline: Deadline) -> str:  # noqa: ARG002
-        return "nothing to heal: the Deployment's controller replaces pods"
 
     def _replaced(self, state: State) -> str:
         """Return who is on the way out, or gone, and who came; "" unless it is all of them, or one in a rollout."""
@@ -128,15 +123,14 @@ class _Scaled:
     name = "scale to zero"
 
     def __init__(self) -> None:
-        self._given: Mapping[str, Any] = {"spec": {"replicas": 1}}
-        self._undos = Undos()
+        self._promise: Promise | None = None
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:
-        with cluster.client() as api:
+    def inject(self, injection: Injection) -> None:
+        with injection.cluster.client() as api:
             targets = find_pods(api, NAMESPACE, (), _WEBHOOKS)
             for target in targets:
-                note_harm(history, DELETED, target)
-            self._given = edit(cluster, journal, self._undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
+                injection.note_harm(DELETED, target)
+            self._promise = edit(injection.cluster, injection.undos, api, _DEPLOYMENT, {"spec": {"replicas": 0}})
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         try:
@@ -145,15 +139,11 @@ class _Scaled:
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected no webhook pod that is not on its way out: {error}") from error
 
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        for each in self._undos.run(cluster.engine, journal):
-            self._given = each["patch"]
-
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check("the Deployment was not looked at")
         with cluster.client() as api:
             wanted = request(api, "GET", _DEPLOYMENT)["spec"]["replicas"]
-        before = self._given["spec"]["replicas"]
+        before = self._promise.given["patch"]["spec"]["replicas"] if self._promise else 1
         if wanted < before:
             raise FaultNotApplied(f"expected {before} replicas to be wanted again, found {wanted}")
         return f"{wanted} replicas are wanted again"

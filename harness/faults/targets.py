@@ -1,7 +1,7 @@
-"""Targets: the pods and nodes that a fault harms, and how the history tells that it did."""
+"""Targets: the pods and nodes that a fault harms."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -9,10 +9,8 @@ from kubernetes.client import ApiClient
 from clusters import names as names_of
 from clusters.rest import request
 from harness.errors import ApiRefused, BadScenario
-from harness.history import History
-from harness.history.vocabulary import HARM
 
-__all__ = ["HARM", "Target", "find_pods", "note_harm", "note_node_harm", "require_nodes"]
+__all__ = ["Target", "find_pods", "require_nodes"]
 
 _NOT_FOUND = 404
 
@@ -56,16 +54,6 @@ def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: st
     if nowhere:
         raise BadScenario(f"expected pods that are on a node, {', '.join(nowhere)} is on none")
     return [_target(each) for each in found]
-
-
-def note_harm(history: History, how: str, target: Target) -> None:
-    """Write down what is about to be done to a pod; recovery is measured from here."""
-    history.append("info", HARM, how, asdict(target))
-
-
-def note_node_harm(history: History, how: str, node: str) -> None:
-    """Write down what is about to be done to a node; its value names the `node` and no pod."""
-    history.append("info", HARM, how, {"node": node})
 
 
 def _pod(api: ApiClient, path: str, name: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Throttle: the fault that leaves the containers of pods a share of a CPU, as a busy node or a small limit would."""
 
+from typing import TYPE_CHECKING
+
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
@@ -7,12 +9,13 @@ from clusters.serving import NAMESPACE
 from harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from harness.faults import Fault
 from harness.faults.containers import processes
+from harness.faults.injection import Injection
 from harness.faults.targets import find_pods
-from harness.history import History
 from harness.undo.actions import undo
 from harness.undo.commands import in_container
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos, standing
+
+if TYPE_CHECKING:
+    from harness.undo.promises import Promise
 
 __all__ = ["throttle", "unthrottle"]
 
@@ -68,43 +71,38 @@ class _Throttled:
         self._selector = selector
         self._quota = str(round(cpu * _PERIOD_MICROSECONDS))
         self._namespace = namespace
-        self._files: dict[str, tuple[str, str]] = {}
-        self._given: dict[str, str] = {}
-        self._undos = Undos()
+        self._files: dict[str, tuple[str, str, Promise]] = {}
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        deadline = Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
+    def inject(self, injection: Injection) -> None:
+        cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
         with cluster.client() as api:
             targets = find_pods(api, self._namespace, (), self._selector)
         for target in targets:
             for pid in processes(cluster, target, deadline):
-                found = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
-                file, limit = found.stdout.splitlines()
-                before = standing(journal, unthrottle, node=target.node, file=file)
-                limit = before[0].arguments["limit"] if before else limit
+                limited = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
+                file, limit = limited.stdout.splitlines()
+                others = injection.undos.standing(unthrottle, node=target.node, file=file)
+                limit = others[0].arguments["limit"] if others else limit
                 quota = f"{self._quota} {_PERIOD_MICROSECONDS}" if file.endswith(_V2) else self._quota
                 place = {"node": target.node, "file": file, "limit": limit}
-                self._undos.register(journal, unthrottle, harm={"limit": quota}, **place)
+                promise = injection.undo(unthrottle, harm={"limit": quota}, **place)
                 self._write(cluster, target.node, file, quota, deadline)
-                self._files[file], self._given[file] = (target.node, quota), limit
+                self._files[file] = (target.node, quota, promise)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         told = []
-        for file, (node, quota) in self._files.items():
+        for file, (node, quota, _) in self._files.items():
             found = cluster.exec(node, ["cat", file], deadline).stdout.strip()
             if found != quota:
                 raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {found}")
             told.append(f"{file} on {node} says {found}; {self._held_back(cluster, node, file, deadline)}")
         return "; ".join(told)
 
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._given |= {each["file"]: each["limit"] for each in self._undos.run(cluster.engine, journal)}
-
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         """See that each container has what it was given back: the limit that it had, or that of another throttle."""
-        for file, (node, _) in self._files.items():
+        for file, (node, _, promise) in self._files.items():
             done = cluster.exec(node, ["cat", file], deadline, check=False)
-            wanted, found = self._given[file], done.stdout.strip()
+            wanted, found = promise.given["limit"], done.stdout.strip()
             if done.returncode == 0 and found != wanted:
                 raise FaultNotApplied(f"expected {file} on {node} to say {wanted} again, it says {found}")
         return f"{len(self._files)} containers have the limit that they had"

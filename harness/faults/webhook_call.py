@@ -1,6 +1,6 @@
 """Webhook call: what the API server answers when it must ask Gatekeeper, an effect by which faults prove themselves."""
 
-from collections.abc import Callable
+from typing import Final, Literal
 
 from kubernetes.client import ApiClient
 
@@ -10,36 +10,38 @@ from clusters.rest import request
 from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
 from harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
-__all__ = ["DENIED", "NOBODY", "UNCALLED", "wait_answered"]
+__all__ = ["DENIED", "NOBODY", "UNCALLED", "Answer", "wait_answered"]
 
-DENIED = "denied"
+DENIED: Final = "denied"
 """The answer of a webhook that was asked: what it is asked for is forbidden."""
 
-UNCALLED = "failed calling webhook"
+UNCALLED: Final = "failed calling webhook"
 """What the API server says when it could not ask."""
 
-NOBODY = "no endpoints available"
+NOBODY: Final = "no endpoints available"
 """What it says, too, when there is no Pod to ask, whatever the way to it is like."""
+
+Answer = Literal["denied", "failed calling webhook", "no endpoints available"]
 
 _TIMEOUT = (5.0, 20.0)
 _FORBIDDEN = 403
 _TOLD = 300
 
 
-def wait_answered(cluster: Cluster, deadline: Deadline, wanted: str, accept: Callable[[str], bool]) -> str:
-    """Ask for a forbidden namespace (a dry run) until `accept` takes the answer, and return that: DENIED, or words.
+def wait_answered(cluster: Cluster, deadline: Deadline, *wanted: Answer) -> str:
+    """Ask for a forbidden namespace (a dry run) until the answer is one of those `wanted`; return it in its words.
 
-    The webhook fails closed, so that nothing is admitted while it cannot be asked. Raises FaultNotApplied, which says
-    what was `wanted`.
+    The webhook fails closed, so that nothing is admitted while it cannot be asked. Raises FaultNotApplied.
     """
     said = "nothing"
     with cluster.client() as api:
         for _ in deadline.attempts(first=0.2):
             said = _ask(api)
-            if accept(said):
+            if any(said == DENIED if answer == DENIED else answer in said for answer in wanted):
                 return said
     raise FaultNotApplied(
-        f"expected the API server to say {wanted} of {WEBHOOK} within {deadline.seconds:.0f} s, it says: {said}"
+        f"expected the API server to say {' or '.join(map(repr, wanted))} of {WEBHOOK} within "
+        f"{deadline.seconds:.0f} s, it says: {said}"
     )
 
 

@@ -6,11 +6,9 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.errors import BadScenario, FaultNotApplied
 from harness.faults import Fault
+from harness.faults.injection import Injection
 from harness.faults.webhook_call import DENIED, NOBODY, UNCALLED, wait_answered
-from harness.history import History
 from harness.undo.iptables import Rule, new_comment
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
 
 __all__ = ["CUT_WEBHOOK", "cut_webhook"]
 
@@ -40,18 +38,17 @@ class _Cut:
 
     def __init__(self, how: How) -> None:
         self._how = how
-        self._undos = Undos()
         self._comment = new_comment()
 
-    def inject(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
+    def inject(self, injection: Injection) -> None:
         deadline = Deadline.after(_SECONDS, "rules on the control planes")
-        for rule in self._rules(cluster):
-            rule.register(self._undos, journal)
-            rule.insert(cluster, deadline)
+        for rule in self._rules(injection.cluster):
+            rule.register(injection.undos)
+            rule.insert(injection.cluster, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
         """Ask for a namespace that Gatekeeper must deny: it cannot be called, and the rules have counted packets."""
-        said = wait_answered(cluster, deadline, f"'{UNCALLED}'", lambda said: UNCALLED in said)
+        said = wait_answered(cluster, deadline, UNCALLED)
         counted = {rule.node: rule.packets(cluster, deadline) for rule in self._rules(cluster)}
         idle = [node for node, packets in counted.items() if packets is None]
         if idle or not any(counted.values()):
@@ -59,15 +56,12 @@ class _Cut:
         told = ", ".join(f"{node} lost {packets} packets" for node, packets in counted.items())
         return f"{told}; the API server says: {said}"
 
-    def heal(self, cluster: Cluster, journal: Journal, history: History) -> None:  # noqa: ARG002
-        self._undos.run(cluster.engine, journal)
-
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         """See that no rule is left, and that Gatekeeper is asked again, if there is any Pod of it to ask."""
         left = [rule.node for rule in self._rules(cluster) if rule.packets(cluster, deadline) is not None]
         if left:
             raise FaultNotApplied(f"expected no rule {self._comment}, one is there on {', '.join(left)}")
-        said = wait_answered(cluster, deadline, f"'{DENIED}'", lambda said: said == DENIED or NOBODY in said)
+        said = wait_answered(cluster, deadline, DENIED, NOBODY)
         return f"the rules are gone from {', '.join(cluster.control_planes)}; the API server says: {said}"
 
     def _rules(self, cluster: Cluster) -> list[Rule]:

@@ -40,23 +40,23 @@ def enforced(cluster: Cluster, journal: Journal, history: History, policies: Seq
     question must be answered as its policy demands. Raises PolicyRejected with what Gatekeeper said of a policy that
     it does not take, or takes and cannot enforce; PreparationFailed, DeadlineExceeded.
     """
-    undos = Undos()
+    undos = Undos(cluster.engine, journal)
     names = [policy.name for policy in policies]
     history.append("invoke", POLICIES, APPLY, {"policies": names})
     try:
-        proof = _put_in_force(cluster, journal, undos, policies)
+        proof = _put_in_force(cluster, undos, policies)
         history.append("ok", POLICIES, IN_FORCE, {"policies": names, "proof": proof})
         yield proof
     finally:
         history.append("invoke", POLICIES, REMOVE, {"policies": names})
-        undos.run(cluster.engine, journal)
+        undos.run()
         history.append("ok", POLICIES, REMOVED, {"policies": names})
 
 
-def _put_in_force(cluster: Cluster, journal: Journal, undos: Undos, policies: Sequence[Policy]) -> str:
+def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> str:
     deadline = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
     for item in GROUND:
-        put(cluster, journal, undos, item, deadline)
+        put(cluster, undos, item, deadline)
     told = []
     with cluster.client() as api:
         selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
@@ -64,7 +64,7 @@ def _put_in_force(cluster: Cluster, journal: Journal, undos: Undos, policies: Se
         replicas = {name_of(pod) for pod in found if not is_leaving(pod)}
         for item in (item for policy in policies for item in policy.objects):
             try:
-                put(cluster, journal, undos, item, deadline)
+                put(cluster, undos, item, deadline)
             except PreparationFailed as error:
                 raise PolicyRejected(str(error)) from error
             if item["apiVersion"].partition("/")[0].endswith(_OURS):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from harness.faults.pods import Closed
 from harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
 from harness.preparation import Preparation
 from harness.undo.journal import Journal
+from harness.undo.promises import Undos
 
 __all__ = ["AUDIT", "WEBHOOK", "closed", "place_gatekeeper"]
 
@@ -44,12 +45,13 @@ def place_gatekeeper(on: str, *, webhooks: int, audit: bool) -> Preparation:
 @contextmanager
 def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: Deadline) -> Iterator[None]:
     """Let no pod be scheduled to `nodes` for the length of a block."""
-    with ExitStack() as opening:
+    undos = Undos(cluster.engine, journal)
+    try:
         for node in nodes:
-            shut = Closed(node)
-            opening.callback(shut.open, cluster, journal)
-            shut.close(cluster, journal, deadline)
+            Closed(node).close(cluster, undos, deadline)
         yield
+    finally:
+        undos.run()
 
 
 @contextmanager

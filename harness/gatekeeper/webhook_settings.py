@@ -86,21 +86,15 @@ def set_back(
 @contextmanager
 def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[str, Any]]) -> Iterator[str]:
     """Set fields of webhooks for the length of a block."""
-    undos, told = Undos(), []
+    undos, told = Undos(cluster.engine, journal), []
     with cluster.client() as api, ExitStack() as last:
-        last.callback(undos.run, cluster.engine, journal)
+        last.callback(undos.run)
         for webhook, wanted in fields.items():
             path = f"{_ROOT}/{webhook.kind}s/{webhook.configuration}"
             now = _settings(request(api, "GET", path), webhook)
             before = {name: now[name] for name in wanted}
             place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
-            undos.register(
-                journal,
-                set_back,
-                patch=_patch(webhook, before),
-                **place,
-                **planes(cluster),
-            )
+            undos.register(set_back, patch=_patch(webhook, before), **place, **planes(cluster))
             merge(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
             told += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
         yield "; ".join(told)

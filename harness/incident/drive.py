@@ -19,8 +19,9 @@ from harness.incident.model import Step
 from harness.incident.model import Trigger as Awaited
 from harness.incident.resolving import resolve
 from harness.incident.timeline import length
+from harness.incident.watches import lists_of
 from harness.phases import under_way
-from harness.probes.objects import CONTROL_PLANE, GENERATED, WEBHOOKS, WORKLOAD, Watched, constraints, watch_objects
+from harness.probes.objects import watch_objects
 from harness.trigger import Trigger, When
 
 __all__ = ["relive"]
@@ -42,7 +43,7 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
         experiment.prepare(entries("preparation")[prepared.preparation].make(values))
     if policies := applied(loaded):
         experiment.apply(*policies)
-    watched = [object_ for name in incident.watch for object_ in _watched(name)]
+    watched = [watched for words in incident.watch for watched in lists_of(words)]
     experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
     for each in incident.probes:
         probe = entries("probe")[each.probe].make(each.with_, experiment.cluster, experiment.history)
@@ -53,13 +54,6 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
             _Drive(loaded, experiment, healing, budget).run()
     if incident.recovery:
         experiment.recovered(incident.recovery)
-
-
-def _watched(name: str) -> tuple[Watched, ...]:
-    kind, _, plural = name.partition("constraints ")
-    if not kind:
-        return constraints(plural)
-    return {"generated": GENERATED, "webhooks": WEBHOOKS, "control plane": CONTROL_PLANE, "workload": WORKLOAD}[name]
 
 
 @dataclass(order=True)

@@ -20,6 +20,7 @@ from harness.incident.model import SCHEMA, Incident
 from harness.incident.references import SYNTAX
 from harness.incident.source import Location, Source, few, read
 from harness.incident.timeline import problems_of_time
+from harness.incident.watches import lists_of
 
 __all__ = ["Loaded", "load"]
 
@@ -84,6 +85,7 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     kinds: Sequence[Kind] = ("check",) if context == RECORDED else KINDS
     shape, options = _asked_of({**given, **(asked or {})}, context)
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
+    problems += _problems_of_watches(source.data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
     told = _in_order(source, [*problems, *problems_of_time(source.data)])
     told = told or options
@@ -141,6 +143,17 @@ def _problems_of_names(data: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterat
             if isinstance(part, dict) and isinstance(part.get(kind), str):
                 for place, words in _problems_of_entry(kind, part[kind], part.get("with", {})):
                     yield (_FIELDS[kind], index, *place), words
+
+
+def _problems_of_watches(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the groups of lists that are to be watched and that there are not."""
+    watch = data.get("watch")
+    for index, words in enumerate(watch[:_MOST_PARTS] if isinstance(watch, list) else ()):
+        if isinstance(words, str):
+            try:
+                lists_of(words)
+            except BadScenario as error:
+                yield ("watch", index), str(error)
 
 
 def _problems_of_entry(kind: Kind, name: str, values: Any) -> Iterator[Problem]:

@@ -86,7 +86,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Identity = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Range = Annotated[str, AfterValidator(_range), Field(max_length=100)]
 Words = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
-Watch = Annotated[str, Field(pattern=r"^(generated|webhooks|control plane|workload|constraints [A-Za-z][A-Za-z0-9]*)$")]
+Watch = Annotated[str, Field(pattern=r"^[a-z]+( [a-z]+)*( [A-Za-z][A-Za-z0-9]*)?$", max_length=100)]
 Verdict = Literal["holds", "violated"]
 
 
@@ -215,10 +215,10 @@ class Incident(_Part):
     """One incident, to be lived again: on what, with what, what is done when, and what is claimed of it.
 
     Policies and workload are applied before the timeline begins, and taken away at the end. What it is to `watch`,
-    beside Gatekeeper itself and nodes, is "generated", "webhooks", "control plane", "workload" or "constraints KIND".
-    `lasts` is the length of the timeline (by default until the last step is over). It is gone through `repeat` times,
-    for a race that is not always lost; then Gatekeeper has `recovery` to serve again, and the claims are judged.
-    `budget` is the most that all of it may take. One that is `extended` is a test of `nox -s chaos` only when it is
+    beside Gatekeeper itself and nodes, are groups of lists by their names (see harness.incident.watches). `lasts` is
+    the length of the timeline (by default until the last step is over). It is gone through `repeat` times, for a race
+    that is not always lost; then Gatekeeper has `recovery` to serve again, and the claims are judged. `budget` is the
+    most that all of it may take. One that is `extended` is a test of `nox -s chaos` only when it is
     selected.
     """
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.catalogue import KINDS, Kind, entries
 from harness.incident.model import Incident
+from harness.incident.watches import names
 
 __all__ = ["PARTS", "schema"]
 
@@ -31,6 +32,7 @@ def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
         known = [name for name in entries(kind) if wanted(kind, name)]
         part["properties"][kind]["examples"] = known
         part["allOf"] = list(_branches(kind, known))
+    found["properties"]["watch"]["items"]["description"] = f"One of: {', '.join(names())}."
     found["properties"]["$schema"] = {"type": "string"}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 

@@ -3,6 +3,7 @@
 from clusters import versions
 from harness.catalogue import KINDS, Kind, entries
 from harness.incident.references import SYNTAX
+from harness.incident.watches import names
 
 __all__ = ["skeleton"]
 
@@ -29,6 +30,7 @@ budget: 10m         # the most that the timeline may take
 # preparations: [{{preparation: place_gatekeeper, with: {{on: $worker, webhooks: 3, audit: true}}}}]
 # Objects that are applied before the clock starts and taken away at the end: written here, or in a file beside.
 policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml
+watch: []           # what else is written down: {watches}
 workload: []        # - object: {{apiVersion: v1, kind: Namespace, metadata: {{name: chaos-a}}}}
 
 # What is done, and when: `at` a moment, `when` an object changes, or `after` another step has proved itself.
@@ -64,6 +66,7 @@ def skeleton(name: str) -> str:
     head = _HEAD.format(
         name=name,
         syntax=SYNTAX,
+        watches=", ".join(names()),
         gatekeeper=versions.DEFAULT_GATEKEEPER,
         kubernetes=versions.DEFAULT_KUBERNETES,
         known_gatekeeper=", ".join(versions.GATEKEEPER),

@@ -1,6 +1,6 @@
 """Objects: probes that write every change of the objects that an experiment chose to watch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,14 @@ from harness.redaction import recorded
 __all__ = [
     "CANARY_PODS",
     "CONSTRAINTS",
+    "CONSTRAINTS_OF_A_KIND",
     "CONTROL_PLANE",
     "GENERATED",
     "USUAL",
     "WEBHOOKS",
     "WORKLOAD",
     "WORKLOAD_EVENTS",
+    "WatchGroup",
     "Watched",
     "constraints",
     "watch_objects",
@@ -48,6 +50,23 @@ class Watched:
     name: str
     path: str
     told: Callable[[Object], Object | None] = lambda found: found
+
+
+@dataclass(frozen=True)
+class WatchGroup:
+    """Lists that are watched together. Its `name` is what an incident's file calls it.
+
+    A group of which the lists depend on a kind has `of_kind` in the place of `lists`, and the file names the kind, too:
+    "constraints ChaosOwners".
+    """
+
+    name: str
+    lists: tuple[Watched, ...] = ()
+    of_kind: Callable[[str], tuple[Watched, ...]] | None = None
+
+    def __iter__(self) -> Iterator[Watched]:
+        """Return its lists."""
+        return iter(self.lists)
 
 
 def _in_chaos(found: Object) -> Object | None:
@@ -91,26 +110,35 @@ USUAL = (
 )
 """What every experiment watches: Gatekeeper itself, and the nodes."""
 
-GENERATED = (
-    Watched("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
-    Watched("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
-    Watched("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
+GENERATED = WatchGroup(
+    "generated",
+    (
+        Watched("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
+        Watched("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
+        Watched("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
+    ),
 )
 """Templates and what Gatekeeper generates from them and from constraints (see `constraints` for those)."""
 
-WEBHOOKS = (
-    Watched("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
-    Watched("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
+WEBHOOKS = WatchGroup(
+    "webhooks",
+    (
+        Watched("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
+        Watched("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
+    ),
 )
 """Whom the API server asks, and what it does when nobody answers."""
 
-CONTROL_PLANE = (
-    Watched("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
-    Watched("system pods", "/api/v1/namespaces/kube-system/pods"),
+CONTROL_PLANE = WatchGroup(
+    "control plane",
+    (
+        Watched("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
+        Watched("system pods", "/api/v1/namespaces/kube-system/pods"),
+    ),
 )
 """Who leads and which node lives, without what leases do not need to be judged; and the pods of kube-system."""
 
-WORKLOAD = (Watched("workload", "/api/v1/pods", _in_chaos),)
+WORKLOAD = WatchGroup("workload", (Watched("workload", "/api/v1/pods", _in_chaos),))
 """Pods of an experiment, in all namespaces chaos-* but the canary's, which are watched by themselves."""
 
 CANARY_PODS = (Watched("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
@@ -125,6 +153,10 @@ def constraints(*kinds: str) -> tuple[Watched, ...]:
     plurals = [kind.lower() for kind in kinds]
     root = "/apis/constraints.gatekeeper.sh/v1beta1"
     return tuple(Watched(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
+
+
+CONSTRAINTS_OF_A_KIND = WatchGroup("constraints", of_kind=constraints)
+"""The constraints of one kind."""
 
 
 def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched] = USUAL) -> list[Probe]:

@@ -10,7 +10,7 @@ from clusters.engine import Engine
 from clusters.process import Completed
 from harness.errors import CommandFailed, DeadlineExceeded
 
-__all__ = ["KUBECTL", "Ending", "in_container", "kubectl", "planes", "undo_by_kubectl"]
+__all__ = ["KUBECTL", "Ending", "in_container", "planes", "undo_by_kubectl"]
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 """kubectl as it is called on a control plane, where an undo needs nothing of the machine that it runs on."""
@@ -30,7 +30,7 @@ _NOTHING_LEFT = ("notfound", "havearesourcetype", "alreadyexists")
 
 
 def planes(cluster: Cluster, last: str = "") -> dict[str, Any]:
-    """Return the control planes as arguments of an undo that goes through `kubectl`; the one that is hit comes last."""
+    """Return the control planes as arguments of an undo that goes through kubectl; the one that is hit comes last."""
     first, *others = sorted(cluster.control_planes, key=lambda each: each == last)
     return {"control_plane": first, "others": others}
 
@@ -58,7 +58,7 @@ def in_container(
     return done
 
 
-def kubectl(
+def undo_by_kubectl(
     engine: Engine,
     control_plane: str,
     others: Sequence[str],
@@ -68,16 +68,18 @@ def kubectl(
 ) -> Completed | None:
     """Run kubectl for an undo on a control plane, or on another one if that is down; None if all of them are gone.
 
-    What it changes is kept by all control planes: that one of them is stopped or missing ends no harm. Raises
-    CommandFailed (none of them runs), DeadlineExceeded.
+    What it changes is kept by all control planes: that one of them is stopped or missing ends no harm. It has nothing
+    left to do if the object, or its kind, is not there any more, or is there already when it is to be made. Raises
+    CommandFailed (none of them runs, or for all else that kubectl refuses), DeadlineExceeded.
     """
-    interactive = ["--interactive"] if stdin is not None else []
+    options = ["--interactive"] if stdin is not None else []
+    words = f"`kubectl {' '.join(argv)}`"
     last: Completed | DeadlineExceeded | None = None
     down = []
     for plane in (control_plane, *others):
-        deadline = Deadline.after(seconds, f"`kubectl {' '.join(argv)}` on {plane}")
+        deadline = Deadline.after(seconds, f"{words} on {plane}")
         try:
-            done = engine.run(["exec", *interactive, plane, *KUBECTL, *argv], deadline, check=False, stdin=stdin)
+            done = engine.run(["exec", *options, plane, *KUBECTL, *argv], deadline, check=False, stdin=stdin)
         except DeadlineExceeded as error:
             last = error
             continue
@@ -86,35 +88,22 @@ def kubectl(
         if done.returncode and (_STOPPED.search(done.stderr) or _PAUSED.search(done.stderr)):
             down.append(plane)
             continue
-        if not done.returncode or not _UNREACHED.search(done.stderr):
-            return done
         last = done
+        if not done.returncode or not _UNREACHED.search(done.stderr):
+            break
     if isinstance(last, DeadlineExceeded):
         raise last
     if last is None and down:
         raise CommandFailed(
-            f"`kubectl {' '.join(argv)}`: {', '.join(down)} stopped or paused, and no control plane is left to ask; "
+            f"{words}: {', '.join(down)} stopped or paused, and no control plane is left to ask; "
             f"`docker --host {engine.host} start {down[0]}`, then `nox -s gc`"
         )
+    if last is not None and last.returncode and not _has_nothing_left(last.stderr):
+        raise CommandFailed(f"{words} on {control_plane}: {last.stderr.strip()}")
     return last
 
 
-def undo_by_kubectl(
-    engine: Engine,
-    control_plane: str,
-    others: Sequence[str],
-    *argv: str,
-    seconds: float = _SECONDS,
-    stdin: str | None = None,
-) -> Completed | None:
-    """Run the kubectl command that undoes something; None if all control planes are gone.
-
-    It has nothing left to do if the object, or its kind, is not there any more, or is there already when it is to be
-    made. Raises CommandFailed for all else that kubectl refuses, DeadlineExceeded.
-    """
-    done = kubectl(engine, control_plane, others, *argv, seconds=seconds, stdin=stdin)
-    if done is not None and done.returncode:
-        said = "".join(done.stderr.lower().split())
-        if not any(words in said for words in _NOTHING_LEFT):
-            raise CommandFailed(f"`kubectl {' '.join(argv)}` on {control_plane}: {done.stderr.strip()}")
-    return done
+def _has_nothing_left(said: str) -> bool:
+    """Whether kubectl refused because what it was to do is done."""
+    letters = "".join(said.lower().split())
+    return any(word in letters for word in _NOTHING_LEFT)

@@ -10,7 +10,6 @@ from clusters.engine import Engine
 from harness.errors import CommandFailed
 from harness.undo.actions import undo
 from harness.undo.commands import in_container
-from harness.undo.journal import Journal
 from harness.undo.promises import Undos
 
 __all__ = ["Rule", "delete_rule", "new_comment"]
@@ -57,9 +56,9 @@ class Rule:
         comment = ["-m", "comment", "--comment", self.comment]
         return [self.chain, *self._table, *self.match, *comment, "-j", *self.target]
 
-    def register(self, undos: Undos, journal: Journal) -> None:
+    def register(self, undos: Undos) -> None:
         """Journal that the rule is to be deleted. Raises HarnessError."""
-        undos.register(journal, delete_rule, node=self.node, rule=self.words)
+        undos.register(delete_rule, node=self.node, rule=self.words)
 
     def insert(self, cluster: Cluster, deadline: Deadline) -> None:
         """Put the rule first in its chain. Raises CommandFailed."""

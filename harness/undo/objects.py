@@ -11,7 +11,6 @@ from clusters.rest import apply
 from harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl
-from harness.undo.journal import Journal
 from harness.undo.promises import Undos
 
 __all__ = ["delete", "put"]
@@ -33,7 +32,7 @@ def delete(
     undo_by_kubectl(engine, control_plane, others, *words, seconds=_PATIENCE_SECONDS + 10)
 
 
-def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
+def put(cluster: Cluster, undos: Undos, item: Mapping[str, Any], deadline: Deadline) -> None:
     """Apply one object, after the promise to take it away again.
 
     Tries for a while: a kind may be too new to be known, a webhook may have to be told of it first. Raises
@@ -48,7 +47,6 @@ def put(cluster: Cluster, journal: Journal, undos: Undos, item: Mapping[str, Any
     group, _, number = version.rpartition("/")
     place = {"namespace": metadata["namespace"]} if "namespace" in metadata else {}
     undos.register(
-        journal,
         delete,
         harm={},
         resource=f"{kind}.{number}.{group}" if group else kind,

@@ -1,6 +1,7 @@
-"""Promises: the undos of one fault, journalled before the harm and done when it heals."""
+"""Promises: the undos of one fault, journalled before the harm and done when it is healed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -9,25 +10,35 @@ from harness.errors import UndoFailed
 from harness.undo.actions import Action, identity
 from harness.undo.journal import Journal, Undo
 
-__all__ = ["Undos", "merged", "standing"]
+__all__ = ["Promise", "Undos", "merged"]
 
 _PLANES = ("control_plane", "others")
 
 
+@dataclass(eq=False)
+class Promise:
+    """One undo that stands in the journal.
+
+    `given` are the arguments that say what its target is given back: as they were registered, and, after the undo, as
+    it was done. `kept` is whether it needed no doing, because another fault keeps the target harmed in the same way.
+    """
+
+    number: int
+    entry: Undo
+    action: Action
+    given: Mapping[str, Any]
+    kept: bool = False
+
+
 class Undos:
-    """What takes one fault's harm back."""
+    """What takes one fault's, or one preparation's, changes back."""
 
-    def __init__(self) -> None:
-        self._promised: list[tuple[int, Undo, Action]] = []
+    def __init__(self, engine: Engine, journal: Journal) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._promised: list[Promise] = []
 
-    @property
-    def pending(self) -> bool:
-        """Whether something is registered and not done yet."""
-        return bool(self._promised)
-
-    def register(
-        self, journal: Journal, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any
-    ) -> None:
+    def register(self, action: Action, /, *, harm: Mapping[str, Any] | None = None, **arguments: Any) -> Promise:
         """Journal that `action`, marked by `@undo`, takes back what is about to be done; it is on the disk then.
 
         With a `harm`, other faults may harm the same target meanwhile, and whoever heals last gives back what was
@@ -35,24 +46,34 @@ class Undos:
         instead, in the undo's own arguments; it is empty if all do the same. Raises HarnessError.
         """
         entry = Undo(identity(action), arguments, harm)
-        self._promised.append((journal.record(entry), entry, action))
+        promise = Promise(self._journal.record(entry), entry, action, arguments)
+        self._promised.append(promise)
+        return promise
 
-    def run(self, engine: Engine, journal: Journal) -> list[Mapping[str, Any]]:
+    def standing(self, action: Action, /, **target: Any) -> list[Undo]:
+        """Return whoever's undos by `action` of a target that are not done, oldest first: it is harmed already.
+
+        Their arguments say what was there before; what can be read of the target now is their harm.
+        """
+        entries = self._journal.promised(identity(action)).values()
+        return [entry for entry in entries if target.items() <= dict(entry.arguments).items()]
+
+    def run(self) -> None:
         """Do all that is registered and not done yet, newest first, and note it in the journal.
 
-        Where another fault still harms the same target, what that one does is left, or put there. Returns the arguments
-        of what was done. Every undo is tried before UndoFailed tells all that failed, or could not be noted.
+        Where another fault still harms the same target, what that one does is left, or put there. Every undo is tried
+        before UndoFailed tells all that failed, or could not be noted.
         """
-        done: list[Mapping[str, Any]] = []
         failed: list[Exception] = []
         for promise in reversed(self._promised[:]):
-            number, entry, action = promise
             try:
-                arguments = _beside_others(journal, number, entry)
-                if arguments is not None:
-                    action(engine, **arguments)
-                    done.append(arguments)
-                journal.done(number)
+                arguments = _beside_others(self._journal, promise.number, promise.entry)
+                if arguments is None:
+                    promise.kept = True
+                else:
+                    promise.action(self._engine, **arguments)
+                    promise.given = arguments
+                self._journal.done(promise.number)
             except Exception as error:  # noqa: BLE001 - whatever it was, it must not keep the others from being tried
                 failed.append(error)
             else:
@@ -61,17 +82,6 @@ class Undos:
             problems = "\n".join(f"{type(error).__name__}: {error}" for error in failed)
             undos = f"{len(failed)} undos" if len(failed) > 1 else "an undo"
             raise UndoFailed(f"{undos} could not be done or noted:\n{problems}\n`nox -s gc` tries again") from failed[0]
-        return done
-
-
-def standing(journal: Journal, action: Action, /, **target: Any) -> list[Undo]:
-    """Return the undos by `action` of a target that are not done, oldest first: it is harmed already.
-
-    Their arguments say what was there before; what can be read of the target now is their harm.
-    """
-    return [
-        each for each in journal.promised(identity(action)).values() if target.items() <= dict(each.arguments).items()
-    ]
 
 
 def merged(into: Any, patch: Any) -> Any:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from harness.faults import Fault
+from harness.faults import ONE_SHOT, Fault
+from harness.faults.injection import Injection
 from harness.history import History
 from harness.undo import journal
 from harness.undo.journal import Journal, Undo
@@ -19,17 +20,20 @@ class Bench:
         self.cluster = cluster
         self.journal = Journal(folder / "journal.jsonl")
         self.history = History(folder / "history.jsonl")
+        self._injections: dict[Fault, Injection] = {}
 
     def inject(self, fault: Fault) -> None:
-        fault.inject(self.cluster, self.journal, self.history)
+        injection = self._injections[fault] = Injection(self.cluster, self.journal, self.history)
+        fault.inject(injection)
 
     def heal(self, fault: Fault) -> None:
-        fault.heal(self.cluster, self.journal, self.history)
+        self._injections[fault].heal()
 
     def observed(self, fault: Fault, seconds: float = 5) -> str:
         return fault.observed(self.cluster, Deadline.after(seconds, "the proof"))
 
     def healed(self, fault: Fault, seconds: float = 5) -> str:
+        assert fault.healed is not ONE_SHOT
         return fault.healed(self.cluster, Deadline.after(seconds, "the proof"))
 
     def pending(self) -> list[Undo]:

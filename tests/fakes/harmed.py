@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from kubernetes.client import ApiClient, Configuration
@@ -40,8 +40,15 @@ class KilledError(BaseException):
     """The harness is killed: nothing of it runs any more."""
 
 
+class _IgnoredError(Exception):
+    """A change is not made."""
+
+
 class Harmed:
-    """`left` is how many changes are made until the harness is killed, before the next one or, `late`, just after."""
+    """`left` is how many changes are made until the harness is killed, before the next one or, `late`, just after.
+
+    One that is `lazy` takes every command, says that it is done, and changes nothing.
+    """
 
     def __init__(self) -> None:
         self.shape = Shape(control_planes=3, workers=2)
@@ -72,12 +79,13 @@ class Harmed:
         self.pods = [self._pod(name) for name in ("a", "b")]
         self.changes = 0
         self.left: int | None = None
-        self.late = self.dead = False
+        self.late = self.dead = self.lazy = False
+        self.asked = 0
 
     def cluster(self, directory: Path) -> Cluster:
         """Return the cluster, which needs nothing of the directory."""
         engine = _Engine(world=self)
-        login = Login.of(directory)
+        login = Login.make(directory)
         registry = Registry.at(engine, "w-registry", port=1, address="10.0.0.7", gateway="10.0.0.1", login=login)
         return _Cluster("w", self.shape, engine, directory / "none", "w", registry, "run", directory, self)
 
@@ -98,6 +106,8 @@ class Harmed:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Make a change, if the harness lives to see it."""
+        if self.lazy:
+            raise _IgnoredError
         if self.dead or (self.left == 0 and not self.late):
             self.dead = True
             raise KilledError
@@ -111,6 +121,13 @@ class Harmed:
 
     def docker(self, words: list[str], stdin: str | None) -> Completed:
         """Do what a docker command asks."""
+        self.asked += 1
+        try:
+            return self._docker(words, stdin)
+        except _IgnoredError:
+            return _DONE
+
+    def _docker(self, words: list[str], stdin: str | None) -> Completed:
         verb, name = words[0], words[-1]
         if verb == "exec":
             words = [each for each in words if each != "--interactive"]
@@ -118,6 +135,8 @@ class Harmed:
         container = self.containers.get(name)
         if container is None:
             return Completed("", f"Error response from daemon: No such container: {name}", 1)
+        if verb == "inspect" and "--format" in words:
+            return Completed(container["status"], "", 0)
         if verb == "inspect":
             return Completed(json.dumps([self._inspected(container)]), "", 0)
         return self._do(words, name, container)
@@ -159,6 +178,12 @@ class Harmed:
     def _shell(self, container: dict[str, Any], argv: list[str]) -> Completed:
         if argv[:2] == ["bash", "-c"] and argv[3] == "limit":
             return Completed(f"{CGROUP}\n{container['limits'][CGROUP]}\n", "", 0)
+        if argv[0] == "cat":
+            return Completed(container["limits"][argv[1]], "", 0)
+        if argv[0] == "curl":
+            return Completed("200", "", 0)
+        if argv[0] == "iptables" and argv[3] == "-nvxL":
+            return Completed("".join(f"7 420 {' '.join(rule)}\n" for rule in container["rules"]), "", 0)
         if argv[0] == "iptables" and argv[3] == "-D" and argv[4:] not in container["rules"]:
             return Completed("", "iptables: Bad rule (does a matching rule exist in that chain?).", 1)
         with self._changing():
@@ -180,7 +205,8 @@ class Harmed:
         if argv[1] == "ps":
             return Completed(json.dumps({"containers": [{"id": "c", "metadata": {"attempt": 0}}]}), "", 0)
         if argv[1] == "inspect":
-            return Completed(json.dumps({"info": {"pid": 7}}), "", 0)
+            running = {"status": {"state": "CONTAINER_RUNNING"}, "info": {"pid": 7}}
+            return Completed(json.dumps(running), "", 0)
         with self._changing():
             container["images"] = [argv[-1]] if argv[1] == "pull" else []
         return _DONE
@@ -212,8 +238,17 @@ class Harmed:
 
     def serve(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Answer a request to the API server."""
+        self.asked += 1
+        try:
+            return self._serve(method, path, body)
+        except _IgnoredError:
+            return 200, {"metadata": {"resourceVersion": "2"}}
+
+    def _serve(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if method == "GET":
             return self._get(path)
+        if path == "/api/v1/namespaces":
+            return 403, {"message": "denied"}
         with self._changing():
             if method == "DELETE":
                 self.objects.pop(path, None)
@@ -231,8 +266,15 @@ class Harmed:
             return 200, {"groups": [], "resources": _CORE}
         if path == _TEMPLATES.rpartition("/")[0]:
             return 200, {"resources": [{"kind": "ConstraintTemplate", "name": "constrainttemplates"}]}
-        if path in (_PODS, "/api/v1/pods"):
-            return 200, {"items": self.pods}
+        if path in (_PODS, "/api/v1/pods", _TEMPLATES):
+            templates = [each for at, each in self.objects.items() if at.startswith(f"{_TEMPLATES}/")]
+            kind, items = ("Template", templates) if path == _TEMPLATES else ("Pod", self.pods)
+            return 200, {
+                "apiVersion": "v1",
+                "kind": f"{kind}List",
+                "metadata": {"resourceVersion": "1"},
+                "items": items,
+            }
         if path.startswith(_PODS):
             return 200, next(each for each in self.pods if path.endswith(f"/{each['metadata']['name']}"))
         if "/leases/" in path:
@@ -250,7 +292,7 @@ class Harmed:
         return {"State": state, "NetworkSettings": {"Networks": {"w": network}}}
 
     def _pod(self, name: str) -> dict[str, Any]:
-        metadata = {"name": name, "uid": f"uid-{name}", "namespace": "gatekeeper-system"}
+        metadata = {"name": name, "uid": f"uid-{name}", "namespace": "gatekeeper-system", "resourceVersion": "1"}
         status = {"containerID": "containerd://c", "restartCount": 0, "state": {"running": {}}}
         spec = {"nodeName": "w-worker" if name == "a" else "w-worker2"}
         return {"metadata": metadata, "spec": spec, "status": {"containerStatuses": [status]}}
@@ -288,10 +330,25 @@ class _Api(ApiClient):
     def __init__(self, world: Harmed) -> None:
         super().__init__(Configuration(host="http://w"))
         self._world = world
+        self.rest_client.pool_manager = cast("Any", _Pool(world))
 
     def call_api(self, *words: Any, **_: Any) -> Any:
         method, url, _headers, body = words[:4]
         return _Answer(*self._world.serve(method, urlsplit(url).path, body))
+
+
+class _Pool:
+    """The connections of who watches: he gets a list, and then learns that no version is kept."""
+
+    def __init__(self, world: Harmed) -> None:
+        self._world = world
+
+    def request(self, method: str, url: str, **_: Any) -> "_Answer":
+        path, query = urlsplit(url).path, urlsplit(url).query
+        return _Answer(410, {}) if "watch" in query else _Answer(*self._world.serve(method, path, None))
+
+    def clear(self) -> None:
+        """Do nothing."""
 
 
 class _Answer:
@@ -301,13 +358,22 @@ class _Answer:
 
     def __init__(self, status: int, body: Any) -> None:
         self.status = status
+        self.headers: dict[str, str] = {}
         self.data = json.dumps(body).encode()
 
-    def read(self) -> bytes:
+    def read(self, _length: int = 0) -> bytes:
         return self.data
 
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([self.data])
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    shutdown = close
+
     def getheaders(self) -> dict[str, str]:
-        return {}
+        return self.headers
 
 
 def _object(kind: str, path: str, fields: Mapping[str, Any], version: str = "v1") -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Lives: what stands in the table of faults and kills, and a harness that lives, is killed, and is replayed."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from harness.catalogue import entries
 from harness.errors import HarnessError
-from harness.faults import Fault
+from harness.faults.injection import Injection
 from harness.history import History
 from harness.undo import journal
 from harness.undo.journal import Journal
@@ -76,37 +77,12 @@ ROWS = {
 LASTING = [name for name, row in ROWS.items() if row.stopped != "nothing"]
 
 
-class Prepared:
-    """A preparation, or an object that is put, as if it were a fault: it is taken back by the same means."""
-
-    def __init__(self, make: Callable[[Cluster, Journal], AbstractContextManager[Any]]) -> None:
-        self._make = make
-        self._open: AbstractContextManager[Any] | None = None
-
-    def inject(self, cluster: Cluster, opened: Journal, _history: History) -> None:
-        self._open = self._make(cluster, opened)
-        self._open.__enter__()
-
-    def heal(self, *_: object) -> None:
-        if self._open:
-            self._open.__exit__(None, None, None)
-
-
 @contextmanager
 def _put(cluster: Cluster, opened: Journal) -> Iterator[None]:
-    undos, item = Undos(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-x"}}
-    put(cluster, opened, undos, item, Deadline.after(5, "the object"))
+    undos, namespace = Undos(cluster.engine, opened), {"apiVersion": "v1", "kind": "Namespace"}
+    put(cluster, undos, {**namespace, "metadata": {"name": "chaos-x"}}, Deadline.after(5, "the object"))
     yield
-    undos.run(cluster.engine, opened)
-
-
-def _made(name: str, values: Mapping[str, Any]) -> Any:
-    """Return what a row is about."""
-    if name == "put":
-        return Prepared(_put)
-    if name in entries("preparation"):
-        return Prepared(entries("preparation")[name].make(values).make)
-    return entries("fault")[name].make(values)
+    undos.run()
 
 
 class Run:
@@ -118,26 +94,35 @@ class Run:
         self.journal = Journal(folder / "journal.jsonl")
         self.history = History(folder / "history.jsonl")
         self.before = world.state()
-        self.alive: list[Fault] = []
+        self.injected: dict[Any, Callable[[], object]] = {}
+        """What was injected, and how it is healed."""
 
-    def inject(self, name: str, /, **values: Any) -> Fault:
-        """Inject what a row of the table is about, or the same with other values."""
-        fault: Fault = _made(ROWS[name].fault, values or ROWS[name].values)
-        self.alive.append(fault)
-        fault.inject(self.cluster, self.journal, self.history)
-        return fault
+    def inject(self, name: str, /, **values: Any) -> Any:
+        """Inject what a row of the table is about, or the same with other values; return the fault, if it is one."""
+        maker, values = ROWS[name].fault, values or dict(ROWS[name].values)
+        if maker in entries("fault"):
+            fault = entries("fault")[maker].make(values)
+            injection = Injection(self.cluster, self.journal, self.history)
+            self.injected[fault] = injection.heal
+            fault.inject(injection)
+            return fault
+        make = _put if maker == "put" else entries("preparation")[maker].make(values).make
+        block = make(self.cluster, self.journal)
+        self.injected[block] = partial(block.__exit__, None, None, None)
+        block.__enter__()
+        return block
 
     def end(self) -> None:
         """Let go of everything, so that no block is left open."""
         self.world.dead = True
-        for fault in self.alive:
+        for heal in self.injected.values():
             with suppress(KilledError, HarnessError):
-                self.heal(fault)
+                heal()
         self.journal.close()
         self.history.close()
 
-    def heal(self, fault: Fault) -> None:
-        fault.heal(self.cluster, self.journal, self.history)
+    def heal(self, injected: Any) -> None:
+        self.injected[injected]()
 
     def replay(self) -> list[str]:
         """Be the collector that comes after the harness was killed."""

@@ -246,8 +246,7 @@ class _Api(Api):
             else:
                 super().do_DELETE()
             return
-        if "DELETE" not in self.lossy.ignored:
-            self.lossy.missing.add(path.rpartition("/")[2])
+        self.lossy.missing.add(path.rpartition("/")[2])
         self.answer(200, {})
 
     def do_POST(self) -> None:  # noqa: N802 - the name in the base class

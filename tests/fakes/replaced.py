@@ -18,12 +18,11 @@ _NAMESPACE = "/apis/apps/v1/namespaces/gatekeeper-system"
 
 
 class Replaced:
-    """`lazy`: requests do nothing; `stays` is a pod that is never replaced; `refusals`: how often a budget says no."""
+    """`stays` is a pod that is never replaced; `refusals` is how often a disruption budget says no."""
 
     def __init__(self) -> None:
         self.pods = [_pod(name) for name in ("a", "b")]
         self.replicas = 2
-        self.lazy = False
         self.stays = ""
         self.refusals = 0
 
@@ -59,14 +58,14 @@ class Replaced:
 
     def replace(self, name: str) -> None:
         """Let a new pod come in the place of an old one."""
-        if not self.lazy and name != self.stays:
+        if name != self.stays:
             self.pods = [each for each in self.pods if each["metadata"]["name"] != name] + [_pod(f"new-{name}")]
 
     def patch(self, change: dict[str, Any]) -> None:
         """Roll out, or scale, as a patch of the Deployment says."""
         if "replicas" in change["spec"]:
             self.replicas = change["spec"]["replicas"]
-            self.pods = self.pods if self.lazy else []
+            self.pods = []
         else:
             for each in list(self.pods):
                 self.replace(each["metadata"]["name"])

@@ -153,9 +153,6 @@ class _Nothing:
     def observed(self, *_: object) -> str:
         return "nothing was removed"
 
-    def heal(self, *_: object) -> None:
-        """Do nothing."""
-
     def healed(self, *_: object) -> str:
         return "nothing was removed"
 
@@ -175,6 +172,7 @@ from harness.faults.containers import kill_containers
 from harness.faults.images import remove_image
 from harness.faults.pods import reschedule_pod
 from harness.faults.registry import cut_registry
+from harness.faults.injection import Injection
 from harness.history import History
 from harness.undo.journal import Journal
 
@@ -183,7 +181,7 @@ cluster = Cluster.open(connect(), name)
 journal, history = Journal(cluster.directory / "journal.jsonl"), History(Path(folder) / "history.jsonl")
 cuts = [cut_registry(how) for how in ("503", "drop", "stop")]
 for fault in (remove_image(image), reschedule_pod(pod), *cuts):
-    fault.inject(cluster, journal, history)
+    fault.inject(Injection(cluster, journal, history))
 print("broken", flush=True)
 sys.stdin.read()
 """

@@ -112,6 +112,7 @@ from clusters.engine import connect
 from harness.faults.leaving import drain_node, remove_node
 from harness.faults.network import cut_off_node
 from harness.faults.nodes import kill_node, pause_node, stop_node
+from harness.faults.injection import Injection
 from harness.history import History
 from harness.undo.journal import Journal
 
@@ -120,7 +121,7 @@ cluster = Cluster.open(connect(), name)
 journal, history = Journal(Path(folder) / "child.jsonl"), History(Path(folder) / "child-history.jsonl")
 for each in todo:
     kind, _, number = each.partition(" ")
-    globals()[f"{kind}_node"](cluster.workers[int(number)]).inject(cluster, journal, history)
+    globals()[f"{kind}_node"](cluster.workers[int(number)]).inject(Injection(cluster, journal, history))
 print("broken", flush=True)
 sys.stdin.read()
 """

@@ -20,6 +20,7 @@ from clusters.pool.fingerprint import fingerprint
 from clusters.progress import Progress
 from clusters.rest import request
 from clusters.shape import Shape
+from harness.faults import ONE_SHOT
 from harness.faults.registry import cut_registry
 from harness.gatekeeper.restart import restart_gatekeeper
 
@@ -100,6 +101,7 @@ def test_a_cluster_that_slept_has_its_registry_still(cluster: Cluster) -> None:
     opened = Cluster.open(cluster.engine, cluster.name)
     fault, deadline = cut_registry("503"), soon("the registry")
     assert opened.registry
+    assert fault.healed is not ONE_SHOT
     assert fault.healed(opened, deadline).endswith(": 200")
     opened.exec(opened.workers[0], ["crictl", "pull", "docker.io/openpolicyagent/gatekeeper:v3.23.1"], deadline)
 

@@ -95,6 +95,7 @@ def api(server: FakeApiServer) -> Iterator[ApiClient]:
 @pytest.fixture
 def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
     monkeypatch.setattr("harness.faults.images._PULL_SECONDS", 0.0)
+    monkeypatch.setattr("harness.faults.leaving._DRAIN_SECONDS", 0.2)
     monkeypatch.setattr("os.fsync", lambda _: None)  # the disk's part is tests/unit/test_journal.py's
     monkeypatch.setattr("time.sleep", lambda _: None)
     opened: list[Run] = []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalogue, faults
-from harness.catalogue import entries
+from harness import catalogue, faults, probes
+from harness.catalogue import entries, watch_groups
 from harness.checks import Checked
 from harness.errors import BadScenario, HarnessError
 
@@ -33,6 +33,16 @@ def helper() -> str:
 
 def needs_an_engine(engine: object) -> Fault:
     """Return what no file can name."""
+'''
+
+_WATCH = '''
+"""Quotas: what namespaces may use."""
+
+from harness.probes.objects import WEBHOOKS, WatchGroup, Watched
+
+__all__ = ["QUOTAS", "WEBHOOKS"]
+
+QUOTAS = WatchGroup("quotas", (Watched("quotas", "/api/v1/resourcequotas"),))
 '''
 
 
@@ -80,6 +90,21 @@ def test_two_of_one_name(planted: Path) -> None:
 
     with pytest.raises(HarnessError, match=r"do_nothing: in harness\.faults\.planted and in harness\.faults\.planted2"):
         entries("fault")
+
+
+def test_two_watches_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of lists is found because its module is there, and two of the same name are an error."""
+    monkeypatch.setattr(probes, "__path__", [*probes.__path__, str(tmp_path)])
+    watch_groups.cache_clear()
+    try:
+        (tmp_path / "planted_quotas.py").write_text(_WATCH, encoding="utf-8")
+        assert [watched.name for watched in watch_groups()["quotas"]] == ["quotas"]
+        watch_groups.cache_clear()
+        (tmp_path / "planted_quotas2.py").write_text(_WATCH, encoding="utf-8")
+        with pytest.raises(HarnessError, match=r"the name 'quotas': see harness\.probes\.planted_quotas2"):
+            watch_groups()
+    finally:
+        watch_groups.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-"""Contributing: the examples of the page, put where they say, are linted, type-checked, run and found."""
+"""Contributing: the examples of the page, put where they say, are linted, type-checked, run and found together."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,8 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
-_EXAMPLES = dict(re.findall(r"^```python\n# (\S+)\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL))
+_EXAMPLES = dict(re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL))
+_MODULES = [path for path in _EXAMPLES if path.endswith(".py")]
 
 _AFTER_A_CRASH = """
 import sys
@@ -57,26 +59,34 @@ def _run(copy: Path, *command: str) -> str:
 
 
 def test_page_has_an_example_of_each() -> None:
-    """There is a fault, a probe, a check with its test, and a scenario, all of them new files."""
-    folders = [path.rpartition("/")[0] for path in _EXAMPLES]
-
-    assert folders == ["harness/faults", "harness/probes", "harness/checks", "tests/unit", "scenarios"]
+    """There is one new file of each: a fault, a probe, a watch, a policy, …, a scenario and an incident."""
+    assert [path.rpartition("/")[0] for path in _EXAMPLES] == [
+        "harness/faults",
+        "harness/probes",
+        "harness/probes",
+        "harness/policies",
+        "harness/gatekeeper",
+        "harness/checks",
+        "tests/unit",
+        "scenarios",
+        "scenarios/incidents",
+    ]
     assert [path for path in _EXAMPLES if (_ROOT / path).exists()] == []
-    assert len(_EXAMPLES) == _PAGE.count("```python")
+    assert len(_EXAMPLES) == _PAGE.count("```") / 2
 
 
 def test_page_is_one_page() -> None:
     """Beside its examples the page has no more than 60 lines."""
-    prose = re.sub(r"^```python\n.*?^```$", "", _PAGE, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```\w+\n.*?^```$", "", _PAGE, flags=re.MULTILINE | re.DOTALL)
 
     assert len([line for line in prose.splitlines() if line]) <= 60
 
 
 def test_examples_are_clean(copy: Path) -> None:
     """Examples pass ruff and mypy as the project's own files do."""
-    _run(copy, "-m", "ruff", "check", *_EXAMPLES)
-    _run(copy, "-m", "ruff", "format", "--check", *_EXAMPLES)
-    _run(copy, "-m", "mypy", *_EXAMPLES)
+    _run(copy, "-m", "ruff", "check", *_MODULES)
+    _run(copy, "-m", "ruff", "format", "--check", *_MODULES)
+    _run(copy, "-m", "mypy", *_MODULES)
 
 
 def test_example_of_a_test_passes(copy: Path) -> None:
@@ -97,11 +107,20 @@ def test_example_of_a_fault_is_undone_after_a_crash(copy: Path) -> None:
 
 
 def test_everything_is_collected_with_the_examples(copy: Path) -> None:
-    """The scenario is found with its shape beside all others, and incidents may name the fault and the check."""
-    listed = _run(copy, "-m", "pytest", "scenarios", "--collect-only", "-q")
-    schema = _run(copy, "-m", "harness", "schema")
+    """The scenario and the incident, which names one of each, are found beside all others; editors are told of all."""
+    listed = _run(copy, "-m", "pytest", "scenarios", "--collect-only", "-q", "-m", "extended or not extended")
+    schema = json.loads(_run(copy, "-m", "harness", "schema"))
 
     assert "test_admission_goes_on_while_a_kubelet_is_stopped" in listed
-    assert "scenarios/incidents/" in listed
-    assert '"stop_kubelet"' in schema
-    assert '"led_to"' in schema
+    incidents = [f"scenarios/incidents/{path.name}::" for path in (copy / "scenarios/incidents").glob("*.yaml")]
+    assert "scenarios/incidents/stopped-kubelet.yaml::" in incidents
+    assert [incident for incident in incidents if incident not in listed] == []
+    for part, kind, name in (
+        ("Step", "fault", "stop_kubelet"),
+        ("Probed", "probe", "ask_version"),
+        ("Enforced", "policy", "deny_host_network"),
+        ("Prepared", "preparation", "run_replicas"),
+        ("Claimed", "check", "led_to"),
+    ):
+        assert name in schema["$defs"][part]["properties"][kind]["examples"]
+    assert "quotas" in schema["properties"]["watch"]["items"]["description"]

@@ -11,6 +11,7 @@ from clusters.cluster import Cluster
 from harness.checks import Checked
 from harness.checks.pulls import no_request_during
 from harness.errors import (
+    CommandFailed,
     DeadlineExceeded,
     FaultNotApplied,
     HarnessError,
@@ -181,6 +182,22 @@ def _remove_then_drop(experiment: Experiment, world: World) -> None:
     experiment.act(remove_image(IMAGE, ["w-worker2"]))
     experiment.act(cut_registry("drop", nodes=["w-worker"]))
     world.paused.add("w-worker")
+
+
+def test_an_error_of_the_healing_hides_no_other(
+    make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went wrong first is raised; what its healing raises, too, stands in the notes."""
+
+    def fail(_self: object, what: str) -> None:
+        raise CommandFailed(what)
+
+    fault = cut_registry()
+    monkeypatch.setattr(type(fault), "inject", lambda self, _: fail(self, "the harm"))
+    monkeypatch.setattr("harness.faults.injection.Injection.heal", lambda self: fail(self, "the healing"))
+    with pytest.raises(CommandFailed, match="the harm") as raised, make() as experiment, experiment.fault(fault):
+        pytest.fail("the block was entered")
+    assert raised.value.__notes__ == ["and besides: CommandFailed: the healing"]
 
 
 def test_closed(make: Callable[..., Experiment]) -> None:

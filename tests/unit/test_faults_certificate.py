@@ -18,11 +18,10 @@ _FULL = {"ca.crt": "Y2E=", "tls.crt": "Y3J0", "tls.key": "cGxhbnRlZA=="}
 
 
 class Secrets:
-    """The one Secret; `taken` says whether it can be emptied, `filled` what Gatekeeper fills it with at once."""
+    """The one Secret; `filled` is what Gatekeeper fills it with at once."""
 
     def __init__(self) -> None:
         self.data: dict[str, str] | None = dict(_FULL)
-        self.taken = True
         self.filled: dict[str, str] | None = None
         self.restarted = 0
         self.said = "failed calling webhook: x509"
@@ -32,12 +31,11 @@ class Secrets:
         return {"metadata": {"resourceVersion": "8"}, "data": self.data}
 
     def merge(self, api: object, path: str, body: Any) -> Any:
-        if self.taken:
-            assert body == {"data": None}
-            self.data = self.filled
+        assert body == {"data": None}
+        self.data = self.filled
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, _others: object, *words: str, **_: object) -> Completed:
+    def kubectl(self, _node: str, words: list[str]) -> Completed:
         if "get" in words:
             return Completed(json.dumps({"data": self.data}), "", 0)
         self.restarted += 1
@@ -50,8 +48,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
     monkeypatch.setattr(certificate, "request", secrets.request)
     monkeypatch.setattr(certificate, "merge", secrets.merge)
-    monkeypatch.setattr(certificate, "kubectl", secrets.kubectl)
-    monkeypatch.setattr("harness.undo.commands.kubectl", secrets.kubectl)
+    monkeypatch.setattr(World, "_kubectl", secrets.kubectl)
     monkeypatch.setattr("harness.faults.webhook_call._ask", lambda _: secrets.said)
     return secrets
 
@@ -92,21 +89,6 @@ def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled:
     assert "cGxhbnRlZA" not in (tmp_path / "journal.jsonl").read_text(encoding="utf-8")
 
 
-def test_no_op(secrets: Secrets, on: Callable[..., None]) -> None:
-    """A Secret that is as it was is no fault, nor is one to which nothing was done."""
-
-    def work(bench: Bench) -> None:
-        fault = blank_certificate()
-        with pytest.raises(FaultNotApplied):
-            bench.observed(fault)
-        bench.inject(fault)
-        with pytest.raises(FaultNotApplied, match=r"expected Secret .* to lose its certificate"):
-            bench.observed(fault)
-
-    secrets.taken = False
-    on(work)
-
-
 def test_webhooks_that_are_trusted_on(secrets: Secrets, on: Callable[..., None]) -> None:
     """An emptied Secret that costs nobody an answer is no harm yet."""
     secrets.said = "denied"
@@ -138,11 +120,11 @@ def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where there is nothing to undo it on, and says what kept it from being done."""
-    done = None if said is None else Completed("", said, 1)
-    for place in ("harness.faults.certificate.kubectl", "harness.undo.commands.kubectl"):
-        monkeypatch.setattr(place, lambda *_, **__: done)
+    world = World()
+    world.gone = {"w-control-plane"} if said is None else set()
+    monkeypatch.setattr(world, "_kubectl", lambda *_: Completed("", said or "", 1))
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
-            refill(WorldEngine(), control_plane="w-control-plane")
+            refill(WorldEngine(world=world), control_plane="w-control-plane")
     else:
-        refill(WorldEngine(), control_plane="w-control-plane")
+        refill(WorldEngine(world=world), control_plane="w-control-plane")

@@ -11,7 +11,7 @@ from harness.faults.crowd import crowd_templates, disperse, filler
 from harness.generation_rules import generates
 from harness.undo import journal
 from tests.fakes.bench import Bench
-from tests.fakes.world import WorldEngine
+from tests.fakes.world import World, WorldEngine
 
 
 class Templates:
@@ -40,11 +40,8 @@ class Templates:
             ]
         }
 
-    def kubectl(
-        self, _engine: object, _node: str, _others: object, *words: str, seconds: float, stdin: None
-    ) -> Completed:
+    def kubectl(self, _node: str, words: list[str]) -> Completed:
         assert "--selector" in words
-        assert seconds > 0
         if not self.said:
             self.there = []
         return Completed("", self.said, int(bool(self.said)))
@@ -55,7 +52,7 @@ def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     templates = Templates()
     monkeypatch.setattr(crowd, "apply", templates.apply)
     monkeypatch.setattr(crowd, "request", templates.request)
-    monkeypatch.setattr("harness.undo.commands.kubectl", templates.kubectl)
+    monkeypatch.setattr(World, "_kubectl", templates.kubectl)
     return templates
 
 

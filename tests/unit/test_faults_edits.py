@@ -10,7 +10,7 @@ from harness.errors import ApiRefused, BadScenario, CommandFailed, FaultNotAppli
 from harness.faults import edits
 from harness.faults.edits import edit_object, restore
 from tests.fakes.bench import Bench
-from tests.fakes.world import WorldEngine
+from tests.fakes.world import World, WorldEngine
 
 _PATCH = {"spec": {"replicas": 0, "paused": True, "list": [2], "old": None}}
 
@@ -27,7 +27,6 @@ class Objects:
 
     def __init__(self) -> None:
         self.spec: Any = {"replicas": 3, "list": [1], "old": 1, "other": 7}
-        self.taken = True
         self.gone = False
         self.asked: list[str] = []
 
@@ -39,12 +38,12 @@ class Objects:
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": self.spec}
 
     def merge(self, api: object, path: str, body: Any) -> Any:
-        if self.taken and not self.gone:
+        if not self.gone:
             self.spec = _merge({"spec": self.spec}, body)["spec"]
         return self.request(api, "GET", path)
 
-    def kubectl(self, _engine: object, _node: str, _others: object, *words: str, **_: object) -> Completed:
-        assert words[:4] == ("patch", "Deployment.v1.apps", "d", "--namespace")
+    def kubectl(self, _node: str, words: list[str]) -> Completed:
+        assert words[3:7] == ["patch", "Deployment.v1.apps", "d", "--namespace"]
         self.merge(None, "", json.loads(words[-1]))
         return Completed("", "", 0)
 
@@ -55,7 +54,7 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(edits, "request", objects.request)
     monkeypatch.setattr(edits, "merge", objects.merge)
     monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
-    monkeypatch.setattr("harness.undo.commands.kubectl", objects.kubectl)
+    monkeypatch.setattr(World, "_kubectl", objects.kubectl)
     return objects
 
 
@@ -79,10 +78,11 @@ def test_life(objects: Objects, bench: Bench) -> None:
 
 
 def test_no_op(objects: Objects, bench: Bench) -> None:
-    """An edit that was not taken, or that somebody took back, is no fault."""
-    objects.taken = False
+    """An edit that somebody took back is no fault, and the message says what the object has."""
+    before = dict(objects.spec)
     fault = edit_object("Deployment", "d", _PATCH, namespace="n")
     bench.inject(fault)
+    objects.spec = before
 
     with pytest.raises(FaultNotApplied, match=r"expected Deployment d to have .*, it has {'spec': {'replicas': 3, "):
         bench.observed(fault)
@@ -110,14 +110,15 @@ def test_gone(objects: Objects, bench: Bench) -> None:
 )
 def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
     """The undo succeeds where nothing is left to restore, and says what else kept it from being done."""
-    done = None if said is None else Completed("", said, 1)
-    monkeypatch.setattr("harness.undo.commands.kubectl", lambda *_, **__: done)
+    world = World()
+    world.gone = {"w"} if said is None else set()
+    monkeypatch.setattr(world, "_kubectl", lambda *_: Completed("", said or "", 1))
     where = {"control_plane": "w", "resource": "K.v1.g", "name": "d", "namespace": ""}
     if raises:
         with pytest.raises(CommandFailed, match="connection refused"):
-            restore(WorldEngine(), **where, patch={})
+            restore(WorldEngine(world=world), **where, patch={})
     else:
-        restore(WorldEngine(), **where, patch={})
+        restore(WorldEngine(world=world), **where, patch={})
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
-"""Faults on pods, in a world of our own: each proves that it bit and that it is healed, and a no-op is found out."""
+"""Faults on pods, in a world of our own: each proves that it bit and is healed, and half a harm is found out."""
 
 import pytest
 
 from harness.errors import BadScenario, FaultNotApplied
+from harness.faults import ONE_SHOT
 from harness.faults.containers import kill_containers
 from harness.faults.pods import reschedule_pod
 from harness.history import read
-from harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 
@@ -19,20 +19,9 @@ def test_kills(bench: Bench, world: World) -> None:
     proof = bench.observed(fault)
     assert "container c1 of a on w-worker is exited (exit code 137)" in proof
     assert "a restarts: 0, waiting" in proof
-    bench.heal(fault)
-    bench.healed(fault)
+    assert fault.healed is ONE_SHOT
     harm = [entry for entry in read(bench.history.path).entries if entry.process == "harm"]
     assert [(entry.f, entry.value["pod"], entry.value["containers"]) for entry in harm] == [("killed", "a", ["c1"])]
-
-
-def test_kill_that_does_nothing(bench: Bench, world: World) -> None:
-    """A kill after which the container still runs is not applied."""
-    world.pod("a", "w-worker")
-    world.ignored = {"kill"}
-    fault = kill_containers("a")
-    bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="to be dead"):
-        bench.observed(fault, 0.1)
 
 
 def test_kill_that_the_kubelet_does_not_notice(bench: Bench, world: World) -> None:
@@ -92,23 +81,6 @@ def test_reschedules(bench: Bench, world: World) -> None:
     bench.healed(fault)
     assert world.cordoned == set()
     assert bench.pending() == []
-
-
-def test_cordon_is_undone_after_a_crash(bench: Bench, world: World) -> None:
-    """What the journal has of a rescheduled pod lets its node take pods again."""
-    world.pod("a", "w-worker")
-    bench.inject(reschedule_pod("a"))
-    journal.replay(bench.journal.path, bench.cluster.engine)
-    assert world.cordoned == set()
-
-
-def test_delete_that_does_nothing(bench: Bench, world: World) -> None:
-    """A pod that is not deleted is not rescheduled."""
-    world.pod("a", "w-worker")
-    fault = reschedule_pod("a")
-    bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="replaced on another node"):
-        bench.observed(fault, 0.3)
 
 
 def test_cordon_that_does_nothing(bench: Bench, world: World) -> None:

@@ -1,22 +1,19 @@
-"""Faults that replace webhook pods, in a world of our own: each proves that it bit, and a no-op is found out."""
+"""Faults that replace webhook pods, in a world of our own: each proves that it bit, and half a harm is found out."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from clusters.cluster import Cluster
 from harness.errors import FaultNotApplied
-from harness.faults import Fault
+from harness.faults import ONE_SHOT, Fault
 from harness.faults.rollouts import delete_replicas, evict_replicas, restart_rollout, scale_to_zero
 from harness.history import read
 from harness.undo import journal
 from harness.undo.journal import Undo
 from tests.fakes.bench import Bench
 from tests.fakes.replaced import Replaced
-
-GENTLE = [restart_rollout, delete_replicas, evict_replicas]
 
 
 @pytest.fixture
@@ -41,20 +38,9 @@ def test_replaces(bench: Bench, world: Replaced, fault: Fault, how: str) -> None
     proof = bench.observed(fault)
     assert f"a, b {how}, new-a, new-b came" in proof
     assert bench.pending() == []
-    bench.heal(fault)
-    assert "nothing to heal" in bench.healed(fault)
+    assert fault.healed is ONE_SHOT
     harm = [entry for entry in read(bench.history.path).entries if entry.process == "harm"]
     assert [(entry.f, entry.value["pod"]) for entry in harm] == [(how, "a"), (how, "b")]
-
-
-@pytest.mark.parametrize("make", GENTLE)
-def test_no_op_is_found_out(bench: Bench, world: Replaced, make: Any) -> None:
-    """A request that is answered and does nothing is not applied."""
-    world.lazy = True
-    fault = make()
-    bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="expected webhook pods to be"):
-        bench.observed(fault, 0.3)
 
 
 def test_half_a_deletion_is_none(bench: Bench, world: Replaced) -> None:
@@ -94,22 +80,6 @@ def test_scales(bench: Bench, world: Replaced) -> None:
     bench.heal(fault)
     assert bench.healed(fault) == "2 replicas are wanted again"
     assert bench.pending() == []
-
-
-def test_scale_that_does_nothing(bench: Bench, world: Replaced) -> None:
-    """Replicas that stay are found out."""
-    world.lazy = True
-    fault = scale_to_zero()
-    bench.inject(fault)
-    with pytest.raises(FaultNotApplied, match="expected no webhook pod"):
-        bench.observed(fault, 0.3)
-
-
-def test_scale_is_undone_after_a_crash(bench: Bench, world: Replaced) -> None:
-    """What the journal has scales the Deployment back."""
-    bench.inject(scale_to_zero())
-    journal.replay(bench.journal.path, bench.cluster.engine)
-    assert world.replicas == 2
 
 
 def test_a_journal_of_an_earlier_version_is_replayed(bench: Bench, world: Replaced) -> None:

@@ -1,4 +1,4 @@
-"""Webhook link: the cut proves itself by packets and by what the API server says, is undone, and a no-op is seen."""
+"""Webhook link: the cut proves itself by packets and by what the API server says, and it is undone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,6 @@ import pytest
 from clusters.process import Completed
 from harness.errors import BadScenario, FaultNotApplied
 from harness.faults.webhook_link import cut_webhook
-from harness.undo.iptables import delete_rule
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 
@@ -68,16 +67,6 @@ def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
     assert bench.healed(fault) == f"the rules are gone from {_PLANE}; the API server says: denied"
 
 
-def test_no_op(bench: Bench, world: _Linked) -> None:
-    """A rule that was never set is no fault: the API server still gets its denial."""
-    world.ignored = {"-I"}
-    fault = cut_webhook()
-    bench.inject(fault)
-
-    with pytest.raises(FaultNotApplied, match="expected the API server to say 'failed calling webhook'"):
-        bench.observed(fault, 0.5)
-
-
 def test_no_packets(bench: Bench, world: _Linked) -> None:
     """That webhooks cannot be called proves nothing if the rule has caught no packet."""
     fault = cut_webhook()
@@ -95,7 +84,7 @@ def test_not_healed_while_nobody_can_be_called(bench: Bench, world: _Linked) -> 
     fault = cut_webhook()
     bench.inject(fault)
     bench.heal(fault)
-    world.stays_cut = "failed calling webhook: context deadline exceeded"
+    world.stays_cut = "failed calling webhook: permission denied, then context deadline exceeded"
     with pytest.raises(FaultNotApplied, match=r"expected the API server to say 'denied' .* deadline exceeded"):
         bench.healed(fault, 0.5)
     world.stays_cut = 'failed calling webhook: no endpoints available for service "gatekeeper-webhook-service"'
@@ -109,16 +98,6 @@ def test_not_healed(bench: Bench, world: _Linked) -> None:
 
     with pytest.raises(FaultNotApplied, match="expected no rule"):
         bench.healed(fault, 0.5)
-
-
-def test_after_a_crash(bench: Bench, world: _Linked) -> None:
-    """The undo of the journal takes the rule away, and succeeds when there is none."""
-    bench.inject(cut_webhook())
-    (undo,) = bench.pending()
-
-    for _ in range(2):
-        delete_rule(bench.cluster.engine, **undo.arguments)
-        assert world.rules[_PLANE] == []
 
 
 def test_nonsense() -> None:

@@ -58,8 +58,6 @@ class _Held:
         for _ in Deadline.after(0.1 if self.name == "slow" else 0, "the harm").attempts():
             pass
 
-    heal = inject
-
     def observed(self, *_):
         if self.name == "unproved":
             raise FaultNotApplied(self.name)
@@ -282,4 +280,4 @@ def test_watch(live: Callable[..., Experiment]) -> None:
 
     seen = {entry.process for entry in read(experiment.history.path).entries if entry.process.startswith("watch ")}
     assert "watch constraints chaosk" in seen
-    assert len(seen) == 1 + len(WEBHOOKS)
+    assert len(seen) == 1 + len(WEBHOOKS.lists)

@@ -172,8 +172,8 @@ def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:
     """Pods of other namespaces are not written."""
     mine, other = ({"namespace": name, "name": "a"} for name in ("chaos-1", "default"))
 
-    assert told(WORKLOAD[0], metadata=mine) == {"kind": "X", "metadata": mine}
-    assert told(WORKLOAD[0], metadata=other) is None
+    assert told(WORKLOAD.lists[0], metadata=mine) == {"kind": "X", "metadata": mine}
+    assert told(WORKLOAD.lists[0], metadata=other) is None
 
 
 def test_canaries_are_short() -> None:
@@ -212,7 +212,7 @@ def test_templates_are_written_without_rego() -> None:
     metadata = {"name": "a", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "x"}}
     targets = [{"target": "t", "rego": "package a", "libs": ["b"], "code": [rego, cel]}]
 
-    found = told(GENERATED[0], metadata=metadata, spec={"crd": {}, "targets": targets})
+    found = told(GENERATED.lists[0], metadata=metadata, spec={"crd": {}, "targets": targets})
 
     assert found["spec"] == {"crd": {}, "targets": [{"target": "t", "code": [cel]}]}
     assert found["metadata"]["annotations"] == {"kept": "x"}
@@ -294,7 +294,7 @@ def test_all_settle_at_once(server: FakeApiServer, history: History) -> None:
 @pytest.mark.parametrize("change", [Change("LISTED", resource_version="7"), Change("GAP", why="410", detail="old")])
 def test_marks_are_always_written(change: Change) -> None:
     """That a list is whole, and that nothing is seen, is written whatever objects are left out."""
-    value = _value(change, WORKLOAD[0])
+    value = _value(change, WORKLOAD.lists[0])
 
     assert value
     assert value["resource_version"] == change.resource_version

@@ -1,7 +1,7 @@
 """Trigger: it acts once on the right change, at once, and says what went wrong."""
 
+import threading
 from collections.abc import Callable, Iterator
-from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -96,72 +96,55 @@ def test_several_times(server: FakeApiServer, history: History, arm: Callable[..
 
 def test_action_fails(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
     """What an action raises, whoever waits for it gets, and the history tells."""
-
-    def act(_: dict[str, Any]) -> None:
-        raise ValueError("bad luck")
-
-    with arm(When("Pod"), act) as trigger:
+    with arm(When("Pod"), _fail) as trigger:
         server.put("a")
         with pytest.raises(ValueError, match="bad luck"):
             trigger.wait(soon())
     assert [each.kind for each in entries(history)] == ["invoke", "fail"]
 
 
-def _unlucky(_: dict[str, Any]) -> None:
+def _fail(_: dict[str, Any]) -> None:
     raise ValueError("bad luck")
 
 
-def test_action_fails_and_nobody_waits(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
-    """The end of the block raises what nobody has heard of."""
+def test_an_error_that_nobody_waits_for_is_raised(
+    server: FakeApiServer, history: History, arm: Callable[..., Trigger]
+) -> None:
+    """At the block's end the action's error is raised, in the notes of the block's own if there is one."""
 
-    def act_once() -> None:
-        with arm(When("Pod"), _unlucky):
-            server.put("a")
-            _wait_until_acted(history)
+    def go_through(error: Exception | None) -> None:
+        with arm(When("Pod"), _fail) as trigger:
+            server.put(f"a{error}")
+            trigger._thread.join(5)
+            if error:
+                raise error
 
     with pytest.raises(ValueError, match="bad luck"):
-        act_once()
+        go_through(None)
+    with pytest.raises(KeyError) as raised:
+        go_through(KeyError("the block's"))
+    assert raised.value.__notes__ == ["and besides: ValueError: bad luck"]
 
 
-def test_action_fails_and_the_block_too(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
-    """What the block raises is raised, with what the action raised as a note."""
-
-    def fail() -> None:
-        with arm(When("Pod"), _unlucky):
-            server.put("a")
-            _wait_until_acted(history)
-            raise KeyError
-
-    with pytest.raises(KeyError) as error:
-        fail()
-    assert error.value.__notes__ == ["trigger on Pod * ADDED: ValueError('bad luck')"]
-
-
-def _wait_until_acted(history: History) -> None:
-    for _ in soon().attempts(first=0.01):
-        if any(entry.f == "acted" for entry in entries(history)):
-            return
-
-
-def test_action_that_does_not_end(
+def test_an_action_that_goes_on_is_no_end(
     server: FakeApiServer, arm: Callable[..., Trigger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who goes on while an action is under way is told so: what it does is no part of what comes next."""
+    """Who leaves the block while the action still does harm is told."""
     monkeypatch.setattr("harness.trigger._STOP_SECONDS", 0.2)
-    acting, end = Event(), Event()
+    begun, may_end = threading.Event(), threading.Event()
 
     def act(_: dict[str, Any]) -> None:
-        acting.set()
-        end.wait(5)
+        begun.set()
+        may_end.wait(10)
 
-    def leave() -> None:
+    def go_through() -> None:
         with arm(When("Pod"), act):
             server.put("a")
-            assert acting.wait(5)
+            begun.wait(5)
 
-    with pytest.raises(DeadlineExceeded, match="its action is under way"):
-        leave()
-    end.set()
+    with pytest.raises(DeadlineExceeded, match=r"the action of the trigger on Pod .* to end; last seen: its thread"):
+        go_through()
+    may_end.set()
 
 
 def test_moment_in_a_gap(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:

@@ -30,7 +30,7 @@ def soon() -> Deadline:
 def test_a_crash_leaves_nothing(cluster: Cluster, policed: Policed, undo: Journal) -> None:
     """The journal alone takes away what was put, newest first."""
     for item in (*GROUND, ASSIGN):
-        put(cluster, undo, Undos(), item, soon())
+        put(cluster, Undos(cluster.engine, undo), item, soon())
     assert len(policed.objects) == 3
     journal.replay(undo.path, cluster.engine)
     assert policed.objects == {}
@@ -51,7 +51,7 @@ def test_promise_before_the_deed(cluster: Cluster, policed: Policed, undo: Journ
         return 200, item
 
     policed.apply = taking  # type: ignore[method-assign]  # looks at the disk in the moment of the deed
-    put(cluster, undo, Undos(), ASSIGN, soon())
+    put(cluster, Undos(cluster.engine, undo), ASSIGN, soon())
     assert seen == [1]
 
 
@@ -71,7 +71,7 @@ def test_names_that_are_options_or_paths(
     """They are refused before anything is promised or put."""
     item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}} | place
     with pytest.raises(BadScenario, match=rf"{name}: expected .*, found "):
-        put(cluster, undo, Undos(), item, soon())
+        put(cluster, Undos(cluster.engine, undo), item, soon())
     assert journal.pending(undo.path) == []
     assert policed.objects == {}
 
@@ -79,8 +79,9 @@ def test_names_that_are_options_or_paths(
 def test_unknown_kind(cluster: Cluster, policed: Policed, undo: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that the server does not know by the end of the patience is told as it is."""
     monkeypatch.setattr("harness.undo.objects._REFUSED_SECONDS", 2.0)
+    unheard = {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}
     with pytest.raises(PreparationFailed, match=r"Unheard x: expected.*no kind Unheard in v1"):
-        put(cluster, undo, Undos(), {"apiVersion": "v1", "kind": "Unheard", "metadata": {"name": "x"}}, soon())
+        put(cluster, Undos(cluster.engine, undo), unheard, soon())
 
 
 @pytest.mark.parametrize(

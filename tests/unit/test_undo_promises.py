@@ -12,9 +12,9 @@ from clusters.process import Completed
 from harness.errors import CommandFailed, DeadlineExceeded, HarnessError, UndoFailed
 from harness.undo import journal
 from harness.undo.actions import undo
-from harness.undo.commands import in_container, kubectl
+from harness.undo.commands import in_container, undo_by_kubectl
 from harness.undo.journal import Journal
-from harness.undo.promises import Undos, merged, standing
+from harness.undo.promises import Undos, merged
 from tests.fakes.world import WorldEngine
 
 _GONE = Completed("", "Error response from daemon: No such container: x", 1)
@@ -63,15 +63,14 @@ def engine() -> Engine:
 class Setting:
     """A fault that sets a value, as throttle does, by undos alone."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, undos: Undos, value: Any) -> None:
         self.value = value
-        self.undos = Undos()
+        self.undos = undos
 
-    def inject(self, opened: Journal, place: str = "p") -> None:
-        before = standing(opened, write, place=place)
+    def inject(self, place: str = "p") -> None:
+        before = self.undos.standing(write, place=place)
         value = before[0].arguments["value"] if before else values[place]
-        harm = {"value": self.value}
-        self.undos.register(opened, write, harm=harm, place=place, value=value)
+        self.undos.register(write, harm={"value": self.value}, place=place, value=value)
         values[place] = self.value
 
 
@@ -93,41 +92,41 @@ def answering(monkeypatch: pytest.MonkeyPatch, **answers: Completed | BaseExcept
 
 def test_every_undo_is_tried(opened: Journal, engine: Engine) -> None:
     """One stuck node of three leaves two that are healed, and one undo that is pending."""
-    undos = Undos()
+    undos = Undos(engine, opened)
     for place in ("a", "b", "c"):
-        undos.register(opened, write, place=place, value=1)
+        undos.register(write, place=place, value=1)
     stuck.add("b")
     with pytest.raises(UndoFailed, match="b is stuck"):
-        undos.run(engine, opened)
+        undos.run()
     assert values == {"a": 1, "c": 1}
     assert [each.arguments["place"] for each in journal.pending(opened.path)] == ["b"]
     stuck.clear()
-    undos.run(engine, opened)
+    undos.run()
     assert journal.pending(opened.path) == []
 
 
 def test_all_that_failed_is_told(opened: Journal, engine: Engine) -> None:
     """Two undos that failed are two lines of one error."""
-    undos = Undos()
+    undos = Undos(engine, opened)
     for place in ("a", "b"):
-        undos.register(opened, write, place=place, value=1)
+        undos.register(write, place=place, value=1)
     stuck.update("ab")
     with pytest.raises(UndoFailed, match=r"b is stuck\n.*a is stuck\n`nox -s gc` tries again"):
-        undos.run(engine, opened)
+        undos.run()
 
 
 def test_a_note_that_is_refused_stops_no_undo(opened: Journal, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a full disk all is undone; what is not noted is undone once more by the next replay."""
-    undos = Undos()
+    undos = Undos(engine, opened)
     for place in ("a", "b"):
-        undos.register(opened, write, place=place, value=1)
+        undos.register(write, place=place, value=1)
 
     def refuse(_self: object, _number: int) -> None:
         raise HarnessError("took 0 of 11 bytes")
 
     monkeypatch.setattr(Journal, "done", refuse)
     with pytest.raises(UndoFailed, match="took 0 of 11 bytes"):
-        undos.run(engine, opened)
+        undos.run()
     assert values == {"a": 1, "b": 1}
 
 
@@ -135,13 +134,13 @@ def test_a_note_that_is_refused_stops_no_undo(opened: Journal, engine: Engine, m
 def test_overlap(opened: Journal, engine: Engine, order: Sequence[int]) -> None:
     """Whoever heals last gives back what was there before the first; until then the newest that is left counts."""
     values["p"] = "before"
-    faults = [Setting(name) for name in "abc"]
+    faults = [Setting(Undos(engine, opened), name) for name in "abc"]
     for fault in faults:
-        fault.inject(opened)
+        fault.inject()
     left = list(faults)
     for index in order:
         left.remove(faults[index])
-        faults[index].undos.run(engine, opened)
+        faults[index].undos.run()
         assert values["p"] == (left[-1].value if left else "before")
     assert journal.pending(opened.path) == []
 
@@ -150,11 +149,11 @@ def test_overlap(opened: Journal, engine: Engine, order: Sequence[int]) -> None:
 def test_overlap_and_a_kill(opened: Journal, engine: Engine, healed: Sequence[int]) -> None:
     """A replay gives back what was there before the first, whichever of them were healed when it was killed."""
     values["p"] = "before"
-    faults = [Setting(name) for name in "abc"]
+    faults = [Setting(Undos(engine, opened), name) for name in "abc"]
     for fault in faults:
-        fault.inject(opened)
+        fault.inject()
     for index in healed:
-        faults[index].undos.run(engine, opened)
+        faults[index].undos.run()
     journal.replay(opened.path, engine)
     assert values["p"] == "before"
     assert journal.replay(opened.path, engine) == []
@@ -163,22 +162,22 @@ def test_overlap_and_a_kill(opened: Journal, engine: Engine, healed: Sequence[in
 def test_other_targets_do_not_overlap(opened: Journal, engine: Engine) -> None:
     """A value at another place is another one's."""
     values.update(p=1, q=2)
-    first, second = Setting("a"), Setting("b")
-    first.inject(opened, "p")
-    second.inject(opened, "q")
-    first.undos.run(engine, opened)
+    first, second = (Setting(Undos(engine, opened), name) for name in "ab")
+    first.inject("p")
+    second.inject("q")
+    first.undos.run()
     assert values == {"p": 1, "q": "b"}
 
 
 def test_a_harm_that_two_do_is_taken_back_by_the_last(opened: Journal, engine: Engine) -> None:
     """What two faults have closed stays closed until both are healed, whomever they ask to open it."""
-    faults = [Undos(), Undos()]
+    faults = [Undos(engine, opened), Undos(engine, opened)]
     for fault, plane in zip(faults, ("one", "two"), strict=True):
         place = {"place": "p", "control_plane": plane}
-        fault.register(opened, open_again, harm={}, **place)
-    faults[0].run(engine, opened)
+        fault.register(open_again, harm={}, **place)
+    faults[0].run()
     assert values == {}
-    faults[1].run(engine, opened)
+    faults[1].run()
     assert values == {"p": "open, says two"}
 
 
@@ -228,7 +227,7 @@ def test_another_control_plane_is_asked(
 ) -> None:
     """What all control planes keep is undone through one that answers."""
     asked = answering(monkeypatch, x=first, y=_DONE, z=_DONE)
-    assert kubectl(engine, "x", ["y", "z"], "uncordon", "n") is _DONE
+    assert undo_by_kubectl(engine, "x", ["y", "z"], "uncordon", "n") is _DONE
     assert asked == ["x", "y"]
 
 
@@ -238,7 +237,7 @@ def test_another_control_plane_is_asked(
         ((_GONE, _GONE), None),
         ((_STOPPED, _GONE), CommandFailed),
         ((_PAUSED, _STOPPED), CommandFailed),
-        ((_AWAY, _STOPPED), _AWAY),
+        ((_AWAY, _STOPPED), CommandFailed),
         ((_STOPPED, _LATE), DeadlineExceeded),
     ],
     ids=["gone", "one stopped", "both down", "away", "late"],
@@ -248,7 +247,7 @@ def test_no_control_plane_answers(
 ) -> None:
     """Only if all of them are gone is the harm gone with them."""
     answering(monkeypatch, x=answers[0], y=answers[1])
-    ask: Callable[[], Completed | None] = lambda: kubectl(engine, "x", ["y"], "uncordon", "n")  # noqa: E731
+    ask: Callable[[], Completed | None] = lambda: undo_by_kubectl(engine, "x", ["y"], "uncordon", "n")  # noqa: E731
     if isinstance(found, type):
         with pytest.raises(found):
             ask()

@@ -1,4 +1,7 @@
-"""Policies: what Gatekeeper shall enforce in namespaces chaos-*, and the questions that tell whether it does."""
+"""Policies: what Gatekeeper shall enforce in namespaces chaos-*, and the questions that tell whether it does.
+
+Those that ship are here; another one is a module beside this file, made of `template`, `constraint` and `pod`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,18 +12,25 @@ __all__ = [
     "CANARIES",
     "GROUND",
     "LEVEL",
+    "PODS",
     "Policy",
     "Question",
     "Wanted",
+    "constraint",
     "deny_pods",
     "deny_pods_by_cel",
     "mutate_pods",
     "mutate_templates",
     "mutated",
+    "pod",
+    "template",
 ]
 
 CANARIES = "chaos-canary"
 """The namespace of what the canary creates; workloads live in other namespaces that begin with chaos-."""
+
+PODS = f"/api/v1/namespaces/{CANARIES}/pods"
+"""Where the canary creates pods."""
 
 LEVEL = "s0:c123,c456"
 """What the mutators write to `securityContext.seLinuxOptions.level`, the field of the first incident."""
@@ -36,7 +46,6 @@ Manifest = Mapping[str, Any]
 _NAMESPACES = ["chaos-*"]
 _VIOLATES = "chaos-harness/violates"
 _ASKS = "chaos-harness/asks"
-_PODS = f"/api/v1/namespaces/{CANARIES}/pods"
 _ACCOUNT = "canary"
 
 GROUND: tuple[Manifest, ...] = (
@@ -88,7 +97,7 @@ def mutated(found: Manifest) -> bool:
 def mutate_pods() -> Policy:
     """Return the policy that every pod gets the SELinux level; it is asked by real creates and by dry runs."""
     name = "mutate pods"
-    dry_run = Question("create mutable pod", name, "mutated", _PODS, _pod())
+    dry_run = Question("create mutable pod", name, "mutated", PODS, pod())
     return Policy(
         name,
         (_assign("chaos-pods", "", ["Pod"], "spec"),),
@@ -116,7 +125,7 @@ def mutate_templates() -> Policy:
 
 def deny_pods() -> Policy:
     """Return the policy, in Rego, that no pod violates; the webhook denies those that do."""
-    name, constraint = "deny by rego", "chaos-rego"
+    name, denier = "deny by rego", "chaos-rego"
     rego = (
         "package chaosdeniedbyrego\n"
         'violation[{"msg": msg}] {\n'
@@ -128,10 +137,10 @@ def deny_pods() -> Policy:
     kind = "ChaosDeniedByRego"
     return Policy(
         name,
-        (_template(kind, target), _constraint(kind, constraint, "rego", {})),
+        (template(kind, target), constraint(kind, denier, "rego")),
         (
-            Question("create violating pod", name, "denied by webhook", _PODS, _pod("rego", "rego"), names=constraint),
-            Question("create compliant pod", ADMIT, "admitted", _PODS, _pod("rego")),
+            Question("create violating pod", name, "denied by webhook", PODS, pod("rego", "rego"), names=denier),
+            Question("create compliant pod", ADMIT, "admitted", PODS, pod("rego")),
         ),
     )
 
@@ -158,14 +167,14 @@ def deny_pods_by_cel() -> Policy:
     return Policy(
         "deny by cel",
         (
-            _template(kind, target),
-            _constraint(kind, webhook, "webhook", _only_at("validation.gatekeeper.sh")),
-            _constraint(kind, vap, "vap", _only_at("vap.k8s.io")),
+            template(kind, target),
+            constraint(kind, webhook, "webhook", _only_at("validation.gatekeeper.sh")),
+            constraint(kind, vap, "vap", _only_at("vap.k8s.io")),
         ),
         (
-            Question(asked, "deny by cel (webhook)", "denied by webhook", _PODS, _pod("webhook", "cel"), names=webhook),
-            Question(asked, "deny by cel (vap)", "denied by policy", _PODS, _pod("vap", "cel"), names=vap),
-            Question("create compliant pod", ADMIT, "admitted", _PODS, _pod("vap")),
+            Question(asked, "deny by cel (webhook)", "denied by webhook", PODS, pod("webhook", "cel"), names=webhook),
+            Question(asked, "deny by cel (vap)", "denied by policy", PODS, pod("vap", "cel"), names=vap),
+            Question("create compliant pod", ADMIT, "admitted", PODS, pod("vap")),
         ),
         generated=(vap,),
     )
@@ -185,7 +194,8 @@ def _assign(name: str, group: str, kinds: list[str], where: str) -> Manifest:
     }
 
 
-def _template(kind: str, target: Manifest) -> Manifest:
+def template(kind: str, target: Manifest) -> Manifest:
+    """Return the ConstraintTemplate of a kind, with its rule for Gatekeeper's one target."""
     return {
         "apiVersion": "templates.gatekeeper.sh/v1",
         "kind": "ConstraintTemplate",
@@ -194,7 +204,8 @@ def _template(kind: str, target: Manifest) -> Manifest:
     }
 
 
-def _constraint(kind: str, name: str, asks: str, spec: Manifest) -> Manifest:
+def constraint(kind: str, name: str, asks: str, spec: Manifest | None = None) -> Manifest:
+    """Return a constraint on the pods in namespaces chaos-* that are labelled as asking it (see `pod`)."""
     match = {
         "kinds": [{"apiGroups": [""], "kinds": ["Pod"]}],
         "namespaces": _NAMESPACES,
@@ -204,7 +215,7 @@ def _constraint(kind: str, name: str, asks: str, spec: Manifest) -> Manifest:
         "apiVersion": "constraints.gatekeeper.sh/v1beta1",
         "kind": kind,
         "metadata": {"name": name},
-        "spec": {**spec, "match": match},
+        "spec": {**(spec or {}), "match": match},
     }
 
 
@@ -213,8 +224,11 @@ def _only_at(point: str) -> Manifest:
     return {"enforcementAction": "scoped", "scopedEnforcementActions": [action]}
 
 
-def _pod(asks: str = "", violates: str = "") -> Manifest:
-    """Return a pod that no scheduler ever looks at, so that it costs the cluster nothing but its admission."""
+def pod(asks: str = "", violates: str = "") -> Manifest:
+    """Return a pod that no scheduler ever looks at, so that it costs the cluster nothing but its admission.
+
+    `asks` and `violates` are values of its labels: whose constraint it is meant for, and which one it violates.
+    """
     labels = {name: value for name, value in ((_ASKS, asks), (_VIOLATES, violates)) if value}
     container = {"name": "none", "image": "registry.invalid/none"}
     spec = {
@@ -228,7 +242,7 @@ def _pod(asks: str = "", violates: str = "") -> Manifest:
 
 def _deployment() -> Manifest:
     labels = {"chaos-harness": "canary"}
-    template = {"metadata": {"labels": labels}, "spec": _pod()["spec"]}
+    template = {"metadata": {"labels": labels}, "spec": pod()["spec"]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

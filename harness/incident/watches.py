@@ -1,0 +1,34 @@
+"""Watches: the lists that an incident's file wants to be watched, by the names of their groups."""
+
+import difflib
+from typing import TYPE_CHECKING
+
+from harness.catalogue import watch_groups
+from harness.errors import BadScenario
+
+if TYPE_CHECKING:
+    from harness.probes.objects import Watched
+
+__all__ = ["lists_of", "names"]
+
+_SHORT = 80
+
+
+def lists_of(words: str) -> "tuple[Watched, ...]":
+    """Return the lists of a group: "generated", or, of one kind, "constraints ChaosOwners". Raises BadScenario."""
+    groups = watch_groups()
+    whole = groups.get(words)
+    if whole and not whole.of_kind:
+        return whole.lists
+    name, _, kind = words.rpartition(" ")
+    group = groups.get(name)
+    if group and group.of_kind:
+        return group.of_kind(kind)
+    meant = difflib.get_close_matches(words[:_SHORT], groups, 1)
+    hint = f"did you mean {meant[0]}? " if meant else ""
+    raise BadScenario(f"no such watch {words[:_SHORT]!r}; {hint}there are {', '.join(names())}")
+
+
+def names() -> list[str]:
+    """Return what may stand in `watch`; KIND stands for a kind of objects."""
+    return [f"{name} KIND" if group.of_kind else name for name, group in watch_groups().items()]

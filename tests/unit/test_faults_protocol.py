@@ -1,0 +1,66 @@
+"""Protocol: what every fault of the catalogue owes, whatever it does; its journal is test_faults_killed's."""
+
+from collections.abc import Callable
+
+import pytest
+
+from clusters.deadline import Deadline
+from harness.catalogue import entries
+from harness.errors import FaultNotApplied
+from harness.faults import ONE_SHOT
+from harness.undo import journal
+from tests.fakes.lives import LASTING, ROWS, Run
+
+FAULTS = [name for name, row in ROWS.items() if row.fault in entries("fault")]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_that_does_nothing_is_found_out(live: Callable[[], Run], name: str) -> None:
+    """However well its commands end, what has changed nothing is FaultNotApplied."""
+    run = live()
+    run.world.lazy = True
+    fault = run.inject(name)
+    assert run.world.state() == run.before
+    with pytest.raises(FaultNotApplied, match="expected"):
+        fault.observed(run.cluster, Deadline.after(0.2, "the proof"))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_one_shot_says_so(live: Callable[[], Run], name: str) -> None:
+    """What has an undo has a proof of being healed, too; what is one-shot has neither."""
+    run = live()
+    fault = run.inject(name)
+    assert fault.name
+    assert callable(fault.healed) or (fault.healed is ONE_SHOT and name not in LASTING)
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if name in LASTING])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,), ()], ids=str)
+def test_injected_twice(live: Callable[[], Run], name: str, order: tuple[int, ...]) -> None:
+    """The second of a kind is refused before it does anything, or both leave what was there before the first.
+
+    They are healed in any order, or killed at any point.
+    """
+    run = live()
+    run.inject(name)
+    once = run.world.state(), journal.pending(run.journal.path)
+    try:
+        run.inject(name)
+    except Exception:  # noqa: BLE001 - in whatever words
+        assert (run.world.state(), journal.pending(run.journal.path)) == once
+    faults = list(run.injected)
+    for index in order:
+        run.heal(faults[index])
+    run.replay()
+    run.is_healed()
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_healed_twice(live: Callable[[], Run], name: str) -> None:
+    """Healing what is healed asks nobody anything."""
+    run = live()
+    fault = run.inject(name)
+    run.heal(fault)
+    asked = run.world.asked
+    run.heal(fault)
+    assert run.world.asked == asked
