@@ -23,11 +23,12 @@ class Band:
     healing: float | None = None
     ended: float | None = None
     heal_proof: str = ""
+    one_shot: bool = False
 
     @property
     def is_blow(self) -> bool:
-        """Whether the harm lasts no longer than the blow: there is nothing to heal."""
-        return self.heal_proof.startswith("nothing to heal")
+        """Whether the harm lasts no longer than the blow; old histories said so only when there was nothing to heal."""
+        return self.one_shot or self.heal_proof.startswith("nothing to heal")
 
 
 @dataclass(frozen=True)

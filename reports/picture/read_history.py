@@ -107,7 +107,8 @@ class _Reader:
         name, proof = entry.value["name"], str(entry.value.get("proof", ""))
         band = self._open.get(entry.process)
         if entry.f == v.INJECT or band is None:
-            band = self._open[entry.process] = Band(name, entry.at)
+            one_shot = bool(entry.value.get("one_shot"))
+            band = self._open[entry.process] = Band(name, entry.at, one_shot=one_shot)
             self._keep(self._story.faults, band, _MOST_BANDS, "faults")
             self._tell(entry.at, f"fault: {name}")
         elif entry.f == v.OBSERVED:

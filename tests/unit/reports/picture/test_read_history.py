@@ -26,11 +26,16 @@ def test_fault_that_was_not_proved_or_healed_says_so() -> None:
     assert (band.proved, band.ended) == (None, None)
 
 
-def test_blow_is_known_by_its_heal_proof() -> None:
-    """A fault with nothing to heal lasts no longer than its blow."""
-    told = Told().fault(1, 2, None).add(9, "ok", "fault 1", "healed", {"name": "kill", "proof": "nothing to heal: x"})
+def test_a_blow_is_known_by_what_it_says_of_itself() -> None:
+    """A one-shot fault is a blow from its first line on; in an old history it is one when nothing was to be healed."""
+    told = (
+        Told()
+        .add(1, "invoke", "fault 1", "inject", {"name": "kill", "one_shot": True})
+        .fault(2, 3, None, process="fault 2")
+    )
+    told.add(9, "ok", "fault 2", "healed", {"name": "kill", "proof": "nothing to heal: x"})
 
-    assert tell(told.recorded()).faults[0].is_blow
+    assert [band.is_blow for band in tell(told.recorded()).faults] == [True, True]
 
 
 def test_answers_are_counted_by_question_and_outcome() -> None:
