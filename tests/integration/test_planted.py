@@ -36,8 +36,8 @@ pytestmark = pytest.mark.cluster
 _CROWD = """
 trap 'kill -KILL "${loops[@]}"; "${widen[@]}" &>/dev/null; echo gone' EXIT
 pid=$(pgrep --oldest --exact manager)
-told=$(taskset --cpu-list --pid "$pid")
-cpus=${told##* } cpu=${cpus%%[,-]*}
+list=$(taskset --cpu-list --pid "$pid")
+cpus=${list##* } cpu=${cpus%%[,-]*}
 widen=(taskset --all-tasks --cpu-list --pid "$cpus" "$pid")
 while IFS=: read -r _ kinds path; do
   case ,$kinds, in ,,) break ;; *,cpu,*) path=/cpu$path && break ;; esac

@@ -32,7 +32,7 @@ def grows(*steps: tuple[float, float], times: int = _TIMES, threads: int = 1) ->
         ran, waited = 5.0, 7.0
         for number, (runs, waits) in enumerate([(0.0, 0.0), *steps], start=100):
             ran, waited = ran + runs, waited + waits
-            figures = {812 + each: (ran / threads, waited / threads) for each in range(threads)}
+            figures = dict.fromkeys(range(812, 812 + threads), (ran / threads, waited / threads))
             yield line(number, figures, times=number * times // threads)
 
     return list(lines())
@@ -96,17 +96,17 @@ def test_who_waits_seldom_or_for_moments_is_not(waited: float, times: int) -> No
 
 def test_who_waits_for_moments_all_the_time_is_starved() -> None:
     """A thread that waited for 0.92 s of a second, 3 ms each time, always had something to do, and got to little."""
-    _, told = starved(*grows((0.05, 0.92), times=300))
-    assert told is not None
-    assert (told.seconds, told.who) == (1.0, ("manager",))
+    _, second = starved(*grows((0.05, 0.92), times=300))
+    assert second is not None
+    assert (second.seconds, second.who) == (1.0, ("manager",))
     assert starved(*grows((0.05, 0.88), times=300)) == [None, None]
     assert starved(*grows((0.05, 0.92), times=300, threads=2)) == [None, None]
 
 
 def test_waiting_for_moments_does_not_end_with_the_first_better_second() -> None:
     """As long as a thread waits for half of the time, it goes on; what begins so is nothing."""
-    told = starved(*grows((0.05, 0.6), (0.05, 0.95), (0.05, 0.55), (0.05, 0.45), (0.05, 0.55), times=300))
-    assert [each is not None for each in told] == [False, False, True, True, False, False]
+    seconds = starved(*grows((0.05, 0.6), (0.05, 0.95), (0.05, 0.55), (0.05, 0.45), (0.05, 0.55), times=300))
+    assert [mark is not None for mark in seconds] == [False, False, True, True, False, False]
 
 
 def test_a_stretch_does_not_end_with_the_first_better_second() -> None:
