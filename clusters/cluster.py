@@ -164,7 +164,8 @@ class Cluster:
         """Begin `argv` in the container `node`, for a block, to be spoken to line by line; `deadline` is for the guard.
 
         Nothing ends it there but itself: it must when it can read no more. Why it could not be begun, it says as lines.
-        Raises NotOurs, CommandFailed (the engine does not tell whose the container is), HarnessError (no docker).
+        Raises NotOurs, CommandFailed (the engine does not tell whose the container is), DeadlineExceeded (nor does it
+        answer), HarnessError (no docker).
         """
         self._require(node)
         return self.engine.talk(["exec", "--interactive", node, *argv], deadline)

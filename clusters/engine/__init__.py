@@ -90,7 +90,8 @@ class Engine:
     def talk(self, argv: Sequence[str], deadline: Deadline) -> AbstractContextManager[Dialogue]:
         """Begin `docker ARGV` on this engine, for a block, to be spoken to line by line; `deadline` is for the guard.
 
-        Raises NotOurs and CommandFailed before anything is begun, as `run` does, and what `clusters.dialogue` raises.
+        Raises NotOurs, CommandFailed and DeadlineExceeded before anything is begun, as `run` does, and what
+        `clusters.dialogue` raises.
         """
         refused = guard.require_ours(argv, self._ask(deadline))
         if refused:

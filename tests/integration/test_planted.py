@@ -4,7 +4,9 @@ The defects are planted beside Gatekeeper, not in it: webhooks that are asked wh
 that ends behind the harness's back.
 """
 
+import select
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +21,42 @@ from harness.checks.undisturbed import undisturbed
 from harness.checks.unmutated import never_unmutated
 from harness.errors import InvariantViolated
 from harness.experiment import Experiment
+from harness.history import History, read
+from harness.history.recorded import Entry
+from harness.history.vocabulary import BEGIN, EXPERIMENT, LATE, METRONOME, READ, numbered
 from harness.plugin import tell
 from harness.policies import deny_pods_by_cel, mutate_pods
+from harness.probes.replicas import ask_replicas
+from harness.probes.running import Probes
+from harness.probes.starving import watch_starving
 from scenarios.planting import PLANTED, Planted, misled
 
 pytestmark = pytest.mark.cluster
+
+_CROWD = """
+trap 'kill -KILL "${loops[@]}"; "${widen[@]}" &>/dev/null; echo gone' EXIT
+pid=$(pgrep --oldest --exact manager)
+list=$(taskset --cpu-list --pid "$pid")
+cpus=${list##* } cpu=${cpus%%[,-]*}
+widen=(taskset --all-tasks --cpu-list --pid "$cpus" "$pid")
+while IFS=: read -r _ kinds path; do
+  case ,$kinds, in ,,) break ;; *,cpu,*) path=/cpu$path && break ;; esac
+done <"/proc/$pid/cgroup"
+taskset --all-tasks --cpu-list --pid "$cpu" "$pid" >/dev/null
+for _ in {1..24}; do
+  bash -c 'while ((SECONDS < 60)); do :; done' &>/dev/null </dev/null &
+  loops+=($!)
+  echo $! >"/sys/fs/cgroup$path/cgroup.procs"
+  taskset --cpu-list --pid "$cpu" $! >/dev/null
+done
+echo crowded
+read -rt 60
+"""
+"""What bash does on a node: one Gatekeeper process shares one processor, and its own share of that, with 24 loops.
+
+It is so on a machine with many processors, too, and takes from others what Gatekeeper may take. The loops end when
+nobody is left who could say a line, or after a minute, and the process may then run where it could before.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +135,42 @@ def test_a_restart_behind_our_back_is_found(experiment: Experiment, cluster: Clu
         "s after the fault"
         in experiment.claim(undisturbed(during=PLANTED), expected="violated", known="planted").summary
     )
+
+
+def test_a_webhook_that_gets_no_processor_is_seen(cluster: Cluster, tmp_path: Path) -> None:
+    """Who has to wait is told, on its node, once there are loops beside it; nobody is for five seconds before that."""
+    history, node = History(tmp_path / "history.jsonl"), cluster.workers[0]
+    probes = Probes(history)
+
+    def now() -> float:
+        return history.append("mark", EXPERIMENT, BEGIN).at
+
+    def seen() -> list[Entry]:
+        entries = read(history.path, so_far=True).entries
+        return [entry for entry in entries if entry.process == numbered(METRONOME, node)]
+
+    def wait_until_starved_since(begin: float, seconds: float) -> Entry | None:
+        for _ in Deadline.after(seconds, "somebody to starve").attempts(first=0.5, most=0.5):
+            if marks := [entry for entry in seen() if entry.f == LATE and entry.at > begin]:
+                return marks[-1]
+        return None
+
+    try:
+        probes.start(watch_starving(cluster, history), ask_replicas(cluster, history))
+        quiet = Deadline.after(60, "five seconds in which nobody starves")
+        while wait_until_starved_since(now(), 5):
+            assert not quiet.expired
+        with cluster.talk(node, ["bash", "-c", _CROWD], Deadline.after(30, "the engine")) as loops:
+            mark = wait_until_starved_since(now(), 30)
+            loops.say("")
+            lines = []
+            while not loops.ended and select.select([loops], [], [], 30)[0]:
+                lines += loops.hear()
+    finally:
+        probes.stop()
+        history.close()
+    assert lines == ["crowded", "gone"]
+    assert (seen()[0].kind, seen()[0].f, seen()[0].value) == ("ok", READ, {"processes": ["manager"]})
+    assert mark is not None
+    assert mark.value["who"] == ["manager"]
+    assert mark.value["waited"] > 0.2 * mark.value["seconds"]

@@ -25,15 +25,15 @@ def starved(*lines: str) -> list[Starved | None]:
     return [starving.take(parse(each)) for each in lines]
 
 
-def grows(*steps: tuple[float, float], times: int = _TIMES) -> list[str]:
-    """Return lines of each second of a process with one thread that runs and waits so long in each, so many `times`."""
+def grows(*steps: tuple[float, float], times: int = _TIMES, threads: int = 1) -> list[str]:
+    """Return lines of each second of a process whose threads run and wait so long in each, in sum, so many `times`."""
 
     def lines() -> Iterator[str]:
         ran, waited = 5.0, 7.0
-        yield line(100, {812: (ran, waited)}, times=100 * times)
-        for number, (runs, waits) in enumerate(steps, start=101):
+        for number, (runs, waits) in enumerate([(0.0, 0.0), *steps], start=100):
             ran, waited = ran + runs, waited + waits
-            yield line(number, {812: (ran, waited)}, times=number * times)
+            figures = dict.fromkeys(range(812, 812 + threads), (ran / threads, waited / threads))
+            yield line(number, figures, times=number * times // threads)
 
     return list(lines())
 
@@ -91,7 +91,22 @@ def test_who_waits_long_is_starved() -> None:
 )
 def test_who_waits_seldom_or_for_moments_is_not(waited: float, times: int) -> None:
     """Hundreds of short waits are no starving, whatever their sum is: so a busy machine is, up to a load of 15."""
-    assert starved(*grows(*[(0.02, waited)] * 5, times=times)) == [None] * 6
+    assert starved(*grows(*[(0.02, waited)] * 5, times=times, threads=4)) == [None] * 6
+
+
+def test_who_waits_for_moments_all_the_time_is_starved() -> None:
+    """A thread that waited for 0.92 s of a second, 3 ms each time, always had something to do, and got to little."""
+    _, second = starved(*grows((0.05, 0.92), times=300))
+    assert second is not None
+    assert (second.seconds, second.who) == (1.0, ("manager",))
+    assert starved(*grows((0.05, 0.88), times=300)) == [None, None]
+    assert starved(*grows((0.05, 0.92), times=300, threads=2)) == [None, None]
+
+
+def test_waiting_for_moments_does_not_end_with_the_first_better_second() -> None:
+    """As long as a thread waits for half of the time, it goes on; what begins so is nothing."""
+    seconds = starved(*grows((0.05, 0.6), (0.05, 0.95), (0.05, 0.55), (0.05, 0.45), (0.05, 0.55), times=300))
+    assert [mark is not None for mark in seconds] == [False, False, True, True, False, False]
 
 
 def test_a_stretch_does_not_end_with_the_first_better_second() -> None:
@@ -120,7 +135,7 @@ def test_all_threads_of_a_process_count() -> None:
 def test_several_processes() -> None:
     """Each is judged by itself: a busy API server does not hide a webhook that is starved."""
     first = "AT 1.00 P kube-apiserver 9 0 9 5000000000 5000000000 50 P manager 8 0 8 0 0 0"
-    second = "AT 2.00 P kube-apiserver 9 0 9 6000000000 5900000000 990 P manager 8 0 8 1000000 700000000 9"
+    second = "AT 2.00 P kube-apiserver 9 0 9 5500000000 5500000000 990 P manager 8 0 8 1000000 700000000 9"
     _, told = starved(first, second)
     assert told is not None
     assert told.who == ("manager",)
