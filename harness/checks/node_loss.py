@@ -79,8 +79,9 @@ def replacements_mutated(
 
     A violation tells who could have been asked for the mutation at that moment. Inconclusive: the fault is not
     proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, another fault
-    lasted when a pod was born, no policy is known to have been in force then, what would excuse a pod was not seen, or
-    what lacks the mutation is of a controller none of whose pods had it: then it was not lost with the node.
+    lasted when a pod was born, or this machine was starved then, no policy is known to have been in force then, what
+    would excuse a pod was not seen, or what lacks the mutation is of a controller none of whose pods had it: then it
+    was not lost with the node.
     """
     chosen = Chosen.of(how, fault, namespace, kinds)
 
@@ -200,12 +201,19 @@ def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -
         return _Finding("inconclusive", _BARE)
     if others := scene.others(loss, birth, pod.seen):
         return _Finding("inconclusive", _both(loss, others))
-    if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
-        return _Finding("inconclusive", f"no policy is known to have been in force when {pod.name} was born")
-    why = _doubt(case) or _moment(pod.seen) * (
+    why = _unasked(scene, birth, pod) or _doubt(case)
+    why = why or _moment(pod.seen) * (
         birth <= loss.at or pod.seen > scene.end(loss) or pod.uid in scene.workload.doubtful
     )
     return _violated(asked(scene, loss, pod.seen), pod.seen, why)
+
+
+def _unasked(scene: Scene, birth: float, pod: WorkloadPod) -> str:
+    """Return why perhaps nobody could be asked in time for a pod's mutation, through no fault, or ""."""
+    if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
+        return f"no policy is known to have been in force when {pod.name} was born"
+    starved = scene.coverage.blind.within(birth, pod.seen)
+    return f"this machine was starved when {pod.name} was born" * bool(starved)
 
 
 def _births(scene: Scene) -> list[tuple[Replacement, WorkloadPod]]:
