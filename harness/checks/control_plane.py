@@ -66,8 +66,9 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
     """Return the check that no leader and no node let more than `seconds` pass between two renewals of its lease.
 
     Counted is when the watch saw them, in the history's own time, from its begin to the history's end; where it did
-    not see, a renewal may have come or not. Not counted are the lease of a node that a fault harmed, and those of
-    `spare`, such as leaders that the fault itself ends, and that a kubelet's back-off lets wait for minutes.
+    not see, a renewal may have come or not, and while this machine was starved nobody could renew. Not counted are the
+    lease of a node that a fault harmed, and those of `spare`, such as leaders that the fault itself ends, and that a
+    kubelet's back-off lets wait for minutes.
     Inconclusive if a leader that counts was not seen to renew.
     """
 
@@ -219,7 +220,8 @@ def _silence_at(limit: float, seen: Sequence[float], moments: Moments) -> Silenc
         least = min(moment.most, limit)
         last = moment if moment.most <= limit else last
     blind = max((min(end, limit) for begin, end in moments.unknown if begin < limit), default=0.0)
-    return Silence(limit - max(least, blind), limit - last.least, last.most)
+    silence = Silence(limit - max(least, blind), limit - last.least, last.most)
+    return replace(silence, least=silence.least - moments.blind.within(limit - silence.least, limit).total)
 
 
 def _unknown(requests: LeaseRequests, coverage: Coverage, faults: Faults, fault: Fault, least: int) -> Iterator[str]:

@@ -23,7 +23,7 @@ from harness.checks.races import never_orphaned, no_orphan_stays
 from harness.checks.recovery import recovers_after, recovers_within
 from harness.checks.undisturbed import undisturbed
 from harness.checks.unmutated import never_unmutated
-from harness.history import Recorded
+from harness.history import Kind, Recorded
 from harness.history.vocabulary import DECIDED, LATE, METRONOME, RACE
 from tests.fakes.asked import Asked
 from tests.fakes.control_plane import History, plane
@@ -155,9 +155,9 @@ def differing() -> Asked:
     """Return 60 s of rounds in which the policy denies, and the webhook does not from 20 to 22 s."""
     told = Asked()
     for number in range(600):
-        at, kind = number / 10, "fail" if 200 <= number < 220 else "ok"
-        told.ask(at, policy="deny by cel (vap)", round_=number)
-        told.ask(at + 0.02, kind, policy="deny by cel (webhook)", round_=number)
+        told.ask(number / 10, policy="deny by cel (vap)", round_=number)
+        kind: Kind = "fail" if 200 <= number < 220 else "ok"
+        told.ask(number / 10 + 0.02, kind, policy="deny by cel (webhook)", round_=number)
     return told
 
 
@@ -217,6 +217,13 @@ MISSES = {
 }
 
 
+def outcome(told: Told, check: Checked, *span: float) -> str:
+    """Return what is said if this machine was starved between two moments (none: it was not); no check raises."""
+    verdict = check(starved(told, *span) if span else written(deepcopy(told)))
+    assert not verdict.broken
+    return verdict.outcome
+
+
 def starved(told: Told, begin: float, end: float) -> Recorded:
     """Return a history as it is written today, in which this machine was starved between two moments."""
     return written(deepcopy(told).add(end, "info", METRONOME, LATE, {"seconds": end - begin}))
@@ -226,9 +233,8 @@ def starved(told: Told, begin: float, end: float) -> Recorded:
 def test_what_went_wrong_meanwhile_is_held_against_nobody(name: str) -> None:
     """It is, if this machine was starved at another time, or when it began, but for less time than it went on."""
     told, check, meanwhile, *others = MISSES[name]
-    outcomes = [check(starved(told, *span)).outcome for span in (meanwhile, *others)]
-    assert outcomes == ["inconclusive", "violated", "violated"]
-    assert check(written(deepcopy(told))).outcome == "violated"
+    outcomes = [outcome(told, check, *span) for span in ((), meanwhile, *others)]
+    assert outcomes == ["violated", "inconclusive", "violated", "violated"]
 
 
 def test_no_starved_machine_deletes() -> None:
@@ -255,3 +261,42 @@ def test_whether_a_pod_was_soon_ready_again_may_be_missing() -> None:
     for index in range(ready, len(entries)):
         missing = replace(recorded, entries=entries[:index] + entries[index + 1 :])
         assert undisturbed()(missing).outcome == "inconclusive"
+
+
+class Lateness(NamedTuple):
+    """What came too late, the claim that it comes in time, and for how long this machine may be starved before it.
+
+    That is as long as it came too late, at least, and for less.
+    """
+
+    told: Told
+    check: Checked
+    meanwhile: tuple[float, float]
+    shorter: tuple[float, float]
+
+
+AFTER_HEALING = killed_and_back(100, told=cut(heal=50.0, end=130), until=130)
+AGAIN = plane(100, silent={"worker": (11, 70)}).fault(10, 12, 20, name=NAME)
+LATE_RENEWED = plane(100, silent={SCHEDULER: (40, 62)})
+
+LATENESSES = {
+    "renewed": Lateness(LATE_RENEWED, leases_renewed(20), (45, 55), (45, 46)),
+    "there": Lateness(LATE_RENEWED, control_plane_unharmed(seconds=20), (45, 55), (45, 46)),
+    "renewed again": Lateness(AGAIN, leases_renewed_again(40, fault=NAME), (20, 56), (20, 30)),
+    "serves": Lateness(killed_and_back(76), recovers_within(60, "killed"), (40, 45), (40, 40.3)),
+    "serves afterwards": Lateness(AFTER_HEALING, recovers_after(45, "killed"), (60, 67), (60, 61)),
+    "replaced": Lateness(lost(141), replaced_within(120, HOW), (100, 102), (100, 100.5)),
+    "Ready": Lateness(kept(221), never_replaced(HOW, kinds=("DaemonSet",)), (150, 152), (150, 150.5)),
+    "bound": Lateness(generated(70), policies_match(60, gatekeeper=VERSION), (20, 30), (20, 21)),
+    "generated": Lateness(generated(34), generated_within(30, "c"), (20, 24), (20, 21)),
+    "taken away": Lateness(orphaned(30), never_orphaned(gatekeeper=VERSION), (22, 28), (22, 24)),
+    "taken away for good": Lateness(orphaned(37), no_orphan_stays(gatekeeper=VERSION), (22, 28), (22, 23)),
+}
+
+
+@pytest.mark.parametrize("name", LATENESSES)
+def test_starved_seconds_are_not_counted(name: str) -> None:
+    """What is late by no longer than this machine was starved before it is late through nobody's fault."""
+    told, check, meanwhile, shorter = LATENESSES[name]
+    outcomes = [outcome(told, check, *span) for span in ((), meanwhile, shorter)]
+    assert outcomes == ["violated", "inconclusive", "violated"]

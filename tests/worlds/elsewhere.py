@@ -9,6 +9,7 @@ __all__ = ["ELSEWHERE"]
 
 _TESTS = "tests/unit"
 _STARVED = "test_checks_starved.py::test_what_went_wrong_meanwhile_is_held_against_nobody"
+_COUNTED = "test_checks_starved.py::test_starved_seconds_are_not_counted"
 
 _ELSEWHERE = [
     (
@@ -108,6 +109,56 @@ _ELSEWHERE = [
         "elif self._starved(change, moment):",
         "elif False:",
         _STARVED,
+    ),
+    ("2.8", "harness/history/silences.py", "least.lasting(self.blind)", "least.lasting(Spans())", _COUNTED),
+    (
+        "2.8",
+        "harness/checks/control_plane.py",
+        "silence.least - moments.blind.within(limit - silence.least, limit).total",
+        "silence.least",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/node_loss.py",
+        "Spans.of(map(harm, others)) | scene.coverage.blind)",
+        "Spans.of(map(harm, others)))",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/node_loss.py",
+        "late = when_passed(healed, within, scene.coverage.blind)",
+        "late = due",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/recovery.py",
+        "late = when_passed(begin, limit - begin, history.coverage.blind)",
+        "late = limit",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/policies.py",
+        "certain.longer_than(late, but=generated.coverage.blind)",
+        "certain.longer_than(late)",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/races.py",
+        "there.longer_than(late, but=self.generated.coverage.blind)",
+        "there.longer_than(late)",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/generation.py",
+        "due = when_passed(begin, seconds, self.coverage.blind)",
+        "due = late",
+        _COUNTED,
     ),
     (
         "2.9",

@@ -254,7 +254,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         ),
     ],
     "harness/checks/policies.py": [
-        (("policies_match",), "if each.certain.longest > late]", "if each.certain.longest > 2 * late]"),
+        (("policies_match",), "difference.certain.longer_than(late, ", "difference.certain.longer_than(2 * late, "),
         (("policies_match",), "words, doubted = _doubts(generated, late)", 'words, doubted = "", []'),
     ],
     "harness/history/generated_policies.py": [
@@ -285,7 +285,11 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
     "harness/checks/races.py": [
         (("never_orphaned",), "pairwise([*marks.decided, end])", "pairwise([*marks.decided[:1], end])"),
-        (("never_orphaned", "no_orphan_stays"), "self._ends(orphan)[0]).longer_than(late)", "inf).longer_than(0)"),
+        (
+            ("never_orphaned", "no_orphan_stays"),
+            "self._ends(orphan)[0])\n            if seen := there.longer_than(late, ",
+            "inf)\n            if seen := there.longer_than(0, ",
+        ),
         (("never_orphaned", "no_orphan_stays"), "any(spans.within(begin, end).longest > late", "any(False"),
         (
             ("never_orphaned", "no_orphan_stays"),
