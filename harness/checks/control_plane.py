@@ -21,6 +21,7 @@ from harness.verdict import Verdict
 __all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed", "leases_renewed_again"]
 
 _SILENT_SECONDS = 15.0
+_UNSURE = "this machine was starved meanwhile, or lines are missing that may tell why"
 _SHOWN = 5
 
 
@@ -32,7 +33,8 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
     itself ended is no harm, nor what happens on a node that it harmed: the history says which. `spare` are names of
     what the faults forbid besides: of leaders, whose lease may go, and who then end and wait for a back-off, and of
     nodes. Judged from when the watches on leases, pods and nodes began to the end; inconclusive if a change may have
-    come that they were never told of, or a leader that counts was seen to renew too rarely to say that it leads.
+    come that they were never told of, if a lease was lost, a container ended or a node was not Ready while this machine
+    was starved, or if a leader that counts was seen to renew too rarely to say that it leads.
     """
 
     def check(recorded: Recorded) -> Verdict:
@@ -64,8 +66,9 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
     """Return the check that no leader and no node let more than `seconds` pass between two renewals of its lease.
 
     Counted is when the watch saw them, in the history's own time, from its begin to the history's end; where it did
-    not see, a renewal may have come or not. Not counted are the lease of a node that a fault harmed, and those of
-    `spare`, such as leaders that the fault itself ends, and that a kubelet's back-off lets wait for minutes.
+    not see, a renewal may have come or not, and while this machine was starved nobody could renew. Not counted are the
+    lease of a node that a fault harmed, and those of `spare`, such as leaders that the fault itself ends, and that a
+    kubelet's back-off lets wait for minutes.
     Inconclusive if a leader that counts was not seen to renew.
     """
 
@@ -131,7 +134,8 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
 
     None asks anything of it that it does not have, so a denial is a configuration that fails closed
     (gatekeeper#4530). What else an API server says that has just started is no such denial. `fault` are names or ids,
-    by default all faults are meant. Inconclusive with less than `least` answers after one of them, if it was not
+    by default all faults are meant. Inconclusive if denials came only while this machine was starved, so that a call,
+    or a list of parameters, may have timed out; with less than `least` answers after one of them, if it was not
     proved, or if, once the API server answered anything again, some Lease was not answered, or none was asked for
     longer than usual (half a second, or one and a half times what it usually takes from one to the next); nor does
     anybody know which of several API servers it was that admitted them.
@@ -147,16 +151,18 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
         theirs = [one for one in faults.others(chosen) if names]
         shared = Spans.of(one.harm for one in theirs)
         admitted = sum(asked in windows for asked in requests.admitted)
-        denied = [each for each in requests.denied if each[0] in windows]
-        own = [each for each in denied if each[0] not in shared]
+        denied = [denial for denial in requests.denied if denial[0] in windows]
+        own = [denial for denial in denied if denial[0] not in shared]
+        sure = [(asked, answered) for asked, answered, _ in own if not coverage.blind.within(asked, answered)]
         figures = {"leases_admitted": float(admitted), "leases_denied": float(len(denied))}
         if denied:
             figures["denial_seconds"] = round(denied[-1][1] - denied[0][1], 3)
         told = tuple(words for _, _, words in (own or denied)[:_SHOWN])
         words = f"{len(denied)} of {admitted + len(denied)} leases were denied"
-        if own and not coverage.lost.within(0, own[0][1]):
-            return Verdict("violated", words, told, figures, own[0][1], ("denied by configuration error",))
-        why = [f"{words}, and {', '.join(one.name for one in (*chosen, *theirs))} overlap"] if denied else []
+        if sure and not coverage.lost.within(0, sure[0][1]):
+            return Verdict("violated", words, told, figures, sure[0][1], ("denied by configuration error",))
+        overlap = f"{', '.join(one.name for one in (*chosen, *theirs))} overlap"
+        why = [f"{words}, {f'but {_UNSURE}' if own else f'and {overlap}'}"] if denied else []
         why += [] if chosen else [f"there was no {' or '.join(names) or 'fault'}"]
         for one in chosen:
             why += _unknown(requests, coverage, faults, one, least)
@@ -214,7 +220,8 @@ def _silence_at(limit: float, seen: Sequence[float], moments: Moments) -> Silenc
         least = min(moment.most, limit)
         last = moment if moment.most <= limit else last
     blind = max((min(end, limit) for begin, end in moments.unknown if begin < limit), default=0.0)
-    return Silence(limit - max(least, blind), limit - last.least, last.most)
+    silence = Silence(limit - max(least, blind), limit - last.least, last.most)
+    return replace(silence, least=silence.least - moments.blind.within(limit - silence.least, limit).total)
 
 
 def _unknown(requests: LeaseRequests, coverage: Coverage, faults: Faults, fault: Fault, least: int) -> Iterator[str]:

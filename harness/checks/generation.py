@@ -14,7 +14,7 @@ from harness.history import Recorded
 from harness.history.coverage import LAG, Coverage
 from harness.history.following import follow
 from harness.history.lists import Known, Lists, any_of
-from harness.history.spans import Span, Spans
+from harness.history.spans import Span, Spans, when_passed
 from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
 from harness.verdict import Verdict
 
@@ -95,7 +95,8 @@ class _Life:
         """Return the verdict on this one; `limited`: the history ends by choice, and the binding must be there then."""
         begin, late = self.span[0], self.span[0] + seconds
         end = self.coverage.until if self.coverage.ended else inf
-        last = min(late, end) if limited else late
+        due = when_passed(begin, seconds, self.coverage.blind)
+        last = end if limited and end < late else due
         appears = self.appears(seconds)
         made = self.made
         old = [span for span in self.binding.yes if made == begin and span[0] < begin - LAG and span != appears]
@@ -115,6 +116,8 @@ class _Life:
             return Verdict("inconclusive", f"bindings were watched for only {end - begin:.1f} of {seconds:g} s")
         unseen = self.coverage.unknown([WATCH_BINDINGS], begin, late)
         lacking = unseen_words(self.coverage, [WATCH_BINDINGS], unseen)
+        if due > late and not lacking:
+            return Verdict("inconclusive", f"{words}, and this machine was starved meanwhile", (), figures)
         return Verdict("inconclusive", lacking or f"when constraint {self.name} or its binding came was not seen")
 
 

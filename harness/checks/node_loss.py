@@ -13,7 +13,7 @@ from harness.history.births import Excuses, asked, cause_of, is_excused
 from harness.history.faults import Fault
 from harness.history.node_loss import PHASES, NodeLoss, Replacement
 from harness.history.node_scene import Chosen, Named, Scene, harm, in_words
-from harness.history.spans import Spans
+from harness.history.spans import Spans, when_passed
 from harness.history.vocabulary import WATCH_WORKLOAD
 from harness.history.workload import WorkloadPod
 from harness.statistics import percentile
@@ -28,6 +28,7 @@ _STALE_SECONDS = 10.0
 _KUBELET_LIVES = ("drained node",)
 """Harm that leaves the node's kubelet alone, so that what it told before is still so."""
 
+_STARVED = "this machine was starved meanwhile, without which it may have been in time"
 _BARE = "{} of {} pods lacked the mutation before anything was done to their node"
 
 
@@ -79,8 +80,9 @@ def replacements_mutated(
 
     A violation tells who could have been asked for the mutation at that moment. Inconclusive: the fault is not
     proved, nothing was lost or replaced, the watch had a gap in which a pod may have come and gone, another fault
-    lasted when a pod was born, no policy is known to have been in force then, what would excuse a pod was not seen, or
-    what lacks the mutation is of a controller none of whose pods had it: then it was not lost with the node.
+    lasted when a pod was born, or this machine was starved then, no policy is known to have been in force then, what
+    would excuse a pod was not seen, or what lacks the mutation is of a controller none of whose pods had it: then it
+    was not lost with the node.
     """
     chosen = Chosen.of(how, fault, namespace, kinds)
 
@@ -180,9 +182,9 @@ def _in_time(scene: Scene, case: Replacement, seconds: float) -> _Finding:
     if end < due:
         return _Finding("inconclusive", f"only {max(0.0, end - loss.at):.1f} of {seconds:g} s were watched")
     others = scene.others(loss, loss.at, due)
-    late = _later(loss.at, seconds, Spans.of(map(harm, others)))
-    if others and (late > scene.end(loss) or scene.ready(case.chain, late) is not False):
-        return _Finding("inconclusive", _both(loss, others))
+    late = when_passed(loss.at, seconds, Spans.of(map(harm, others)) | scene.coverage.blind)
+    if late > due and _perhaps(scene, loss, case.chain, late):
+        return _Finding("inconclusive", _both(loss, others) if others else _STARVED)
     if (why := _not_seen(scene, loss.at, late) or _doubt(case)) or ready is None:
         return _Finding("inconclusive", why or _moment(end))
     return _Finding("violated", at=due)
@@ -200,12 +202,19 @@ def _born(scene: Scene, case: Replacement, pod: WorkloadPod, excused: Excuses) -
         return _Finding("inconclusive", _BARE)
     if others := scene.others(loss, birth, pod.seen):
         return _Finding("inconclusive", _both(loss, others))
-    if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
-        return _Finding("inconclusive", f"no policy is known to have been in force when {pod.name} was born")
-    why = _doubt(case) or _moment(pod.seen) * (
+    why = _unasked(scene, birth, pod) or _doubt(case)
+    why = why or _moment(pod.seen) * (
         birth <= loss.at or pod.seen > scene.end(loss) or pod.uid in scene.workload.doubtful
     )
     return _violated(asked(scene, loss, pod.seen), pod.seen, why)
+
+
+def _unasked(scene: Scene, birth: float, pod: WorkloadPod) -> str:
+    """Return why perhaps nobody could be asked in time for a pod's mutation, through no fault, or ""."""
+    if scene.coverage.lost.within(0.0, pod.seen) or not scene.nodes.in_force(birth, pod.seen):
+        return f"no policy is known to have been in force when {pod.name} was born"
+    starved = scene.coverage.blind.within(birth, pod.seen)
+    return f"this machine was starved when {pod.name} was born" * bool(starved)
 
 
 def _births(scene: Scene) -> list[tuple[Replacement, WorkloadPod]]:
@@ -252,8 +261,15 @@ def _outlives(scene: Scene, case: Replacement, within: float) -> _Finding:
         words = f"only {end - healed:.1f} of {within:g} s after {loss.node} was healed were watched"
         return _Finding("inconclusive", f"{words}, and {pod.name} was not Ready again by then")
     others = scene.others(loss, loss.at, end, here=True)
-    why = _both(loss, others) if others else _doubt(case)
+    late = when_passed(healed, within, scene.coverage.blind)
+    starved = _STARVED * (late > due and _perhaps(scene, loss, [pod], late))
+    why = _both(loss, others) if others else starved or _doubt(case)
     return _violated(f"were not Ready {within:g} s after the healing", end, why)
+
+
+def _perhaps(scene: Scene, loss: NodeLoss, pods: Sequence[WorkloadPod], late: float) -> bool:
+    """Whether one of these pods was perhaps Ready at a moment, which may lie behind what belongs to a loss."""
+    return late > scene.end(loss) or scene.ready(pods, late) is not False
 
 
 def _acquitted(scene: Scene, case: Replacement, at: float) -> str:
@@ -293,13 +309,3 @@ def _doubt(case: Replacement) -> str:
 def _both(loss: NodeLoss, others: Sequence[Fault]) -> str:
     faults = [*([loss.fault] if loss.fault else []), *others]
     return f"{' and '.join(map(in_words, faults))} overlapped: whose doing it is cannot be known"
-
-
-def _later(begin: float, seconds: float, busy: Spans) -> float:
-    """Return when so many seconds will have passed since a moment, without those that are `busy`."""
-    left = seconds
-    for first, last in busy.within(begin, inf):
-        if first - begin >= left:
-            break
-        left, begin = left - (first - begin), last
-    return begin + left

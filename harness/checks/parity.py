@@ -29,7 +29,8 @@ def enforcement_parity(
     to that after; with 0 `seconds`, a single round is one too many, unless both changed their minds in it.
 
     Inconclusive: they were not looked at for longer than that (with 0 s: than from one round to the next) while both
-    were in force, or they agree, but fewer than `enough` rounds can be compared.
+    were in force, or differ in rounds only in which this machine was starved, or they agree, but fewer than `enough`
+    rounds can be compared.
     """
     streams = [asked(webhook), asked(policy)]
 
@@ -38,7 +39,8 @@ def enforcement_parity(
         follow(recorded, rounds, coverage)
         apart = max(coverage.of(stream).tolerance for stream in streams)
         differ = rounds.disagreements
-        surely = [one.surely(apart) for one in differ]
+        seen = [one.outside(coverage.blind) for one in differ]
+        surely = [one.surely(apart) for one in seen]
         longest = max((one.before - one.after for one in differ), default=0.0)
         unseen = _unseen(coverage, rounds, streams)
         figures = {
@@ -49,8 +51,8 @@ def enforcement_parity(
         words = f"{int(figures['different_rounds'])} of {rounds.compared} decisions differ, for at most"
         words, lines = f"{words} {longest:.1f} s at a time", tuple(map(_told, differ[:_SHOWN]))
         outcome = bounded(max(surely, default=0.0), _worst(differ, unseen, seconds), seconds)
-        for one, sure in zip(differ, surely, strict=True):
-            if sure > seconds or (not seconds and one.within_one_mind):
+        for one, sure in zip(seen, surely, strict=True):
+            if sure > seconds or (not seconds and one.times and one.within_one_mind):
                 return Verdict("violated", words, lines, figures, one.times[0][0] + seconds)
         if outcome == "holds" and rounds.compared < enough:
             words = f"{rounds.compared} rounds can be compared, {enough} are needed to judge"

@@ -65,16 +65,11 @@ def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
         "missing": float(sum(each.kind.missing for each in standing)),
         "altered": float(sum(each.kind.altered for each in standing)),
     }
-    if old := [each for each in seen if each.certain.longest > late]:
-        first = min(each.certain.longer_than(late).parts[0][0] for each in old) + late
-        return Verdict(
-            "violated",
-            f"{_counted(old)} for more than {late:g} s",
-            _told(old),
-            figures,
-            first,
-            _causes(old),
-        )
+    long = [(difference, difference.certain.longer_than(late, but=generated.coverage.blind)) for difference in seen]
+    if old := [difference for difference, spans in long if spans]:
+        first = min(spans.parts[0][0] for _, spans in long if spans) + late
+        words = f"{_counted(old)} for more than {late:g} s"
+        return Verdict("violated", words, _told(old), figures, first, _causes(old))
     if limited and (still := [each for each in seen if each.stands]):
         at = generated.window[1]
         return Verdict(

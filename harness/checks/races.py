@@ -111,7 +111,8 @@ class _Time:
     def left(self, late: float) -> Iterator[tuple[Difference, Spans]]:
         """Yield the orphans that were seen in it for more than `late` seconds, and when."""
         for orphan in self._orphans():
-            if seen := orphan.certain.within(self.since, self._ends(orphan)[0]).longer_than(late):
+            there = orphan.certain.within(self.since, self._ends(orphan)[0])
+            if seen := there.longer_than(late, but=self.generated.coverage.blind):
                 yield orphan, seen
 
     def doubtful(self, late: float) -> bool:

@@ -14,7 +14,7 @@ from harness.history.faults import Fault, Names, listed
 from harness.history.harms import Harm
 from harness.history.recoveries import IMAGE_REASONS, PodHistory, Recovery
 from harness.history.replicas import UNASKED_SECONDS
-from harness.history.spans import Span, Spans
+from harness.history.spans import Span, Spans, when_passed
 from harness.history.vocabulary import RESCHEDULED
 from harness.verdict import Verdict
 
@@ -136,7 +136,7 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
     if lasted < limit:
         words = f"{name} lasted only {lasted - harm.at:.1f} of {seconds:g} s after {harm.pod} was {harm.how}"
         return Verdict("inconclusive", words, lines, figures)
-    if why := _undecided(history, back, (harm.at, limit), stop, perhaps=perhaps, chosen=forced):
+    if why := _undecided(history, back, (harm.at, limit), stop, steady, perhaps=perhaps, chosen=forced):
         return Verdict("inconclusive", why, lines, figures)
     causes = _causes(back, limit)
     figures |= dict(zip(_COUNTS, (1.0, float(bool(causes))), strict=True))
@@ -163,7 +163,7 @@ def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, f
     if history.coverage.until < limit:
         words = f"{back.pod} was watched for only {history.coverage.until - begin:.1f} s after the end"
         return Verdict("inconclusive", words, lines)
-    if why := _undecided(history, back, (begin, limit), stop, perhaps=perhaps, chosen=[fault]):
+    if why := _undecided(history, back, (begin, limit), stop, steady, perhaps=perhaps, chosen=[fault]):
         return Verdict("inconclusive", why, lines)
     words = f"{back.pod} does not serve {seconds:g} s after the end{_stints(back, begin, limit)}"
     return Verdict("violated", words, lines, at=limit, causes=_causes(back, limit))
@@ -216,7 +216,14 @@ def _unsure(back: Recovery, *, anywhere: bool = False) -> str:
 
 
 def _undecided(
-    history: PodHistory, back: Recovery, times: Span, stop: float, *, perhaps: bool, chosen: Sequence[Fault]
+    history: PodHistory,
+    back: Recovery,
+    times: Span,
+    stop: float,
+    steady: float,
+    *,
+    perhaps: bool,
+    chosen: Sequence[Fault],
 ) -> str:
     """Return why a pod that did not surely come back in a time is no violation, or ""."""
     begin, limit = times
@@ -228,6 +235,9 @@ def _undecided(
         return f"only {stop - begin:.1f} of {limit - begin:g} s of {back.pod} were undisturbed"
     if lost := history.coverage.lost.within(back.harm.at, limit):
         return f"lines are missing from {lost}"
+    late = when_passed(begin, limit - begin, history.coverage.blind)
+    if late > limit and (stop < late or _return(back, begin, late, steady, stop)[1]):
+        return f"{back.pod} was late, and this machine was starved meanwhile"
     if perhaps:
         unseen = history.coverage.unseen(back.streams, begin, limit)
         return unseen_words(history.coverage, back.streams, unseen) or f"{back.pod} was not seen to serve for good"

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
+from typing import NamedTuple
 
 from harness.checks import Checked, identified
 from harness.checks.recovery import end_of, joined
 from harness.checks.rule import unseen_words
 from harness.history import Recorded
 from harness.history.faults import Fault, Names, listed
-from harness.history.pods import Life, Pod
+from harness.history.pods import Life, Pod, doubt
 from harness.history.recoveries import PodHistory
+from harness.history.spans import Spans
 from harness.history.vocabulary import WATCH_PODS
 from harness.verdict import Verdict
 
@@ -19,6 +22,15 @@ _LONGEST_SILENCE_SECONDS = 10.0
 _NOTICED_SECONDS = 10.0
 
 
+class _Change(NamedTuple):
+    """What changed of a pod: not before `since`, told `at` then, and from when on no starved machine made it."""
+
+    since: float
+    at: float
+    what: str
+    sure: float
+
+
 @identified
 def undisturbed(*, during: Names = "cut registry") -> Checked:
     """Return the check that pods to which nothing was done stay as they are while `during` lasts.
@@ -26,7 +38,8 @@ def undisturbed(*, during: Names = "cut registry") -> Checked:
     They stay Ready, with the same containers, and webhook pods among them are never for longer than 10 s without the
     right answer to each question that they are asked. Something is done to a pod if a fault tells so of it or of its
     node, before or while `during` lasts. Inconclusive: none was left alone, a fault is not proved, pods or answers were
-    not seen for longer than that, or another fault that does not tell whom it harms may be the cause.
+    not seen for longer than that, a pod was restarted, or not Ready, while this machine was starved, and no longer than
+    it was, or another fault that does not tell whom it harms may be the cause.
     """
     names = listed(during)
 
@@ -65,27 +78,56 @@ def _left_alone(history: PodHistory, life: Life, begin: float, end: float) -> bo
 
 def _stays(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict:
     changes = list(_changes(history, life, fault.injected, end))
-    for since, at, what in changes:
-        if since >= fault.injected and at <= end:
+    for since, at, what, sure in changes:
+        if since >= fault.injected and sure <= end:
             words = f"{life.name} {what} {at - fault.injected:.1f} s after the fault"
-            return _unless(history, life, fault, since, Verdict("violated", words, at=at))
-    if changes:
-        since, at, what = changes[0]
-        return Verdict("inconclusive", f"{life.name} {what} at some time from {since:.1f} to {at:.1f} s")
-    if not life.webhook:
-        return Verdict("holds", f"{life.name} stayed Ready")
-    return _answers(history, life, fault, end)
+            return _unless(history, life, fault, since, Verdict("violated", words, at=sure))
+    for since, at, what, sure in changes:
+        if since < fault.injected or sure < inf:
+            return Verdict("inconclusive", f"{life.name} {what} at some time from {since:.1f} to {at:.1f} s")
+    stayed = Verdict("holds", f"{life.name} stayed Ready")
+    verdict = _answers(history, life, fault, end) if life.webhook else stayed
+    for _, at, what, _ in changes:
+        verdict &= Verdict("inconclusive", f"{life.name} {what} at {at:.1f} s, and this machine was starved just then")
+    return verdict
 
 
-def _changes(history: PodHistory, life: Life, begin: float, end: float) -> Iterator[tuple[float, float, str]]:
-    """Yield what changed of a pod, perhaps between two moments: not before, when it was told, and what."""
-    before = life.at(begin)
-    blind = history.coverage.delayed([WATCH_PODS])
+def _changes(history: PodHistory, life: Life, begin: float, end: float) -> Iterator[_Change]:
+    """Yield what changed of a pod, perhaps between two moments.
+
+    Until a pod is Ready again, all that is told of it follows from what a starved machine may have done to it.
+    """
+    before, over = life.at(begin), begin
+    delayed = history.coverage.delayed([WATCH_PODS])
     for sighting in life.seen:
-        since = min((span[0] for span in blind if span[0] <= sighting.at <= span[1]), default=sighting.at)
-        what = _what(before, sighting.pod) if before and sighting.at > begin and since <= end else ""
-        if what:
-            yield since, sighting.at, what
+        since = min((span[0] for span in delayed if span[0] <= sighting.at <= span[1]), default=sighting.at)
+        if before is None or sighting.at <= begin or sighting.at < over or since > end:
+            continue
+        if what := _what(before, sighting.pod):
+            sure = sighting.at if sighting.pod.deleted else _unexcused(history, life, since, sighting.at, end)
+            if sure == inf:
+                over = _over(life, sighting.at)
+                before = life.at(over)
+            yield _Change(since, sighting.at, what, sure)
+
+
+def _unexcused(history: PodHistory, life: Life, since: float, at: float, end: float) -> float:
+    """Return from when on a change is none that a starved machine made; infinite if it may be one.
+
+    It may if this machine was starved just then, and the pod was not away for longer than that.
+    """
+    starved = history.coverage.blind.within(since, at).total
+    if not starved:
+        return at
+    away = Spans.of([(at, min(_over(life, at), end))])
+    surely = away - doubt(history.coverage, WATCH_PODS, at, end, life.moments)
+    return next((begin + starved for begin, _ in surely.longer_than(starved)), inf)
+
+
+def _over(life: Life, at: float) -> float:
+    """Return from when on, from a moment, a pod was told to be Ready, or to go; infinite if never."""
+    seen = (one for one in life.seen if one.at >= at)
+    return next((one.at for one in seen if one.pod.ready or one.pod.deleted), inf)
 
 
 def _what(before: Pod, now: Pod) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from harness.history.control_plane import LEADERS, STREAMS, ControlPlane, Part
+from harness.history.control_plane import LEADERS, STREAMS, Change, ControlPlane, Part
 from harness.history.coverage import Coverage
 from harness.history.faults import Faults
 from harness.history.recorded import Recorded
@@ -16,6 +16,10 @@ __all__ = ["FEW_RENEWALS", "Blame", "Blamed"]
 
 FEW_RENEWALS = 3
 """Who was seen to renew less often may lead or not."""
+
+_LEASE_LOST_SECONDS = 30.0
+"""How long nobody renews a lease that its holder could not renew: the holder gives up after 10 s, and whoever comes
+next waits for 15 s and asks every 2 s (client-go's leader election, with the defaults of Kubernetes)."""
 
 _HARMS_TOLD_SINCE = 2
 """The first schema in which each fault tells what it ends; in older histories a name that is spared stands for that."""
@@ -63,6 +67,8 @@ class Blame:
                 continue
             if change.at > self.coverage.until or _touches(moment, sure | unsure):
                 found.doubts.append(f"it may have been a fault, or after the end: {change.words}")
+            elif self._starved(change, moment):
+                found.doubts.append(f"this machine was starved meanwhile: {change.words}")
             else:
                 found.harm.append((change.at, change.words))
         return found
@@ -105,6 +111,19 @@ class Blame:
         for stream in STREAMS:
             if missing := self.plane.missing(stream, self.coverage):
                 yield f"{stream} was not seen from {missing}"
+
+    def _starved(self, change: Change, moment: Moment) -> bool:
+        """Whether a change may be the doing of this machine, which was starved meanwhile: it deletes nothing.
+
+        A node that was not Ready for longer than that was so for another reason, and so was a leader who did not renew
+        for as long as it takes to lose a lease, not counting the time in which this machine was starved.
+        """
+        since = self.moments(_STREAM[change.part.kind]).of(change.since)
+        blind = self.coverage.blind
+        starved = blind.within(since.least, moment.most).total
+        lasted = (Spans.of([(since.most, moment.least)]) - blind).total
+        longest = _LEASE_LOST_SECONDS if change.part.kind == "lease" else starved
+        return starved > 0 and lasted <= longest and not change.gone
 
     def _spared(self, part: Part) -> tuple[Spans, Spans]:
         """Return when what happens to a part does not count, and when perhaps not."""

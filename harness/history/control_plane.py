@@ -59,11 +59,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that should have stayed as it was and did not; `at` is when that was seen."""
+    """Something that should have stayed as it was and did not; `at` is when that was seen.
+
+    `since` is when a lease was seen to be renewed last, or a node to be no longer Ready that is so again; else `at`.
+    `gone`: it is not there any more.
+    """
 
     part: Part
     at: float
     words: str
+    since: float
+    gone: bool
 
 
 @dataclass
@@ -211,7 +217,8 @@ class ControlPlane:
         lease = self.leases.setdefault(name, Lease(Part("lease", name, name if of_node else ""), fresh))
         if not of_node:
             told = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
-            self._changed(lease.part, entry, "the lease", name, lease.told, _GONE if entry.f == DELETED else told)
+            now, since = _GONE if entry.f == DELETED else told, lease.seen[-1] if lease.seen else entry.at
+            self._changed(lease.part, entry, "the lease", name, lease.told, now, since)
             lease.told = told
             if host := (spec.get("holderIdentity") or "").rpartition("_")[0]:
                 lease.part = Part("lease", name, host, f"{name}-{host}")
@@ -266,13 +273,16 @@ class ControlPlane:
             self._nodes.pop(name, None)
         elif condition:
             words = f"Ready={condition.get('status')} since {condition.get('lastTransitionTime', 'ever')}"
-            self._changed(part, entry, "node", name, told, words)
+            self._changed(part, entry, "node", name, told, words, down.since if down else entry.at)
             self._nodes[name] = words, self._ready(part, entry, down, ready=condition.get("status") == "True")
             self.nodes.add(name)
 
-    def _changed(self, part: Part, entry: Entry, what: str, name: str, before: str, after: str) -> None:
+    def _changed(
+        self, part: Part, entry: Entry, what: str, name: str, before: str, after: str, since: float = inf
+    ) -> None:
         if before and before != after:
-            self.changes.append(Change(part, entry.at, f"{what} {name}: {before}, then {after}"))
+            words, begin = f"{what} {name}: {before}, then {after}", min(since, entry.at)
+            self.changes.append(Change(part, entry.at, words, begin, after == _GONE))
 
     def _ready(self, part: Part, entry: Entry, down: Down | None, *, ready: bool) -> Down | None:
         """Return since when a part is down, if it still is."""

@@ -2,9 +2,9 @@
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from harness.history.following import Take
 from harness.history.recorded import Entry
@@ -59,6 +59,12 @@ class Disagreement:
         """Whether it may be that both changed their minds at once, between the two questions of its one round."""
         before, after = self.between
         return len(self.times) == 1 and None not in (before, after) and before != after
+
+    def outside(self, spans: Spans) -> Self:
+        """Return it with those of its rounds alone in which both were asked and answered outside some stretches."""
+        near = spans.within(self.times[0][1], max(answered for answered, _ in self.times))
+        kept = [(answered, asked) for answered, asked in self.times if not near & Spans.of([(asked, answered)])]
+        return replace(self, times=kept)
 
     def surely(self, apart: float) -> float:
         """Return for how many seconds it surely lasted, where no two rounds are further `apart`."""

@@ -22,7 +22,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class Silence:
-    """How long nothing came, in seconds: `least` for certain, from `since` on, `most` if nobody saw it come."""
+    """How long nothing came, in seconds: `least` for certain, from `since` on, `most` if nobody saw it come.
+
+    What this machine was starved for meanwhile counts for `most` only.
+    """
 
     least: float
     most: float
@@ -37,12 +40,14 @@ class Moments:
 
     `unseen` is when not all of the streams were seen as it happened, `unknown` when something of them may be missing
     altogether, `end` where is judged no more: what was not recorded to its end is silent for ever, as far as is known.
+    `blind` is when this machine was starved: what does not come then is nobody's silence.
     """
 
     def __init__(self, coverage: Coverage, streams: Iterable[str], begin: float) -> None:
         streams = tuple(streams)
         self.unseen = coverage.unseen(streams, begin, coverage.end)
         self.unknown = coverage.unknown(streams, begin, inf)
+        self.blind = coverage.blind
         self.end = Moment(coverage.until, coverage.until if coverage.ended else inf)
         self._delayed = coverage.delayed(streams).within(begin, inf).parts
         self._begins = [begin for begin, _ in self._delayed]
@@ -62,8 +67,9 @@ class Moments:
         """Return the silence between two moments; what is `sure` does not count, nor, perhaps, what is `unsure`."""
         least = Spans.of([(begin.most, end.least)]) - self.unknown - sure - unsure
         most = Spans.of([(begin.least, end.most)]) - sure
-        since = next((one for one, other in least if other - one == least.longest), begin.most)
-        return Silence(least.longest, most.longest, since)
+        lasted = ((seconds, -first) for (first, _), seconds in least.lasting(self.blind))
+        longest, since = max(lasted, default=(0.0, -begin.most))
+        return Silence(longest, most.longest, -since)
 
     def silences(
         self, first: Moment | None, seen: Iterable[float], longer: float, sure: Spans = _NEVER, unsure: Spans = _NEVER

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Self
 
-__all__ = ["Span", "Spans"]
+__all__ = ["Span", "Spans", "when_passed"]
 
 Span = tuple[float, float]
 """From when to when, in seconds of a history; the end may be infinite."""
@@ -78,12 +78,27 @@ class Spans:
         """How many seconds the longest stretch has; 0 if there is none."""
         return max((end - begin for begin, end in self.parts), default=0.0)
 
-    def longer_than(self, seconds: float) -> "Spans":
-        """Return the stretches that are longer than a tolerance of some seconds."""
-        return Spans(tuple((begin, end) for begin, end in self.parts if end - begin > seconds))
+    def longer_than(self, seconds: float, *, but: "Spans | None" = None) -> "Spans":
+        """Return the stretches that are longer than a tolerance of some seconds, not counting those in `but`."""
+        long = Spans(tuple((begin, end) for begin, end in self.parts if end - begin > seconds))
+        return Spans(tuple(span for span, lasted in long.lasting(but) if lasted > seconds)) if but else long
+
+    def lasting(self, but: "Spans") -> Iterator[tuple[Span, float]]:
+        """Iterate over the stretches, and how many seconds each has that do not lie in `but`."""
+        return (((begin, end), end - begin - but.within(begin, end).total) for begin, end in self.parts)
 
     def __str__(self) -> str:
         """Return it in words: "12.0 to 15.5 s, 20.0 s to the end"."""
         return ", ".join(
             f"{begin:.1f} s to the end" if end == inf else f"{begin:.1f} to {end:.1f} s" for begin, end in self.parts
         )
+
+
+def when_passed(begin: float, seconds: float, busy: Spans) -> float:
+    """Return when so many seconds will have passed since a moment, without those that are `busy`."""
+    left = seconds
+    for first, last in busy.within(begin, inf):
+        if first - begin >= left:
+            break
+        left, begin = left - (first - begin), last
+    return begin + left

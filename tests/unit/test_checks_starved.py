@@ -1,21 +1,29 @@
 """Starved: what goes wrong while this machine lets nobody run is no fault's doing, whichever check reads of it."""
 
 from copy import deepcopy
+from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 
 from harness.checks import Checked
-from harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
+from harness.checks.control_plane import (
+    control_plane_unharmed,
+    leases_admitted,
+    leases_renewed,
+    leases_renewed_again,
+)
 from harness.checks.fail_open import fail_open_window, refused_for_at_most
 from harness.checks.generation import generated_within
-from harness.checks.node_loss import never_replaced, replaced_within
+from harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
 from harness.checks.outage import comes_back, outlasts
+from harness.checks.parity import enforcement_parity
 from harness.checks.policies import policies_match
 from harness.checks.races import never_orphaned, no_orphan_stays
 from harness.checks.recovery import recovers_after, recovers_within
 from harness.checks.undisturbed import undisturbed
 from harness.checks.unmutated import never_unmutated
-from harness.history import Recorded
+from harness.history import Kind, Recorded
 from harness.history.vocabulary import DECIDED, LATE, METRONOME, RACE
 from tests.fakes.asked import Asked
 from tests.fakes.control_plane import History, plane
@@ -123,3 +131,172 @@ def test_no_fault_starves_this_machine(name: str) -> None:
     assert check(written(deepcopy(told))).outcome == "violated"
     marked = deepcopy(told).add(end, "info", METRONOME, LATE, {"seconds": end - begin})
     assert check(written(marked)).outcome == "inconclusive"
+
+
+TIMED_OUT = 'failed calling webhook "validation.gatekeeper.sh": context deadline exceeded'
+SCHEDULER = "kube-scheduler"
+
+
+def denied() -> History:
+    """Return an API server that is restarted at 20 s, and denies Leases from 40 to 43 s."""
+    told = plane(90).fault(20, 22, 24, name=NAME).asks(0, 40).asks(43, 110)
+    return told.asks(40, 43, "fail", status=500, said=TIMED_OUT)
+
+
+def replaced() -> ToldLoss:
+    """Return a node that is lost at 20 s, and that what replaces its two pods at 80 and 81 s lacks the mutation."""
+    story = ToldLoss().lose(20)
+    for name in "ab":
+        story.workload(5, name, node=NODE, ready=True).workload(76, name, node=NODE, leaving=True)
+    return story.workload(80, "x", mutated=False).workload(81, "y", mutated=False)
+
+
+def differing() -> Asked:
+    """Return 60 s of rounds in which the policy denies, and the webhook does not from 20 to 22 s."""
+    told = Asked()
+    for number in range(600):
+        told.ask(number / 10, policy="deny by cel (vap)", round_=number)
+        kind: Kind = "fail" if 200 <= number < 220 else "ok"
+        told.ask(number / 10 + 0.02, kind, policy="deny by cel (webhook)", round_=number)
+    return told
+
+
+def away(*, container: str = "c1") -> Podded:
+    """Return a webhook pod to which nothing is done, and that is not Ready from 43 to 46 s, and what runs then."""
+    told = cut().pod(1, "a").asked(0, 85, "a").pod(43, "a", ready=False, container="")
+    return told.pod(44, "a", ready=False, container=container).pod(46, "a", container=container)
+
+
+def led() -> History:
+    """Return a scheduler whose lease is not renewed from 40 s on, and is another one's from 80 s on."""
+    told = plane(100, silent={SCHEDULER: (40, 101)})
+    for at in range(80, 101, 2):
+        told.lease(at, SCHEDULER, holder="w_new", transitions=1)
+    return told
+
+
+def ending(*moments: float) -> History:
+    """Return a scheduler whose container ends, and is followed by the next one, at some moments."""
+    told = plane(100)
+    for number, at in enumerate(moments, 2):
+        identity = f"{SCHEDULER}-{number}"
+        told.container(at, SCHEDULER, identity, number - 1, state="running", ready=True, mirror=True)
+    return told
+
+
+def unready() -> History:
+    """Return a node that is not Ready from 60 to 62 s."""
+    return plane(100).node(60, ready=False, since="then").node(62, since="later")
+
+
+class Miss(NamedTuple):
+    """What went wrong, the claim that it does not, and when this machine may be starved.
+
+    That is meanwhile, at another time, and when it began, but for less time than it went on.
+    """
+
+    told: Told
+    check: Checked
+    meanwhile: tuple[float, float]
+    elsewhere: tuple[float, float]
+    shorter: tuple[float, float]
+
+
+MISSES = {
+    "denied": Miss(denied(), leases_admitted(), (39.9, 43.1), (50, 54), (39.9, 41.1)),
+    "replaced": Miss(replaced(), replacements_mutated(HOW), (79, 81), (70, 74), (79, 79.9)),
+    "told just after": Miss(replaced(), replacements_mutated(HOW), (75, 80.2), (82.1, 86), (76, 79.1)),
+    "differs": Miss(differing(), enforcement_parity(0), (19.9, 22.1), (30, 33), (19.9, 21)),
+    "differs for a second": Miss(differing(), enforcement_parity(0.5), (19.9, 22.1), (30, 33), (19.9, 21)),
+    "not Ready": Miss(away(), undisturbed(), (39, 43), (50, 55), (42, 43)),
+    "restarted": Miss(away(container="c2"), undisturbed(), (39, 43), (50, 55), (42, 43)),
+    "lease lost": Miss(led(), control_plane_unharmed(), (45, 70), (10, 15), (70, 79)),
+    "container ended": Miss(ending(60), control_plane_unharmed(), (50, 60), (61, 65), (50, 58.9)),
+    "ended again": Miss(ending(60, 70), control_plane_unharmed(), (50, 70), (30, 40), (50, 60)),
+    "node not Ready": Miss(unready(), control_plane_unharmed(), (50, 60), (10, 15), (59.5, 60.5)),
+}
+
+
+def outcome(told: Told, check: Checked, *span: float) -> str:
+    """Return what is said if this machine was starved between two moments (none: it was not); no check raises."""
+    verdict = check(starved(told, *span) if span else written(deepcopy(told)))
+    assert not verdict.broken
+    return verdict.outcome
+
+
+def starved(told: Told, begin: float, end: float) -> Recorded:
+    """Return a history as it is written today, in which this machine was starved between two moments."""
+    return written(deepcopy(told).add(end, "info", METRONOME, LATE, {"seconds": end - begin}))
+
+
+@pytest.mark.parametrize("name", MISSES)
+def test_what_went_wrong_meanwhile_is_held_against_nobody(name: str) -> None:
+    """It is, if this machine was starved at another time, or when it began, but for less time than it went on."""
+    told, check, meanwhile, *others = MISSES[name]
+    outcomes = [outcome(told, check, *span) for span in ((), meanwhile, *others)]
+    assert outcomes == ["violated", "inconclusive", "violated", "violated"]
+
+
+def test_no_starved_machine_deletes() -> None:
+    """That something is not there any more, or is to go, has another reason."""
+    gone = cut().pod(1, "a").asked(0, 85, "a").pod(43, "a", deleting=True)
+    assert undisturbed()(starved(gone, 39, 43)).outcome == "violated"
+    deleted = plane(100).container(60, "coredns", "c1", pod="coredns-a", node="worker", state="running", f="DELETED")
+    assert control_plane_unharmed()(starved(deleted, 50, 60)).outcome == "violated"
+
+
+def test_what_goes_wrong_later_is_another_miss() -> None:
+    """What a starved machine may have done to a pod excuses nothing of what comes once the pod is Ready again."""
+    assert undisturbed()(starved(away().pod(60, "a", container="c2"), 39, 43)).outcome == "violated"
+    silent_later = away().without("replica", 60, 75)
+    silent_later.asked(60, 75, "a", "fail", status=503, said="error trying to reach service: i/o timeout")
+    assert undisturbed()(starved(silent_later, 39, 43)).outcome == "violated"
+
+
+def test_whether_a_pod_was_soon_ready_again_may_be_missing() -> None:
+    """Without the line that tells it, it is not known that it was not away for longer than this machine was starved."""
+    recorded = starved(away(), 39, 43)
+    entries = list(recorded.entries)
+    ready = next(index for index, entry in enumerate(entries) if entry.process == "watch pods" and entry.at == 46)
+    for index in range(ready, len(entries)):
+        missing = replace(recorded, entries=entries[:index] + entries[index + 1 :])
+        assert undisturbed()(missing).outcome == "inconclusive"
+
+
+class Lateness(NamedTuple):
+    """What came too late, the claim that it comes in time, and for how long this machine may be starved before it.
+
+    That is as long as it came too late, at least, and for less.
+    """
+
+    told: Told
+    check: Checked
+    meanwhile: tuple[float, float]
+    shorter: tuple[float, float]
+
+
+AFTER_HEALING = killed_and_back(100, told=cut(heal=50.0, end=130), until=130)
+AGAIN = plane(100, silent={"worker": (11, 70)}).fault(10, 12, 20, name=NAME)
+LATE_RENEWED = plane(100, silent={SCHEDULER: (40, 62)})
+
+LATENESSES = {
+    "renewed": Lateness(LATE_RENEWED, leases_renewed(20), (45, 55), (45, 46)),
+    "there": Lateness(LATE_RENEWED, control_plane_unharmed(seconds=20), (45, 55), (45, 46)),
+    "renewed again": Lateness(AGAIN, leases_renewed_again(40, fault=NAME), (20, 56), (20, 30)),
+    "serves": Lateness(killed_and_back(76), recovers_within(60, "killed"), (40, 45), (40, 40.3)),
+    "serves afterwards": Lateness(AFTER_HEALING, recovers_after(45, "killed"), (60, 67), (60, 61)),
+    "replaced": Lateness(lost(141), replaced_within(120, HOW), (100, 102), (100, 100.5)),
+    "Ready": Lateness(kept(221), never_replaced(HOW, kinds=("DaemonSet",)), (150, 152), (150, 150.5)),
+    "bound": Lateness(generated(70), policies_match(60, gatekeeper=VERSION), (20, 30), (20, 21)),
+    "generated": Lateness(generated(34), generated_within(30, "c"), (20, 24), (20, 21)),
+    "taken away": Lateness(orphaned(30), never_orphaned(gatekeeper=VERSION), (22, 28), (22, 24)),
+    "taken away for good": Lateness(orphaned(37), no_orphan_stays(gatekeeper=VERSION), (22, 28), (22, 23)),
+}
+
+
+@pytest.mark.parametrize("name", LATENESSES)
+def test_starved_seconds_are_not_counted(name: str) -> None:
+    """What is late by no longer than this machine was starved before it is late through nobody's fault."""
+    told, check, meanwhile, shorter = LATENESSES[name]
+    outcomes = [outcome(told, check, *span) for span in ((), meanwhile, shorter)]
+    assert outcomes == ["violated", "inconclusive", "violated"]

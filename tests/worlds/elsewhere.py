@@ -1,13 +1,15 @@
 """Elsewhere: mends that no world can show, for worlds have no answers in words, no trends and no names.
 
-Each is held by a unit test, which fails with the old mistake put back; what is not mended is `OPEN`.
+Each is held by a unit test, which fails with the old mistake put back.
 """
 
 from tests.worlds.mutated import Mutant
 
-__all__ = ["ELSEWHERE", "OPEN"]
+__all__ = ["ELSEWHERE"]
 
 _TESTS = "tests/unit"
+_STARVED = "test_checks_starved.py::test_what_went_wrong_meanwhile_is_held_against_nobody"
+_COUNTED = "test_checks_starved.py::test_starved_seconds_are_not_counted"
 
 _ELSEWHERE = [
     (
@@ -72,6 +74,91 @@ _ELSEWHERE = [
         "        if entry.f == LATE:",
         '        if entry.f == LATE and entry.value["seconds"] > 99:',
         "test_checks_starved.py::test_no_fault_starves_this_machine",
+    ),
+    (
+        "2.8",
+        "harness/checks/node_loss.py",
+        'return f"this machine was starved when {pod.name} was born" * bool(starved)',
+        'return ""',
+        _STARVED,
+    ),
+    (
+        "2.8",
+        "harness/checks/control_plane.py",
+        " in own if not coverage.blind.within(asked, answered)]",
+        " in own]",
+        _STARVED,
+    ),
+    (
+        "2.8",
+        "harness/checks/parity.py",
+        "seen = [one.outside(coverage.blind) for one in differ]",
+        "seen = differ",
+        _STARVED,
+    ),
+    (
+        "2.8",
+        "harness/checks/undisturbed.py",
+        "    if not starved:",
+        "    if True:",
+        _STARVED,
+    ),
+    (
+        "2.8",
+        "harness/history/blame.py",
+        "elif self._starved(change, moment):",
+        "elif False:",
+        _STARVED,
+    ),
+    ("2.8", "harness/history/silences.py", "least.lasting(self.blind)", "least.lasting(Spans())", _COUNTED),
+    (
+        "2.8",
+        "harness/checks/control_plane.py",
+        "silence.least - moments.blind.within(limit - silence.least, limit).total",
+        "silence.least",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/node_loss.py",
+        "Spans.of(map(harm, others)) | scene.coverage.blind)",
+        "Spans.of(map(harm, others)))",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/node_loss.py",
+        "late = when_passed(healed, within, scene.coverage.blind)",
+        "late = due",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/recovery.py",
+        "late = when_passed(begin, limit - begin, history.coverage.blind)",
+        "late = limit",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/policies.py",
+        "certain.longer_than(late, but=generated.coverage.blind)",
+        "certain.longer_than(late)",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/races.py",
+        "there.longer_than(late, but=self.generated.coverage.blind)",
+        "there.longer_than(late)",
+        _COUNTED,
+    ),
+    (
+        "2.8",
+        "harness/checks/generation.py",
+        "due = when_passed(begin, seconds, self.coverage.blind)",
+        "due = late",
+        _COUNTED,
     ),
     (
         "2.9",
@@ -188,9 +275,3 @@ _ELSEWHERE = [
 ]
 
 ELSEWHERE = [Mutant(file, (), old, new, row=row, test=f"{_TESTS}/{test}") for row, file, old, new, test in _ELSEWHERE]
-
-OPEN: dict[str, str] = {
-    "2.8": "not mended: what goes wrong while this machine is starved still counts where a replacement is unmutated, a "
-    "Lease is refused, two validations differ, a pod is not Ready for a moment, or a container restarts",
-}
-"""Rows of which something is not mended, so that nothing can hold it."""

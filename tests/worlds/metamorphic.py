@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
-from harness.history import Recorded
-from harness.history.vocabulary import END, FAIL_OPEN, REGISTRY, is_watch
+from harness.history import Entry, Recorded
+from harness.history.vocabulary import END, FAIL_OPEN, LATE, METRONOME, REGISTRY, is_watch
 from tests.worlds.claimed import Claimed
 from tests.worlds.dice import Dice
 from tests.worlds.hiding import ALL, Hiding, is_audit, of_stream, restart
@@ -21,7 +21,7 @@ _FAR_SECONDS = 60.0
 
 
 def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
-    """Yield histories of the same world of which more is hidden, each with what is."""
+    """Yield histories of the same world of which more is hidden, or in which it was starved, each with what is so."""
     stage = claimed.drawn.stage
     needed = sorted((claimed.drawn.streams | claimed.drawn.helps) & set(stage.streams()))
     taken = {each.stream for each in claimed.hidings}
@@ -45,6 +45,7 @@ def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
             more = [Hiding(ALL, begin, inf, "killed")]
         yield "; ".join(map(str, more[:2])), claimed.recorded(more)
     yield from _lines(claimed.recorded(), dice)
+    yield from _starved(claimed.recorded(), Dice(f"starved {claimed.check} {claimed.seed}"))
 
 
 def _lines(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
@@ -61,6 +62,19 @@ def _lines(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
         yield f"cut after {words}", replace(recorded, entries=cut, ended=recorded.ended and entry.f == END)
         if entry.f != END:
             yield f"without {words}", replace(recorded, entries=entries[:number] + entries[number + 1 :])
+
+
+def _starved(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
+    """Yield the history with one mark more: that this machine was starved up to some line."""
+    entries = list(recorded.entries)
+    for _ in range(_TIMES // 2):
+        number = dice.randrange(len(entries))
+        line = entries[number]
+        seconds = round(min(line.at, dice.pick(0.3, 3.0, 12.0, 45.0, inf)), 3)
+        mark = Entry(line.index, "info", METRONOME, LATE, {"seconds": seconds}, line.at, line.wall)
+        later = [replace(entry, index=entry.index + 1) for entry in entries[number:]]
+        words = f"starved for {seconds:.1f} s up to line {line.index} ({line.at:.2f} s)"
+        yield words, replace(recorded, entries=[*entries[:number], mark, *later])
 
 
 def outside(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.worlds.elsewhere import ELSEWHERE, OPEN
+from tests.worlds.elsewhere import ELSEWHERE
 from tests.worlds.judging import digest
 from tests.worlds.mutated import MUTANTS, Mutant
 from tests.worlds.taken_back import ROWS
@@ -120,7 +120,6 @@ def _store(store: Path | None, key: tuple[str, ...], how: str) -> None:
 def rows(done: Iterable[tuple[Mutant, str, str]]) -> list[str]:
     """Return a table: the mistakes that checks once made, by the number of their kind, and who finds each."""
     lines = [(mutant.row, f"`{_short(mutant)}`", f"{check}: {how}") for mutant, check, how in done]
-    lines += [(row, "", how) for row, how in OPEN.items()]
     numbered = sorted(lines, key=lambda each: [int(part) for part in each[0].split(".")])
     return [
         "",

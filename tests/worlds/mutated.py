@@ -125,7 +125,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (("undisturbed",), "    if not now.ready:", "    if now.ready is None:"),
         (("undisturbed",), "if now.running != before.running or", "if False and"),
         (("undisturbed",), "and all(hit.at > end for hit in hits)", "and bool(hits or True)"),
-        (("undisturbed",), "and since <= end else", "else"),
+        (("undisturbed",), "sighting.at < over or since > end:", "sighting.at < over:"),
         (("undisturbed",), "    if longest > _LONGEST_SILENCE_SECONDS:", "    if longest > 9999:"),
         (("undisturbed",), "life.node, since - _NOTICED_SECONDS, at)", "life.node, -9999, 9999)"),
     ],
@@ -235,7 +235,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
             "    if fault.proved is None or fault.healing is None:",
             "    if fault.healing is None:",
         ),
-        (("leases_admitted",), "[each for each in requests.denied if each[0] in windows]", "requests.denied"),
+        (("leases_admitted",), "[denial for denial in requests.denied if denial[0] in windows]", "requests.denied"),
         (("leases_admitted",), "    if answers < least:", "    if answers < 1:"),
         (
             ("leases_admitted",),
@@ -254,7 +254,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         ),
     ],
     "harness/checks/policies.py": [
-        (("policies_match",), "if each.certain.longest > late]", "if each.certain.longest > 2 * late]"),
+        (("policies_match",), "difference.certain.longer_than(late, ", "difference.certain.longer_than(2 * late, "),
         (("policies_match",), "words, doubted = _doubts(generated, late)", 'words, doubted = "", []'),
     ],
     "harness/history/generated_policies.py": [
@@ -285,7 +285,11 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
     "harness/checks/races.py": [
         (("never_orphaned",), "pairwise([*marks.decided, end])", "pairwise([*marks.decided[:1], end])"),
-        (("never_orphaned", "no_orphan_stays"), "self._ends(orphan)[0]).longer_than(late)", "inf).longer_than(0)"),
+        (
+            ("never_orphaned", "no_orphan_stays"),
+            "self._ends(orphan)[0])\n            if seen := there.longer_than(late, ",
+            "inf)\n            if seen := there.longer_than(0, ",
+        ),
         (("never_orphaned", "no_orphan_stays"), "any(spans.within(begin, end).longest > late", "any(False"),
         (
             ("never_orphaned", "no_orphan_stays"),

@@ -236,11 +236,8 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
         (
             f"{_CHECKS}/races.py",
             ("never_orphaned",),
-            "            if seen := orphan.certain.within(self.since, self._ends(orphan)[0]).longer_than(late):",
-            (
-                "            seen = orphan.certain.within(self.since, self._ends(orphan)[0]).longer_than(late)\n"
-                "            if self.since in orphan.certain and seen:"
-            ),
+            "            if seen := there.longer_than(late, ",
+            "            if self.since in orphan.certain and (seen := there).longer_than(late, ",
         ),
     ],
     "2.6": [
