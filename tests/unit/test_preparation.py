@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clusters.cluster import Cluster
-from harness.errors import CommandFailed, Inconclusive
+from harness.errors import CommandFailed, HarnessError
 from harness.experiment import Experiment
 from harness.preparation import Preparation
 from harness.undo.journal import Journal
@@ -42,7 +42,7 @@ def test_preparation(make: Callable[[], Experiment]) -> None:
     assert did[-1] == "as before"
     assert [each.detail for each in experiment.record.phases if each.name == "make ready"] == ["it is so"] * 2
     assert experiment.record.faults == []
-    with pytest.raises(Inconclusive, match="make ready: the experiment is not open"):
+    with pytest.raises(HarnessError, match="make ready: the experiment is not open"):
         experiment.prepare(state)
 
 

@@ -261,8 +261,8 @@ _ELSEWHERE = [
     (
         "3.12",
         "harness/probes/answers.py",
-        "message(error, whole=True)",
-        "message(error, whole=True)[:_TOLD]",
+        "error.message",
+        "error.message[:_TOLD]",
         "test_probes_answers.py::test_refusals",
     ),
     (
