@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -171,8 +171,15 @@ class Experiment:
 
     def prepared(self, preparation: Preparation) -> AbstractContextManager[str]:
         """Have the cluster in a certain state for the length of a block; give the proof that it is."""
-        block = preparation.block(self.cluster, self._written(preparation.name), self._phase)
+        block = self._brought_about(preparation, self._written(preparation.name))
         return leaving(block, f"take back {preparation.name}", _HEAL_SECONDS)
+
+    @contextmanager
+    def _brought_about(self, preparation: Preparation, journal: Journal) -> Iterator[str]:
+        with ExitStack() as taken_back:
+            with self._phase(preparation.name) as phase:
+                phase.detail = taken_back.enter_context(preparation.make(self.cluster, journal))
+            yield phase.detail
 
     def prepare(self, preparation: Preparation) -> str:
         """Bring the cluster into a certain state until the experiment ends; return the proof that it is."""

@@ -10,7 +10,7 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.shape import Shape
 from harness import private
-from harness.errors import BadScenario, CheckBroken, DeadlineExceeded, Inconclusive
+from harness.errors import BadScenario, CheckBroken, DeadlineExceeded, Inconclusive, PolicyRejected, PreparationFailed
 from harness.experiment import Experiment
 from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import read
@@ -136,6 +136,6 @@ class Runner:
 
 
 def _reason(error: Exception) -> Reason:
-    if isinstance(error, BadScenario):
+    if isinstance(error, BadScenario | PolicyRejected | PreparationFailed):
         return "refused"
     return "inconclusive" if isinstance(error, Inconclusive) and not isinstance(error, CheckBroken) else "broken"

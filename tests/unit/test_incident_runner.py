@@ -19,6 +19,8 @@ from harness.errors import (
     ClusterUnavailable,
     DeadlineExceeded,
     Inconclusive,
+    PolicyRejected,
+    PreparationFailed,
     ProbeBroken,
 )
 from harness.experiment import Experiment
@@ -138,6 +140,8 @@ def test_fresh(bench: Bench) -> None:
         (DeadlineExceeded("slow"), "broken"),
         (OSError("full"), "broken"),
         (BadScenario("no worker2"), "refused"),
+        (PolicyRejected("no such parameter"), "refused"),
+        (PreparationFailed("too few replicas"), "refused"),
         (Inconclusive("the trigger never came"), "inconclusive"),
         (CheckBroken("KeyError"), "broken"),
     ],
