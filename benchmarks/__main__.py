@@ -16,9 +16,9 @@ from benchmarks.samples import Measured, OnCluster
 from benchmarks.suites import CHOSEN, Suites
 from benchmarks.watched import Watched
 from clusters import images
-from clusters.ownership import collect_garbage
-from clusters.progress import Progress
+from clusters.garbage import collect_garbage
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from harness.run.context import Session
 from harness.run.exit_status import status
 from harness.undo import journal

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.peak import peak_mib
 from benchmarks.samples import Limit, Ratio, Samples
 from clusters.deadline import Deadline
-from clusters.process import run
+from clusters.machine.process import run
 from harness.checks.fail_open import fail_open_window
 from harness.history import Entry, History, Kind, read
 from harness.history.vocabulary import AUDIT, CANARY, END, FAULT, HISTORY, INJECT, OBSERVED, READ, REQUESTS, numbered

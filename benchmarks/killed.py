@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.samples import Samples
+from clusters.api.rest import merge, request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
-from clusters.ownership import JOURNAL
-from clusters.rest import merge, request
-from harness.experiment import Experiment
-from harness.faults.leaving import drain_node
+from clusters.garbage import JOURNAL
+from harness.experiment.lifecycle import Experiment
+from harness.faults.nodes.drain import drain_node
 from harness.undo import journal
 
 __all__ = ["cordoned", "kill_ours", "kill_while_cordoned", "main", "uncordon"]

@@ -12,8 +12,8 @@ from clusters.engine import Engine
 from clusters.errors import ClusterUnavailable
 from clusters.images import Images
 from clusters.pool import Pool
-from clusters.progress import Progress
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from harness.run.context import Session
 
 __all__ = ["Making"]

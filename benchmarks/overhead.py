@@ -13,7 +13,7 @@ from benchmarks.samples import Limit, Ratio, Samples
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
-from clusters.process import run
+from clusters.machine.process import run
 from harness.history import History, read
 from harness.probes.admission import CANARY, admission_canary
 from harness.probes.usual import usual_probes

@@ -9,10 +9,10 @@ from benchmarks.samples import Limit, Ratio, Samples, timed
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
-from clusters.process import run
-from clusters.serving import NAMESPACE, wait_serving
-from harness.experiment import Experiment
-from harness.faults.containers import kill_containers
+from clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from clusters.machine.process import run
+from harness.experiment.lifecycle import Experiment
+from harness.faults.workloads.kill_containers import kill_containers
 from harness.history import read
 from harness.probes.admission import CANARY
 from harness.run.context import Session

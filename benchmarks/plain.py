@@ -5,17 +5,17 @@ from contextlib import contextmanager
 from secrets import token_hex
 
 from clusters.cluster import Cluster, cluster_labels
-from clusters.create import delete
+from clusters.creation.create import delete
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.gatekeeper import REPOSITORY
+from clusters.engine.network import create_network
+from clusters.engine.ports import reserved_port
+from clusters.garbage import Owner
+from clusters.gatekeeper.install import REPOSITORY
+from clusters.gatekeeper.readiness import NAMESPACE
 from clusters.images import Images
 from clusters.images.sources import gatekeeper_source
-from clusters.kind import Kind, configuration
-from clusters.network import create_network
-from clusters.ownership import Owner
-from clusters.ports import reserved_port
-from clusters.serving import NAMESPACE
+from clusters.kind.cli import Kind, configuration
 from clusters.shape import Shape
 
 __all__ = ["plain_cluster"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.samples import Limit, Ratio, Samples
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
-from clusters.process import run
+from clusters.machine.process import run
 
 __all__ = ["CHOSEN", "Suites", "differing", "verdicts"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from benchmarks.peak import peak_mib
 from benchmarks.samples import Limit, Ratio, Samples
+from clusters.api.rest import merge, request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import connect
-from clusters.process import run
-from clusters.rest import merge, request
-from clusters.watching import until
+from clusters.machine.process import run
+from clusters.watching.watch import until
 from harness.history import History, read
 from harness.history.vocabulary import MODIFIED
 from harness.probes.objects import WORKLOAD, watch_objects

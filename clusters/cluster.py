@@ -13,17 +13,17 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
 from clusters.deadline import Deadline
-from clusters.dialogue import Dialogue
 from clusters.engine import Engine
+from clusters.engine.dialogue import Dialogue
+from clusters.engine.inventory import PREFIX, RUN, Thing, inventory
+from clusters.engine.network import gateway, subnet_of
+from clusters.engine.ports import LOOPBACK
 from clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
-from clusters.inventory import PREFIX, RUN, Thing, inventory
-from clusters.kind import node_names
-from clusters.login import Login
-from clusters.network import gateway, subnet_of
-from clusters.ports import LOOPBACK
-from clusters.process import Completed
-from clusters.registry import Registry
-from clusters.scratch import credentials
+from clusters.kind.cli import node_names
+from clusters.machine.process import Completed
+from clusters.machine.scratch import credentials
+from clusters.registry.container import Registry
+from clusters.registry.login import Login
 from clusters.shape import RECORDED, Shape
 
 __all__ = ["Cluster", "cluster_labels", "registry_name"]

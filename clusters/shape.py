@@ -14,7 +14,7 @@ from pydantic import (
 
 from clusters import versions
 from clusters.errors import BadScenario
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 
 __all__ = ["RECORDED", "Certificate", "Install", "Shape"]
 

@@ -11,19 +11,21 @@ from itertools import product
 from pathlib import Path
 
 from clusters import engine as engines
-from clusters import images, ownership, versions
+from clusters import garbage as ownership
+from clusters import images, versions
 from clusters.deadline import Deadline
 from clusters.engine import Engine, claims, host_changes
-from clusters.engine.preflight import examine
-from clusters.images import carry, ready_set
-from clusters.inventory import RUN, Thing, inventory
-from clusters.owner import engines_of
-from clusters.progress import Progress
-from clusters.removal import try_remove
+from clusters.engine.inventory import RUN, Thing, inventory
+from clusters.images import export as carry
+from clusters.images import ready_set
+from clusters.machine.owner import engines_of
+from clusters.machine.removal import try_remove
+from clusters.preflight import examine
 from clusters.shape import Shape
-from harness import adding
+from clusters.terminal.progress import Progress
+from harness import add_kubernetes as adding
 from harness.errors import BadScenario, EngineUnavailable, HarnessError
-from harness.incident import verbs as incidents
+from harness.incident import cli as incidents
 from harness.run.exit_status import status
 from harness.undo import journal
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness.catalogue import entries
 from harness.checks import Checked
 from harness.errors import BadScenario, HarnessError

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness.errors import HarnessError
 from reports.allure import killed_runs
 from reports.allure.categories import viewer

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness import private
-from harness.record import PROPERTY, Record
+from harness.experiment.record import PROPERTY, Record
 from harness.redaction import recorded, redact
 
 __all__ = ["clean", "held_back"]

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from clusters.owner import Owner
+from clusters.machine.owner import Owner
 from harness import private
 from harness.redaction import redact
 
@@ -21,7 +21,7 @@ _SILENT_SECONDS = 900.0
 class State:
     """A run's own words: its process, when it began and ended (unix seconds), and pytest's exit status.
 
-    `start`, `boot_id` and `view` tell its process from a later one of the same number (see clusters.owner.Owner).
+    `start`, `boot_id` and `view` tell its process from a later one of the same number (see clusters.machine.owner.Owner).
     """
 
     pid: int

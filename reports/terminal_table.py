@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.shown import shown
-from harness.record import ClaimRecord, Record
+from clusters.terminal.escape import shown
+from harness.experiment.record import ClaimRecord, Record
 from harness.redaction import redact
 from reports import blame
 from reports.allure.categories import viewer

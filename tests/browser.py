@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters import distribution
 from clusters.errors import HarnessError
-from clusters.progress import Progress
+from clusters.machine import apt as distribution
+from clusters.terminal.progress import Progress
 
 __all__ = ["Page", "browser", "shoot", "show"]
 

@@ -20,7 +20,12 @@ __all__ = ["session"]
 
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
 _HEAVY = ["allure_commons", "docker", "execnet", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
-_OURS = ["clusters.create", "harness.incident.collection", "reports.allure.attachments", "reports.picture.draw"]
+_OURS = [
+    "clusters.creation.create",
+    "harness.pytest_plugin.incident_files",
+    "reports.allure.attachments",
+    "reports.picture.draw",
+]
 _BYTES = 65536
 _ALWAYS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # Hypothesis takes a tenth of a second to import
 

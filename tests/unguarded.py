@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.process import Completed, run
+from clusters.machine.process import Completed, run
 
 __all__ = ["docker"]
 

@@ -11,16 +11,17 @@ from typing import IO, Any
 
 import docker
 
-from clusters import process
 from clusters.deadline import Deadline
-from clusters.dialogue import Dialogue, dialogue
-from clusters.engine import claims, guard, packages, private, pushing, system
-from clusters.engine.host import HostQuirks
+from clusters.engine import claims, guard, packages, private, pushing
+from clusters.engine import user_engine as system
+from clusters.engine.dialogue import Dialogue, dialogue
+from clusters.engine.host_quirks import HostQuirks
 from clusters.engine.layout import Layout
 from clusters.errors import BadScenario, CommandFailed, EngineUnavailable
-from clusters.owner import Owner
-from clusters.process import Completed
-from clusters.progress import Progress
+from clusters.machine import process
+from clusters.machine.owner import Owner
+from clusters.machine.process import Completed
+from clusters.terminal.progress import Progress
 
 __all__ = ["CHOICES", "Engine", "HostQuirks", "Layout", "connect", "find", "stop_private"]
 
@@ -69,7 +70,7 @@ class Engine:
         stderr: IO[bytes] | None = None,
         check: bool = True,
     ) -> Completed:
-        """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.process.run`.
+        """Run `docker ARGV` on this engine to its end; options and errors are those of `clusters.machine.process.run`.
 
         Raises NotOurs, before anything is done, if that would change what does not carry our label.
         """
@@ -91,7 +92,7 @@ class Engine:
         """Begin `docker ARGV` on this engine, for a block, to be spoken to line by line; `deadline` is for the guard.
 
         Raises NotOurs, CommandFailed and DeadlineExceeded before anything is begun, as `run` does, and what
-        `clusters.dialogue` raises.
+        `clusters.engine.dialogue` raises.
         """
         refused = guard.require_ours(argv, self._ask(deadline))
         if refused:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, HarnessError
-from clusters.owner import PREFIX, RUN, Owner
-from clusters.paths import runtime_dir
+from clusters.machine.owner import PREFIX, RUN, Owner
+from clusters.machine.paths import runtime_dir
 
 if TYPE_CHECKING:
     from clusters.engine import Engine

@@ -14,11 +14,11 @@ import ipaddress
 import re
 from pathlib import Path
 
-from clusters import traces
 from clusters.deadline import Deadline
 from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
-from clusters.process import run
+from clusters.machine import traces
+from clusters.machine.process import run
 
 __all__ = ["CHAIN", "allow", "free_pool", "remove"]
 

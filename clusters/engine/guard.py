@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from clusters.errors import CommandFailed, HarnessError, NotOurs
-from clusters.process import Completed
+from clusters.machine.process import Completed
 
 __all__ = ["IMAGE", "Ask", "Kind", "require_ours", "require_ours_of", "verb_of"]
 

@@ -6,13 +6,14 @@ Who still lives keeps what it holds, so healing may be asked for at any time: `n
 import os
 from pathlib import Path
 
-from clusters import distribution, scratch, traces
-from clusters.ending import raise_first
 from clusters.engine import firewall, limits, packages, processes
 from clusters.engine.layout import Layout
 from clusters.errors import HarnessError
-from clusters.locking import try_locked
-from clusters.traces import Trace
+from clusters.machine import apt as distribution
+from clusters.machine import scratch, traces
+from clusters.machine.locking import try_locked
+from clusters.machine.traces import Trace
+from clusters.machine.try_all import raise_first
 
 __all__ = ["heal", "put_back"]
 

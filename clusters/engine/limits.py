@@ -9,9 +9,9 @@ they share with the host: setupIPv4Forwarding and ModifyRootKeyLimit of moby, se
 import contextlib
 from pathlib import Path
 
-from clusters import traces
 from clusters.engine.layout import Layout
-from clusters.traces import Trace
+from clusters.machine import traces
+from clusters.machine.traces import Trace
 
 __all__ = ["FORWARDING", "SET", "SYSCTL", "WANTED", "note", "restore", "widen"]
 

@@ -5,10 +5,11 @@ import os
 import shutil
 from pathlib import Path
 
-from clusters import distribution, traces
 from clusters.errors import EngineUnavailable, HarnessError
-from clusters.progress import Progress
-from clusters.traces import Trace
+from clusters.machine import apt as distribution
+from clusters.machine import traces
+from clusters.machine.traces import Trace
+from clusters.terminal.progress import Progress
 
 __all__ = ["SEARCH_PATH", "ensure", "heal", "missing", "program"]
 

@@ -18,14 +18,16 @@ import docker
 from docker.errors import DockerException
 
 from clusters.deadline import Deadline
-from clusters.engine import firewall, host_changes, leftovers, limits, packages, processes, runtime_shim, system
-from clusters.engine.host import HostQuirks
+from clusters.engine import cleanup as leftovers
+from clusters.engine import firewall, host_changes, limits, packages, processes, runtime_shim
+from clusters.engine import user_engine as system
+from clusters.engine.host_quirks import HostQuirks
 from clusters.engine.layout import Layout
 from clusters.errors import EngineUnavailable
-from clusters.locking import locked
-from clusters.paths import trusted
-from clusters.process import run
-from clusters.progress import Progress
+from clusters.machine.locking import locked
+from clusters.machine.paths import trusted
+from clusters.machine.process import run
+from clusters.terminal.progress import Progress
 
 __all__ = ["answers", "settled", "start", "stop"]
 

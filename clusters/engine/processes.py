@@ -13,11 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.boot import BOOT_ID, boot_id
 from clusters.deadline import Deadline
-from clusters.engine import system
+from clusters.engine import user_engine as system
 from clusters.engine.layout import Layout
-from clusters.starts import START, start_time, stat_fields
+from clusters.machine.boot import BOOT_ID, boot_id
+from clusters.machine.process_starts import START, start_time, stat_fields
 
 __all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "running"]
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from clusters import process
 from clusters.engine import Engine
 from clusters.images import catalogue, sources
 from clusters.images.catalogue import Entry
 from clusters.images.resolve import Held, Origin, find, make, read_lock
 from clusters.images.store import Artefact
-from clusters.progress import Progress
+from clusters.machine import process
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 
 __all__ = ["Images", "ensure", "entries"]
 

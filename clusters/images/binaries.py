@@ -8,8 +8,8 @@ from clusters import versions
 from clusters.deadline import Deadline
 from clusters.images.golang import GO_SOURCES, Program, build, download
 from clusters.images.store import Artefact, digest, require_disk
-from clusters.progress import Progress
-from clusters.removal import remove
+from clusters.machine.removal import remove
+from clusters.terminal.progress import Progress
 
 __all__ = ["balancer", "command", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
 

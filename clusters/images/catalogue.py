@@ -11,7 +11,7 @@ from clusters.images import binaries, node, store
 from clusters.images.layers import Image, Layer, write_archive, write_layer
 from clusters.images.rootfs import rootfs
 from clusters.images.store import Artefact, digest
-from clusters.progress import Progress
+from clusters.terminal.progress import Progress
 
 __all__ = [
     "BALANCER",

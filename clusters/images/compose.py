@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.images.golang import GO_STEADY, database, download
-from clusters.process import run
+from clusters.machine.process import run
 from clusters.versions import RECIPES
 
 __all__ = ["compose", "go_mod"]

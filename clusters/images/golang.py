@@ -10,8 +10,8 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, ImageUnavailable
-from clusters.process import run
-from clusters.progress import Step
+from clusters.machine.process import run
+from clusters.terminal.progress import Step
 
 __all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "committed", "database", "download"]
 

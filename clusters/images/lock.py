@@ -17,8 +17,8 @@ from clusters.engine import Engine, connect
 from clusters.errors import CommandFailed, HarnessError
 from clusters.images.catalogue import NODE, Entry, everything
 from clusters.images.resolve import LOCK, read_lock
-from clusters.progress import Progress
-from clusters.shown import last_line
+from clusters.terminal.escape import last_line
+from clusters.terminal.progress import Progress
 
 __all__ = ["digests", "renewed", "write"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
+from clusters.engine.inventory import label_arguments, remove_all
 from clusters.errors import CommandFailed, DeadlineExceeded, ImageUnavailable
 from clusters.images import binaries, components, store
 from clusters.images.layers import Image, Layer, write_archive, write_layer
 from clusters.images.rootfs import rootfs
-from clusters.inventory import label_arguments, remove_all
-from clusters.owner import Owner
-from clusters.process import run
-from clusters.progress import Progress
+from clusters.machine.owner import Owner
+from clusters.machine.process import run
+from clusters.terminal.progress import Progress
 
 __all__ = ["ROOTS", "build", "key"]
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from clusters.errors import BadScenario, HarnessError
 from clusters.images import store
 from clusters.images.catalogue import NAME
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 
 __all__ = ["FORMAT", "IMAGES", "INDEX", "Content", "Index", "read_index", "unpack"]
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clusters import bounded
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
 from clusters.images.catalogue import Entry
-from clusters.locking import locked
-from clusters.progress import Progress
-from clusters.shown import last_line, shown
+from clusters.machine import bounded_files as bounded
+from clusters.machine.locking import locked
+from clusters.terminal.escape import last_line, shown
+from clusters.terminal.progress import Progress
 
 __all__ = ["LOCK", "Held", "Origin", "find", "identity", "make", "read_lock", "resolve"]
 

@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusters import distribution
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from clusters.images.store import Artefact, digest
-from clusters.process import run
-from clusters.progress import Progress
+from clusters.machine import apt as distribution
+from clusters.machine.process import run
+from clusters.terminal.progress import Progress
 
 __all__ = ["SUITE", "rootfs"]
 

@@ -9,9 +9,9 @@ from clusters import versions
 from clusters.deadline import Deadline
 from clusters.images import binaries
 from clusters.images.store import Artefact
-from clusters.process import run
-from clusters.progress import Progress
+from clusters.machine.process import run
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 
 __all__ = ["artefact", "gatekeeper_source", "ready", "tool"]
 

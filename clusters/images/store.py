@@ -11,10 +11,10 @@ from typing import Any
 
 from clusters.deadline import Deadline
 from clusters.errors import HarnessError, ImageUnavailable
-from clusters.locking import locked
-from clusters.paths import cache_dir, harden, trusted
-from clusters.progress import Progress
-from clusters.scratch import ARTEFACTS, MAKING, held, sweep
+from clusters.machine.locking import locked
+from clusters.machine.paths import cache_dir, harden, trusted
+from clusters.machine.scratch import ARTEFACTS, MAKING, held, sweep
+from clusters.terminal.progress import Progress
 
 __all__ = ["Artefact", "digest", "require_disk", "scratch"]
 

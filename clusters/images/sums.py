@@ -12,7 +12,7 @@ from clusters import versions
 from clusters.deadline import Deadline
 from clusters.errors import HarnessError
 from clusters.images.golang import SUMS, database
-from clusters.process import run
+from clusters.machine.process import run
 
 __all__ = ["GATEKEEPER", "write"]
 

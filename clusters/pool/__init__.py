@@ -23,23 +23,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
+from clusters.creation.create import create, delete
 from clusters.deadline import Deadline
 from clusters.engine import Engine, claims
+from clusters.engine.inventory import remove_all
 from clusters.errors import DeadlineExceeded, HarnessError
 from clusters.images import Images
-from clusters.inventory import remove_all
-from clusters.logs import Kept
-from clusters.owner import Owner
-from clusters.pool import room, shelf
+from clusters.kind.logs import Kept
+from clusters.machine.owner import Owner
+from clusters.machine.removal import try_remove
+from clusters.pool import capacity as room
+from clusters.pool import frozen as shelf
 from clusters.pool.deviations import Deviation, deviations
 from clusters.pool.fingerprint import fingerprint, wait_settled
-from clusters.pool.freezing import freeze, thaw
-from clusters.pool.resetting import covers, remember, reset
-from clusters.progress import Progress
-from clusters.removal import try_remove
+from clusters.pool.freeze import freeze, thaw
+from clusters.pool.reset_gatekeeper import covers, remember, reset
 from clusters.shape import Shape
-from clusters.shown import first_line
+from clusters.terminal.escape import first_line
+from clusters.terminal.progress import Progress
 
 __all__ = ["Pool"]
 
@@ -64,7 +65,7 @@ class Pool:
     def get(self, shape: Shape, images: Images, logs: Kept) -> Cluster:
         """Return a cluster of `shape`, this process's own: one from the shelf, or else a new one.
 
-        Raises what `clusters.create.create` does.
+        Raises what `clusters.creation.create.create` does.
         """
         return self.lease(shape, images) or self.make(shape, images, logs)
 
@@ -85,7 +86,7 @@ class Pool:
         return None
 
     def make(self, shape: Shape, images: Images, logs: Kept) -> Cluster:
-        """Bring up a new cluster that can be given back; raise what `clusters.create.create` does."""
+        """Bring up a new cluster that can be given back; raise what `clusters.creation.create.create` does."""
         owner = Owner.of_pool()
         directory = owner.claim(self._engine.id)
         try:
@@ -129,7 +130,7 @@ class Pool:
     def fill(self, shape: Shape, images: Images, logs: Kept) -> None:
         """Make a cluster and put it on the shelf, if there is room for it and none of its kind there yet.
 
-        Raises what `clusters.create.create` does.
+        Raises what `clusters.creation.create.create` does.
         """
         recipe = self._recipe(shape, images)
         if all(entry.recipe != recipe for _, entry in shelf.entries()) and self._crowded(shape) is None:

@@ -13,12 +13,12 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
+from clusters.api.objects import condition, is_leaving, is_ready
+from clusters.api.rest import listed, request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.objects import condition, is_leaving, is_ready
 from clusters.pool.deviations import Trait
-from clusters.rest import listed, request
-from clusters.watching import until
+from clusters.watching.watch import until
 
 __all__ = ["fingerprint", "wait_settled"]
 

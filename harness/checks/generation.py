@@ -9,13 +9,13 @@ from typing import Any
 
 from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
-from harness.generation_rules import Rules
 from harness.history import Recorded
 from harness.history.coverage import LAG, Coverage
 from harness.history.following import follow
 from harness.history.lists import Known, Lists, any_of
 from harness.history.spans import Span, Spans, when_passed
 from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
+from harness.policies.generation_rules import Rules
 from harness.verdict import Verdict
 
 __all__ = ["generated_within"]

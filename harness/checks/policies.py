@@ -3,12 +3,12 @@
 from harness.causes import Cause, known_causes
 from harness.checks import Checked, identified
 from harness.checks.rule import unseen_words
-from harness.generation_rules import Rules
 from harness.history import Recorded
 from harness.history.coverage import Coverage
 from harness.history.differences import Difference
 from harness.history.generated_policies import Generated, read_generated
 from harness.history.spans import Spans
+from harness.policies.generation_rules import Rules
 from harness.verdict import Verdict
 
 __all__ = ["NO_GATEKEEPER", "lacking", "policies_match"]

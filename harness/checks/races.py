@@ -8,13 +8,13 @@ from harness.causes import known_causes
 from harness.checks import Checked, identified
 from harness.checks.policies import NO_GATEKEEPER, lacking
 from harness.checks.rule import bounded
-from harness.generation_rules import Rules
 from harness.history import Entry, Recorded
 from harness.history.differences import Difference
 from harness.history.following import Take
 from harness.history.generated_policies import Generated, read_generated
 from harness.history.spans import Span, Spans
 from harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
+from harness.policies.generation_rules import Rules
 from harness.statistics import Interval, wilson
 from harness.verdict import Verdict
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters import names as names_of
-from clusters.rest import request
+from clusters.api import names as names_of
+from clusters.api.rest import request
 from harness.errors import ApiRefused, BadScenario
 
 __all__ = ["Target", "find_pods", "require_nodes"]

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
-from clusters.serving import NAMESPACE, wait_serving
-from clusters.watching import State, until
+from clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from clusters.watching.watch import State, until
 from harness.errors import PreparationFailed
-from harness.faults.pods import Closed
+from harness.faults.workloads.reschedule import Closed
 from harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
 from harness.preparation import Preparation
 from harness.undo.journal import Journal

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+from clusters.api.rest import merge, request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.gatekeeper import PullPolicy
-from clusters.rest import merge, request
-from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_serving
-from clusters.watching import until
+from clusters.gatekeeper.install import PullPolicy
+from clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_serving
+from clusters.watching.watch import until
 from harness.errors import BadScenario
 
 __all__ = ["PullPolicy", "pull_policy", "restart_gatekeeper"]

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
+from clusters.api.rest import merge, request
 from clusters.cluster import Cluster
 from clusters.engine import Engine
-from clusters.rest import merge, request
 from harness.errors import BadScenario, PreparationFailed
 from harness.preparation import Preparation
 from harness.undo.actions import undo

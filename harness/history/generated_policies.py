@@ -5,18 +5,6 @@ from functools import cached_property
 from math import inf
 from typing import Any
 
-from harness.generation_rules import (
-    PREFIX,
-    Binding,
-    Content,
-    Rules,
-    asked_of_binding,
-    asked_of_policy,
-    binding_content,
-    generates,
-    policy_content,
-    policy_name,
-)
 from harness.history.coverage import Coverage
 from harness.history.differences import Difference, Kind
 from harness.history.following import Reader, Take, follow
@@ -31,7 +19,19 @@ from harness.history.vocabulary import (
     WATCH_TEMPLATES,
     watch,
 )
-from harness.seen import seen_by_all
+from harness.policies.generation_rules import (
+    PREFIX,
+    Binding,
+    Content,
+    Rules,
+    asked_of_binding,
+    asked_of_policy,
+    binding_content,
+    generates,
+    policy_content,
+    policy_name,
+)
+from harness.policies.status import seen_by_all
 
 __all__ = ["Generated", "read_generated"]
 

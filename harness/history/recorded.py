@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness import __version__
 from harness.errors import BadScenario, HarnessError
 from harness.history.vocabulary import END, HISTORY

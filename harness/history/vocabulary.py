@@ -195,7 +195,7 @@ METRONOME = "metronome"
 
 LATE = "late"
 
-# Who watches objects. Operations are those of clusters.watching.Change.
+# Who watches objects. Operations are those of clusters.watching.watch.Change.
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 LISTED, GAP, RESUMED, BOOKMARK = "LISTED", "GAP", "RESUMED", "BOOKMARK"
 """LISTED without an object: from here on the state is whole, and all is told as it happens. GAP: nothing is seen from

@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from clusters import versions
-from clusters.foreign import Foreign
-from clusters.serving import CONTROLLER, DEPLOYMENTS, NAMESPACE
-from clusters.shown import shown
+from clusters.api.readonly import Foreign
+from clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from clusters.terminal.escape import shown
 from harness.errors import BadScenario
-from harness.incident.files import lacks
-from harness.incident.source import MOST_BYTES, parse
+from harness.incident.object_files import lacks
+from harness.incident.yaml_source import MOST_BYTES, parse
 from harness.redaction import REDACTED, redact
 
 __all__ = ["draft"]

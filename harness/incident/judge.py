@@ -14,7 +14,7 @@ from harness.incident.model import Claimed, Incident
 from harness.verdict import Claim, Outcome
 
 if TYPE_CHECKING:
-    from harness.experiment import Experiment
+    from harness.experiment.lifecycle import Experiment
 
 __all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
 

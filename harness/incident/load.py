@@ -11,16 +11,16 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from clusters.shape import RECORDED, Shape
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness.catalogue import KINDS, Kind, entries
 from harness.errors import BadScenario
 from harness.incident import references
-from harness.incident.files import Objects, objects_of
 from harness.incident.model import SCHEMA, Incident
+from harness.incident.object_files import Objects, objects_of
 from harness.incident.references import SYNTAX
-from harness.incident.source import Location, Source, few, read
 from harness.incident.timeline import problems_of_time
 from harness.incident.watches import lists_of
+from harness.incident.yaml_source import Location, Source, few, read
 
 __all__ = ["Loaded", "load"]
 

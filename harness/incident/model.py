@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from clusters.shape import Shape
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness.causes import Cause
 from harness.errors import BadScenario
 from harness.versions import Versions

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 from kubernetes.client import ApiClient
 
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
-from clusters.serving import FORBIDDEN_NAMESPACE, WEBHOOK
+from clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
 from harness.errors import ApiRefused, ApiUnreachable, ProbeBroken
 from harness.history import History
 from harness.history.vocabulary import CANARY, numbered

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from kubernetes.client import ApiClient
 
-from clusters.rest import request
+from clusters.api.rest import request
 from harness.errors import ApiRefused, ApiUnreachable
 from harness.policies import Question, mutated
 

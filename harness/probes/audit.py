@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from clusters.auditing import AUDIT_DIRECTORY, AUDIT_LOG
+from clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_LOG
 from harness.history import History
 from harness.history.vocabulary import AUDIT, READ, REQUEST, REQUESTS, numbered
 from harness.probes.node_logs import NodeLogs

@@ -5,9 +5,9 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 
-from clusters.boot import BOOT_ID, boot_id
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
+from clusters.machine.boot import BOOT_ID, boot_id
 from harness.errors import HarnessError
 from harness.history import History
 from harness.history.vocabulary import CLOCK, READ, numbered

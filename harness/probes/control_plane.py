@@ -6,11 +6,11 @@ from math import isfinite
 
 from kubernetes.client import ApiClient
 
+from clusters.api.leader_election import LEASES
+from clusters.api.rest import request
 from clusters.cluster import Cluster
-from clusters.leading import LEASES
-from clusters.lines import Gap, Over, lines
-from clusters.rest import request
-from clusters.serving import NAMESPACE
+from clusters.gatekeeper.readiness import NAMESPACE
+from clusters.watching.streaming import Gap, Over, lines
 from harness.errors import ApiRefused, ApiUnreachable
 from harness.history import History
 from harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered

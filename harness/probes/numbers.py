@@ -8,9 +8,9 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
+from clusters.api.rest import delete, request
 from clusters.cluster import Cluster
-from clusters.rest import delete, request
-from clusters.serving import NAMESPACE
+from clusters.gatekeeper.readiness import NAMESPACE
 from harness.errors import ApiRefused, ApiUnreachable
 from harness.history import History
 from harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE

@@ -6,8 +6,8 @@ from typing import Any
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.serving import NAMESPACE
-from clusters.watching import Change, Proofs, Watch
+from clusters.gatekeeper.readiness import NAMESPACE
+from clusters.watching.watch import Change, Proofs, Watch
 from harness.history import History
 from harness.history.vocabulary import CONSTRAINTS, GAP, watch
 from harness.policies import CANARIES, mutated
@@ -162,7 +162,7 @@ CONSTRAINTS_OF_A_KIND = WatchGroup("constraints", of_kind=constraints)
 def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched] = USUAL) -> list[Probe]:
     """Return one probe for each of `watched`.
 
-    An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.Change); the
+    An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.watch.Change); the
     object is its value's `object`, without managedFields and the copy that kubectl keeps, which nobody reads, and
     without its secrets (see harness.redaction.recorded): these are never on the disk.
     A gap stands in the history as GAP, and what came to light after it has `in_gap`. Signs of life, BOOKMARK, are at

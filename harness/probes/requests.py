@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from clusters.registry import Registry
+from clusters.registry.container import Registry
 from harness.errors import HarnessError
 from harness.history import History
 from harness.history.vocabulary import READ, REGISTRY, REQUEST

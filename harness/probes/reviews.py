@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from clusters.serving import REVIEW as LABEL_REVIEW
+from clusters.gatekeeper.readiness import REVIEW as LABEL_REVIEW
 from harness.history.vocabulary import REVIEW, review_of
 from harness.policies import LEVEL, Question, Wanted
 

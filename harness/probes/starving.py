@@ -19,7 +19,7 @@ from harness.probes import Probe
 from harness.probes.schedstat import SCRIPT, Starving, parse
 
 if TYPE_CHECKING:
-    from clusters.dialogue import Dialogue
+    from clusters.engine.dialogue import Dialogue
 
 __all__ = ["watch_starving"]
 

@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clusters import create
-from clusters.beside import Beside
 from clusters.cluster import Cluster
+from clusters.creation import create
 from clusters.deadline import Deadline
 from clusters.engine import Engine
 from clusters.errors import HarnessError
+from clusters.garbage import JOURNAL
 from clusters.images import Images
-from clusters.interrupts import owing, unbroken
-from clusters.ownership import JOURNAL
-from clusters.pool import Pool, room
-from clusters.progress import Progress
+from clusters.machine.background import Beside
+from clusters.machine.interrupts import owing, unbroken
+from clusters.pool import Pool
+from clusters.pool import capacity as room
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from harness.run.context import Session
 from harness.undo import journal
 

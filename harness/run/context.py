@@ -14,11 +14,11 @@ from clusters import engine as engines
 from clusters.cluster import Cluster
 from clusters.engine import Engine, claims
 from clusters.engine.claims import KEPT_SECONDS
-from clusters.logs import Kept
-from clusters.ownership import Owner, collect_garbage
-from clusters.progress import Progress
-from clusters.removal import try_remove
+from clusters.garbage import Owner, collect_garbage
+from clusters.kind.logs import Kept
+from clusters.machine.removal import try_remove
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from harness.errors import BadScenario, HarnessError
 from harness.run.kept_logs import kept
 from harness.undo import journal

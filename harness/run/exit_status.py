@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from clusters import interrupts
-from clusters.shown import first_line, shown
-from clusters.streams import Lossy
+from clusters.machine import interrupts
+from clusters.terminal.escape import first_line, shown
+from clusters.terminal.streams import Lossy
 from harness.errors import BadScenario, ChaosError
 from harness.run.interrupts import interrupted
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clusters.logs import Kept
+from clusters.kind.logs import Kept
 from harness import private
 from harness.redaction import redact
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from clusters.deadline import Deadline
-from clusters.interrupts import unbroken
+from clusters.machine.interrupts import unbroken
 
 __all__ = ["await_ends"]
 

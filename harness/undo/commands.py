@@ -7,7 +7,7 @@ from typing import Any, Literal
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.process import Completed
+from clusters.machine.process import Completed
 from harness.errors import CommandFailed, DeadlineExceeded
 
 __all__ = ["KUBECTL", "Ending", "in_container", "planes", "undo_by_kubectl"]

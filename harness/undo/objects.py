@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clusters import names
+from clusters.api import names
+from clusters.api.rest import apply
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.rest import apply
 from harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
 from harness.undo.actions import undo
 from harness.undo.commands import planes, undo_by_kubectl

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from harness.errors import ChaosError
+from harness.experiment.record import Record
 from harness.history import read
-from harness.record import Record
 from harness.redaction import redact
 from reports.picture.draw import close_up, timeline
 from reports.picture.model import Story

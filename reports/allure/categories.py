@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import private
-from harness.record import ClaimRecord, Record
+from harness.experiment.record import ClaimRecord, Record
 from harness.redaction import recorded
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness.redaction import redact
 
 __all__ = ["clean", "pytest_runtest_makereport"]

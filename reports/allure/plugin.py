@@ -13,8 +13,8 @@ from _pytest.junitxml import xml_key
 from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
 from allure_commons.utils import md5
 
-from clusters.shown import shown
-from harness.record import ClaimRecord, FaultRecord, Phase, Record
+from clusters.terminal.escape import shown
+from harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
 from harness.redaction import redact
 from reports import junit, run_directory
 from reports.allure import attachments, categories, failures, run_end

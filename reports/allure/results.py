@@ -9,7 +9,7 @@ from uuid import uuid4
 import pluggy
 from attr import asdict
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness import private
 from harness.redaction import recorded, redact
 from reports.allure.categories import address

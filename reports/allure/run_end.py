@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness import private
-from harness.record import Record
+from harness.experiment.record import Record
 from harness.redaction import redact
 from reports import run_directory
 from reports.allure import categories

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from clusters.paths import cache_dir, harden, trusted
-from clusters.removal import try_remove
+from clusters.machine.paths import cache_dir, harden, trusted
+from clusters.machine.removal import try_remove
 from harness.errors import HarnessError
 from reports.html.calling import call
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.removal import remove
+from clusters.machine.removal import remove
 from harness import private
 from harness.errors import HarnessError
 from reports.allure.categories import CONFIGURATION

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.record import ClaimRecord
+from harness.experiment.record import ClaimRecord
 from reports.picture import svg
 from reports.picture.colours import PATTERNS, style
 from reports.picture.lanes import LEFT, RIGHT, WIDTH, Axis, Lanes

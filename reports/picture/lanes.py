@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.record import ClaimRecord
+from harness.experiment.record import ClaimRecord
 from reports.picture import svg
 from reports.picture.colours import STATES
 from reports.picture.counts import Bins, Tally

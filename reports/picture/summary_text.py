@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from clusters.shown import shown
-from harness.record import ClaimRecord, Record
+from clusters.terminal.escape import shown
+from harness.experiment.record import ClaimRecord, Record
 from harness.redaction import redact
 from reports.picture.model import Story, Told
 from reports.picture.svg import shortened

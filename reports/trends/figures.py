@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clusters.shown import shown
-from harness.record import ClaimRecord, Record
+from clusters.terminal.escape import shown
+from harness.experiment.record import ClaimRecord, Record
 from harness.redaction import redact
 
 __all__ = ["Sample", "open_metrics", "performance", "samples", "titles"]

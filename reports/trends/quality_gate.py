@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import private
-from harness.record import Record
+from harness.experiment.record import Record
 from harness.redaction import redact
 from reports.trends.regression import Judged
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness import judging
 from harness.errors import BadScenario, HarnessError
 from harness.verdict import Claim

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from harness import private
 from harness.causes import Cause
 from harness.errors import BadScenario
-from harness.record import Record
+from harness.experiment.record import Record
 from harness.redaction import redact
 from reports.records import reason_of, record_in
 from reports.truth.commit import commit
@@ -38,7 +38,7 @@ class Line:
 
     `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
     to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise`, `broken`, `judge`,
-    `until`, `known` and `because` are as in `harness.record.ClaimRecord`. `history` is the file that was judged, seen
+    `until`, `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the file that was judged, seen
     from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is that of the
     project (`reports.truth.commit`).
     """

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clusters.auditing import AUDIT_DIRECTORY
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.errors import CommandFailed
-from clusters.process import Completed
+from clusters.kind.audit_log import AUDIT_DIRECTORY
+from clusters.machine.process import Completed
 from harness.history import Entry, History, read
 from harness.history.vocabulary import AUDIT, READ, numbered
 from harness.probes.fail_open import _Node

@@ -7,11 +7,11 @@ __all__ = ["child"]
 
 _CHILD = """
 import signal, sys
-from clusters.create import create
+from clusters.creation.create import create
 from clusters.engine import connect
 from clusters.images import ensure
-from clusters.ownership import Owner
-from clusters.progress import Progress
+from clusters.garbage import Owner
+from clusters.terminal.progress import Progress
 from clusters.shape import Shape
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

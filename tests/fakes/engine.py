@@ -11,7 +11,7 @@ from typing import Any
 from clusters.deadline import Deadline
 from clusters.engine import Engine, HostQuirks, guard
 from clusters.errors import CommandFailed
-from clusters.process import Completed
+from clusters.machine.process import Completed
 
 __all__ = ["FakeEngine"]
 

@@ -15,9 +15,9 @@ from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine, HostQuirks
 from clusters.errors import CommandFailed
-from clusters.login import Login
-from clusters.process import Completed
-from clusters.registry import Registry
+from clusters.machine.process import Completed
+from clusters.registry.container import Registry
+from clusters.registry.login import Login
 from clusters.shape import Shape
 from tests.fakes.world import IMAGE
 

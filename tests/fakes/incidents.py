@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from harness.history import History, read
-from harness.incident.bundle import Lived, write
+from harness.incident.bundle.write import Lived, write
 from harness.incident.judge import judge, seen
 from harness.incident.load import Loaded, load
 

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from clusters.process import Completed
+from clusters.machine.process import Completed
 from harness.policies import LEVEL
 from tests.fakes.world import Api, World
 

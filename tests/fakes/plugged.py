@@ -18,12 +18,12 @@ import pytest
 
 from clusters import create, images
 from clusters.cluster import Cluster
-from clusters.login import Login
-from clusters.registry import Registry
+from clusters.registry.login import Login
+from clusters.registry.container import Registry
 from harness.run.context import Session
 from tests.fakes.world import World, WorldEngine
 
-pytest_plugins = ["harness.plugin"]
+pytest_plugins = ["harness.pytest_plugin.plugin"]
 DID = Path(__file__).with_name("did.txt")
 
 def did(what):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.cluster import Cluster
-from clusters.process import Completed
+from clusters.machine.process import Completed
 from harness.policies import LEVEL
 from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served

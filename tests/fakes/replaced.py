@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.cluster import Cluster
-from clusters.process import Completed
+from clusters.machine.process import Completed
 from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine

@@ -11,19 +11,20 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from clusters import foreign, owner
-from clusters.foreign import Foreign
+from clusters.api import readonly as foreign
+from clusters.api.readonly import Foreign
 from clusters.images.ready_set import read_index, unpack
 from clusters.images.resolve import read_lock
+from clusters.machine import owner
 from clusters.shape import Shape
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness.errors import BadScenario
 from harness.history import read
-from harness.incident.bundle import MANIFEST
+from harness.incident.bundle.recheck import recheck, told
+from harness.incident.bundle.write import MANIFEST
 from harness.incident.draft import draft
-from harness.incident.ledger import Ledger
 from harness.incident.load import load
-from harness.incident.recheck import recheck, told
+from harness.incident.shrink.ledger import Ledger
 from harness.undo.journal import pending
 from reports.truth import page, verdict_log
 from reports.truth import rows as truth_rows
@@ -248,17 +249,17 @@ def _shape(chance: Random, folder: Path) -> Read:
 
 READERS = {
     "incident file": Reader(
-        ("harness/incident/load.py", "harness/incident/timeline.py", "clusters/bounded.py"), _incident
+        ("harness/incident/load.py", "harness/incident/timeline.py", "clusters/machine/bounded_files.py"), _incident
     ),
-    "file beside an incident": Reader(("harness/incident/source.py", "harness/catalogue.py"), _beside),
-    "bundle": Reader(("harness/incident/unbundle.py", "harness/incident/packed.py"), _bundle),
+    "file beside an incident": Reader(("harness/incident/yaml_source.py", "harness/catalogue.py"), _beside),
+    "bundle": Reader(("harness/incident/bundle/open.py", "harness/incident/bundle/files.py"), _bundle),
     "history": Reader(("harness/history/recorded.py",), _history),
-    "ready set": Reader(("clusters/images/ready_set.py", "clusters/images/carry.py"), _ready_set),
-    "lock": Reader(("clusters/bounded.py",), _lock),
-    "kubeconfig": Reader(("clusters/foreign.py",), _kubeconfig),
-    "a user's cluster": Reader(("clusters/foreign.py", "clusters/rest.py"), _draft),
-    "ledger": Reader(("harness/incident/ledger.py",), _ledger),
-    "owner file": Reader(("clusters/owner.py",), _owner),
+    "ready set": Reader(("clusters/images/ready_set.py", "clusters/images/export.py"), _ready_set),
+    "lock": Reader(("clusters/machine/bounded_files.py",), _lock),
+    "kubeconfig": Reader(("clusters/api/readonly.py",), _kubeconfig),
+    "a user's cluster": Reader(("clusters/api/readonly.py", "clusters/api/rest.py"), _draft),
+    "ledger": Reader(("harness/incident/shrink/ledger.py",), _ledger),
+    "owner file": Reader(("clusters/machine/owner.py",), _owner),
     "journal": Reader(("harness/undo/journal.py",), _journal),
     "verdicts": Reader(("reports/truth/verdict_log.py",), _verdicts),
     "truth": Reader(("reports/truth/rows.py",), _truth),

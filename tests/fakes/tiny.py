@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine, Layout, connect
-from clusters.process import run
+from clusters.machine.process import run
 from tests.unguarded import docker
 
 __all__ = ["TINY", "tiny_context", "tiny_engine"]

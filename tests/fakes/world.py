@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
+from clusters.api.leader_election import LEADERS, LEASES
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine, HostQuirks
 from clusters.errors import CommandFailed
-from clusters.leading import LEADERS, LEASES
-from clusters.login import Login
-from clusters.process import Completed
-from clusters.registry import Registry
+from clusters.machine.process import Completed
+from clusters.registry.container import Registry
+from clusters.registry.login import Login
 from clusters.shape import Shape
 from tests.fakes.credentials import kubeconfig
 

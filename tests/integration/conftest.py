@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from clusters.cluster import Cluster
-from clusters.create import create, delete
+from clusters.creation.create import create, delete
 from clusters.engine import Engine, Layout, claims, connect, stop_private
+from clusters.garbage import Owner
 from clusters.images import ensure
-from clusters.ownership import Owner
-from clusters.progress import Progress
 from clusters.shape import Shape
-from harness.experiment import Experiment
+from clusters.terminal.progress import Progress
+from harness.experiment.lifecycle import Experiment
 from tests.fakes.tiny import tiny_context
 
 _PROGRESS = pytest.StashKey[Progress]()

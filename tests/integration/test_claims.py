@@ -12,9 +12,9 @@ import pytest
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine, Layout, claims, find, stop_private
-from clusters.inventory import inventory, label_arguments
-from clusters.owner import Owner
-from clusters.ownership import claimed, collect_garbage
+from clusters.engine.inventory import inventory, label_arguments
+from clusters.garbage import claimed, collect_garbage
+from clusters.machine.owner import Owner
 from tests.fakes.another import NOBODY, ROOT, around
 from tests.fakes.tiny import TINY, tiny_engine
 from tests.unguarded import docker
@@ -29,9 +29,9 @@ _RUN = f"""
 import json, os, sys
 from clusters.deadline import Deadline
 from clusters.engine import claims, connect
-from clusters.inventory import label_arguments
-from clusters.owner import Owner
-from clusters.ownership import collect_garbage
+from clusters.engine.inventory import label_arguments
+from clusters.machine.owner import Owner
+from clusters.garbage import collect_garbage
 
 claims.LIFE_SECONDS, claims._TICK_SECONDS = {_LIFE_SECONDS}, 0.5
 owner = Owner.mine(sys.argv[1])

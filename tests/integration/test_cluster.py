@@ -14,17 +14,17 @@ from threading import Event
 import pytest
 
 from clusters import versions
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
+from clusters.engine.inventory import RUN, Thing, inventory
 from clusters.errors import CommandFailed, DeadlineExceeded
-from clusters.gatekeeper import install, wait_serving
-from clusters.inventory import RUN, Thing, inventory
-from clusters.kind import Kind
-from clusters.logs import collect_logs
-from clusters.ownership import collect_garbage
-from clusters.registry import DOWN_FILE, RequestLine
-from clusters.rest import request
+from clusters.garbage import collect_garbage
+from clusters.gatekeeper.install import install, wait_serving
+from clusters.kind.cli import Kind
+from clusters.kind.logs import collect_logs
+from clusters.registry.container import DOWN_FILE, RequestLine
 from clusters.shape import Shape
 from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import History, read

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from clusters.api.rest import request
 from clusters.cluster import Cluster
-from clusters.create import delete
+from clusters.creation.create import delete
 from clusters.deadline import Deadline
 from clusters.engine import Engine
+from clusters.engine.inventory import RUN, Thing, inventory
 from clusters.errors import ApiRefused, ApiUnreachable, ClusterUnavailable
-from clusters.gatekeeper import wait_serving
+from clusters.gatekeeper.install import wait_serving
 from clusters.images import ensure
-from clusters.inventory import RUN, Thing, inventory
-from clusters.logs import Kept
-from clusters.progress import Progress
-from clusters.rest import request
+from clusters.kind.logs import Kept
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from tests.fakes.child import child
 
 pytestmark = pytest.mark.cluster

@@ -9,7 +9,7 @@ import pytest
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.inventory import inventory
+from clusters.engine.inventory import inventory
 
 pytestmark = pytest.mark.cluster
 
@@ -24,7 +24,7 @@ import pytest
 
 from clusters import create
 from clusters.deadline import Deadline
-from harness.faults.registry import cut_registry
+from harness.faults.registry.cut import cut_registry
 
 pytestmark = pytest.mark.shape(workers=1)
 PLACE = Path(__file__).parent
@@ -64,7 +64,7 @@ _FULL = 'mkdir results && mount -t tmpfs -o size=16m none results && "$@" --hist
 @pytest.mark.parametrize("way", ["head", "full disk"])
 def test_nobody_listens_and_no_disk_takes_it(engine: Engine, tmp_path: Path, way: str) -> None:
     """The rules that drop packets are gone from all nodes before the cluster is removed, and nothing of it is left."""
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n', encoding="utf-8")
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin.plugin"]\n', encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = shape: s\n  extended: e\n", encoding="utf-8")
     (tmp_path / "test_cut.py").write_text(_SCENARIO, encoding="utf-8")
     session = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, connect, find, firewall, leftovers, private, processes, stop_private
+from clusters.engine import Engine, Layout, connect, find, firewall, private, processes, stop_private
+from clusters.engine import cleanup as leftovers
 from clusters.errors import CommandFailed, EngineUnavailable
-from clusters.locking import locked
-from clusters.process import run
-from clusters.progress import Progress
+from clusters.machine.locking import locked
+from clusters.machine.process import run
+from clusters.terminal.progress import Progress
 from tests.fakes.tiny import TINY, tiny_engine
 from tests.unguarded import docker
 

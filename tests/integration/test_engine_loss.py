@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from clusters.create import create
+from clusters.creation.create import create
 from clusters.deadline import Deadline
 from clusters.engine import Engine, Layout, connect, processes
+from clusters.engine.inventory import RUN, Thing, inventory
 from clusters.errors import EngineUnavailable
+from clusters.garbage import Owner, collect_garbage
 from clusters.images import Images
-from clusters.inventory import RUN, Thing, inventory
-from clusters.ownership import Owner, collect_garbage
-from clusters.progress import Progress
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from tests.fakes.tiny import TINY, tiny_engine
 
 pytestmark = [

@@ -11,20 +11,20 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.serving import wait_serving
+from clusters.gatekeeper.readiness import wait_serving
 from clusters.shape import Shape
 from harness.checks.pulls import asked_registry, no_request_during
 from harness.checks.recovery import recovers_within
 from harness.checks.undisturbed import undisturbed
 from harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
-from harness.experiment import Experiment
+from harness.experiment.lifecycle import Experiment
 from harness.faults import Fault
-from harness.faults.certificate import _Blanked, blank_certificate
-from harness.faults.containers import _Killed, kill_containers
-from harness.faults.images import images_of, remove_image
-from harness.faults.pods import _Rescheduled, reschedule_pod
-from harness.faults.registry import _Dropped, _Stopped, _Unavailable, cut_registry
-from harness.faults.webhook_link import _Cut, cut_webhook
+from harness.faults.registry.cut import _Dropped, _Stopped, _Unavailable, cut_registry
+from harness.faults.registry.remove_image import images_of, remove_image
+from harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
+from harness.faults.webhook.link import _Cut, cut_webhook
+from harness.faults.workloads.kill_containers import _Killed, kill_containers
+from harness.faults.workloads.reschedule import _Rescheduled, reschedule_pod
 from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import read
 from harness.undo import journal
@@ -93,7 +93,7 @@ def test_no_op(
     fault: Callable[[Cluster], Fault],
 ) -> None:
     """A fault that was turned into a no-op is FaultNotApplied, not green."""
-    monkeypatch.setattr("harness.experiment._PROVE_SECONDS", 8.0)
+    monkeypatch.setattr("harness.experiment.lifecycle._PROVE_SECONDS", 8.0)
     monkeypatch.setattr(kind, "inject", lambda *_: None)
     with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(fault(cluster)):
         pytest.fail("the block was entered")
@@ -103,7 +103,7 @@ def test_kill_that_does_nothing(
     cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill that kills nobody is FaultNotApplied: the node still runs the container."""
-    monkeypatch.setattr("harness.experiment._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr("harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
     monkeypatch.setattr(_Killed, "_kill", lambda *_: None)
     with pytest.raises(FaultNotApplied, match="to be dead"), make() as experiment:
         experiment.act(kill_containers(webhooks(cluster)[0]))
@@ -167,11 +167,11 @@ import json, sys
 from pathlib import Path
 from clusters.cluster import Cluster
 from clusters.engine import connect
-from harness.faults.certificate import _Blanked, blank_certificate
-from harness.faults.containers import kill_containers
-from harness.faults.images import remove_image
-from harness.faults.pods import reschedule_pod
-from harness.faults.registry import cut_registry
+from harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
+from harness.faults.workloads.kill_containers import kill_containers
+from harness.faults.registry.remove_image import remove_image
+from harness.faults.workloads.reschedule import reschedule_pod
+from harness.faults.registry.cut import cut_registry
 from harness.faults.injection import Injection
 from harness.history import History
 from harness.undo.journal import Journal

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters import traces
 from clusters.deadline import Deadline
 from clusters.engine import Layout, connect, firewall, host_changes, limits, private, processes, stop_private
-from clusters.process import run
-from clusters.progress import Progress
+from clusters.machine import traces
+from clusters.machine.process import run
+from clusters.terminal.progress import Progress
 
 pytestmark = [
     pytest.mark.cluster,

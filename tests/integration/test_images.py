@@ -17,19 +17,20 @@ import pytest
 
 from clusters.deadline import Deadline
 from clusters.engine import Engine, connect
+from clusters.engine.inventory import remove_all
+from clusters.engine.network import create_network
 from clusters.errors import BadScenario, CommandFailed
-from clusters.images import Images, binaries, carry, catalogue
+from clusters.garbage import Owner
+from clusters.images import Images, binaries, catalogue
+from clusters.images import export as carry
 from clusters.images.catalogue import BALANCER, Entry
 from clusters.images.layers import Image, write_archive, write_layer
 from clusters.images.lock import digests
 from clusters.images.resolve import identity, resolve
-from clusters.inventory import remove_all
-from clusters.login import Login
-from clusters.network import create_network
-from clusters.ownership import Owner
-from clusters.progress import Progress
-from clusters.registry import Registry, start_registry
+from clusters.registry.container import Registry, start_registry
+from clusters.registry.login import Login
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from tests.fakes.ready_sets import IMAGE, images, ready_set
 from tests.unguarded import docker
 

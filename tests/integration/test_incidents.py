@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clusters import foreign
+from clusters.api import readonly as foreign
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.engine import connect
-from clusters.progress import Progress
-from clusters.rest import request
+from clusters.terminal.progress import Progress
 from harness.history import read
-from harness.incident.bundle import write
+from harness.incident.bundle.recheck import recheck
+from harness.incident.bundle.write import write
 from harness.incident.draft import draft
 from harness.incident.load import load
-from harness.incident.recheck import recheck
-from harness.incident.runner import Runner
+from harness.incident.replay.runner import Runner
 from harness.run.context import Session
 
 pytestmark = pytest.mark.cluster

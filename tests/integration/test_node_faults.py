@@ -12,25 +12,25 @@ from pathlib import Path
 
 import pytest
 
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
 from clusters.shape import Shape
-from clusters.watching import State, until
+from clusters.watching.watch import State, until
 from harness.checks.node_loss import never_replaced, replaced_within
 from harness.errors import FaultNotApplied
+from harness.experiment.workload import Controller, deploy
 from harness.faults import Fault
-from harness.faults.heartbeats import Heartbeat, heartbeat, wait_back
-from harness.faults.leaving import _Drained, _Removed, drain_node, remove_node
-from harness.faults.network import _CutOff, cut_off_node
-from harness.faults.nodes import KILLED_NODE, _Down, _Rebooted, kill_node, pause_node, reboot_node, stop_node
+from harness.faults.nodes.drain import _Drained, _Removed, drain_node, remove_node
+from harness.faults.nodes.heartbeats import Heartbeat, heartbeat, wait_back
+from harness.faults.nodes.isolate import _CutOff, cut_off_node
+from harness.faults.nodes.power import KILLED_NODE, _Down, _Rebooted, kill_node, pause_node, reboot_node, stop_node
 from harness.history import read
 from harness.history.node_loss import PHASES
 from harness.history.node_scene import Chosen, Scene
 from harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
 from harness.probes.running import Probes
 from harness.undo import journal
-from harness.workload import Controller, deploy
 from tests.fakes.bench import Bench
 
 pytestmark = pytest.mark.cluster
@@ -109,9 +109,9 @@ import sys
 from pathlib import Path
 from clusters.cluster import Cluster
 from clusters.engine import connect
-from harness.faults.leaving import drain_node, remove_node
-from harness.faults.network import cut_off_node
-from harness.faults.nodes import kill_node, pause_node, stop_node
+from harness.faults.nodes.drain import drain_node, remove_node
+from harness.faults.nodes.isolate import cut_off_node
+from harness.faults.nodes.power import kill_node, pause_node, stop_node
 from harness.faults.injection import Injection
 from harness.history import History
 from harness.undo.journal import Journal

@@ -12,7 +12,7 @@ import pytest
 
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.serving import NAMESPACE
+from clusters.gatekeeper.readiness import NAMESPACE
 from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
 from harness.checks.outage import comes_back, outlasts
@@ -20,16 +20,16 @@ from harness.checks.parity import enforcement_parity
 from harness.checks.undisturbed import undisturbed
 from harness.checks.unmutated import never_unmutated
 from harness.errors import InvariantViolated
-from harness.experiment import Experiment
+from harness.experiment.lifecycle import Experiment
 from harness.history import History, read
 from harness.history.recorded import Entry
 from harness.history.vocabulary import BEGIN, EXPERIMENT, LATE, METRONOME, READ, numbered
-from harness.plugin import tell
 from harness.policies import deny_pods_by_cel, mutate_pods
 from harness.probes.replicas import ask_replicas
 from harness.probes.running import Probes
 from harness.probes.starving import watch_starving
-from scenarios.planting import PLANTED, Planted, misled
+from harness.pytest_plugin.plugin import tell
+from scenarios.planted.steps import PLANTED, Planted, misled
 
 pytestmark = pytest.mark.cluster
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
-from clusters.serving import wait_serving
+from clusters.gatekeeper.readiness import wait_serving
 from clusters.shape import Shape
 from harness.checks.fail_open import fail_open_window
 from harness.checks.parity import enforcement_parity
 from harness.checks.unmutated import never_unmutated
 from harness.errors import ApiRefused, PolicyRejected
-from harness.experiment import Experiment
-from harness.faults.rollouts import scale_to_zero
-from harness.gatekeeper.enforcement import enforced
+from harness.experiment.lifecycle import Experiment
+from harness.faults.workloads.rollouts import scale_to_zero
+from harness.gatekeeper.apply import enforced
 from harness.history import History, read
 from harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from harness.undo import journal

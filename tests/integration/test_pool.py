@@ -6,22 +6,24 @@ from typing import Any
 
 import pytest
 
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.gatekeeper import wait_serving
+from clusters.engine.inventory import RUN, inventory
+from clusters.garbage import collect_garbage
+from clusters.gatekeeper.install import wait_serving
 from clusters.images import Images, ensure
-from clusters.inventory import RUN, inventory
-from clusters.logs import Kept
-from clusters.ownership import collect_garbage
-from clusters.pool import Pool, resetting, shelf
+from clusters.kind.logs import Kept
+from clusters.pool import Pool
+from clusters.pool import frozen as shelf
+from clusters.pool import reset_gatekeeper as resetting
 from clusters.pool.deviations import Trait, deviations
 from clusters.pool.fingerprint import fingerprint
-from clusters.progress import Progress
-from clusters.rest import request
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 from harness.faults import ONE_SHOT
-from harness.faults.registry import cut_registry
+from harness.faults.registry.cut import cut_registry
 from harness.gatekeeper.restart import restart_gatekeeper
 
 pytestmark = pytest.mark.cluster

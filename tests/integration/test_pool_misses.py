@@ -13,13 +13,13 @@ import pytest
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine, Layout, claims, connect, processes
+from clusters.engine.inventory import RUN, inventory
+from clusters.garbage import Owner, collect_garbage
 from clusters.images import Images, ensure
-from clusters.inventory import RUN, inventory
-from clusters.logs import Kept
-from clusters.ownership import Owner, collect_garbage
+from clusters.kind.logs import Kept
 from clusters.pool import Pool
-from clusters.progress import Progress
 from clusters.shape import Shape
+from clusters.terminal.progress import Progress
 
 pytestmark = pytest.mark.cluster
 

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
+from clusters.api.rest import apply, merge, request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
 from clusters.engine import Engine
-from clusters.gatekeeper import REPOSITORY
+from clusters.gatekeeper.install import REPOSITORY
+from clusters.gatekeeper.readiness import NAMESPACE
 from clusters.images import ensure
 from clusters.pool import Pool
-from clusters.progress import Progress
-from clusters.rest import apply, merge, request
-from clusters.serving import NAMESPACE
 from clusters.shape import Shape
-from clusters.watching import until
+from clusters.terminal.progress import Progress
+from clusters.watching.watch import until
 from harness.checks import Checked
-from harness.experiment import Experiment
+from harness.experiment.lifecycle import Experiment
 from harness.gatekeeper.restart import restart_gatekeeper
 from harness.history import History, Recorded
 from harness.policies import Question

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from clusters.api.rest import request
 from clusters.cluster import Cluster
 from clusters.deadline import Deadline
-from clusters.rest import request
 from clusters.shape import Shape
-from harness import evidence
+from harness.experiment import attachments as evidence
+from harness.experiment.recording import Recording
 from harness.history import read
-from harness.incident import logs
+from harness.incident.replay import logs
 from harness.probes.objects import CONTROL_PLANE, USUAL, watch_objects
-from harness.recording import Recording
 
 pytestmark = pytest.mark.cluster
 

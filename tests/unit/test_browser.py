@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters import distribution
+from clusters.machine import apt as distribution
 from tests import browser
 
 

@@ -17,7 +17,7 @@ _MODULES = [path for path in _EXAMPLES if path.endswith(".py")]
 _AFTER_A_CRASH = """
 import sys
 from pathlib import Path
-from clusters.process import Completed
+from clusters.machine.process import Completed
 from harness.faults.stopped_kubelet import start_kubelet
 from harness.undo.actions import identity
 from harness.undo.journal import Journal, Undo, replay

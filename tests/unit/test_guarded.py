@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parents[2]
 _FOLDERS = ("benchmarks", "clusters", "harness", "reports", "scenarios")
 _GUARDED = "clusters/engine/"
 _WITH_COMMAND = {
-    "clusters/kind.py": "kind gets it in a script that labels what it makes, and is not run beside others' nodes",
+    "clusters/kind/cli.py": "kind gets it in a script that labels what it makes, and is not run beside others' nodes",
 }
 _SUSPECT = re.compile("docker|podman|nerdctl|engine|cli")
 """What stands in each way past the guard: a source without any of it is not parsed."""

@@ -21,16 +21,16 @@ _MAY_IMPORT = {
     "harness": ("harness", "clusters"),
     "reports": (
         "reports",
-        "clusters.owner",
-        "clusters.paths",
-        "clusters.removal",
-        "clusters.shown",
+        "clusters.machine.owner",
+        "clusters.machine.paths",
+        "clusters.machine.removal",
+        "clusters.terminal.escape",
         "harness.history",
         "harness.causes",
         "harness.errors",
         "harness.judging",
         "harness.private",
-        "harness.record",
+        "harness.experiment.record",
         "harness.redaction",
         "harness.statistics",
         "harness.verdict",
@@ -50,8 +50,8 @@ _CONFINED = {
 }
 # The errors of the clients' libraries, and where they may be named: there they become ours.
 _CLIENTS_ERRORS = {
-    "kubernetes.client.exceptions": ("clusters/rest.py",),
-    "urllib3.exceptions": ("clusters/rest.py", "clusters/lines.py", "clusters/engine/"),
+    "kubernetes.client.exceptions": ("clusters/api/rest.py",),
+    "urllib3.exceptions": ("clusters/api/rest.py", "clusters/watching/streaming.py", "clusters/engine/"),
 }
 _SLEEPER = "clusters/deadline.py"
 # Hosts of package registries, in pieces so that this file does not name them.
@@ -202,16 +202,32 @@ def test_no_file_names_a_package_registry() -> None:
         ("harness/a.py", "import docker", "docker may only be imported in clusters/, harness/faults/"),
         ("harness/probes/a.py", "from docker.errors import APIError", "docker may only be imported in"),
         ("harness/checks/a.py", "from kubernetes import client", "kubernetes may only be imported in"),
-        ("harness/a.py", "from scenarios import test_registry", "harness may not import scenarios.test_registry"),
+        (
+            "harness/a.py",
+            "from scenarios import test_registry",
+            "harness may not import scenarios.registry_cut.test_registry",
+        ),
         ("reports/terminal_table.py", "from allure_commons import hookimpl", "allure_commons may only be imported in"),
-        ("reports/a.py", "from harness.experiment import Experiment", "reports may not import harness.experiment"),
-        ("reports/a.py", "if TYPE_CHECKING:\n    import clusters.kind", "reports may not import clusters.kind"),
+        (
+            "reports/a.py",
+            "from harness.experiment.lifecycle import Experiment",
+            "reports may not import harness.experiment.lifecycle",
+        ),
+        ("reports/a.py", "if TYPE_CHECKING:\n    import clusters.kind.cli", "reports may not import clusters.kind.cli"),
         ("scenarios/a.py", "from tests import sessions", "scenarios may not import tests.sessions"),
         ("scenarios/a.py", "import docker", "docker may only be imported in"),
         ("clusters/a.py", "from kubernetes.client.exceptions import ApiException", "may only be named in"),
         ("harness/faults/a.py", "from kubernetes.client import ApiException", "ApiException may only be named in"),
-        ("harness/probes/a.py", "from urllib3.exceptions import HTTPError", "may only be named in clusters/rest.py"),
-        ("harness/a.py", "import urllib3\nE = urllib3.exceptions.HTTPError", "may only be named in clusters/rest.py"),
+        (
+            "harness/probes/a.py",
+            "from urllib3.exceptions import HTTPError",
+            "may only be named in clusters/api/rest.py",
+        ),
+        (
+            "harness/a.py",
+            "import urllib3\nE = urllib3.exceptions.HTTPError",
+            "may only be named in clusters/api/rest.py",
+        ),
         ("harness/a.py", "import time\ntime.sleep(1)", "sleeps"),
         ("tests/unit/a.py", "from time import sleep", "sleeps"),
         ("harness/a.py", "\n" * 400, "more than 400 lines"),
@@ -229,12 +245,15 @@ def test_planted_violation_is_found(path: str, planted: str, problem: str) -> No
     ("path", "allowed"),
     [
         ("clusters/a.py", "import docker\nimport kubernetes\nfrom clusters import errors"),
-        ("harness/faults/a.py", "import docker\nfrom kubernetes import client\nfrom clusters.kind import x"),
-        ("harness/plugin.py", "import pytest"),
-        ("clusters/rest.py", "from kubernetes.client.exceptions import ApiException\nfrom urllib3.exceptions import A"),
+        ("harness/faults/a.py", "import docker\nfrom kubernetes import client\nfrom clusters.kind.cli import x"),
+        ("harness/pytest_plugin/plugin.py", "import pytest"),
+        (
+            "clusters/api/rest.py",
+            "from kubernetes.client.exceptions import ApiException\nfrom urllib3.exceptions import A",
+        ),
         ("clusters/cluster.py", "import urllib3\nfrom kubernetes.client import ApiClient\nR = urllib3.Retry"),
         ("reports/allure/plugin.py", "import allure_commons\nimport pytest\nfrom harness import errors"),
-        ("scenarios/a.py", "import pytest\nfrom harness.faults.registry import cut_registry"),
+        ("scenarios/a.py", "import pytest\nfrom harness.faults.registry.cut import cut_registry"),
         ("clusters/deadline.py", "import time\ntime.sleep(1)"),
         ("tests/unit/a.py", "import docker\nimport clusters\nimport allure_commons"),
     ],
@@ -257,7 +276,7 @@ def test_missing_head_is_found(source: str, problem: str) -> None:
     assert _problems("harness/a.py", source) == [problem]
 
 
-@pytest.mark.parametrize("module", ["harness.history", "harness.checks", "harness.incident.recheck"])
+@pytest.mark.parametrize("module", ["harness.history", "harness.checks", "harness.incident.bundle.recheck"])
 def test_who_judges_needs_no_cluster(module: str) -> None:
     """What reads and judges a history loads neither docker nor kubernetes, and neither do all checks by their names."""
     program = (

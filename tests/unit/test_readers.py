@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clusters.shown import shown
+from clusters.terminal.escape import shown
 from harness.errors import ChaosError
+from harness.incident.bundle.recheck import recheck
 from harness.incident.load import load
-from harness.incident.recheck import recheck
 from reports.truth import rows as truth_rows
 from reports.truth import verdict_log
 from tests.fakes.samples import READERS, whole_files
@@ -31,25 +31,25 @@ _MOST_BYTES = 300 * 2**20
 _LONGEST = 100_000
 
 OURS = {
-    "clusters/course.py": "what this run's own cluster says",
+    "clusters/watching/position.py": "what this run's own cluster says",
     "clusters/engine/": "what the engine, the kernel and this harness itself say on this machine",
-    "clusters/gatekeeper.py": "Gatekeeper's release files, out of a module whose sum is checked",
+    "clusters/gatekeeper/install.py": "Gatekeeper's release files, out of a module whose sum is checked",
     "benchmarks/": "what this machine's own measurements wrote",
     "clusters/images/golang.py": "what go says",
     "clusters/images/layers.py": "archives that it writes",
     "clusters/images/lock.py": "what the engine says",
     "clusters/images/sums.py": "what go says",
     "clusters/images/node.py": "what ctr says in a container of ours",
-    "clusters/inventory.py": "what the engine says",
-    "clusters/network.py": "what the engine says",
+    "clusters/engine/inventory.py": "what the engine says",
+    "clusters/engine/network.py": "what the engine says",
     "clusters/pool/": "files of the pool in the user's own state, and what the engine says",
-    "clusters/serving.py": "what Gatekeeper answers in this run's own cluster",
-    "clusters/traces.py": "root's journal of this machine, in a directory that only root may write to",
+    "clusters/gatekeeper/readiness.py": "what Gatekeeper answers in this run's own cluster",
+    "clusters/machine/traces.py": "root's journal of this machine, in a directory that only root may write to",
     "harness/faults/": "what this run's own nodes and API server say",
     "harness/gatekeeper/": "what this run's own API server says",
-    "harness/incident/bundle.py": "histories of this run, on their way into its bundle",
-    "harness/incident/parts.py": "an incident that was loaded before",
-    "harness/incident/provenance.py": "what this run's own nodes say",
+    "harness/incident/bundle/write.py": "histories of this run, on their way into its bundle",
+    "harness/incident/shrink/parts.py": "an incident that was loaded before",
+    "harness/incident/replay/image_digests.py": "what this run's own nodes say",
     "harness/probes/": "what this run's own cluster says",
     "harness/redaction": "whatever is to be made clean; tests/unit/test_redaction*.py",
     "reports/": "results of the run that is told, written by the harness itself",

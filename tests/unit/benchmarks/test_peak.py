@@ -3,7 +3,7 @@
 import sys
 
 from clusters.deadline import Deadline
-from clusters.process import run
+from clusters.machine.process import run
 
 _MIB = 1024 * 1024
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
-from harness.record import ClaimRecord, Record
+from harness.experiment.record import ClaimRecord, Record
 from reports.junit import clean, held_back
 from tests.sessions import Session
 

@@ -2,7 +2,7 @@
 
 import json
 
-from harness.record import PROPERTY, Record
+from harness.experiment.record import PROPERTY, Record
 from reports.records import record_in
 
 

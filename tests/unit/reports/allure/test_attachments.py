@@ -5,7 +5,7 @@ import json
 import random
 from pathlib import Path
 
-from harness.record import Attachment, ClaimRecord, Record
+from harness.experiment.record import Attachment, ClaimRecord, Record
 from reports.allure.attachments import Attached, Budget, Files, file, pictures, story_of
 from reports.picture.read_history import tell
 from tests.fakes.histories import Told

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from harness.errors import ChaosError
-from harness.record import ClaimRecord, Record
+from harness.experiment.record import ClaimRecord, Record
 from harness.verdict import Claim, Verdict
 from reports.allure.categories import (
     CATEGORIES,

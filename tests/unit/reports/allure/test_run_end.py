@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import ClaimRecord, Record
+from harness.experiment.record import ClaimRecord, Record
 from reports import run_directory
 from reports.allure import categories, run_end
 

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.experiment.record import ClaimRecord
 from harness.history import Entry, Header, History, Kind, Recorded, read
-from harness.record import ClaimRecord
 from reports.picture.counts import MOST_LOST
 from reports.picture.draw import close_up, timeline
 from reports.picture.lanes import Axis

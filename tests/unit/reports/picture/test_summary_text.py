@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.record import ClaimRecord, Phase, Record
+from harness.experiment.record import ClaimRecord, Phase, Record
 from reports.picture.read_history import tell
 from reports.picture.summary_text import brief, page, reproduce, sentence
 from tests.fakes.histories import Told

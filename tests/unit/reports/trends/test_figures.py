@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from harness.record import ClaimRecord, Phase, Record
+from harness.experiment.record import ClaimRecord, Phase, Record
 from reports.trends.figures import open_metrics, performance, samples, titles
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.record import ClaimRecord, Record
+from harness.experiment.record import ClaimRecord, Record
 from reports.trends import quality_gate
 from reports.trends.figures import Sample
 from reports.trends.regression import Judged, judge

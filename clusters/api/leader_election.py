@@ -1,0 +1,47 @@
+"""Leading: tells whether Kubernetes' own controllers and its scheduler are at work."""
+
+from datetime import datetime
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import DeadlineExceeded
+from clusters.watching.watch import State, until
+
+__all__ = ["LEADERS", "LEASES", "wait_led"]
+
+LEADERS = ("kube-controller-manager", "kube-scheduler")
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+
+
+def wait_led(cluster: Cluster, deadline: Deadline) -> str:
+    """Wait until kube-controller-manager and kube-scheduler renew their leases, and return who holds these, in words.
+
+    One that loses its lease, since a webhook or an API server does not let it renew it in time, ends. The kubelet
+    starts it again, after a back-off that grows to five minutes if that happens again and again. Until then every
+    status may look well while no pod is scheduled, or no namespace goes. Raises DeadlineExceeded.
+    """
+    first: dict[str, str] = {}
+    led: dict[str, str] = {}
+
+    def renewed(state: State) -> bool:
+        for each in state.values():
+            name, spec = each["metadata"]["name"], each["spec"]
+            if first.setdefault(name, spec.get("renewTime", "")) != spec.get("renewTime", ""):
+                led[name] = spec.get("holderIdentity", "")
+        return led.keys() >= set(LEADERS)
+
+    with cluster.client() as api:
+        try:
+            until(api, LEASES, renewed, deadline)
+        except DeadlineExceeded as error:
+            if not first:
+                raise
+            raise deadline.error("; ".join(_told(each, first) for each in LEADERS if each not in led)) from error
+    return ", ".join(f"{led[each]} leads as {each}" for each in LEADERS)
+
+
+def _told(leader: str, first: dict[str, str]) -> str:
+    last = first.get(leader)
+    when = f"since {datetime.fromisoformat(last):%H:%M:%S}" if last else "at all"
+    logs = f"kubectl logs --namespace kube-system --previous --selector component={leader}"
+    return f"nobody renews the lease of {leader} {when}, see `{logs}`"

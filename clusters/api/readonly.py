@@ -1,0 +1,100 @@
+"""Foreign: a user's own cluster, which is read and never written: there is no method that could."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.config import load_kube_config
+
+from clusters.api.rest import request
+from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, ClusterUnavailable
+from clusters.machine import bounded_files as bounded
+from clusters.machine.scratch import credentials
+from clusters.terminal.escape import shown
+
+__all__ = ["Foreign", "opened"]
+
+_TIMEOUT = (5.0, 20.0)
+_NOT_THERE = (403, 404)
+_SECRETS = "/secrets"
+_MOST_BYTES = 2**20
+_SENTENCE = 300
+
+
+class Foreign:
+    """Asks a cluster for objects; Secrets are never asked for."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any | None:
+        """Return the answer to a GET, or None if there is no such thing or the user may not see it.
+
+        Raises ClusterUnavailable if there is no answer, or another one.
+        """
+        if _SECRETS in path:
+            raise BadScenario(f"{path}: Secrets of a user's cluster are not read")
+        try:
+            return request(self._api, "GET", path, query=query, timeout=_TIMEOUT)
+        except ApiRefused as error:
+            if error.status in _NOT_THERE:
+                return None
+            raise ClusterUnavailable(f"GET {path}: {error.status} {shown(error.message, most=_SENTENCE)}") from error
+        except ApiUnreachable as error:
+            raise ClusterUnavailable(shown(str(error), most=_SENTENCE)) from error
+        except (OSError, ValueError, TypeError) as error:  # of what a kubeconfig has run for its credentials
+            raise ClusterUnavailable(f"GET {path}: no answer: {shown(str(error), most=_SENTENCE)}") from error
+
+    def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """Return the objects of a list, or none if it cannot be had; what is no object is left out."""
+        found = self.get(path, query)
+        items = found.get("items") if isinstance(found, dict) else None
+        return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+
+
+@contextmanager
+def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
+    """Give the cluster that a kubeconfig leads to, for a block. Raises BadScenario if the file leads nowhere."""
+    configuration = Configuration()
+    text = _text(kubeconfig)
+    try:
+        load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
+            str(kubeconfig) if kubeconfig.is_file() else io.StringIO(text),  # a pipe is read once
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+            temp_file_path=str(credentials()),
+        )
+    except Exception as error:
+        words = shown(str(error) or repr(error), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)}: {words}") from error
+    if not str(configuration.host).startswith(("https://", "http://")):
+        words = shown(repr(configuration.host), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig{_named(context)} with a server, found {words}")
+    configuration.retries = urllib3.Retry(total=False)
+    with ApiClient(configuration) as api:
+        yield Foreign(api)
+
+
+def _text(kubeconfig: Path) -> str:
+    """Return what stands in a file, unless it would take for ever, or the memory, of kubernetes' client to read it."""
+    try:
+        text = bounded.read(kubeconfig, _MOST_BYTES)
+        problems = [f"{bounded.place(event.start_mark)}: {words}" for event, words in bounded.refused(text)]
+    except BadScenario as error:
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {error}") from error
+    except yaml.YAMLError as error:
+        words = shown(" ".join(str(error).split()), most=_SENTENCE)
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {words}") from error
+    if problems:
+        raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {problems[0]}")
+    return text
+
+
+def _named(context: str | None) -> str:
+    return f" with the context {context!r}" if context else ""

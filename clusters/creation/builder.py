@@ -1,0 +1,271 @@
+"""Site: a cluster in the making, and the actions that bring it up, in order."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from clusters.api.objects import is_ready
+from clusters.api.rest import request
+from clusters.cluster import Cluster, cluster_labels, registry_name
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.engine.inventory import RUN, inventory, remove_all
+from clusters.engine.network import create_network, fixed_address
+from clusters.engine.ports import reserved_port
+from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, HarnessError
+from clusters.garbage import Owner
+from clusters.gatekeeper import install as gatekeeper
+from clusters.gatekeeper.certificate import prepare_certificate
+from clusters.images import Images
+from clusters.kind.cli import CERTS_DIRECTORY, Kind, configuration
+from clusters.kind.logs import collect_logs
+from clusters.kind.node_files import NODE_FILES
+from clusters.machine.background import Beside
+from clusters.machine.removal import remove
+from clusters.registry.container import Registry, hosts_toml, node_address, start_registry
+from clusters.registry.login import Login
+from clusters.shape import Shape
+from clusters.watching.watch import until
+
+__all__ = ["Site"]
+
+_CREATE_SECONDS = 900.0
+_API_SECONDS = 300.0
+_NODES_SECONDS = 180.0
+_SERVING_SECONDS = 420.0
+_DELETE_SECONDS = 120.0
+_ANSWER_SECONDS = 15.0
+_ABANDON_SECONDS = 60.0
+_NOT_READY = "node.kubernetes.io/not-ready"
+_HOSTS = f"{CERTS_DIRECTORY}/docker.io/hosts.toml"
+"""The file of the nodes that holds the registry's password: nobody but root reads it there."""
+_NOWHERE = "127.0.0.1:1"
+"""The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
+
+
+class Site:
+    """A cluster in the making."""
+
+    def __init__(
+        self, engine: Engine, images: Images, shape: Shape, owner: Owner, directory: Path, *, keep: bool
+    ) -> None:
+        self.name = f"chaos-{owner.run}-{token_hex(2)}"
+        self._engine = engine
+        self._images = images
+        self._shape = shape
+        self._directory = directory / self.name
+        self._labels = {**owner.labels(keep=keep), **cluster_labels(self.name, shape, self._directory)}
+        self._deadline = Deadline.after(_CREATE_SECONDS, f"cluster {self.name} to come up")
+        self._subnet = ""
+        self._registry: Registry | None = None
+        self.kind = Kind(engine, self.name, self._directory)
+        self._owner = owner
+        self._nodes: Beside | None = None
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster as far as it is there."""
+        return Cluster(
+            name=self.name,
+            shape=self._shape,
+            engine=self._engine,
+            kubeconfig=self.kind.kubeconfig,
+            network=self.name,
+            registry=self._registry,
+            run=self._owner.run,
+            directory=self._directory,
+        )
+
+    def actions(self) -> list[tuple[str, Callable[[], object]]]:
+        """Return what is done to bring the cluster up, in order.
+
+        kind works beside the actions between the nodes' begin and `wait for the nodes`: the registry is filled
+        while they boot, and what needs no node is applied while workers join. Pods come when all nodes are Ready:
+        else they would all land on the first one.
+        """
+        shape = self._shape
+        nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
+        actions: list[tuple[str, Callable[[], object]]] = [
+            ("create the network", self._create_network),
+            (f"begin to create the nodes with kind ({nodes})", self._begin_nodes),
+        ]
+        if shape.registry:
+            actions.append(("start the registry", self._start_registry))
+        if shape.registry and shape.gatekeeper:
+            actions.append(("push Gatekeeper to the registry", self._push))
+        joined: list[tuple[str, Callable[[], object]]] = [("wait for the nodes", self._wait_nodes)]
+        if not shape.gatekeeper:
+            return actions + joined
+        if not shape.registry:
+            actions += [*joined, ("load Gatekeeper into the nodes", self._load)]
+            joined = []
+        actions.append(("wait for the API server", self._wait_api_server))
+        if shape.certificate == "prepared":
+            actions.append(("prepare the webhook's certificate", self._prepare_certificate))
+        if shape.install == "manifest":
+            actions.append(("define Gatekeeper's resources", self._define))
+        actions += joined
+        actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
+        return [*actions, ("wait until Gatekeeper serves", self._wait_serving)]
+
+    def abandon(self) -> list[str]:
+        """End what goes on beside, so that nothing is made any more; return what of it could not be seen to."""
+        if self._nodes is None:
+            return []
+        self.kind.stop_creating()
+        try:
+            self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end, killed as it is"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest is removed all the same
+            if not self._nodes.done:
+                return [f"{error}: what it still makes carries the label {RUN}, and `nox -s gc` removes it"]
+            return [] if isinstance(error, HarnessError) else [f"kind: {error!r}"]
+        return []
+
+    def remove(self) -> None:
+        """Remove whatever was made of the cluster."""
+        deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {self.name}")
+        remove_all(self._engine, deadline, cluster=self.name)
+        remove(self._directory)
+
+    def answers(self) -> bool:
+        """Whether the engine still answers."""
+        deadline = Deadline.after(_ANSWER_SECONDS, "the engine to answer")
+        try:
+            return self._engine.run(["version"], deadline, check=False).returncode == 0
+        except DeadlineExceeded:
+            return False
+
+    def parts(self) -> list[str]:
+        """Return the names of the containers that are there."""
+        deadline = Deadline.after(_ANSWER_SECONDS, f"the containers of {self.name}")
+        return [each.name for each in inventory(self._engine, deadline, cluster=self.name) if each.kind == "container"]
+
+    def collect_logs(self, target: Path) -> list[str]:
+        """Write the logs below `target`; return what could not be had."""
+        return collect_logs(self._engine, self.kind, self.name, target)
+
+    def _create_network(self) -> None:
+        self._directory.mkdir(parents=True, mode=0o700)
+        if self._shape.registry:
+            Login.make(self._directory)
+        self._subnet = create_network(self._engine, self.name, self._labels, self._deadline)
+
+    def _start_registry(self) -> None:
+        if self._images.registry is None:
+            raise BadScenario(f"shape {self._shape.slug} wants a registry, but no image was made ready for it")
+        self._registry = start_registry(
+            self._engine,
+            registry_name(self.name),
+            self._images.registry,
+            network=self.name,
+            subnet=self._subnet,
+            login=Login.of(self._directory),
+            labels=self._labels,
+            directory=self._directory,
+            deadline=self._deadline,
+        )
+
+    def _gatekeeper_images(self) -> dict[str, str]:
+        """Return what the nodes call Gatekeeper's images → what the engine calls them."""
+        tagged = {
+            gatekeeper.REPOSITORY: self._images.gatekeeper,
+            gatekeeper.CRDS_REPOSITORY: self._images.gatekeeper_crds,
+        }
+        return {f"{repository}:{self._shape.gatekeeper}": image for repository, image in tagged.items() if image}
+
+    def _push(self) -> None:
+        if self._registry:
+            for name, image in self._gatekeeper_images().items():
+                self._registry.push(image, name, self._deadline)
+
+    def _begin_nodes(self) -> None:
+        self.kind.write_wrapper(self._labels, self._images.balancer)
+        self._nodes = Beside(self._create_nodes, "kind")
+
+    def _create_nodes(self) -> None:
+        quirks = self._engine.quirks
+        files = {_HOSTS: self._hosts(), **NODE_FILES, **quirks.node_files()}
+        with reserved_port(self._engine, self._deadline) as port:
+            config = configuration(
+                self.name,
+                self._shape,
+                image=self._images.node,
+                port=port,
+                mounts=self._write(files),
+                containerd_patches=quirks.containerd_patches(),
+                kubeadm_patches=quirks.kubeadm_patches(self._shape.kubernetes),
+            )
+            self.kind.create(config, self.name, self._deadline)
+
+    def _hosts(self) -> str:
+        if not self._shape.registry:
+            return hosts_toml(_NOWHERE)
+        return hosts_toml(node_address(fixed_address(self._subnet)), Login.of(self._directory).authorization)
+
+    def _write(self, files: Mapping[str, str]) -> dict[str, Path]:
+        """Write `files` of the nodes on the host; return where each lies by its path in the nodes."""
+        folder = self._directory / "files"
+        mounts = {path: folder / path.lstrip("/") for path in files}
+        for path, source in mounts.items():
+            source.parent.mkdir(parents=True, exist_ok=True)
+            source.touch(mode=0o600 if path == _HOSTS else 0o644)
+            source.write_text(files[path], encoding="utf-8")
+        return mounts
+
+    def _load(self) -> None:
+        nodes = self.cluster.nodes()
+        for name, image in self._gatekeeper_images().items():
+            self.kind.load(image, nodes, self._deadline)
+            tag = ["ctr", "--namespace", "k8s.io", "images", "tag", f"docker.io/{image}", f"docker.io/{name}"]
+            for node in nodes:
+                self.cluster.exec(node, tag, self._deadline)
+
+    def _wait_api_server(self) -> None:
+        """Wait until kind is done with the control plane, of which the storage class comes last."""
+        deadline = self._deadline.within(_API_SECONDS, "the API server to serve, with kind's storage class in it")
+        last = "no credentials yet"
+        credentials = False
+        for _ in deadline.attempts(first=0.5):
+            if self._nodes:
+                self._nodes.check()
+            credentials = credentials or self.kind.read_kubeconfig(deadline)
+            if not credentials:
+                continue
+            try:
+                with self.cluster.client() as api:
+                    if request(api, "GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]:
+                        return
+                last = "no storage class yet"
+            except (ApiRefused, ApiUnreachable) as error:
+                last = str(error)
+        raise deadline.error(last)
+
+    def _prepare_certificate(self) -> None:
+        prepare_certificate(self.cluster, self._deadline)
+
+    def _wait_nodes(self) -> None:
+        wanted = set(self.cluster.nodes())
+        if self._nodes:
+            self._nodes.finish(self._deadline)
+        deadline = self._deadline.within(_NODES_SECONDS, f"the nodes {', '.join(sorted(wanted))} to be Ready")
+        with self.cluster.client() as api:
+            until(api, "/api/v1/nodes", lambda state: _ready(state) >= wanted, deadline)
+
+    def _define(self) -> None:
+        gatekeeper.define(self.cluster, self._deadline)
+
+    def _install(self) -> None:
+        gatekeeper.install(self.cluster, self._shape.install, self._deadline)
+
+    def _wait_serving(self) -> None:
+        gatekeeper.wait_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
+
+
+def _ready(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the nodes that say Ready and take pods: the taint of one that was not goes a moment later."""
+    return {
+        name
+        for name, node in nodes.items()
+        if is_ready(node) and all(taint["key"] != _NOT_READY for taint in node["spec"].get("taints") or ())
+    }

@@ -1,0 +1,130 @@
+"""Creation: brings up a cluster as a list of named actions, and removes what it made when one of them fails."""
+
+import contextlib
+from pathlib import Path
+
+from clusters.cluster import Cluster
+from clusters.creation.builder import Site
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.engine.inventory import RUN, remove_all
+from clusters.errors import BadScenario, ClusterUnavailable, EngineUnavailable, HarnessError
+from clusters.garbage import Owner
+from clusters.images import Images
+from clusters.kind.cli import Kind
+from clusters.kind.logs import Kept, likely_cause
+from clusters.machine.interrupts import unbroken
+from clusters.machine.removal import remove
+from clusters.machine.scratch import held
+from clusters.shape import Shape
+from clusters.terminal.escape import first_line
+from clusters.terminal.progress import Progress
+
+__all__ = ["create", "delete"]
+
+_DELETE_SECONDS, _KIND_SECONDS, _LOGS_SECONDS, _ABANDON_SECONDS = 120.0, 120.0, 180.0, 75.0
+_MEMINFO = Path("/proc/meminfo")
+
+
+def create(
+    engine: Engine,
+    images: Images,
+    shape: Shape,
+    owner: Owner,
+    directory: Path,
+    progress: Progress,
+    *,
+    keep: bool = False,
+    logs: Kept | None = None,
+) -> Cluster:
+    """Bring up a cluster of `shape` with Gatekeeper serving on it, and return it.
+
+    The cluster's private files (kubeconfig, kind's configuration) go below `directory`, the run's own one
+    (`Owner.claim`). When an action fails, or this process is interrupted, everything made so far is
+    removed, unless `keep`; a failure's logs are kept in `logs`, by default below the run's directory.
+
+    Raises BadScenario (not enough memory, Gatekeeper that could not start), ClusterUnavailable that names
+    the action and where its logs lie, EngineUnavailable when the engine went away.
+    """
+    _require_memory(shape)
+    if not shape.registry and shape.gatekeeper and shape.install == "manifest":
+        raise BadScenario(
+            f"shape {shape.slug}: the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a "
+            "registry; install it by its chart, or take a registry"
+        )
+    site = Site(engine, images, shape, owner, directory, keep=keep)
+    action = "prepare"
+    try:
+        for action, work in site.actions():
+            with progress.step(action):
+                work()
+    except (HarnessError, OSError) as error:
+        with unbroken(
+            f"keep the logs of {site.name} and remove it", _ABANDON_SECONDS + _LOGS_SECONDS + _DELETE_SECONDS
+        ):
+            failure = _failure(site, action, error, progress, logs or Kept(directory / "logs"), keep=keep)
+        raise failure from error
+    except BaseException:
+        with unbroken(f"remove the unfinished cluster {site.name}", _ABANDON_SECONDS + _DELETE_SECONDS):
+            for problem in site.abandon():
+                progress.say(f" ! {problem}")
+            if not keep:
+                with progress.step(f"remove the unfinished cluster {site.name}"):
+                    site.remove()
+        raise
+    return site.cluster
+
+
+def delete(cluster: Cluster) -> None:
+    """Remove a cluster and all that belongs to it: containers, volumes, network, kubeconfig.
+
+    What is gone already is no error. Raises CommandFailed when the engine refuses.
+    """
+    what = f"the removal of cluster {cluster.name}"
+    # What kind cannot remove goes below, where it is known what may keep a node from dying.
+    with contextlib.suppress(HarnessError, OSError):
+        Kind(cluster.engine, cluster.name, cluster.directory).delete(Deadline.after(_KIND_SECONDS, what))
+    remove_all(cluster.engine, Deadline.after(_DELETE_SECONDS, what), cluster=cluster.name)
+    remove(cluster.directory)
+
+
+def _require_memory(shape: Shape) -> None:
+    lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
+    free = int(lines["MemAvailable"].split()[0]) // 1024
+    if free < shape.memory_mib:
+        raise BadScenario(
+            f"shape {shape.slug} needs about {shape.memory_mib} MiB of memory, {free} MiB are available: "
+            "take fewer workers (--workers), or free some; `nox -s gc` removes what dead runs hold"
+        )
+
+
+def _failure(
+    site: Site, action: str, error: Exception, progress: Progress, logs: Kept, *, keep: bool
+) -> ClusterUnavailable:
+    """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
+    told = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]
+    if not site.answers():
+        left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
+        return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))
+    target, missing = logs.folder / site.name, list[str]()
+    cause: str | None = None
+    with progress.step("keep the logs"):
+        try:
+            with held("logs") as raw:
+                missing = site.collect_logs(raw)
+                target, lost = logs.keep(raw, site.name)
+            missing += lost
+            cause = likely_cause(target)
+        except (HarnessError, OSError) as error_of_disk:
+            missing = [f"{error_of_disk}"]
+    told += [f"likely cause: {cause}"] if cause is not None else []
+    told += [f"logs: {target}", *(f"  without: {first_line(each)}" for each in missing)]
+    if keep:
+        told.append(f"kept as it is: {', '.join(site.parts())}; `nox -s gc -- --all` removes it")
+    else:
+        with progress.step(f"remove the unfinished cluster {site.name}"):
+            try:
+                site.remove()
+            except HarnessError as left:
+                told.append(f"not all of it could be removed: {left}; `nox -s gc` tries again")
+    return ClusterUnavailable("\n".join(told))

@@ -1,0 +1,114 @@
+"""Leftovers of a private engine: what stays behind when its processes are killed, and its removal."""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.engine import firewall, processes
+from clusters.engine.freezer import thaw
+from clusters.engine.layout import Layout
+from clusters.errors import EngineUnavailable
+from clusters.machine.mounts import mounts
+from clusters.machine.process import run
+from clusters.machine.removal import remove
+
+__all__ = ["clear", "mounts", "shim_sockets"]
+
+_SHIM_SOCKETS = Path("/run/containerd/s")
+_PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2")
+_CLEAR_SECONDS = 90
+_GRACE_SECONDS = 3
+_KEPT = ("lock",)
+
+
+def clear(layout: Layout) -> None:
+    """End every process of the engine and remove its mounts, cgroups, bridges, rules, sockets and pidfiles.
+
+    Images and stopped containers stay. Raises EngineUnavailable when something cannot be removed.
+    """
+    deadline = Deadline.after(_CLEAR_SECONDS, f"the remains of the engine at {layout.host} to go")
+    roots = {layout.data, _recorded_data(layout)}
+    thaw(processes.cgroup_parents(layout))
+    for program in _PROGRAMS:
+        _gone(processes.find(layout, program), deadline)
+    _gone(processes.containers(layout), deadline)
+    _unmount([layout.run, *roots], deadline)
+    _remove_cgroups(layout)
+    for bridge in _bridges(roots):
+        run(["ip", "link", "delete", bridge], deadline, check=False)
+    for path in shim_sockets(layout, roots):
+        path.unlink()
+    if shutil.which("iptables"):
+        firewall.remove(layout.chain)
+    for entry in layout.run.iterdir():
+        if entry.name in _KEPT:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            remove(entry)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
+    """Return the sockets of shims of the engine's containers, which containerd puts where all engines' lie.
+
+    Their names are those of pkg/shim.SocketAddress in containerd: a digest of its address, Docker's
+    namespace and the container.
+    """
+    containers = [each.name for root in roots for each in (root / "docker" / "containers").glob("*")]
+    names = [hashlib.sha256(f"{layout.containerd_socket}/moby/{each}".encode()).hexdigest() for each in containers]
+    return [_SHIM_SOCKETS / each for each in names if (_SHIM_SOCKETS / each).exists()]
+
+
+def _gone(found: list[processes.Daemon], deadline: Deadline) -> None:
+    left = processes.end(found, deadline, _GRACE_SECONDS)
+    if left:
+        pids = " ".join(str(each.pid) for each in left)
+        raise EngineUnavailable(
+            f"expected {left[0].program} to end within {deadline.seconds:.0f} s of KILL; still there: {pids}; "
+            f"`ps -o pid,stat,wchan,args -p {pids.replace(' ', ',')}` shows what holds them"
+        )
+
+
+def _unmount(below: list[Path], deadline: Deadline) -> None:
+    for _ in deadline.attempts():
+        points = mounts(below)
+        if not points:
+            return
+        for point in points:
+            run(["umount", "--lazy", point], deadline, check=False)
+    raise EngineUnavailable(
+        f"expected no mount below {' or '.join(map(str, below))} after {deadline.seconds:.0f} s; "
+        f"still there: {', '.join(mounts(below))}; `umount --lazy` them"
+    )
+
+
+def _remove_cgroups(layout: Layout) -> None:
+    for parent in processes.cgroup_parents(layout):
+        directories = [each for each in parent.rglob("*") if each.is_dir()]
+        for directory in [*sorted(directories, key=lambda each: len(each.parts), reverse=True), parent]:
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+
+
+def _bridges(roots: Iterable[Path]) -> set[str]:
+    """Return the bridges that our dockerd ever named in its own database of networks; their names are random."""
+    names = set()
+    for root in roots:
+        with contextlib.suppress(OSError):
+            database = (root / "docker" / "network" / "files" / "local-kv.db").read_bytes()
+            names |= {name.decode() for name in re.findall(rb'"BridgeName":"(br-[0-9a-f]{12})"', database)}
+    return {name for name in names if Path("/sys/class/net", name).exists()}
+
+
+def _recorded_data(layout: Layout) -> Path:
+    """Return the data directory of the engine that ran last, which another $XDG_CACHE_HOME may have named."""
+    try:
+        return Path(json.loads(layout.daemon_config.read_text())["data-root"]).parent
+    except (OSError, ValueError, KeyError):
+        return layout.data

@@ -1,0 +1,111 @@
+"""System engine: the Docker engine that the user's docker command talks to."""
+
+import json
+import os
+import shutil
+import socket
+import struct
+from contextlib import closing
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import docker
+from docker.errors import DockerException
+from urllib3.exceptions import TimeoutError as HTTPTimeout
+
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed, DeadlineExceeded
+from clusters.machine.process import run
+
+__all__ = ["SystemEngine", "find", "listener", "unseen"]
+
+_DEFAULT = "unix:///var/run/docker.sock"
+_SECONDS = 10
+_BUSY_SECONDS = 30
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class SystemEngine:
+    """Where the user's engine is expected, and its version and id, or what is wrong with it."""
+
+    host: str
+    version: str = ""
+    problem: str = ""
+    id: str = ""
+    silent: bool = False
+    """Whether something listens there that does not answer: an engine that is too busy is not absent."""
+
+
+def find() -> SystemEngine:
+    """Return the engine that DOCKER_HOST, the current docker context or the default socket names."""
+    host, secured = _endpoint()
+    url = urlsplit(host)
+    if url.scheme not in ("unix", "tcp", "http") or (url.scheme != "unix" and url.hostname not in _LOOPBACK):
+        return SystemEngine(host, problem="it is on another machine, whose published ports are not on this one")
+    if secured:
+        return SystemEngine(host, problem="its context asks for TLS; set DOCKER_HOST and DOCKER_CERT_PATH instead")
+    try:
+        if url.scheme == "unix":
+            _knock(url.path)
+        with closing(docker.from_env(timeout=_BUSY_SECONDS, environment={**os.environ, "DOCKER_HOST": host})) as client:
+            return SystemEngine(host, str(client.version()["Version"]), id=str(client.info().get("ID") or ""))
+    except (DockerException, OSError) as error:  # requests' errors are OSErrors
+        return SystemEngine(host, problem=f"it does not answer: {error}", silent=_silence(error))
+
+
+def listener(host: str) -> int | None:
+    """Return the pid of the process behind the socket `host`, None if it is in another namespace or machine."""
+    url = urlsplit(host)
+    if url.scheme != "unix":
+        return None
+    try:
+        return _knock(url.path)
+    except OSError:
+        return None
+
+
+def unseen(host: str) -> bool:
+    """Whether something listens on the socket `host` whose process is not to be seen from this PID namespace."""
+    url = urlsplit(host)
+    try:
+        return url.scheme == "unix" and hasattr(socket, "SO_PEERCRED") and _knock(url.path) is None
+    except OSError:
+        return False
+
+
+def _silence(error: BaseException | None) -> bool:
+    """Whether the error is that an answer did not come in time; docker's SDK hides it behind others."""
+    while error is not None:
+        if isinstance(error, (TimeoutError, HTTPTimeout)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _knock(path: str) -> int | None:
+    """Connect to a socket and return who listens there; docker's SDK leaks a socket when it cannot connect."""
+    with closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(_SECONDS)
+        connection.connect(path)
+        if not hasattr(socket, "SO_PEERCRED"):
+            return None
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid or None
+
+
+def _endpoint() -> tuple[str, bool]:
+    """Return the engine's address, and whether a docker context keeps certificates for it."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host, False
+    cli = shutil.which("docker")
+    if cli is None:
+        return _DEFAULT, False
+    try:
+        told = run([cli, "context", "inspect"], Deadline.after(_SECONDS, "docker to name its context")).stdout
+        context = json.loads(told)[0]
+        host = context["Endpoints"]["docker"]["Host"] or _DEFAULT
+        return host, bool((context.get("TLSMaterial") or {}).get("docker"))
+    except (CommandFailed, DeadlineExceeded, ValueError, LookupError):
+        return _DEFAULT, False

@@ -1,0 +1,92 @@
+"""Gatekeeper: how it gets into a cluster, from its release manifest or its chart, and what can be set on it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from kubernetes.client import ApiClient
+
+from clusters.api.objects import condition
+from clusters.api.rest import apply
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import BadScenario
+from clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from clusters.images.sources import gatekeeper_source, tool
+from clusters.machine.process import run
+from clusters.shape import Install
+from clusters.watching.watch import until
+
+__all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "define", "install", "wait_serving"]
+
+REPOSITORY = "openpolicyagent/gatekeeper"
+"""Where, below docker.io, manifest and chart say that Gatekeeper's image is."""
+
+CRDS_REPOSITORY = "openpolicyagent/gatekeeper-crds"
+"""Where the chart says that the image of its hook jobs is."""
+
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_CRD = "CustomResourceDefinition"
+
+_CHART_VALUES = {
+    # Its image, curlimages/curl, is not to be had without docker.io; wait_serving asks more than it does.
+    "postInstall.probeWebhook.enabled": "false",
+}
+"""What the chart gets that is not its default."""
+
+
+def define(cluster: Cluster, deadline: Deadline) -> None:
+    """Apply the custom resource definitions of the shape's manifest, which need no node; `install` does so, too.
+
+    Raises ApiRefused, ApiUnreachable, DeadlineExceeded.
+    """
+    with cluster.client() as api:
+        _apply_definitions(api, _manifest(cluster), deadline)
+
+
+def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
+    """Install the shape's Gatekeeper by `method`; return when it is applied, see `wait_serving` for when it serves.
+
+    Manifest and chart are those of the same release as the image. Raises CommandFailed (helm), ApiRefused,
+    ApiUnreachable, DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
+    """
+    if cluster.shape.gatekeeper is None:
+        raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")
+    source = gatekeeper_source(cluster.shape.gatekeeper)
+    if method == "manifest":
+        objects = _manifest(cluster)
+        with cluster.client() as api:
+            _apply_definitions(api, objects, deadline)
+            apply(api, [each for each in objects if each["kind"] != _CRD], deadline)
+    else:
+        _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
+
+
+def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
+    path = gatekeeper_source(str(cluster.shape.gatekeeper)) / "deploy" / "gatekeeper.yaml"
+    return [each for each in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
+
+
+def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
+    definitions = [each for each in objects if each["kind"] == _CRD]
+    names = {each["metadata"]["name"] for each in definitions}
+    apply(api, definitions, deadline)
+    until(api, _CRDS, lambda state: _established(state, names), deadline)
+
+
+def _established(state: Mapping[str, Mapping[str, Any]], names: set[str]) -> bool | None:
+    established = {crd["metadata"]["name"] for crd in state.values() if condition(crd, "Established") == "True"}
+    return True if names <= established else None
+
+
+def _install_chart(cluster: Cluster, chart: Path, deadline: Deadline) -> None:
+    values = [word for name, value in _CHART_VALUES.items() for word in ("--set", f"{name}={value}")]
+    where = ["--namespace", NAMESPACE, "--create-namespace", "--timeout", f"{max(deadline.remaining, 1):.0f}s"]
+    homes = {f"HELM_{name}_HOME": str(cluster.directory / "helm") for name in ("CACHE", "CONFIG", "DATA")}
+    unset = dict.fromkeys((name for name in os.environ if name.startswith("HELM_KUBE")), "")
+    env = {**unset, **homes, "KUBECONFIG": str(cluster.kubeconfig)}
+    run([tool("helm"), "install", "gatekeeper", chart, *where, *values], deadline, env=env)

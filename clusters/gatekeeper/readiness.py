@@ -1,0 +1,133 @@
+"""Serving: tells whether every webhook replica of Gatekeeper answers, and the API server asks them."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clusters.api.rest import request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, HarnessError
+from clusters.watching.watch import until
+
+__all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_serving"]
+
+NAMESPACE = "gatekeeper-system"
+CONTROLLER = "gatekeeper-controller-manager"
+DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+
+_SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
+_OF_SERVICE = {"labelSelector": "kubernetes.io/service-name=gatekeeper-webhook-service"}
+WEBHOOK = "check-ignore-label.gatekeeper.sh"
+_PATH = "/v1/admitlabel"
+_ANSWER_SECONDS = 5.0
+_FORBIDDEN = 403
+
+FORBIDDEN_NAMESPACE: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": "chaos-harness-canary", "labels": {"admission.gatekeeper.sh/ignore": "canary"}},
+}
+"""What Gatekeeper denies whatever policies there are: only exempt namespaces may carry the label."""
+
+REVIEW: dict[str, Any] = {
+    "apiVersion": "admission.k8s.io/v1",
+    "kind": "AdmissionReview",
+    "request": {
+        "uid": "chaos-harness-canary",
+        "kind": {"group": "", "version": "v1", "kind": "Namespace"},
+        "resource": {"group": "", "version": "v1", "resource": "namespaces"},
+        "name": FORBIDDEN_NAMESPACE["metadata"]["name"],
+        "operation": "CREATE",
+        "dryRun": True,
+        "userInfo": {"username": "chaos-harness"},
+        "object": FORBIDDEN_NAMESPACE,
+    },
+}
+"""The same as a replica is asked by itself."""
+
+Objects = Mapping[str, Mapping[str, Any]]
+
+
+def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
+    """Wait until Gatekeeper serves admission with all its replicas; return the names of the webhook pods.
+
+    All Deployments are rolled out and available, the webhook's EndpointSlices hold every replica, each
+    replica denies a namespace that it must deny, asked from a node without the API server, and the API
+    server, asked to create it (dry run), reports that denial. Status alone is not believed: it is stale
+    after a cut.
+
+    Raises DeadlineExceeded with what was missing last.
+    """
+    last: str | None = None
+    with cluster.client() as api:
+        for _ in deadline.attempts():
+            try:
+                deployments = until(api, DEPLOYMENTS, _rolled_out, deadline)
+                replicas = until(api, _SLICES, _complete(deployments[CONTROLLER]), deadline, _OF_SERVICE)
+                answers = {pod: _ask(cluster, url, deadline) for pod, url in replicas.items()}
+                wrong = [f"{pod} {why}" for pod, why in answers.items() if why is not None]
+                last = "; ".join(wrong) if wrong else _ask_api_server(api)
+            except (ApiRefused, ApiUnreachable) as error:
+                last = f"the API server: {error}"
+            except DeadlineExceeded as error:
+                last = str(error) if last is None else last
+                break
+            if last is None:
+                return sorted(replicas)
+    raise deadline.error(last or "")
+
+
+def _rolled_out(objects: Objects) -> dict[str, int] | None:
+    """Return the replicas of each Deployment by its name, or None unless all of them are up to date and available."""
+    replicas = {each["metadata"]["name"]: each["spec"].get("replicas", 1) for each in objects.values()}
+    for each in objects.values():
+        status = each.get("status", {})
+        wanted = each["spec"].get("replicas", 1)
+        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
+        if status.get("observedGeneration", 0) < each["metadata"]["generation"] or counts != [wanted] * 3:
+            return None
+    return replicas if CONTROLLER in replicas else None
+
+
+def _complete(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
+    def urls(objects: Objects) -> dict[str, str] | None:
+        found = {}
+        for each in objects.values():
+            port = next((port["port"] for port in each.get("ports") or ()), None)
+            for endpoint in each.get("endpoints") or ():
+                if endpoint.get("conditions", {}).get("ready"):
+                    found[endpoint["targetRef"]["name"]] = f"https://{endpoint['addresses'][0]}:{port}{_PATH}"
+        return found if len(found) == wanted else None
+
+    return urls
+
+
+def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
+    """Send the review to one replica; return what was wrong with its answer, or None."""
+    curl = ["curl", "--silent", "--show-error", "--insecure", "--max-time", f"{_ANSWER_SECONDS:.0f}"]
+    argv = [*curl, "--header", "Content-Type: application/json", "--data", "@-", url]
+    said = "was not asked"
+    for node in cluster.control_planes:
+        part = deadline.within(2 * _ANSWER_SECONDS, f"an answer of {url}")
+        try:
+            done = cluster.exec(node, argv, part, check=False, stdin=json.dumps(REVIEW))
+            denied = json.loads(done.stdout)["response"]["allowed"] is False
+        except (ValueError, KeyError, TypeError):
+            said = f"answered {(done.stdout or done.stderr).strip()[:200]!r}"
+        except HarnessError as error:
+            said = str(error)
+        else:
+            return None if denied else f"allowed a namespace that it must deny: {done.stdout.strip()[:200]}"
+    return said
+
+
+def _ask_api_server(api: Any) -> str | None:
+    """Ask for a namespace that must be denied; return what was wrong with the answer, or None."""
+    try:
+        request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)
+    except ApiRefused as error:
+        if error.status == _FORBIDDEN and WEBHOOK in str(error.body):
+            return None
+        return f"the API server, asked for a namespace that {WEBHOOK} must deny, said {error.status} {error.body}"
+    return f"the API server admitted a namespace that {WEBHOOK} must deny"

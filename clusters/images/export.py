@@ -1,0 +1,113 @@
+"""Ready sets: images and what else a shape needs, in one file, for a machine that reaches nothing."""
+
+import contextlib
+import hashlib
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from clusters import versions
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import BadScenario, HarnessError
+from clusters.images import binaries, ensure, ready_set, sources, store
+from clusters.machine.locking import locked
+from clusters.machine.paths import cache_dir
+from clusters.shape import Shape
+from clusters.terminal.escape import shown
+from clusters.terminal.progress import Progress
+
+__all__ = ["load", "save"]
+
+_SECONDS = 1800.0
+
+
+def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress) -> list[str]:
+    """Write everything that clusters of `shapes` are made from into the file `path`; return the images' names.
+
+    The file gets its name only when it is complete. Raises ImageUnavailable (disk, too), BadScenario (no such place),
+    HarnessError if it cannot be written.
+    """
+    _require_place(path)
+    names = sorted(ensure(engine, shapes, progress).origin)
+    releases = {shape.gatekeeper for shape in shapes if shape.gatekeeper}
+    folders = [artefact.get(progress) for artefact in _artefacts(sorted(releases))]
+    store.require_disk(2.0 * len(shapes), f"the ready set {path}")
+    deadline = Deadline.after(_SECONDS, f"the ready set {path}")
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with progress.step(f"save {len(names)} images to {path}"), store.scratch("save") as scratch:
+            with (scratch / ready_set.IMAGES).open("wb") as archive:
+                engine.run(["save", *names], deadline, stdout=archive)
+            files = {ready_set.IMAGES: scratch / ready_set.IMAGES}
+            for folder in folders:
+                files |= {f"artefacts/{folder.name}/{each.relative_to(folder)}": each for each in _files(folder)}
+            contents = {name: _content(source) for name, source in files.items()}
+            index = ready_set.Index(format=ready_set.FORMAT, images=names, files=contents)
+            (scratch / ready_set.INDEX).write_text(index.model_dump_json(), encoding="utf-8")
+            with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as archive_of_all:
+                for name, source in {ready_set.INDEX: scratch / ready_set.INDEX, **files}.items():
+                    archive_of_all.add(source, name, recursive=False)
+        unfinished.rename(path)
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written: {error.strerror}; see `df {path.parent}`") from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    return names
+
+
+def _artefacts(releases: Sequence[str]) -> list[store.Artefact]:
+    return [
+        *(binaries.gatekeeper_source(version) for version in releases),
+        sources.artefact("kind"),
+        sources.artefact("kubectl"),
+    ]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if each.is_file())
+
+
+def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
+    """Put the ready set `path` into the engine and the cache; return the names of its images.
+
+    All of the file is checked before any of it is kept, and of it no more than the index names and this version can
+    use: other folders would be believed by their names. Raises BadScenario when it is cut off, has been changed or was
+    written by another version.
+    """
+    deadline = Deadline.after(_SECONDS, f"the engine to load {path}")
+    known = {artefact.folder.name for artefact in _artefacts(versions.GATEKEEPER)}
+    with progress.step(f"load {path}"), store.scratch("load") as scratch:
+        index = ready_set.unpack(path, scratch)
+        engine.run(["load", "--quiet", "--input", scratch / ready_set.IMAGES], deadline)
+        there = scratch / "artefacts"
+        for folder in sorted(there.iterdir()) if there.is_dir() else ():
+            if folder.name not in known:
+                progress.say(f"   left out: {shown(folder.name)}, from which this version makes nothing")
+                continue
+            target = cache_dir("artefacts") / folder.name
+            with locked(folder.name, deadline):
+                if not target.exists():
+                    folder.rename(target)
+    return index.images
+
+
+def _content(source: Path) -> ready_set.Content:
+    with source.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return ready_set.Content(bytes=source.stat().st_size, sha256=digest)
+
+
+def _require_place(path: Path) -> None:
+    """Refuse a place that no file can have before hours go into it."""
+    problem = ""
+    if path.is_dir():
+        problem = "is a directory"
+    elif not path.parent.is_dir():
+        problem = f"there is no directory {path.parent}"
+    elif not os.access(path.parent, os.W_OK):
+        problem = f"{path.parent} cannot be written to"
+    if problem:
+        raise BadScenario(f"{path}: {problem}; give --save a file's name in a directory of yours")

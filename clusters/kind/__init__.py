@@ -1,0 +1,1 @@
+"""kind: its configuration, its command, the files that every node gets, and its logs."""

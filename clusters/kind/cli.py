@@ -1,0 +1,295 @@
+"""kind: renders its configuration, runs it with our labels on everything it makes, and collects its logs."""
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.engine.inventory import label_arguments, volume_argument
+from clusters.engine.ports import LOOPBACK
+from clusters.errors import CommandFailed, HarnessError
+from clusters.images.catalogue import BALANCER
+from clusters.images.sources import tool
+from clusters.kind.audit_log import AUDIT_PATCH
+from clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
+from clusters.machine.process import Completed, run
+from clusters.shape import Shape
+
+__all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
+
+_NODE_LABEL = "io.x-k8s.kind.cluster"
+
+OUTPUT = "kind.log"
+"""Name of the file, in the cluster's private directory, with what kind said last."""
+
+CERTS_DIRECTORY = "/etc/containerd/certs.d"
+"""Where containerd of a node looks for hosts.toml files of registries."""
+
+_REGISTRY_PATCHES = tuple(
+    f"""version = {version}
+[plugins."{plugin}".registry]
+  config_path = "{CERTS_DIRECTORY}"
+"""
+    for version, plugin in ((2, "io.containerd.grpc.v1.cri"), (3, "io.containerd.cri.v1.images"))
+)
+"""One for each containerd configuration version; kind applies the one that matches the node image's."""
+
+_KUBELET_PATCH = """kind: KubeletConfiguration
+nodeStatusReportFrequency: 5s
+"""
+"""A kubelet tells of its node whenever it looks at it, changed or not: every 10 s, as often as it renews its lease.
+
+That is what shows that a node is awake again (clusters.pool.freeze). How often it looks is left as it is shipped,
+for that is also how long it waits for its lease to be taken: with less, webhooks that nobody answers for would cost
+nodes their leases here and nowhere else. When a node counts as lost hangs on leases, which are as ever.
+"""
+
+_WRAPPER = """#!/bin/sh
+# docker, as kind runs it for this cluster: what it makes carries the owner's labels, its volumes too,
+# and its load balancer is of the image that was made ready
+left=$#
+while [ "$left" -gt 0 ]; do
+  word=$1
+  shift
+  left=$((left - 1))
+  [ "$word" != {published} ] || word={balancer}
+  set -- "$@" "$word"
+done
+if [ "$1" = run ]; then
+  shift
+  left=$#
+  while [ "$left" -gt 0 ]; do
+    word=$1
+    shift
+    left=$((left - 1))
+    if [ "$word" = --volume ] && [ "$1" = /var ]; then
+      shift
+      left=$((left - 1))
+      set -- "$@" --mount {volume}
+    else
+      set -- "$@" "$word"
+    fi
+  done
+  set -- run {labels} "$@"
+fi
+exec {docker} "$@"
+"""
+
+
+_TELLING = re.compile(r"\s*(ERROR|error|Error|\[ERROR)\b")
+_TAIL_LINES = 20
+
+
+def node_names(name: str, shape: Shape) -> list[str]:
+    """Return the names of the node containers that kind gives the cluster `name`, control planes first."""
+    roles = ["control-plane"] * shape.control_planes, ["worker"] * shape.workers
+    return [f"{name}-{role}{n + 1 if n else ''}" for group in roles for n, role in enumerate(group)]
+
+
+def configuration(
+    name: str,
+    shape: Shape,
+    *,
+    image: str,
+    port: int,
+    mounts: Mapping[str, Path],
+    containerd_patches: Sequence[str] = (),
+    kubeadm_patches: Sequence[str] = (),
+) -> str:
+    """Return kind's configuration (YAML) of the cluster `name`.
+
+    `port` of loopback becomes the API server's. `mounts` are files of the host by the path that they get,
+    read-only, in every node. The patches are those that the host asks for.
+    """
+    roles = ["control-plane"] * shape.control_planes + ["worker"] * shape.workers
+    extra = [{"hostPath": str(path), "containerPath": target, "readOnly": True} for target, path in mounts.items()]
+    config: dict[str, Any] = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": name,
+        "networking": {
+            "ipFamily": "ipv4",
+            "apiServerAddress": LOOPBACK,
+            "apiServerPort": port,
+            "podSubnet": POD_SUBNET,
+            "serviceSubnet": SERVICE_SUBNET,
+        },
+        "containerdConfigPatches": [*_REGISTRY_PATCHES, *containerd_patches],
+        "kubeadmConfigPatches": [_KUBELET_PATCH, AUDIT_PATCH, *kubeadm_patches],
+        "nodes": [{"role": role, "image": image, "extraMounts": extra} for role in roles],
+    }
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALANCER) -> str:
+    """Return a shell script that stands in for `docker` on kind's PATH.
+
+    kind cannot label what it creates, and names the image of its load balancer itself. The script adds `labels`
+    to `docker run`, turns the anonymous volume of a node's /var into one that carries them too, and says
+    `balancer` where kind says its own image; it passes all else on.
+    """
+    return _WRAPPER.format(
+        published=shlex.quote(BALANCER),
+        balancer=shlex.quote(balancer),
+        volume=shlex.quote(volume_argument("/var", labels)),
+        labels=shlex.join(label_arguments(labels)),
+        docker=shlex.quote(docker),
+    )
+
+
+class Kind:
+    """kind on one engine for one cluster; what it needs of files lies in `directory`.
+
+    kind takes for nodes of the cluster whatever container bears its label with that name, runs commands in all of them,
+    reads their credentials, and removes them. So it is not run, and NotOurs is raised, if one of them is not ours.
+    """
+
+    def __init__(self, engine: Engine, name: str, directory: Path) -> None:
+        self._engine = engine
+        self._name = name
+        self._directory = directory
+        self._bin = directory / "bin"
+        self._creating = 0
+        self._stopped = False
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The file that kind writes the credentials to, mode 0600."""
+        return self._directory / "kubeconfig"
+
+    def write_wrapper(self, labels: Mapping[str, str], balancer: str | None = None) -> None:
+        """Put the docker wrapper where `create` finds it."""
+        self._bin.mkdir(parents=True, exist_ok=True)
+        wrapper = self._bin / "docker"
+        docker = shutil.which(self._engine.cli) or self._engine.cli
+        wrapper.write_text(docker_wrapper(docker, labels, balancer or BALANCER), encoding="utf-8")
+        wrapper.chmod(0o700)
+
+    def create(self, config: str, network: str, deadline: Deadline) -> None:
+        """Create the cluster in the existing `network`; on failure its containers stay, for their logs.
+
+        Raises CommandFailed with the end of kind's output.
+        """
+        path = self._directory / "kind.yaml"
+        path.write_text(config, encoding="utf-8")
+        with self._credentials() as credentials:
+            arguments: list[str | Path] = [
+                "--name",
+                self._name,
+                "--config",
+                path,
+                "--kubeconfig",
+                credentials,
+                "--retain",
+            ]
+            self._run(
+                ["create", "cluster", *arguments],
+                deadline,
+                {"KIND_EXPERIMENTAL_DOCKER_NETWORK": network},
+                on_start=self._note,
+            )
+
+    def stop_creating(self) -> None:
+        """End a `create` that another thread is in or about to be in, which then raises CommandFailed."""
+        self._stopped = True
+        self._note(self._creating)
+
+    def read_kubeconfig(self, deadline: Deadline) -> bool:
+        """Write the kubeconfig file that `create` writes at its end, if there are credentials yet; say whether."""
+        try:
+            done = self._command(["get", "kubeconfig", "--name", self._name], deadline)
+        except CommandFailed:  # the engine does not tell whose the nodes are
+            return False
+        if done.returncode == 0:
+            with self._credentials() as credentials:
+                credentials.write_text(done.stdout, encoding="utf-8")
+        return done.returncode == 0
+
+    def load(self, image: str, nodes: Sequence[str], deadline: Deadline) -> None:
+        """Copy `image` from the engine into containerd of `nodes`."""
+        self._run(["load", "docker-image", image, "--name", self._name, "--nodes", ",".join(nodes)], deadline)
+
+    def delete(self, deadline: Deadline) -> None:
+        """Delete the node containers with their volumes, and the kubeconfig file."""
+        self._run(["delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig], deadline)
+        self.kubeconfig.unlink(missing_ok=True)
+
+    def export_logs(self, target: Path, deadline: Deadline) -> str | None:
+        """Write the logs of all nodes below `target` as far as there are any; return what went wrong, or None."""
+        try:
+            self._run(["export", "logs", str(target), "--name", self._name], deadline)
+        except HarnessError as error:
+            return str(error)
+        return None
+
+    @contextlib.contextmanager
+    def _credentials(self) -> Iterator[Path]:
+        """Give a new private file that takes the kubeconfig's place when the block is done: others read that meanwhile.
+
+        If the block fails, it goes.
+        """
+        handle, name = tempfile.mkstemp(prefix="kubeconfig-", dir=self._directory)  # mode 0600
+        os.close(handle)
+        scratch = Path(name)
+        try:
+            yield scratch
+            scratch.replace(self.kubeconfig)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def _note(self, pid: int) -> None:
+        self._creating = pid
+        if self._stopped and pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+    def _run(
+        self,
+        arguments: Sequence[str | Path],
+        deadline: Deadline,
+        environment: Mapping[str, str] | None = None,
+        on_start: Callable[[int], None] | None = None,
+    ) -> None:
+        try:
+            done = self._command(arguments, deadline, environment, on_start)
+        finally:
+            self._creating = 0
+        with contextlib.suppress(OSError):  # the directory has gone, or its disk is full
+            (self._directory / OUTPUT).write_text(f"{done.stdout}{done.stderr}", encoding="utf-8")
+        if done.returncode != 0:
+            command = " ".join(str(word) for word in arguments[:2])
+            raise CommandFailed(f"`kind {command}` ended with status {done.returncode}:\n{_reason(done)}")
+
+    def _command(
+        self,
+        arguments: Sequence[str | Path],
+        deadline: Deadline,
+        environment: Mapping[str, str] | None = None,
+        on_start: Callable[[int], None] | None = None,
+    ) -> Completed:
+        nodes = ["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_NODE_LABEL}={self._name}"]
+        self._engine.require_ours("container", self._engine.run(nodes, deadline).stdout.split(), deadline)
+        settings = {
+            **self._engine.environment(),
+            "KIND_EXPERIMENTAL_PROVIDER": "docker",
+            "PATH": f"{self._bin}:{os.environ['PATH']}",
+            **(environment or {}),
+        }
+        return run([tool("kind"), *arguments], deadline, env=settings, check=False, on_start=on_start)
+
+
+def _reason(done: Completed) -> str:
+    """Return the lines in which kind and kubeadm say what went wrong; the stack traces around them say less."""
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    telling = [line for line in lines if _TELLING.match(line)]
+    return "\n".join(dict.fromkeys(telling or lines[-_TAIL_LINES:]))

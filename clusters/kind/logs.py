@@ -1,0 +1,87 @@
+"""Logs: what is kept of a cluster that did not come up, as files for an engineer to read, and what they point to."""
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.engine.inventory import inventory
+from clusters.errors import HarnessError
+from clusters.kind.cli import OUTPUT, Kind
+
+__all__ = ["Kept", "collect_logs", "likely_cause"]
+
+_SECONDS = 120.0
+
+_CAUSES = {
+    "inotify_init: too many open files": (
+        "inotify instances are used up: `sysctl fs.inotify.max_user_instances=1024`, or fewer clusters at once"
+    ),
+    "port is already allocated": "another program took the port in this moment: run it again",
+    "address already in use": "another program took the port in this moment: run it again",
+    "no space left on device": "a disk is full: `docker system df`, `nox -s gc`",
+    "failed to pull image": "an image is neither here nor to be pulled: `nox -s doctor` tells what is reachable",
+}
+"""What a log says, and what it means on a machine on which clusters came up before."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where logs of clusters that failed are kept, each in a folder of its name."""
+
+    folder: Path
+    write: Callable[[Path, bytes], object] = Path.write_bytes
+    """Writes a file as it may stay: kind exports all there is, a node's environment and static pods, too."""
+
+    def keep(self, raw: Path, name: str) -> tuple[Path, list[str]]:
+        """Write what lies below `raw` for the cluster `name`; return its folder, and what could not be written."""
+        target, missing = self.folder / name, list[str]()
+        try:
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in sorted(each for each in raw.rglob("*") if each.is_file() and not each.is_symlink()):
+                into = target / path.relative_to(raw)
+                try:
+                    into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self.write(into, path.read_bytes())
+                except OSError as error:
+                    missing.append(f"{into.relative_to(target)}: {error}")
+        except OSError as error:
+            missing.append(str(error))
+        return target, missing
+
+
+def collect_logs(engine: Engine, kind: Kind, name: str, target: Path) -> list[str]:
+    """Write what kind said, what it exports of the nodes, and each container's log below `target`, with all secrets.
+
+    Returns what could not be had: a broken cluster has not everything, and no log must hide the failure
+    that it was wanted for.
+    """
+    deadline = Deadline.after(_SECONDS, f"the logs of cluster {name}")
+    target.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # kind was not run yet
+        shutil.copy(kind.kubeconfig.with_name(OUTPUT), target)
+    missing = []
+    try:
+        containers = [each for each in inventory(engine, deadline, cluster=name) if each.kind == "container"]
+        for each in containers:
+            with (target / f"{each.name}.log").open("wb") as file:
+                engine.run(["logs", each.id], deadline, check=False, stdout=file)
+        if any("io.x-k8s.kind.cluster" in each.labels for each in containers):
+            why = kind.export_logs(target / "nodes", deadline)
+            missing += [] if why is None else [why]
+    except HarnessError as error:
+        missing.append(str(error))
+    return missing
+
+
+def likely_cause(target: Path) -> str | None:
+    """Return what the logs below `target` point to, with the command that cures it, or None."""
+    for path in sorted(target.rglob("*.log")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for said, meaning in _CAUSES.items():
+            if said in text:
+                return f"{path} says {said!r}: {meaning}"
+    return None

@@ -1,0 +1,97 @@
+"""Bounded: files that others wrote, read no further than they may be long, and YAML that is data and nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clusters.errors import BadScenario
+from clusters.terminal.escape import shown
+
+__all__ = ["place", "plain", "read", "refused"]
+
+_MOST_NODES = 20_000
+_DEEPEST = 30
+_LONGEST_NUMBER = 40
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_RESOLVER = yaml.resolver.Resolver()
+_SHORT = 60
+_SENTENCE = 300
+_MOST_TOLD = 20
+
+
+def read(path: Path, most: int, advice: str = "") -> str:
+    """Return the text of a file of at most `most` bytes; `advice` is what to do about a larger one.
+
+    Raises BadScenario if it cannot be read, is larger, or is not UTF-8.
+    """
+    name = shown(str(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise BadScenario(f"{name}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in its name
+        raise BadScenario(f"{name}: cannot be read: {error}") from error
+    if len(data) > most:
+        raise BadScenario(f"{name}: is larger than {most // 1024} KiB{advice}")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise BadScenario(f"{name}: expected UTF-8, byte {error.start} is not") from error
+
+
+def refused(text: str) -> Iterator[tuple[yaml.Event, str]]:
+    """Yield what must not be in YAML that is read.
+
+    That is aliases (bombs, circles), tags (code), numbers so long that they take for ever, too many or too deep nodes.
+    Raises yaml.YAMLError if it is none.
+    """
+    count = depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            yield event, f"the alias *{shown(str(event.anchor), most=_SHORT)} is refused: write out what it stands for"
+        elif isinstance(event, yaml.NodeEvent):
+            count += 1
+            tag = getattr(event, "tag", None)
+            if tag:
+                yield event, f"the tag {shown(tag, most=_SHORT)} is refused: what is read here is data"
+            if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
+                yield event, f"expected a number, found one of {len(event.value)} characters"
+            if count > _MOST_NODES:
+                yield event, f"more than {_MOST_NODES} values"
+                return
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                yield event, f"nested deeper than {_DEEPEST} levels"
+                return
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+
+
+def _is_long_number(event: yaml.ScalarEvent) -> bool:
+    if len(event.value) <= _LONGEST_NUMBER or not event.implicit[0]:
+        return False
+    tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, (True, False))  # type: ignore[no-untyped-call]
+    return tag in _NUMBERS
+
+
+def place(mark: Any) -> str:
+    """Return line and column of a mark; the C parser's is a class of its own."""
+    return f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+
+
+def plain(path: Path, most: int) -> Any:
+    """Return the data of a YAML file of at most `most` bytes, its values as text, for numbers may take for ever.
+
+    Raises BadScenario if it cannot be read as such.
+    """
+    text, name = read(path, most), shown(str(path))
+    try:
+        problems = [f"{name}:{place(event.start_mark)}: {words}" for event, words in refused(text)]
+        if problems:
+            raise BadScenario(problems[:_MOST_TOLD])
+        return yaml.load(text, yaml.CBaseLoader)  # noqa: S506 - texts, lists and maps only
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise BadScenario(f"{name}: not YAML: {shown(' '.join(str(error).split()), most=_SENTENCE)}") from error

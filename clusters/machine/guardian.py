@@ -1,0 +1,144 @@
+"""Guardian: ends what this process started when this process is killed, and holds its locks so long.
+
+Linux ends a killed process and none of its children. So a small program waits beside it (`clusters.machine.orphans`), knows
+the session of each command, and kills what is left of them. Files whose locks others must not get before that are held
+open there, too.
+"""
+
+import atexit
+import contextlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["guard", "holding", "release"]
+
+_PROGRAM = Path(__file__).with_name("orphans.py")
+
+
+class _Guardian:
+    """The guardian of this process, begun with the first command; it is no error that there can be none."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._channel: socket.socket | None = None
+        self._pid = 0
+        self._sessions: set[int] = set()
+        self._held: set[int] = set()
+
+    def add(self, session: int) -> None:
+        with self._lock:
+            self._sessions.add(session)
+            if self._channel is None:
+                self._begin()
+            else:
+                self._say(b"+%d" % session)
+
+    def discard(self, session: int) -> None:
+        with self._lock:
+            self._sessions.discard(session)
+            self._say(b"-%d" % session)
+
+    def hold(self, file: int) -> None:
+        with self._lock:
+            self._held.add(file)
+            self._say(b"h%d" % file, [file])
+
+    def free(self, file: int) -> None:
+        with self._lock:
+            self._held.discard(file)
+            self._say(b"f%d" % file)
+
+    def end(self) -> None:
+        """Have it end what still runs, and wait for it."""
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(self._pid, 0)
+
+    def forked(self) -> None:
+        """Forget, in a child, what is its parent's."""
+        if self._channel is not None:
+            self._channel.close()
+        self._reset()
+
+    def _begin(self) -> None:
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._reap()
+        words = [sys.executable, "-I", "-S", str(_PROGRAM), str(os.getpid())]
+        nowhere = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_WRONLY, 0) for each in (1, 2)]
+        try:
+            actions = [(os.POSIX_SPAWN_DUP2, its.fileno(), 0), *nowhere]
+            self._pid = os.posix_spawn(words[0], words, os.environ, file_actions=actions, setsid=True)
+        except OSError:
+            ours.close()
+            return
+        finally:
+            its.close()
+        self._channel = ours
+        for session in self._sessions:
+            self._sent(b"+%d" % session)
+        for file in self._held:
+            self._sent(b"h%d" % file, [file])
+
+    def _reap(self) -> None:
+        """Let an earlier guardian's process go, which was ended."""
+        if self._pid:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._pid, os.WNOHANG)
+
+    def _say(self, message: bytes, files: Sequence[int] = ()) -> None:
+        """Tell the guardian; begin another one, which is told everything, if it was ended and there is a command."""
+        if self._channel is not None and not self._sent(message, files) and self._sessions:
+            self._begin()
+
+    def _sent(self, message: bytes, files: Sequence[int] = ()) -> bool:
+        """Send a message; return whether there is somebody to get it."""
+        if self._channel is None:
+            return False
+        try:
+            socket.send_fds(self._channel, [message], list(files), socket.MSG_DONTWAIT)
+        except BlockingIOError:  # it does not listen, which must hold nobody up
+            return True
+        except OSError:
+            self._channel.close()
+            self._channel = None
+            return False
+        return True
+
+
+_guardian = _Guardian()
+atexit.register(_guardian.end)
+os.register_at_fork(after_in_child=_guardian.forked)
+
+
+def guard(session: int) -> None:
+    """Have the processes of a session killed if this process is."""
+    _guardian.add(session)
+
+
+def release(session: int) -> None:
+    """Leave a session alone, which has ended."""
+    _guardian.discard(session)
+
+
+@contextmanager
+def holding(file: int) -> Iterator[None]:
+    """Keep an open file's lock, during the block, until all that this process started has ended, should it be killed.
+
+    Whoever has the lock lets go of it (LOCK_UN) before the block ends: closing the file alone does not.
+    """
+    _guardian.hold(file)
+    try:
+        yield
+    finally:
+        _guardian.free(file)

@@ -1,0 +1,45 @@
+"""Lock: what one process at a time may do on this machine; it is free when the holder and its commands are dead."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clusters.deadline import Deadline
+from clusters.machine.guardian import holding
+from clusters.machine.paths import runtime_dir
+
+__all__ = ["locked", "try_locked"]
+
+
+@contextmanager
+def try_locked(name: str) -> Iterator[bool]:
+    """Take the lock `name` if it is free, hold it during the block, and yield whether it was free."""
+    handle = os.open(runtime_dir("locks") / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            with holding(handle):
+                try:
+                    yield True
+                finally:
+                    fcntl.flock(handle, fcntl.LOCK_UN)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(name: str, deadline: Deadline) -> Iterator[None]:
+    """Hold the lock `name` during the block.
+
+    Raises DeadlineExceeded when another process holds it until the deadline.
+    """
+    for _ in deadline.attempts():
+        with try_locked(name) as taken:
+            if taken:
+                yield
+                return
+    raise deadline.error(f"another process holds the lock {name}")

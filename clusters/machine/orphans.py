@@ -1,0 +1,112 @@
+"""Orphans: the program that waits for the end of a process and then ends all that this one had started.
+
+`clusters.machine.guardian` starts it; it imports nothing of ours, so that it starts in no time and needs little memory.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["end", "kill", "members"]
+
+_SECONDS = 10.0
+_PAUSE_SECONDS = 0.02
+_MOST_BYTES = 64
+_SESSION_FIELD = 3  # of /proc/<pid>/stat behind the command's name, see proc_pid_stat(5)
+
+
+def members(session: int) -> list[int]:
+    """Return the processes of a session that still run, as far as they can be seen."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] not in "ZX" and int(fields[_SESSION_FIELD]) == session:
+            found.append(int(path.parent.name))
+    return found
+
+
+def kill(session: int) -> bool:
+    """Kill the processes of a session; return whether any still runs."""
+    with contextlib.suppress(OSError):
+        os.killpg(session, signal.SIGKILL)  # all that is done where /proc does not tell
+    found = members(session)
+    for pid in found:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(found)
+
+
+def end(sessions: Iterable[int]) -> None:
+    """Kill all processes of the sessions, what they start meanwhile included, and wait until they are gone."""
+    expires = time.monotonic() + _SECONDS
+    left = set(sessions)
+    while left and time.monotonic() < expires:
+        left = {session for session in left if kill(session)}
+        if left:
+            select.select([], [], [], _PAUSE_SECONDS)
+
+
+def _wait(channel: socket.socket, parent: int) -> set[int]:
+    """Take messages until the process `parent` is dead or has closed its end; return the sessions that it left."""
+    sessions: set[int] = set()
+    held: dict[bytes, int] = {}
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    death = _pidfd(parent)
+    if death is not None:
+        poll.register(death, select.POLLIN)
+    while True:
+        dead = os.getppid() != parent or any(number == death for number, _ in poll.poll())
+        while message := _message(channel, held):
+            number = int(message[1:])
+            if message.startswith(b"+"):
+                sessions.add(number)
+            elif message.startswith(b"-"):
+                sessions.discard(number)
+        if dead or message == b"":
+            return sessions
+
+
+def _message(channel: socket.socket, held: dict[bytes, int]) -> bytes | None:
+    """Return the next message, b"" when there will be none any more, None if there is none now.
+
+    Files to hold come with "h", and are closed with "f".
+    """
+    try:
+        message, files, _, _ = socket.recv_fds(channel, _MOST_BYTES, 1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+    if message.startswith(b"h"):
+        held.update({message[1:]: each for each in files})
+    elif message.startswith(b"f") and message[1:] in held:
+        os.close(held.pop(message[1:]))
+    return message
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # it is dead, or the kernel is too old
+        return None
+
+
+def _main() -> None:
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    os.chdir("/")
+    end(_wait(socket.socket(fileno=0), int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    _main()

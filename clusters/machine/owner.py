@@ -1,0 +1,266 @@
+"""Owner: the process that a run is, the directory that says so, and what can be known of its life from here."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from clusters.errors import BadScenario
+from clusters.machine.boot import boot_id
+from clusters.machine.paths import runtime_dir
+from clusters.machine.process_starts import start_time, stat_fields
+
+__all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "run_directories", "told", "view"]
+
+PREFIX = "chaos-harness"
+RUN = f"{PREFIX}.run"
+"""The label without which nothing is ours."""
+
+SHELF_SECONDS = 6 * 3600
+"""How long a frozen cluster waits for who leases it."""
+
+_OWNER_FILE = "owner.json"
+_WHERE_FILE = "where.json"
+_UNFINISHED = ".unfinished-"
+_FIELDS = {"run": str, "pid": int, "start": str, "boot_id": str, "expires": int}
+_RUNS = "runs"
+_RUN_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?")
+_RUN_SECONDS = 6 * 3600
+_CLAIM_SECONDS = 60.0
+_POOLED = "pool-"
+_NOBODY = "frozen"
+_LARGEST = 2**53
+_MOST_BYTES = 1 << 16
+
+
+def view() -> str:
+    """Return what tells this process's numbers of processes, and its clock of their starts, from others; "" if nothing.
+
+    Two processes with the same view, in one boot, mean the same process by the same number and start time.
+    """
+    try:
+        return " ".join(str(Path(f"/proc/self/ns/{name}").readlink()) for name in ("pid", "time"))
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The run that owns something: its name, its process, and the unix second at which what is unknown of it ends.
+
+    A cluster of the pool outlives the process that made it, and labels cannot be changed: it is the one
+    cluster of a run of its own (`pooled`), whose owner is told by the run's private directory and by its claim in
+    the engine. That is the process that makes or leases it, or nobody, for some hours, while it stands frozen.
+    """
+
+    run: str
+    pid: int
+    start: str
+    boot_id: str
+    expires: int
+    view: str = ""
+
+    @classmethod
+    def mine(cls, run: str | None = None, lifetime_seconds: float = _RUN_SECONDS) -> Self:
+        """Return the owner that this process is; a run without a name gets one.
+
+        `lifetime_seconds` counts where nothing else is known: no process to be seen, no claim in the engine.
+        Raises BadScenario if the name cannot be part of a host name.
+        """
+        run = run or f"{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        if not _RUN_NAME.fullmatch(run):
+            raise BadScenario(f"run name {run!r}: expected at most 24 lower-case letters, digits and inner hyphens")
+        return cls(run, os.getpid(), start_time("self"), _boot_id(), int(time.time() + lifetime_seconds), view())
+
+    @classmethod
+    def from_labels(cls, labels: Mapping[str, str]) -> Self:
+        """Return the owner that `labels` name; what is missing from them makes an owner that is not alive."""
+        pid, expires = (labels.get(f"{PREFIX}.{name}", "") for name in ("owner-pid", "expires"))
+        return cls(
+            run=labels[RUN],
+            pid=_number(pid),
+            start=labels.get(f"{PREFIX}.owner-start", ""),
+            boot_id=labels.get(f"{PREFIX}.boot-id", ""),
+            expires=_number(expires),
+            view=labels.get(f"{PREFIX}.owner-view", ""),
+        )
+
+    @classmethod
+    def of_pool(cls) -> Self:
+        """Return the owner that this process is of a new run for one cluster of the pool."""
+        return cls.mine(f"{_POOLED}{secrets.token_hex(4)}")
+
+    @classmethod
+    def nobody(cls, run: str) -> Self:
+        """Return the owner of a frozen cluster, of the pooled `run`: it lives without a process until it is too old."""
+        return cls(run, 0, _NOBODY, _boot_id(), int(time.time() + SHELF_SECONDS))
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the run holds a cluster of the pool."""
+        return self.run.startswith(_POOLED)
+
+    @property
+    def shelved(self) -> bool:
+        """Whether its cluster waits to be leased: a frozen one does not outlive the boot of its machine."""
+        return self.start == _NOBODY and self.boot_id == _boot_id() and self.alive()
+
+    def labels(self, *, keep: bool = False) -> dict[str, str]:
+        """Return the labels of what this owner makes; `keep` exempts it from garbage collection."""
+        return {
+            RUN: self.run,
+            f"{PREFIX}.owner-pid": str(self.pid),
+            f"{PREFIX}.owner-start": self.start,
+            f"{PREFIX}.owner-view": self.view,
+            f"{PREFIX}.boot-id": self.boot_id,
+            f"{PREFIX}.expires": str(self.expires),
+            **({f"{PREFIX}.keep": "1"} if keep else {}),
+        }
+
+    def seen(self) -> bool | None:
+        """Whether the owning process runs, as far as this process can see; None if it cannot.
+
+        Another boot id may be another machine that shares the engine, another view another namespace: what
+        is not to be seen from here may live there. Who is hidden (`hidepid`) still answers to its number.
+        """
+        if self.pid <= 0 or self.start in ("", _NOBODY) or not self.boot_id or self.boot_id != _boot_id():
+            return None
+        start = start_time(self.pid)
+        if start == self.start:
+            return True
+        if not self.view or self.view != view() or not _own_proc():
+            return None
+        return False if start or _zombie(self.pid) or not _exists(self.pid) else None
+
+    def alive(self) -> bool:
+        """Whether the owning process is seen to run; if that cannot be known, whether its time is not up.
+
+        Nobody's time is up, too, when the clock was set back: nothing tells then how old it is.
+        """
+        seen = self.seen()
+        left = self.expires - time.time()
+        return 0 < left <= (SHELF_SECONDS if self.start == _NOBODY else left) if seen is None else seen
+
+    def claim(self, engine: str = "") -> Path:
+        """Make the run's private directory (mode 0700) with files that name this owner and its engine; return it.
+
+        It holds kubeconfigs and the journal; `engine` is the id of one whose collector may settle it. A collector
+        removes it when the owner is dead.
+        """
+        directory = runtime_dir(_RUNS) / self.run
+        if not directory.is_dir():
+            unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=directory.parent))
+            self._write(unfinished, engine)
+            with contextlib.suppress(OSError):  # made by another thread meanwhile
+                unfinished.rename(directory)
+        self._write(directory, engine)
+        return directory
+
+    def _write(self, directory: Path, engine: str) -> None:
+        """Write who owns the directory, in the form of earlier versions, and beside it what they do not know."""
+        engines = sorted({*engines_of(directory), *([engine] if engine else [])})
+        where = {"pid": self.pid, "start": self.start, "view": self.view, "engines": engines}
+        fields = {name: getattr(self, name) for name in _FIELDS}
+        for name, text in ((_WHERE_FILE, json.dumps(where)), (_OWNER_FILE, json.dumps(fields))):
+            handle, unfinished = tempfile.mkstemp(prefix=f".{name}-", dir=directory)
+            with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - it is open already
+                file.write(text)
+            Path(unfinished).rename(directory / name)
+
+
+def run_directories() -> Iterator[tuple[Path, Owner]]:
+    """Yield the private directory of every run of this user, with its owner.
+
+    A directory that no file of ours names is not ours, whoever put it there, and neither is anything behind a
+    link. Of an owner that cannot be read nothing is known: it lives as long as a run whose last word that was.
+    """
+    runs = runtime_dir(_RUNS)
+    for path in [] if runs.is_symlink() else sorted(runs.iterdir()):
+        if path.is_symlink() or not path.is_dir():
+            continue
+        with contextlib.suppress(OSError):  # another user's, or gone meanwhile
+            written = (path / _OWNER_FILE).stat().st_mtime
+            if path.name.startswith(_UNFINISHED):
+                if time.time() - written > _CLAIM_SECONDS:
+                    yield path, Owner(path.name, 0, "", "", 0)
+            else:
+                yield path, told(path) or Owner(path.name, 0, "", "", int(written + _RUN_SECONDS))
+
+
+def told(directory: Path) -> Owner | None:
+    """Return the owner whom the private directory of a run names; None if that cannot be read from here."""
+    fields = _read(directory / _OWNER_FILE)
+    if any(type(fields.get(name)) is not kind for name, kind in _FIELDS.items()):
+        return None
+    if any(isinstance(each, int) and abs(each) > _LARGEST for each in fields.values()):
+        return None
+    where = _read(directory / _WHERE_FILE)
+    same = (where.get("pid"), where.get("start")) == (fields["pid"], fields["start"])  # written one after the other
+    seen_from = where.get("view") if same else ""
+    known = {name: fields[name] for name in _FIELDS}
+    return Owner(**{**known, "run": directory.name}, view=seen_from if isinstance(seen_from, str) else "")
+
+
+def engines_of(directory: Path) -> frozenset[str]:
+    """Return the ids of the engines on which a directory's run has made anything; earlier versions name none."""
+    named = _read(directory / _WHERE_FILE).get("engines")
+    return frozenset(each for each in named if isinstance(each, str)) if isinstance(named, list) else frozenset()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a small file of ours says; nothing if it cannot be read, or says no such thing.
+
+    A label may name a file of anybody's: one that is no plain file, or has no end, is not waited for.
+    """
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            found = json.loads(file.read(_MOST_BYTES)) if plain else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _number(text: str) -> int:
+    """Return the number that a label says, 0 for what is none that any process or moment has."""
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else 0
+
+
+def _boot_id() -> str:
+    try:
+        return boot_id()
+    except OSError:
+        return ""
+
+
+def _own_proc() -> bool:
+    """Whether /proc shows the processes of this process's own namespace, and not those of the one around it."""
+    try:
+        return str(Path("/proc/self").readlink()) == str(os.getpid())
+    except OSError:
+        return False
+
+
+def _zombie(pid: int) -> bool:
+    try:
+        return stat_fields(Path(f"/proc/{pid}/stat").read_text(errors="replace"))[0] in "ZX"
+    except OSError:
+        return False
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

@@ -1,0 +1,125 @@
+"""Scratch: folders that go with the process that uses them, at its end, or after a kill by the next collection.
+
+Each is held by a lock of the kernel's on the folder itself, which ends with the process and is seen from every
+namespace: a folder whose lock is free is nobody's.
+"""
+
+import atexit
+import contextlib
+import fcntl
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from clusters.errors import HarnessError
+from clusters.machine.guardian import holding
+from clusters.machine.paths import cache_dir, runtime_dir
+from clusters.machine.removal import try_remove
+
+__all__ = ["ARTEFACTS", "MAKING", "credentials", "held", "sweep"]
+
+ARTEFACTS = "artefacts"
+"""The folder of the cache in which what is built lies."""
+
+MAKING = "making-"
+"""How the folders begin in which it is being built."""
+
+_FOLDER = "scratch"
+_CREDENTIALS = "credentials"
+_NEW = ".chaos-new-"
+_IN_TEMPORARY = (f"{_NEW}*", ".chaos-bundle-*", "chaos-bundle-*")
+_UNHELD = "chaos-bundle-*"
+_NEW_SECONDS = 60.0
+_OLD_SECONDS = 3600.0
+
+_one_at_a_time = threading.Lock()
+_lifetime = contextlib.ExitStack()
+_own: list[Path] = []
+
+
+@contextlib.contextmanager
+def held(name: str, parent: Path | None = None) -> Iterator[Path]:
+    """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk.
+
+    No other process writes to it, and it is held as long as this process, or a command of it, lives. What of it cannot
+    be removed, because something is mounted there, is told in a note of the block's error, or lies there for `sweep`.
+    """
+    parent = parent or cache_dir(_FOLDER)
+    unfinished = Path(tempfile.mkdtemp(prefix=_NEW, dir=parent))
+    folder = unfinished.with_name(f".{name}-{unfinished.name.removeprefix(_NEW)}")
+    handle = os.open(unfinished, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a disk without such locks: nothing there is ever swept
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unfinished.rename(folder)
+        with holding(handle):
+            try:
+                yield folder
+            except BaseException as error:
+                if (left := try_remove(folder)) is not None:
+                    error.add_note(left)
+                raise
+            finally:
+                try_remove(folder)
+                with contextlib.suppress(OSError):
+                    fcntl.flock(handle, fcntl.LOCK_UN)
+    finally:
+        os.close(handle)
+
+
+def credentials() -> Path:
+    """Return this process's folder for keys that a library wants to have in files; it goes with the process."""
+    with _one_at_a_time:
+        if not _own or not _own[-1].is_dir():
+            if not _own:
+                atexit.register(_lifetime.close)
+            _own.append(_lifetime.enter_context(held("keys", runtime_dir(_CREDENTIALS))))
+        return _own[-1]
+
+
+def sweep() -> list[str]:
+    """Remove folders of processes that have ended, and return them in words; others' and used ones stay.
+
+    A bundle that was unpacked without a lock, as earlier versions did, goes when it is an hour old. Raises
+    HarnessError for those that cannot be removed, after everything else was.
+    """
+    temporary = Path(tempfile.gettempdir())
+    places = [
+        (cache_dir(_FOLDER), "*"),
+        (cache_dir(ARTEFACTS), f".{MAKING}*"),
+        (runtime_dir(_CREDENTIALS), "*"),
+        *((temporary, each) for each in _IN_TEMPORARY),
+    ]
+    swept, left = [], []
+    for place, pattern in places:
+        for folder in sorted(place.glob(pattern)):
+            with contextlib.suppress(OSError):  # used, another's, or gone meanwhile
+                if _abandoned(folder):
+                    problem = _remove(folder)
+                    if problem is None:
+                        swept.append(f"folder {folder}")
+                    else:
+                        left.append(problem)
+    if left:
+        raise HarnessError("\n".join(left))
+    return swept
+
+
+def _abandoned(folder: Path) -> bool:
+    status = folder.lstat()
+    age = time.time() - status.st_mtime
+    new, old = folder.name.startswith(_NEW), folder.match(_UNHELD)
+    return status.st_uid == os.geteuid() and age >= (_NEW_SECONDS if new else _OLD_SECONDS if old else 0)
+
+
+def _remove(folder: Path) -> str | None:
+    """Remove the folder if its lock is free, return what is left of it or None; raise OSError if it is not free."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return try_remove(folder)
+    finally:
+        os.close(handle)

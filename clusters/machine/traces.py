@@ -1,0 +1,155 @@
+"""Traces: what is changed on this machine, with what was there before, on disk before the change is made.
+
+The journal lies at one place for the whole machine, whatever HOME and XDG_* say, since what it tells of is there
+once, too. A line says what is changed, a later one that it is as it was; a torn line says nothing. What only lives
+until the machine starts again (`volatile`) is as it was after that.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.errors import HarnessError
+from clusters.machine.boot import boot_id
+from clusters.machine.try_all import raise_first
+
+__all__ = ["HOME", "Trace", "pending", "put_back", "record"]
+
+HOME = Path("/var/lib/chaos-harness")
+"""Where root keeps the journal, and the locks of what the whole machine has once (mode 0700)."""
+
+_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One change: of `what`, from `before` to `after`, for as long as `holder` needs it."""
+
+    id: str
+    what: str
+    before: str
+    after: str
+    holder: str
+    boot: str
+    """The boot of the machine that the change does not outlive; "" if it outlives all."""
+
+
+def record(what: str, *, before: str, after: str, holder: str, volatile: bool = True) -> None:
+    """Write down that `what` is about to be changed, with fsync; once for each holder.
+
+    If another holder has changed it already, what was there before that is what comes back in the end.
+    Raises HarnessError if it cannot be written: then nothing may be changed.
+    """
+    boot = boot_id() if volatile else ""
+    try:
+        with _journal() as handle:
+            others = [each for each in _open(handle) if each.what == what]
+            if any(each.holder == holder for each in others):
+                return
+            first = others[0].before if others else before
+            trace = Trace(secrets.token_hex(8), what, first, after, holder, boot)
+            _append(handle, dataclasses.asdict(trace))
+    except OSError as error:
+        raise HarnessError(
+            f"{_file()}: expected to write down the value of {what} before it is changed: {error}; "
+            f"`ls -ld {HOME}; df {HOME}` shows why"
+        ) from error
+
+
+def pending() -> list[Trace]:
+    """Return the changes that have not been put back, the oldest first. Raises HarnessError if they cannot be read."""
+    if not _file().exists():
+        return []
+    try:
+        with _journal() as handle:
+            return _open(handle)
+    except OSError as error:
+        raise HarnessError(f"{_file()}: expected the journal of this machine: {error}; `ls -l` it") from error
+
+
+def put_back(holder: str, undo: Callable[[Trace], bool]) -> list[str]:
+    """Give each change of `holder` to `undo`, the latest first, and return what is as it was, in words.
+
+    A change that another holder has made, too, stays until that one is put back. `undo` says whether its change is
+    no more; one that is still there, or whose undo raises, stays in the journal. All are tried, then the first error
+    is raised.
+    """
+    if not _file().exists():
+        return []
+    done, errors = [], []
+    with _journal() as handle:
+        for trace in reversed([each for each in _open(handle) if each.holder == holder]):
+            shared = any(each.what == trace.what for each in _open(handle) if each.holder != holder)
+            try:
+                gone = shared or undo(trace)
+            except (HarnessError, OSError) as error:
+                errors.append(error)
+                continue
+            if gone:
+                _append(handle, {"done": trace.id})
+                done += [] if shared else [trace.what]
+        if not _open(handle):
+            os.ftruncate(handle, 0)
+    raise_first(errors)
+    return done
+
+
+def _file() -> Path:
+    return HOME / "changes.jsonl"
+
+
+@contextlib.contextmanager
+def _journal() -> Iterator[int]:
+    """Hold the journal alone during the block."""
+    HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+    HOME.chmod(0o700)
+    handle = os.open(_file(), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        for _ in (deadline := Deadline.after(_SECONDS, f"the journal {_file()}")).attempts():
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+        else:
+            raise deadline.error("another process holds it")
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _open(handle: int) -> list[Trace]:
+    """Return what is not put back; what a start of the machine has put back is not told."""
+    traces: dict[str, Trace] = {}
+    boot = boot_id()
+    for line in os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace").splitlines():
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            fields = json.loads(line)
+            if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
+                continue
+            if "done" in fields:
+                traces.pop(fields["done"], None)
+            else:
+                trace = Trace(**fields)
+                traces[trace.id] = trace
+    return [each for each in traces.values() if each.boot in ("", boot)]
+
+
+def _append(handle: int, entry: dict[str, str]) -> None:
+    size = os.fstat(handle).st_size
+    torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+    data = ("\n" if torn else "").encode() + json.dumps(entry).encode() + b"\n"
+    if os.write(handle, data) != len(data):
+        raise OSError("the disk is full")
+    os.fsync(handle)
+    if not size:
+        parent = os.open(HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)

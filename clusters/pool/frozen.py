@@ -1,0 +1,84 @@
+"""Shelf: the frozen clusters of this machine, each in the private directory of its own run.
+
+The directory and the run's claim in the engine are all there is: without the directory nobody can take a cluster,
+and it is removed when its claim has expired. Taking and putting happen under one lock, by writing who owns the
+run, so that no cluster is taken twice and the kernel gives back what a killed process held.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine, claims
+from clusters.errors import ClusterUnavailable
+from clusters.machine.locking import locked
+from clusters.machine.owner import SHELF_SECONDS, Owner, run_directories
+from clusters.pool.deviations import Fingerprint, parsed, rows
+
+__all__ = ["Entry", "entries", "label", "note", "put", "take"]
+
+_FILE = "pool.json"
+_LOCK = "pool"
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cluster by its name, what it was made from (two with the same recipe are alike), and its fingerprint."""
+
+    cluster: str
+    recipe: str
+    fingerprint: Fingerprint
+
+
+def note(directory: Path, entry: Entry) -> None:
+    """Write down, in the run's private directory, what `put` and `take` need to know of its cluster."""
+    written = {"cluster": entry.cluster, "recipe": entry.recipe, "fingerprint": rows(entry.fingerprint)}
+    (directory / _FILE).write_text(json.dumps(written), encoding="utf-8")
+
+
+def label(directory: Path) -> Entry:
+    """Return what was noted; raise ClusterUnavailable if nothing readable was, or by another version."""
+    try:
+        written = json.loads((directory / _FILE).read_text(encoding="utf-8"))
+        return Entry(written["cluster"], written["recipe"], parsed(written["fingerprint"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ClusterUnavailable(f"{directory / _FILE}: expected what is known of a pooled cluster: {error}") from error
+
+
+def put(engine: Engine, directory: Path) -> None:
+    """Put the frozen cluster of the run in `directory` on the shelf; from now on anybody may take it.
+
+    Its claim in the engine is nobody's, too, and lives as long as it may stand there. Raises CommandFailed when
+    the engine does not take it.
+    """
+    with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
+        owner = Owner.nobody(directory.name)
+        claims.leave(engine, owner, SHELF_SECONDS)
+        owner.claim(engine.id)
+
+
+def take(engine: Engine, recipe: str) -> Path | None:
+    """Take a cluster of this recipe; return the directory of its run, which is this process's now, or None.
+
+    Raises CommandFailed when the engine does not take the claim.
+    """
+    with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
+        for directory, entry in entries():
+            if entry.recipe == recipe:
+                owner = Owner.mine(directory.name)
+                owner.claim(engine.id)
+                claims.hold(engine, owner)
+                return directory
+    return None
+
+
+def entries() -> Iterator[tuple[Path, Entry]]:
+    """Yield what is on the shelf and not too old, with the directory of its run."""
+    for directory, owner in run_directories():
+        if owner.pooled and owner.shelved:
+            with suppress(ClusterUnavailable):
+                yield directory, label(directory)

@@ -1,0 +1,79 @@
+"""Resetting: gives a cluster Gatekeeper's Deployments as they were when it was made, with pods that have no past.
+
+Most scenarios change nothing else for good: they kill or move Gatekeeper's pods, or roll out another setting.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kubernetes.client import ApiClient
+
+from clusters.api.rest import request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import ClusterUnavailable
+from clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_serving
+from clusters.pool.deviations import Deviation
+from clusters.watching.watch import until
+
+__all__ = ["covers", "remember", "reset"]
+
+_FILE = "deployments.json"
+_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/replicasets"
+_COVERED = ("deployments", "replicasets", "pods")
+_MADE_BY_THE_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
+_REVISION = "deployment.kubernetes.io/revision"
+_DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1, "propagationPolicy": "Orphan"}
+"""With the shortest grace with which a pod stays an object until its containers have ended; with 0 they outlive it."""
+
+
+def covers(deviations: Iterable[Deviation]) -> bool:
+    """Return whether a reset may take back all of these deviations."""
+    traits = [deviation.trait for deviation in deviations]
+    return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
+
+
+def remember(cluster: Cluster, directory: Path) -> None:
+    """Write down Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
+    with cluster.client() as api:
+        found = request(api, "GET", DEPLOYMENTS)["items"]
+    (directory / _FILE).write_text(json.dumps([_as_applied(each) for each in found]), encoding="utf-8")
+
+
+def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
+    """Replace Gatekeeper's Deployments by those that were remembered, and wait until they serve.
+
+    Everything of the old ones is gone before, from the nodes, too: a ReplicaSet that is still there would make the new
+    one another, and a container that still runs would be taken for one of the new.
+    Raises ClusterUnavailable (nothing was remembered), ApiRefused, ApiUnreachable, DeadlineExceeded.
+    """
+    try:
+        remembered = json.loads((directory / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ClusterUnavailable(f"{directory / _FILE}: expected Gatekeeper's Deployments: {error}") from error
+    with cluster.client() as api:
+        for path in (DEPLOYMENTS, _SETS, _PODS):
+            _remove_all(api, path, deadline)
+        for each in remembered:
+            request(api, "POST", DEPLOYMENTS, body=each)
+    wait_serving(cluster, deadline)
+
+
+def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
+    for each in request(api, "GET", path)["items"]:
+        request(api, "DELETE", f"{path}/{each['metadata']['name']}", body=_DELETE)
+    until(api, path, lambda state: not state, deadline)
+
+
+def _as_applied(found: dict[str, Any]) -> dict[str, Any]:
+    metadata = {name: value for name, value in found["metadata"].items() if name not in _MADE_BY_THE_SERVER}
+    annotations = {name: value for name, value in metadata.get("annotations", {}).items() if name != _REVISION}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**metadata, "annotations": annotations},
+        "spec": found["spec"],
+    }

@@ -1,0 +1,237 @@
+"""Preflight: what this machine has and lacks for a run, each finding with the command that cures it."""
+
+import os
+import platform
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from clusters import versions
+from clusters.deadline import Deadline
+from clusters.engine import Engine, find, packages
+from clusters.engine.host_quirks import HostQuirks
+from clusters.errors import BadScenario, ChaosError, EngineUnavailable
+from clusters.garbage import garbage
+from clusters.images import catalogue
+from clusters.machine.paths import cache_dir
+from clusters.machine.process import run
+from clusters.shape import Shape
+from clusters.terminal.escape import first_line
+
+__all__ = ["Finding", "examine"]
+
+State = Literal["ok", "warn", "bad"]
+
+_GIB = 1 << 30
+_DISK_NEEDED_GIB = 12
+_DISK_WANTED_GIB = 30
+_INSTANCES_WANTED = 512
+_WATCHES_WANTED = 65536
+_ASK_SECONDS = 3.0
+_COMMAND_SECONDS = 20
+_HUB = "docker.io"
+_HUB_SERVER = "registry-1.docker.io"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: what was seen, and what to type if it is not as it should be."""
+
+    name: str
+    state: State
+    seen: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Return every finding; a look that fails is a finding of its own, and nothing is started or changed."""
+    looks: dict[str, tuple[str, Callable[[], list[Finding]]]] = {
+        "memory": ("free -m", lambda: [memory(Shape())]),
+        "disk": ("df -h", lambda: [disk(cache_dir())]),
+        "image registries": (f"curl -I https://{_HUB_SERVER}/v2/", _registries),
+        "Go modules": ("go env GOPROXY", lambda: [module_proxy()]),
+        "Python packages": ("python3 -m pip index versions pip", lambda: [package_index()]),
+        "tools": ("kind version; helm version --short; docker --version; go version", tools),
+    }
+    with ThreadPoolExecutor() as threads:
+        waiting = [threads.submit(_guarded, name, look, by_hand) for name, (by_hand, look) in looks.items()]
+        findings = _guarded("engine", _engine, "docker version")
+    return [*findings, *(finding for future in waiting for finding in future.result())]
+
+
+def _registries() -> list[Finding]:
+    names = sorted({entry.published.split("/")[0] for entry in catalogue.everything()})
+    servers = {name: _HUB_SERVER if name == _HUB else name for name in names}
+    return [answer(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
+
+
+def engine(found: Engine | None) -> Finding:
+    """Judge the engine that answers, or whether one could be started."""
+    if found:
+        whose = "private" if found.private else "yours"
+        return Finding("engine", "ok", f"Docker {found.version} at {found.host} ({whose})")
+    missing = ", ".join(packages.missing())
+    if os.geteuid() != 0:
+        remedy = "start your Docker engine (`sudo systemctl start docker`) or run as root"
+        return Finding("engine", "bad", "none answers, and only root can start a private one", remedy)
+    if missing and not shutil.which("apt-get"):
+        remedy = "install Docker as https://docs.docker.com/engine/install/ says, and start it"
+        return Finding("engine", "bad", f"none answers; to start one, {missing} would have to be installed", remedy)
+    how = f"after the installation of {missing}" if missing else "with the programs that are here"
+    return Finding("engine", "ok", f"none answers; a run starts a private one, {how}")
+
+
+def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
+    """Judge what privileged containers can have on this host."""
+    if not quirks.missing_capabilities:
+        return Finding("capabilities", "ok", "all there")
+    seen = f"the host lacks {', '.join(quirks.missing_capabilities)}"
+    if private:
+        return Finding("capabilities", "ok", f"{seen}; the runtime shim and the nodes' configuration do without")
+    return Finding("capabilities", "bad", f"{seen}; your engine refuses `--privileged`", "export CHAOS_ENGINE=private")
+
+
+def cgroups(quirks: HostQuirks) -> Finding:
+    """Tell the version of the host's cgroups."""
+    seen = "v1; kubelets are told not to refuse it" if quirks.cgroup_v1 else "v2"
+    return Finding("cgroups", "ok", seen)
+
+
+def inotify(quirks: HostQuirks) -> Finding:
+    """Judge the limits that systemd, kubelet and containerd of all nodes share (kind's known issues)."""
+    watches, instances = quirks.inotify_watches, quirks.inotify_instances
+    if watches is None or instances is None:
+        return Finding("inotify", "ok", "not to be seen from here")
+    seen = f"{watches} watches, {instances} instances a user"
+    commands = []
+    if watches < _WATCHES_WANTED:
+        commands.append(f"sysctl fs.inotify.max_user_watches={_WATCHES_WANTED * 8}")
+    if instances < _INSTANCES_WANTED:
+        commands.append(f"sysctl fs.inotify.max_user_instances={_INSTANCES_WANTED}")
+    if not commands:
+        return Finding("inotify", "ok", seen)
+    return Finding("inotify", "warn", f"{seen}: little for more than three nodes", " && ".join(commands))
+
+
+def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
+    """Judge whether a cluster of `shape` fits into what is free."""
+    if not meminfo.exists():
+        return Finding("memory", "ok", "not to be seen from here")
+    fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+    free = int(fields["MemAvailable"].split()[0]) // 1024
+    seen = f"{free} MiB free; a cluster of {shape.nodes} nodes takes {shape.memory_mib}"
+    if free < shape.memory_mib:
+        return Finding("memory", "bad", seen, "end other programs, `nox -s gc`, or choose fewer --workers")
+    return Finding("memory", "ok", seen)
+
+
+def disk(directory: Path, needed_gib: float = _DISK_NEEDED_GIB, wanted_gib: float = _DISK_WANTED_GIB) -> Finding:
+    """Judge the free space where images are built and kept."""
+    free = shutil.disk_usage(directory).free / _GIB
+    seen = f"{free:.0f} GiB free at {directory}; building all images takes {needed_gib:.0f}"
+    if free < wanted_gib:
+        remedy = f"free some, `docker system prune`, or set XDG_CACHE_HOME to a disk with {wanted_gib:.0f} GiB"
+        return Finding("disk", "bad" if free < needed_gib else "warn", seen, remedy)
+    return Finding("disk", "ok", seen)
+
+
+def answer(name: str, url: str, otherwise: str, timeout: float = _ASK_SECONDS) -> Finding:
+    """Ask `url` by HEAD; whatever answers, be it a refusal, can be reached."""
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - schemes are ours or go's and pip's settings
+    try:
+        with urllib.request.urlopen(request, timeout=timeout):  # noqa: S310 - same
+            pass
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError as error:
+        return Finding(name, "warn", f"not reachable ({getattr(error, 'reason', error)})", otherwise)
+    return Finding(name, "ok", "reachable")
+
+
+def module_proxy() -> Finding:
+    """Judge whether the module proxy that `go env GOPROXY` names can be reached."""
+    if not shutil.which("go"):
+        return Finding("Go modules", "warn", "no go on PATH", "install Go 1.26 or newer: images are built with it")
+    told = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to tell its proxy")).stdout.strip()
+    proxy = told.replace("|", ",").split(",")[0]
+    if not proxy.startswith("http"):
+        return Finding(
+            "Go modules", "warn", f"GOPROXY={told}: modules come from their own servers", "go env -u GOPROXY"
+        )
+    return answer("Go modules", proxy, "`go env GOPROXY` names the proxy; images cannot be built without")
+
+
+def package_index() -> Finding:
+    """Judge whether pip, as it is configured here, reaches its package index."""
+    argv = [
+        sys.executable,
+        "-m",
+        "pip",
+        "index",
+        "versions",
+        "pip",
+        "--timeout",
+        f"{_ASK_SECONDS:.0f}",
+        "--retries",
+        "0",
+    ]
+    done = run(argv, Deadline.after(_COMMAND_SECONDS, "pip to ask its index"), check=False)
+    if done.returncode == 0:
+        return Finding("Python packages", "ok", "reachable")
+    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+    return Finding("Python packages", "warn", " ".join(last), "`pip config list` shows where pip looks")
+
+
+def tools() -> list[Finding]:
+    """Tell which programs are here, and whether a user's kind and helm have the version that is used."""
+    findings = [Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")]
+    for name, wanted, words in (
+        ("go", None, ["version"]),
+        ("docker", None, ["--version"]),
+        ("kind", versions.KIND, ["version"]),
+        ("helm", versions.HELM, ["version", "--short"]),
+    ):
+        path = shutil.which(name)
+        if path is None:
+            findings.append(Finding(name, "ok", f"{wanted} is built" if wanted else "not on PATH"))
+            continue
+        told = run([path, *words], Deadline.after(_COMMAND_SECONDS, f"{name} to tell its version"), check=False)
+        seen = f"{(told.stdout.strip() or told.stderr.strip())[:60]} at {path}"
+        findings.append(Finding(name, "ok", seen if wanted is None or wanted in seen else f"{seen}; {wanted} is built"))
+    return findings
+
+
+def leftovers(found: Engine) -> Finding:
+    """Judge whether the engine holds anything of runs that have ended."""
+    things = garbage(found, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
+    dead = [f"{each.kind} {each.name}" for each in things]
+    if dead:
+        return Finding("leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", "nox -s gc")
+    return Finding("leftovers", "ok", "none")
+
+
+def _engine() -> list[Finding]:
+    try:
+        found = find()
+    except EngineUnavailable as error:
+        quirks = HostQuirks.detect()
+        return [Finding("engine", "bad", str(error)), cgroups(quirks), inotify(quirks)]
+    quirks = found.quirks if found else HostQuirks.detect()
+    host = [capabilities(quirks, private=found is None or found.private), cgroups(quirks), inotify(quirks)]
+    return [engine(found), *host, *([leftovers(found)] if found else [])]
+
+
+def _guarded(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:
+    """Return what a look finds; one that fails is a finding, with the command that looks at the same `by_hand`."""
+    try:
+        return look()
+    except BadScenario as error:
+        return [Finding(name, "bad", str(error), "unset or correct it")]
+    except (ChaosError, OSError) as error:
+        return [Finding(name, "warn", first_line(str(error)), by_hand)]

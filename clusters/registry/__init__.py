@@ -1,0 +1,1 @@
+"""Registry: the container that nodes take for docker.io, and its password."""

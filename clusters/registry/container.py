@@ -1,0 +1,213 @@
+"""Registry: the container that nodes take for docker.io, its log of requests, and how images get into it."""
+
+import contextlib
+import http.client
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import yaml
+
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.engine.inventory import label_arguments, volume_argument
+from clusters.engine.network import fixed_address, gateway
+from clusters.engine.ports import LOOPBACK, reserved_port
+from clusters.errors import ClusterUnavailable
+from clusters.registry.login import Login
+
+__all__ = [
+    "DOWN_FILE",
+    "Registry",
+    "RequestLine",
+    "hosts_toml",
+    "node_address",
+    "parse_log",
+    "registry_configuration",
+    "start_registry",
+]
+
+DOWN_FILE = "/down"
+"""While this file exists in its container, the registry answers 503 to everything (after a second or two)."""
+
+_PORT = 5000
+_STORAGE = "/var/lib/registry"
+_CONFIGURATION = "/etc/docker/registry/config.yml"
+_HTPASSWD = "/etc/docker/registry/htpasswd"
+_REFUSED = 401
+_PUSH_SECONDS = 300.0
+_START_SECONDS = 30.0
+_CONNECT_SECONDS = 2.0
+
+_LINE = re.compile(
+    r'(?P<time>\S+) (?P<remote>\S+) \S+ \S+ \[[^\]]*\] "(?P<method>[A-Z]+) (?P<path>\S+) [^"]*" (?P<status>\d{3}) '
+)
+
+
+@dataclass(frozen=True)
+class RequestLine:
+    """One request that the registry answered: when it had, in UTC, and to whom (an address on its network)."""
+
+    time: datetime
+    method: str
+    path: str
+    status: int
+    remote: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry: its container, its address for the host (loopback) and its address for the nodes.
+
+    It lets in who has the password of `login`. What comes from `gateway` comes from this machine, and from no node.
+    """
+
+    engine: Engine
+    container: str
+    address_host: str
+    address_node: str
+    gateway: str
+    login: Login
+
+    @classmethod
+    def at(cls, engine: Engine, container: str, *, port: int, address: str, gateway: str, login: Login) -> Self:
+        """Return the registry in `container`, published on `port` of loopback, that nodes reach at `address`."""
+        return cls(engine, container, f"{LOOPBACK}:{port}", node_address(address), gateway, login)
+
+    def push(self, image: str, repository_tag: str, deadline: Deadline) -> None:
+        """Push the engine's `image` so that nodes pull it as docker.io/`repository_tag`.
+
+        Raises CommandFailed, DeadlineExceeded.
+        """
+        name = f"{self.address_host}/{repository_tag}"
+        self.engine.run(["tag", image, name], deadline)
+        try:
+            self.engine.push(name, self.login.for_engine, deadline.within(_PUSH_SECONDS, f"the push of {name}"))
+        finally:
+            self.engine.run(["rmi", "--no-prune", name], Deadline.after(60, f"removal of {name}"), check=False)
+
+    def log(self, since: datetime | None = None) -> list[RequestLine]:
+        """Return the nodes' requests that were answered `since`, oldest first; of a stopped registry too.
+
+        Left out are those from this machine, as of a push or of any other user, and those that were refused for want of
+        the password, which every node has. Raises CommandFailed when there is no such container.
+        """
+        earliest = ["--since", since.astimezone(UTC).isoformat()] if since else []
+        deadline = Deadline.after(60, "the registry's log")
+        lines = parse_log(self.engine.run(["logs", "--timestamps", *earliest, self.container], deadline).stdout)
+        return [each for each in lines if each.remote != self.gateway and each.status != _REFUSED]
+
+
+def node_address(address: str) -> str:
+    """Return where nodes reach the registry that is, or will be, at `address` of their network."""
+    return f"{address}:{_PORT}"
+
+
+def parse_log(text: str) -> list[RequestLine]:
+    """Return the requests in `docker logs --timestamps` of a registry; other lines are passed over.
+
+    The registry writes the combined log format when it has answered; the engine's time stamps are finer.
+    """
+    return [
+        RequestLine(
+            datetime.fromisoformat(line["time"]), line["method"], line["path"], int(line["status"]), line["remote"]
+        )
+        for line in map(_LINE.match, text.splitlines())
+        if line
+    ]
+
+
+def registry_configuration() -> str:
+    """Return the configuration (YAML) of CNCF distribution, of version 2.8 and 3 alike."""
+    return yaml.safe_dump(
+        {
+            "version": 0.1,
+            "log": {"level": "info", "accesslog": {"disabled": False}},
+            "storage": {"filesystem": {"rootdirectory": _STORAGE}},
+            "auth": {"htpasswd": {"realm": "chaos-harness", "path": _HTPASSWD}},
+            "http": {"addr": f":{_PORT}"},
+            "health": {
+                "storagedriver": {"enabled": False},
+                "file": [{"file": DOWN_FILE, "interval": "1s"}],
+            },
+        },
+        sort_keys=False,
+    )
+
+
+def hosts_toml(address: str, authorization: str = "") -> str:
+    """Return containerd's hosts.toml that makes `address` the registry, which is sent `authorization` each time.
+
+    Naming it as the server, and not as one host among others, leaves containerd nothing to fall back to. A header that
+    is sent unasked costs no request that is refused first.
+    """
+    header = f'\n[header]\nAuthorization = ["{authorization}"]\n' if authorization else ""
+    return f'server = "http://{address}"\n{header}'
+
+
+def start_registry(
+    engine: Engine,
+    name: str,
+    image: str,
+    *,
+    network: str,
+    subnet: str,
+    login: Login,
+    labels: Mapping[str, str],
+    directory: Path,
+    deadline: Deadline,
+) -> Registry:
+    """Start the registry container `name` at the fixed address of `network` and wait until it answers.
+
+    It is published on one port of loopback, which it keeps when it is stopped and started. It answers who has the
+    password of `login`, and nobody else. Raises ClusterUnavailable, CommandFailed.
+    """
+    configuration, htpasswd = directory / "registry.yml", directory / "registry.htpasswd"
+    configuration.write_text(registry_configuration(), encoding="utf-8")
+    htpasswd.write_text(login.htpasswd, encoding="utf-8")
+    address = fixed_address(subnet)
+    with reserved_port(engine, deadline) as port:
+        placed = ["--network", network, "--ip", address, "--publish", f"{LOOPBACK}:{port}:{_PORT}"]
+        # Distribution 3 sends traces to a collector on localhost unless it is told not to.
+        quiet = ["--env", "OTEL_TRACES_EXPORTER=none"]
+        mounts = {configuration: _CONFIGURATION, htpasswd: _HTPASSWD}
+        files = [word for source, path in mounts.items() for word in ("--volume", f"{source}:{path}:ro")]
+        files += ["--mount", volume_argument(_STORAGE, labels)]
+        arguments = ["--detach", "--name", name, *label_arguments(labels), *placed, *quiet, *files]
+        engine.run(["run", *arguments, image, "serve", _CONFIGURATION], deadline)
+    registry = Registry.at(engine, name, port=port, address=address, gateway=gateway(subnet), login=login)
+    return _answering(registry, deadline)
+
+
+def _answering(registry: Registry, deadline: Deadline) -> Registry:
+    last = ""
+    for _ in deadline.within(_START_SECONDS, "the registry to answer").attempts():
+        last = _answer(registry, {"Authorization": registry.login.authorization})
+        if last == "status 200":
+            break
+    else:
+        raise ClusterUnavailable(
+            f"expected the registry at {registry.address_host} to answer within {_START_SECONDS:.0f} s, "
+            f"last seen: {last}; `docker --host {registry.engine.host} logs {registry.container}` tells more"
+        )
+    stranger = _answer(registry, {})
+    if stranger != f"status {_REFUSED}":
+        raise ClusterUnavailable(
+            f"expected the registry at {registry.address_host} to refuse who has no password, with status {_REFUSED}; "
+            f"found {stranger}: any user of this machine could replace images in it"
+        )
+    return registry
+
+
+def _answer(registry: Registry, headers: Mapping[str, str]) -> str:
+    connection = http.client.HTTPConnection(registry.address_host, timeout=_CONNECT_SECONDS)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/v2/", headers=dict(headers))
+            with connection.getresponse() as response:
+                return f"status {response.status}"
+        except (OSError, http.client.HTTPException) as error:
+            return repr(error)

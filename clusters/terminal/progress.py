@@ -1,0 +1,110 @@
+"""Progress: one line a step, live on a terminal and plain in a log, quiet unless somebody listens."""
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from clusters.terminal.escape import shown
+from clusters.terminal.streams import Lossy
+
+__all__ = ["Progress", "Step"]
+
+_TICK_SECONDS = 0.5
+_PLAIN_TICK_SECONDS = 60.0
+
+
+class Step:
+    """A step under way; `detail` (how far) may be set at any time and is shown behind its name.
+
+    `beside` tells what goes on meanwhile, and is asked anew for each line.
+    """
+
+    def __init__(self, name: str, beside: Callable[[], str] = str) -> None:
+        self.name = name
+        self.detail = ""
+        self.beside = beside
+        self.started = time.monotonic()
+
+    def line(self, mark: str) -> str:
+        """Return the step as one line of text behind `mark`."""
+        detail = f" ({shown(self.detail)})" if self.detail else ""
+        line = f" {mark} {shown(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
+        beside = shown(self.beside())
+        return f"{line} | {beside}" if beside else line
+
+
+class Progress:
+    """Shows steps on a text stream; `Progress.quiet()` shows nothing.
+
+    What is done comes before what is told of it: a stream that cannot be written any more is written no more, and the
+    steps go on.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = None if stream is None else Lossy(stream)
+        live = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._live = live
+        self._colour = (live or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
+        self._lock = threading.Lock()
+        self._running: list[Step] = []
+
+    @classmethod
+    def quiet(cls) -> "Progress":
+        """Return a progress that shows nothing."""
+        return cls(None)
+
+    @classmethod
+    def terminal(cls) -> "Progress":
+        """Return a progress that writes to standard error."""
+        return cls(sys.stderr)
+
+    def say(self, text: str) -> None:
+        """Show text, of one line usually."""
+        self._write(shown(text, lines=True))
+
+    @contextmanager
+    def step(self, name: str, beside: Callable[[], str] = str) -> Iterator[Step]:
+        """Show `name` while the block runs, then ✓ or ✗ and how long it took, and what `beside` tells then."""
+        step = Step(name, beside)
+        done = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(step, done), daemon=True)
+        with self._lock:
+            self._running.append(step)
+        if not self._live:
+            self._write(f" • {shown(name)} …")
+        with contextlib.suppress(RuntimeError):  # no thread can be had: then nothing is told meanwhile
+            ticker.start()
+        mark, colour = "✗", "31"
+        try:
+            yield step
+            mark, colour = "✓", "32"
+        finally:
+            done.set()
+            if ticker.ident is not None:
+                ticker.join()
+            with self._lock:
+                self._running.remove(step)
+            self._write(step.line(f"\033[{colour}m{mark}\033[0m" if self._colour else mark))
+
+    def _tick(self, step: Step, done: threading.Event) -> None:
+        if self._stream is None:
+            return
+        while not done.wait(_TICK_SECONDS if self._live else _PLAIN_TICK_SECONDS):
+            with self._lock:
+                if self._live and self._running and self._running[-1] is step:
+                    self._stream.write(f"\r\033[K{step.line('•')}")
+                    self._stream.flush()
+            if not self._live:
+                self._write(step.line("•"))
+
+    def _write(self, line: str) -> None:
+        if self._stream is None:
+            return
+        with self._lock:
+            self._stream.write(f"\r\033[K{line}\n" if self._live else f"{line}\n")
+            self._stream.flush()

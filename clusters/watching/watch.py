@@ -1,0 +1,116 @@
+"""Watching: list, then watch from there, and say honestly when nothing could be seen."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import TypeVar
+
+from kubernetes.client import ApiClient
+
+from clusters.deadline import Deadline
+from clusters.watching.changes import Change, Object, State, fold, key
+from clusters.watching.position import NOT_SERVED, Course, Timing
+from clusters.watching.proofs import Proofs
+from clusters.watching.streaming import Gap, Over
+
+__all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "until"]
+
+Found = TypeVar("Found")
+
+_SUMMARISED = 5
+
+
+class Watch:
+    """A watch on any list URL, in plain JSON; `api` should be this watch's own client."""
+
+    def __init__(
+        self, api: ApiClient, path: str, *, params: Mapping[str, str] | None = None, timing: Timing | None = None
+    ) -> None:
+        """Prepare to watch `path` ("/api/v1/namespaces/x/pods"); `params` are selectors."""
+        self._api = api
+        self._path = path
+        self._params = dict(params or {})
+        self._timing = timing or Timing()
+
+    def changes(
+        self,
+        deadline: Deadline,
+        stop: threading.Event | None = None,
+        asking: Callable[[], object] = lambda: None,
+        proofs: Proofs | None = None,
+    ) -> Generator[Change, None, None]:
+        """Yield what changes until `deadline`, or soon after `stop` is set, whatever the server does.
+
+        After any failure it goes on from where it was, so that what came and went meanwhile is told, too; it lists
+        again only if the server no longer has, or takes, that version, or has gone back behind it, or if it cannot be
+        known when all was told. Failures are yielded as one GAP each, however often it must try again, and as one more
+        if it then turns out that the list is not served (404), or no longer is not. None is raised.
+        `asking` is called before each request, so that a long gap can be told from a thread that hangs. A proof that
+        is asked for by `proofs` is a BOOKMARK; it is given when the caller asks for what comes behind it.
+        """
+        timing = self._timing
+        stop = stop or threading.Event()
+
+        def over() -> bool:
+            return stop.is_set() or deadline.expired
+
+        course = Course(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
+        while not over():
+            for _ in deadline.attempts(timing.first_pause, timing.longest_pause):
+                if over():
+                    return
+                began = time.monotonic()
+                try:
+                    yield from course.look()
+                except Over:
+                    return
+                except Gap as gap:
+                    yield from course.fail(gap)
+                    stop.wait(min(gap.pause, timing.patience, deadline.remaining))
+                if time.monotonic() - began > timing.longest_pause:
+                    break
+
+
+def until(
+    api: ApiClient,
+    path: str,
+    predicate: Callable[[State], Found | None],
+    deadline: Deadline,
+    params: Mapping[str, str] | None = None,
+    *,
+    timing: Timing | None = None,
+) -> Found:
+    """Return the first true value of `predicate(state)`; it is asked after each change of a whole state.
+
+    Raises DeadlineExceeded with the last state seen, and since when and why nothing is seen if so.
+    """
+    state: State = {}
+    gap: Change | None = None
+    whole = False
+    with contextlib.closing(Watch(api, path, params=params, timing=timing).changes(deadline)) as changes:
+        for change in changes:
+            fold(state, change)
+            if change.kind == "GAP":
+                gap, whole = change, False
+            elif change.kind in ("LISTED", "RESUMED") and change.object is None:
+                gap, whole = None, True
+            if whole and change.kind != "BOOKMARK" and (found := predicate(state)):
+                return found
+    blind = f" (blind for {time.monotonic() - gap.at:.0f} s: {gap.why} {gap.detail})" if gap else ""
+    raise deadline.error(f"{_summary(state)}{blind}")
+
+
+def _summary(state: State) -> str:
+    words = [f"{found.get('kind', '')} {name}: {_condition(found)}" for name, found in state.items()]
+    more = f", and {len(words) - _SUMMARISED} more" if len(words) > _SUMMARISED else ""
+    return (", ".join(words[:_SUMMARISED]) or "no object") + more
+
+
+def _condition(found: Object) -> str:
+    status = found.get("status") or {}
+    words = [status["phase"]] if "phase" in status else []
+    words += [f"{each['type']}={each['status']}" for each in status.get("conditions") or ()]
+    for container in status.get("containerStatuses") or ():
+        words += [detail["reason"] for detail in container.get("state", {}).values() if "reason" in detail]
+    return " ".join(words) or "no status"

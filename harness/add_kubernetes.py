@@ -1,0 +1,224 @@
+"""Adding: makes a version of Kubernetes known to all that must know it, in one step or not at all."""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusters import versions
+from clusters.deadline import Deadline
+from clusters.errors import CommandFailed, ImageUnavailable
+from clusters.images import compose as composing
+from clusters.images import lock
+from clusters.images.catalogue import NODE
+from clusters.images.resolve import read_lock
+from clusters.machine.process import run
+from clusters.machine.removal import remove
+from clusters.terminal.progress import Progress
+from harness.errors import BadScenario
+
+__all__ = ["Request", "add", "add_verb", "listed"]
+
+Compose = Callable[[str, Path], Path]
+"""Writes the recipe of a version into a folder, and returns where."""
+
+_ROOT = Path(__file__).parents[1]
+_RECIPES = Path("clusters/images/go/kubernetes")
+_LOCK = Path("clusters/images/lock.yaml")
+_SCHEMA = Path("scenarios/incidents/schema.json")
+_README = Path("README.md")
+_FILES = ("go.mod", "go.sum")
+
+_REPOSITORY = "docker.io/kindest/node"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LISTED = re.compile(r"^Kubernetes v[^;\n]*;", re.MULTILINE)
+_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A version that is wanted, the digest of its node image, and the version that it replaces."""
+
+    version: str
+    digest: str
+    replace: str | None = None
+
+
+def add_verb(verbs: Any) -> None:
+    """Add the verb to an argument parser's subparsers."""
+    verb = verbs.add_parser("add-kubernetes", help="make a version of Kubernetes known: recipe, lock, schema, README")
+    verb.add_argument("version", metavar="VERSION", help="in full, such as v1.36.5")
+    verb.add_argument("--digest", required=True, metavar="sha256:…", help="of kindest/node, from kind's release notes")
+    verb.add_argument("--replace", metavar="VERSION", help="a version that goes, such as the patch before")
+    verb.set_defaults(verb=_add)
+
+
+def _add(chosen: argparse.Namespace, progress: Progress) -> int:
+    lines = add(Request(chosen.version, chosen.digest, chosen.replace), progress)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0
+
+
+def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Compose = composing.compose) -> list[str]:
+    """Make a version known to the checkout in `root`, and return what was done, line by line.
+
+    Everything is made in another place first, so that what fails halfway leaves nothing behind. Raises BadScenario
+    with all problems of the request at once, ImageUnavailable when the version's modules cannot be had.
+    """
+    problems = _problems(request, root)
+    if problems:
+        raise BadScenario(problems)
+    version = _full(request.version)
+    replaced = versions.meant(request.replace, versions.recipes(root / _RECIPES)) if request.replace else None
+    with tempfile.TemporaryDirectory(prefix="chaos-harness-adding-") as folder:
+        stage = Path(folder)
+        _copy(root, stage)
+        with progress.step(f"compose go.mod and go.sum of Kubernetes {version}"):
+            _compose(compose, version, stage)
+        locked = read_lock(stage / _LOCK) | {f"{NODE}{version}": f"{_REPOSITORY}@{request.digest}"}
+        if replaced:
+            remove(stage / _RECIPES / replaced)
+            locked.pop(f"{NODE}{replaced}", None)
+        lock.write(locked, stage / _LOCK)
+        _write_listed(stage)
+        with progress.step("make the schema of incident files anew"):
+            _write_schema(stage)
+        made = [_RECIPES / version / name for name in _FILES]
+        gone = [_RECIPES / replaced / name for name in _FILES] if replaced else []
+        _move(stage, root, [*made, _LOCK, _SCHEMA, _README], gone)
+    return [
+        *(f"wrote {name}" for name in (_RECIPES / version, _LOCK, _SCHEMA, _README)),
+        *([f"removed {_RECIPES / replaced} and its entry in the lock"] if replaced else []),
+        f'next: `nox -s tests -- -m "not cluster"`, `nox -s images -- --kubernetes {version}`, a line in CHANGELOG.md',
+    ]
+
+
+def listed(there: Sequence[str]) -> str:
+    """Return the versions that there are as the README lists them."""
+    default = versions.meant(versions.DEFAULT_MINOR, there)
+    return ", ".join(f"{version} (default)" if version == default else version for version in there)
+
+
+def _full(version: str) -> str:
+    return f"v{version.removeprefix('v')}"
+
+
+def _problems(request: Request, root: Path) -> list[str]:
+    """Return everything that is wrong with the request, and with the place in which it is to be done."""
+    missing = [str(name) for name in (_RECIPES, _LOCK, _SCHEMA, _README) if not (root / name).exists()]
+    if missing:
+        return [f"{root} is no checkout of the project: {', '.join(missing)} is missing; type it in a clone of it"]
+    there, locked = versions.recipes(root / _RECIPES), read_lock(root / _LOCK)
+    problems = [*_of_version(request, there), *_of_digest(request, locked), *_of_replaced(request, there)]
+    if shutil.which("go") is None:
+        problems.append("no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `nox -s doctor`")
+    if len(_LISTED.findall((root / _README).read_text(encoding="utf-8"))) != 1:
+        problems.append(f"{_README}: expected one line `Kubernetes {listed(there)};`, to write the versions there")
+    return problems
+
+
+def _of_version(request: Request, there: Sequence[str]) -> Iterator[str]:
+    version = _full(request.version)
+    if not versions.FULL.fullmatch(version):
+        yield f"version {request.version!r}: expected a full one, such as v1.36.5; there are {', '.join(there)}"
+    elif version in there:
+        yield f"{version} is there already, with its digest in {_LOCK}: `nox -s images -- --kubernetes {version}`"
+
+
+def _of_digest(request: Request, locked: Mapping[str, str]) -> Iterator[str]:
+    if not _DIGEST.fullmatch(request.digest):
+        yield (
+            f"digest {request.digest!r}: expected sha256: and 64 digits 0-9a-f, as the notes of kind's release name "
+            "them behind kindest/node"
+        )
+    elif same := [name for name, reference in locked.items() if reference.endswith(request.digest)]:
+        yield f"digest {request.digest}: is that of {', '.join(same)} already, in {_LOCK}"
+
+
+def _of_replaced(request: Request, there: Sequence[str]) -> Iterator[str]:
+    if request.replace is None:
+        return
+    replaced = versions.meant(request.replace, there)
+    if replaced is None:
+        yield f"--replace {request.replace}: there is no recipe of it; there are {', '.join(there)}"
+        return
+    left = [version for version in (*there, _full(request.version)) if version != replaced]
+    if not versions.meant(versions.DEFAULT_MINOR, filter(versions.FULL.fullmatch, left)):
+        yield (
+            f"--replace {request.replace}: nothing of the default minor {versions.DEFAULT_MINOR} would be left; "
+            "change DEFAULT_MINOR in clusters/versions.py first"
+        )
+
+
+def _copy(root: Path, stage: Path) -> None:
+    """Copy what the schema is made by, and what is to be changed."""
+    for name in ("clusters", "harness"):
+        shutil.copytree(root / name, stage / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in (_SCHEMA, _README):
+        (stage / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / file, stage / file)
+
+
+def _compose(compose: Compose, version: str, stage: Path) -> None:
+    try:
+        compose(version, stage / _RECIPES)
+    except (CommandFailed, ImageUnavailable) as error:
+        raise ImageUnavailable(
+            f"Kubernetes {version} is not added, nothing was written: {error}\n"
+            "`go list -m -versions k8s.io/kubernetes` names the versions that there are"
+        ) from error
+
+
+def _write_listed(stage: Path) -> None:
+    """Write into the README which versions there are."""
+    text = (stage / _README).read_text(encoding="utf-8")
+    line = f"Kubernetes {listed(versions.recipes(stage / _RECIPES))};"
+    (stage / _README).write_text(_LISTED.sub(line, text), encoding="utf-8")
+
+
+def _write_schema(stage: Path) -> None:
+    """Write the schema that the staged code tells, whose default may be another one."""
+    deadline = Deadline.after(_SECONDS, "the schema of incident files")
+    schema = run([sys.executable, "-m", "harness", "schema"], deadline, cwd=stage).stdout
+    (stage / _SCHEMA).write_text(schema, encoding="utf-8")
+
+
+def _move(stage: Path, root: Path, written: Sequence[Path], removed: Sequence[Path]) -> None:
+    """Move files from the stage to where they belong, and remove others; if one step fails, take back all."""
+    before = {name: (root / name).read_bytes() if (root / name).exists() else None for name in (*written, *removed)}
+    try:
+        for name in written:
+            (root / name).parent.mkdir(exist_ok=True)
+            _put(root / name, (stage / name).read_bytes())
+        for name in removed:
+            _remove(root / name)
+    except BaseException:
+        for name, content in before.items():
+            if content is None:
+                _remove(root / name)
+            else:
+                (root / name).parent.mkdir(exist_ok=True)
+                _put(root / name, content)
+        raise
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file, which is there whole or as it was."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that may be gone already, and its folder if nothing else is in it."""
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir() and not any(path.parent.iterdir()):
+        path.parent.rmdir()

@@ -1,0 +1,53 @@
+"""Phases: the steps of an experiment, as the record, the history and the terminal tell them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clusters.terminal.progress import Progress
+from harness.errors import BadScenario, InvariantViolated, PreparationFailed
+from harness.experiment.live_line import beside
+from harness.experiment.record import Phase, Record
+from harness.history import History
+from harness.history.vocabulary import BEGIN, END, EXPERIMENT
+
+__all__ = ["EXPERIMENT", "Phases", "under_way"]
+
+
+@contextmanager
+def under_way(what: str) -> Iterator[None]:
+    """Raise PreparationFailed for a BadScenario of the block, which would say that nothing was touched."""
+    try:
+        yield
+    except BadScenario as error:
+        raise PreparationFailed(f"{what}: {error}") from error
+
+
+class Phases:
+    """Tells each step that is gone through, from its begin to its end, however it ends."""
+
+    def __init__(self, record: Record, history: History, progress: Progress) -> None:
+        self._record = record
+        self._history = history
+        self._progress = progress
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[Phase]:
+        """Go through the step `name` in a block; the block may say in `detail` what came of it.
+
+        Raises PreparationFailed for a BadScenario of the block (see `under_way`).
+        """
+        phase = Phase(name, time.time())
+        self._record.phases.append(phase)
+        self._history.append("mark", EXPERIMENT, BEGIN, name)
+        with under_way(name), self._progress.step(name, lambda: beside(self._record.name, self._history)):
+            try:
+                yield phase
+                phase.status = "passed" if phase.status == "running" else phase.status
+            except BaseException as error:
+                phase.status = "failed" if isinstance(error, InvariantViolated) else "broken"
+                phase.detail = str(error) or repr(error)
+                raise
+            finally:
+                phase.stop = time.time()
+                self._history.append("mark", EXPERIMENT, END, name)

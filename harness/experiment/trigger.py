@@ -1,0 +1,162 @@
+"""Trigger: acts, in a thread of its own, at the very moment at which a watched object appears or changes."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal, Self
+
+from clusters.api.rest import find_path
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.machine.try_all import raise_first
+from clusters.watching.watch import Change, Watch
+from harness.experiment.phases import under_way
+from harness.history import History
+from harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
+
+__all__ = ["TRIGGER", "Trigger", "When"]
+
+Object = dict[str, Any]
+
+_ARM_SECONDS = 20.0
+_LIFETIME_SECONDS = 24 * 3600.0
+_STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class When:
+    """The moment to act at, as a scenario or an incident file names it: `kind`, and what happens to one of its objects.
+
+    `name` and `namespace` are patterns ("gatekeeper-*"); `where` is asked of an object that fits them.
+    """
+
+    kind: str
+    event: Literal["ADDED", "MODIFIED", "DELETED"] = "ADDED"
+    name: str = "*"
+    namespace: str = "*"
+    where: Callable[[Object], bool] = lambda _: True
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.kind} {self.name} {self.event}"
+
+    def fits(self, change: Change) -> bool:
+        """Whether this change is the moment."""
+        if change.object is None or change.kind != self.event:
+            return False
+        metadata = change.object["metadata"]
+        named = fnmatchcase(metadata["name"], self.name) and fnmatchcase(metadata.get("namespace", ""), self.namespace)
+        return named and self.where(change.object)
+
+
+class Trigger:
+    """Armed for the length of a block: `act` is called with the object, `times` times at most, then no more.
+
+    It is armed when the block begins: what is there by then is no moment, and nothing that comes afterwards is missed.
+    The thread that waits for the moment also acts, so that nothing but the action stands between seen and acted; who
+    needs the effect calls `wait`. A change that only came to light after a gap of the watch counts, and says so.
+    """
+
+    def __init__(
+        self, cluster: Cluster, history: History, when: When, act: Callable[[Object], object], *, times: int = 1
+    ) -> None:
+        self.when = when
+        self.latencies: list[float] = []
+        self._cluster = cluster
+        self._history = history
+        self._act = act
+        self._times = times
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._armed = False
+        self._error: BaseException | None = None
+        self._error_raised = False
+        self._thread = threading.Thread(target=self._run, name=f"trigger {when.kind}", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Arm it. Raises PreparationFailed if nobody serves such a kind, DeadlineExceeded."""
+        self._thread.start()
+        deadline = Deadline.after(_ARM_SECONDS, f"the trigger on {self.when} to be armed")
+        with self._changed:
+            self._changed.wait_for(lambda: self._armed or self._error, deadline.remaining)
+        self._raise()
+        if not self._armed:
+            self._stopping.set()
+            raise deadline.error("the list was not seen")
+        return self
+
+    def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> None:
+        """Disarm it, and wait for an action under way.
+
+        Raises DeadlineExceeded if that goes on for 15 s more, and what the action raised, unless `wait` has raised it;
+        if the block raised, too, these stand in the notes of its error.
+        """
+        self._stopping.set()
+        deadline = Deadline.after(_STOP_SECONDS, f"the action of the trigger on {self.when} to end")
+        self._thread.join(deadline.remaining)
+        problems: list[BaseException] = []
+        if self._thread.is_alive():
+            problems.append(deadline.error("its thread runs on"))
+        if self._error is not None and not self._error_raised:
+            problems.append(self._error)
+        if problems:
+            raise_first([raised, *problems] if raised is not None else problems)
+
+    def wait(self, deadline: Deadline) -> None:
+        """Return when it has acted for the last time. Raises what the action raised, and DeadlineExceeded."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self.latencies) >= self._times or self._error, deadline.remaining)
+        self._raise()
+        if len(self.latencies) < self._times:
+            raise deadline.error(f"{self.when}: seen {len(self.latencies)} of {self._times} times")
+
+    def _run(self) -> None:
+        try:
+            self._follow()
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            self._error = error
+        finally:
+            self._tell()
+
+    def _follow(self) -> None:
+        deadline = Deadline.after(_LIFETIME_SECONDS, str(self.when))
+        with self._cluster.client() as api:
+            with under_way(f"trigger on {self.when}"):
+                path = find_path(api, self.when.kind)
+            for change in Watch(api, path).changes(deadline, self._stopping):
+                if change.kind == LISTED and change.object is None and not self._armed:
+                    self._armed = True
+                    self._tell()
+                elif self.when.fits(change):
+                    self._fire(change)
+                if len(self.latencies) >= self._times:
+                    return
+
+    def _fire(self, change: Change) -> None:
+        found = change.object or {}
+        process = numbered(TRIGGER, self.when.kind)
+        value = {"name": found["metadata"]["name"], "event": change.kind, "in_gap": change.in_gap}
+        self._history.append("invoke", process, SEEN, {**value, "resource_version": change.resource_version})
+        begun = time.monotonic() - change.at
+        try:
+            self._act(found)
+        except BaseException as error:
+            self._history.append("fail", process, ACTED, {**value, "said": repr(error)})
+            raise
+        latency = time.monotonic() - change.at
+        figures = {"begun_seconds": round(begun, 6), "acted_seconds": round(latency, 6)}
+        self._history.append("ok", process, ACTED, {**value, **figures})
+        with self._changed:
+            self.latencies.append(latency)
+            self._changed.notify_all()
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            self._error_raised = True
+            raise self._error

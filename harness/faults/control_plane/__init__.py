@@ -1,0 +1,1 @@
+"""Control plane: faults of the API server and what it starts with."""

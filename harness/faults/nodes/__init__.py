@@ -1,0 +1,1 @@
+"""Nodes: faults of whole nodes: no power, drained, removed, cut off."""

@@ -1,0 +1,180 @@
+"""Leaving: the faults that drain a node of its pods, and that remove it from the cluster while it still runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubernetes.client import ApiClient
+
+from clusters.api.rest import request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from harness.errors import ApiRefused, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
+from harness.faults.workloads.reschedule import Closed
+from harness.undo.actions import undo
+from harness.undo.commands import in_container, planes, undo_by_kubectl
+
+__all__ = ["DRAINED_NODE", "REMOVED_NODE", "drain_node", "register", "remove_node"]
+
+DRAINED_NODE, REMOVED_NODE = "drained node", "removed node"
+"""How, in a history, a node was harmed."""
+
+_SECONDS = 30.0
+_DRAIN_SECONDS = 150.0
+_NODES = "/api/v1/nodes"
+_TOO_MANY, _NOT_FOUND, _CONFLICT = 429, 404, 409
+_MIRROR = "kubernetes.io/config.mirror"
+
+
+def drain_node(node: str) -> Fault:
+    """Return the fault that cordons `node` and evicts its pods, as disruption budgets let it; healing uncordons it.
+
+    Pods of DaemonSets stay, as with `kubectl drain --ignore-daemonsets`.
+    """
+    return _Drained(node)
+
+
+def remove_node(node: str) -> Fault:
+    """Return the fault that deletes the Node object of `node`, whose kubelet runs on; healing registers it again.
+
+    It gets its old range of pod addresses back, so that containers which still run keep theirs.
+    """
+    return _Removed(node)
+
+
+@undo
+def register(
+    engine: Engine, *, control_plane: str, node: str, manifest: Mapping[str, Any], others: Sequence[str] = ()
+) -> None:
+    """Create the Node object, unless it is there, and restart the kubelet, which does not ask for one twice.
+
+    The kubelet of a node that is stopped asks for it when the node starts.
+    """
+    create = ("create", "--filename", "-")
+    if undo_by_kubectl(engine, control_plane, others, *create, seconds=_SECONDS, stdin=json.dumps(manifest)) is None:
+        return
+    restarted = in_container(engine, node, "systemctl", "restart", "kubelet", ended_by="stop")
+    if restarted is not None and restarted.returncode:
+        raise CommandFailed(f"`systemctl restart kubelet` on {node}: {restarted.stderr.strip()}")
+
+
+class _Drained:
+    name = "drain node"
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._evicted: dict[str, str] = {}
+        self._refused = 0
+        self._closed = Closed(node)
+
+    def inject(self, injection: Injection) -> None:
+        require_victim(injection.cluster, self._node)
+        injection.note_node_harm(DRAINED_NODE, self._node)
+        self._closed.close(injection.cluster, injection.undos, Deadline.after(_SECONDS, f"{self._node} to be cordoned"))
+        drained = Deadline.after(_DRAIN_SECONDS, f"{self._node} to be drained")
+        with injection.cluster.client() as api:
+            for _ in drained.attempts(first=0.5):
+                if not self._evict(api):
+                    return
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        left: list[str] = []
+        with cluster.client() as api:
+            if not request(api, "GET", f"{_NODES}/{self._node}")["spec"].get("unschedulable"):
+                raise FaultNotApplied(f"expected {self._node} to be cordoned, it is not")
+            for _ in deadline.attempts(first=0.5):
+                left = self._evict(api)
+                if not left and self._evicted:
+                    return (
+                        f"{len(self._evicted)} pods were evicted from {self._node} and are gone, budgets refused "
+                        f"{self._refused} times: {', '.join(sorted(self._evicted.values()))}"
+                    )
+        raise FaultNotApplied(
+            f"expected {self._node} to be drained within {deadline.seconds:.0f} s, "
+            f"{', '.join(left) or 'nothing'} is left and {len(self._evicted)} pods were evicted"
+        )
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        return self._closed.opened(cluster, deadline)
+
+    def _evict(self, api: ApiClient) -> list[str]:
+        """Ask for the eviction of each pod that was not evicted yet; return the names of those that are left."""
+        found = request(api, "GET", "/api/v1/pods", query={"fieldSelector": f"spec.nodeName={self._node}"})["items"]
+        left = [each for each in found if not _stays(each)]
+        for pod in left:
+            metadata = pod["metadata"]
+            if metadata["uid"] in self._evicted:
+                continue
+            try:
+                path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/eviction"
+                request(api, "POST", path, body=_eviction(metadata))
+            except ApiRefused as error:
+                if error.status == _TOO_MANY:
+                    self._refused += 1
+                    continue
+                if error.status not in (_NOT_FOUND, _CONFLICT):
+                    raise
+            self._evicted[metadata["uid"]] = metadata["name"]
+        return [each["metadata"]["name"] for each in left]
+
+
+class _Removed:
+    name = "remove node"
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._last = Heartbeat()
+        self._uid = ""
+
+    def inject(self, injection: Injection) -> None:
+        require_victim(injection.cluster, self._node)
+        with injection.cluster.client() as api:
+            node = request(api, "GET", f"{_NODES}/{self._node}")
+            self._uid = node["metadata"]["uid"]
+            injection.undo(
+                register, node=self._node, manifest=_manifest(node), **planes(injection.cluster, last=self._node)
+            )
+            injection.note_node_harm(REMOVED_NODE, self._node)
+            self._last = heartbeat(api, self._node)
+            request(api, "DELETE", f"{_NODES}/{self._node}")
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        deadline.check(f"{self._node} was not looked at")
+        with cluster.client() as api:
+            try:
+                found = request(api, "GET", f"{_NODES}/{self._node}")
+            except ApiRefused as error:
+                if error.status == _NOT_FOUND:
+                    kubelet = cluster.exec(self._node, ["systemctl", "is-active", "kubelet"], deadline, check=False)
+                    return f"the API server knows no node {self._node}, whose kubelet is {kubelet.stdout.strip()}"
+                raise
+        same = "the same" if found["metadata"]["uid"] == self._uid else "a new"
+        raise FaultNotApplied(f"expected no node {self._node}, {same} one is there; did its kubelet register again?")
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        return wait_back(cluster, self._node, self._last, deadline, restarted=True)
+
+
+def _stays(pod: Mapping[str, Any]) -> bool:
+    """Whether a drain leaves a pod where it is."""
+    metadata = pod["metadata"]
+    owned = any(each.get("kind") == "DaemonSet" for each in metadata.get("ownerReferences") or ())
+    return owned or _MIRROR in (metadata.get("annotations") or {})
+
+
+def _eviction(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    options = {"preconditions": {"uid": metadata["uid"]}}
+    return {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named, "deleteOptions": options}
+
+
+def _manifest(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a Node object makes the new one take the old one's place."""
+    metadata, spec = node["metadata"], node["spec"]
+    kept = {name: spec[name] for name in ("podCIDR", "podCIDRs", "providerID") if name in spec}
+    named = {"name": metadata["name"], "labels": metadata.get("labels", {})}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": named, "spec": kept}

@@ -1,0 +1,141 @@
+"""Heartbeats: what the API server heard last of a node, and the proofs that it hears nothing, or hears again."""
+
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from kubernetes.client import ApiClient
+
+from clusters.api.rest import merge, request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
+from harness.faults.targets import require_nodes
+
+__all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
+
+_NODES = "/api/v1/nodes"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+_TIMEOUT = (2.0, 5.0)
+_NOT_FOUND = 404
+_UNCALLED = "failed calling webhook"
+_SILENCE = 0.375
+"""Share of a lease's duration after which a kubelet, that renews at every fourth, must have renewed it."""
+
+_LOST = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """When a node renewed its lease last and reported Ready last, by its own clock; `at` is when that was read."""
+
+    renewed: str = ""
+    reported: str = ""
+    ready: str = "unknown to the API server"
+    taints: tuple[str, ...] = ()
+    seconds: float = 40.0
+    at: float = field(default_factory=monotonic, compare=False)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        taints = f", taints {', '.join(self.taints)}" if self.taints else ""
+        return f"Ready={self.ready}, lease renewed {self.renewed or 'never'}{taints}"
+
+
+def require_victim(cluster: Cluster, node: str) -> None:
+    """Raise BadScenario unless `node` is one of the cluster's whose loss the API server outlives."""
+    require_nodes([node], cluster.name, cluster.nodes())
+    if [node] == cluster.control_planes:
+        raise BadScenario(f"{node} is the only control plane: nobody would be left to tell that it is lost")
+
+
+def heartbeat(api: ApiClient, node: str) -> Heartbeat:
+    """Return what the API server knows of a node now; an empty one if it knows no such node.
+
+    Raises ApiRefused, ApiUnreachable.
+    """
+    found, lease = _get(api, f"{_NODES}/{node}"), _get(api, f"{_LEASES}/{node}")
+    conditions = found.get("status", {}).get("conditions") or ()
+    ready: dict[str, Any] = next((each for each in conditions if each["type"] == "Ready"), {})
+    spec = lease.get("spec", {})
+    return Heartbeat(
+        renewed=spec.get("renewTime", ""),
+        reported=ready.get("lastHeartbeatTime", ""),
+        ready=ready.get("status", Heartbeat.ready),
+        taints=tuple(each["key"] for each in found.get("spec", {}).get("taints") or ()),
+        seconds=float(spec.get("leaseDurationSeconds", Heartbeat.seconds)),
+    )
+
+
+def wait_silent(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline) -> str:
+    """Return the proof that the API server hears nothing of `node` since `since`, which was read after the harm.
+
+    Status is no proof, for it says Ready for long after a node's death: the lease is, if it was due and is not
+    renewed. Raises FaultNotApplied.
+    """
+    last = "no answer of the API server"
+    with cluster.client() as api:
+        for _ in deadline.attempts(first=0.5):
+            try:
+                now = heartbeat(api, node)
+            except (ApiRefused, ApiUnreachable) as error:
+                last = f"the API server: {error}"
+                continue
+            if now.renewed != since.renewed:
+                raise FaultNotApplied(
+                    f"expected {node} to be lost, but its kubelet renewed its lease at {now.renewed} (before: "
+                    f"{since.renewed}); see `kubectl get lease --namespace kube-node-lease {node}`"
+                )
+            silent = now.at - since.at
+            if silent >= since.seconds * _SILENCE:
+                return f"its lease, due every {since.seconds / 4:.0f} s, is not renewed for {silent:.0f} s ({now})"
+            last = str(now)
+    raise FaultNotApplied(f"expected {node} to be silent for {since.seconds * _SILENCE:.0f} s; last seen: {last}")
+
+
+def wait_back(cluster: Cluster, node: str, since: Heartbeat, deadline: Deadline, *, restarted: bool = False) -> str:
+    """Return the proof that `node` is back: Ready, not tainted as lost, and its lease renewed since `since`.
+
+    A kubelet that was `restarted` must have reported Ready since, too: what the status said before is stale. If it has,
+    and it is a webhook that lets it renew nothing, the node is back all the same: what is left is the webhook's doing.
+    Raises FaultNotApplied.
+    """
+    last = "no answer of the API server"
+    with cluster.client() as api:
+        for _ in deadline.attempts(first=0.2):
+            try:
+                now = heartbeat(api, node)
+                reported = now.ready == "True" and not (restarted and now.reported == since.reported)
+                renewed = now.renewed not in {"", since.renewed}
+                if reported and renewed and _LOST.isdisjoint(now.taints):
+                    return f"{node} is Ready, its lease renewed since the healing ({now.renewed})"
+                if restarted and reported and not renewed and (why := _refused(api, node)):
+                    return f"{node} is Ready since {now.reported}; it cannot renew its lease: {why}"
+            except (ApiRefused, ApiUnreachable) as error:
+                last = f"the API server: {error}"
+                continue
+            last = str(now)
+    raise FaultNotApplied(
+        f"expected {node} to be Ready with a lease renewed since {since.renewed or 'the healing'} within "
+        f"{deadline.seconds:.0f} s; last seen: {last}; see `journalctl --unit kubelet` on it"
+    )
+
+
+def _refused(api: ApiClient, node: str) -> str:
+    """Return why nobody may renew the lease of a node, if it is a webhook that was asked and did not answer."""
+    try:
+        body = {"spec": {"holderIdentity": node}}
+        merge(api, f"{_LEASES}/{node}", body, query={"dryRun": "All"})
+    except ApiRefused as error:
+        return error.brief if _UNCALLED in error.brief else ""
+    return ""
+
+
+def _get(api: ApiClient, path: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = request(api, "GET", path, timeout=_TIMEOUT)
+    except ApiRefused as error:
+        if error.status == _NOT_FOUND:
+            return {}
+        raise
+    return found

@@ -1,0 +1,212 @@
+"""Nodes: the faults that kill, stop, pause or reboot a node's container, as a power cut or a hypervisor would."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.engine.retry import insist
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from harness.undo.actions import undo
+from harness.undo.promises import Undos
+
+__all__ = [
+    "KILLED_NODE",
+    "PAUSED_NODE",
+    "REBOOTED_NODE",
+    "STOPPED_NODE",
+    "kill_node",
+    "pause_node",
+    "reboot_node",
+    "resume",
+    "start",
+    "stop_node",
+]
+
+KILLED_NODE, STOPPED_NODE, PAUSED_NODE, REBOOTED_NODE = "killed node", "stopped node", "paused node", "rebooted node"
+"""How, in a history, a node was harmed."""
+
+_SECONDS = 60.0
+_STOP_SECONDS = 20
+_GONE = "no such"
+_NOT_PAUSED = "is not paused"
+
+
+def kill_node(node: str) -> Fault:
+    """Return the fault that kills (SIGKILL) all processes of `node` at once; healing starts it again."""
+    return _Down(_KILL, node)
+
+
+def stop_node(node: str) -> Fault:
+    """Return the fault that shuts `node` down as systemd does it, the kubelet before the pods; healing starts it."""
+    return _Down(_STOP, node)
+
+
+def pause_node(node: str) -> Fault:
+    """Return the fault that freezes all processes of `node`; connections to it stay open and get no answer."""
+    return _Down(_PAUSE, node)
+
+
+def reboot_node(node: str) -> Fault:
+    """Return the fault that shuts `node` down and starts it again at once; there is nothing to heal."""
+    return _Rebooted(node)
+
+
+@undo
+def start(engine: Engine, *, node: str, network: str, address: str) -> None:
+    """Start a node's container with the address that it had, unless it runs or is gone.
+
+    The engine would give it the lowest free address, which may be that of another node that is down, too.
+    """
+    state = _inspect(engine, node)
+    if state is None or state["State"]["Status"] in ("running", "paused"):
+        return
+    deadline = Deadline.after(_SECONDS, f"{node} to start")
+    config = state["NetworkSettings"]["Networks"].get(network, {}).get("IPAMConfig") or {}
+    if config.get("IPv4Address") != address:
+        engine.run(["network", "disconnect", "--force", network, node], deadline, check=False)
+        engine.run(["network", "connect", "--ip", address, network, node], deadline)
+    done = engine.run(["start", node], deadline, check=False)
+    if done.returncode and _GONE not in done.stderr.lower():
+        raise CommandFailed(f"{node} could not be started: {done.stderr.strip()}")
+
+
+@undo
+def resume(engine: Engine, *, node: str) -> None:
+    """Let a node's processes run again; one that runs, or is gone, stays as it is."""
+    done = engine.run(["unpause", node], Deadline.after(_SECONDS, f"{node} to run again"), check=False)
+    said = done.stderr.lower()
+    if done.returncode and _NOT_PAUSED not in said and _GONE not in said and "is not running" not in said:
+        raise CommandFailed(f"{node} could not be resumed: {done.stderr.strip()}")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One way to lose a node: how the engine does it, what state that leaves, and what takes it back."""
+
+    name: str
+    how: str
+    command: tuple[str, ...]
+    leaves: str
+    restarts: bool
+
+
+_KILL = _Kind("kill node", KILLED_NODE, ("kill", "--signal", "KILL"), "exited", restarts=True)
+_STOP = _Kind("stop node", STOPPED_NODE, ("stop", "--time", str(_STOP_SECONDS)), "exited", restarts=True)
+_PAUSE = _Kind("pause node", PAUSED_NODE, ("pause",), "paused", restarts=False)
+
+
+class _Down:
+    """A node that is down until it is healed."""
+
+    def __init__(self, kind: _Kind, node: str) -> None:
+        self.name = kind.name
+        self._kind = kind
+        self._node = node
+        self._last = Heartbeat()
+        self._address = ""
+
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
+        require_victim(cluster, self._node)
+        self._address = _address(cluster, self._node, injection.undos)
+        if self._kind.restarts:
+            injection.undo(start, node=self._node, network=cluster.network, address=self._address)
+        else:
+            injection.undo(resume, node=self._node)
+        injection.note_node_harm(self._kind.how, self._node)
+        down = Deadline.after(_SECONDS, f"{self._node} to go down")
+        insist(cluster.engine, self._kind.command, [self._node], down)
+        self._last = _heard(cluster, self._node)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        told = _expect(cluster.engine, self._node, self._kind.leaves)
+        return f"{told}; {wait_silent(cluster, self._node, self._last, deadline)}"
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        _expect(cluster.engine, self._node, "running")
+        _keep_address(cluster, self._node, self._address)
+        return wait_back(cluster, self._node, self._last, deadline, restarted=self._kind.restarts)
+
+
+class _Rebooted:
+    """A node that goes down and comes up again by itself."""
+
+    name = "reboot node"
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._last = Heartbeat()
+        self._address = self._started = ""
+
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
+        require_victim(cluster, self._node)
+        self._address = _address(cluster, self._node, injection.undos)
+        self._started = _started(cluster.engine, self._node)
+        self._last = _heard(cluster, self._node)
+        injection.undo(start, node=self._node, network=cluster.network, address=self._address)
+        injection.note_node_harm(REBOOTED_NODE, self._node)
+        deadline = Deadline.after(_SECONDS, f"{self._node} to go down and start")
+        insist(cluster.engine, ("restart", "--time", str(_STOP_SECONDS)), [self._node], deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        started = _started(cluster.engine, self._node)
+        if started == self._started or not self._started:
+            raise FaultNotApplied(f"expected {self._node} to start anew, it runs since {started}")
+        back = wait_back(cluster, self._node, self._last, deadline, restarted=True)
+        return f"{self._node} ran since {self._started}, now since {started}; {back}"
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        _keep_address(cluster, self._node, self._address)
+        return wait_back(cluster, self._node, self._last, deadline, restarted=True)
+
+
+def _heard(cluster: Cluster, node: str) -> Heartbeat:
+    with cluster.client() as api:
+        return heartbeat(api, node)
+
+
+def _expect(engine: Engine, node: str, wanted: str) -> str:
+    state = (_inspect(engine, node) or {"State": {"Status": "gone"}})["State"]
+    if state["Status"] != wanted:
+        raise FaultNotApplied(
+            f"expected {node} to be {wanted}, it is {state['Status']}; see `docker --host {engine.host} ps --all`"
+        )
+    code = f" (exit code {state['ExitCode']})" if wanted == "exited" else ""
+    return f"{node} is {wanted}{code}"
+
+
+def _started(engine: Engine, node: str) -> str:
+    return str((_inspect(engine, node) or {"State": {"StartedAt": "never"}})["State"]["StartedAt"])
+
+
+def _address(cluster: Cluster, node: str, undos: Undos | None = None) -> str:
+    """Return the address of a node; of one that is down already, that with which the journal has it start."""
+    for other in undos.standing(start, node=node) if undos else ():
+        return str(other.arguments["address"])
+    found = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
+    return str(found["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
+
+
+def _keep_address(cluster: Cluster, node: str, wanted: str) -> None:
+    found = _address(cluster, node)
+    if wanted and found != wanted:
+        raise FaultNotApplied(f"expected {node} to have its address {wanted} again, it has {found or 'none'}")
+
+
+def _inspect(engine: Engine, node: str) -> dict[str, Any] | None:
+    """Return what the engine tells of a container, or None if it is gone."""
+    deadline = Deadline.after(_SECONDS, f"the state of {node}")
+    done = engine.run(["inspect", "--type", "container", node], deadline, check=False)
+    if done.returncode and _GONE in done.stderr.lower():
+        return None
+    if done.returncode:
+        raise CommandFailed(f"`docker inspect {node}`: {done.stderr.strip()}")
+    found: dict[str, Any] = json.loads(done.stdout)[0]
+    return found

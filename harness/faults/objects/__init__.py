@@ -1,0 +1,1 @@
+"""Objects: faults that change or add objects, as somebody with kubectl does."""

@@ -1,0 +1,1 @@
+"""Registry: faults of what images come from: no registry, no image."""

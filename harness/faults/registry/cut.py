@@ -1,0 +1,252 @@
+"""Registry: the fault that cuts nodes off from the registry, by stopping it, dropping packets to it, or its 503."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.registry.container import DOWN_FILE, Registry
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.faults.targets import require_nodes
+from harness.undo.actions import undo
+from harness.undo.commands import Ending, in_container
+from harness.undo.iptables import Rule, new_comment
+
+if TYPE_CHECKING:
+    from harness.undo.promises import Promise
+
+__all__ = ["CUT", "cut_registry", "no_longer_down", "restore", "start"]
+
+CUT = "cut registry"
+"""The name of the fault, whichever way it is done."""
+
+How = Literal["stop", "drop", "503"]
+
+_SECONDS = 60.0
+_STOP_SECONDS = 2
+_ANSWER_SECONDS = 4
+_WHOLE = {"running": True, "down": False}
+
+
+def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
+    """Return the fault that makes pulls impossible.
+
+    "stop" ends the registry's container; "drop" drops the packets that `nodes` (container names; none:
+    all of them) send to it, which looks like a dead link; "503" makes it answer that to everything.
+    Raises BadScenario.
+    """
+    if how not in ("stop", "drop", "503"):
+        raise BadScenario(f"cut_registry(how={how!r}): expected 'stop', 'drop' or '503'")
+    if nodes and how != "drop":
+        raise BadScenario(f"cut_registry(how={how!r}, nodes=…): only 'drop' can choose nodes")
+    if how == "drop":
+        return _Dropped(tuple(nodes))
+    return _Stopped() if how == "stop" else _Unavailable()
+
+
+@undo
+def restore(engine: Engine, *, container: str, running: bool, down: bool) -> None:
+    """Let the registry's container run, and take the file away that makes it answer 503, unless it is gone.
+
+    While another fault keeps it from `running`, or `down`, that stays; the file in a stopped container is left to the
+    undo that starts it.
+    """
+    if running:
+        start(engine, container=container)
+    if not down:
+        _take_file_away(engine, container, ended_by="removal" if running else "stop")
+
+
+@undo
+def start(engine: Engine, *, container: str) -> None:
+    """Start the registry's container, unless it runs or is gone."""
+    deadline = Deadline.after(_SECONDS, f"{container} to start")
+    done = engine.run(["start", container], deadline, check=False)
+    if done.returncode and "no such container" not in done.stderr.lower():
+        raise CommandFailed(f"{container} could not be started: {done.stderr.strip()}")
+
+
+@undo
+def no_longer_down(engine: Engine, *, container: str) -> None:
+    """Delete the file that makes the registry answer 503, which outlives a stop of its container."""
+    _take_file_away(engine, container, ended_by="removal")
+
+
+def _take_file_away(engine: Engine, container: str, ended_by: Ending) -> None:
+    done = in_container(engine, container, "rm", "-f", DOWN_FILE, ended_by=ended_by)
+    if done is not None and done.returncode:
+        raise CommandFailed(f"`rm -f {DOWN_FILE}` in {container}: {done.stderr.strip()}")
+
+
+class _Harmed:
+    """The registry's container is harmed: by one fault, or by several at a time."""
+
+    name = CUT
+
+    def __init__(self) -> None:
+        self._promise: Promise | None = None
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """Prove that the registry answers, or that it does what another fault makes it do."""
+        given = self._promise.given if self._promise else _WHOLE
+        wanted = "no answer" if not given["running"] else "503" if given["down"] else "200"
+        said = _expect(cluster, cluster.nodes(), wanted, deadline)
+        return said if wanted == "200" else f"another fault cuts it off: {said}"
+
+    def _register(self, injection: Injection, container: str, harm: Mapping[str, bool]) -> None:
+        self._promise = injection.undo(restore, harm=harm, container=container, **_WHOLE)
+
+
+class _Stopped(_Harmed):
+    """The registry's container is stopped."""
+
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
+        registry = _registry(cluster)
+        self._register(injection, registry.container, {"running": False})
+        deadline = Deadline.after(_SECONDS, f"{registry.container} to stop")
+        cluster.engine.run(["stop", "--time", str(_STOP_SECONDS), registry.container], deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        registry = _registry(cluster)
+        state = _state(cluster.engine, registry.container, deadline)
+        if state != "exited":
+            raise FaultNotApplied(
+                f"expected {registry.container} to be exited, it is {state}; "
+                f"see `docker --host {cluster.engine.host} ps --all`"
+            )
+        return f"{registry.container} is exited; {_expect(cluster, cluster.nodes(), 'no answer', deadline)}"
+
+
+class _Unavailable(_Harmed):
+    """The registry answers 503 to everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = datetime.now(UTC)
+
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
+        registry = _registry(cluster)
+        self._began = datetime.now(UTC)
+        self._register(injection, registry.container, {"down": True})
+        deadline = Deadline.after(_SECONDS, f"{registry.container} to be told that it is down")
+        cluster.engine.run(["exec", registry.container, "touch", DOWN_FILE], deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        registry = _registry(cluster)
+        said = _expect(cluster, cluster.nodes(), "503", deadline)
+        refused = [line for line in registry.log(self._began) if line.status == 503]  # noqa: PLR2004
+        if not refused:
+            raise FaultNotApplied(f"{said}, but {registry.container} logged no request with status 503")
+        return f"{said}; {registry.container} logged {len(refused)} requests with status 503"
+
+
+class _Dropped:
+    """Packets from nodes to the registry are dropped in the nodes' network namespaces, where containerd pulls."""
+
+    name = CUT
+
+    def __init__(self, nodes: tuple[str, ...]) -> None:
+        self._nodes = nodes
+        self._comment = new_comment()
+
+    def inject(self, injection: Injection) -> None:
+        cluster = injection.cluster
+        require_nodes(self._nodes, cluster.name, cluster.nodes())
+        for rule in self._rules(cluster):
+            rule.register(injection.undos)
+            rule.insert(cluster, Deadline.after(_SECONDS, f"a rule on {rule.node}"))
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        nodes = self._cut_off(cluster)
+        rules = self._rules(cluster)
+        before = [_dropped(rule, cluster, deadline) for rule in rules]
+        told = [_expect(cluster, nodes, "no answer", deadline)]
+        for rule, packets in zip(rules, before, strict=True):
+            dropped = _dropped(rule, cluster, deadline) - packets
+            if dropped <= 0:
+                raise FaultNotApplied(
+                    f"expected the rule {self._comment} on {rule.node} to drop packets, it dropped none"
+                )
+            told.append(f"{rule.node} dropped {dropped} packets")
+        others = [node for node in cluster.nodes() if node not in nodes]
+        return "; ".join([*told, *([_expect(cluster, others, "200", deadline)] if others else [])])
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        nodes = self._cut_off(cluster)
+        for rule in self._rules(cluster):
+            if rule.packets(cluster, deadline) is not None:
+                raise FaultNotApplied(f"expected the rule {self._comment} to be gone from {rule.node}, it is there")
+        return f"the rule is gone; {_expect(cluster, nodes, '200', deadline)}"
+
+    def _cut_off(self, cluster: Cluster) -> Sequence[str]:
+        return self._nodes or cluster.nodes()
+
+    def _rules(self, cluster: Cluster) -> list[Rule]:
+        address, _, port = _registry(cluster).address_node.rpartition(":")
+        match = ["-d", address, "-p", "tcp", "--dport", port]
+        return [Rule(node, "OUTPUT", match, self._comment) for node in self._cut_off(cluster)]
+
+
+def _dropped(rule: Rule, cluster: Cluster, deadline: Deadline) -> int:
+    packets = rule.packets(cluster, deadline)
+    if packets is None:
+        raise FaultNotApplied(f"expected a rule {rule.comment} in {rule.chain} on {rule.node}, there is none")
+    return packets
+
+
+def _registry(cluster: Cluster) -> Registry:
+    if cluster.registry is None:
+        raise BadScenario(f"cluster {cluster.name} has no registry to cut: its shape says registry=False")
+    return cluster.registry
+
+
+def _state(engine: Engine, container: str, deadline: Deadline) -> str:
+    return engine.run(["inspect", "--format", "{{.State.Status}}", container], deadline).stdout.strip()
+
+
+def _expect(cluster: Cluster, nodes: Sequence[str], wanted: str, deadline: Deadline) -> str:
+    """Wait until each node, asking the registry, gets `wanted`; return that in words or raise FaultNotApplied."""
+    said: Mapping[str, str] = {}
+    for _ in deadline.attempts(first=0.2):
+        said = _ask(cluster, nodes, deadline)
+        if all(answer.startswith(wanted) for answer in said.values()):
+            return f"the registry, asked from {_words(said)}"
+    raise FaultNotApplied(
+        f"expected the registry to give {wanted!r} to {', '.join(nodes)} within {deadline.seconds:.0f} s, "
+        f"last seen: {_words(said)}"
+    )
+
+
+def _ask(cluster: Cluster, nodes: Sequence[str], deadline: Deadline) -> dict[str, str]:
+    with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
+        return dict(zip(nodes, pool.map(partial(_answer, cluster, deadline), nodes), strict=True))
+
+
+def _answer(cluster: Cluster, deadline: Deadline, node: str) -> str:
+    registry = _registry(cluster)
+    limit = ["--max-time", str(_ANSWER_SECONDS), "--noproxy", "*"]
+    said = ["--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}"]
+    argv = ["curl", "--config", "-", *said, *limit, f"http://{registry.address_node}/v2/"]
+    header = f'header = "Authorization: {registry.login.authorization}"\n'  # every user sees a command's arguments
+    patience = Deadline.after(2 * _ANSWER_SECONDS, deadline.what)
+    done = cluster.exec(node, argv, patience, check=False, stdin=header)
+    return done.stdout if done.returncode == 0 else f"no answer ({done.stderr.strip()})"
+
+
+def _words(said: Mapping[str, str]) -> str:
+    nodes: dict[str, list[str]] = {}
+    for node, answer in said.items():
+        nodes.setdefault(answer, []).append(node)
+    return "; from ".join(f"{_listed(names)}: {answer}" for answer, names in nodes.items()) or "no node was asked"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,1 @@
+"""Webhook: faults of Gatekeeper's webhooks: unreachable, without certificate, busy."""

@@ -1,0 +1,95 @@
+"""Certificate: the fault that empties the Secret with the certificate of Gatekeeper's webhooks."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from clusters.api.rest import merge, request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
+from harness.errors import FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.faults.webhook.call import UNCALLED, wait_answered
+from harness.undo.actions import undo
+from harness.undo.commands import planes, undo_by_kubectl
+
+__all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
+
+BLANK_CERTIFICATE = "blank certificate"
+"""The fault's name in a history."""
+
+_SECRET = "gatekeeper-webhook-server-cert"  # noqa: S105 - the object's name
+_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{_SECRET}"
+_WHERE = ("--namespace", NAMESPACE)
+_BLANK = "blank"
+
+
+def blank_certificate() -> Fault:
+    """Return the fault that empties the webhooks' Secret, as applying the release manifest once more does.
+
+    Gatekeeper makes a new authority and a new certificate then, and its pods get them when their kubelets do; until
+    then they serve the old one, which the API server trusts no more. Healing waits for a certificate to be there.
+    """
+    return _Blanked()
+
+
+@undo
+def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) -> None:
+    """See that Gatekeeper fills its Secret again: if it is still empty, restart its pods, which do so at start."""
+    words = ("get", "secret", _SECRET, "--ignore-not-found", "--output", "json")
+    done = undo_by_kubectl(engine, control_plane, others, *_WHERE, *words)
+    if done is None or (done.returncode == 0 and done.stdout.strip() and _print(json.loads(done.stdout)) != _BLANK):
+        return
+    undo_by_kubectl(engine, control_plane, others, *_WHERE, "rollout", "restart", f"deployment/{CONTROLLER}")
+
+
+class _Blanked:
+    name = BLANK_CERTIFICATE
+
+    def __init__(self) -> None:
+        self._before = ""
+        self._version = self._said = ""
+
+    def inject(self, injection: Injection) -> None:
+        with injection.cluster.client() as api:
+            self._before = _print(request(api, "GET", _PATH))
+            injection.undo(refill, **planes(injection.cluster))
+            done = merge(api, _PATH, {"data": None})
+            self._version = done["metadata"]["resourceVersion"]
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """See that the Secret is empty, or already has another certificate, and that webhooks were not trusted."""
+        deadline.check("the Secret was not looked at")
+        with cluster.client() as api:
+            now = _print(request(api, "GET", _PATH))
+        if self._before in {"", _BLANK, now}:
+            raise FaultNotApplied(f"expected Secret {_SECRET} to lose its certificate, it was and is {now}")
+        if not self._said:
+            self._said = wait_answered(cluster, deadline, UNCALLED)
+        return (
+            f"Secret {_SECRET} was emptied in version {self._version}: its certificate was {self._before}, is {now}; "
+            f"the API server said: {self._said}"
+        )
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        now = _BLANK
+        with cluster.client() as api:
+            for _ in deadline.attempts(first=0.2):
+                now = _print(request(api, "GET", _PATH))
+                if now != _BLANK:
+                    return f"Secret {_SECRET} holds a certificate again: {now}"
+        raise FaultNotApplied(
+            f"expected Gatekeeper to fill Secret {_SECRET} within {deadline.seconds:.0f} s: it is {now}"
+        )
+
+
+def _print(secret: Any) -> str:
+    """Return the fingerprint of a Secret's certificates, by which two are told apart and nothing else is told."""
+    data = secret.get("data") or {}
+    if not data.get("tls.crt") or not data.get("ca.crt"):
+        return _BLANK
+    return hashlib.sha256(f"{data['ca.crt']} {data['tls.crt']}".encode()).hexdigest()[:12]

@@ -1,0 +1,69 @@
+"""Webhook link: the fault that cuts the API server off from Gatekeeper's webhooks, as a firewall rule does."""
+
+from typing import Literal
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import BadScenario, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_answered
+from harness.undo.iptables import Rule, new_comment
+
+__all__ = ["CUT_WEBHOOK", "cut_webhook"]
+
+CUT_WEBHOOK = "cut webhook"
+"""The fault's name in a history."""
+
+How = Literal["drop", "reject"]
+
+_SECONDS = 30.0
+_PORT = "8443"
+_TARGETS = {"drop": ["DROP"], "reject": ["REJECT", "--reject-with", "tcp-reset"]}
+
+
+def cut_webhook(how: How = "drop") -> Fault:
+    """Return the fault that loses ("drop") or refuses ("reject") what control planes send to Gatekeeper's port 8443.
+
+    The pods go on running, are Ready, and stay in their Service; only the API server does not reach them. Raises
+    BadScenario.
+    """
+    if how not in _TARGETS:
+        raise BadScenario(f"cut_webhook(how={how!r}): expected 'drop' or 'reject'")
+    return _Cut(how)
+
+
+class _Cut:
+    name = CUT_WEBHOOK
+
+    def __init__(self, how: How) -> None:
+        self._how = how
+        self._comment = new_comment()
+
+    def inject(self, injection: Injection) -> None:
+        deadline = Deadline.after(_SECONDS, "rules on the control planes")
+        for rule in self._rules(injection.cluster):
+            rule.register(injection.undos)
+            rule.insert(injection.cluster, deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """Ask for a namespace that Gatekeeper must deny: it cannot be called, and the rules have counted packets."""
+        said = wait_answered(cluster, deadline, UNCALLED)
+        counted = {rule.node: rule.packets(cluster, deadline) for rule in self._rules(cluster)}
+        idle = [node for node, packets in counted.items() if packets is None]
+        if idle or not any(counted.values()):
+            raise FaultNotApplied(f"expected rules {self._comment} that count packets, found {counted}; said: {said}")
+        told = ", ".join(f"{node} lost {packets} packets" for node, packets in counted.items())
+        return f"{told}; the API server says: {said}"
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """See that no rule is left, and that Gatekeeper is asked again, if there is any Pod of it to ask."""
+        left = [rule.node for rule in self._rules(cluster) if rule.packets(cluster, deadline) is not None]
+        if left:
+            raise FaultNotApplied(f"expected no rule {self._comment}, one is there on {', '.join(left)}")
+        said = wait_answered(cluster, deadline, DENIED, NOBODY)
+        return f"the rules are gone from {', '.join(cluster.control_planes)}; the API server says: {said}"
+
+    def _rules(self, cluster: Cluster) -> list[Rule]:
+        match, target = ["-p", "tcp", "--dport", _PORT], _TARGETS[self._how]
+        return [Rule(node, "OUTPUT", match, self._comment, target) for node in cluster.control_planes]

@@ -1,0 +1,104 @@
+"""Crowd: the fault that has Gatekeeper compile many templates, so that it is late with everything else."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from kubernetes.client import ApiClient
+from pydantic import Field
+
+from clusters.api.rest import apply, request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from harness.errors import BadScenario, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.policies.status import seen_by_all
+from harness.undo.actions import undo
+from harness.undo.commands import planes, undo_by_kubectl
+
+__all__ = ["crowd_templates", "disperse", "filler"]
+
+_TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
+_LABEL = "chaos-harness/crowd"
+_SECONDS = 180.0
+_MOST = 300
+
+
+def crowd_templates(count: Annotated[int, Field(ge=1, le=300)] = 40, *, rules: int = 60) -> Fault:
+    """Return the fault that puts `count` templates there, in Rego, each with so many `rules` to compile.
+
+    No constraint uses them: they cost nothing but time. Healing takes them away. Raises BadScenario.
+    """
+    if not (1 <= count <= _MOST and 1 <= rules <= _MOST):
+        raise BadScenario(f"crowd_templates({count}, rules={rules}): expected 1 to {_MOST} of each")
+    return _Crowd(count, rules)
+
+
+def filler(number: int, revision: str, *, rules: int = 60, label: str = "") -> dict[str, Any]:
+    """Return a template in Rego with many rules, which differ from revision to revision."""
+    rule = (
+        'violation[{{"msg": msg}}] {{ labels := input.review.object.metadata.labels; labels["{n}"] == "{revision}"; '
+        'found := [each | each := labels[_]; startswith(each, "{n}")]; count(found) > {n}; '
+        'msg := sprintf("%v", [found]) }}'
+    )
+    kind = f"ChaosFiller{number}"
+    rego = "\n".join([f"package {kind.lower()}", *(rule.format(n=n, revision=revision) for n in range(rules))])
+    labels = {"labels": {_LABEL: label}} if label else {}
+    return {
+        "apiVersion": "templates.gatekeeper.sh/v1",
+        "kind": "ConstraintTemplate",
+        "metadata": {"name": kind.lower(), **labels},
+        "spec": {
+            "crd": {"spec": {"names": {"kind": kind}}},
+            "targets": [{"target": "admission.k8s.gatekeeper.sh", "rego": rego}],
+        },
+    }
+
+
+@undo
+def disperse(engine: Engine, *, control_plane: str, label: str, others: Sequence[str] = ()) -> None:
+    """Delete all templates of one crowd and wait until they are gone; none, and no such kind, is fine."""
+    words = ("delete", "constrainttemplates", "--selector", f"{_LABEL}={label}", f"--timeout={_SECONDS:.0f}s")
+    undo_by_kubectl(engine, control_plane, others, *words, seconds=_SECONDS + 10)
+
+
+class _Crowd:
+    name = "crowd templates"
+
+    def __init__(self, count: int, rules: int) -> None:
+        self._label = secrets.token_hex(4)
+        self._templates = [filler(number, self._label, rules=rules, label=self._label) for number in range(count)]
+
+    def inject(self, injection: Injection) -> None:
+        deadline = Deadline.after(_SECONDS, f"{len(self._templates)} templates to be put there")
+        injection.undo(disperse, label=self._label, **planes(injection.cluster))
+        with injection.cluster.client() as api:
+            apply(api, self._templates, deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """See that all are there and that Gatekeeper's pods compile them; tell how many some pod has not seen yet."""
+        with cluster.client() as api:
+            for _ in deadline.attempts(first=0.2):
+                found = self._found(api)
+                if len(found) != len(self._templates):
+                    raise FaultNotApplied(f"expected {len(self._templates)} templates of the crowd, found {len(found)}")
+                if any(each.get("status", {}).get("byPod") for each in found):
+                    waiting = sum(not seen_by_all(each) for each in found)
+                    return f"{len(found)} templates are there, {waiting} still to be compiled by some pod"
+        raise FaultNotApplied("expected a pod of Gatekeeper's to compile a template of the crowd, none did")
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        deadline.check("the templates were not looked at")
+        with cluster.client() as api:
+            left = [each["metadata"]["name"] for each in self._found(api)]
+        if left:
+            raise FaultNotApplied(f"expected no template of the crowd, {', '.join(left)} is there")
+        return f"{len(self._templates)} templates are gone"
+
+    def _found(self, api: ApiClient) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = request(
+            api, "GET", _TEMPLATES, query={"labelSelector": f"{_LABEL}={self._label}"}
+        )["items"]
+        return found

@@ -1,0 +1,1 @@
+"""Workloads: faults of pods and their containers: killed, moved, throttled, rolled out."""

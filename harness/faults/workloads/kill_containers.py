@@ -1,0 +1,119 @@
+"""Containers: the fault that kills the containers of pods, from the node, as a crash would."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import DeadlineExceeded
+from clusters.gatekeeper.readiness import NAMESPACE
+from clusters.watching.watch import until
+from harness.errors import BadScenario, FaultNotApplied
+from harness.faults import ONE_SHOT, Fault
+from harness.faults.injection import Injection
+from harness.faults.targets import Target, find_pods
+
+__all__ = ["KILLED", "kill_containers", "processes"]
+
+KILLED = "killed"
+"""How, in a history, the pods were harmed whose containers were killed."""
+
+_SECONDS = 30.0
+_RUNNING = "CONTAINER_RUNNING"
+
+
+def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) -> Fault:
+    """Return the fault that kills (SIGKILL) all running containers of pods, chosen by name or label selector.
+
+    There is nothing to heal: restarting them is the kubelet's job, and how long it takes is what one
+    wants to know. Raises BadScenario.
+    """
+    if bool(pods) == bool(selector):
+        raise BadScenario("kill_containers: expected either names of pods or a selector")
+    return _Killed(pods, selector, namespace)
+
+
+class _Killed:
+    name = "kill containers"
+    healed = ONE_SHOT
+
+    def __init__(self, pods: Sequence[str], selector: str, namespace: str) -> None:
+        self._pods = pods
+        self._selector = selector
+        self._namespace = namespace
+        self._targets: list[Target] = []
+
+    def inject(self, injection: Injection) -> None:
+        """Kill; nothing stands in the journal, because nothing has to be undone."""
+        cluster, deadline = injection.cluster, Deadline.after(_SECONDS, "the containers to be killed")
+        with cluster.client() as api:
+            self._targets = find_pods(api, self._namespace, self._pods, self._selector)
+        running = [(target, processes(cluster, target, deadline)) for target in self._targets]
+        for target, pids in running:
+            injection.note_harm(KILLED, target)
+            self._kill(cluster, target.node, pids, deadline)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        told = []
+        for target in self._targets:
+            for container in target.containers:
+                state = self._ended(cluster, target.node, container, deadline)
+                told.append(f"container {container[:12]} of {target.pod} on {target.node} is {state}")
+        path = f"/api/v1/namespaces/{self._namespace}/pods"
+        try:
+            with cluster.client() as api:
+                seen = until(api, path, self._noticed, deadline)
+        except DeadlineExceeded as error:
+            raise FaultNotApplied(f"expected the kubelet to notice the killed containers: {error}") from error
+        return "; ".join([*told, *seen])
+
+    def _kill(self, cluster: Cluster, node: str, pids: Sequence[str], deadline: Deadline) -> None:
+        cluster.exec(node, ["kill", "-KILL", *pids], deadline)
+
+    def _ended(self, cluster: Cluster, node: str, container: str, deadline: Deadline) -> str:
+        state = ""
+        for _ in deadline.attempts():
+            done = cluster.exec(node, ["crictl", "inspect", container], deadline, check=False)
+            status = json.loads(done.stdout)["status"] if done.returncode == 0 else {"state": "gone"}
+            state = status["state"]
+            if state != _RUNNING:
+                return f"{state.removeprefix('CONTAINER_').lower()} (exit code {status.get('exitCode', 'unknown')})"
+        raise FaultNotApplied(
+            f"expected container {container} on {node} to be dead after {deadline.seconds:.0f} s, it is {state}"
+        )
+
+    def _noticed(self, state: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
+        pods = {each["metadata"]["uid"]: each for each in state.values()}
+        told = [_changed(target, pods.get(target.uid)) for target in self._targets]
+        return [each for each in told if each] if all(told) else None
+
+
+def processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
+    """Return the process ids, in the node, of the pod's running containers; what crictl knows is the truth."""
+    label = ["--label", f"io.kubernetes.pod.uid={target.uid}"]
+    listed = cluster.exec(target.node, ["crictl", "ps", "--state", "Running", "--output", "json", *label], deadline)
+    ids = {each["id"] for each in json.loads(listed.stdout)["containers"]}
+    if not ids or ids != set(target.containers):
+        raise FaultNotApplied(
+            f"expected {target.pod} to run {', '.join(target.containers) or 'a container'} on {target.node}, "
+            f"found {', '.join(sorted(ids)) or 'none'}: it is restarting by itself"
+        )
+    pids = []
+    for each in ids:
+        inspected = cluster.exec(target.node, ["crictl", "inspect", each], deadline)
+        pids.append(str(json.loads(inspected.stdout)["info"]["pid"]))
+    return pids
+
+
+def _changed(target: Target, pod: Mapping[str, Any] | None) -> str:
+    """Return how the API tells that none of the target's containers runs any more, or ""."""
+    if pod is None:
+        return f"{target.pod} is gone"
+    told = []
+    for status in pod["status"].get("containerStatuses") or ():
+        identity = status.get("containerID", "").rpartition("/")[2]
+        if identity in target.containers and "running" in status["state"]:
+            return ""
+        told.append(f"{target.pod} restarts: {status['restartCount']}, {', '.join(status['state'])}")
+    return "; ".join(told)

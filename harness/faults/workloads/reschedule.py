@@ -1,0 +1,121 @@
+"""Pods: the fault that deletes a pod so that its replacement must start on another node."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clusters.api.rest import request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.errors import DeadlineExceeded
+from clusters.gatekeeper.readiness import NAMESPACE
+from clusters.watching.watch import until
+from harness.errors import FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.faults.targets import Target, find_pods
+from harness.undo.actions import undo
+from harness.undo.commands import KUBECTL, planes, undo_by_kubectl
+from harness.undo.promises import Promise, Undos
+
+__all__ = ["RESCHEDULED", "Closed", "reschedule_pod", "uncordon"]
+
+RESCHEDULED = "rescheduled"
+"""How, in a history, the pods were harmed that were deleted so that another node gets their replacement."""
+
+_SECONDS = 30.0
+
+
+def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
+    """Return the fault that cordons the node of `pod` and deletes the pod; healing uncordons the node."""
+    return _Rescheduled(pod, namespace)
+
+
+@undo
+def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[str] = ()) -> None:
+    """Let pods be scheduled to a node again; a node that the cluster does not know is closed to nobody."""
+    undo_by_kubectl(engine, control_plane, others, "uncordon", node)
+
+
+class Closed:
+    """A node that is closed to new pods; undone, it is open again, unless somebody else wants it closed."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._promise: Promise | None = None
+        self._was_closed = False
+
+    def close(self, cluster: Cluster, undos: Undos, deadline: Deadline) -> None:
+        """Cordon the node, after the promise to open it; one that was closed before by no fault stays so for ever."""
+        if _is_closed(cluster, self._node) and not undos.standing(uncordon, node=self._node):
+            self._was_closed = True
+            return
+        place = planes(cluster, last=self._node)
+        self._promise = undos.register(uncordon, harm={}, node=self._node, **place)
+        cluster.exec(place["control_plane"], [*KUBECTL, "cordon", self._node], deadline)
+
+    def opened(self, cluster: Cluster, deadline: Deadline) -> str:
+        """Return the proof that the node takes pods again, or why it need not; raise FaultNotApplied."""
+        deadline.check(f"{self._node} was not looked at")
+        if self._was_closed:
+            return f"{self._node} takes no pods: it was cordoned before"
+        if self._promise and self._promise.kept:
+            return f"{self._node} takes no pods: another fault keeps it cordoned"
+        if _is_closed(cluster, self._node):
+            raise FaultNotApplied(
+                f"expected {self._node} to take pods again, it is cordoned; `kubectl uncordon {self._node}`"
+            )
+        return f"{self._node} takes pods again"
+
+
+def _is_closed(cluster: Cluster, node: str) -> bool:
+    with cluster.client() as api:
+        return bool(request(api, "GET", f"/api/v1/nodes/{node}")["spec"].get("unschedulable"))
+
+
+class _Rescheduled:
+    name = "reschedule pod"
+
+    def __init__(self, pod: str, namespace: str) -> None:
+        self._pod = pod
+        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        self._namespace = namespace
+        self._target: Target | None = None
+        self._before: set[str] = set()
+        self._closed: Closed | None = None
+
+    def inject(self, injection: Injection) -> None:
+        cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
+        with cluster.client() as api:
+            target = self._target = find_pods(api, self._namespace, [self._pod])[0]
+            self._before = {each["metadata"]["uid"] for each in request(api, "GET", self._path)["items"]}
+            self._closed = Closed(target.node)
+            self._closed.close(cluster, injection.undos, deadline)
+            injection.note_harm(RESCHEDULED, target)
+            preconditions = {"preconditions": {"uid": target.uid}}
+            request(api, "DELETE", f"{self._path}/{target.pod}", body=preconditions)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        try:
+            with cluster.client() as api:
+                return until(api, self._path, self._replaced, deadline)
+        except DeadlineExceeded as error:
+            raise FaultNotApplied(f"expected {self._pod} to be replaced on another node: {error}") from error
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        return self._closed.opened(cluster, deadline) if self._closed else "nothing was done"
+
+    def _replaced(self, state: Mapping[str, Mapping[str, Any]]) -> str | None:
+        target = self._target
+        if target is None:
+            return None
+        pods = {each["metadata"]["uid"]: each for each in state.values()}
+        old = pods.get(target.uid)
+        if old and "deletionTimestamp" not in old["metadata"]:
+            return None
+        for uid, each in pods.items():
+            owners = {owner["uid"] for owner in each["metadata"].get("ownerReferences") or ()}
+            node = each["spec"].get("nodeName")
+            if uid not in self._before and target.owner in owners and node and node != target.node:
+                return f"{target.pod} on {target.node} is deleted, {each['metadata']['name']} replaces it on {node}"
+        return None

@@ -1,0 +1,122 @@
+"""Throttle: the fault that leaves the containers of pods a share of a CPU, as a busy node or a small limit would."""
+
+from typing import TYPE_CHECKING
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.engine import Engine
+from clusters.gatekeeper.readiness import NAMESPACE
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.injection import Injection
+from harness.faults.targets import find_pods
+from harness.faults.workloads.kill_containers import processes
+from harness.undo.actions import undo
+from harness.undo.commands import in_container
+
+if TYPE_CHECKING:
+    from harness.undo.promises import Promise
+
+__all__ = ["throttle", "unthrottle"]
+
+_SECONDS = 30.0
+_PERIOD_MICROSECONDS = 100_000
+_V2 = "cpu.max"
+# Prints the file that limits a process's cgroup, and what it says; cgroup v2 has one hierarchy, v1 one for the CPU.
+_LIMIT_OF = r"""
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+    file=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/cpu.max
+else
+    file=/sys/fs/cgroup/cpu$(sed -nE 's/^[0-9]+:(cpu|cpu,cpuacct|cpuacct,cpu)://p' "/proc/$1/cgroup")/cpu.cfs_quota_us
+fi
+echo "$file" && cat "$file"
+"""
+# Two processes of the cgroup that want a processor each for a second: how often it was held back meanwhile, of how many
+# periods. Both are ended by `timeout`, whatever becomes of who started them.
+_BURN = r"""
+folder=${1%/*}
+count() { sed -n "s/^$1 //p" "$folder/cpu.stat"; }
+held=$(count nr_throttled) periods=$(count nr_periods)
+for _ in 1 2; do
+    ( echo "$BASHPID" > "$folder/cgroup.procs" && exec timeout 1 bash -c 'while :; do :; done' ) &
+done
+wait
+echo $(( $(count nr_throttled) - held )) $(( $(count nr_periods) - periods ))
+"""
+_WRITE = 'if [ -f "$1" ]; then echo "$2" > "$1"; fi'
+
+
+def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
+    """Return the fault that gives each running container of the pods that `selector` selects `cpu` CPUs at most.
+
+    The kernel is told directly, so that nothing restarts. Healing gives back what there was. Raises BadScenario.
+    """
+    if not 0.01 <= cpu <= 1:  # noqa: PLR2004 - the kernel takes no less than 1 ms of a period of 100 ms
+        raise BadScenario(f"throttle: expected 0.01 to 1 CPUs, found {cpu:g}")
+    return _Throttled(selector, cpu, namespace)
+
+
+@undo
+def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
+    """Give a container back the limit that it had; one that is gone needs none."""
+    done = in_container(engine, node, "bash", "-c", _WRITE, "write", file, limit, ended_by="stop")
+    if done is not None and done.returncode:
+        raise CommandFailed(f"{file} on {node} could not be set to {limit}: {done.stderr.strip()}")
+
+
+class _Throttled:
+    name = "throttle"
+
+    def __init__(self, selector: str, cpu: float, namespace: str) -> None:
+        self._selector = selector
+        self._quota = str(round(cpu * _PERIOD_MICROSECONDS))
+        self._namespace = namespace
+        self._files: dict[str, tuple[str, str, Promise]] = {}
+
+    def inject(self, injection: Injection) -> None:
+        cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"pods {self._selector} to be throttled")
+        with cluster.client() as api:
+            targets = find_pods(api, self._namespace, (), self._selector)
+        for target in targets:
+            for pid in processes(cluster, target, deadline):
+                limited = cluster.exec(target.node, ["bash", "-c", _LIMIT_OF, "limit", pid], deadline)
+                file, limit = limited.stdout.splitlines()
+                others = injection.undos.standing(unthrottle, node=target.node, file=file)
+                limit = others[0].arguments["limit"] if others else limit
+                quota = f"{self._quota} {_PERIOD_MICROSECONDS}" if file.endswith(_V2) else self._quota
+                place = {"node": target.node, "file": file, "limit": limit}
+                promise = injection.undo(unthrottle, harm={"limit": quota}, **place)
+                self._write(cluster, target.node, file, quota, deadline)
+                self._files[file] = (target.node, quota, promise)
+
+    def observed(self, cluster: Cluster, deadline: Deadline) -> str:
+        told = []
+        for file, (node, quota, _) in self._files.items():
+            found = cluster.exec(node, ["cat", file], deadline).stdout.strip()
+            if found != quota:
+                raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {found}")
+            told.append(f"{file} on {node} says {found}; {self._held_back(cluster, node, file, deadline)}")
+        return "; ".join(told)
+
+    def healed(self, cluster: Cluster, deadline: Deadline) -> str:
+        """See that each container has what it was given back: the limit that it had, or that of another throttle."""
+        for file, (node, _, promise) in self._files.items():
+            done = cluster.exec(node, ["cat", file], deadline, check=False)
+            wanted, found = promise.given["limit"], done.stdout.strip()
+            if done.returncode == 0 and found != wanted:
+                raise FaultNotApplied(f"expected {file} on {node} to say {wanted} again, it says {found}")
+        return f"{len(self._files)} containers have the limit that they had"
+
+    def _write(self, cluster: Cluster, node: str, file: str, quota: str, deadline: Deadline) -> None:
+        cluster.exec(node, ["bash", "-c", _WRITE, "write", file, quota], deadline)
+
+    def _held_back(self, cluster: Cluster, node: str, file: str, deadline: Deadline) -> str:
+        """Return in how many periods the kernel held back a container that wanted more; FaultNotApplied if in none."""
+        periods = 0
+        for _ in deadline.attempts(first=0.2):
+            held, periods = map(int, cluster.exec(node, ["bash", "-c", _BURN, "burn", file], deadline).stdout.split())
+            if held > 0:
+                return f"held back in {held} of {periods} periods"
+        raise FaultNotApplied(
+            f"expected {file} on {node} to hold back who wants two processors, it did in none of {periods} periods"
+        )

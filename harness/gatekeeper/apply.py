@@ -1,0 +1,142 @@
+"""Enforcement: puts policies into a cluster and waits until each replica of Gatekeeper really enforces them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from clusters.api.rest import request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import DeadlineExceeded
+from clusters.gatekeeper.readiness import NAMESPACE
+from clusters.watching.watch import until
+from harness.errors import PolicyRejected, PreparationFailed
+from harness.history import History
+from harness.history.objects import is_leaving, name_of
+from harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
+from harness.policies import GROUND, Policy, Question
+from harness.probes.answers import ask
+from harness.undo.journal import Journal
+from harness.undo.objects import put
+from harness.undo.promises import Undos
+
+__all__ = ["POLICIES", "enforced"]
+
+_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+_OURS = (".gatekeeper.sh",)
+_SECONDS = 90.0
+_ERROR_SECONDS = 10.0
+
+State = Mapping[str, Mapping[str, Any]]
+
+
+@contextmanager
+def enforced(cluster: Cluster, journal: Journal, history: History, policies: Sequence[Policy]) -> Iterator[str]:
+    """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
+
+    Every webhook pod must tell that it enforces the newest generation of each object of Gatekeeper's, and every
+    question must be answered as its policy demands. Raises PolicyRejected with what Gatekeeper said of a policy that
+    it does not take, or takes and cannot enforce; PreparationFailed, DeadlineExceeded.
+    """
+    undos = Undos(cluster.engine, journal)
+    names = [policy.name for policy in policies]
+    history.append("invoke", POLICIES, APPLY, {"policies": names})
+    try:
+        proof = _put_in_force(cluster, undos, policies)
+        history.append("ok", POLICIES, IN_FORCE, {"policies": names, "proof": proof})
+        yield proof
+    finally:
+        history.append("invoke", POLICIES, REMOVE, {"policies": names})
+        undos.run()
+        history.append("ok", POLICIES, REMOVED, {"policies": names})
+
+
+def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> str:
+    deadline = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
+    for item in GROUND:
+        put(cluster, undos, item, deadline)
+    told = []
+    with cluster.client() as api:
+        selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
+        found = request(api, "GET", _PODS, query=selector)["items"]
+        replicas = {name_of(pod) for pod in found if not is_leaving(pod)}
+        for item in (item for policy in policies for item in policy.objects):
+            try:
+                put(cluster, undos, item, deadline)
+            except PreparationFailed as error:
+                raise PolicyRejected(str(error)) from error
+            if item["apiVersion"].partition("/")[0].endswith(_OURS):
+                told.append(_wait_for_replicas(api, item, replicas, deadline))
+        generated = [each for policy in policies for each in policy.generated]
+        told += [until(api, _BINDINGS, partial(_bound, each), deadline) for each in generated]
+        _wait_for_answers(api, [each for policy in policies for each in policy.questions], deadline)
+    return "; ".join(told)
+
+
+def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], deadline: Deadline) -> str:
+    """Wait until each replica tells that it enforces an object; errors that stay are the policy's."""
+    kind, name = item["kind"], item["metadata"]["name"]
+    plural = {"Assign": "assign", "ConstraintTemplate": "constrainttemplates"}.get(kind, kind.lower())
+    path, last = f"/apis/{item['apiVersion']}/{plural}", "no status"
+    errors: list[str] = []
+
+    def settled(state: State) -> bool:
+        nonlocal last
+        found = state.get(name, {})
+        errors[:] = _errors(found)
+        missing = sorted(replicas - _enforcing(found))
+        last = f"{kind} {name} is not enforced by {', '.join(missing)}" if missing else ""
+        return bool(errors) or not missing
+
+    until(api, path, settled, deadline)
+    if errors:
+        try:
+            part = deadline.within(_ERROR_SECONDS, f"{kind} {name} to be enforced")
+            until(api, path, lambda state: settled(state) and not errors, part)
+        except DeadlineExceeded as error:
+            raise PolicyRejected(
+                f"{kind} {name}: expected it to be enforced within {part.seconds:.0f} s, Gatekeeper says: "
+                f"{'; '.join(errors) or last}; see `kubectl get {plural} {name} -o yaml`"
+            ) from error
+    return f"{kind} {name} is enforced by {len(replicas)} replicas"
+
+
+def _entries(found: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """Return what pods tell of the object as it is now."""
+    generation = found.get("metadata", {}).get("generation")
+    told = found.get("status", {}).get("byPod") or ()
+    return [each for each in told if each.get("observedGeneration") == generation]
+
+
+def _errors(found: Mapping[str, Any]) -> list[str]:
+    told = [error.get("message", str(error)) for each in _entries(found) for error in each.get("errors") or ()]
+    return list(dict.fromkeys(told))
+
+
+def _enforcing(found: Mapping[str, Any]) -> set[str]:
+    """Return the pods that enforce the object; a template is not said to be, so there it is enough to be seen."""
+    return {each["id"] for each in _entries(found) if each.get("enforced", True) and not each.get("errors")}
+
+
+def _bound(constraint: str, state: State) -> str:
+    for binding in state:
+        if binding.startswith("gatekeeper-") and binding.endswith(constraint):
+            return f"binding {binding} was generated"
+    return ""
+
+
+def _wait_for_answers(api: Any, questions: Sequence[Question], deadline: Deadline) -> None:
+    """Ask each question, as dry runs, until all answers of one round are right."""
+    wrong = ""
+    for number in deadline.attempts():
+        wrong = ""
+        for question in questions:
+            answer = ask(api, question, f"trial-{number}", dry_run=True)
+            if answer.kind != "ok":
+                wrong = f"{question.policy}: {question.f}: {answer.outcome}, {answer.said}"
+                break
+        if not wrong:
+            return
+    raise deadline.error(wrong)

@@ -1,0 +1,163 @@
+"""Unbundle: opens a bundle from whomever, and believes nothing of it that it has not checked."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+
+from clusters.machine.scratch import held
+from clusters.terminal.escape import shown
+from harness import __version__
+from harness.errors import BadScenario, HarnessError
+from harness.incident.bundle.files import Packed, packed
+from harness.incident.bundle.write import INCIDENT, MANIFEST, SCHEMA, Content, Manifest
+
+__all__ = ["opened"]
+
+_MOST_FILES = 5_000
+_MOST_BYTES = 2 * 2**30
+_MOST_MANIFEST_BYTES = 16 * 2**20
+_MIB = 2**20
+_SHORT = 80
+_LONGEST_VERSION = 20
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
+    """Give the manifest of a bundle, a directory or a zip, and the directory where its files lie.
+
+    That is a new one, removed afterwards, which has what the manifest names and nothing else, each file as long and
+    with the sum that it says. Raises BadScenario, with one reason, if it is no bundle, of another schema, cut in half
+    or changed, too large, or if a path in it leads elsewhere; HarnessError if the disk does not take it.
+    """
+    with _temporary() as folder:
+        with packed(path) as source:
+            _refuse_paths(path, source.names)
+            manifest = _manifest(path, _text(path, source))
+            _require_room(path, folder, manifest)
+            for name, content in manifest.files.items():
+                _take(path, source, name, content, folder / name)
+        yield manifest, folder
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    """Give a directory that is gone afterwards; `gc` removes it after a kill."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(held("chaos-bundle", Path(tempfile.gettempdir())))
+        except OSError as error:
+            raise HarnessError(
+                f"no directory can be made to unpack into: {error.strerror}; set TMPDIR to one that you may write to"
+            ) from error
+        yield folder
+
+
+def _text(path: Path, source: Packed) -> str:
+    size = source.size(MANIFEST)
+    if size is None:
+        raise BadScenario(f"{path}: is no bundle: it has no {MANIFEST}")
+    if size > _MOST_MANIFEST_BYTES:
+        raise BadScenario(f"{path}: {MANIFEST} is larger than {_MOST_MANIFEST_BYTES // _MIB} MiB")
+    return b"".join(source.pieces(MANIFEST, size)).decode(errors="replace")
+
+
+def _require_room(path: Path, folder: Path, manifest: Manifest) -> None:
+    needed = sum(each.bytes for each in manifest.files.values())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise BadScenario(
+            f"{path}: needs {needed // _MIB + 1} MiB in {folder.parent}, {free // _MIB} MiB are free: "
+            "free some, or set TMPDIR to a larger disk"
+        )
+
+
+def _take(path: Path, source: Packed, name: str, content: Content, target: Path) -> None:
+    """Write one file, not a byte more than the manifest says that there are, and refuse it if it is another one."""
+    found = source.size(name)
+    if found is None:
+        raise BadScenario(f"{path}: lacks {name}, which {MANIFEST} names: it is cut in half")
+    digest = hashlib.sha256()
+    if found == content.bytes:
+        found = 0
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as copy:
+                for piece in source.pieces(name, content.bytes):
+                    found += len(piece)
+                    digest.update(piece)
+                    copy.write(piece)
+        except OSError as error:
+            raise HarnessError(
+                f"{target}: cannot be written: {error.strerror}; see `df {tempfile.gettempdir()}`"
+            ) from error
+    if found != content.bytes:
+        raise BadScenario(f"{path}: {name} should have {content.bytes} bytes and has {found}: it is cut in half")
+    if digest.hexdigest() != content.sha256:
+        raise BadScenario(f"{path}: {name} is not what it was when the bundle was written")
+
+
+def _manifest(path: Path, text: str) -> Manifest:
+    try:
+        fields = json.loads(text)
+        found, harness = fields["schema_version"], fields.get("harness")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadScenario(f"{path}: {MANIFEST} is not one, or cut in half: {_words(repr(error))}") from error
+    if type(found) is not int or found != SCHEMA:
+        raise BadScenario(
+            f"{path}: has schema {_named(found)}, written by chaos-harness {_version(harness)}; this is "
+            f"{__version__}, which reads schema {SCHEMA}; {_remedy(path, found)}"
+        )
+    try:
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadScenario(f"{path}: {MANIFEST}: {_words(where)}: {_words(first['msg'])}") from error
+    directories = [run.directory for run in manifest.runs]
+    _refuse_paths(path, [*manifest.files, manifest.incident, *directories])
+    for name in [*manifest.files, manifest.incident, *directories]:
+        if str(PurePosixPath(name)) != name or name in (".", MANIFEST) or shown(name) != name:
+            raise BadScenario(f"{path}: {MANIFEST} names {_named(name)}, which no bundle has")
+    if len(manifest.files) > _MOST_FILES or sum(each.bytes for each in manifest.files.values()) > _MOST_BYTES:
+        raise BadScenario(f"{path}: holds more than {_MOST_FILES} files or {_MOST_BYTES // 2**30} GiB")
+    if manifest.incident not in manifest.files:
+        raise BadScenario(f"{path}: lacks {manifest.incident}, which {MANIFEST} names: it is cut in half")
+    if len(set(directories)) < len(directories):
+        raise BadScenario(f"{path}: two runs in it have the same directory: it was changed")
+    return manifest
+
+
+def _remedy(path: Path, schema: object) -> str:
+    """Return what to type for a bundle of another schema; there is no older one than the first."""
+    if type(schema) is int and schema > SCHEMA:
+        return f"it is newer than this harness: `git pull`, then `nox -s recheck -- {path}`"
+    return f"no version ever wrote that, so it was changed: live it again by `nox -s repro -- {path}/{INCIDENT}/…yaml`"
+
+
+def _refuse_paths(path: Path, names: Iterable[str]) -> None:
+    for name in names:
+        parts = PurePosixPath(name)
+        if not name or parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or ":" in name:
+            raise BadScenario(f"{path}: the path {_named(name)} in it leads elsewhere; the bundle is refused")
+
+
+def _named(value: Any) -> str:
+    """Return what stands in a manifest as it was written there, if that is short."""
+    if value is None or isinstance(value, str | int | float):
+        return shown(repr(value), most=_SHORT)
+    return f"a {type(value).__name__}"
+
+
+def _version(value: Any) -> str:
+    return shown(value, most=_LONGEST_VERSION) if isinstance(value, str) else "of no version"
+
+
+def _words(text: str) -> str:
+    return shown(text, most=4 * _SHORT)

@@ -1,0 +1,93 @@
+"""Recheck: judges a bundle again with the checks of today, without a cluster, and says what changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters.shape import RECORDED
+from clusters.terminal.escape import first_line, shown
+from harness.errors import BadScenario
+from harness.history import read
+from harness.incident.bundle.open import opened
+from harness.incident.bundle.write import Lived, Manifest
+from harness.incident.judge import Judged, judge
+from harness.incident.load import Loaded, load
+
+__all__ = ["Compared", "recheck", "told"]
+
+_HISTORY = "history.jsonl"
+_SHORT = 500
+_STAMP = 40
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A claim of one run: what was found of it then, and what is found now; None: it was not claimed."""
+
+    run: str
+    name: str
+    then: Judged | None
+    now: Judged | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the outcome is another one."""
+        return (self.then and self.then.outcome) != (self.now and self.now.outcome)
+
+
+def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
+    """Return a bundle's manifest, its incident, and each claim of each run as it was and is judged.
+
+    Raises BadScenario if the bundle is refused, its incident cannot be read any more, or no run has a history.
+    """
+    with opened(path) as (manifest, folder):
+        try:
+            loaded = load(folder / manifest.incident, manifest.shape, context=RECORDED)
+            compared = [each for run in manifest.runs for each in _compared(run, folder, loaded)]
+        except BadScenario as error:
+            problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
+            raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
+    if not compared:
+        reasons = shown("; ".join(first_line(run.error) for run in manifest.runs if run.error), most=_SHORT)
+        raise BadScenario(f"{path}: no run in it has a history that could be judged: {reasons or 'there is no run'}")
+    return manifest, loaded, compared
+
+
+def told(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
+    """Yield what a reader should see of it, line by line; what strangers wrote is shown, and shortened."""
+    yield from (shown(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
+
+
+def _lines(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
+    yield f"{path}: {loaded.incident.title}"
+    yield (
+        f"lived {manifest.created[:_STAMP]} by chaos-harness {manifest.harness[:_STAMP]} with seed {manifest.seed} on "
+        f"Gatekeeper {loaded.shape.gatekeeper} ({loaded.shape.install}), Kubernetes {loaded.shape.kubernetes}"
+    )
+    for each in compared:
+        judged = each.now or each.then
+        if judged is None:
+            continue
+        then, now = (found.outcome if found else "not claimed" for found in (each.then, each.now))
+        mark = "≠" if each.changed else "✓" if judged.as_expected else "✗"
+        changed = f"{now}, was {then}" if each.changed else now
+        yield f" {mark} {each.run}: {each.name}: {changed} (expected {judged.expected or 'nothing'})"
+        yield f"     {judged.summary}"
+    changes = sum(each.changed for each in compared)
+    yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
+
+
+def _compared(run: Lived, folder: Path, loaded: Loaded) -> Iterator[Compared]:
+    history = folder / run.directory / _HISTORY
+    if not run.verdicts or not history.is_file():
+        return
+    now = {each.id: each for each in judge(loaded.incident, loaded.shape, read(history))}
+    then = {each.id or _id_of(each.name, now): each for each in run.verdicts}
+    for key in dict.fromkeys([*then, *now]):
+        before, after = then.get(key), now.get(key)
+        yield Compared(run.directory, (after or before or run.verdicts[0]).name, before, after)
+
+
+def _id_of(name: str, now: Mapping[str, Judged]) -> str:
+    """Return the id of a claim of a bundle that kept names only: that of today's claim of this name."""
+    return next((key for key, judged in now.items() if judged.name == name), name)

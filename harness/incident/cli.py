@@ -1,0 +1,167 @@
+"""Verbs: what the command line does with incidents, from a skeleton to the smallest file that reproduces."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from clusters.api import readonly as foreign
+from clusters.terminal.escape import shown
+from clusters.terminal.progress import Progress
+from harness.errors import BadScenario
+from harness.incident.bundle import recheck
+from harness.incident.bundle import write as bundle
+from harness.incident.cli_options import add_run_options, asked, place, session_of, working
+from harness.incident.draft import draft
+from harness.incident.model import seconds
+from harness.incident.replay import repro
+from harness.incident.replay.runner import Runner
+from harness.incident.schema import schema
+from harness.incident.shrink.ledger import Ledger
+from harness.incident.shrink.session import Shrinking
+from harness.incident.skeleton import skeleton
+
+__all__ = ["add_verbs"]
+
+_LEDGER = "ledger.jsonl"
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add the verbs to an argument parser's subparsers."""
+    live = verbs.add_parser("repro", help="live an incident again, and leave a bundle")
+    add_run_options(live)
+    live.add_argument("--times", type=_times, default=1, metavar="N", help="how often (default: 1)")
+    live.set_defaults(verb=_repro)
+    again = verbs.add_parser("recheck", help="judge a bundle again, without a cluster")
+    again.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip or the directory that repro left")
+    again.set_defaults(verb=_recheck)
+    smaller = verbs.add_parser("shrink", help="leave out of an incident what is not needed to see it again")
+    add_run_options(smaller)
+    smaller.add_argument("--budget", type=_duration, default=7200.0, metavar="TIME", help="such as 90m (default: 2h)")
+    smaller.add_argument("--confidence", type=_confidence, default=0.95, metavar="C", help="in the whole result")
+    smaller.add_argument("--resume", type=Path, metavar="DIR", help="go on where a shrink was stopped")
+    smaller.set_defaults(verb=_shrink)
+    begun = verbs.add_parser("new-incident", help="write an incident file to begin with")
+    begun.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet")
+    begun.set_defaults(verb=_new)
+    drafted = verbs.add_parser("record", help="draft an incident from a cluster of yours, which is only read")
+    drafted.add_argument("--kubeconfig", type=Path, required=True, metavar="FILE", help="the way to your cluster")
+    drafted.add_argument("--context", metavar="NAME", help="of its contexts, if not the current one")
+    drafted.add_argument("--output", type=Path, metavar="FILE", help="a file that is not there yet (default: print)")
+    drafted.set_defaults(verb=_record)
+    shown = verbs.add_parser("schema", help="print the JSON Schema of incident files, for editors")
+    shown.set_defaults(verb=_schema)
+
+
+def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
+    loaded, seed = asked(chosen)
+    folder = place(loaded, "repro")
+    work = working(folder)
+    runs: list[tuple[bundle.Lived, Path]] = []
+    runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
+    try:
+        with runner.open():
+            for number in range(1, chosen.times + 1):
+                progress.say(f"run {number} of {chosen.times}")
+                runs.append(runner.run(loaded, seed))
+                progress.say(f"run {number} of {chosen.times}: {runs[-1][0].seen}")
+    finally:
+        if runs:
+            left = bundle.write(
+                folder / "bundle",
+                loaded,
+                seed=seed,
+                runs=runs,
+                environment=runner.environment,
+                images=runner.images,
+            )
+            lived = [each for each, _ in runs]
+            sys.stdout.writelines(f"{shown(line)}\n" for line in repro.told(loaded, lived, seed, left))
+    return int(not any(each.seen == "reproduced" for each, _ in runs))
+
+
+def _recheck(chosen: argparse.Namespace, _progress: Progress) -> int:
+    manifest, loaded, compared = recheck.recheck(chosen.bundle)
+    sys.stdout.writelines(f"{line}\n" for line in recheck.told(chosen.bundle, manifest, loaded, compared))
+    return int(any(each.changed for each in compared))
+
+
+def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
+    if chosen.resume and chosen.seed is None:
+        chosen.seed = Ledger.seed_of(chosen.resume / _LEDGER)
+    loaded, seed = asked(chosen)
+    folder: Path = chosen.resume or place(loaded, "shrink")
+    work = working(folder)
+    ledger = Ledger(folder / _LEDGER, loaded, seed, chosen.confidence)
+    runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
+    progress.say(f"what each run shows goes to {folder}; when stopped, go on with: --resume {folder}")
+    with runner.open():
+        shrinking = Shrinking(
+            loaded,
+            ledger,
+            lambda candidate: runner.run(candidate, seed)[0],
+            chosen.budget,
+            chosen.confidence,
+            progress.say,
+        )
+        try:
+            smallest, found = shrinking.run()
+        except KeyboardInterrupt:
+            progress.say(
+                f"stopped after {shrinking.runs} runs; go on: nox -s shrink -- {chosen.file} --resume {folder}"
+            )
+            raise
+    sys.stdout.writelines(f"{shown(line)}\n" for line in shrinking.told(smallest, found, folder))
+    return 0
+
+
+def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
+    _write(chosen.file, skeleton(chosen.file.stem))
+    sys.stdout.write(f"wrote {chosen.file}; live it: nox -s repro -- {chosen.file}\n")
+    return 0
+
+
+def _record(chosen: argparse.Namespace, _progress: Progress) -> int:
+    with foreign.opened(chosen.kubeconfig, chosen.context) as cluster:
+        text = draft(cluster)
+    if chosen.output is None:
+        sys.stdout.write(text)
+    else:
+        _write(chosen.output, text)
+        sys.stdout.write(f"wrote {chosen.output}; fill in faults and claims, then: nox -s repro -- {chosen.output}\n")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadScenario(f"{path}: expected a file that is not there yet: {error.strerror}") from error
+
+
+def _schema(_chosen: argparse.Namespace, _progress: Progress) -> int:
+    sys.stdout.write(f"{json.dumps(schema(), indent=1)}\n")
+    return 0
+
+
+def _times(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= bundle.MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {bundle.MOST_RUNS}, found {number}")
+    return number
+
+
+def _duration(text: str) -> float:
+    try:
+        return float(str(seconds(text)))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _confidence(text: str) -> float:
+    number = float(text)
+    if not 0.5 <= number < 1:  # noqa: PLR2004 - less is a guess
+        raise argparse.ArgumentTypeError(f"expected 0.5 to less than 1, found {number:g}")
+    return number

@@ -1,0 +1,68 @@
+"""Options: what the verbs that live incidents on clusters have in common, and what they make of it."""
+
+import argparse
+import secrets
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from clusters.engine import CHOICES
+from clusters.terminal.progress import Progress
+from harness import private
+from harness.errors import BadScenario
+from harness.incident.load import Loaded, load
+from harness.run.context import Session
+
+__all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
+
+OUT = Path("reports/out/incidents")
+"""Where bundles go, below the directory in which the command was typed."""
+
+_LONGEST_NAME = 100
+
+_SHAPE_OPTIONS = ("gatekeeper", "kubernetes", "install", "workers")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is common to verbs that live an incident on clusters."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the incident, such as scenarios/incidents/*.yaml")
+    for name in ("gatekeeper", "kubernetes"):
+        parser.add_argument(f"--{name}", metavar="V", help="another version, or minor, than the file's")
+    parser.add_argument("--install", metavar="METHOD", help="manifest or chart")
+    parser.add_argument("--workers", type=int, metavar="N", help="number of worker nodes")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of every random choice")
+    parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, not fresh pods on one")
+    parser.add_argument("--pool", action="store_true", help="each run on a cluster from the pool of frozen ones")
+    parser.add_argument("--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters")
+    parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
+
+
+def asked(chosen: argparse.Namespace) -> tuple[Loaded, int]:
+    """Return the incident that was asked for, with the seed that counts. Raises BadScenario."""
+    fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
+    loaded = load(chosen.file, fields)
+    given = chosen.seed if chosen.seed is not None else loaded.incident.seed
+    seed = given if given is not None else secrets.randbelow(2**32)
+    return replace(loaded, incident=loaded.incident.model_copy(update={"seed": seed})), seed
+
+
+def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histories: Path) -> Session:
+    """Return the session in which clusters are made."""
+    return Session(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
+
+
+def place(loaded: Loaded, verb: str) -> Path:
+    """Return a new directory's path for what a verb leaves."""
+    return OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}-{loaded.name[:_LONGEST_NAME]}"
+
+
+def working(folder: Path) -> Path:
+    """Return the directory for the runs below a verb's `folder`, made now if it is not there. Raises BadScenario."""
+    work = folder / "work"
+    try:
+        private.directory(work)
+    except OSError as error:
+        raise BadScenario(
+            f"{work}: cannot be made: {error.strerror}; type the command where you may write, with room for results"
+        ) from error
+    return work

@@ -1,0 +1,45 @@
+"""Applied: the policies and the workload of an incident, as an experiment puts them in force."""
+
+from collections.abc import Iterator
+
+from harness.catalogue import entries
+from harness.incident.load import Loaded
+from harness.incident.object_files import Objects
+from harness.policies import Policy
+from harness.policies.generation_rules import Rules
+
+__all__ = ["applied"]
+
+
+def applied(loaded: Loaded) -> list[Policy]:
+    """Return what is to be applied, policies first; of objects that ask for a generated policy its binding, too."""
+    return [*_policies(loaded), *_workload(loaded)]
+
+
+def _policies(loaded: Loaded) -> Iterator[Policy]:
+    for item, objects in zip(loaded.incident.policies, loaded.policies, strict=True):
+        if item.policy:
+            yield entries("policy")[item.policy].make(item.with_)
+        else:
+            yield Policy(item.file or _name(objects), objects, generated=_bound(objects, loaded.shape.gatekeeper))
+
+
+def _bound(objects: Objects, gatekeeper: str | None) -> tuple[str, ...]:
+    """Return the constraints whose bindings must be there before their policy is in force."""
+    templates = [each for each in objects if each["kind"] == "ConstraintTemplate"]
+    constraints = [each for each in objects if each["apiVersion"].startswith("constraints.gatekeeper.sh/")]
+    if not templates or not constraints:
+        return ()
+    rules = Rules.of(gatekeeper)
+    return tuple(each["metadata"]["name"] for each in constraints if rules.bindings(templates, [each]))
+
+
+def _workload(loaded: Loaded) -> Iterator[Policy]:
+    return (
+        Policy(f"workload {item.file or _name(objects)}", objects)
+        for item, objects in zip(loaded.incident.workload, loaded.workload, strict=True)
+    )
+
+
+def _name(objects: Objects) -> str:
+    return ", ".join(f"{each['kind']} {each['metadata']['name']}" for each in objects)

@@ -1,0 +1,1 @@
+"""Replay: an incident run again on real clusters, as often as asked."""

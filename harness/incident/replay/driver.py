@@ -1,0 +1,181 @@
+"""Drive: lives an incident again in an open experiment, step by step, each when its moment or its trigger has come."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from queue import Empty, SimpleQueue
+
+from clusters.deadline import Deadline
+from harness.catalogue import entries
+from harness.errors import DeadlineExceeded, Inconclusive
+from harness.experiment.lifecycle import Experiment
+from harness.experiment.phases import under_way
+from harness.experiment.trigger import Trigger, When
+from harness.incident.load import Loaded
+from harness.incident.manifests import applied
+from harness.incident.model import Step
+from harness.incident.model import Trigger as Awaited
+from harness.incident.replay.resolve import resolve
+from harness.incident.timeline import length
+from harness.incident.watches import lists_of
+from harness.probes.objects import watch_objects
+
+__all__ = ["relive"]
+
+
+@under_way("the incident")
+def relive(loaded: Loaded, experiment: Experiment) -> None:
+    """Go through the incident's timeline, heal, and wait until Gatekeeper serves again.
+
+    The clock of the timeline begins when policies and workload are there and the probes are asking. Raises
+    Inconclusive if a trigger does not come in time or the budget is used up, and what a fault raises.
+    """
+    incident = loaded.incident
+    if incident.seed is not None:
+        experiment.random.seed(incident.seed)
+        experiment.record.seed = incident.seed
+    for prepared in incident.preparations:
+        values = resolve(prepared.with_, experiment.cluster, experiment.random)
+        experiment.prepare(entries("preparation")[prepared.preparation].make(values))
+    if policies := applied(loaded):
+        experiment.apply(*policies)
+    watched = [watched for words in incident.watch for watched in lists_of(words)]
+    experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
+    for each in incident.probes:
+        probe = entries("probe")[each.probe].make(each.with_, experiment.cluster, experiment.history)
+        experiment.probe(probe)
+    budget = Deadline.after(incident.budget, f"the timeline, {incident.repeat} times")
+    for _ in range(incident.repeat):
+        with ExitStack() as healing:
+            _Drive(loaded, experiment, healing, budget).run()
+    if incident.recovery:
+        experiment.recovered(incident.recovery)
+
+
+@dataclass(order=True)
+class _Due:
+    """Something to be done: a step begins, or ends."""
+
+    at: float
+    index: int
+    ends: bool = field(compare=False)
+
+
+class _Drive:
+    """One run of a timeline; `healing` holds what must be healed whatever happens, newest first."""
+
+    def __init__(self, loaded: Loaded, experiment: Experiment, healing: ExitStack, budget: Deadline) -> None:
+        self._steps = loaded.incident.faults
+        self._budget = budget
+        self._experiment = experiment
+        self._healing = healing
+        self._open: dict[int, ExitStack] = {}
+        self._wake = threading.Event()
+        self._sprung: SimpleQueue[int] = SimpleQueue()
+        self._due: list[_Due] = []
+        self._began = time.monotonic()
+        self._end = length(loaded.incident)
+
+    def run(self) -> None:
+        """Do everything that is due, in its order, until nothing is and the timeline is over."""
+        with self._armed() as waiting:
+            self._began = time.monotonic()
+            self._due = [_Due(_begin(step), index, ends=False) for index, step in self._timed()]
+            while self._due or waiting or self._now < self._end:
+                self._wait(min([self._next(), *(self._within(index) for index in waiting)]))
+                for index in self._taken():
+                    waiting.pop(index, None)
+                    self._due.append(_Due(self._now + self._steps[index].delay, index, ends=False))
+                for index, trigger in waiting.items():
+                    if self._now > self._within(index):
+                        self._complain(index, trigger)
+                self._do()
+
+    @property
+    def _now(self) -> float:
+        return time.monotonic() - self._began
+
+    def _next(self) -> float:
+        return min(self._due).at if self._due else max(self._end, self._now)
+
+    def _timed(self) -> Iterator[tuple[int, Step]]:
+        return ((index, step) for index, step in enumerate(self._steps) if step.at is not None)
+
+    @contextmanager
+    def _armed(self) -> Iterator[dict[int, Trigger]]:
+        """Give the triggers of the steps that wait for one, armed, by the steps' indices."""
+        with ExitStack() as stack:
+            yield {
+                index: stack.enter_context(self._trigger(index, step.when))
+                for index, step in enumerate(self._steps)
+                if step.when
+            }
+
+    def _trigger(self, index: int, wanted: Awaited) -> Trigger:
+        when = When(wanted.kind, wanted.event, wanted.name, wanted.namespace)
+        act = partial(self._spring, index, partial(next, count(1)), wanted.count)
+        return Trigger(self._experiment.cluster, self._experiment.history, when, act, times=wanted.count)
+
+    def _spring(self, index: int, seen: Callable[[], int], wanted: int, _object: object) -> None:
+        """Tell the main thread, which acts, that the moment of a step has come; in the trigger's thread."""
+        if seen() == wanted:
+            self._sprung.put(index)
+            self._wake.set()
+
+    def _within(self, index: int) -> float:
+        when = self._steps[index].when
+        return when.within if when else 0.0
+
+    def _complain(self, index: int, trigger: Trigger) -> None:
+        """Raise Inconclusive with what was seen instead of the moment that a step waited for."""
+        try:
+            trigger.wait(Deadline.after(0, f"step {index + 1} ({self._steps[index].fault}) to begin"))
+        except DeadlineExceeded as error:
+            within = self._within(index)
+            raise Inconclusive(f"{error}; it may take {within:g} s, see `when` of this step") from error
+
+    def _wait(self, until: float) -> None:
+        if self._budget.expired:
+            raise Inconclusive(
+                f"the budget of {self._budget.seconds:g} s is used up after {self._now:.0f} s of the timeline"
+            )
+        if until > self._now:
+            self._experiment.hold(round(until - self._now, 3), self._wake)
+        self._wake.clear()
+
+    def _taken(self) -> Iterator[int]:
+        while True:
+            try:
+                yield self._sprung.get_nowait()
+            except Empty:
+                return
+
+    def _do(self) -> None:
+        """Begin and end the steps that are due."""
+        while self._due and (due := min(self._due)).at <= self._now:
+            self._due.remove(due)
+            if due.ends:
+                self._open[due.index].close()
+            else:
+                self._begin(due.index)
+
+    def _begin(self, index: int) -> None:
+        step, experiment = self._steps[index], self._experiment
+        values = resolve(step.with_, experiment.cluster, experiment.random)
+        fault = entries("fault")[step.fault].make(values)
+        if step.lasts is None:
+            experiment.act(fault)
+        else:
+            self._open[index] = self._healing.enter_context(ExitStack())
+            self._open[index].enter_context(experiment.fault(fault))
+            self._due.append(_Due(self._now + step.lasts, index, ends=True))
+        followers = [number for number, each in enumerate(self._steps) if step.id and each.after == step.id]
+        self._due += [_Due(self._now + self._steps[number].delay, number, ends=False) for number in followers]
+
+
+def _begin(step: Step) -> float:
+    return (step.at or 0.0) + step.delay

@@ -1,0 +1,29 @@
+"""Provenance: which images the cluster of a run ran, by digest."""
+
+import json
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.gatekeeper.install import REPOSITORY
+from harness.errors import HarnessError
+
+__all__ = ["image_digests"]
+
+_SECONDS = 30.0
+
+
+def image_digests(cluster: Cluster) -> dict[str, str]:
+    """Return the ids of the nodes' image and of Gatekeeper's; what cannot be had is said to be unknown."""
+    deadline = Deadline.after(_SECONDS, f"the images of {cluster.name}")
+    node = (cluster.workers or cluster.control_planes)[0]
+    found = {"node": "unknown", "gatekeeper": "unknown"}
+    try:
+        found["node"] = cluster.engine.run(["inspect", "--format", "{{.Image}}", node], deadline).stdout.strip()
+        listed = json.loads(cluster.exec(node, ["crictl", "images", "--output", "json"], deadline).stdout)["images"]
+    except (HarnessError, ValueError, KeyError):
+        return found
+    for each in listed:
+        names = [*(each.get("repoTags") or ()), *(each.get("repoDigests") or ())]
+        if any(REPOSITORY in name for name in names):
+            found["gatekeeper"] = f"{each.get('id', 'unknown')} ({', '.join(names)})"
+    return found

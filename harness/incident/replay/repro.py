@@ -1,0 +1,98 @@
+"""Repro: lives an incident again as often as asked, and tells how often it was seen, why, and how to see it again."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clusters.terminal.escape import first_line, shown
+from harness.incident.bundle.write import Lived
+from harness.incident.judge import Judged
+from harness.incident.load import Loaded
+from harness.statistics import wilson
+
+__all__ = ["again", "score", "told"]
+
+_SHOWN = 2
+_SHORT = 300
+
+
+def score(runs: Sequence[Lived]) -> str:
+    """Return "reproduced k of n (interval)"; runs that could not be judged are no part of n and are told beside it."""
+    decided = [run for run in runs if run.seen in ("reproduced", "not reproduced")]
+    found = sum(run.seen == "reproduced" for run in decided)
+    words = f"reproduced {found} of {len(decided)}"
+    if decided:
+        interval = wilson(found, len(decided))
+        words += f" (95 % interval {interval.low:.0%} to {interval.high:.0%})"
+    others = {seen: sum(run.seen == seen for run in runs) for seen in ("inconclusive", "broken")}
+    return ", ".join([words, *(f"{count} {seen}" for seen, count in others.items() if count)])
+
+
+def told(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> Iterator[str]:
+    """Yield what a reader should see at the end, line by line."""
+    shape = loaded.shape
+    yield f"{loaded.name}: {loaded.incident.title}"
+    yield (
+        f"Gatekeeper {shape.gatekeeper} by its {shape.install}, Kubernetes {shape.kubernetes}, "
+        f"{shape.control_planes} control plane, {shape.workers} workers, seed {seed}"
+    )
+    yield ""
+    for number, run in enumerate(runs, start=1):
+        yield f"run {number}: {run.seen}, {run.seconds:.0f} s{_why(run)}"
+        for each in run.verdicts:
+            yield f"  {_mark(each)} {each.name}: {each.outcome} ({_expected(each)})"
+            if not each.as_expected:
+                yield f"      {each.summary}"
+    yield ""
+    yield score(runs)
+    yield from _evidence(runs)
+    yield ""
+    yield f"bundle:       {bundle} (and the directory beside it)"
+    yield f"without a cluster: nox -s recheck -- {bundle}"
+    yield f"live it again:     {again(loaded, seed)}"
+
+
+def again(loaded: Loaded, seed: int) -> str:
+    """Return the command that does the same on a colleague's machine."""
+    shape = loaded.shape
+    given: Mapping[str, Any] = {
+        "gatekeeper": shape.gatekeeper,
+        "kubernetes": shape.kubernetes,
+        "install": shape.install,
+        "workers": shape.workers,
+        "seed": seed,
+    }
+    options = [f"--{name} {value}" for name, value in given.items() if loaded.given.get(name) != value]
+    return " ".join(["nox -s repro --", str(loaded.path), *options])
+
+
+def _evidence(runs: Iterable[Lived]) -> Iterator[str]:
+    """Yield the shortest evidence: what decided the symptoms, of the run that needed the fewest words for it."""
+    proved = [_symptoms(run.verdicts) for run in runs if run.seen == "reproduced"]
+    if not proved:
+        return
+    for each in min(proved, key=lambda symptoms: sum(len(line) for one in symptoms for line in one.evidence)):
+        yield f"  {each.name}: {shown(each.summary, most=_SHORT)}"
+        yield from (f"    {line}" for line in each.evidence[:_SHOWN])
+        if len(each.evidence) > _SHOWN:
+            yield f"    and {len(each.evidence) - _SHOWN} more lines in the bundle"
+
+
+def _symptoms(verdicts: Sequence[Judged]) -> list[Judged]:
+    return [each for each in verdicts if each.symptom] or list(verdicts)
+
+
+def _why(run: Lived) -> str:
+    return f": {first_line(run.error)}" if run.error else ""
+
+
+def _mark(judged: Judged) -> str:
+    if judged.outcome == "inconclusive":
+        return "?"
+    return "✓" if judged.as_expected else "✗"
+
+
+def _expected(judged: Judged) -> str:
+    if judged.expected is None:
+        return "nothing is expected on this version"
+    return "as expected" if judged.as_expected else f"expected {judged.expected}"

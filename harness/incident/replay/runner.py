@@ -1,0 +1,141 @@
+"""Runner: lives an incident again on real clusters, as often as asked, and keeps what each run left."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from clusters import images
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.shape import Shape
+from harness import private
+from harness.errors import BadScenario, CheckBroken, DeadlineExceeded, Inconclusive, PolicyRejected, PreparationFailed
+from harness.experiment.lifecycle import Experiment
+from harness.gatekeeper.restart import restart_gatekeeper
+from harness.history import read
+from harness.incident.bundle.write import Lived, Reason
+from harness.incident.judge import judge, seen
+from harness.incident.load import Loaded
+from harness.incident.replay import logs
+from harness.incident.replay.driver import relive
+from harness.incident.replay.image_digests import image_digests
+from harness.redaction import redact
+from harness.run.cluster_provider import Supply
+from harness.run.context import Session
+from harness.run.interrupts import interrupted
+
+__all__ = ["Runner"]
+
+_FRESH_SECONDS = 300.0
+
+
+class Runner:
+    """Keeps one cluster of a shape and lives incidents on it; a cluster that does not come back is replaced.
+
+    `environment` and `images` are what the clusters stand on, known after the first run.
+    """
+
+    def __init__(self, session: Session, directory: Path, *, fresh: bool = False) -> None:
+        """Prepare to run; what each run writes goes below `directory`, beside that of runs before an interruption.
+
+        `fresh` means a new cluster for each run; so does a session with a pool, whose clusters are as new ones.
+        """
+        self._session = session
+        self._directory = directory
+        self._fresh = fresh or session.pooled
+        self._supply: Supply | None = None
+        self._cluster: Cluster | None = None
+        self._lent = ExitStack()
+        self._used = False
+        self._failures = 0
+        self._runs = max((int(each.name) for each in directory.glob("[0-9]*")), default=0)
+        self.environment: dict[str, str] = {}
+        self.images: dict[str, str] = {}
+
+    @contextmanager
+    def open(self) -> Iterator["Runner"]:
+        """Give the runner for a block, at whose end its cluster is removed, kept or given back, as was asked for."""
+        session = self._session
+        try:
+            yield self
+        finally:
+            try:
+                self._drop()
+            finally:
+                for line in session.parting:
+                    session.progress.say(line)
+                session.close()
+
+    def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
+        """Live the incident once; return what was seen and the directory with its history.
+
+        An error is told as a run that broke, and its cluster is not used again; an interruption is raised.
+        """
+        self._runs += 1
+        directory = self._directory / str(self._runs)
+        began = time.monotonic()
+        lived = Lived(directory=f"runs/{self._runs}", seen="broken", seconds=0.0)
+        try:
+            cluster = self._ready(loaded.shape)
+            lived = self._live(lived, loaded, cluster, seed, directory)
+        except Exception as error:  # whatever broke a run, the other ones and the bundle must come
+            if interrupted(error):
+                raise KeyboardInterrupt from error
+            private.directory(directory)
+            lived = lived.model_copy(update={"error": f"{type(error).__name__}: {error}", "reason": _reason(error)})
+            self._failures += 1
+            self._drop()
+            self._supply = None  # it may have been the engine: it is looked for again
+        return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
+
+    def _live(self, lived: Lived, loaded: Loaded, cluster: Cluster, seed: int, directory: Path) -> Lived:
+        experiment = Experiment(cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress)
+        missing: list[str] = []
+        self.environment = experiment.record.environment
+        try:
+            with experiment:
+                relive(loaded, experiment)
+        finally:
+            private.write(directory / "record.json", redact(experiment.record.json()))
+            with self._session.progress.step("keep the logs"):
+                missing += logs.collect(cluster, directory / "logs")
+        verdicts = tuple(judge(loaded.incident, loaded.shape, read(experiment.history.path)))
+        return lived.model_copy(update={"seen": seen(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
+
+    def _ready(self, shape: Shape) -> Cluster:
+        """Return a cluster of the shape on which nothing has happened yet that a run could remember."""
+        if self._cluster is not None and (self._fresh or self._cluster.shape != shape):
+            self._drop()
+        if self._cluster is not None and self._used:
+            try:
+                with self._session.progress.step("restart Gatekeeper, for pods without a past"):
+                    restart_gatekeeper(self._cluster, Deadline.after(_FRESH_SECONDS, "fresh pods of Gatekeeper"))
+            except DeadlineExceeded:
+                self._drop()
+        if self._cluster is None:
+            self._cluster = self._create(shape)
+        self._used = True
+        return self._cluster
+
+    def _create(self, shape: Shape) -> Cluster:
+        self._supply = self._supply or self._connect()
+        found = self._lent.enter_context(self._supply.cluster(shape, lambda: self._failures, None))
+        self.images = image_digests(found)
+        return found
+
+    def _connect(self) -> Supply:
+        session = self._session
+        engine = session.connect()
+        return Supply(session, engine, lambda wanted: images.ensure(engine, wanted, session.progress))
+
+    def _drop(self) -> None:
+        """Let go of the cluster, whatever becomes of it."""
+        self._cluster, self._used = None, False
+        self._lent.close()
+
+
+def _reason(error: Exception) -> Reason:
+    if isinstance(error, BadScenario | PolicyRejected | PreparationFailed):
+        return "refused"
+    return "inconclusive" if isinstance(error, Inconclusive) and not isinstance(error, CheckBroken) else "broken"

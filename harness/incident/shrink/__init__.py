@@ -1,0 +1,1 @@
+"""Shrink: the smallest part of an incident that still reproduces it."""

@@ -1,0 +1,145 @@
+"""Shrink: finds the smallest part of an incident that still reproduces it, by delta debugging that knows flakiness."""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from harness.errors import Inconclusive
+from harness.incident.replay.sequential import Sequential, usual_rate
+
+__all__ = ["Finding", "OutOfBudget", "Shrinker", "Shrunk"]
+
+Part = TypeVar("Part", bound=Hashable)
+"""What may be left out; `str` of it is how it is told."""
+
+Attempt = Callable[[frozenset[Part]], bool | None]
+"""Lives the incident once without these parts: whether it reproduced; None: it cannot be lived or judged so."""
+
+Conclusion = Literal["not needed", "needed", "undecided"]
+
+_FIRST_HITS = 3
+_FIRST_RUNS = 12
+_HOPELESS_RUNS = 6
+
+
+class OutOfBudget(Exception):
+    """There is no time for another run."""
+
+
+@dataclass(frozen=True)
+class Finding(Generic[Part]):
+    """What leaving out `parts`, beside what was left out already, showed: `hits` of `runs` reproduced."""
+
+    parts: tuple[Part, ...]
+    hits: int
+    runs: int
+    conclusion: Conclusion
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        why = "not tried" if self.conclusion == "undecided" else "cannot be lived or judged"
+        seen = f"reproduced {self.hits} of {self.runs}" if self.runs else why
+        return f"without {', '.join(map(str, self.parts))}: {seen}: {self.conclusion}"
+
+
+@dataclass
+class Shrunk(Generic[Part]):
+    """What is left, what was found, and whether the search came to its end.
+
+    `risk` bounds the chance that a part was left out without which the incident is seen a quarter as often, or never.
+    It does not bound the other mistake: how often it is usually seen is learnt from few runs, and of an incident that
+    is seen in one of three a part that is not needed is kept in one of five shrinks.
+    """
+
+    kept: list[Part]
+    usual: float = 0.0
+    hits: int = 0
+    runs: int = 0
+    findings: list[Finding[Part]] = field(default_factory=list)
+    finished: bool = False
+    risk: float = 0.0
+
+
+class Shrinker(Generic[Part]):
+    """Leaves out parts of an incident, in ever smaller groups, and keeps those without which it is seen more rarely.
+
+    How often the incident is usually seen is learnt on the way, from every run that was made without parts that are
+    not needed; what an earlier, worse guess decided is looked at again, with more runs if they are needed.
+    """
+
+    def __init__(self, parts: Sequence[Part], attempt: Attempt[Part], *, confidence: float = 0.95) -> None:
+        """Prepare to shrink; with `confidence` no needed part is left out, if there are three decisions for each."""
+        self._attempt = attempt
+        self._risk = (1 - confidence) / (3 * max(1, len(parts)))
+        self._parts = list(parts)
+        self._outcomes: dict[frozenset[Part], list[bool]] = {}
+        self._findings: dict[frozenset[Part], Finding[Part]] = {}
+        self._found = Shrunk(list(parts))
+
+    def run(self) -> Shrunk[Part]:
+        """Return what is left when nothing more can be left out, or when the budget is used up.
+
+        Raises Inconclusive if the whole incident does not reproduce: then there is nothing to shrink.
+        """
+        found = self._found
+        try:
+            self._measure()
+            self._minimise()
+            found.finished = True
+        except OutOfBudget:
+            found.finished = False
+        found.findings = list(self._findings.values())
+        found.risk = min(1.0, self._risk * sum(1 for each in found.findings if each.runs))
+        return found
+
+    def _measure(self) -> None:
+        """Find out how often the whole incident reproduces."""
+        found = self._found
+        whole = self._outcomes[frozenset()] = []
+        while found.hits < _FIRST_HITS and found.runs < _FIRST_RUNS:
+            whole.append(bool(self._attempt(frozenset())))
+            found.hits, found.runs = sum(whole), len(whole)
+            if not found.hits and found.runs >= _HOPELESS_RUNS:
+                raise Inconclusive(
+                    f"the whole incident reproduced in none of {found.runs} runs: there is nothing to shrink; "
+                    "`nox -s repro -- FILE --times 20` tells how rare it is"
+                )
+
+    def _minimise(self) -> None:
+        size = (len(self._parts) + 1) // 2
+        while size and self._found.kept:
+            before = list(self._found.kept)
+            for group in _groups(before, size):
+                if not self._needed(group):
+                    self._found.kept = [each for each in self._found.kept if each not in group]
+            if size > 1:
+                size = (size + 1) // 2
+            elif self._found.kept == before:
+                return
+
+    def _needed(self, group: Sequence[Part]) -> bool:
+        """Whether the incident reproduces more rarely without this group, too."""
+        left_out = frozenset(self._parts) - frozenset(self._found.kept) | frozenset(group)
+        outcomes = self._outcomes.setdefault(left_out, [])
+        conclusion: Conclusion = "undecided"
+        try:
+            while conclusion == "undecided":
+                decided = self._test().decide(outcomes)
+                if decided is None and (reproduced := self._attempt(left_out)) is not None:
+                    outcomes.append(reproduced)
+                    continue
+                conclusion = "not needed" if decided == "as often" else "needed"
+        finally:
+            self._findings[left_out] = Finding(tuple(group), sum(outcomes), len(outcomes), conclusion)
+        return conclusion == "needed"
+
+    def _test(self) -> Sequential:
+        """Return the test against all that is known of how often the incident is seen with nothing needed missing."""
+        same = [key for key, each in self._findings.items() if each.conclusion == "not needed"]
+        known = [each for key in (frozenset[Part](), *same) for each in self._outcomes[key]]
+        self._found.usual = usual_rate(sum(known), len(known))
+        return Sequential(self._found.usual, self._risk)
+
+
+def _groups(parts: Sequence[Part], size: int) -> Iterator[Sequence[Part]]:
+    return (parts[begin : begin + size] for begin in range(0, len(parts), size))

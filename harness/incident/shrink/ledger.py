@@ -1,0 +1,115 @@
+"""Ledger: the file of what each attempt of a shrink showed, by which one that was stopped goes on where it was."""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clusters.machine import bounded_files as bounded
+from clusters.terminal.escape import shown
+from harness.errors import BadScenario, HarnessError
+from harness.incident.load import Loaded
+
+__all__ = ["Ledger"]
+
+_MOST_BYTES = 16 * 2**20
+_SHORT = 200
+_FORMAT = 2
+"""Grows when parts of an incident get other ids; a ledger of the first format has none in its head."""
+
+_BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
+"""What reading a line that somebody else made can raise."""
+
+
+class Ledger:
+    """The attempts of one shrink, in their order; those of an earlier process are given again before new ones."""
+
+    def __init__(self, path: Path, loaded: Loaded, seed: int, confidence: float) -> None:
+        """Begin the ledger, or go on with it. Raises BadScenario if it is another incident's, or cannot be read.
+
+        So does one in which parts have other ids than in this version.
+        """
+        self._path = path
+        self._stored: dict[tuple[str, ...], deque[bool]] = {}
+        self.restored = 0
+        text = loaded.path.read_bytes() + loaded.shape.model_dump_json().encode()
+        head = {"format": _FORMAT, "incident": hashlib.sha256(text).hexdigest(), "seed": seed, "confidence": confidence}
+        if path.exists():
+            self._restore(head)
+        else:
+            self._add(head)
+
+    @staticmethod
+    def seed_of(path: Path) -> int:
+        """Return the seed of the shrink whose ledger this is. Raises BadScenario."""
+        try:
+            seed = json.loads(_read(path).partition("\n")[0])["seed"]
+        except _BROKEN as error:
+            raise _no_ledger(path, error) from error
+        if type(seed) is not int:
+            raise _no_ledger(path, "its seed is no number")
+        return seed
+
+    def take(self, left_out: frozenset[str]) -> bool | None:
+        """Return what an attempt without the parts of these ids showed, each only once; None: it must be made."""
+        stored = self._stored.get(tuple(sorted(left_out)))
+        return stored.popleft() if stored else None
+
+    def note(self, left_out: frozenset[str], *, reproduced: bool, seconds: float, seen: str) -> None:
+        """Write down what an attempt showed."""
+        self._add({"without": sorted(left_out), "reproduced": reproduced, "seen": seen, "seconds": seconds})
+
+    def _restore(self, head: Mapping[str, Any]) -> None:
+        *lines, torn = _read(self._path).split("\n")
+        try:
+            found = dict(json.loads(lines[0]))
+            for line in lines[1:]:
+                without, reproduced = _attempt(json.loads(line))
+                self._stored.setdefault(without, deque()).append(reproduced)
+                self.restored += 1
+        except _BROKEN as error:
+            raise _no_ledger(self._path, error) from error
+        if found.get("format") != _FORMAT:
+            raise BadScenario(
+                f"{self._path}: was written by another version of the harness, which names the parts of an incident "
+                "otherwise; shrink without --resume to begin anew"
+            )
+        other = [name for name in head if found.get(name) != head[name]]
+        if other:
+            raise BadScenario(
+                f"{self._path}: was begun with another {' and '.join(other)}; shrink without --resume to begin anew"
+            )
+        if torn:
+            try:
+                self._path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            except OSError as error:
+                raise HarnessError(f"{self._path}: cannot be written: {error.strerror}; see `df`") from error
+
+    def _add(self, line: Mapping[str, Any]) -> None:
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{json.dumps(line)}\n")
+        except OSError as error:
+            raise HarnessError(f"{self._path}: cannot be written: {error.strerror}; see `df`") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return bounded.read(path, _MOST_BYTES)
+    except BadScenario as error:
+        raise _no_ledger(path, str(error)) from error
+
+
+def _attempt(line: Any) -> tuple[tuple[str, ...], bool]:
+    """Return what an attempt left out, and whether it reproduced. Raises TypeError, KeyError."""
+    without, reproduced = line["without"], line["reproduced"]
+    if not isinstance(without, list) or not isinstance(reproduced, bool):
+        raise TypeError("expected what was left out and whether that reproduced")
+    return tuple(map(str, without)), reproduced
+
+
+def _no_ledger(path: Path, found: object) -> BadScenario:
+    said = shown(found if isinstance(found, str) else repr(found), most=_SHORT)
+    return BadScenario(f"{path}: is no ledger of a shrink: {said}; shrink without --resume to begin anew")

@@ -1,0 +1,142 @@
+"""Parts: what can be left out of an incident, each with an id, and the incident that is left then."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import yaml
+
+from clusters.terminal.escape import shown
+from harness.incident.load import Loaded
+from harness.incident.model import Incident, Step
+from harness.incident.timeline import rewired
+
+__all__ = ["Part", "durations", "structure", "text", "without"]
+
+Piece = Literal["step", "preparation", "policy", "object", "probe", "turn", "worker", "timeline"]
+Time = Literal["lasts", "at", "delay"]
+"""The fields of the model that hold a time."""
+
+_LISTS: dict[str, Piece] = {
+    "preparations": "preparation",
+    "policies": "policy",
+    "workload": "object",
+    "probes": "probe",
+}
+_TIMES: dict[Time, str] = {"lasts": "length", "at": "beginning", "delay": "delay"}
+_HALVINGS = {1: "half", 2: "half again"}
+_SHORTEST = 4.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a shrink may leave out: the piece with this `number`, from 1, or one of the two `halving`s of its `time`.
+
+    The timeline has one time only, and no name for it. `fault` is for readers: the id does without it.
+    """
+
+    piece: Piece
+    number: int = 1
+    time: Time | None = None
+    halving: int = 0
+    fault: str = field(default="", compare=False)
+
+    @property
+    def id(self) -> str:
+        """The same for the same part of the same incident, however it is worded: "step/1/lasts/half/2"."""
+        halved = ("half", str(self.halving)) if self.halving else ()
+        return "/".join([self.piece, str(self.number), *([self.time] if self.time else []), *halved])
+
+    @property
+    def whole(self) -> "Part":
+        """The piece whose time it is; itself, if it is a piece."""
+        return replace(self, time=None, halving=0)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if self.piece == "timeline":
+            return f"{_HALVINGS[self.halving]} of the timeline"
+        piece = f"{self.piece} {self.number}" + (f" ({self.fault})" if self.fault else "")
+        return f"{_HALVINGS[self.halving]} of the {_TIMES[self.time]} of {piece}" if self.time else piece
+
+
+def structure(loaded: Loaded) -> list[Part]:
+    """Return the pieces that an incident is made of: steps, policies, objects, probes, turns and workers but one."""
+    incident = loaded.incident
+    steps = [_step(index, step) for index, step in enumerate(incident.faults)]
+    lists = [Part(piece, index + 1) for name, piece in _LISTS.items() for index in range(len(getattr(incident, name)))]
+    turns = [Part("turn", number) for number in range(incident.repeat, 1, -1)]
+    workers = [Part("worker", number) for number in range(loaded.shape.workers, 1, -1)]
+    return [*steps, *lists, *turns, *workers]
+
+
+def durations(loaded: Loaded) -> list[Part]:
+    """Return the times that can be halved, twice each; short ones are not worth a run."""
+    long = [part for part, seconds in _times(loaded.incident) if seconds > _SHORTEST]
+    return [replace(part, halving=halving) for part in long for halving in _HALVINGS]
+
+
+def without(loaded: Loaded, left_out: frozenset[Part]) -> Loaded | None:
+    """Return the incident without these parts, or None if none would be left.
+
+    Steps that came after one that is left out begin when that would have begun.
+    """
+    incident = loaded.incident
+    steps = _shortened(incident, left_out)
+    for index in reversed(range(len(incident.faults))):
+        if _step(index, incident.faults[index]) in left_out:
+            steps = rewired(steps, index)
+    if not steps:
+        return None
+    lists = {
+        name: [part for index, part in enumerate(getattr(incident, name)) if Part(piece, index + 1) not in left_out]
+        for name, piece in _LISTS.items()
+    }
+    lasts = _halved(incident.lasts, Part("timeline"), left_out)
+    repeat = 1 + sum(Part("turn", number) not in left_out for number in range(2, incident.repeat + 1))
+    changed = incident.model_copy(update={**lists, "faults": steps, "lasts": lasts, "repeat": repeat})
+    workers = sum(Part("worker", number) not in left_out for number in range(2, loaded.shape.workers + 1))
+    shape = loaded.shape.model_copy(update={"workers": min(loaded.shape.workers, 1) + workers})
+    policies = tuple(left for index, left in enumerate(loaded.policies) if Part("policy", index + 1) not in left_out)
+    workload = tuple(left for index, left in enumerate(loaded.workload) if Part("object", index + 1) not in left_out)
+    return replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload)
+
+
+def text(loaded: Loaded, comments: list[str]) -> str:
+    """Return the incident as a file, with the versions that it was lived on, behind comments."""
+    data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    data["shape"] = loaded.shape.model_dump(mode="json")
+    Incident.model_validate_json(json.dumps(data))
+    head = "".join(f"# {shown(line)}\n" for comment in comments for line in comment.splitlines())
+    return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _step(index: int, step: Step) -> Part:
+    return Part("step", index + 1, fault=step.fault)
+
+
+def _times(incident: Incident) -> Iterator[tuple[Part, float]]:
+    """Yield the times of an incident that can be shorter, in seconds."""
+    for index, step in enumerate(incident.faults):
+        for time in _TIMES:
+            seconds: float | None = getattr(step, time)
+            if seconds is not None:
+                yield replace(_step(index, step), time=time), seconds
+    if incident.lasts is not None:
+        yield Part("timeline"), incident.lasts
+
+
+def _halved(seconds: Any, part: Part, left_out: frozenset[Part]) -> Any:
+    return seconds and seconds / 2 ** sum(replace(part, halving=halving) in left_out for halving in _HALVINGS)
+
+
+def _shortened(incident: Incident, left_out: frozenset[Part]) -> list[Step]:
+    return [
+        step.model_copy(
+            update={
+                time: _halved(getattr(step, time), replace(_step(index, step), time=time), left_out) for time in _TIMES
+            }
+        )
+        for index, step in enumerate(incident.faults)
+    ]

@@ -1,0 +1,120 @@
+"""Shrinking: shrinks an incident file on real clusters, within a budget, and writes the smallest one that was found."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import HarnessError, Inconclusive
+from harness.incident.bundle.write import Lived
+from harness.incident.load import Loaded
+from harness.incident.shrink.algorithm import OutOfBudget, Shrinker, Shrunk
+from harness.incident.shrink.ledger import Ledger
+from harness.incident.shrink.parts import Part, durations, structure, text, without
+
+__all__ = ["Shrinking"]
+
+Live = Callable[[Loaded], Lived]
+"""Lives an incident once, on a cluster."""
+
+_SILENT_MOST = 3
+"""So many runs in a row that broke, or were inconclusive, are not followed by another."""
+
+
+@dataclass
+class Shrinking:
+    """One shrink: its parts are left out in `live`, what was seen stands in the `ledger`; `budget` is in seconds.
+
+    `runs` counts the runs of this process.
+    """
+
+    loaded: Loaded
+    ledger: Ledger
+    live: Live
+    budget: float
+    confidence: float
+    say: Callable[[str], object] = lambda _line: None
+    runs: int = 0
+    _began: float = field(default_factory=time.monotonic)
+    _longest: float = 0.0
+
+    def run(self) -> tuple[Loaded, list[Shrunk[Part]]]:
+        """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
+
+        Raises Inconclusive if the incident does not reproduce.
+        """
+        half = 1 - (1 - self.confidence) / 2
+        parts = structure(self.loaded)
+        first = Shrinker(parts, self._attempt, confidence=half).run()
+        gone = frozenset(parts) - frozenset(first.kept)
+        found = [first]
+        times = [part for part in durations(self.loaded) if part.whole not in gone]
+        if first.finished and times:
+            second = Shrinker(times, lambda left_out: self._attempt(left_out | gone), confidence=half).run()
+            found.append(second)
+            gone |= frozenset(times) - frozenset(second.kept)
+        return without(self.loaded, gone) or self.loaded, found
+
+    def _attempt(self, left_out: frozenset[Part]) -> bool | None:
+        candidate = without(self.loaded, left_out)
+        if candidate is None:
+            return None
+        ids = frozenset(part.id for part in left_out)
+        stored = self.ledger.take(ids)
+        if stored is not None:
+            return stored
+        for _ in range(_SILENT_MOST):
+            lived = self._run(candidate, left_out)
+            if lived.reason == "refused" and left_out:
+                return None
+            if lived.seen in ("reproduced", "not reproduced") or lived.reason == "inconclusive":
+                reproduced = lived.seen == "reproduced"
+                self.ledger.note(ids, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
+                return reproduced
+        if left_out:
+            return None
+        raise Inconclusive(
+            f"{_SILENT_MOST} runs in a row could not be judged, the last one was {lived.seen}, which says nothing of "
+            f"Gatekeeper: {lived.error or '; '.join(each.summary for each in lived.verdicts)}"
+        )
+
+    def _run(self, candidate: Loaded, left_out: frozenset[Part]) -> Lived:
+        if time.monotonic() - self._began + self._longest > self.budget:
+            raise OutOfBudget
+        self.runs += 1
+        self.say(f"run {self.runs}: without {', '.join(sorted(map(str, left_out))) or 'nothing'}")
+        lived = self.live(candidate)
+        self._longest = max(self._longest, lived.seconds)
+        self.say(f"run {self.runs}: {lived.seen}")
+        return lived
+
+    def told(self, smallest: Loaded, found: Sequence[Shrunk[Part]], folder: Path) -> Iterator[str]:
+        """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
+        first, *_ = found
+        risk = min(1.0, sum(each.risk for each in found))
+        lines = [
+            f"the whole incident reproduced {first.hits} of {first.runs}",
+            *(str(finding) for each in found for finding in each.findings),
+            f"the chance that a part is missing without which it is seen a quarter as often is at most {risk:.1%}",
+        ]
+        target = folder / self.loaded.path.name
+        head = f"shrunk by chaos-harness {__version__} from {self.loaded.path.name}; what each removal showed:"
+        try:
+            for file in smallest.files:
+                copy = folder / file.relative_to(self.loaded.path.parent)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+            target.write_text(text(smallest, [head, *lines]), encoding="utf-8")
+        except OSError as error:
+            raise HarnessError(f"{target}: cannot be written: {error.strerror}; see `df {folder}`") from error
+        whole, left = structure(self.loaded), structure(smallest)
+        before = f", {self.ledger.restored} of them before an interruption" if self.ledger.restored else ""
+        runs = self.runs + self.ledger.restored
+        yield f"{self.loaded.name}: {len(left)} of {len(whole)} parts are left after {runs} runs{before}"
+        yield from (f"  {line}" for line in lines)
+        if not all(each.finished for each in found):
+            yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
+        yield f"smallest:      {target}"
+        yield f"live it again: nox -s repro -- {target}"

@@ -1,0 +1,148 @@
+"""Source: YAML that is data and nothing else, with the line and column at which each part of it stands."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clusters.machine import bounded_files as bounded
+from clusters.machine.bounded_files import place
+from clusters.terminal.escape import shown
+from harness.errors import BadScenario
+
+__all__ = ["MOST_BYTES", "Location", "Source", "few", "parse", "read"]
+
+MOST_BYTES = 256 * 1024
+
+Location = tuple[str | int, ...]
+
+_TAGS = "tag:yaml.org,2002:"
+_MOST_PROBLEMS = 100
+_LONGEST_PROBLEM = 2000
+_LONGEST_NAME = 60
+
+
+@dataclass
+class Source:
+    """One YAML document: its data, and where each part of it begins."""
+
+    path: Path
+    data: Any
+    marks: dict[Location, tuple[int, int]] = field(default_factory=dict)
+
+    def where(self, location: Sequence[str | int]) -> tuple[int, int]:
+        """Return line and column of the part at `location`, or of the part around it if that is not there."""
+        part = tuple(location)
+        while part not in self.marks and part:
+            part = part[:-1]
+        return self.marks.get(part, (1, 1))
+
+    def problem(self, location: Sequence[str | int], message: str) -> str:
+        """Return a problem with the part at `location`, behind its line and column."""
+        line, column = self.where(location)
+        return _problem(self.path, f"{line}:{column}", location, message)
+
+
+def read(path: Path) -> list[Source]:
+    """Return the documents of a file. Raises BadScenario with all problems of it."""
+    advice = "; put objects into files beside it"
+    return parse(bounded.read(path, MOST_BYTES, advice), path)
+
+
+def parse(text: str, path: Path) -> list[Source]:
+    """Return the documents of a text that stood in `path`. Raises BadScenario with all problems of it."""
+    try:
+        found = [_problem(path, place(event.start_mark), (), words) for event, words in bounded.refused(text)]
+        if found:
+            raise BadScenario(few(found))
+        nodes = list(yaml.compose_all(text, yaml.CSafeLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        words = f"not YAML: {error.problem or error.context}"
+        raise BadScenario(_problem(path, place(mark), (), words)) from error
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise BadScenario(f"{shown(str(path))}: not YAML: {shown(str(error), lines=True)}") from error
+    sources = [_Reader(path).source(node) for node in nodes if node is not None]
+    found = [problem for source, more in sources for problem in more]
+    if found:
+        raise BadScenario(few(found))
+    return [source for source, _ in sources]
+
+
+def few(problems: Sequence[str]) -> list[str]:
+    """Return the first of the problems of a file, each once, and how many more there are."""
+    told = list(dict.fromkeys(problems))
+    more = len(told) - _MOST_PROBLEMS
+    return [*told[:_MOST_PROBLEMS], f"and {more} more problems"] if more > 0 else told
+
+
+def _problem(path: Path, where: str, location: Sequence[str | int], message: str) -> str:
+    """Return a problem as one line, whatever stands in the file, and however long that is."""
+    name = ".".join(shown(str(part), most=_LONGEST_NAME) for part in location)
+    words = shown(message, most=_LONGEST_PROBLEM)
+    return f"{shown(str(path))}:{where}: {name + ': ' if name else ''}{words}"
+
+
+class _Reader:
+    """Turns a node into plain data and remembers where it stood."""
+
+    def __init__(self, path: Path) -> None:
+        self._source = Source(path, None)
+        self._problems: list[str] = []
+        self._constructor = yaml.constructor.SafeConstructor()
+
+    def source(self, node: yaml.Node) -> tuple[Source, list[str]]:
+        self._source.data = self._value(node, ())
+        return self._source, self._problems
+
+    def _value(self, node: yaml.Node, location: Location) -> Any:
+        self._mark(node, location)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(each, (*location, index)) for index, each in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, location)
+        return self._scalar(node, location)
+
+    def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._complain(key, location, "expected a name in front of the colon")
+                continue
+            if key.value in found:
+                self._complain(key, location, f"{key.value[:_LONGEST_NAME]!r} stands here twice")
+            found[key.value] = self._value(value, (*location, key.value))
+            self._mark(key, (*location, key.value))
+        return found
+
+    def _scalar(self, node: Any, location: Location) -> Any:
+        kind = node.tag.removeprefix(_TAGS)
+        if kind in ("int", "float") and ":" in node.value:  # so it is in YAML 1.1 alone
+            words = f'write it in quotes, "{node.value}": without them YAML reads a number to the base of 60'
+            self._complain(node, location, words)
+            return None
+        try:
+            match kind:
+                case "null":
+                    return None
+                case "bool":
+                    return self._constructor.construct_yaml_bool(node)
+                case "int":
+                    return self._constructor.construct_yaml_int(node)
+                case "float" if math.isfinite(value := self._constructor.construct_yaml_float(node)):
+                    return value
+                case "float":
+                    self._complain(node, location, f"expected a number, found {node.value}")
+        except ValueError:
+            self._complain(node, location, f"expected a number, found {node.value!r}")
+        return node.value
+
+    def _mark(self, node: yaml.Node, location: Location) -> None:
+        mark: Any = node.start_mark
+        self._source.marks[location] = (mark.line + 1, mark.column + 1)
+
+    def _complain(self, node: yaml.Node, location: Location, message: str) -> None:
+        self._problems.append(_problem(self._source.path, place(node.start_mark), location, message))

@@ -1,0 +1,1 @@
+"""Pytest plugin: options, hooks and fixtures that give scenarios clusters and experiments."""

@@ -1,0 +1,59 @@
+"""Collection: makes one pytest test of each incident file, on a cluster of its own shape."""
+
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.errors import BadScenario
+from harness.experiment.lifecycle import Experiment
+from harness.incident.judge import claim
+from harness.incident.load import Loaded, load
+from harness.incident.replay.driver import relive
+
+__all__ = ["FOLDER", "collected"]
+
+FOLDER = "incidents"
+"""Incident files are the YAML files that lie in a directory of this name, not those in directories below it."""
+
+
+def collected(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Return the collector of an incident file, or None for another one."""
+    if path.suffix == ".yaml" and path.parent.name == FOLDER:
+        return _IncidentFile.from_parent(parent, path=path)
+    return None
+
+
+class _IncidentFile(pytest.Module):
+    """A module that is not imported but made of an incident file: its marker is the shape, its test the incident."""
+
+    def _getobj(self) -> Any:
+        try:
+            loaded = load(self.path)
+        except BadScenario as error:
+            raise self.CollectError(str(error)) from error
+        module = ModuleType(re.sub(r"\W", "_", loaded.name), loaded.incident.title)
+        fields = {name: getattr(loaded.incident.shape, name) for name in loaded.incident.shape.model_fields_set}
+        test = _test(loaded, f"test_{module.__name__}")
+        marks = [pytest.mark.shape(**fields)]
+        if loaded.incident.extended and not self._named():
+            marks.append(pytest.mark.extended)
+        vars(module).update({"pytestmark": marks, test.__name__: test})
+        return module
+
+    def _named(self) -> bool:
+        """Whether the file itself is on the command line: that selects it."""
+        places = [Path(each.partition("::")[0]) for each in self.config.args]
+        return self.path in [self.config.invocation_params.dir / place for place in places]
+
+
+def _test(loaded: Loaded, name: str) -> Any:
+    def relived(experiment: Experiment) -> None:
+        relive(loaded, experiment)
+        claim(loaded, experiment)
+
+    relived.__name__ = relived.__qualname__ = name
+    relived.__doc__ = f"{loaded.incident.title}."
+    return relived

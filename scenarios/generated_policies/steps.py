@@ -1,0 +1,242 @@
+"""Generated policies: a template and a constraint that ask for them, and the edits that scenarios make."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Self
+
+import pytest
+
+from clusters.api.rest import apply, delete, merge, request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.watching.watch import State, until
+from harness.errors import DeadlineExceeded
+from harness.faults.webhook.template_load import filler
+from harness.history.objects import condition
+from harness.policies.generation_rules import Rules
+from harness.policies.status import seen_by_all
+
+__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "how", "repetitions"]
+
+Object = dict[str, Any]
+
+BOTH = ("validation.gatekeeper.sh", "vap.k8s.io")
+WEBHOOK_ONLY = BOTH[:1]
+
+_TEMPLATES = "/apis/templates.gatekeeper.sh/v1/constrainttemplates"
+_CONSTRAINTS = "/apis/constraints.gatekeeper.sh/v1beta1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_POLICIES = f"{_ADMISSION}/validatingadmissionpolicies"
+_BINDINGS = f"{_ADMISSION}/validatingadmissionpolicybindings"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_SECONDS = 90.0
+_GENERATE = "/spec/targets/0/code/0/source/generateVAP"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of races: one run of one shows little, and who acts blindly seldom meets the moment."""
+    group = parser.getgroup("chaos")
+    group.addoption(
+        "--repetitions", metavar="N", type=int, default=6, help="how often a race is run in its experiment (default: 6)"
+    )
+    group.addoption(
+        "--race", choices=("trigger", "burst"), default="trigger", help="race at the moment that counts, or at once"
+    )
+
+
+@pytest.fixture(scope="session")
+def repetitions(pytestconfig: pytest.Config) -> int:
+    """Return how often a race is to be run."""
+    found: int = pytestconfig.option.repetitions
+    return found
+
+
+@pytest.fixture(scope="session")
+def how(pytestconfig: pytest.Config) -> str:
+    """Return how a race is to be run."""
+    found: str = pytestconfig.option.race
+    return found
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A template of kind `kind` in CEL, and its one constraint, on objects of `group` and `of`."""
+
+    kind: str
+    group: str
+    of: str
+    expression: str
+    match: Object = field(default_factory=dict, hash=False)
+
+    def template(self) -> Object:
+        """Return the template; it asks for a policy in words, whatever the version's default."""
+        validation = {"expression": self.expression, "message": f"{self.of} breaks {self.kind}"}
+        code = {"engine": "K8sNativeValidation", "source": {"generateVAP": True, "validations": [validation]}}
+        parameters = {"type": "object", "properties": {"revision": {"type": "string"}}}
+        crd = {"names": {"kind": self.kind}, "validation": {"openAPIV3Schema": parameters}}
+        return _template(self.kind, crd, {"code": [code]})
+
+    def constraint(self) -> Object:
+        """Return the constraint; it is enforced by Gatekeeper's webhook and by a generated policy."""
+        kinds = [{"apiGroups": [self.group], "kinds": [self.of]}]
+        return {
+            "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+            "kind": self.kind,
+            "metadata": {"name": "chaos"},
+            "spec": {
+                "enforcementAction": "scoped",
+                "scopedEnforcementActions": _scoped(BOTH),
+                "match": {"kinds": kinds, **self.match},
+                "parameters": {"revision": "0"},
+            },
+        }
+
+
+CONFIG_MAPS = Policy(
+    "ChaosLabels", "", "ConfigMap", "has(object.metadata.labels) && 'owner' in object.metadata.labels",
+    match={"namespaces": ["chaos-*"]},
+)  # fmt: skip
+"""Asks for a label on ConfigMaps in namespaces chaos-…, where nobody else lives."""
+
+LEASES = Policy("ChaosLeases", "coordination.k8s.io", "Lease", "has(object.spec)")
+"""Asks of all Leases what every Lease has: no request breaks it, and the control plane needs them."""
+
+
+class Generated:
+    """One policy in a cluster: put there, edited, waited for. Opened by `with`."""
+
+    def __init__(self, cluster: Cluster, policy: Policy) -> None:
+        self.policy = policy
+        self.name = policy.kind.lower()
+        binding = Rules.of(cluster.shape.gatekeeper).binding(policy.constraint())
+        self._generated = {"policy": (_POLICIES, binding.policy), "binding": (_BINDINGS, binding.name)}
+        self._open = ExitStack()
+        self._api = self._open.enter_context(cluster.client())
+        self._constraint = f"{_CONSTRAINTS}/{self.name}/chaos"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._open.close()
+
+    def put(self) -> None:
+        """Put template and constraint there as they should be, and wait until both are generated."""
+        deadline = Deadline.after(_SECONDS, f"{self.policy.kind} to be generated")
+        apply(self._api, [self.policy.template()], deadline)
+        until(self._api, _DEFINITIONS, self._served, deadline)
+        apply(self._api, [self.policy.constraint()], deadline)
+        self.wait(there=True)
+
+    def remove(self) -> None:
+        """Take both away, and wait until nothing is left of them."""
+        self.delete("constraint")
+        self.delete("template")
+        self.wait(there=False)
+        deadline = Deadline.after(_SECONDS, f"{self.policy.kind} to be gone")
+        until(self._api, _DEFINITIONS, lambda state: not self._served(state), deadline)
+
+    def delete(self, what: str) -> None:
+        """Delete the template, the constraint, or what was generated: "policy" or "binding"; it may be gone already."""
+        asked = {"template": f"{_TEMPLATES}/{self.name}", "constraint": self._constraint}
+        made = {each: f"{path}/{name}" for each, (path, name) in self._generated.items()}
+        delete(self._api, {**asked, **made}[what])
+
+    def generate(self, *, wanted: bool) -> None:
+        """Let the template ask for a policy, or refuse one."""
+        patch = [{"op": "replace", "path": _GENERATE, "value": wanted}]
+        path = f"{_TEMPLATES}/{self.name}"
+        request(self._api, "PATCH", path, body=patch, content_type="application/json-patch+json")
+
+    def take_back(self, seconds: float = 15.0) -> None:
+        """Let the template refuse a policy, and see to it that policy and binding go: v3.17 never removes a policy."""
+        self.generate(wanted=False)
+        if not self.comes_to(there=False, seconds=seconds):
+            for each in self._generated:
+                self.delete(each)
+            self.wait(there=False)
+
+    def scope(self, points: tuple[str, ...]) -> None:
+        """Let the constraint be enforced at these points."""
+        self._edit({"scopedEnforcementActions": _scoped(points)})
+
+    def touch(self, revision: str) -> None:
+        """Change something in the constraint that changes no decision."""
+        self._edit({"parameters": {"revision": revision}})
+
+    def wait(self, *what: str, there: bool, seconds: float = _SECONDS) -> None:
+        """Wait until "policy" and "binding", or one of them, are there, or are gone. Raises DeadlineExceeded."""
+        words = f"the {' and the '.join(what or self._generated)} of {self.policy.kind} to {'come' if there else 'go'}"
+        deadline = Deadline.after(seconds, words)
+        for each in what or self._generated:
+            path, name = self._generated[each]
+            until(self._api, path, partial(_is, name, there), deadline)
+
+    def comes_to(self, *what: str, there: bool, seconds: float) -> bool:
+        """Wait as `wait` does, and return whether it came to that in time: whoever claims it reads the history."""
+        try:
+            self.wait(*what, there=there, seconds=seconds)
+        except DeadlineExceeded:
+            return False
+        return True
+
+    def settled(self, constraint: Object) -> bool:
+        """Whether all pods have dealt with the constraint as it is, and none still has its binding before it."""
+        told = constraint.get("status", {}).get("byPod") or ()
+        points = [point for each in told for point in each.get("enforcementPointsStatus") or ()]
+        waiting = [each for each in points if each["enforcementPoint"] == "vap.k8s.io" and each["state"] != "generated"]
+        return not waiting and seen_by_all(constraint)
+
+    def wait_audited(self, seconds: float = 2 * _SECONDS) -> None:
+        """Wait until the next audit has written its result to the constraint, which has its controller look at it."""
+        before = _audited(request(self._api, "GET", self._constraint))
+        deadline = Deadline.after(seconds, f"the next audit of {self.policy.kind}")
+        kind = self._constraint.rpartition("/")[0]
+        until(self._api, kind, lambda state: _audited(state.get("chaos", {})) not in ("", before), deadline)
+
+    def wait_decided(self, seconds: float) -> None:
+        """Wait until all pods have dealt with the template as it is."""
+        deadline = Deadline.after(seconds, f"all pods to have seen the template {self.name}")
+        until(self._api, _TEMPLATES, self._seen_by_all, deadline)
+
+    def fill(self, count: int, revision: str) -> None:
+        """Put `count` templates there that take Gatekeeper time to compile, each time anew."""
+        deadline = Deadline.after(3 * _SECONDS, f"{count} templates to be put there")
+        apply(self._api, [filler(number, revision) for number in range(count)], deadline)
+
+    def unfill(self, count: int) -> None:
+        """Take the templates of `fill` away."""
+        for number in range(count):
+            delete(self._api, f"{_TEMPLATES}/{filler(number, '')['metadata']['name']}")
+
+    def _edit(self, spec: Object) -> None:
+        merge(self._api, self._constraint, {"spec": spec})
+
+    def _served(self, definitions: State) -> bool:
+        found = definitions.get(f"{self.name}.constraints.gatekeeper.sh", {})
+        return condition(found, "Established") == "True"
+
+    def _seen_by_all(self, templates: State) -> bool:
+        return seen_by_all(templates[self.name])
+
+
+def _audited(constraint: Object) -> str:
+    return str(constraint.get("status", {}).get("auditTimestamp", ""))
+
+
+def _is(name: str, there: bool, state: State) -> bool:
+    return (name in state) is there
+
+
+def _template(kind: str, crd: Object, target: Object) -> Object:
+    return {
+        "apiVersion": "templates.gatekeeper.sh/v1",
+        "kind": "ConstraintTemplate",
+        "metadata": {"name": kind.lower()},
+        "spec": {"crd": {"spec": crd}, "targets": [{"target": "admission.k8s.gatekeeper.sh", **target}]},
+    }
+
+
+def _scoped(points: tuple[str, ...]) -> list[Object]:
+    return [{"action": "deny", "enforcementPoints": [{"name": each} for each in points]}]

@@ -1,0 +1,183 @@
+"""Generated policies: what Gatekeeper generates is what templates and constraints ask for, whatever happens."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+import pytest
+
+from clusters.api.leader_election import LEADERS
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
+from harness.checks.policies import policies_match
+from harness.checks.races import never_orphaned
+from harness.errors import DeadlineExceeded
+from harness.experiment.lifecycle import Experiment
+from harness.experiment.trigger import Trigger, When
+from harness.faults.control_plane.api_server import RESTARTED, restart_api_server
+from harness.faults.workloads.kill_containers import kill_containers
+from harness.faults.workloads.throttle import throttle
+from harness.history import read
+from harness.history.vocabulary import DECIDED, RACE
+from harness.probes.control_plane import watch_control_plane
+from harness.probes.objects import GENERATED, constraints, watch_objects
+from harness.versions import Versions
+from scenarios.generated_policies.steps import BOTH, CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated
+
+pytestmark = pytest.mark.shape(workers=2, install="manifest")
+
+AUDIT = "gatekeeper.sh/operation=audit"
+LATE = 30.0
+SETTLED_SECONDS = 2.0
+RESTARTS = 5
+
+
+class Crowd(NamedTuple):
+    """Who generates, and how many templates keep it busy for long enough when it has so little of a CPU."""
+
+    selector: str
+    templates: int
+    cpu: float
+
+
+def crowd(version: str | None) -> Crowd:
+    """Return who generates on a version: from v3.18 on the audit pod alone, before that every pod."""
+    alone = version is None or version in Versions(">=3.18")
+    return Crowd(AUDIT, 40, 0.05) if alone else Crowd("gatekeeper.sh/system=yes", 12, 0.1)
+
+
+def race(experiment: Experiment, generated: Generated, how: str, revision: str) -> None:
+    """Let the template ask for a policy and take it back, before its controller, but not its constraint's, has seen it.
+
+    "burst": at once. "trigger": when the constraint's controller has done what it has to, as its status tells.
+    """
+
+    def take_back(_: object) -> None:
+        for _ in Deadline.after(SETTLED_SECONDS, "the constraint's controller to rest").attempts(SETTLED_SECONDS):
+            pass
+        generated.generate(wanted=False)
+
+    if how == "burst":
+        generated.generate(wanted=True)
+        generated.touch(revision)
+        generated.generate(wanted=False)
+        return
+    settled = When(CONFIG_MAPS.kind, "MODIFIED", where=generated.settled)
+    with Trigger(experiment.cluster, experiment.history, settled, take_back) as trigger:
+        generated.generate(wanted=True)
+        generated.touch(revision)
+        trigger.wait(Deadline.after(90, "a binding whose policy is taken back"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays(cluster: Cluster) -> Iterator[None]:
+    """Take template and constraint away after the last test, so that the cluster is as it was and can be used again."""
+    yield
+    with suppress(DeadlineExceeded), Generated(cluster, CONFIG_MAPS) as generated:
+        generated.remove()  # a version that cannot leaves a cluster that is not used again
+
+
+@pytest.fixture
+def generated(experiment: Experiment) -> Iterator[Generated]:
+    """Give a template and a constraint whose policy and binding are there, all of them watched."""
+    with Generated(experiment.cluster, CONFIG_MAPS) as generated:
+        generated.put()
+        watched = (*GENERATED, *constraints(CONFIG_MAPS.kind, LEASES.kind))
+        experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
+        yield generated
+
+
+def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, generated: Generated) -> None:
+    """A constraint that gives up vap.k8s.io loses its binding; older versions keep it, and it goes on denying."""
+    generated.scope(WEBHOOK_ONLY)
+    generated.comes_to("binding", there=False, seconds=LATE + 5)
+    experiment.hold(3)
+    match = policies_match(LATE)
+    experiment.claim(match.expect("violated", issue="gatekeeper#4441", on="<3.22.1", because=["orphan binding"]))
+    generated.scope(BOTH)
+
+
+def test_a_template_that_takes_its_policy_back(experiment: Experiment, generated: Generated) -> None:
+    """A template that asks for no policy any more loses policy and binding; v3.17 keeps the policy for ever."""
+    generated.generate(wanted=False)
+    generated.comes_to(there=False, seconds=LATE + 5)
+    experiment.hold(3)
+    experiment.claim(policies_match(LATE).expect("violated", on="<3.18", because=["orphan policy"]))
+    generated.take_back()
+
+
+@pytest.mark.parametrize("what", ["binding", "policy"])
+def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: Generated, what: str) -> None:
+    """What somebody deleted is generated again, from v3.21 on; before, a binding only when an audit stumbles on it."""
+    if (experiment.cluster.shape.gatekeeper or "") in Versions("<3.21"):
+        generated.wait_audited()
+    generated.delete(what)
+    repaired = generated.comes_to(what, there=True, seconds=LATE + 5)
+    experiment.hold(3)
+    match = policies_match(LATE)
+    experiment.claim(match.expect("violated", issue="gatekeeper#4119", on="<3.21"))
+    if not repaired:
+        generated.remove()
+
+
+@pytest.mark.parametrize("first", ["constraint", "template"])
+def test_what_nobody_asks_for_goes(experiment: Experiment, generated: Generated, first: str) -> None:
+    """Template and constraint are deleted, and whoever generates is killed in between: nothing is left behind."""
+    experiment.restart_gatekeeper()
+    gone = When({"constraint": CONFIG_MAPS.kind, "template": "ConstraintTemplate"}[first], "DELETED")
+    kill = kill_containers(selector=AUDIT)
+    with Trigger(experiment.cluster, experiment.history, gone, lambda _: experiment.act(kill)) as trigger:
+        generated.delete(first)
+        trigger.wait(Deadline.after(60, f"the {first} to be gone and the audit pod to be killed"))
+    for each in ("constraint", "template"):
+        generated.delete(each)
+    generated.comes_to(there=False, seconds=65)
+    assert experiment.recovered(), "Gatekeeper does not serve again"
+    experiment.claim(policies_match(60))
+    generated.remove()
+
+
+def test_no_race_leaves_an_orphan(experiment: Experiment, generated: Generated, repetitions: int, how: str) -> None:
+    """A template asks for a policy and takes it back while others keep its controller busy: the binding is left."""
+    cluster, history = experiment.cluster, experiment.history
+    busy = crowd(cluster.shape.gatekeeper)
+    generated.fill(busy.templates, "first")
+    for repetition in range(repetitions):
+        generated.take_back()
+        with experiment.fault(throttle(busy.selector, busy.cpu)):
+            generated.fill(busy.templates, str(repetition))
+            race(experiment, generated, how, str(repetition))
+        generated.wait_decided(120)
+        history.append("mark", RACE, DECIDED, {"repetition": repetition})
+        experiment.hold(6)
+    generated.unfill(busy.templates)
+    experiment.claim(never_orphaned().expect("violated", issue="gatekeeper#3287", because=["orphan binding"]))
+
+
+@pytest.mark.usefixtures("generated")
+def test_the_control_plane_starts_again_with_generated_policies(experiment: Experiment) -> None:
+    """An API server that restarts denies Leases, because a generated policy is there before its parameters are.
+
+    One restart of three does not, for no Lease was asked for in time: so it is done again until one does.
+    """
+    cluster, history = experiment.cluster, experiment.history
+    with Generated(cluster, LEASES) as leases:
+        leases.put()
+        experiment.probe(*watch_control_plane(cluster, history, every=0.1))
+        experiment.hold(10)
+        for _ in range(RESTARTS):
+            with experiment.fault(restart_api_server()):
+                experiment.hold(30)
+            assert experiment.recovered(), "Gatekeeper does not serve again"
+            experiment.hold(10)
+            if leases_admitted(fault=RESTARTED)(read(history.path)).outcome == "violated":
+                break
+        leases.remove()
+    known = leases_admitted(fault=RESTARTED).expect(
+        "violated", issue="gatekeeper#4530", on=">=3.18", because=["denied by configuration error"]
+    )
+    experiment.claim(known)
+    experiment.claim(leases_renewed(120, spare=LEADERS))
+    experiment.claim(control_plane_unharmed(spare=LEADERS))
+    experiment.claim(policies_match(90))

@@ -1,0 +1,27 @@
+"""Healthy cluster: nothing is done to it, so that no check may raise an alarm, however busy the machine is.
+
+It proves something only by repetition: `nox -s truth -- -k healthy --times 100`.
+"""
+
+import pytest
+
+from harness.checks.control_plane import control_plane_unharmed, leases_renewed
+from harness.checks.unmutated import never_unmutated
+from harness.experiment.lifecycle import Experiment
+from harness.policies import deny_pods, mutate_pods
+from harness.probes.control_plane import watch_control_plane
+
+pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
+
+HEALTHY_SECONDS = 15.0
+"""How long it is asked: for more than the 100 pods that a verdict takes."""
+
+
+def test_no_check_raises_a_false_alarm(experiment: Experiment) -> None:
+    """Pods are mutated and the control plane leads; a time-out of a busy machine is told, but is no miss."""
+    experiment.apply(mutate_pods(), deny_pods())
+    experiment.probe(*watch_control_plane(experiment.cluster, experiment.history))
+    experiment.hold(HEALTHY_SECONDS)
+    experiment.claim(never_unmutated(excused=["timed out"]), known="healthy")
+    experiment.claim(control_plane_unharmed(), known="healthy")
+    experiment.claim(leases_renewed(60), known="healthy")

@@ -1,0 +1,188 @@
+"""Losing: the steps by which a row of the table of node losses is gone through, and its claims are judged."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.watching.watch import State, until
+from harness.causes import Cause
+from harness.checks import Checked
+from harness.errors import DeadlineExceeded, HarnessError
+from harness.experiment.lifecycle import Experiment
+from harness.experiment.record import Record
+from harness.experiment.workload import Controller, deploy
+from harness.gatekeeper.placement import place_gatekeeper
+from harness.gatekeeper.webhook_settings import fail_mutation
+from harness.history.objects import is_leaving, is_ready, node_of, owners
+from harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
+from harness.preparation import Preparation
+from harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
+from harness.pytest_plugin.plugin import Experiments, tell
+from harness.undo.journal import Journal
+from harness.undo.objects import put
+from harness.undo.promises import Undos
+from scenarios.node_loss.table import (
+    DEADLOCK_SECONDS,
+    FAULTS,
+    OUTAGE,
+    PODS,
+    REPLACED_SECONDS,
+    REPLICAS,
+    TEMPLATES,
+    Predicted,
+    Row,
+)
+
+__all__ = ["Judged", "Lost", "lose"]
+
+_COUNTS = {"one": 1, "all": REPLICAS, "none": 0}
+_BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+_KIND = "ChaosDeniedByCel"
+
+
+def lose(experiment: Experiment, row: Row) -> None:
+    """Go through one row: put pods on a worker, lose it, wait for their replacements, and let it come back."""
+    victim, make = experiment.cluster.workers[-1], FAULTS[row.fault][0]
+    experiment.prepare(place_gatekeeper(victim, webhooks=_COUNTS[row.webhooks], audit=True))
+    generating = (deny_pods_by_cel(),) if row.generation else ()
+    experiment.apply(_only_in(mutate_pods(), PODS), _only_in(mutate_templates(), TEMPLATES), *generating)
+    watched = (*WORKLOAD, *WORKLOAD_EVENTS, *((*GENERATED, *constraints(_KIND)) if row.generation else ()))
+    experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
+    direct = (Controller("Deployment", "direct", 3), Controller("StatefulSet", "stateful", 2))
+    experiment.prepare(deploy(PODS, *direct, Controller("DaemonSet", "daemon"), on=victim, carrying=True))
+    experiment.prepare(deploy(TEMPLATES, Controller("Deployment", "template", 3), on=victim, carrying=True))
+    with ExitStack() as closed:
+        if row.policy == "Fail":
+            closed.enter_context(experiment.prepared(fail_mutation("Fail")))
+        with experiment.fault(make(victim)):
+            if row.generation:
+                experiment.prepare(_CONSTRAINT)
+            if row.deployment != "never":
+                _wait_for(experiment, _pods_of(TEMPLATES), partial(_replaced, 3, victim))
+                _wait_for(experiment, _pods_of(PODS), partial(_replaced, 3, victim))
+            else:
+                experiment.hold(DEADLOCK_SECONDS)
+            if row.policy == "Fail" and row.deployment == "never":
+                # Nothing heals while nobody can renew a lease: the policy goes first (Gatekeeper's emergency page).
+                closed.close()
+        _wait_for(experiment, _pods_of(PODS), partial(_replaced, 5, ""))
+        experiment.recovered()
+        _wait_for(experiment, _pods_of(PODS), partial(_daemon_serves, victim))
+        if row.generation:
+            _wait_for(experiment, _BINDINGS, _generated)
+
+
+@dataclass
+class Lost:
+    """A row that was gone through, and what kept it from its end, if anything did."""
+
+    row: Row
+    experiment: Experiment
+    error: HarnessError | None
+
+
+@dataclass
+class Judged:
+    """What one test claims of a row, judged by the row's one history."""
+
+    lost: Lost
+    record: Record
+
+    @property
+    def row(self) -> Row:
+        """The row."""
+        return self.lost.row
+
+    def claim(
+        self,
+        check: Checked,
+        *,
+        expected: Predicted = "holds",
+        issue: str | None = None,
+        because: Sequence[Cause] = (),
+    ) -> None:
+        """Claim something of the row, in this test's record."""
+        self.lost.experiment.claim(check, expected=expected, issue=issue, because=because, record=self.record)
+
+
+@pytest.fixture(scope="module")
+def lost(request: pytest.FixtureRequest, experiments: Experiments) -> Lost:
+    """Go through the row that is the parameter; an error is kept for the claims, so that each shows what was seen."""
+    row: Row = request.param
+    experiment = experiments(row.name)
+    try:
+        with experiment:
+            lose(experiment, row)
+    except HarnessError as error:
+        return Lost(row, experiment, error)
+    return Lost(row, experiment, None)
+
+
+@pytest.fixture
+def judged(request: pytest.FixtureRequest, lost: Lost) -> Iterator[Judged]:
+    """Return what claims of the row, with a record of its own; raise what kept the row from its end."""
+    record = lost.experiment.record.of(request.node.name)
+    try:
+        if lost.error:
+            raise lost.error
+        yield Judged(lost, record)
+    finally:
+        tell(request.node, record)
+
+
+def _only_in(policy: Policy, namespace: str) -> Policy:
+    """Return the policy for one namespace, and for the canary's, whose answers tell when it is not enforced."""
+    objects = []
+    for each in policy.objects:
+        match = {**each["spec"]["match"], "namespaces": [namespace, CANARIES]}
+        objects.append({**each, "spec": {**each["spec"], "match": match}})
+    return replace(policy, objects=tuple(objects))
+
+
+@contextmanager
+def _asked(cluster: Cluster, journal: Journal) -> Iterator[str]:
+    """Have one more constraint of the CEL template, which asks for a binding of the policy that is there already."""
+    undos, item = Undos(cluster.engine, journal), {**deny_pods_by_cel().objects[-1], "metadata": {"name": OUTAGE}}
+    try:
+        put(cluster, undos, item, Deadline.after(REPLACED_SECONDS, f"constraint {OUTAGE}"))
+        yield f"constraint {OUTAGE} is made"
+    finally:
+        undos.run()
+
+
+_CONSTRAINT = Preparation("ask for a generated binding", _asked)
+
+
+def _pods_of(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def _wait_for(experiment: Experiment, path: str, predicate: Callable[[State], bool]) -> None:
+    """Wait until something is so; whether it is in time is for a check to say."""
+    with experiment.cluster.client() as api, suppress(DeadlineExceeded):
+        until(api, path, predicate, Deadline.after(REPLACED_SECONDS, path))
+
+
+def _generated(state: State) -> bool:
+    return any(name.endswith(f"-{OUTAGE}") for name in state)
+
+
+def _replaced(count: int, beside: str, state: State) -> bool:
+    """Whether so many pods are Ready on nodes other than `beside`, those of a DaemonSet left out."""
+    return sum(node != beside and not daemon for node, daemon in _ready(state)) >= count
+
+
+def _daemon_serves(node: str, state: State) -> bool:
+    """Whether the DaemonSet's pod on a node is Ready."""
+    return (node, True) in _ready(state)
+
+
+def _ready(state: State) -> list[tuple[str, bool]]:
+    """Return the node of each Ready pod, and whether it is a DaemonSet's."""
+    ready = (pod for pod in state.values() if is_ready(pod) and not is_leaving(pod) and node_of(pod))
+    return [(node_of(pod), any(owner["kind"] == "DaemonSet" for owner in owners(pod))) for pod in ready]

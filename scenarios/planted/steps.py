@@ -1,0 +1,59 @@
+"""Planting: defects that are put into a cluster, so that it is known what a check must find there."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from clusters.api.rest import merge, request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.faults.injection import Injection
+
+__all__ = ["PLANTED", "Planted", "misled"]
+
+PLANTED = "plant defect"
+"""The name of the fault."""
+
+_NOWHERE = "/planted"
+
+
+class Planted:
+    """A fault that is a defect of the cluster, or none at all; who planted it takes it away when the fault is over."""
+
+    name = PLANTED
+
+    def __init__(self, plant: Callable[[], object] = lambda: None) -> None:
+        self._plant = plant
+
+    def inject(self, _injection: Injection) -> None:
+        """Plant it, with nothing in the journal: it stays until the end, or until who planted it takes it away."""
+        self._plant()
+
+    def observed(self, _cluster: Cluster, _deadline: Deadline) -> str:
+        """Return that it is there: who plants it raises if it could not be."""
+        return "it is planted"
+
+    def healed(self, _cluster: Cluster, _deadline: Deadline) -> str:
+        """Return who takes it away."""
+        return "it is taken away at the end"
+
+
+@contextmanager
+def misled(cluster: Cluster, kind: str) -> Iterator[Planted]:
+    """Give the defect that the API server asks Gatekeeper's webhooks of one kind at a path where nobody answers.
+
+    A Service that leads nowhere would not do: the API server keeps the connections that it has.
+    """
+    path = f"/apis/admissionregistration.k8s.io/v1/{kind}webhookconfigurations/gatekeeper-{kind}-webhook-configuration"
+
+    def lead(rename: Callable[[str], str]) -> None:
+        with cluster.client() as api:
+            webhooks = request(api, "GET", path)["webhooks"]
+            for each in webhooks:
+                service = each["clientConfig"]["service"]
+                service["path"] = rename(service["path"])
+            merge(api, path, {"webhooks": webhooks})
+
+    try:
+        yield Planted(lambda: lead(lambda found: f"{_NOWHERE}{found}"))
+    finally:
+        lead(lambda found: found.removeprefix(_NOWHERE))

@@ -1,0 +1,126 @@
+"""Planted defects: what each check must find on a real cluster, because it was put there.
+
+It is about the checks, not about Gatekeeper: `nox -s truth -- -k planted` counts what they said.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from clusters.api.rest import delete, request
+from clusters.deadline import Deadline
+from harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
+from harness.checks.fail_open import fail_open_window, refused_for_at_most
+from harness.checks.node_loss import never_replaced
+from harness.checks.outage import comes_back, outlasts
+from harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
+from harness.checks.recovery import recovers_after
+from harness.checks.undisturbed import undisturbed
+from harness.experiment.lifecycle import Experiment
+from harness.experiment.workload import Controller, deploy
+from harness.faults.nodes.power import PAUSED_NODE, pause_node
+from harness.faults.registry.cut import cut_registry
+from harness.faults.workloads.kill_containers import kill_containers
+from harness.gatekeeper.webhook_settings import fail_closed
+from harness.policies import deny_pods_by_cel, mutate_pods
+from harness.probes.control_plane import watch_control_plane
+from harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
+from scenarios.planted.steps import PLANTED, Planted, misled
+
+pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
+
+_SECONDS = 60.0
+_PODS = "chaos-planted"
+_BY_WEBHOOK = ["deny by cel (webhook)"]
+
+
+def test_planted_scheduler_that_stops(experiment: Experiment) -> None:
+    """A scheduler whose process is stopped renews no lease, and does not come back by itself."""
+    cluster = experiment.cluster
+    experiment.probe(*watch_control_plane(cluster, experiment.history))
+
+    def send(signal: str) -> Callable[[], object]:
+        words = ["pkill", f"-{signal}", "-x", "kube-scheduler"]
+        return lambda: cluster.exec(cluster.control_planes[0], words, Deadline.after(_SECONDS, f"SIG{signal}"))
+
+    experiment.hold(10)
+    try:
+        with experiment.fault(Planted(send("STOP"))):
+            experiment.hold(30)
+        experiment.hold(15)
+        experiment.claim(leases_renewed(20), expected="violated", known="planted")
+        experiment.claim(control_plane_unharmed(seconds=20), expected="violated", known="planted")
+        experiment.claim(leases_renewed_again(10, fault=PLANTED), expected="violated", known="planted")
+    finally:
+        send("CONT")()
+
+
+def test_planted_refusal(experiment: Experiment) -> None:
+    """A webhook that fails closed and is asked where nobody answers refuses what complies, and bypasses nothing."""
+    experiment.prepare(fail_closed())
+    experiment.apply(deny_pods_by_cel())
+    with misled(experiment.cluster, "validating") as defect, experiment.fault(defect):
+        experiment.hold(20)
+    refused = refused_for_at_most(10, fault=PLANTED, policies=_BY_WEBHOOK)
+    experiment.claim(refused, expected="violated", known="planted")
+    experiment.claim(outlasts(10, fault=PLANTED, policies=_BY_WEBHOOK), expected="violated", known="planted")
+    back = comes_back(fault=PLANTED, policies=_BY_WEBHOOK, before_healing=True)
+    experiment.claim(back, expected="violated", known="planted")
+    experiment.claim(fail_open_window(5, fault=PLANTED, policies=_BY_WEBHOOK, excused=["timed out"]), known="planted")
+
+
+def test_planted_pull(experiment: Experiment) -> None:
+    """A node that asks the registry behind our back makes a cut that is none; containers that start ask for nothing."""
+    cluster = experiment.cluster
+    experiment.restart_gatekeeper("IfNotPresent")
+
+    with experiment.fault(Planted()):
+        words = ["crictl", "pull", experiment.gatekeeper_image]
+        cluster.exec(cluster.workers[0], words, Deadline.after(_SECONDS, "a pull behind our back"))
+        experiment.hold(5)
+    experiment.claim(no_request_during(PLANTED), expected="violated", known="planted")
+    asked = asked_registry(experiment.gatekeeper_repository, before=PLANTED)
+    experiment.claim(asked, expected="violated", known="planted")
+    experiment.claim(asked_no_registry(experiment.gatekeeper_repository, before=PLANTED), known="planted")
+
+
+def test_planted_pull_policy(experiment: Experiment) -> None:
+    """Containers that start with the pull policy Always ask the registry, whoever says that they do not."""
+    experiment.restart_gatekeeper("Always")
+    with experiment.fault(Planted()):
+        experiment.hold(5)
+    experiment.claim(no_request_during(PLANTED), known="planted")
+    asked = asked_no_registry(experiment.gatekeeper_repository, before=PLANTED)
+    experiment.claim(asked, expected="violated", known="planted")
+    experiment.claim(asked_registry(experiment.gatekeeper_repository, before=PLANTED), known="planted")
+
+
+def test_planted_deletion(experiment: Experiment) -> None:
+    """A Pod of a paused node that somebody deletes does not outlive it, though its node comes back in time."""
+    cluster, victim = experiment.cluster, experiment.cluster.workers[-1]
+    experiment.apply(mutate_pods())
+    experiment.probe(*watch_objects(cluster, experiment.history, (*WORKLOAD, *WORKLOAD_EVENTS)))
+    left, deleted = Controller("DaemonSet", "daemon"), Controller("Deployment", "direct", 2)
+    experiment.prepare(deploy(_PODS, left, deleted, on=victim, carrying=True))
+    path = f"/api/v1/namespaces/{_PODS}/pods"
+    with experiment.fault(pause_node(victim)), cluster.client() as api:
+        for pod in request(api, "GET", path)["items"]:
+            if pod["metadata"]["name"].startswith(deleted.name):
+                delete(api, f"{path}/{pod['metadata']['name']}")
+        experiment.hold(10)
+    experiment.hold(20)
+    gone = never_replaced(PAUSED_NODE, namespace=_PODS, kinds=("ReplicaSet",))
+    experiment.claim(gone, expected="violated", known="planted")
+    experiment.claim(never_replaced(PAUSED_NODE, namespace=_PODS, kinds=("DaemonSet",)), known="planted")
+
+
+def test_planted_back_off(experiment: Experiment) -> None:
+    """A container that could not be pulled a few times waits for its kubelet when the registry is back."""
+    killed, *_others = experiment.restart_gatekeeper("Always")
+    with experiment.fault(cut_registry()):
+        experiment.act(kill_containers(killed))
+        experiment.hold(45)
+    experiment.hold(15)
+    experiment.claim(recovers_after(5, "killed"), expected="violated", because=["image pull failed"])
+    experiment.claim(undisturbed())
+    experiment.recovered()

@@ -1,0 +1,1 @@
+"""Registry cut: what recovers while no image can be pulled (gatekeeper#3839)."""

@@ -1,0 +1,252 @@
+"""Matrix of the registry cut: its 18 cells, what is predicted of each, and the steps that fill three at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+
+from harness.causes import Cause
+from harness.checks import Checked
+from harness.checks.fail_open import fail_open_window
+from harness.checks.outage import comes_back
+from harness.checks.recovery import recovers_after, recovers_within
+from harness.checks.undisturbed import undisturbed
+from harness.errors import HarnessError
+from harness.experiment.lifecycle import Experiment
+from harness.experiment.record import Record
+from harness.faults.registry.cut import cut_registry
+from harness.faults.registry.remove_image import pull, remove_image
+from harness.faults.workloads.kill_containers import kill_containers
+from harness.faults.workloads.reschedule import reschedule_pod
+from harness.gatekeeper.restart import PullPolicy, pull_policy
+from harness.policies import deny_pods, mutate_pods
+from harness.pytest_plugin.plugin import Cluster, Experiments, tell
+
+__all__ = [
+    "ISSUE",
+    "ROWS",
+    "TREATMENTS",
+    "Cell",
+    "Row",
+    "Treatment",
+    "Tried",
+    "claim_all_killed",
+    "cut_off",
+    "kill_all",
+    "markdown",
+    "rows",
+]
+
+ISSUE = "open-policy-agent/gatekeeper#3839"
+
+WINDOW_SECONDS = 60.0
+"""How long a pod has, during the cut, to serve again: several times what it needs when it needs no registry."""
+
+AFTER_SECONDS = 300.0
+"""How long it has after the cut: the longest back-off of a kubelet between two pulls is 300 s."""
+
+GAP_SECONDS = 30.0
+"""How long enforcement may be lost while one replica serves: many times what passes until a killed one gets no request
+any more, so that only who is lost for good breaks it."""
+
+ALL_KILLED_SECONDS = 90.0
+"""How long replicas that were killed all at once have, during the cut, to serve again; mostly they need less."""
+
+_ENFORCED = ("mutate pods", "deny by rego")
+_RATE = 10.0
+_LAST_SECONDS = 10.0
+_CUT, _KILL, _REMOVE = "cut registry", "kill containers", "remove image"
+
+Policy = Literal["Always", "chart IfNotPresent", "patched IfNotPresent"]
+Image = Literal["on the node", "not on the node"]
+Treatment = Literal["left alone", "killed", "rescheduled"]
+Predicted = Literal["holds", "violated"]
+
+TREATMENTS: tuple[Treatment, ...] = ("left alone", "killed", "rescheduled")
+AUDIT = "gatekeeper.sh/operation=audit"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment of three cells.
+
+    How Gatekeeper was installed and got its pull policy, where its image is when the registry is cut, and
+    what is predicted of a pod that is left alone, of one whose container is killed, and of one that is
+    deleted and must start on the other node. `holds`: it serves admission (again) while the registry is away.
+    """
+
+    install: Literal["manifest", "chart"]
+    policy: Policy
+    image: Image
+    left_alone: Predicted
+    killed: Predicted
+    rescheduled: Predicted
+
+    @property
+    def name(self) -> str:
+        """Its name in test ids, such as Always-image_present."""
+        present = "image_present" if self.image == "on the node" else "image_absent"
+        return f"{self.policy.replace(' ', '_')}-{present}"
+
+    def predicted(self, treatment: Treatment) -> Predicted:
+        """Return what is predicted of a pod that gets this treatment."""
+        return {"left alone": self.left_alone, "killed": self.killed, "rescheduled": self.rescheduled}[treatment]
+
+    def issue(self, treatment: Treatment) -> str | None:
+        """Return the upstream issue behind a prediction; that an image which is nowhere cannot start is none."""
+        return ISSUE if self.policy == "Always" and self.predicted(treatment) == "violated" else None
+
+
+#                                                              left alone  killed      rescheduled
+ROWS = (
+    Row("manifest", "Always", "on the node",                   "holds",    "violated", "violated"),
+    Row("manifest", "Always", "not on the node",               "holds",    "violated", "violated"),
+    Row("manifest", "patched IfNotPresent", "on the node",     "holds",    "holds",    "holds"),
+    Row("manifest", "patched IfNotPresent", "not on the node", "holds",    "violated", "violated"),
+    Row("chart", "chart IfNotPresent", "on the node",          "holds",    "holds",    "holds"),
+    Row("chart", "chart IfNotPresent", "not on the node",      "holds",    "violated", "violated"),
+)  # fmt: skip
+"""The one table of predictions; the README shows it as `markdown()` gives it."""
+
+
+def rows(install: str) -> list[Row]:
+    """Return the rows of one installation method, which share a cluster."""
+    return [row for row in ROWS if row.install == install]
+
+
+def markdown() -> str:
+    """Return the table of predictions as the README shows it."""
+    lines = ["| pull policy | image | " + " | ".join(TREATMENTS) + " |", "|---" * (2 + len(TREATMENTS)) + "|"]
+    for row in ROWS:
+        cells = [row.policy, row.image, *(row.predicted(each) for each in TREATMENTS)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def cut_off(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
+    """Go through one row: one cut of the registry, in which three webhook pods get one treatment each.
+
+    All pods are fresh, so that no back-off of the row before slows them. Which pod gets which treatment is
+    chosen by the seed. The audit pod's container is killed, too: the incident's report shows it failing.
+    Meanwhile it is asked whether policies are enforced: one replica serves all the time.
+    """
+    image, workers = experiment.gatekeeper_image, experiment.cluster.workers
+    webhooks = _fresh(experiment, row, shipped)
+    if row.image == "not on the node":
+        experiment.act(remove_image(image, workers))
+    killed, rescheduled, _left_alone = experiment.random.sample(webhooks, len(TREATMENTS))
+    with experiment.fault(cut_registry()):
+        experiment.act(kill_containers(killed))
+        experiment.act(kill_containers(selector=AUDIT))
+        experiment.act(reschedule_pod(rescheduled))
+        experiment.hold(WINDOW_SECONDS)
+    experiment.recovered(AFTER_SECONDS)
+
+
+def kill_all(experiment: Experiment, row: Row, shipped: PullPolicy) -> None:
+    """Kill the containers of all webhook pods while the registry is away: nobody is left to enforce anything."""
+    webhooks = _fresh(experiment, row, shipped)
+    with experiment.fault(cut_registry()):
+        experiment.act(kill_containers(*webhooks))
+        experiment.recovered(ALL_KILLED_SECONDS)
+        experiment.hold(_LAST_SECONDS)
+    experiment.recovered(AFTER_SECONDS)
+    experiment.hold(_LAST_SECONDS)
+
+
+def claim_all_killed(experiment: Experiment, row: Row) -> None:
+    """Claim that policies are enforced again while the registry is away, as far as one killed pod serves, and after.
+
+    What is lost is lost by both faults together: neither alone loses it for so long.
+    """
+    meanwhile = comes_back(fault=[_CUT, _KILL], policies=_ENFORCED, before_healing=True)
+    experiment.claim(meanwhile, expected=row.killed, issue=row.issue("killed"))
+    experiment.claim(comes_back(fault=[_CUT, _KILL], policies=_ENFORCED))
+
+
+def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
+    """Replace all pods by fresh ones with the row's pull policy, ask for policies from now on, return the webhooks."""
+    for node in experiment.cluster.workers:
+        pull(experiment.cluster.engine, node=node, image=experiment.gatekeeper_image)
+    webhooks = experiment.restart_gatekeeper("IfNotPresent" if row.policy == "patched IfNotPresent" else shipped)
+    experiment.apply(mutate_pods(), deny_pods(), rate=_RATE)
+    return webhooks
+
+
+@dataclass
+class Tried:
+    """A row that was gone through, and what kept it from its end, if anything did."""
+
+    row: Row
+    experiment: Experiment
+    error: HarnessError | None
+
+
+@dataclass
+class Cell:
+    """One treatment of a row, judged by the row's one history."""
+
+    tried: Tried
+    record: Record
+
+    def judge(self, treatment: Treatment) -> None:
+        """Claim what is predicted of the treatment, during the cut and after its end."""
+        row = self.tried.row
+        if treatment == "left alone":
+            self.claim(undisturbed(), expected=row.left_alone)
+            return
+        faults = [_CUT] if row.image == "on the node" else [_CUT, _REMOVE]
+        during = recovers_within(WINDOW_SECONDS, treatment, during=faults)
+        self.claim(during, expected=row.predicted(treatment), issue=row.issue(treatment), because=["image pull failed"])
+        self.claim(recovers_after(AFTER_SECONDS, treatment))
+
+    def judge_enforcement(self) -> None:
+        """Claim what the cut costs in enforcement: nothing beyond the gap at the kill, for one replica always serves.
+
+        What a busy machine lets time out is told, and is not the cut's doing.
+        """
+        self.claim(fail_open_window(GAP_SECONDS, fault=_CUT, policies=_ENFORCED, excused=["timed out"]))
+        self.claim(comes_back(fault=_CUT, policies=_ENFORCED, before_healing=True))
+
+    def claim(
+        self,
+        check: Checked,
+        *,
+        expected: Predicted = "holds",
+        issue: str | None = None,
+        because: Sequence[Cause] = (),
+    ) -> None:
+        """Claim something of the row, in this test's record."""
+        self.tried.experiment.claim(check, expected=expected, issue=issue, because=because, record=self.record)
+
+
+@pytest.fixture(scope="module")
+def shipped_policy(cluster: Cluster) -> PullPolicy:
+    """Return the pull policy with which Gatekeeper was installed, asked before a row changes it."""
+    return pull_policy(cluster)
+
+
+@pytest.fixture(scope="module")
+def tried(request: pytest.FixtureRequest, experiments: Experiments, shipped_policy: PullPolicy) -> Tried:
+    """Go through the row that is the parameter; an error is kept for the cells, so that each shows what was seen."""
+    row: Row = request.param
+    experiment = experiments(row.name)
+    try:
+        with experiment:
+            cut_off(experiment, row, shipped_policy)
+    except HarnessError as error:
+        return Tried(row, experiment, error)
+    return Tried(row, experiment, None)
+
+
+@pytest.fixture
+def cell(request: pytest.FixtureRequest, tried: Tried) -> Iterator[Cell]:
+    """Return a cell of the row, with a record of its own; raise what kept the row from its end."""
+    record = tried.experiment.record.of(request.node.name)
+    try:
+        if tried.error:
+            raise tried.error
+        yield Cell(tried, record)
+    finally:
+        tell(request.node, record)

@@ -1,0 +1,16 @@
+"""Rollout under load: what mutation is worth while all webhook pods are replaced (gatekeeper#3776)."""
+
+import pytest
+
+from harness.experiment.lifecycle import Experiment
+from scenarios.rollout.table import CASES, Case, replace_under_load
+
+pytestmark = pytest.mark.shape(workers=2, install="manifest")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_pods_are_mutated_while_replicas_are_replaced(experiment: Experiment, case: Case) -> None:
+    """A gentle replacement loses hardly a mutation, a brutal one loses them for a time that has a bound."""
+    fault = replace_under_load(experiment, case)
+    for claim in case.claims(fault):
+        experiment.claim(claim)

@@ -1,0 +1,169 @@
+"""Tests of clusters.engine.inventory, ports, network and locking: what is ours, and what no two runs may share."""
+
+import csv
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.deadline import Deadline
+from clusters.engine import ports
+from clusters.engine.inventory import Thing, inventory, remove_all, remove_found, volume_argument
+from clusters.engine.network import create_network, fixed_address
+from clusters.engine.ports import reserved_port
+from clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
+from clusters.machine.locking import locked, try_locked
+from clusters.machine.process import Completed
+from tests.fakes.engine import FakeEngine
+
+_OURS = {"chaos-harness.run": "r"}
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def soon() -> Deadline:
+    return Deadline.after(60, "the test")
+
+
+def test_the_inventory_is_what_carries_all_labels(soon: Deadline) -> None:
+    """Things of other runs' clusters, and things without our label, are not in it."""
+    engine = FakeEngine()
+    engine.add("container", "a", {**_OURS, "chaos-harness.cluster": "c"})
+    engine.add("container", "b", {**_OURS, "chaos-harness.cluster": "d"})
+    engine.add("volume", "v", {**_OURS, "chaos-harness.cluster": "c"})
+    engine.add("container", "foreign", {"chaos-harness.cluster": "c"})
+    assert [(each.kind, each.name) for each in inventory(engine, soon, cluster="c")] == [
+        ("container", "a"),
+        ("volume", "v"),
+    ]
+
+
+def test_a_label_with_commas_and_quotes_survives_in_a_volume_argument() -> None:
+    """Docker reads the argument as a line of CSV."""
+    argument = volume_argument("/var", {"shape": '{"a":1,"b":2}'})
+    assert next(csv.reader([argument])) == ["type=volume", "destination=/var", 'volume-label=shape={"a":1,"b":2}']
+
+
+def test_removal_goes_on_until_a_network_is_unused(soon: Deadline) -> None:
+    """A network that still has an endpoint is tried again, and then no problem is left."""
+    engine = FakeEngine(errors={"network rm id-n": "network n has active endpoints"})
+    engine.add("network", "n", _OURS)
+
+    def find() -> list[Thing]:
+        if "network rm id-n" in engine.asked:
+            engine.errors.clear()
+        return inventory(engine, soon)
+
+    assert remove_found(engine, find, soon) == (["network n"], [])
+    assert engine.asked.count("network rm id-n") == 2
+
+
+def test_what_the_engine_refuses_for_good_is_told_with_the_next_command() -> None:
+    """The engine's words and the command to try by hand are in the error."""
+    engine = FakeEngine(errors={"network rm id-n": "network n has active endpoints"})
+    engine.add("network", "n", _OURS)
+    with pytest.raises(CommandFailed, match=r"active endpoints; try `docker --host unix:\S+ network rm n`"):
+        remove_all(engine, Deadline.after(0.3, "x"))
+
+
+def test_a_container_that_cannot_die_is_thawed(soon: Deadline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is frozen within a container that refuses to go is thawed, and it is removed again."""
+    engine = FakeEngine(errors={"rm --force --volumes id-a": "did not receive an exit event"})
+    engine.add("container", "a", _OURS)
+    thawed: list[Path] = []
+    monkeypatch.setattr("clusters.engine.inventory.of_container", lambda container: [tmp_path / container])
+
+    def thaw(directories: list[Path]) -> None:
+        thawed.extend(directories)
+        engine.errors.clear()
+
+    monkeypatch.setattr("clusters.engine.inventory.thaw", thaw)
+    assert remove_all(engine, soon) == ["container a"]
+    assert thawed == [tmp_path / "id-a"]
+
+
+def test_what_an_engine_finishes_late_is_removed_too(soon: Deadline) -> None:
+    """After a removal the engine is looked at again: an interrupted command may have left more."""
+    labels = {**_OURS, "chaos-harness.cluster": "c"}
+
+    class Refilled(dict[str, dict[str, Any]]):
+        def pop(self, *args: Any) -> Any:
+            found = super().pop(*args)
+            if found["Name"] == "early":
+                engine.add("container", "late", labels)
+            return found
+
+    engine = FakeEngine(things=Refilled())
+    engine.add("container", "early", labels)
+    assert remove_all(engine, soon, cluster="c") == ["container early", "container late"]
+
+
+def test_a_reserved_port_is_free_and_nobody_elses(soon: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a port in use, nor one that another run reserves, nor a stopped container's is given out."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        used = server.getsockname()[1]
+        wanted, free = 29997, 29999
+        monkeypatch.setattr(ports, "_RANGE", [used, wanted, 29998, free])
+        engine = FakeEngine()
+        bindings = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(wanted)}]}
+        engine.add("container", "stopped", _OURS, HostConfig={"PortBindings": bindings})
+        with try_locked("port-29998"), reserved_port(engine, soon) as port:
+            assert port == free
+            with pytest.raises(ClusterUnavailable, match="all are taken"), reserved_port(engine, soon):
+                pass
+
+
+def test_the_network_has_a_subnet_of_its_own(soon: Deadline) -> None:
+    """The subnet that the engine chose for a scratch network is named when the network is made for good."""
+    engine = FakeEngine()
+    assert create_network(engine, "c", _OURS, soon) == "10.9.8.0/24"
+    created = [command for command in engine.asked if command.startswith("network create")]
+    assert ["--subnet 10.9.8.0/24 --gateway 10.9.8.1 " in command for command in created] == [False, True]
+    assert engine.things["network/id-c"]["Labels"] == _OURS
+
+
+def test_a_subnet_that_somebody_else_has_just_taken_is_asked_for_anew(soon: Deadline) -> None:
+    """Between the scratch network and the one for good another process may be faster."""
+
+    class Contested(FakeEngine):
+        def run(self, argv: Any, *args: Any, **settings: Any) -> Completed:
+            if "--subnet" in argv and not refused:
+                refused.append(argv)
+                return Completed("", "Pool overlaps with other one on this address space", 1)
+            return super().run(argv, *args, **settings)
+
+    refused: list[Any] = []
+    assert create_network(Contested(), "c", _OURS, soon) == "10.9.8.0/24"
+    assert len(refused) == 1
+
+
+def test_a_network_that_cannot_be_had_is_told(soon: Deadline) -> None:
+    """The engine's reason and the next commands are in the error."""
+    engine = FakeEngine(errors={"network create": "could not find an available address pool"})
+    with pytest.raises(ClusterUnavailable, match=r"(?s)available address pool.*nox -s gc"):
+        create_network(engine, "c", _OURS, soon)
+
+
+def test_the_fixed_address_is_the_last_of_the_subnet() -> None:
+    """Docker hands out addresses from the first one on, so the last one is free."""
+    assert fixed_address("172.18.0.0/16") == "172.18.255.254"
+
+
+def test_a_lock_that_is_held_is_waited_for_until_the_deadline() -> None:
+    """Who waits too long is told which lock it is."""
+    soon = Deadline.after(0.2, "the lock")
+    with try_locked("x"), pytest.raises(DeadlineExceeded, match="holds the lock x"), locked("x", soon):
+        pass
+
+
+def test_a_lock_is_free_again_after_an_error(soon: Deadline) -> None:
+    """The kernel's lock goes with the block, however it ends."""
+    with pytest.raises(ZeroDivisionError), locked("x", soon):
+        raise ZeroDivisionError
+    with try_locked("x") as mine:
+        assert mine

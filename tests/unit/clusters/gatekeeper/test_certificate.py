@@ -1,0 +1,106 @@
+"""Tests of clusters.gatekeeper.certificate: what openssl makes is what Gatekeeper's rotator keeps."""
+
+import base64
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.deadline import Deadline
+from clusters.errors import ApiRefused
+from clusters.gatekeeper.certificate import SECRET, prepare_certificate
+from clusters.machine.process import Completed, run
+from clusters.shape import Shape
+from tests.fakes.engine import FakeEngine
+from tests.fakes.rest_server import RestServer, cluster_on, rest_server
+
+_SECRETS = "/api/v1/namespaces/gatekeeper-system/secrets"
+_SERVER = "gatekeeper-webhook-service.gatekeeper-system.svc"
+
+
+@dataclass(frozen=True)
+class HostEngine(FakeEngine):
+    """Runs on this machine what is to be run on a node."""
+
+    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **settings: Any) -> Completed:
+        """Leave out `exec NODE timeout …`."""
+        return run(argv[argv.index("sh") :], deadline, check=check)
+
+
+@pytest.fixture
+def server() -> Iterator[RestServer]:
+    with rest_server() as found:
+        yield found
+
+
+def prepare(server: RestServer, folder: Path, shape: Shape | None = None) -> dict[str, Any]:
+    prepare_certificate(cluster_on(server, HostEngine(), folder, shape), Deadline.after(30, "openssl"))
+    secret: dict[str, Any] = next(body for _, path, body in server.changes if path == _SECRETS)
+    for name, text in secret["data"].items():
+        (folder / name).write_bytes(base64.b64decode(text))
+    return secret
+
+
+def verified(folder: Path, name: str, certificate: str, *more: str) -> bool:
+    argv: list[str | Path] = [
+        "openssl",
+        "verify",
+        "-CAfile",
+        folder / "ca.crt",
+        "-verify_hostname",
+        name,
+        *more,
+        folder / certificate,
+    ]
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+def test_the_certificate_is_one_that_the_api_server_trusts_and_the_rotator_keeps(
+    server: RestServer, tmp_path: Path
+) -> None:
+    """The CA carries `gatekeeper-ca`, the certificate the Service's name, for servers, for more than 90 days."""
+    prepare(server, tmp_path)
+    assert verified(tmp_path, "gatekeeper-ca", "ca.crt")
+    assert verified(tmp_path, _SERVER, "tls.crt", "-purpose", "sslserver")
+    assert not verified(tmp_path, "somebody.else.svc", "tls.crt")
+    for name in ("ca.crt", "tls.crt"):
+        subprocess.run(["openssl", "x509", "-in", tmp_path / name, "-noout", "-checkend", "31536000"], check=True)
+
+
+@pytest.mark.parametrize("name", ["ca", "tls"])
+def test_each_key_belongs_to_its_certificate(server: RestServer, tmp_path: Path, name: str) -> None:
+    """The public half of the key is the certificate's, and the key is PKCS#1, which the rotator reads."""
+    prepare(server, tmp_path)
+    key, certificate = tmp_path / f"{name}.key", tmp_path / f"{name}.crt"
+    public = [
+        subprocess.run(["openssl", *words, "-in", path], capture_output=True, check=True).stdout
+        for words, path in ((["rsa", "-pubout"], key), (["x509", "-noout", "-pubkey"], certificate))
+    ]
+    assert public[0] == public[1]
+    assert key.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----")
+
+
+def test_helm_takes_over_the_secret_of_a_chart(server: RestServer, tmp_path: Path) -> None:
+    """For a chart it carries the marks without which Helm refuses what it did not make; for a manifest none."""
+    metadata = prepare(server, tmp_path, Shape(install="chart"))["metadata"]
+    assert metadata["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
+    assert metadata["annotations"]["meta.helm.sh/release-namespace"] == "gatekeeper-system"
+    server.changes.clear()
+    assert prepare(server, tmp_path)["metadata"] == {"name": SECRET}
+
+
+def test_a_certificate_that_is_there_stays(server: RestServer, tmp_path: Path) -> None:
+    """A namespace or a Secret that exists is no error, and is not changed."""
+    server.answers |= {"POST /api/v1/namespaces": 409, f"POST {_SECRETS}": 409}
+    prepare(server, tmp_path)
+    assert {verb for verb, _, _ in server.changes} == {"POST"}
+
+
+def test_another_refusal_is_raised(server: RestServer, tmp_path: Path) -> None:
+    """Only what is there already is passed over."""
+    server.answers["POST /api/v1/namespaces"] = 403
+    with pytest.raises(ApiRefused):
+        prepare(server, tmp_path)

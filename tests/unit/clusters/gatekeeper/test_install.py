@@ -1,0 +1,130 @@
+"""Tests of clusters.gatekeeper.install and clusters.gatekeeper.readiness: what counts as installed, and as serving."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import BadScenario
+from clusters.gatekeeper.install import _established, install
+from clusters.gatekeeper.readiness import CONTROLLER, _ask, _complete, _rolled_out
+from clusters.machine.process import Completed
+from clusters.shape import Shape
+from tests.fakes.engine import FakeEngine
+
+_URL = "https://10.244.1.2:8443/v1/admitlabel"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster("c", Shape(gatekeeper=None), FakeEngine(), tmp_path / "k", "c", None, "r", tmp_path)
+
+
+def deployment(name: str = CONTROLLER, wanted: int = 3, status: dict[str, int] | None = None) -> dict[str, Any]:
+    done = {"observedGeneration": 2, "replicas": wanted, "updatedReplicas": wanted, "availableReplicas": wanted}
+    return {
+        "metadata": {"name": name, "generation": 2},
+        "spec": {"replicas": wanted},
+        "status": {**done, **(status or {})},
+    }
+
+
+def slice_of(*pods: str, ready: bool = True) -> dict[str, Any]:
+    endpoints = [
+        {"addresses": [f"10.0.0.{n}"], "conditions": {"ready": ready}, "targetRef": {"name": pod}}
+        for n, pod in enumerate(pods)
+    ]
+    return {"ports": [{"port": 8443}], "endpoints": endpoints}
+
+
+def test_deployments_that_are_up_to_date_and_available_are_rolled_out() -> None:
+    """Every replica is there, of the newest generation, and available."""
+    state = {"a": deployment("gatekeeper-audit", 1), "b": deployment()}
+    assert _rolled_out(state) == {"gatekeeper-audit": 1, CONTROLLER: 3}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"observedGeneration": 1},
+        {"updatedReplicas": 2},
+        {"availableReplicas": 2},
+        {"replicas": 4},
+    ],
+)
+def test_a_deployment_in_the_middle_of_something_is_not_rolled_out(status: dict[str, int]) -> None:
+    """A change not yet seen, an old replica, a missing one and a surplus one each mean not yet."""
+    assert _rolled_out({"a": deployment("gatekeeper-audit", 1), "b": deployment(status=status)}) is None
+
+
+def test_without_the_webhook_deployment_nothing_is_rolled_out() -> None:
+    """An empty namespace, or one with audit alone, does not serve."""
+    assert [_rolled_out({}), _rolled_out({"a": deployment("gatekeeper-audit", 1)})] == [None, None]
+
+
+def test_endpoints_are_complete_when_every_replica_is_ready() -> None:
+    """The slices name each webhook pod, and so the URL at which it is asked, over several slices too."""
+    assert _complete(3)({"x": slice_of("p", "q"), "y": slice_of("r")}) == {
+        "p": "https://10.0.0.0:8443/v1/admitlabel",
+        "q": "https://10.0.0.1:8443/v1/admitlabel",
+        "r": "https://10.0.0.0:8443/v1/admitlabel",
+    }
+
+
+def test_endpoints_that_lack_a_replica_are_incomplete() -> None:
+    """A replica that is missing or not ready, and slices that hold nothing yet, are not enough."""
+    empty = {"ports": None, "endpoints": None}
+    states: list[dict[str, Any]] = [{"x": slice_of("p")}, {"x": slice_of("p", "q", ready=False)}, {"x": empty}, {}]
+    assert [_complete(2)(state) for state in states] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ('{"response": {"allowed": false}}', None),
+        ('{"response": {"allowed": true}}', "allowed a namespace that it must deny"),
+        ("curl: (7) Failed to connect", "answered 'curl: (7) Failed to connect'"),
+        ("[]", "answered '[]'"),
+        ("", "answered ''"),
+    ],
+)
+def test_a_replica_serves_only_if_it_denies_what_it_must(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, answer: str, wrong: str | None
+) -> None:
+    """A replica that admits everything, or says anything else, does not serve."""
+    monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: Completed(answer, "", 0))
+    said = _ask(cluster, _URL, Deadline.after(60, "x"))
+    assert (said is None) == (wrong is None)
+    assert (said or "").startswith(wrong or "")
+
+
+def test_a_replica_is_asked_without_the_api_server(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The review goes from a control-plane node straight to the pod's address."""
+    seen: list[Any] = []
+
+    def run(_: FakeEngine, argv: list[str], *_args: object, stdin: str, **__: object) -> Completed:
+        seen.append((argv[2], argv[-1], json.loads(stdin)["request"]["object"]["metadata"]["labels"]))
+        return Completed("{}", "", 0)
+
+    monkeypatch.setattr(FakeEngine, "run", run)
+    _ask(cluster, _URL, Deadline.after(60, "x"))
+    assert seen == [("c-control-plane", _URL, {"admission.gatekeeper.sh/ignore": "canary"})]
+
+
+def test_definitions_are_established_when_all_of_them_are() -> None:
+    """One definition whose condition is not yet True keeps the rest of the manifest waiting."""
+
+    def definition(name: str, status: str) -> dict[str, Any]:
+        return {"metadata": {"name": name}, "status": {"conditions": [{"type": "Established", "status": status}]}}
+
+    one, two = definition("a", "True"), definition("b", "False")
+    assert [_established({"a": one, "b": two}, {"a"}), _established({"a": one, "b": two}, {"a", "b"})] == [True, None]
+
+
+def test_a_shape_without_gatekeeper_has_none_to_install(cluster: Cluster) -> None:
+    """Installing what the shape does not have is a mistake in the scenario."""
+    with pytest.raises(BadScenario, match="has no Gatekeeper"):
+        install(cluster, "manifest", Deadline.after(60, "x"))

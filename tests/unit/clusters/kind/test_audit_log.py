@@ -1,0 +1,94 @@
+"""Auditing: each API server writes down what is asked of policies and which pods come, and little else."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from clusters.kind import audit_log as auditing
+from clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_FILES, AUDIT_LOG, AUDIT_PATCH
+from clusters.kind.cli import configuration
+from clusters.kind.node_files import NODE_FILES
+from clusters.shape import Shape
+from harness.policies import CANARIES
+
+(_PATH,) = AUDIT_FILES
+_POLICY = yaml.safe_load(AUDIT_FILES[_PATH])
+_ADMIN, _CONTROLLER = "kubernetes-admin", "system:serviceaccount:kube-system:replicaset-controller"
+
+
+def level(user: str, verb: str, resource: str, namespace: str, group: str = "") -> str:
+    """Return the level of a request for a resource, as the API server finds it: the first rule that fits."""
+
+    def fits(rule: dict[str, Any]) -> bool:
+        resources = rule.get("resources")
+        return (
+            user in rule.get("users", [user])
+            and verb in rule.get("verbs", [verb])
+            and namespace in rule.get("namespaces", [namespace])
+            and (
+                resources is None or any(each["group"] == group and resource in each["resources"] for each in resources)
+            )
+        )
+
+    found: str = next(rule["level"] for rule in _POLICY["rules"] if fits(rule))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ((_ADMIN, "create", "pods", "chaos-canary"), "Metadata"),
+        ((_ADMIN, "create", "deployments", "chaos-canary", "apps"), "Metadata"),
+        ((_ADMIN, "create", "namespaces", ""), "Metadata"),
+        ((_CONTROLLER, "create", "pods", "chaos-work"), "RequestResponse"),
+        ((_ADMIN, "create", "pods", "chaos-work"), "RequestResponse"),
+        ((_CONTROLLER, "create", "pods", "gatekeeper-system"), "None"),
+        ((_CONTROLLER, "create", "pods/binding", "chaos-work"), "None"),
+        ((_CONTROLLER, "update", "pods/status", "chaos-work"), "None"),
+        ((_ADMIN, "delete", "pods", "chaos-canary"), "None"),
+        ((_ADMIN, "create", "pods/proxy", "gatekeeper-system"), "None"),
+        ((_CONTROLLER, "update", "leases", "kube-system", "coordination.k8s.io"), "None"),
+        (("system:node:w", "create", "subjectaccessreviews", "", "authorization.k8s.io"), "None"),
+        (("system:node:w", "create", "events", "chaos-work"), "None"),
+        ((_ADMIN, "list", "pods", "chaos-work"), "None"),
+        ((_ADMIN, "watch", "pods", ""), "None"),
+    ],
+)
+def test_levels(asked: tuple[str, ...], expected: str) -> None:
+    """Our questions are logged without bodies, pods of watched namespaces with, and nothing else at all."""
+    assert level(*asked) == expected
+
+
+def test_one_line_a_request() -> None:
+    """What was only begun is not logged, nor are managed fields, which are longer than the rest."""
+    assert _POLICY["omitStages"] == ["RequestReceived"]
+    assert _POLICY["omitManagedFields"] is True
+
+
+def test_canaries_live_where_they_are_logged() -> None:
+    """The policy names the namespace in which the admission probe asks."""
+    assert auditing.CANARIES == CANARIES
+
+
+def test_every_node_has_the_policy_that_the_api_server_is_told_of() -> None:
+    """A control plane that joins later reads the same file; what it is told hangs on no version of kubeadm."""
+    told = yaml.safe_load(configuration("c", Shape(), image="i", port=1, mounts={}))["kubeadmConfigPatches"]
+    assert AUDIT_PATCH in told
+    patch = yaml.safe_load(AUDIT_PATCH)
+    assert patch.keys() == {"kind", "apiServer"}
+    arguments = patch["apiServer"]["extraArgs"]
+    assert arguments["audit-policy-file"] in NODE_FILES
+    assert arguments["audit-log-path"] == AUDIT_LOG
+    assert all(isinstance(value, str) for value in arguments.values())
+    mounted = {each["mountPath"]: each for each in patch["apiServer"]["extraVolumes"]}
+    assert mounted[arguments["audit-policy-file"]]["readOnly"] is True
+    assert mounted[AUDIT_DIRECTORY]["readOnly"] is False
+
+
+def test_the_log_cannot_fill_the_disk() -> None:
+    """Files are limited in size and in number; a number of 0 would be without a limit."""
+    arguments = yaml.safe_load(AUDIT_PATCH)["apiServer"]["extraArgs"]
+    most = int(arguments["audit-log-maxsize"]) * (int(arguments["audit-log-maxbackup"]) + 1)
+    assert int(arguments["audit-log-maxbackup"]) > 0
+    assert 16 <= most <= 100

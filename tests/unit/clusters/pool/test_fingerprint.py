@@ -1,0 +1,239 @@
+"""Tests of clusters.pool.fingerprint: what was changed is named, what changes by itself is not."""
+
+import copy
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.errors import DeadlineExceeded
+from clusters.machine.process import Completed
+from clusters.pool.deviations import Deviation, Trait, deviations
+from clusters.pool.fingerprint import fingerprint, wait_settled
+from clusters.pool.reset_gatekeeper import covers
+from clusters.registry.container import Registry
+from clusters.registry.login import Login
+from clusters.shape import Shape
+from tests.fakes.engine import FakeEngine
+from tests.fakes.rest_server import RestServer, cluster_on, rest_server
+
+_INSIDE = "== rules\n-P INPUT ACCEPT\n== images\na\nb\n== stopped\n"
+_PODS, _SECRETS, _NODES = "/api/v1/pods", "/api/v1/secrets", "/api/v1/nodes"
+
+
+@dataclass(frozen=True)
+class Nodes(FakeEngine):
+    """Two containers, and what is said inside each of them."""
+
+    inside: dict[str, str] = field(default_factory=lambda: dict.fromkeys(("c-control-plane", "c-worker"), _INSIDE))
+    containers: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, argv: Any, deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
+        """Answer inspect and exec."""
+        if argv[0] == "exec":
+            return Completed(self.inside[argv[1]], "", 0)
+        return Completed(json.dumps(list(self.containers.values())), "", 0)
+
+
+def container(name: str) -> dict[str, Any]:
+    state = {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z"}
+    networks = {"c": {"IPAddress": "10.0.0.2"}}
+    told = {"HostConfig": {"Memory": 0}, "NetworkSettings": {"Networks": networks}}
+    return {"Name": f"/{name}", "State": state, **told}
+
+
+def pod(name: str, restarts: int = 0, owner: str = "webhook-5f") -> dict[str, Any]:
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "manager", "image": "gatekeeper:1", "restartCount": restarts}],
+    }
+    owners = [{"kind": "ReplicaSet", "name": owner}]
+    return {"metadata": {"name": name, "namespace": "gatekeeper-system", "ownerReferences": owners}, "status": status}
+
+
+def node() -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": "True", "lastHeartbeatTime": "1"}]
+    status = {"conditions": conditions, "nodeInfo": {"kubeletVersion": "v1.36.4", "bootID": "b"}}
+    return {"metadata": {"name": "c-worker", "resourceVersion": "1"}, "spec": {}, "status": status}
+
+
+def secret() -> dict[str, Any]:
+    return {"metadata": {"name": "cert", "namespace": "gatekeeper-system"}, "data": {"tls.crt": "QQ=="}}
+
+
+@pytest.fixture
+def server() -> Iterator[RestServer]:
+    kinds = [{"name": name, "verbs": ["list"]} for name in ("pods", "secrets", "nodes", "events")]
+    with rest_server() as found:
+        found.answers["/apis"] = {"groups": []}
+        found.answers["/api/v1"] = {"resources": [*kinds, {"name": "pods/log", "verbs": ["get"]}]}
+        found.answers[_PODS] = {"items": [pod("a"), pod("b")]}
+        found.answers[_SECRETS] = {"items": [secret()]}
+        found.answers[_NODES] = {"items": [node()]}
+        found.answers["/api/v1/events"] = 500
+        yield found
+
+
+@pytest.fixture
+def engine() -> Nodes:
+    return Nodes(containers={name: container(name) for name in ("c-control-plane", "c-worker")})
+
+
+@pytest.fixture
+def cluster(server: RestServer, engine: Nodes, tmp_path: Path) -> Cluster:
+    return cluster_on(server, engine, tmp_path, Shape(workers=1))
+
+
+def take(cluster: Cluster) -> dict[Trait, str]:
+    return fingerprint(cluster, Deadline.after(10, "a fingerprint"))
+
+
+def deviating(cluster: Cluster, change: Callable[[], object]) -> list[Deviation]:
+    before = take(cluster)
+    change()
+    return deviations(before, take(cluster))
+
+
+def changed(cluster: Cluster, change: Callable[[], object]) -> list[str]:
+    return list(map(str, deviating(cluster, change)))
+
+
+def items(server: RestServer, path: str) -> list[Any]:
+    """Return the objects at a path, copied, so that a change is a change."""
+    server.answers[path] = copy.deepcopy(server.answers[path])
+    found: list[Any] = server.answers[path]["items"]
+    return found
+
+
+def test_a_cluster_that_nobody_touched_is_as_it_was(server: RestServer, cluster: Cluster) -> None:
+    """Other pod names, versions of objects, heartbeats and events are no difference."""
+
+    def live() -> None:
+        server.answers[_PODS] = {"items": [pod("x"), pod("y")]}
+        found = items(server, _NODES)[0]
+        found["metadata"]["resourceVersion"] = "9"
+        found["status"]["conditions"][0]["lastHeartbeatTime"] = "2"
+
+    assert changed(cluster, live) == []
+
+
+def test_a_kind_whose_definition_has_just_gone_has_no_objects(server: RestServer, cluster: Cluster) -> None:
+    """The API server still tells of it, and of its group, for a moment: then there is nothing of it to compare."""
+
+    def going() -> None:
+        server.answers["/api/v1"]["resources"].append({"name": "chaosleft", "verbs": ["list"]})
+        server.answers["/apis"]["groups"].append({"preferredVersion": {"groupVersion": "constraints.gatekeeper.sh/v1"}})
+        server.answers.update({"/api/v1/chaosleft": 404, "/apis/constraints.gatekeeper.sh/v1": 404})
+
+    assert changed(cluster, going) == []
+
+
+def test_what_changed_among_the_objects_is_named(server: RestServer, cluster: Cluster) -> None:
+    """An object that is gone, new or other, a pod too many, one with a past, a node with a taint."""
+
+    def is_named(path: str, change: Callable[[list[Any]], object], *words: str) -> None:
+        original = server.answers[path]
+        (told,) = changed(cluster, lambda: change(items(server, path)))
+        assert all(word in told for word in words), told
+        server.answers[path] = original
+
+    is_named(_SECRETS, lambda found: found.clear(), "gone: secrets gatekeeper-system/cert")
+    is_named(_SECRETS, lambda found: found.append({"metadata": {"name": "more"}}), "new: secrets more")
+    is_named(_SECRETS, lambda found: found[0]["data"].update({"tls.crt": "Qg=="}), "changed: secrets", "cert")
+    is_named(_PODS, lambda found: found.append(pod("c")), "changed: pods of gatekeeper-system/ReplicaSet webhook-5f")
+    is_named(_PODS, lambda found: found.append(pod("c", owner="webhook-6a")), "new: pods of", "webhook-6a")
+    is_named(_PODS, lambda found: found.__setitem__(0, pod("a", restarts=1)), "changed: pods of")
+    is_named(_NODES, lambda found: found[0]["spec"].update(taints=[{"key": "x"}]), "changed: nodes c-worker")
+    is_named(_NODES, lambda found: found[0]["status"]["conditions"][0].update(status="False"), "changed: nodes")
+
+
+@pytest.mark.parametrize(
+    ("said", "part"),
+    [
+        (_INSIDE.replace("ACCEPT", "DROP"), "rules"),
+        (_INSIDE.replace("a\n", ""), "images"),
+        (f"{_INSIDE}T /usr/bin/kubelet\n", "stopped"),
+    ],
+)
+def test_what_changed_inside_a_node_is_named(cluster: Cluster, engine: Nodes, said: str, part: str) -> None:
+    """Rules of iptables, images that went, processes that were stopped."""
+    (told,) = changed(cluster, lambda: engine.inside.update({"c-worker": said}))
+    assert told.startswith(f"changed: node c-worker {part} (was ")
+
+
+def test_a_blow_that_no_status_tells_of_yet_is_named(cluster: Cluster, engine: Nodes) -> None:
+    """Nodes are asked what they run, and how often it was started; on which of them it runs is chance."""
+    names = ("c-control-plane", "c-worker")
+
+    def run(*starts: int) -> None:
+        ours = [f"gatekeeper-system manager started {number} times\n" for number in starts]
+        engine.inside.update({names[0]: f"{_INSIDE}== containers\n{ours[0]}", names[1]: f"{_INSIDE}== containers\n"})
+        for each in ours[1:]:
+            engine.inside[names[1]] += each
+
+    run(1, 2)
+    assert changed(cluster, lambda: run(2, 1)) == []
+    (restarted,) = deviating(cluster, lambda: run(2, 2))
+    (ended,) = deviating(cluster, lambda: run(2))
+    assert restarted.trait == ended.trait == Trait("pods", "as nodes run them", "gatekeeper-system")
+    assert covers([restarted, ended])
+
+
+@pytest.mark.parametrize(
+    ("changes", "settled"),
+    [
+        ({}, True),
+        ({"conditions": [{"type": "Ready", "status": "False"}]}, False),
+        ({"conditions": [], "phase": "Pending"}, False),
+        ({"conditions": [], "phase": "Succeeded"}, True),
+    ],
+)
+def test_a_cluster_is_settled_when_no_pod_is_still_beginning(
+    server: RestServer, cluster: Cluster, changes: dict[str, Any], settled: bool
+) -> None:
+    """A fingerprint of what is not ready yet would tell of a change as soon as it is."""
+    pods = items(server, _PODS)
+    pods[1]["status"].update(changes)
+    for each in pods:
+        each["metadata"]["resourceVersion"] = "1"
+    server.answers[_PODS] |= {"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"}}
+    waiting = nullcontext() if settled else pytest.raises(DeadlineExceeded, match="all pods")
+    with waiting:
+        wait_settled(cluster, Deadline.after(1, "all pods to be ready"))
+
+
+def test_a_registry_that_was_stopped_and_started_is_as_it_was(
+    server: RestServer, engine: Nodes, tmp_path: Path
+) -> None:
+    """What it holds lies in a volume; one that does not run is a difference."""
+    registry = Registry(engine, "c-registry", "", "", "", Login.of(tmp_path))
+    cluster = dataclasses.replace(cluster_on(server, engine, tmp_path, Shape(workers=1)), registry=registry)
+    engine.containers["c-registry"] = made = container("c-registry")
+    later, stopped = ({"Status": status, "StartedAt": "2026-01-01T01:00:00Z"} for status in ("running", "exited"))
+    assert changed(cluster, lambda: engine.containers.update({"c-registry": made | {"State": later}})) == []
+    (told,) = changed(cluster, lambda: engine.containers.update({"c-registry": made | {"State": stopped}}))
+    assert told == "changed: container c-registry state (was running, is exited)"
+
+
+@pytest.mark.parametrize(
+    ("field_", "value", "part"),
+    [
+        ("State", {"Status": "running", "StartedAt": "2026-01-01T01:00:00Z"}, "state"),
+        ("HostConfig", {"Memory": 1}, "limits"),
+        ("NetworkSettings", {"Networks": {}}, "networks"),
+    ],
+)
+def test_what_changed_about_a_container_is_named(
+    cluster: Cluster, engine: Nodes, field_: str, value: Any, part: str
+) -> None:
+    """A node that was restarted, throttled, or cut off is not the node that it was."""
+    (told,) = changed(cluster, lambda: engine.containers.update({"c-worker": container("c-worker") | {field_: value}}))
+    assert told.startswith(f"changed: container c-worker {part} (was ")

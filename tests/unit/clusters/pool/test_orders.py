@@ -1,0 +1,124 @@
+"""Tests of the pool's promise: in whatever order scenarios come, none of them sees what another has left."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters import pool as pools
+from clusters.cluster import Cluster
+from clusters.garbage import Owner
+from clusters.images import Images
+from clusters.kind.logs import Kept
+from clusters.pool import Pool
+from clusters.pool import capacity as room
+from clusters.pool.deviations import Trait
+from clusters.shape import Shape
+from clusters.terminal.progress import Progress
+from tests.fakes.engine import FakeEngine
+
+_IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
+_WEBHOOK = Trait("pods", "ReplicaSet webhook", "gatekeeper-system")
+_NEW = Trait("replicasets", "new", "gatekeeper-system")
+_CERT = Trait("secrets", "cert", "gatekeeper-system")
+_RULES = Trait("node", "c", aspect="rules")
+_MADE = {_WEBHOOK: "no restarts", _CERT: "a", _RULES: "none"}
+
+State = dict[Trait, str]
+
+
+def _reads(state: State) -> None:
+    """Leave everything as it is."""
+
+
+def _kills(state: State) -> None:
+    state[_WEBHOOK] = "restarted"
+
+
+def _rolls_out(state: State) -> None:
+    state[_NEW] = "there"
+
+
+def _forgets_a_rule(state: State) -> None:
+    state[_RULES] = "DROP"
+
+
+def _rotates(state: State) -> None:
+    state[_CERT] = "b"
+
+
+def _leaves_objects(state: State) -> None:
+    state[Trait("configmaps", "left", "default")] = "there"
+
+
+def _heals(state: State) -> None:
+    state[_RULES] = "DROP"
+    state[_RULES] = "none"
+
+
+_SCENARIOS: tuple[Callable[[State], None], ...] = (
+    _reads,
+    _kills,
+    _rolls_out,
+    _forgets_a_rule,
+    _rotates,
+    _leaves_objects,
+    _heals,
+)
+
+
+class World:
+    """Clusters as states, by their names, and how many were made."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.states: dict[str, State] = {}
+        self.clusters: dict[str, Cluster] = {}
+        patch.setattr(pools, "create", self._create)
+        patch.setattr(pools, "fingerprint", lambda cluster, _: dict(self.states[cluster.name]))
+        patch.setattr(pools, "reset", lambda cluster, *_: self._reset(self.states[cluster.name]))
+        for verb in ("delete", "freeze", "thaw", "remember", "wait_settled"):
+            patch.setattr(pools, verb, lambda *_: None)
+        patch.setattr(Cluster, "open", lambda _engine, name: self.clusters[name])
+        patch.setattr(room, "memory", lambda _: None)
+
+    def _create(
+        self, engine: Any, _: Any, shape: Shape, owner: Owner, directory: Path, *__: Any, **___: Any
+    ) -> Cluster:
+        folder = directory / f"c-{len(self.clusters)}"
+        folder.mkdir()
+        found = Cluster(folder.name, shape, engine, folder / "kubeconfig", "c", None, owner.run, folder)
+        self.clusters[found.name], self.states[found.name] = found, dict(_MADE)
+        return found
+
+    @staticmethod
+    def _reset(state: State) -> None:
+        state.pop(_NEW, None)
+        state[_WEBHOOK] = _MADE[_WEBHOOK]
+
+
+def verdicts(order: list[Callable[[State], None]]) -> tuple[dict[str, State], int]:
+    """Run scenarios one after the other; return what each found at its begin, and how many clusters were made."""
+    with pytest.MonkeyPatch.context() as patch:
+        world = World(patch)
+        pool = Pool(FakeEngine(), Progress.quiet())
+        found = {}
+        for scenario in order:
+            cluster = pool.get(Shape(), _IMAGES, Kept(Path("/nowhere")))
+            found[scenario.__name__] = dict(world.states[cluster.name])
+            scenario(world.states[cluster.name])
+            pool.give_back(cluster)
+        return found, len(world.clusters)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_verdicts_do_not_hang_on_the_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int) -> None:
+    """Each finds a cluster as it is made, and yet no more are made than were changed for good."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    order = list(_SCENARIOS)
+    random.Random(seed).shuffle(order)  # noqa: S311 - chosen again from the same seed
+    found, made = verdicts(order)
+    assert found == {scenario.__name__: _MADE for scenario in _SCENARIOS}
+    spoiled = (_forgets_a_rule, _rotates, _leaves_objects)
+    assert made == 1 + len(spoiled) - (order[-1] in spoiled)

@@ -1,0 +1,212 @@
+"""Tests of clusters.pool: what comes from the shelf, what goes back to it, and what is removed instead."""
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters import pool as pools
+from clusters.cluster import Cluster
+from clusters.errors import ClusterUnavailable, CommandFailed
+from clusters.garbage import Owner, run_directories
+from clusters.images import Images
+from clusters.kind.logs import Kept
+from clusters.pool import Pool
+from clusters.pool import capacity as room
+from clusters.pool import frozen as shelf
+from clusters.pool.deviations import Trait
+from clusters.shape import Shape
+from clusters.terminal.progress import Progress
+from tests.fakes.engine import FakeEngine
+
+_IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
+_LOGS = Kept(Path("/nowhere"))
+_PODS = Trait("pods", "ReplicaSet x", "gatekeeper-system")
+
+
+class World:
+    """Clusters that are only pretended, and what is done to them."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.like = {Trait("objects", "all"): "as made"}
+        self.failing: dict[str, Exception] = {}
+        self.clusters: dict[str, Cluster] = {}
+
+    def act(self, verb: str) -> None:
+        self.did.append(verb)
+        if verb in self.failing:
+            raise self.failing[verb]
+
+    def create(
+        self, engine: Any, _images: Any, shape: Shape, owner: Owner, directory: Path, *_: Any, **__: Any
+    ) -> Cluster:
+        self.act("create")
+        folder = directory / f"c-{len(self.clusters)}"
+        folder.mkdir()
+        found = Cluster(folder.name, shape, engine, folder / "kubeconfig", "c", None, owner.run, folder)
+        self.clusters[found.name] = found
+        return found
+
+    def does(self, verb: str) -> Callable[..., None]:
+        return lambda *_: self.act(verb)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    found = World()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(pools, "create", found.create)
+    for verb in ("delete", "freeze", "thaw", "reset"):
+        monkeypatch.setattr(pools, verb, found.does(verb))
+    monkeypatch.setattr(pools, "fingerprint", lambda *_: dict(found.like))
+    monkeypatch.setattr(Cluster, "open", lambda _engine, name: found.clusters[name])
+    for verb in ("remember", "wait_settled"):
+        monkeypatch.setattr(pools, verb, lambda *_: None)
+    monkeypatch.setattr(room, "memory", lambda _: None)
+    return found
+
+
+def pool(**settings: Any) -> Pool:
+    return Pool(FakeEngine(), Progress.quiet(), **settings)
+
+
+def get(found: Pool, **shape: Any) -> Cluster:
+    return found.get(Shape(**shape), _IMAGES, _LOGS)
+
+
+def test_an_empty_shelf_costs_a_new_cluster(world: World) -> None:
+    """It is made, its fingerprint is noted, and this process owns it."""
+    cluster = get(pool())
+    assert world.did == ["create"]
+    assert shelf.label(cluster.directory.parent).fingerprint == world.like
+    assert [owner.pid for _, owner in run_directories()] == [os.getpid()]
+
+
+def test_a_cluster_as_it_was_goes_back_and_comes_again(world: World) -> None:
+    """Frozen when it is given back, thawed when it is leased, the same one."""
+    cluster = get(pool())
+    assert pool().give_back(cluster) == []
+    assert get(pool()) == cluster
+    assert world.did == ["create", "freeze", "thaw"]
+
+
+def test_another_shape_does_not_get_it(world: World) -> None:
+    """One that differs in anything gets a new cluster, and the first stays."""
+    pool().give_back(get(pool()))
+    get(pool(), certificate="native")
+    assert world.did == ["create", "freeze", "create"]
+    assert len(list(shelf.entries())) == 1
+
+
+def test_another_image_of_the_same_name_is_not_leased(world: World) -> None:
+    """An image that was built anew has its name, and another id: a cluster of the old one stays on the shelf."""
+    pool().give_back(get(pool()))
+    anew = replace(_IMAGES, ids={"node:1": "sha256:2"})
+    assert pool().lease(Shape(), anew) is None
+    assert pool().lease(Shape(), _IMAGES) is not None
+
+
+def test_a_cluster_that_was_changed_is_thrown_away_and_what_differs_is_told(world: World) -> None:
+    """The next one gets a new cluster."""
+    cluster = get(pool())
+    world.like = {Trait("objects", "all"): "broken"}
+    assert pool().give_back(cluster) == ["changed: objects all (was as made, is broken)"]
+    assert world.did == ["create", "delete"]
+    assert not cluster.directory.parent.exists()
+    assert pool().lease(Shape(), _IMAGES) is None
+
+
+def test_a_cluster_whose_gatekeeper_alone_was_changed_is_reset(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards it must be as it was made, and only then it goes back."""
+    cluster = get(pool())
+    world.like = {**world.like, _PODS: "restarted"}
+
+    def mend(*_: object) -> None:
+        world.act("reset")
+        world.like.pop(_PODS)
+
+    monkeypatch.setattr(pools, "reset", mend)
+    assert pool().give_back(cluster) == []
+    assert world.did == ["create", "reset", "freeze"]
+
+
+def test_a_cluster_that_a_reset_does_not_mend_is_thrown_away(world: World) -> None:
+    """What is left is told."""
+    cluster = get(pool())
+    world.like = {**world.like, Trait("replicasets", "old", "gatekeeper-system"): "there"}
+    assert pool().give_back(cluster) == ["new: replicasets gatekeeper-system/old (there)"]
+    assert world.did == ["create", "reset", "delete"]
+
+
+def test_a_cluster_that_its_user_knows_to_be_broken_is_thrown_away(world: World) -> None:
+    """Nothing is compared."""
+    assert pool().give_back(get(pool()), broken="not undone: x") == ["not undone: x"]
+    assert world.did == ["create", "delete"]
+
+
+@pytest.mark.parametrize("verb", ["thaw", "open"])
+def test_a_cluster_that_cannot_be_proved_healthy_is_not_handed_out(
+    world: World, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """It is removed, why is told, and a new one is made."""
+    told = io.StringIO()
+    pool().give_back(get(pool()))
+    world.failing["thaw"] = ClusterUnavailable("that it was frozen was noticed")
+    if verb == "open":
+        world.clusters.clear()
+        monkeypatch.setattr(Cluster, "open", lambda *_: world.act("thaw"))
+    noisy = Pool(FakeEngine(), Progress(told))
+    assert get(noisy)
+    assert world.did == ["create", "freeze", "thaw", "create"]
+    assert "was not handed out: that it was frozen was noticed" in told.getvalue()
+    assert len(list(run_directories())) == 1
+
+
+def test_one_that_cannot_be_frozen_is_thrown_away(world: World) -> None:
+    """It is on no shelf."""
+    world.failing["freeze"] = CommandFailed("no freezer")
+    assert pool().give_back(get(pool())) == ["it could not be frozen: no freezer"]
+    assert (world.did, list(shelf.entries())) == (["create", "freeze", "delete"], [])
+
+
+def test_a_full_pool_takes_no_more(world: World) -> None:
+    """What does not fit is removed."""
+    first, second = get(pool()), get(pool())
+    pool(most=1).give_back(first)
+    assert pool(most=1).give_back(second) == ["1 clusters stand in the pool already"]
+
+
+def test_less_memory_makes_a_smaller_pool_and_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster is removed each time, and the reason is shown the first time."""
+    monkeypatch.setattr(room, "memory", lambda _: "100 MiB of memory are available")
+    told = io.StringIO()
+    small = Pool(FakeEngine(), Progress(told))
+    for _ in range(2):
+        assert small.give_back(get(small)) == ["100 MiB of memory are available"]
+    assert told.getvalue().count("the pool stays small") == 1
+
+
+def test_filling_makes_what_is_not_there_yet(world: World) -> None:
+    """One of a shape, and no second one."""
+    for _ in range(2):
+        pool().fill(Shape(), _IMAGES, _LOGS)
+    assert world.did == ["create", "freeze"]
+
+
+def test_a_cluster_that_does_not_come_up_leaves_nothing(world: World) -> None:
+    """Its error is passed on and its run's directory is gone."""
+    world.failing["create"] = ClusterUnavailable("no")
+    with pytest.raises(ClusterUnavailable):
+        get(pool())
+    assert list(run_directories()) == []
+
+
+def test_shapes_of_several_control_planes_stay_out(world: World) -> None:
+    """Their judges would lose their leases."""
+    (why,) = pool().give_back(get(pool(), control_planes=3))
+    assert "cannot be frozen unnoticed" in why

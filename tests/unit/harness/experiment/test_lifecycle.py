@@ -1,0 +1,322 @@
+"""Experiment: its life cycle, in a world of our own, and what becomes of it when something goes wrong in the middle."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from clusters.cluster import Cluster
+from harness.checks import Checked
+from harness.checks.pulls import no_request_during
+from harness.errors import (
+    CommandFailed,
+    DeadlineExceeded,
+    FaultNotApplied,
+    HarnessError,
+    Inconclusive,
+    InvariantViolated,
+    ProbeBroken,
+    UndoFailed,
+)
+from harness.experiment.lifecycle import Experiment
+from harness.faults.registry.cut import cut_registry
+from harness.faults.registry.remove_image import remove_image
+from harness.faults.workloads.reschedule import uncordon
+from harness.gatekeeper.restart import pull_policy
+from harness.history import History, Recorded, read
+from harness.probes import Probe
+from harness.probes.usual import usual_probes
+from harness.undo import journal
+from harness.undo.journal import Journal, Undo
+from harness.verdict import Outcome, Verdict
+from tests.fakes.world import IMAGE, World
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.pod("a", "w-worker")
+    return world
+
+
+def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:
+    return []
+
+
+@pytest.fixture
+def make(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
+    def make(seed: int = 7, probes: Callable[[Cluster, History], list[Probe]] = no_probes) -> Experiment:
+        return Experiment(cluster, tmp_path / "try", name="a try", seed=seed, probes=probes)
+
+    return make
+
+
+def found(outcome: Outcome) -> Checked:
+    """Return a check that finds this whatever the history says."""
+
+    def check(_: Recorded) -> Verdict:
+        return Verdict(outcome, "because", ("seen",), {"some_seconds": 1.0})
+
+    return Checked(check)
+
+
+def phases(experiment: Experiment) -> list[str]:
+    """Return the phases that were gone through."""
+    return [phase.name for phase in experiment.record.phases]
+
+
+def test_life_cycle(make: Callable[..., Experiment]) -> None:
+    """An experiment goes from steady state over fault, proof and healing to recovery, and tells all of it."""
+    with make() as experiment:
+        with experiment.fault(cut_registry()) as proof:
+            experiment.hold(0.01)
+        assert experiment.recovered()
+        assert experiment.claim(found("holds")).outcome == "holds"
+    assert "is exited" in proof
+    assert phases(experiment) == [
+        "undo what an earlier experiment left",
+        "steady state",
+        "probes",
+        "fault: cut registry",
+        "observed: cut registry",
+        "hold for 0.01 s",
+        "observed: cut registry",
+        "heal: cut registry",
+        "recovered",
+    ]
+    record = json.loads(experiment.record.json())
+    assert {phase["status"] for phase in record["phases"]} == {"passed"}
+    assert "at the end" in record["faults"][0]["proof"]
+    assert "200" in record["faults"][0]["heal_proof"]
+    judged = record["claims"][0]
+    assert (judged.pop("id"), judged.pop("surprise"), judged.pop("broken")) == ("check", False, "")
+    assert (judged.pop("until"), judged.pop("known")) == (judged["at"], None)
+    assert (len(judged.pop("judge")), judged.pop("because")) == (12, [])
+    assert judged == {
+        "name": "check",
+        "expected": "holds",
+        "outcome": "holds",
+        "issue": None,
+        "summary": "because",
+        "evidence": ["seen"],
+        "figures": {"some_seconds": 1.0},
+        "at": experiment.record.claims[0].at,
+    }
+    assert record["environment"] == {"engine": "Docker 20.10.24 (private)", "host quirks": "none"}
+
+
+def test_history(make: Callable[..., Experiment]) -> None:
+    """The history has every step of a fault, and its journal, healed, lies beside it."""
+    with make() as experiment, experiment.fault(cut_registry()):
+        pass
+    entries = [each for each in read(experiment.history.path).entries if each.process == "fault 1"]
+    assert [(each.kind, each.f) for each in entries] == [
+        ("invoke", "inject"),
+        ("ok", "observed"),
+        ("ok", "observed"),
+        ("invoke", "heal"),
+        ("ok", "healed"),
+    ]
+    assert journal.pending(Path(experiment.record.journal)) == []
+    assert "registry.restore" in Path(experiment.record.journal).read_text(encoding="utf-8")
+
+
+def test_undoes_first(make: Callable[..., Experiment], cluster: Cluster, world: World) -> None:
+    """What a crashed experiment left broken is undone before the steady state is looked at."""
+    world.cordoned = {"w-worker"}
+    left = Journal(cluster.directory / "journal.jsonl")
+    left.record(Undo("pods.uncordon", {"control_plane": "w-control-plane", "node": "w-worker"}))
+    left.close()
+    with make() as experiment:
+        assert world.cordoned == set()
+    assert uncordon.__name__ in experiment.record.phases[0].detail
+
+
+@pytest.mark.parametrize("error", [ValueError("in the block"), KeyboardInterrupt()])
+def test_heals_whatever_happens(make: Callable[..., Experiment], world: World, error: BaseException) -> None:
+    """A fault is healed, and proved to be, when its block raises or is interrupted; the error comes through."""
+    with pytest.raises(type(error)), make() as experiment, experiment.fault(cut_registry()):
+        raise error
+    assert world.running
+    assert experiment.record.faults[0].healed_at
+
+
+def test_not_applied(make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that is a no-op ends the experiment with FaultNotApplied before its block begins."""
+    world.ignored = {"stop"}
+    with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(cut_registry()):
+        pytest.fail("the block was entered")
+    assert experiment.record.phases[-2].status == "broken"
+    assert experiment.record.phases[-1].name == "heal: cut registry"
+
+
+def test_faded(make: Callable[..., Experiment], world: World) -> None:
+    """A fault that is gone before its block ends is no fault: FaultNotApplied."""
+    with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(cut_registry()):
+        world.running = True
+
+
+def test_act(make: Callable[..., Experiment], world: World) -> None:
+    """What a blow leaves to heal is healed when the experiment ends, newest first, and not proved again before."""
+    with make() as experiment:
+        assert "does not list" in experiment.act(remove_image(IMAGE, ["w-worker"]))
+        experiment.act(cut_registry())
+        world.images["w-worker"].add(IMAGE)
+        assert not world.running
+    assert world.running
+    assert phases(experiment)[-2:] == ["heal: cut registry", "heal: remove image"]
+
+
+def test_one_heal_that_fails(make: Callable[..., Experiment], world: World) -> None:
+    """A healing that fails does not keep the rest from being healed; its undo stays in the journal."""
+    experiment = make()
+    with pytest.raises(UndoFailed, match="is paused"), experiment:
+        _remove_then_drop(experiment, world)
+    assert IMAGE in world.images["w-worker2"]
+    assert [each.action for each in journal.pending(Path(experiment.record.journal))] == ["registry.drop_no_more"]
+
+
+def _remove_then_drop(experiment: Experiment, world: World) -> None:
+    experiment.act(remove_image(IMAGE, ["w-worker2"]))
+    experiment.act(cut_registry("drop", nodes=["w-worker"]))
+    world.paused.add("w-worker")
+
+
+def test_an_error_of_the_healing_hides_no_other(
+    make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went wrong first is raised; what its healing raises, too, stands in the notes."""
+
+    def fail(_self: object, what: str) -> None:
+        raise CommandFailed(what)
+
+    fault = cut_registry()
+    monkeypatch.setattr(type(fault), "inject", lambda self, _: fail(self, "the harm"))
+    monkeypatch.setattr("harness.faults.injection.Injection.heal", lambda self: fail(self, "the healing"))
+    with pytest.raises(CommandFailed, match="the harm") as raised, make() as experiment, experiment.fault(fault):
+        pytest.fail("the block was entered")
+    assert raised.value.__notes__ == ["and besides: CommandFailed: the healing"]
+
+
+def test_closed(make: Callable[..., Experiment]) -> None:
+    """No harm is done outside of an open experiment; that is a mistake of ours, and nothing that was undecided."""
+    with pytest.raises(HarnessError, match="not open") as error:
+        make().act(cut_registry())
+    assert error.type is HarnessError
+
+
+def test_unsteady(make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is begun if Gatekeeper does not serve at the start: no probe is made, and the history is closed."""
+    monkeypatch.setattr("harness.experiment.lifecycle._SERVING_SECONDS", 0.3)
+    world.denies = False
+    experiment = make(probes=lambda *_: pytest.fail("probes were made"))
+    with pytest.raises(DeadlineExceeded), experiment:
+        pytest.fail("the block was entered")
+    with pytest.raises(HarnessError, match="closed"):
+        experiment.history.append("mark", "test", "anything")
+
+
+def test_not_recovered(make: Callable[..., Experiment], world: World) -> None:
+    """That Gatekeeper does not come back is told and does not raise: a check judges it."""
+    with make() as experiment:
+        world.denies = False
+        assert not experiment.recovered(0.3)
+    assert experiment.record.phases[-1].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected", "error"),
+    [
+        ("violated", "holds", InvariantViolated),
+        ("holds", "violated", InvariantViolated),
+        ("inconclusive", "holds", Inconclusive),
+        ("inconclusive", "violated", Inconclusive),
+    ],
+)
+def test_claims(
+    make: Callable[..., Experiment], outcome: Outcome, expected: Literal["holds", "violated"], error: type[Exception]
+) -> None:
+    """A verdict that is not the expected one raises, and stands in the record all the same."""
+    with make() as experiment, pytest.raises(error):
+        experiment.claim(found(outcome), expected=expected, issue="gatekeeper#1")
+    (claim,) = experiment.record.claims
+    assert (claim.outcome, 0 < (claim.at or 0) <= experiment.history.end) == (outcome, True)
+
+
+def test_claim_keeps_the_moment_that_decided(make: Callable[..., Experiment]) -> None:
+    """When a check tells what violated it first, that is the claim's moment, and not the end."""
+    with make() as experiment:
+        experiment.claim(lambda _: Verdict("violated", "lost", at=0.2), expected="violated")
+    assert experiment.record.claims[0].at == 0.2
+
+
+def test_claim_afterwards(make: Callable[..., Experiment]) -> None:
+    """A claim can be made when the experiment is over, and in another test's record, with what the check expects."""
+    with make() as experiment:
+        pass
+    other = experiment.record.of("another test")
+    experiment.claim(found("violated").expect("violated", issue="gatekeeper#4441", on=">=3.23"), record=other)
+    assert (len(other.claims), len(experiment.record.claims)) == (1, 0)
+    assert (other.claims[0].expected, other.claims[0].issue) == ("violated", "gatekeeper#4441")
+
+
+def test_broken_probe(make: Callable[..., Experiment]) -> None:
+    """A probe that died makes waiting and every claim ProbeBroken, and the end of the experiment too."""
+
+    def dies(probe: Probe) -> None:
+        probe.beat()
+        probe.stopping.wait(0.05)
+        raise ValueError("bad luck")
+
+    experiment = make(probes=lambda *_: [Probe("p", dies)])
+    with pytest.raises(ProbeBroken), experiment:
+        experiment.hold(5)
+    with pytest.raises(ProbeBroken):
+        experiment.claim(found("holds"))
+    assert experiment.record.claims == []
+
+
+def test_evidence(make: Callable[..., Experiment]) -> None:
+    """With the usual probes, pods and the registry's log are written beside the history."""
+    with make(probes=usual_probes) as experiment, experiment.fault(cut_registry("503")):
+        experiment.hold(3)
+    written = {each.name: Path(each.path).read_text(encoding="utf-8") for each in experiment.record.attachments}
+    assert "fault 1: cut registry: observed" in written["registry log"]
+    assert "GET /v2/ 503" in written["registry log"]
+    assert json.loads(written["pods"])[0]["metadata"]["name"] == "a"
+
+
+def test_asks_once_more(make: Callable[..., Experiment]) -> None:
+    """When recovery was waited for, the registry's log has been read up to a moment after the end of the cut."""
+    with make(probes=usual_probes) as experiment:
+        for _ in range(2):
+            with experiment.fault(cut_registry()):
+                pass
+            assert experiment.recovered()
+            experiment.claim(no_request_during())
+
+
+def test_seed(make: Callable[..., Experiment], tmp_path: Path) -> None:
+    """The same seed chooses the same again."""
+    first, second = make().random.random(), (tmp_path / "try").rename(tmp_path / "first")
+    assert second.is_dir()
+    assert make().random.random() == first
+    (tmp_path / "try").rename(tmp_path / "second")
+    assert make(seed=8).random.random() != first
+
+
+def test_restart(make: Callable[..., Experiment], world: World) -> None:
+    """A restart replaces all pods and sets the pull policy if it is given one."""
+    with make() as experiment:
+        assert experiment.restart_gatekeeper() == ["a"]
+        assert pull_policy(experiment.cluster) == "Always"
+        experiment.restart_gatekeeper("IfNotPresent")
+        assert pull_policy(experiment.cluster) == "IfNotPresent"
+    assert world.pods["a"]["metadata"]["annotations"]
+
+
+def test_image(make: Callable[..., Experiment]) -> None:
+    """The experiment knows what a node calls Gatekeeper's image."""
+    assert make().gatekeeper_image == "docker.io/openpolicyagent/gatekeeper:v3.23.1"

@@ -1,0 +1,44 @@
+"""Phases: each step is told where it begins and where it ends, however it ends."""
+
+from pathlib import Path
+
+import pytest
+
+from clusters.terminal.progress import Progress
+from harness.errors import BadScenario, InvariantViolated, PreparationFailed
+from harness.experiment.phases import Phases
+from harness.experiment.record import Record
+from harness.history import History, read
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Record:
+    return Record("a try", {}, 1, "history", "journal")
+
+
+def test_nothing_was_touched_is_said_of_no_step(record: Record, history: History) -> None:
+    """What a step turns out not to be able to use is told with the step: an experiment that has begun has touched."""
+    with (
+        pytest.raises(PreparationFailed, match="fault: kill containers: no pod a/b"),
+        Phases(record, history, Progress.quiet())("fault: kill containers") as phase,
+    ):
+        raise BadScenario("no pod a/b")
+    assert (phase.status, phase.detail) == ("broken", "no pod a/b")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, "passed"), (InvariantViolated("no"), "failed"), (ValueError("no"), "broken")]
+)
+def test_each_end_is_told(record: Record, history: History, error: Exception | None, status: str) -> None:
+    """A step that ends well passed, one whose claim is violated failed, any other is broken; all have an end."""
+    try:
+        with Phases(record, history, Progress.quiet())("step") as phase:
+            if error:
+                raise error
+    except (InvariantViolated, ValueError):
+        assert phase.detail == "no"
+    assert (phase.name, phase.status) == ("step", status)
+    assert phase.stop is not None
+    assert record.phases == [phase]
+    marks = [(each.kind, each.process, each.f, each.value) for each in read(history.path).entries]
+    assert marks == [("mark", "experiment", "begin", "step"), ("mark", "experiment", "end", "step")]

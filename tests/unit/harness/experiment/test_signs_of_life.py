@@ -1,0 +1,135 @@
+"""Experiment: what is judged is judged behind a mark, after which everything that asks gave one more sign of life."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.checks import Checked
+from harness.errors import HarnessError
+from harness.experiment.lifecycle import Experiment
+from harness.faults.registry.cut import cut_registry
+from harness.history import Entry, History, Recorded, read
+from harness.policies import mutate_pods
+from harness.probes import Probe
+from harness.probes.numbers import NUMBERED
+from harness.probes.objects import USUAL
+from harness.probes.usual import usual_probes
+from harness.verdict import Outcome, Verdict
+from tests.fakes.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.pod("a", "w-worker")
+    return world
+
+
+@pytest.fixture
+def make(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
+    def make(probes: Callable[[Cluster, History], list[Probe]] = lambda *_: []) -> Experiment:
+        return Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=probes)
+
+    return make
+
+
+def found(outcome: Outcome) -> Checked:
+    """Return a check that finds this whatever the history says."""
+    return Checked(lambda _: Verdict(outcome, "because"))
+
+
+def told(experiment: Experiment) -> list[str]:
+    """Return what the history has of marks, faults and one probe, in its order."""
+    ours = ("experiment", "fault 1", "p", "history")
+    return [each.f for each in read(experiment.history.path).entries if each.process in ours]
+
+
+def writes(cluster: Cluster, history: History) -> list[Probe]:
+    """Return one probe that writes when it is asked to settle, and else nearly never."""
+
+    def ask(probe: Probe) -> None:
+        for _ in probe.every(600):
+            history.append("ok", "p", "asked")
+
+    return [Probe("p", ask)]
+
+
+def test_claims_are_judged_behind_a_mark(make: Callable[..., Experiment]) -> None:
+    """A claim marks the moment, and every probe asks once more before it is judged; the next one needs no other."""
+    judged: list[list[str]] = []
+
+    def check(recorded: Recorded) -> Verdict:
+        judged.append([each.f for each in recorded.entries if each.process in ("experiment", "p")])
+        return Verdict("holds", "seen")
+
+    with make(probes=writes) as experiment:
+        experiment.claim(Checked(check))
+        experiment.claim(Checked(check))
+    assert [each[-2:] for each in judged] == [["judge", "asked"]] * 2
+    assert judged[0] == judged[1]
+
+
+def test_what_is_done_between_claims_is_judged(make: Callable[..., Experiment]) -> None:
+    """A claim after something was done marks anew, however soon it comes."""
+    with make(probes=writes) as experiment:
+        experiment.claim(found("holds"))
+        experiment.hold(0.01)
+        experiment.claim(found("holds"))
+        assert told(experiment)[-6:] == ["judge", "asked", "begin", "end", "judge", "asked"]
+
+
+def test_the_end_is_marked_before_anything_is_taken_away(make: Callable[..., Experiment], world: World) -> None:
+    """All that runs gives a last sign while faults are not healed and policies are in force; then all ends."""
+    with make(probes=writes) as experiment:
+        experiment.act(cut_registry())
+        judged = len(told(experiment))
+    assert told(experiment)[judged:] == ["judge", "asked", "begin", "heal", "healed", "end", "end"]
+    assert world.running
+
+
+@pytest.mark.parametrize("error", [HarnessError("the disk is full"), KeyboardInterrupt()])
+def test_an_end_that_cannot_be_marked_heals(
+    make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Doing comes before telling: whatever keeps the last signs from being given keeps nothing from being healed."""
+
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("harness.probes.running.Probes.give_last_signs", fails)
+    with pytest.raises(type(error)), make() as experiment:
+        experiment.act(cut_registry())
+    assert world.running
+
+
+def test_all_that_asks_gives_a_sign(make: Callable[..., Experiment]) -> None:
+    """Watches, admission probe, replicas, numbers and the registry's log: each has something behind the mark."""
+    with make(probes=usual_probes) as experiment:
+        experiment.claim(found("holds"))
+        entries = list(read(experiment.history.path).entries)
+    judged = max(each.index for each in entries if each.f == "judge")
+    signs = {each.process.partition(" ")[0] for each in entries[judged + 1 :] if each.kind in ("ok", "change")}
+    assert signs == {"watch", "canary", "replica", "number", "registry"}
+    watches = {each.process for each in entries[judged:] if each.f in ("LISTED", "BOOKMARK")}
+    assert watches == {f"watch {each.name}" for each in (*USUAL, NUMBERED)}
+
+
+def test_policies_bring_their_questions(
+    make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While policies are in force replicas are asked, too, and what is really created is watched; then no more."""
+    monkeypatch.setattr("harness.experiment.lifecycle.enforced", lambda *_: nullcontext("in force"))
+    with make(probes=usual_probes) as experiment:
+        experiment.apply(mutate_pods())
+        entries: list[Entry] = []
+        for _ in Deadline.after(20, "a review").attempts(0.05, 0.2):
+            entries = list(read(experiment.history.path).entries)
+            if any(each.f == "review mutate pods" for each in entries):
+                break
+        assert {"watch canaries", "replicas", "canary"} <= set(experiment._probes.names)
+    assert any(each.f == "review mutate pods" for each in entries)
+    assert not {"replicas", "canary"} & set(experiment._probes.names)

@@ -1,0 +1,139 @@
+"""API server fault, in a world of our own: it proves that it bit and that it is healed, and a no-op is found out."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.machine.process import Completed
+from clusters.shape import Shape
+from harness.errors import BadScenario, FaultNotApplied
+from harness.faults.control_plane.api_server import CRASHED, restart_api_server
+from harness.history import read
+from harness.history.vocabulary import HARM
+from tests.fakes.bench import Bench
+from tests.fakes.world import World
+
+NODE = "w-control-plane"
+
+
+class ControlPlane(World):
+    """A node that runs an API server; `restarts` is whether the kubelet starts it again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.serving: str | None = "a1"
+        self.restarts = True
+        self.refuses = True
+        self.ready = "ok"
+        self.nodes: list[str] = []
+
+    def _crictl(self, node: str, argv: list[str]) -> Completed:
+        self.nodes.append(node)
+        if argv[1] == "inspect":
+            return Completed(json.dumps({"info": {"pid": 99}}), "", 0)
+        labels = {"io.kubernetes.pod.name": f"kube-apiserver-{NODE}", "io.kubernetes.pod.uid": "hash"}
+        found = [{"id": self.serving, "metadata": {"attempt": 1}, "labels": labels}] if self.serving else []
+        return Completed(json.dumps({"containers": found}), "", 0)
+
+    def _curl(self, node: str, argv: list[str]) -> Completed:
+        assert argv[-1].endswith("/readyz")
+        return Completed(self.ready, "", 0)
+
+    def _kill(self, node: str, argv: list[str]) -> Completed:
+        assert argv[-1] == "99"
+        if not self.refuses:
+            return Completed("livez was asked 100 times, curl's last status is 0\n", "", 2)
+        self.serving = "b2" if self.restarts else None
+        return Completed("", "", 0)
+
+
+@pytest.fixture
+def world() -> ControlPlane:
+    return ControlPlane()
+
+
+@pytest.fixture
+def cluster(world: ControlPlane, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+def test_restarts(bench: Bench, world: ControlPlane) -> None:
+    """A killed API server is proved by a refused connection and a new container, its health by readyz."""
+    fault = restart_api_server()
+    bench.inject(fault)
+    proof = bench.observed(fault)
+    assert proof.endswith("refused a connection, and container a1 has ended")
+    bench.heal(fault)
+    assert bench.healed(fault) == f"readyz on {NODE} says ok; container b2 runs, attempt 1"
+    assert set(world.nodes) == {NODE}
+    assert bench.pending() == []
+
+
+def test_node_can_be_chosen(world: ControlPlane, tmp_path: Path) -> None:
+    """Of several control planes one is named; what is none of them is refused."""
+    world.shape = Shape(control_planes=3, workers=1)
+    with world.cluster(tmp_path) as cluster:
+        bench = Bench(cluster, tmp_path)
+        bench.inject(restart_api_server("w-control-plane2"))
+        for name in ("w-worker", "kind-control-plane"):
+            with pytest.raises(BadScenario, match=f"has no node '{name}'; there are w-control-plane, w-control-plane2"):
+                bench.inject(restart_api_server(name))
+        bench.close()
+    assert set(world.nodes) == {"w-control-plane2"}
+
+
+def test_tells_what_it_ends(bench: Bench) -> None:
+    """The history says which container of which pod ends, before it does, so that nobody else is blamed."""
+    bench.inject(restart_api_server())
+    (harm,) = [entry for entry in read(bench.history.path).entries if entry.process == HARM]
+    pod = {"pod": f"kube-apiserver-{NODE}", "uid": "hash", "node": NODE, "containers": ["a1"], "owner": ""}
+    assert (harm.f, harm.value) == (CRASHED, pod)
+
+
+def test_no_op(bench: Bench, world: ControlPlane) -> None:
+    """A kill after which connections are still taken is not applied."""
+    world.refuses = False
+    fault = restart_api_server()
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="to refuse connections: livez was asked 100 times"):
+        bench.observed(fault, 0.3)
+    assert "container a1 runs" in bench.healed(fault)
+
+
+def test_not_ended(bench: Bench, world: ControlPlane) -> None:
+    """A container that still runs was not killed, whatever became of a connection."""
+    fault = restart_api_server()
+    bench.inject(fault)
+    world.serving = "a1"
+    with pytest.raises(FaultNotApplied, match=r"expected container a1 of kube-apiserver .* it runs"):
+        bench.observed(fault, 0.3)
+
+
+def test_not_started_again(bench: Bench, world: ControlPlane) -> None:
+    """That the kubelet waits before it starts it again is no matter of the harm's proof, but of its healing."""
+    world.restarts = False
+    fault = restart_api_server()
+    bench.inject(fault)
+    assert "container a1 has ended" in bench.observed(fault, 0.3)
+    with pytest.raises(FaultNotApplied, match="it said nothing, for no container ran"):
+        bench.healed(fault, 0.3)
+
+
+def test_not_there(bench: Bench, world: ControlPlane) -> None:
+    """A node without an API server has none to kill."""
+    world.serving = None
+    with pytest.raises(FaultNotApplied, match="it does not"):
+        bench.inject(restart_api_server())
+
+
+def test_not_ready(bench: Bench, world: ControlPlane) -> None:
+    """It is healed when readyz says so, and not before."""
+    fault = restart_api_server()
+    bench.inject(fault)
+    world.ready = "[-]poststarthook/rbac failed"
+    with pytest.raises(FaultNotApplied, match=r"it said .*rbac failed"):
+        bench.healed(fault, 0.3)

@@ -1,0 +1,60 @@
+"""Faults by which nodes leave: what a drain waits for and spares, and a node that cannot come back."""
+
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.machine.process import Completed
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults.nodes import drain as leaving
+from harness.faults.nodes.drain import drain_node, register
+from tests.fakes.bench import Bench
+from tests.fakes.lossy import NODE, LossyWorld
+
+
+@pytest.fixture
+def world() -> LossyWorld:
+    return LossyWorld.inhabited()
+
+
+def test_a_node_that_cannot_be_registered(cluster: Cluster, world: LossyWorld) -> None:
+    """A Node object that the API server refuses is an error; one that is there already is none."""
+    place: dict[str, Any] = {"control_plane": "w-control-plane", "node": NODE, "manifest": {}}
+    for said, refused in (("Error from server (AlreadyExists): nodes exists", False), ("Forbidden", True)):
+        answers = iter([Completed("", said, 1), Completed("", "", 0)])
+        world.answer = lambda _, answers=answers: next(answers)  # type: ignore[method-assign, misc]
+        if refused:
+            with pytest.raises(CommandFailed, match="Forbidden"):
+                register(cluster.engine, **place)
+        else:
+            register(cluster.engine, **place)
+
+
+def test_drain_waits_for_budgets(bench: Bench, world: LossyWorld) -> None:
+    """Pods that a disruption budget does not let go are evicted when it does."""
+    world.budget = 2
+    fault = drain_node(NODE)
+    bench.inject(fault)
+    assert "budgets refused 2 times: a" in bench.observed(fault)
+
+
+def test_drain_that_never_ends(bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node on which evicted pods stay is not drained."""
+    monkeypatch.setattr(leaving, "_DRAIN_SECONDS", 0.3)
+    world.ignored = {"evict"}
+    fault = drain_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="a is left and 1 pods were evicted"):
+        bench.observed(fault, 0.3)
+
+
+def test_drain_leaves_what_would_come_back(bench: Bench, world: LossyWorld) -> None:
+    """Pods of DaemonSets and static pods stay, and pods of other nodes."""
+    world.pod("daemon", NODE)["metadata"]["ownerReferences"] = [{"uid": "d", "kind": "DaemonSet"}]
+    world.pod("static", NODE)["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    world.pod("b", "w-worker2")
+    fault = drain_node(NODE)
+    bench.inject(fault)
+    bench.observed(fault)
+    assert set(world.pods) == {"daemon", "static", "b"}

@@ -1,0 +1,204 @@
+"""Faults on nodes, in a world of our own: each proves that it bit and that it is healed, by what is true."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.engine import retry as containers
+from clusters.machine.process import Completed
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults import Fault
+from harness.faults.nodes.drain import drain_node, remove_node
+from harness.faults.nodes.isolate import cut_off_node
+from harness.faults.nodes.power import kill_node, pause_node, reboot_node, resume, start, stop_node
+from harness.history import read
+from tests.fakes.bench import Bench
+from tests.fakes.lossy import NODE, LossyWorld
+
+
+@pytest.fixture
+def world() -> LossyWorld:
+    return LossyWorld.inhabited()
+
+
+LASTING: dict[str, tuple[Callable[[str], Fault], str, str]] = {
+    "kill": (kill_node, "killed node", "w-worker is exited (exit code 137); its lease, due every 0 s, is not"),
+    "stop": (stop_node, "stopped node", "w-worker is exited"),
+    "pause": (pause_node, "paused node", "w-worker is paused"),
+    "cut": (cut_off_node, "cut off node", "dropped"),
+    "drain": (drain_node, "drained node", "1 pods were evicted from w-worker and are gone"),
+    "remove": (remove_node, "removed node", "the API server knows no node w-worker"),
+}
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_proves_and_heals(bench: Bench, name: str) -> None:
+    """A lost node is proved to be lost, again at the end, and to be back; nothing is left in the journal."""
+    make, how, proof = LASTING[name]
+    fault = make(NODE)
+    bench.inject(fault)
+    assert proof in bench.observed(fault)
+    assert proof in bench.observed(fault)
+    with pytest.raises(FaultNotApplied):
+        bench.healed(fault, 0.1)
+    assert bench.pending()
+    bench.heal(fault)
+    assert NODE in bench.healed(fault)
+    assert bench.pending() == []
+    harm = [entry for entry in read(bench.history.path).entries if entry.process == "harm"]
+    assert [(entry.f, entry.value) for entry in harm] == [(how, {"node": NODE})]
+
+
+def test_a_lease_renewed_since(bench: Bench, world: LossyWorld) -> None:
+    """A node whose container is down but whose lease is renewed all the same is not lost."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    world.lease = lambda name: {"spec": {"renewTime": name + str(len(world.asked)), "leaseDurationSeconds": 0.4}}  # type: ignore[method-assign]
+    with pytest.raises(FaultNotApplied, match="renewed its lease"):
+        bench.observed(fault)
+
+
+@pytest.mark.parametrize("name", ["kill", "pause", "cut"])
+def test_stale_ready(bench: Bench, world: LossyWorld, name: str) -> None:
+    """A node that says Ready from before, and whose kubelet is not heard since, is not back."""
+    fault = LASTING[name][0](NODE)
+    bench.inject(fault)
+    bench.observed(fault)
+    world.deaf = {NODE}
+    bench.heal(fault)
+    with pytest.raises(FaultNotApplied, match="lease renewed since"):
+        bench.healed(fault, 0.3)
+
+
+def test_a_webhook_keeps_leases_from_being_renewed(bench: Bench, world: LossyWorld) -> None:
+    """A restarted node that has reported Ready is back, though webhooks that nobody answers for deny its lease."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    world.deaf, world.closed = {NODE}, True
+    bench.heal(fault)
+    assert bench.healed(fault).endswith("it cannot renew its lease: failed calling webhook: no endpoints")
+    world._reported.clear()
+    with pytest.raises(FaultNotApplied, match="lease renewed since"):
+        bench.healed(fault, 0.3)
+
+
+def test_ready_from_before_the_restart(bench: Bench, world: LossyWorld) -> None:
+    """A kubelet that was restarted and renews its lease is not back before it has reported Ready anew."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    world._reported.clear()
+    with pytest.raises(FaultNotApplied, match="lease renewed since"):
+        bench.healed(fault, 0.3)
+
+
+@pytest.mark.parametrize("change", [{"ready": "Unknown"}, {"taints": ["node.kubernetes.io/unreachable"]}])
+def test_not_yet_ready(bench: Bench, world: LossyWorld, change: dict[str, object]) -> None:
+    """A node that is heard again but is not Ready, or still tainted as lost, is not back."""
+    fault = pause_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    world.__dict__ |= change
+    with pytest.raises(FaultNotApplied, match=r"Unknown|unreachable"):
+        bench.healed(fault, 0.3)
+
+
+def test_packets_must_be_dropped(bench: Bench, world: LossyWorld) -> None:
+    """Rules that no packet has met prove no cut."""
+    world.packets = 0
+    fault = cut_off_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="dropped none"):
+        bench.observed(fault, 0.5)
+
+
+def test_a_node_that_is_reached_is_not_cut_off(bench: Bench, world: LossyWorld) -> None:
+    """A kubelet that answers a control plane is reached, whatever its lease says."""
+    world.leaky = True
+    fault = cut_off_node(NODE)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="w-control-plane reaches its port 10250"):
+        bench.observed(fault, 0.5)
+
+
+def test_a_busy_node_is_frozen_at_last(bench: Bench, world: LossyWorld) -> None:
+    """A node that cannot be frozen at once is tried again; another refusal is told."""
+    world.stubborn = 2
+    bench.inject(pause_node(NODE))
+    assert world.state(NODE) == "paused"
+    world.gone = {NODE}
+    with pytest.raises(CommandFailed, match="No such container"):
+        bench.inject(kill_node(NODE))
+
+
+def test_a_node_with_frozen_pods_dies_at_last(
+    bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What runc has just frozen in a node keeps it from dying: it is thawed, and the node ends."""
+
+    def thaw(directories: Iterable[Path]) -> None:
+        assert list(directories) == [tmp_path / f"id-{NODE}"]
+        world.held.clear()
+        world.states[NODE] = "exited"
+
+    world.held = {NODE}
+    monkeypatch.setattr(containers, "of_container", lambda container: [tmp_path / container])
+    monkeypatch.setattr(containers, "thaw", thaw)
+    bench.inject(kill_node(NODE))
+    assert world.state(NODE) == "exited"
+    with pytest.raises(CommandFailed, match="is not running"):
+        bench.inject(kill_node(NODE))
+
+
+def test_reboots(bench: Bench, world: LossyWorld) -> None:
+    """A reboot is proved by a new start of the container and a kubelet that is heard since."""
+    fault = reboot_node(NODE)
+    bench.inject(fault)
+    assert bench.pending()
+    assert "ran since 0, now since" in bench.observed(fault)
+    bench.heal(fault)
+    assert "is Ready" in bench.healed(fault)
+    assert bench.pending() == []
+
+
+def test_keeps_its_address(bench: Bench, world: LossyWorld) -> None:
+    """A node is started with the address it had, which the engine would give to another one."""
+    fault = kill_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    assert "network connect --ip 10.0.0.3 w w-worker" in world.asked
+    world.addresses[NODE] = "10.0.0.77"
+    with pytest.raises(FaultNotApplied, match=r"10\.0\.0\.3 again"):
+        bench.healed(fault)
+
+
+def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
+    """A node whose address is fixed already is just started."""
+    world.addresses[NODE] = "10.0.0.3"
+    fault = stop_node(NODE)
+    bench.inject(fault)
+    bench.heal(fault)
+    assert not [each for each in world.asked if each.startswith("network")]
+
+
+@pytest.mark.parametrize(("action", "verb"), [(start, "start"), (resume, "unpause")])
+def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Callable[..., None], verb: str) -> None:
+    """An undo that the engine refuses is an error, so that it stays in the journal."""
+    world.states[NODE] = "exited"
+    answer = world.answer
+    refused = Completed("", "Error response from daemon: no space left on device", 1)
+    world.answer = lambda words: refused if words[0] == verb else answer(words)  # type: ignore[method-assign]
+    place = {"network": "w", "address": "10.0.0.3"} if verb == "start" else {}
+    with pytest.raises(CommandFailed, match="no space left"):
+        action(cluster.engine, node=NODE, **place)
+
+
+@pytest.mark.parametrize("make", [each[0] for each in LASTING.values()] + [reboot_node])
+@pytest.mark.parametrize(("node", "message"), [("nobody", "has no node"), ("w-control-plane", "only control plane")])
+def test_bad_victims(bench: Bench, make: Callable[[str], Fault], node: str, message: str) -> None:
+    """A node that is not there, and the only one that could tell that it is lost, are refused before any harm."""
+    with pytest.raises(BadScenario, match=message):
+        bench.inject(make(node))
+    assert bench.pending() == []

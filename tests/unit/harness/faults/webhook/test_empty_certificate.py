@@ -1,0 +1,130 @@
+"""Certificate: an emptied Secret is proved by its fingerprint, and filled again if Gatekeeper does not do it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.machine.process import Completed
+from harness.errors import CommandFailed, FaultNotApplied
+from harness.faults.webhook import empty_certificate as certificate
+from harness.faults.webhook.empty_certificate import blank_certificate, refill
+from tests.fakes.bench import Bench
+from tests.fakes.world import World, WorldEngine
+
+_FULL = {"ca.crt": "Y2E=", "tls.crt": "Y3J0", "tls.key": "cGxhbnRlZA=="}
+
+
+class Secrets:
+    """The one Secret; `filled` is what Gatekeeper fills it with at once."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, str] | None = dict(_FULL)
+        self.filled: dict[str, str] | None = None
+        self.restarted = 0
+        self.said = "failed calling webhook: x509"
+
+    def request(self, _api: object, _method: str, path: str) -> Any:
+        assert path.endswith("/secrets/gatekeeper-webhook-server-cert")
+        return {"metadata": {"resourceVersion": "8"}, "data": self.data}
+
+    def merge(self, api: object, path: str, body: Any) -> Any:
+        assert body == {"data": None}
+        self.data = self.filled
+        return self.request(api, "GET", path)
+
+    def kubectl(self, _node: str, words: list[str]) -> Completed:
+        if "get" in words:
+            return Completed(json.dumps({"data": self.data}), "", 0)
+        self.restarted += 1
+        self.data = dict(_FULL)
+        return Completed("", "", 0)
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
+    secrets = Secrets()
+    monkeypatch.setattr(certificate, "request", secrets.request)
+    monkeypatch.setattr(certificate, "merge", secrets.merge)
+    monkeypatch.setattr(World, "_kubectl", secrets.kubectl)
+    monkeypatch.setattr("harness.faults.webhook.call._ask", lambda _: secrets.said)
+    return secrets
+
+
+@pytest.fixture
+def on(tmp_path: Path) -> Callable[[Callable[[Bench], None]], None]:
+    """Return who does something on a bench."""
+
+    def on(work: Callable[[Bench], None]) -> None:
+        with World().cluster(tmp_path) as cluster:
+            bench = Bench(cluster, tmp_path)
+            work(bench)
+            bench.close()
+
+    return on
+
+
+@pytest.mark.parametrize("filled", [None, {**_FULL, "ca.crt": "b3RoZXI="}])
+def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled: dict[str, str] | None) -> None:
+    """It is proved whether or not Gatekeeper has filled it meanwhile, and in the end there is a certificate."""
+    secrets.filled = filled
+
+    def work(bench: Bench) -> None:
+        fault = blank_certificate()
+        bench.inject(fault)
+        assert [each.action for each in bench.pending()] == ["certificate.refill"]
+        proof = bench.observed(fault)
+        assert "was emptied in version 8" in proof
+        assert proof.endswith("the API server said: failed calling webhook: x509")
+        secrets.said = "denied"
+        assert bench.observed(fault) == proof
+        bench.heal(fault)
+        assert bench.pending() == []
+        assert "holds a certificate again" in bench.healed(fault)
+
+    on(work)
+    assert secrets.restarted == (filled is None)
+    assert "cGxhbnRlZA" not in (tmp_path / "journal.jsonl").read_text(encoding="utf-8")
+
+
+def test_webhooks_that_are_trusted_on(secrets: Secrets, on: Callable[..., None]) -> None:
+    """An emptied Secret that costs nobody an answer is no harm yet."""
+    secrets.said = "denied"
+
+    def work(bench: Bench) -> None:
+        fault = blank_certificate()
+        bench.inject(fault)
+        with pytest.raises(FaultNotApplied, match="expected the API server to say 'failed calling webhook'"):
+            bench.observed(fault, 0.3)
+
+    on(work)
+
+
+def test_not_healed(secrets: Secrets, on: Callable[..., None]) -> None:
+    """A Secret that stays empty is not healed."""
+
+    def work(bench: Bench) -> None:
+        fault = blank_certificate()
+        bench.inject(fault)
+        with pytest.raises(FaultNotApplied, match="expected Gatekeeper to fill Secret"):
+            bench.healed(fault, 0.3)
+
+    on(work)
+
+
+@pytest.mark.parametrize(
+    ("said", "raises"),
+    [(None, False), ("Error from server (NotFound): deployments", False), ("connection refused", True)],
+)
+def test_after_a_crash(monkeypatch: pytest.MonkeyPatch, said: str | None, raises: bool) -> None:
+    """The undo succeeds where there is nothing to undo it on, and says what kept it from being done."""
+    world = World()
+    world.gone = {"w-control-plane"} if said is None else set()
+    monkeypatch.setattr(world, "_kubectl", lambda *_: Completed("", said or "", 1))
+    if raises:
+        with pytest.raises(CommandFailed, match="connection refused"):
+            refill(WorldEngine(world=world), control_plane="w-control-plane")
+    else:
+        refill(WorldEngine(world=world), control_plane="w-control-plane")

@@ -1,0 +1,106 @@
+"""Webhook link: the cut proves itself by packets and by what the API server says, and it is undone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.machine.process import Completed
+from harness.errors import BadScenario, FaultNotApplied
+from harness.faults.webhook.link import cut_webhook
+from tests.fakes.bench import Bench
+from tests.fakes.world import World
+
+_PLANE = "w-control-plane"
+
+
+class _Linked(World):
+    """A world whose API server cannot call webhooks while a rule of its node catches what it sends."""
+
+    caught = 7
+    stays_cut = ""
+
+    def answer(self, words: list[str]) -> Completed:
+        """Answer, and count what was caught meanwhile."""
+        done = super().answer(words)
+        rules = self.rules.get(_PLANE, [])
+        self.denies = not rules and not self.stays_cut
+        self.uncalled = self.stays_cut or "failed calling webhook"
+        self.rules[_PLANE] = [(rule, count + self.caught) for rule, count in rules]
+        return done
+
+
+@pytest.fixture
+def world() -> _Linked:
+    world = _Linked()
+    world.pod("a", "w-worker")
+    return world
+
+
+@pytest.fixture
+def bench(world: _Linked, tmp_path: Path) -> Iterator[Bench]:
+    with world.cluster(tmp_path) as cluster:
+        bench = Bench(cluster, tmp_path)
+        yield bench
+        bench.close()
+
+
+@pytest.mark.parametrize(("how", "target"), [("drop", "-j DROP"), ("reject", "-j REJECT --reject-with tcp-reset")])
+def test_life(bench: Bench, world: _Linked, how: str, target: str) -> None:
+    """The undo stands in the journal before the rule; packets and the API server prove it; healed, no rule is left."""
+    fault = cut_webhook(how)  # type: ignore[arg-type]
+    bench.inject(fault)
+    (undo,) = bench.pending()
+    assert undo.action == "registry.drop_no_more"
+    assert undo.arguments["node"] == _PLANE
+    ((rule, _),) = world.rules[_PLANE]
+    assert rule.endswith(target)
+    assert "--dport 8443" in rule
+
+    proof = bench.observed(fault)
+    assert f"{_PLANE} lost" in proof
+    assert "failed calling webhook" in proof
+
+    bench.heal(fault)
+    assert world.rules[_PLANE] == []
+    assert bench.pending() == []
+    assert bench.healed(fault) == f"the rules are gone from {_PLANE}; the API server says: denied"
+
+
+def test_no_packets(bench: Bench, world: _Linked) -> None:
+    """That webhooks cannot be called proves nothing if the rule has caught no packet."""
+    fault = cut_webhook()
+    bench.inject(fault)
+    world.caught = 0
+    rule, _ = world.rules[_PLANE][0]
+    world.rules[_PLANE] = [(rule, 0)]
+
+    with pytest.raises(FaultNotApplied, match=r"expected rules .* that count packets"):
+        bench.observed(fault)
+
+
+def test_not_healed_while_nobody_can_be_called(bench: Bench, world: _Linked) -> None:
+    """That no rule is left proves nothing while the API server still cannot ask, unless there is no Pod to ask."""
+    fault = cut_webhook()
+    bench.inject(fault)
+    bench.heal(fault)
+    world.stays_cut = "failed calling webhook: permission denied, then context deadline exceeded"
+    with pytest.raises(FaultNotApplied, match=r"expected the API server to say 'denied' .* deadline exceeded"):
+        bench.healed(fault, 0.5)
+    world.stays_cut = 'failed calling webhook: no endpoints available for service "gatekeeper-webhook-service"'
+    assert "no endpoints available" in bench.healed(fault)
+
+
+def test_not_healed(bench: Bench, world: _Linked) -> None:
+    """A rule that is still there is not healed."""
+    fault = cut_webhook()
+    bench.inject(fault)
+
+    with pytest.raises(FaultNotApplied, match="expected no rule"):
+        bench.healed(fault, 0.5)
+
+
+def test_nonsense() -> None:
+    """Another way than the two is refused before a cluster is touched."""
+    with pytest.raises(BadScenario, match="expected 'drop' or 'reject'"):
+        cut_webhook("delay")  # type: ignore[arg-type]

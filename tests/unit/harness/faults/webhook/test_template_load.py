@@ -1,0 +1,115 @@
+"""Crowd: templates that only take time come and go, each proved, also after a crash."""
+
+from typing import Any
+
+import pytest
+
+from clusters.machine.process import Completed
+from harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from harness.faults.webhook import template_load as crowd
+from harness.faults.webhook.template_load import crowd_templates, disperse, filler
+from harness.policies.generation_rules import generates
+from harness.undo import journal
+from tests.fakes.bench import Bench
+from tests.fakes.world import World, WorldEngine
+
+
+class Templates:
+    """The templates of a cluster, behind the API and behind kubectl; `said` is what kubectl says of an error."""
+
+    def __init__(self) -> None:
+        self.there: list[Any] = []
+        self.most = 300
+        self.compiled = 0
+        self.said = ""
+
+    def apply(self, _api: object, templates: list[Any], _deadline: object) -> None:
+        self.there = templates[: self.most]
+
+    def request(self, *_words: object, query: dict[str, str]) -> Any:
+        name, value = query["labelSelector"].split("=")
+        mine = [each for each in self.there if each["metadata"]["labels"].get(name) == value]
+        seen = [{"observedGeneration": 2}]
+        return {
+            "items": [
+                {
+                    "metadata": {**each["metadata"], "generation": 2},
+                    "status": {"byPod": seen if number < self.compiled else []},
+                }
+                for number, each in enumerate(mine)
+            ]
+        }
+
+    def kubectl(self, _node: str, words: list[str]) -> Completed:
+        assert "--selector" in words
+        if not self.said:
+            self.there = []
+        return Completed("", self.said, int(bool(self.said)))
+
+
+@pytest.fixture
+def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
+    templates = Templates()
+    monkeypatch.setattr(crowd, "apply", templates.apply)
+    monkeypatch.setattr(crowd, "request", templates.request)
+    monkeypatch.setattr(World, "_kubectl", templates.kubectl)
+    return templates
+
+
+def test_life(templates: Templates, bench: Bench) -> None:
+    """All come, how many are still to be compiled is told, and all go; the undo was written before."""
+    fault = crowd_templates(5, rules=2)
+    bench.inject(fault)
+    assert len(bench.pending()) == 1
+    templates.compiled = 2
+    assert bench.observed(fault) == "5 templates are there, 3 still to be compiled by some pod"
+
+    with pytest.raises(FaultNotApplied, match="chaosfiller0, chaosfiller1"):
+        bench.healed(fault)
+    bench.heal(fault)
+    assert bench.healed(fault) == "5 templates are gone"
+    assert bench.pending() == []
+
+
+def test_nobody_compiles(templates: Templates, bench: Bench) -> None:
+    """Templates that only lie there cost no pod of Gatekeeper's anything."""
+    fault = crowd_templates(5)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="to compile a template of the crowd, none did"):
+        bench.observed(fault, 0.3)
+
+
+def test_no_op(templates: Templates, bench: Bench) -> None:
+    """A crowd of which some did not come is no crowd."""
+    templates.most = 4
+    fault = crowd_templates(5)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="expected 5 templates of the crowd, found 4"):
+        bench.observed(fault)
+
+
+def test_after_a_crash(templates: Templates, bench: Bench) -> None:
+    """The journal alone takes all away; where nobody knows such a kind nothing is left, other errors are told."""
+    bench.inject(crowd_templates(3))
+    journal.replay(bench.journal.path, bench.cluster.engine)
+    assert templates.there == []
+    templates.said = 'error: the server doesn\'t have a resource type "constrainttemplates"'
+    disperse(WorldEngine(), control_plane="w", label="a")
+    templates.said = "connection refused"
+    with pytest.raises(CommandFailed, match="connection refused"):
+        disperse(WorldEngine(), control_plane="w", label="a")
+
+
+def test_fillers_ask_for_nothing() -> None:
+    """A template that only takes time generates nothing, and differs from revision to revision."""
+    assert not generates(filler(1, "a"))
+    assert filler(1, "a") == filler(1, "a")
+    assert filler(1, "a") != filler(1, "b")
+    assert filler(1, "a")["metadata"] != filler(2, "a")["metadata"]
+
+
+@pytest.mark.parametrize(("count", "rules"), [(0, 1), (301, 1), (1, 0), (1, 301)])
+def test_nonsense(count: int, rules: int) -> None:
+    """None, or more than a cluster is meant to take, is refused before anything is touched."""
+    with pytest.raises(BadScenario, match="expected 1 to 300 of each"):
+        crowd_templates(count, rules=rules)

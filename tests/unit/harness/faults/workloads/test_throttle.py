@@ -1,0 +1,121 @@
+"""Throttle, in a world of our own: the limit is written, proved, given back, and a no-op is found out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.machine.process import Completed
+from harness.errors import BadScenario, FaultNotApplied, UndoFailed
+from harness.faults.workloads.throttle import throttle
+from harness.undo import journal
+from tests.fakes.bench import Bench
+from tests.fakes.world import World
+
+V1, V2 = "/cgroup/cpu/pod/cpu.cfs_quota_us", "/cgroup/pod/cpu.max"
+SELECTOR = "gatekeeper.sh/operation=audit"
+
+
+class Cgroups(World):
+    """A node with one container's cgroup; of `periods` so many are `held` in which who wanted more had to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files = {V1: "-1"}
+        self.held, self.periods = 2, 3
+
+    def _kill(self, node: str, argv: list[str]) -> Completed:
+        """Answer bash and cat."""
+        if argv[0] == "cat":
+            found = self.files.get(argv[1])
+            return Completed(f"{found}\n", "", 0) if found else Completed("", "No such file or directory", 1)
+        if argv[3] == "limit":
+            (file,) = self.files
+            return Completed(f"{file}\n{self.files[file]}\n", "", 0)
+        if argv[3] == "burn":
+            return Completed(f"{self.held} {self.periods}\n", "", 0)
+        if argv[4] in self.files:
+            self.files[argv[4]] = argv[5]
+        return Completed("", "", 0)
+
+
+@pytest.fixture
+def world() -> Cgroups:
+    world = Cgroups()
+    world.pod("audit", "w-worker")
+    return world
+
+
+@pytest.fixture
+def cluster(world: Cgroups, tmp_path: Path) -> Iterator[Cluster]:
+    with world.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "limit"), [(V1, "-1", "10000"), (V2, "max 100000", "10000 100000")], ids=["v1", "v2"]
+)
+def test_throttles(bench: Bench, world: Cgroups, file: str, before: str, limit: str) -> None:
+    """The kernel's limit is what was asked for, the kernel counts by it, and afterwards it is as before."""
+    world.files = {file: before}
+    fault = throttle(SELECTOR, 0.1)
+    bench.inject(fault)
+    assert world.files == {file: limit}
+    assert bench.observed(fault) == f"{file} on w-worker says {limit}; held back in 2 of 3 periods"
+    assert [each.arguments["limit"] for each in bench.pending()] == [before]
+    bench.heal(fault)
+    assert world.files == {file: before}
+    assert "1 containers have" in bench.healed(fault)
+    assert bench.pending() == []
+
+
+def test_no_op(bench: Bench, world: Cgroups) -> None:
+    """A limit that was not written, or that holds back nobody, is not applied, however long it has been counted by."""
+    fault = throttle(SELECTOR, 0.1)
+    bench.inject(fault)
+    world.held, world.periods = 0, 90000
+    with pytest.raises(FaultNotApplied, match="it did in none of 90000 periods"):
+        bench.observed(fault, 0.3)
+    world.files[V1] = "-1"
+    with pytest.raises(FaultNotApplied, match="to say 10000, it says -1"):
+        bench.observed(fault, 0.3)
+
+
+def test_not_healed(bench: Bench, world: Cgroups) -> None:
+    """A limit that is still there is not healed."""
+    fault = throttle(SELECTOR, 0.1)
+    bench.inject(fault)
+    with pytest.raises(FaultNotApplied, match="to say -1 again, it says 10000"):
+        bench.healed(fault)
+
+
+def test_undone_after_a_crash(bench: Bench, world: Cgroups, cluster: Cluster) -> None:
+    """The journal gives the limit back; a container or node that is gone needs nothing."""
+    bench.inject(throttle(SELECTOR, 0.1))
+    assert journal.replay(bench.journal.path, cluster.engine)
+    assert world.files == {V1: "-1"}
+    bench.inject(throttle(SELECTOR, 0.1))
+    world.files.clear()
+    assert journal.replay(bench.journal.path, cluster.engine)
+    world.files[V1] = "-1"
+    bench.inject(throttle(SELECTOR, 0.1))
+    world.gone.add("w-worker")
+    assert journal.replay(bench.journal.path, cluster.engine)
+
+
+def test_limit_that_cannot_be_given_back(bench: Bench, world: Cgroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An undo that fails says so, and stays in the journal."""
+    fault = throttle(SELECTOR, 0.1)
+    bench.inject(fault)
+    monkeypatch.setattr(Cgroups, "_kill", lambda *_: Completed("", "Permission denied", 1))
+    with pytest.raises(UndoFailed, match="Permission denied"):
+        bench.heal(fault)
+    assert len(bench.pending()) == 1
+
+
+@pytest.mark.parametrize("cpu", [0, 0.001, 2])
+def test_shares_that_mean_nothing(cpu: float) -> None:
+    """Less than the kernel takes, or more than one CPU, is refused before anything is touched."""
+    with pytest.raises(BadScenario, match="CPUs"):
+        throttle(SELECTOR, cpu)

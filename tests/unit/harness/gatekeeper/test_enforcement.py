@@ -1,0 +1,118 @@
+"""Enforcement: policies are in force when each replica says so and the answers are right, and they leave nothing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.errors import DeadlineExceeded
+from harness.errors import PolicyRejected, PreparationFailed
+from harness.gatekeeper.apply import enforced
+from harness.history import History, read
+from harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from harness.undo import journal
+from harness.undo.journal import Journal
+from tests.fakes.policed import Policed
+
+ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
+
+
+@pytest.fixture
+def world(policed: Policed) -> Policed:
+    return policed
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.gatekeeper.apply._ERROR_SECONDS", 0.5)
+    monkeypatch.setattr("harness.undo.objects._REFUSED_SECONDS", 0.5)
+
+
+@pytest.fixture
+def apply(cluster: Cluster, undo: Journal, history: History) -> Callable[..., str]:
+    def apply(*policies: Policy) -> str:
+        with enforced(cluster, undo, history, policies) as proof:
+            return proof
+
+    return apply
+
+
+def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history: History) -> None:
+    """What is none of Gatekeeper's objects comes and goes with the policies, and nobody waits for its status."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-other"}}
+    with enforced(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
+        assert proof == ""
+        assert "chaos-other" in undo.path.read_text(encoding="utf-8")
+    assert journal.pending(undo.path) == []
+
+
+@pytest.fixture
+def given_up(apply: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Callable[[Policy, str], None]:
+    """Return what waits for a policy in vain, until the shortest deadline at which it has seen why."""
+
+    def given_up(policy: Policy, why: str) -> None:
+        for seconds in (1.0, 6.0, 30.0):
+            monkeypatch.setattr("harness.gatekeeper.apply._SECONDS", seconds)
+            with pytest.raises(DeadlineExceeded, match=f"{policy.name} to be in force") as caught:
+                apply(policy)
+            if f"last seen: {why}" in str(caught.value):
+                return
+        pytest.fail(str(caught.value))
+
+    return given_up
+
+
+def test_all_policies_come_into_force_and_go(
+    cluster: Cluster, policed: Policed, undo: Journal, history: History
+) -> None:
+    """Each object is enforced by each replica, the proof says so, and nothing is left afterwards."""
+    with enforced(cluster, undo, history, ALL) as proof:
+        assert "Assign chaos-pods is enforced by 2 replicas" in proof
+        assert "binding gatekeeper-chaos-cel-vap was generated" in proof
+        names = [path.rpartition("/")[2] for path in policed.objects]
+        assert len(journal.pending(undo.path)) == len(names)
+    assert policed.objects == {}
+    assert journal.pending(undo.path) == []
+    assert [line.split()[2] for line in policed.ran] == names[::-1]
+    assert policed.ran[-1].startswith("delete Namespace chaos-canary --ignore-not-found")
+    assert any(line.startswith("delete Assign.v1.mutations.gatekeeper.sh chaos-pods") for line in policed.ran)
+    told = [(each.kind, each.f) for each in read(history.path).entries]
+    assert told == [("invoke", "apply"), ("ok", "in force"), ("invoke", "remove"), ("ok", "removed")]
+
+
+@pytest.mark.usefixtures("quick")
+def test_policy_that_is_not_taken(apply: Callable[..., str], policed: Policed, undo: Journal) -> None:
+    """What Gatekeeper does not take is told in its words, and what was applied before is taken away."""
+    policed.refused["chaos-pods"] = "invalid location format"
+    with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected.*accepted.*invalid location format"):
+        apply(mutate_pods())
+    assert policed.objects == {}
+    assert journal.pending(undo.path) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_policy_that_is_stored_broken(apply: Callable[..., str], policed: Policed) -> None:
+    """What Gatekeeper takes but cannot enforce, as its status tells, is told in its words."""
+    policed.broken["chaos-pods"] = "ErrConflictingSchema"
+    with pytest.raises(PolicyRejected, match=r"Assign chaos-pods: expected it to be enforced.*ErrConflictingSchema"):
+        apply(mutate_pods())
+
+
+@pytest.mark.usefixtures("quick")
+def test_refused_ground_is_no_policys_fault(apply: Callable[..., str], policed: Policed) -> None:
+    """The namespace in which a policy is asked about is made first, and is no policy."""
+    policed.refused["chaos-canary"] = "quota exceeded"
+    with pytest.raises(PreparationFailed, match=r"Namespace chaos-canary: expected it.*quota exceeded"):
+        apply(mutate_pods())
+
+
+def test_replica_that_is_behind_is_waited_for(given_up: Callable[[Policy, str], None], policed: Policed) -> None:
+    """A status of an older generation is none: the wait ends with its deadline."""
+    policed.behind.add("chaos-rego")
+    given_up(deny_pods(), "ChaosDeniedByRego chaos-rego")
+
+
+def test_wrong_answers_are_not_enforcement(given_up: Callable[[Policy, str], None], policed: Policed) -> None:
+    """Statuses may say what they like: a pod that is admitted as it was is told."""
+    policed.answers = lambda _, item: (201, item)
+    given_up(mutate_pods(), "mutate pods: create mutable pod: unmutated")

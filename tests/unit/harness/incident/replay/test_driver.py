@@ -1,0 +1,283 @@
+"""Drive: each step when its moment or its trigger has come, and everything healed whatever happens."""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from harness import faults as fault_modules
+from harness.catalogue import entries
+from harness.errors import BadScenario, FaultNotApplied, Inconclusive, PreparationFailed
+from harness.experiment import trigger as trigger_module
+from harness.experiment.lifecycle import Experiment
+from harness.experiment.trigger import Trigger
+from harness.history import History, read
+from harness.incident.replay import driver as drive
+from harness.incident.replay.driver import relive
+from harness.policies import Policy
+from harness.probes import Probe
+from harness.probes.objects import WEBHOOKS
+from tests.fakes.api_server import PATH, FakeApiServer
+from tests.fakes.incidents import incident
+from tests.fakes.world import IMAGE, World
+
+CUT = {"fault": "cut_registry", "at": 0, "lasts": 0.3}
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.pod("a", "w-worker")
+    return world
+
+
+def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:
+    return []
+
+
+_HOLD = '''
+"""Nothing: a fault that does no harm, and is there all the same."""
+
+from clusters.deadline import Deadline
+from harness.errors import FaultNotApplied
+from harness.faults import Fault
+
+__all__ = ["hold_breath"]
+
+
+class _Held:
+    def __init__(self, name):
+        self.name = name
+
+    def inject(self, *_):
+        for _ in Deadline.after(0.1 if self.name == "slow" else 0, "the harm").attempts():
+            pass
+
+    def observed(self, *_):
+        if self.name == "unproved":
+            raise FaultNotApplied(self.name)
+        return "held"
+
+    def healed(self, *_):
+        return "breathing"
+
+
+def hold_breath(name: str) -> Fault:
+    """Return the fault that does nothing."""
+    return _Held(name)
+'''
+
+
+@pytest.fixture(autouse=True)
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put a fault without harm beside the others."""
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted/breath.py").write_text(_HOLD, encoding="utf-8")
+    monkeypatch.setattr(fault_modules, "__path__", [*fault_modules.__path__, str(tmp_path / "planted")])
+    monkeypatch.delitem(sys.modules, "harness.faults.breath", raising=False)
+    entries.cache_clear()
+    yield
+    entries.cache_clear()
+
+
+def hold(name: str, **fields: Any) -> dict[str, Any]:
+    """Return a step that does no harm under a name."""
+    return {"fault": "hold_breath", "with": {"name": name}, **fields}
+
+
+@pytest.fixture
+def live(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
+    """Return who lives an incident that says this, with no probes but its own."""
+
+    def live(**changes: Any) -> Experiment:
+        experiment = Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=no_probes)
+        with experiment:
+            relive(incident(tmp_path, **changes), experiment)
+        return experiment
+
+    return live
+
+
+def faults(experiment: Experiment) -> list[tuple[str, str]]:
+    """Return what was done, in its order."""
+    return [
+        (entry.value["name"], entry.f)
+        for entry in read(experiment.history.path).entries
+        if entry.process.startswith("fault ")
+    ]
+
+
+def moments(experiment: Experiment, f: str) -> list[float]:
+    """Return when this was done to each fault."""
+    entries = read(experiment.history.path).entries
+    return [entry.at for entry in entries if entry.process.startswith("fault ") and entry.f == f]
+
+
+def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
+    """A step that lasts is proved at its begin and at its end, and healed then; recovery is waited for."""
+    experiment = live(faults=[CUT], recovery="10s")
+    cut = "cut registry"
+
+    assert faults(experiment) == [(cut, each) for each in ("inject", "observed", "observed", "heal", "healed")]
+    assert moments(experiment, "heal")[0] - moments(experiment, "observed")[0] >= 0.3
+    assert experiment.record.phases[-1].name == "recovered"
+
+
+def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: World) -> None:
+    """A step that does not last is healed when the experiment ends; the timeline may be longer than its steps."""
+    blow = {"fault": "remove_image", "at": 0, "with": {"image": "$gatekeeper-image", "nodes": ["$worker"]}}
+    experiment = live(faults=[blow], lasts=1.5)
+
+    assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "healed"]
+    assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.5
+    assert world.images["w-worker"] == {IMAGE}
+
+
+def test_steps_overlap(live: Callable[..., Experiment]) -> None:
+    """Steps need not end in the order in which they began."""
+    experiment = live(faults=[hold("long", at=0, lasts=1.5), hold("short", at=0.1, lasts=0.1)])
+
+    done = [each for each in faults(experiment) if each[1] in ("inject", "healed")]
+    assert done == [("long", "inject"), ("short", "inject"), ("short", "healed"), ("long", "healed")]
+
+
+def test_after_another(live: Callable[..., Experiment]) -> None:
+    """A step that comes after another begins when that one is proved, and its delay later."""
+    steps = [hold("third", after="second"), hold("second", after="first", delay=0.5, id="second")]
+    experiment = live(faults=[*steps, hold("first", at=0.1, id="first", lasts=1)])
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["first", "second", "third"]
+    first, second, third = moments(experiment, "inject")
+    assert second - first >= 0.5
+    assert third - second < second - first  # however busy the machine is, which both of them feel
+
+
+def test_again_and_again(live: Callable[..., Experiment]) -> None:
+    """A timeline that repeats is gone through anew when all of the turn before is healed."""
+    experiment = live(faults=[hold("a", at=0.1, lasts=0.1)], repeat=3)
+
+    assert [f for _, f in faults(experiment)] == ["inject", "observed", "observed", "heal", "healed"] * 3
+
+
+def test_a_budget_is_that_of_all_turns(live: Callable[..., Experiment]) -> None:
+    """Turns that take longer than they say, as faults do on a busy machine, end when the budget of all is used up."""
+    with pytest.raises(Inconclusive, match="the budget of 1 s is used up"):
+        live(faults=[hold("slow", at=0, lasts=0.04)], repeat=20, budget=1, lasts=0.05)
+
+
+def test_heals_when_a_step_fails(live: Callable[..., Experiment], world: World) -> None:
+    """When a later step proves nothing, the earlier ones are healed and the error comes through."""
+    with pytest.raises(FaultNotApplied):
+        live(faults=[CUT | {"lasts": 30}, hold("unproved", at=0.1)])
+    assert world.running
+
+
+def test_values_that_turn_out_to_be_of_no_use(live: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused while the timeline goes on is not told as if nothing had been touched."""
+
+    def refuse(*_: object) -> None:
+        raise BadScenario("no nodes")
+
+    monkeypatch.setattr(drive, "resolve", refuse)
+    with pytest.raises(PreparationFailed, match="the incident: no nodes"):
+        live(faults=[CUT])
+
+
+def _appear(server: FakeApiServer, names: list[str]) -> None:
+    """Let pods appear one after the other, when somebody watches."""
+
+    def put() -> None:
+        server.wait_for_stream()
+        for name in names:
+            server.put(name)
+
+    threading.Thread(target=put, daemon=True).start()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
+    """Give a server on which pods can be watched, for the triggers of an incident."""
+    with FakeApiServer() as server:
+
+        def trigger(_cluster: object, *arguments: Any, **options: Any) -> Trigger:
+            return Trigger(server, *arguments, **options)  # type: ignore[arg-type]  # it gives clients
+
+        monkeypatch.setattr(drive, "Trigger", trigger)
+        monkeypatch.setattr(trigger_module, "find_path", lambda *_: PATH)
+        yield server
+
+
+def test_a_trigger(live: Callable[..., Experiment], server: FakeApiServer) -> None:
+    """A step that waits for a trigger begins when that many objects have appeared, and its delay later."""
+    server.put("old")
+    _appear(server, ["new-a", "other", "new-b"])
+    when = {"kind": "Pod", "name": "new-*", "count": 2, "within": 30}
+    experiment = live(faults=[hold("triggered", when=when, delay=0.2, lasts=0.1), hold("first", at=0)])
+
+    assert [name for name, f in faults(experiment) if f == "inject"] == ["first", "triggered"]
+    seen = [each for each in read(experiment.history.path).entries if each.process == "trigger Pod"]
+    assert [each.value["name"] for each in seen if each.f == "seen"] == ["new-a", "new-b"]
+    assert moments(experiment, "inject")[1] - seen[-1].at >= 0.1
+
+
+def test_a_trigger_that_never_comes(live: Callable[..., Experiment], world: World, server: FakeApiServer) -> None:
+    """A trigger that does not come in time makes the run inconclusive; what else was done is healed."""
+    when = {"kind": "Pod", "within": 0.2, "name": "never", "event": "DELETED"}
+    with pytest.raises(Inconclusive, match=r"step 2 \(cut_registry\) to begin.*Pod never DELETED: seen 0 of 1 times"):
+        live(faults=[CUT | {"lasts": 10}, {"fault": "cut_registry", "when": when}])
+    assert world.running
+    assert server
+
+
+def test_own_probes_and_seed(live: Callable[..., Experiment]) -> None:
+    """The probes that the file names ask, and its seed counts."""
+    probes = [{"probe": "admission_canary", "with": {"rate": 20}}]
+    experiment = live(faults=[CUT], probes=probes, seed=11)
+
+    asked = [entry for entry in read(experiment.history.path).entries if entry.process.startswith("canary ")]
+    assert asked
+    assert experiment.record.seed == 11
+
+
+def test_policies_and_workload(
+    live: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the file names is in force before the first step, its own objects and the harness's, then the workload."""
+    applied: list[Policy] = []
+    prepared: list[str] = []
+
+    def apply(experiment: Experiment, *policies: Policy) -> None:
+        experiment.history.append("mark", "test", "applied")
+        applied.extend(policies)
+
+    monkeypatch.setattr(Experiment, "apply", apply)
+    monkeypatch.setattr(Experiment, "prepare", lambda _, preparation: prepared.append(preparation.name))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    (tmp_path / "more.yaml").write_text(json.dumps(namespace), encoding="utf-8")
+    policies = [{"policy": "mutate_pods"}, {"file": "more.yaml"}]
+    place = {"on": "$worker", "webhooks": 3, "audit": True}
+    places = [{"preparation": "place_gatekeeper", "with": place}]
+    experiment = live(
+        faults=[hold("a", at=0)], policies=policies, workload=[{"object": namespace}], preparations=places
+    )
+
+    assert [policy.name for policy in applied] == ["mutate pods", "more.yaml", "workload Namespace n"]
+    assert applied[0].questions
+    assert [policy.objects for policy in applied[1:]] == [(namespace,), (namespace,)]
+    order = [entry.f for entry in read(experiment.history.path).entries if entry.f in ("applied", "inject")]
+    assert order == ["applied", "inject"]
+    assert prepared == ["place 3 webhook pods and the audit pod on w-worker"]
+
+
+def test_watch(live: Callable[..., Experiment]) -> None:
+    """What the file wants to be watched is, beside what every experiment watches."""
+    experiment = live(faults=[hold("a", at=0)], watch=["webhooks", "constraints ChaosK"])
+
+    seen = {entry.process for entry in read(experiment.history.path).entries if entry.process.startswith("watch ")}
+    assert "watch constraints chaosk" in seen
+    assert len(seen) == 1 + len(WEBHOOKS.lists)

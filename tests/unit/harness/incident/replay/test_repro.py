@@ -1,0 +1,75 @@
+"""Repro: what is said at the end: how often, why, and what to type next."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from clusters import versions
+from harness.incident.bundle.write import Lived
+from harness.incident.replay.repro import again, score, told
+from tests.fakes.incidents import incident, lived
+
+Seen = Literal["reproduced", "not reproduced", "inconclusive", "broken"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (["reproduced"], "reproduced 1 of 1 (95 % interval 21% to 100%)"),
+        (["reproduced"] * 7 + ["not reproduced"] * 3, "reproduced 7 of 10 (95 % interval 40% to 89%)"),
+        (["not reproduced", "inconclusive"], "reproduced 0 of 1 (95 % interval 0% to 79%), 1 inconclusive"),
+        (["broken", "broken"], "reproduced 0 of 0, 2 broken"),
+    ],
+)
+def test_score(seen: list[Seen], words: str) -> None:
+    """Runs that decided nothing are no part of the count, and are told; the interval is Wilson's."""
+    assert score([Lived(directory="runs/1", seen=each, seconds=1.0) for each in seen]) == words
+
+
+def test_told(tmp_path: Path) -> None:
+    """The end names runs, verdicts, the evidence of the symptom, the bundle, and the two commands."""
+    loaded = incident(tmp_path)
+    run, _ = lived(loaded, tmp_path)
+    broken = Lived(directory="runs/2", seen="broken", seconds=3.0, error="ProbeBroken: late\nand more")
+    text = "\n".join(told(loaded, [run, broken], 7, Path("out/bundle.zip")))
+
+    version = versions.DEFAULT_KUBERNETES
+    assert f"a: A registry that was cut answers\nGatekeeper v3.23.1 by its manifest, Kubernetes {version}" in text
+    assert (
+        "run 1: reproduced, 62 s\n  ✓ the registry answers nothing during cut registry: violated (as expected)" in text
+    )
+    assert "run 2: broken, 3 s: ProbeBroken: late\n" in text
+    assert "reproduced 1 of 1 (95 % interval 21% to 100%), 1 broken\n" in text
+    assert "answered 1 requests meanwhile\n    0.0 s: 10.0.0.2 GET /v2/ 200" in text
+    assert "nox -s recheck -- out/bundle.zip" in text
+    assert f"nox -s repro -- {loaded.path} --gatekeeper v3.23.1" in text
+
+
+def test_surprises_are_explained(tmp_path: Path) -> None:
+    """Of a claim that came out otherwise than expected the end tells what was seen, and of the others it does not."""
+    loaded = incident(tmp_path)
+    run, _ = lived(loaded, tmp_path)
+    judged = run.verdicts[0]
+    surprising = replace(judged, outcome="inconclusive", summary="2 answers; 20 are needed")
+    text = "\n".join(told(loaded, [run.model_copy(update={"verdicts": (surprising,)})], 7, Path("b.zip")))
+
+    assert f"  ? {judged.name}: inconclusive (expected violated)\n      2 answers; 20 are needed\n" in text
+    assert f"\n      {judged.summary}" not in "\n".join(told(loaded, [run], 7, Path("b.zip")))
+
+
+def test_again_in_full(tmp_path: Path) -> None:
+    """Where the file leaves the patch open the command names it: elsewhere another one may be the newest."""
+    loaded = incident(tmp_path, shape={"gatekeeper": "3.20", "kubernetes": "1.35"})
+    version = versions.meant("1.35", versions.KUBERNETES)
+
+    assert f" --gatekeeper v3.20.1 --kubernetes {version} " in again(loaded, 7)
+
+
+def test_again(tmp_path: Path) -> None:
+    """The command names what the file leaves open, and the seed, so that a colleague does the same."""
+    loaded = incident(tmp_path, shape={"gatekeeper": "v3.20.1", "workers": 1})
+
+    version = versions.DEFAULT_KUBERNETES
+    assert again(loaded, 7) == f"nox -s repro -- {loaded.path} --kubernetes {version} --install manifest --seed 7"

@@ -1,0 +1,241 @@
+"""Verbs: how each verb of incidents ends, what it says, and that nothing is touched when it cannot work."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import __main__ as command
+from harness.incident import cli as verbs
+from harness.incident.bundle.write import Lived
+from harness.incident.load import Loaded, load
+from tests.fakes.incidents import bundled, incident, lived
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Type the commands in a directory of the test's own, where no engine can be."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHAOS_ENGINE", "system")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    handler = signal.getsignal(signal.SIGTERM)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, handler)
+
+
+class _Runner:
+    """A runner whose runs reproduce in turn or not, as `seen` says."""
+
+    seen: tuple[bool, ...] = (True,)
+
+    def __init__(self, _session: Any, directory: Path, *, fresh: bool) -> None:
+        self._directory = directory
+        self._number = 0
+        self.environment = {"engine": "none"}
+        self.images: dict[str, str] = {}
+
+    @contextmanager
+    def open(self) -> Iterator[Any]:
+        yield self
+
+    def run(self, loaded: Loaded, _seed: int) -> tuple[Lived, Path]:
+        self._number += 1
+        answered = self.seen[(self._number - 1) % len(self.seen)]
+        return lived(loaded, self._directory, answered=answered, number=self._number)
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "words"),
+    [((True, False), 0, "reproduced 2 of 3"), ((False,), 1, "reproduced 0 of 3")],
+)
+def test_repro(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    seen: tuple[bool, ...],
+    status: int,
+    words: str,
+) -> None:
+    """It ends with 0 if the incident was seen at least once, says how often, and its bundle can be rechecked."""
+    monkeypatch.setattr(verbs, "Runner", type("_Fake", (_Runner,), {"seen": seen}))
+    incident(place)
+
+    assert command.main(["repro", "a.yaml", "--times", "3", "--seed", "7", "--gatekeeper", "3.20"]) == status
+    told = capsys.readouterr().out
+    assert words in told
+    assert "Gatekeeper v3.20.1" in told
+    assert "live it again:     nox -s repro -- a.yaml --gatekeeper v3.20.1" in told
+    (bundle,) = place.glob("reports/out/incidents/*-repro-a/bundle.zip")
+    assert command.main(["recheck", str(bundle)]) == 0
+    assert "3 verdicts given again, none changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["repro", "bad.yaml"],
+        ["repro", "a.yaml", "--kubernetes", "v9"],
+        ["repro", "nowhere.yaml"],
+        ["shrink", "bad.yaml"],
+        ["shrink", "a.yaml", "--resume", "nowhere"],
+        ["recheck", "bad.yaml"],
+        ["new-incident", "a.yaml"],
+        ["record", "--kubeconfig", "bad.yaml"],
+    ],
+)
+def test_bad_input(place: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """What cannot be used is one error with status 2, and nothing is written."""
+    incident(place)
+    (place / "bad.yaml").write_text("a: &a [*a]\n", encoding="utf-8")
+    before = sorted(place.rglob("*"))
+
+    assert command.main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.err.count("error: ") == 1
+    assert told.out == ""
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["repro"],
+        ["repro", "a", "--times", "0"],
+        ["shrink", "a", "--budget", "soon"],
+        ["shrink", "a", "--confidence", "1"],
+    ],
+)
+def test_bad_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """An option that cannot be is refused with the usage, before anything is read."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+
+    assert ended.value.code == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+def test_no_engine(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without an engine every run breaks: that is told with its reason, a bundle is left, and the status is 1."""
+    incident(place)
+
+    assert command.main(["repro", "a.yaml"]) == 1
+    told = capsys.readouterr().out
+    assert "reproduced 0 of 0, 1 broken" in told
+    assert "run 1: broken" in told
+    assert "EngineUnavailable" in told
+    assert list(place.glob("reports/out/incidents/*/bundle.zip"))
+
+
+def test_recheck_of_a_changed_verdict(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A verdict that is another one today ends with 1."""
+    bundle = bundled(place)
+    (place / "empty").mkdir()
+    monkeypatch.setattr("harness.incident.bundle.recheck.judge", lambda *_: [])
+
+    assert command.main(["recheck", str(bundle)]) == 1
+    assert "1 changed" in capsys.readouterr().out
+
+
+def test_new_incident(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The skeleton can be lived as it is, says what may stand in it, and never replaces a file."""
+    assert command.main(["new-incident", "mine.yaml"]) == 0
+    assert "nox -s repro -- mine.yaml" in capsys.readouterr().out
+    text = (place / "mine.yaml").read_text(encoding="utf-8")
+
+    assert load(place / "mine.yaml").incident.faults[1].after == "cut"
+    assert "#   recovers_within seconds how [during] [steady]\n" in text
+    assert "$any-worker" in text
+    assert command.main(["new-incident", "mine.yaml"]) == 2
+    assert (place / "mine.yaml").read_text(encoding="utf-8") == text
+
+
+def test_shrink(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A shrink says where it can go on, and leaves the smallest file, which can be read."""
+    monkeypatch.setattr(verbs, "Runner", _Runner)
+    probes = [{"probe": "ask_replicas"}]
+    incident(place, probes=probes, shape={"workers": 1})
+
+    assert command.main(["shrink", "a.yaml", "--budget", "1h", "--seed", "7"]) == 0
+    told = capsys.readouterr()
+    (smallest,) = place.glob("reports/out/incidents/*-shrink-a/a.yaml")
+    assert "1 of 2 parts are left" in told.out
+    assert "without probe 1: reproduced" in told.out
+    assert f"--resume {smallest.parent.relative_to(place)}" in told.err
+    assert load(smallest).incident.probes == []
+
+
+def test_shrink_that_is_stopped(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shrink that is interrupted ends with the command that goes on with it."""
+
+    def stop(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verbs, "Runner", _Runner)
+    monkeypatch.setattr(_Runner, "run", stop)
+    incident(place)
+
+    assert command.main(["shrink", "a.yaml", "--seed", "7"]) == 130
+    (folder,) = place.glob("reports/out/incidents/*-shrink-a")
+    told = capsys.readouterr().err
+    assert f"stopped after 1 runs; go on: nox -s shrink -- a.yaml --resume {folder.relative_to(place)}" in told
+
+
+def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help lists the verbs."""
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+
+    told = capsys.readouterr().out
+    for verb in ("repro", "recheck", "shrink", "new-incident", "record", "schema"):
+        assert f"\n    {verb}" in told
+
+
+def test_a_place_for_results_that_cannot_be(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no directory can be made for results, that is one line, before anything is done."""
+    monkeypatch.setattr(verbs, "Runner", lambda *_, **__: pytest.fail("it began"))
+    incident(place)
+    (place / "reports").write_text("a file")
+
+    for verb in ("repro", "shrink"):
+        assert command.main([verb, "a.yaml"]) == 2
+        told = capsys.readouterr().err
+        assert "cannot be made: Not a directory; type the command where you may write" in told
+        assert told.count("\n") == 1
+
+
+def test_a_long_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An incident whose name has as many letters as a name can have leaves its results by a shorter one."""
+    monkeypatch.setattr(verbs, "Runner", _Runner)
+    incident(place)
+    name = f"{'a' * 250}.yaml"
+    (place / "a.yaml").rename(place / name)
+
+    assert command.main(["repro", name]) == 0
+
+
+def test_a_title_reaches_no_terminal_as_it_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a run says when it breaks, which may be anybody's words, is shown."""
+
+    class Broken(_Runner):
+        def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
+            run, directory = super().run(loaded, seed)
+            return run.model_copy(update={"error": "\x1b]52;c;cm0=\x07"}), directory
+
+    monkeypatch.setattr(verbs, "Runner", Broken)
+    incident(place)
+    command.main(["repro", "a.yaml"])
+    told = capsys.readouterr().out
+    assert r"\x1b]52;c;cm0=\x07" in told
+    assert all(line.isprintable() for line in told.splitlines())

@@ -1,0 +1,223 @@
+"""Draft: what a user's cluster is like becomes an incident file that can be read, without its secrets."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters import versions
+from clusters.gatekeeper.readiness import CONTROLLER
+from clusters.terminal.escape import shown
+from harness.errors import BadScenario
+from harness.incident.draft import draft
+from harness.incident.load import load
+
+_NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def _deployment(name: str, tag: str = "v3.20.1", **labels: str) -> dict[str, Any]:
+    container = {
+        "image": f"openpolicyagent/gatekeeper:{tag}",
+        "imagePullPolicy": "Always",
+        "args": ["--port=8443", "--token=planted0123"],
+        "resources": {"limits": {"memory": "512Mi"}},
+    }
+    metadata = {"name": name, "labels": labels}
+    return {"metadata": metadata, "spec": {"replicas": 3, "template": {"spec": {"containers": [container]}}}}
+
+
+def _event(message: str, at: str, namespace: str = "gatekeeper-system") -> dict[str, Any]:
+    about = {"kind": "Pod", "name": "a", "namespace": namespace}
+    return {"reason": "Failed", "message": message, "lastTimestamp": at, "involvedObject": about}
+
+
+_CONSTRAINT = {
+    "metadata": {
+        "name": "c",
+        "uid": "1",
+        "resourceVersion": "7",
+        "managedFields": [],
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+    },
+    "spec": {"match": {}},
+    "status": {"byPod": []},
+}
+
+
+class _Cluster:
+    """A cluster that answers what is in `answers`, as a user who may see only that would be answered."""
+
+    def __init__(self, **changes: Any) -> None:
+        apps = "/apis/apps/v1/namespaces/gatekeeper-system/deployments"
+        admission = "/apis/admissionregistration.k8s.io/v1"
+        version = "constraints.gatekeeper.sh/v1beta1"
+        webhook = {"name": "validation.gatekeeper.sh", "failurePolicy": "Fail", "timeoutSeconds": 3}
+        self.answers: dict[str, Any] = {
+            apps: [_deployment("gatekeeper-controller-manager"), _deployment("gatekeeper-audit")],
+            "/version": {"gitVersion": "v1.30.9"},
+            "/api/v1/nodes": [
+                {"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}},
+                *({"metadata": {}} for _ in range(5)),
+            ],
+            f"{admission}/validatingwebhookconfigurations": [{"webhooks": [webhook, {"name": "other.example"}]}],
+            "/api/v1/events": [
+                _event("Back-off pulling image, Bearer planted0123456789", "2026-11-24T11:59:00Z"),
+                _event("too old", "2026-11-24T10:00:00Z"),
+                _event("not ours", "2026-11-24T11:59:00Z", "default"),
+                _event('failed calling admission webhook "x"', "2026-11-24T11:30:00Z", "default"),
+            ],
+            "/apis/constraints.gatekeeper.sh": {"preferredVersion": {"groupVersion": version}},
+            f"/apis/{version}": {
+                "resources": [
+                    {"name": "ks", "kind": "K", "verbs": ["list"]},
+                    {"name": "ks/status", "kind": "K", "verbs": ["get"]},
+                ]
+            },
+            f"/apis/{version}/ks": [_CONSTRAINT],
+            **changes,
+        }
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        return self.answers.get(path)
+
+    def items(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        return self.answers.get(path, [])
+
+
+def _draft(**changes: Any) -> str:
+    return draft(_Cluster(**changes), _NOW)  # type: ignore[arg-type]
+
+
+def test_a_draft_can_be_read(tmp_path: Path) -> None:
+    """The draft is an incident with the cluster's versions as far as there are recipes, and its policies, bare."""
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(), encoding="utf-8")
+    loaded = load(path)
+
+    assert (loaded.shape.gatekeeper, loaded.shape.install, loaded.shape.workers) == ("v3.20.1", "manifest", 3)
+    assert "kubernetes" not in loaded.incident.shape.model_fields_set
+    ((constraint,),) = loaded.policies
+    assert constraint == {
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+        "kind": "K",
+        "metadata": {"name": "c"},
+        "spec": {"match": {}},
+    }
+
+
+def test_what_is_told() -> None:
+    """Versions without a recipe, webhooks, arguments and what failed in the last hour stand in the comments."""
+    text = _draft()
+
+    assert f"# Kubernetes v1.30.9 (there is no recipe for it; there are {versions.KUBERNETES[0]}" in text
+    assert "# Gatekeeper v3.20.1, installed by its manifest" in text
+    assert "# 6 nodes, 5 of them workers" in text
+    assert (
+        '# gatekeeper-audit: 3 replicas, imagePullPolicy Always, limits {"memory": "512Mi"}, args --port=8443' in text
+    )
+    assert "# webhook validation.gatekeeper.sh: failurePolicy Fail, timeoutSeconds 3, 0 matchConditions" in text
+    assert "other.example" not in text
+    assert "# event Failed Pod/a: Back-off pulling image" in text
+    assert "failed calling admission webhook" in text
+    assert "too old" not in text
+    assert "not ours" not in text
+
+
+def test_no_secret_is_told() -> None:
+    """What looks like a token, wherever the cluster said it, is not in the draft."""
+    assert "planted" not in _draft()
+
+
+def test_a_chart() -> None:
+    """A Deployment that Helm manages was installed by a chart."""
+    labels = {"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "gatekeeper-3.20.1"}
+    deployments = [_deployment("gatekeeper-controller-manager", **labels)]
+    text = _draft(**{"/apis/apps/v1/namespaces/gatekeeper-system/deployments": deployments})
+
+    assert "installed by the chart gatekeeper-3.20.1" in text
+    assert "install: chart" in text
+
+
+def test_quiet() -> None:
+    """That nothing failed is said."""
+    assert "# no event of the last hour says that something of Gatekeeper failed" in _draft(**{"/api/v1/events": []})
+
+
+@pytest.mark.parametrize("said", ["\x1b]52;c;cm0=\x07", "a\0b", "\u202egpj", "\u2028", "\udc80", "a\r\x85b"])
+def test_signs_that_nobody_sees(tmp_path: Path, said: str) -> None:
+    """Whatever the cluster's objects and events have in them, the draft is text that can be shown, and can be read."""
+    constraint = {"metadata": {"name": "c", "labels": {"a": said}}, "spec": {said: [said]}}
+    event = _event(f"admission webhook {said}", "2026-11-24T11:59:00Z")
+    text = _draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint], "/api/v1/events": [event]})
+
+    assert shown(text, lines=True) == text
+    path = tmp_path / "a.yaml"
+    path.write_text(text, encoding="utf-8")
+    kept = load(path).policies
+    assert kept == () if said == "\udc80" else kept[0][0]["spec"] == {said: [said]}
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        {"metadata": {"name": "../../nodes/n"}, "spec": {}},
+        {"metadata": {"name": "c"}, "spec": {"a": 10**400}},
+        {"metadata": {"name": "c"}, "spec": {"a": float("nan")}},
+        {"metadata": {"name": "c"}, "spec": json.loads('{"a":' * 40 + "1" + "}" * 40)},
+        {"metadata": {"name": "c"}, "spec": {"a": "x" * 300_000}},
+        {"metadata": {"name": "c"}, "spec": {"a": list(range(20_000))}},
+        {"metadata": {"name": "c"}, "spec": {"secret": {"kind": "Secret", "data": {"a": "b"}}}},
+    ],
+)
+def test_what_no_incident_can_hold(tmp_path: Path, constraint: dict[str, Any]) -> None:
+    """A policy with which the draft could not be read is left out, and told; the others are there."""
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint, _CONSTRAINT]}))
+
+    assert [objects[0]["metadata"]["name"] for objects in load(path).policies] == ["c"]
+    assert f"# left out, for no incident can hold it: K {constraint['metadata']['name']}\n" in path.read_text()
+
+
+def test_many_policies(tmp_path: Path) -> None:
+    """Of more policies than a file holds, those that fit are there."""
+    many = [{"metadata": {"name": f"c{number}"}, "spec": {"a": "x" * 3000}} for number in range(150)]
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": many}))
+    assert 20 < len(load(path).policies) < 100
+
+
+def test_what_redaction_breaks_is_redacted_by_its_structure(tmp_path: Path) -> None:
+    """A text from which the redactor takes a quote can be read all the same, and the secret is not in it."""
+    constraint = {"metadata": {"name": "c"}, "spec": {"a": "no: password: planted0123", "password": "planted4567"}}
+    path = tmp_path / "a.yaml"
+    path.write_text(_draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint]}))
+
+    assert load(path).policies
+    assert "planted" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"/version": [1]},
+        {"/api/v1/nodes": [{}]},
+        {"/apis/constraints.gatekeeper.sh": {"preferredVersion": None}},
+        {"/apis/constraints.gatekeeper.sh/v1beta1": {"resources": ["a"]}},
+        {"/apis/apps/v1/namespaces/gatekeeper-system/deployments": [{"metadata": {"name": []}}]},
+        {"/apis/apps/v1/namespaces/gatekeeper-system/deployments": [{"metadata": {"name": CONTROLLER}}]},
+    ],
+)
+def test_no_kubernetes(changes: dict[str, Any]) -> None:
+    """What answers otherwise than an API server does is one error, with what to type."""
+    with pytest.raises(BadScenario, match="expected objects of Kubernetes, found something else") as error:
+        _draft(**changes)
+    assert "`kubectl version`" in str(error.value)
+
+
+def test_no_gatekeeper() -> None:
+    """A cluster without Gatekeeper, or one whose user may not see it, is refused."""
+    with pytest.raises(BadScenario, match="found none that this user may see"):
+        _draft(**{"/apis/apps/v1/namespaces/gatekeeper-system/deployments": []})

@@ -1,0 +1,53 @@
+"""Applied: objects that ask for a generated policy are in force when its binding is there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.incident.manifests import applied
+from tests.fakes.incidents import incident
+
+_TEMPLATE: dict[str, Any] = {
+    "apiVersion": "templates.gatekeeper.sh/v1",
+    "kind": "ConstraintTemplate",
+    "metadata": {"name": "chaosk"},
+    "spec": {"targets": [{"code": [{"engine": "K8sNativeValidation", "source": {"generateVAP": True}}]}]},
+}
+
+
+def _constraint(point: str) -> dict[str, Any]:
+    action = {"action": "deny", "enforcementPoints": [{"name": point}]}
+    return {
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+        "kind": "ChaosK",
+        "metadata": {"name": "c"},
+        "spec": {"enforcementAction": "scoped", "scopedEnforcementActions": [action]},
+    }
+
+
+@pytest.mark.parametrize(("point", "bound"), [("vap.k8s.io", ("c",)), ("validation.gatekeeper.sh", ())])
+def test_bound(tmp_path: Path, point: str, bound: tuple[str, ...]) -> None:
+    """A constraint that asks for a binding is waited for until it has one, one that does not is not."""
+    objects = [_TEMPLATE, _constraint(point)]
+    (tmp_path / "k.yaml").write_text(yaml.safe_dump_all(objects), encoding="utf-8")
+    (policy,) = applied(incident(tmp_path, policies=[{"file": "k.yaml"}]))
+
+    assert (policy.name, policy.objects, policy.generated) == ("k.yaml", tuple(objects), bound)
+
+
+def test_a_constraint_alone(tmp_path: Path) -> None:
+    """Without its template beside it nothing is known of what a constraint asks for."""
+    (policy,) = applied(incident(tmp_path, policies=[{"object": _constraint("vap.k8s.io")}]))
+
+    assert (policy.name, policy.generated) == ("ChaosK c", ())
+
+
+def test_order(tmp_path: Path) -> None:
+    """Policies, the harness's own among them, come before the workload."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    found = applied(incident(tmp_path, policies=[{"policy": "mutate_pods"}], workload=[{"object": namespace}]))
+
+    assert [each.name for each in found] == ["mutate pods", "workload Namespace n"]
+    assert found[0].questions

@@ -1,0 +1,18 @@
+"""Seen: all pods have seen an object when each that tells of it tells of its newest generation."""
+
+from typing import Any
+
+import pytest
+
+from harness.policies.status import seen_by_all
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"), [([2, 2], True), ([2, 1], False), ([2, None], False), ([], False), (None, False)]
+)
+def test_seen_by_all(told: list[int | None] | None, seen: bool) -> None:
+    """An older generation is not the object as it is, and who tells nothing has seen nothing."""
+    found: dict[str, Any] = {"metadata": {"generation": 2}}
+    if told is not None:
+        found["status"] = {"byPod": [{"observedGeneration": each} if each else {} for each in told]}
+    assert seen_by_all(found) == seen

@@ -1,0 +1,157 @@
+"""Admission: the canary asks in turn, at its rate, numbers what it asks, and deletes what it created."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from clusters.api.rest import request
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from harness.errors import ProbeBroken
+from harness.history import Entry, History, read
+from harness.policies import deny_pods, mutate_pods
+from harness.probes.admission import FORBIDDEN, admission_canary
+from tests.fakes.policed import Policed
+
+QUESTIONS = (FORBIDDEN, *mutate_pods().questions, *deny_pods().questions)
+
+
+@pytest.fixture
+def policed() -> Policed:
+    policed = Policed()
+    policed.objects = {name: {"metadata": {"name": name}} for name in ("chaos-pods", "chaos-rego")}
+    return policed
+
+
+@pytest.fixture
+def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
+    with policed.cluster(tmp_path) as cluster:
+        yield cluster
+
+
+def asked(cluster: Cluster, history: History, enough: int, *, rate: float = 50) -> list[Entry]:
+    """Run a canary until it has asked `enough` questions; return its entries."""
+    probe = admission_canary(cluster, history, rate=rate, questions=QUESTIONS)
+    probe.start()
+    for _ in Deadline.after(20, "questions").attempts(0.01, 0.05):
+        if sum(each.kind == "invoke" for each in read(history.path).entries) >= enough:
+            break
+    probe.stop()
+    return list(read(history.path).entries)
+
+
+def test_every_question_has_one_number_and_one_answer(cluster: Cluster, history: History) -> None:
+    """Numbers are consecutive, questions come in turn, and the answer repeats the number: none is lost or doubled."""
+    entries = asked(cluster, history, 50)
+    invoked = sorted((each for each in entries if each.kind == "invoke"), key=lambda each: each.value["seq"])
+    answered = sorted(each.value["seq"] for each in entries if each.kind != "invoke")
+    assert [each.value["seq"] for each in invoked] == answered == list(range(len(invoked)))
+    for each in invoked:
+        question = QUESTIONS[each.value["seq"] % len(QUESTIONS)]
+        assert (each.f, each.value["policy"], each.value["dry_run"]) == (question.f, question.policy, question.dry_run)
+        assert each.value["round"] == each.value["seq"] // len(QUESTIONS)
+    assert {each.kind for each in entries} >= {"invoke", "ok"}
+    assert {each.value["outcome"] for each in entries if each.kind == "ok"} == {
+        "denied by webhook",
+        "mutated",
+        "admitted",
+    }
+
+
+def test_a_process_asks_one_question_at_a_time(cluster: Cluster, history: History) -> None:
+    """The entries of one process alternate: a question, its answer."""
+    entries = asked(cluster, history, 50)
+    for process in {each.process for each in entries}:
+        mine = [each for each in entries if each.process == process]
+        for question, answer in zip(mine[::2], mine[1::2], strict=True):
+            assert question.kind == "invoke"
+            assert question.value["seq"] == answer.value["seq"]
+
+
+def test_slow_answers_delay_no_question(cluster: Cluster, policed: Policed, history: History) -> None:
+    """While not one question is answered, the next ones are asked."""
+    release = threading.Event()
+
+    def silent(_path: str, _item: Any) -> None:
+        release.wait(30)
+
+    policed.answers = silent
+    probe = admission_canary(cluster, history, rate=50, questions=QUESTIONS)
+    probe.start()
+    entries: list[Entry] = []
+    for _ in Deadline.after(30, "questions").attempts(0.01, 0.05):
+        entries = list(read(history.path).entries)
+        if len(entries) >= 20:
+            break
+    release.set()
+    probe.stop()
+    assert {each.kind for each in entries[:20]} == {"invoke"}
+
+
+def test_real_objects_are_deleted(cluster: Cluster, policed: Policed, history: History) -> None:
+    """What was really created is deleted again as soon as it is there, each once, and nothing else is."""
+    asked(cluster, history, 50)
+    assert policed.created[:5]
+    assert set(policed.created[:5]) <= set(policed.deleted) <= set(policed.created)
+    assert len(set(policed.deleted)) == len(policed.deleted)
+
+
+def test_what_could_not_be_deleted_is_deleted_later(cluster: Cluster, policed: Policed, history: History) -> None:
+    """A delete that fails is tried again behind later questions, a few at a time."""
+    policed.deletes = False
+    probe = admission_canary(cluster, history, rate=50, questions=QUESTIONS)
+    probe.start()
+    for _ in Deadline.after(20, "creates").attempts(0.01, 0.05):
+        if len(policed.created) > 5:
+            break
+    policed.deletes = True
+    for _ in Deadline.after(20, "deletes").attempts(0.01, 0.05):
+        if set(policed.created[:5]) <= set(policed.deleted):
+            break
+    probe.stop()
+    assert set(policed.created[:5]) <= set(policed.deleted)
+
+
+def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Policed, history: History) -> None:
+    """Settling waits for the answers to all earlier questions, and tells when they do not come."""
+    release = threading.Event()
+
+    def silent(_path: str, _item: Any) -> None:
+        release.wait(30)
+
+    policed.answers = silent
+    probe = admission_canary(cluster, history, rate=20, questions=QUESTIONS)
+    probe.start()
+    for _ in Deadline.after(30, "a question").attempts(0.01, 0.05):
+        if any(True for _ in read(history.path).entries):
+            break
+    with pytest.raises(ProbeBroken, match="questions without an answer"):
+        probe.settle(Deadline.after(0.5, "answers"))
+    asked_before = sum(each.kind == "invoke" for each in read(history.path).entries)
+    threading.Timer(0.2, release.set).start()
+    probe.settle(Deadline.after(30, "answers"))
+    answered = {each.value["seq"] for each in read(history.path).entries if each.kind != "invoke"}
+    assert set(range(asked_before)) <= answered
+    probe.stop()
+
+
+def test_each_question_has_an_id_of_its_own(
+    cluster: Cluster, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent along, so that the API server logs the question under it, and stands beside the number."""
+    sent: list[str] = []
+
+    def send(*args: Any, audit_id: str = "", **rest: Any) -> Any:
+        sent.append(audit_id)
+        return request(*args, audit_id=audit_id, **rest)
+
+    monkeypatch.setattr("harness.probes.answers.request", send)
+    entries = asked(cluster, history, 20)
+    ids = [each.value["audit_id"] for each in entries if each.kind == "invoke"]
+    assert len(set(ids)) == len(ids)
+    assert all(str(UUID(each)) == each for each in ids)
+    assert sorted(sent) == sorted(ids)

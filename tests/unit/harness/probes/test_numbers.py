@@ -1,0 +1,117 @@
+"""Numbers: what the probes write whose number tells how late a watch is, and that they burden nobody."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.deadline import Deadline
+from clusters.gatekeeper.readiness import NAMESPACE
+from clusters.kind import audit_log as auditing
+from clusters.pool.fingerprint import _PASSING
+from harness.history import Entry, History, read
+from harness.history.coverage import Coverage
+from harness.history.following import follow
+from harness.history.vocabulary import NUMBER, WATCH_NUMBER
+from harness.probes.numbers import _LEASES, NUMBERED, write_numbers
+from harness.probes.objects import CONTROL_PLANE
+from tests.fakes.rest_server import RestServer, cluster_on, rest_server
+from tests.fakes.world import World
+
+LEASE: dict[str, Any] = {
+    "kind": "Lease",
+    "metadata": {"name": "chaos-harness-number", "namespace": NAMESPACE, "uid": "u", "resourceVersion": "7"},
+    "spec": {"holderIdentity": "chaos-harness", "leaseTransitions": 41},
+}
+
+
+def _until(history: History, found: Callable[[list[Entry]], bool]) -> list[Entry]:
+    entries: list[Entry] = []
+    for _ in Deadline.after(30, "entries").attempts(0.01, 0.05):
+        entries = list(read(history.path).entries)
+        if found(entries):
+            return entries
+    pytest.fail("no such entries in 30 s")
+
+
+def test_each_second_is_known(cluster: Cluster, history: History) -> None:
+    """Every number is asked for and answered, the watch tells of them, and coverage knows the lag."""
+    probes = write_numbers(cluster, history, every=0.05)
+    for probe in probes:
+        probe.start()
+    _until(history, lambda entries: sum((each.process, each.kind) == (NUMBER, "ok") for each in entries) >= 20)
+    _until(history, lambda entries: sum("object" in (each.value or {}) for each in entries) >= 2)
+    for probe in probes:
+        probe.stop()
+    history.finish()
+    recorded = read(history.path)
+    numbers = [each.value["number"] for each in recorded.entries if (each.process, each.kind) == (NUMBER, "ok")]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert abs(numbers[0] - time.time()) < 60
+    coverage = Coverage(recorded)
+    follow(recorded, coverage)
+    assert coverage.lag.known >= 1
+    assert {NUMBER, WATCH_NUMBER} <= set(coverage.streams)
+
+
+def test_one_request_a_number(cluster: Cluster, history: History, world: World) -> None:
+    """What the API server is asked is one small write, and nothing besides."""
+    _, probe = write_numbers(cluster, history, every=0.05)
+    probe.start()
+    _until(history, lambda entries: len(entries) >= 20)
+    probe.stop()
+    asked = [each for each in read(history.path).entries if each.kind == "invoke"]
+    assert world.patched == len(asked)
+
+
+@pytest.fixture
+def server(tmp_path: Any) -> Any:
+    with rest_server() as server:
+        yield server
+
+
+def _asked(server: RestServer, history: History, tmp_path: Any, engine: Any, kind: str) -> Entry:
+    _, probe = write_numbers(cluster_on(server, engine, tmp_path), history, every=0.05)
+    probe.start()
+    entries = _until(history, lambda entries: any(each.kind == kind for each in entries))
+    probe.stop()
+    return next(each for each in entries if each.kind == kind)
+
+
+def test_what_was_refused(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
+    """A policy that denies Leases denies this one; then nothing is known of the watch."""
+    server.answers[f"PATCH {_LEASES}/chaos-harness-number"] = 403
+    told = _asked(server, history, tmp_path, cluster.engine, "fail")
+    assert told.value["status"] == 403
+    assert told.value["number"]
+
+
+def test_what_was_not_answered(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
+    """Nobody knows whether a number was written of which no answer tells."""
+    server.host = "http://127.0.0.1:9"
+    told = _asked(server, history, tmp_path, cluster.engine, "info")
+    assert "refused" in told.value["said"]
+
+
+def test_it_is_deleted(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
+    """Nothing of it is left when the experiment is over."""
+    _asked(server, history, tmp_path, cluster.engine, "ok")
+    assert server.changes[-1][:2] == ("DELETE", f"{_LEASES}/chaos-harness-number")
+
+
+def test_the_watch_tells_of_the_number_only() -> None:
+    """Other Leases beside it are not told, and of it nothing that nobody reads."""
+    metadata = {"name": "chaos-harness-number", "uid": "u", "resourceVersion": "7"}
+    assert NUMBERED.told(LEASE) == {"kind": "Lease", "metadata": metadata, "number": 41}
+    assert NUMBERED.told({**LEASE, "metadata": {**LEASE["metadata"], "name": "other"}}) is None
+    assert NUMBERED.told({**LEASE, "spec": {}}) == {"kind": "Lease", "metadata": metadata, "number": 0}
+
+
+def test_it_is_in_no_judgement() -> None:
+    """Not in that of who leads and which node lives, of what was asked (audit), nor of what a cluster is like."""
+    leases, _ = CONTROL_PLANE
+    assert leases.told(LEASE) is None
+    assert NAMESPACE in auditing._NOT_WATCHED
+    assert "leases" in _PASSING

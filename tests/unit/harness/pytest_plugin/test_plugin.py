@@ -1,0 +1,278 @@
+"""Plugin: real pytest sessions in processes of their own, in which only making and removing clusters is pretended."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from clusters import versions
+from clusters.deadline import Deadline
+from tests.fakes.plugged import Plugged
+
+MANIFEST = """
+import pytest
+pytestmark = pytest.mark.shape(install="manifest")
+def test_one(cluster): pass
+def test_two(cluster): pass
+"""
+CHART = MANIFEST.replace("manifest", "chart")
+XDIST = ("-p", "xdist", "-n", "2")
+_DEFAULT = versions.DEFAULT_KUBERNETES[1:]
+OPEN = "def test_open(cluster): pass\n"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Plugged:
+    return Plugged(tmp_path)
+
+
+def test_one_cluster_a_file(bench: Plugged) -> None:
+    """Each file's tests share one cluster of the file's shape, which is removed after the last of them."""
+    bench.write(manifest=MANIFEST, open=OPEN)
+    status, output = bench.run()
+    assert status == 0, output
+    assert (
+        bench.did()
+        == [
+            f"create 1cp2w-k{_DEFAULT}-g3.23.1-manifest keep=False",
+            f"delete 1cp2w-k{_DEFAULT}-g3.23.1-manifest",
+        ]
+        * 2
+    )
+    assert list((bench.folder / "state/chaos-harness/runs").iterdir()) == []
+
+
+def test_bad_options(bench: Plugged) -> None:
+    """All problems of the options are told at once, as a usage error, and no cluster is touched."""
+    bench.write(open=OPEN)
+    status, output = bench.run("--gatekeeper", "v9.9.9", "--workers", "99", "--install", "magic", "--times", "0")
+    assert status == 4
+    assert "Gatekeeper v9.9.9 has no recipe; there are v3.17.1" in output
+    assert "workers" in output
+    assert "install" in output
+    assert "times: expected a number above 0 (was 0)" in output
+    assert "Traceback" not in output
+    assert bench.did() == []
+
+
+def test_bad_shapes(bench: Plugged) -> None:
+    """All problems of all files' shapes are told at once, as a usage error, and no cluster is touched."""
+    bench.write(
+        a=MANIFEST,
+        b='import pytest\n@pytest.mark.shape(wokers=2, kubernetes="v0")\ndef test_b(cluster): pass\n',
+        c='import pytest\n@pytest.mark.shape("chart")\ndef test_c(cluster): pass\n',
+        d=MANIFEST + "@pytest.mark.shape(workers=3)\ndef test_three(cluster): pass\n",
+    )
+    status, output = bench.run()
+    assert status == 4, output
+    assert "test_b.py: no such field 'wokers'; there are control_planes, workers" in output
+    assert "test_b.py: kubernetes: Kubernetes v0 has no recipe" in output
+    assert "test_c.py: shape takes keyword arguments only" in output
+    assert "test_d.py: two shapes" in output
+    assert bench.did() == []
+
+
+def test_bad_shapes_under_xdist(bench: Plugged) -> None:
+    """Under xdist the same problems are told and no cluster is touched."""
+    bench.write(b="import pytest\n@pytest.mark.shape(wokers=2)\ndef test_b(cluster): pass\n")
+    status, output = bench.run(*XDIST)
+    assert status == 4, output
+    assert "no such field 'wokers'" in output
+    assert bench.did() == []
+
+
+def test_options_fill_what_is_open(bench: Plugged) -> None:
+    """An option decides what a file leaves open, and deselects the tests that say otherwise."""
+    bench.write(manifest=MANIFEST, chart=CHART, open=OPEN)
+    status, output = bench.run("--install", "chart", "--gatekeeper", "v3.20.1")
+    assert status == 0, output
+    assert "3 passed, 2 deselected" in output
+    assert {line for line in bench.did() if "create" in line} == {f"create 1cp2w-k{_DEFAULT}-g3.20.1-chart keep=False"}
+
+
+def test_a_minor_is_enough(bench: Plugged) -> None:
+    """An option that names a minor, and a marker that does, mean the same as the full version."""
+    version = "@pytest.mark.shape(gatekeeper={!r})\ndef test_{}(cluster): pass\n"
+    minor, full, other = (version.format(*named) for named in (("3.20", "a"), ("v3.20.1", "b"), ("3.23", "c")))
+    bench.write(a=f"import pytest\n{minor}{full}", b=f"import pytest\n{other}")
+    status, output = bench.run("--gatekeeper", "v3.20", "--kubernetes", "1.35")
+    assert status == 0, output
+    assert "2 passed, 1 deselected" in output
+    patch = versions.meant("1.35", versions.KUBERNETES)
+    assert patch
+    assert bench.did()[0] == f"create 1cp2w-k{patch[1:]}-g3.20.1-manifest keep=False"
+
+
+def test_extended(bench: Plugged) -> None:
+    """What is extended runs only when somebody selects, and touches no cluster otherwise."""
+    bench.write(more="import pytest\ndef test_short(): pass\n@pytest.mark.extended\ndef test_long(cluster): pass\n")
+    assert "1 passed, 1 deselected" in bench.run()[1]
+    assert bench.did() == []
+    assert "1 passed, 1 deselected" in bench.run("-m", "extended")[1]
+    assert bench.did()
+
+
+def test_nothing_left(bench: Plugged) -> None:
+    """If no test is left, that is no success."""
+    bench.write(manifest=MANIFEST)
+    status, _ = bench.run("--install", "chart")
+    assert status == 5
+
+
+def test_seed(bench: Plugged) -> None:
+    """The seed is told: the one that is given, else a new one."""
+    bench.write(nothing="def test_nothing(): pass\n")
+    assert "chaos: --seed 7\n" in bench.run("--seed", "7")[1]
+    seeds = {found[1] for _ in range(2) if (found := re.search(r"--seed (\d+)", bench.run()[1]))}
+    assert len(seeds) == 2
+
+
+@pytest.mark.parametrize(
+    ("keep", "body", "kept", "workers"),
+    [
+        ("never", "assert 0", False, ()),
+        ("on-failure", "assert 0", True, ()),
+        ("on-failure", "pass", False, ()),
+        ("always", "pass", True, ()),
+        ("always", "pass", True, XDIST),
+    ],
+    ids=["never", "failed", "passed", "always", "xdist"],
+)
+def test_keep(bench: Plugged, keep: str, body: str, workers: tuple[str, ...], *, kept: bool) -> None:
+    """A cluster that is to be kept is, and the commands that use and remove it are told."""
+    bench.write(one=f"def test_one(cluster): {body}\n")
+    _, output = bench.run("--keep", keep, *workers)
+    assert (f"kubectl --kubeconfig {bench.folder}/state" in output) == kept
+    assert ("nox -s gc -- --all" in output) == kept
+    assert any(line.startswith("delete") for line in bench.did()) != kept
+    assert any((bench.folder / "state/chaos-harness/runs").iterdir()) == kept
+
+
+def test_sigterm(bench: Plugged) -> None:
+    """SIGTERM is an orderly stop with fixtures torn down and the status of an interruption; a second is ignored."""
+    bench.write(
+        slow="from clusters.deadline import Deadline\n"
+        "def test_slow(cluster):\n"
+        "    try:\n"
+        "        for _ in Deadline.after(30, 'the signal').attempts(): pass\n"
+        "    finally:\n"
+        "        for _ in Deadline.after(1, 'the second signal').attempts(): pass\n"
+    )
+    process = bench.start()
+    for _ in Deadline.after(30, "the cluster").attempts():
+        if bench.did():
+            break
+    for _ in Deadline.after(0.5, "the test to begin").attempts():
+        pass
+    process.send_signal(signal.SIGTERM)
+    for _ in Deadline.after(0.3, "the stop to begin").attempts():
+        pass
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 2, output
+    assert bench.did()[-1].startswith("delete")
+
+
+HIDDEN = {
+    "test": "def test_a(cluster): stop()\n",
+    "setup": "@pytest.fixture\ndef broken(cluster): stop()\ndef test_a(broken): pass\n",
+    "teardown": "@pytest.fixture\ndef broken(cluster):\n    yield\n    stop()\ndef test_a(broken): pass\n",
+}
+
+
+@pytest.mark.parametrize("where", HIDDEN)
+def test_an_error_after_an_interrupt_does_not_hide_it(bench: Plugged, where: str) -> None:
+    """A run that is told to stop stops, though what it was at fails to end: the next test does not begin."""
+    bench.write(
+        hidden="import pytest\nfrom harness.errors import ProbeBroken\n"
+        "def stop():\n    try:\n        raise KeyboardInterrupt\n    finally:\n        raise ProbeBroken('late')\n"
+        f"{HIDDEN[where]}def test_b(record_property): record_property('next', 'test')\n"
+    )
+    status, output = bench.run()
+    assert status == pytest.ExitCode.INTERRUPTED, output
+    assert [line.split()[0] for line in bench.did()] == ["create", "delete"]
+
+
+def test_xdist(bench: Plugged) -> None:
+    """Workers of xdist have clusters of their own, one a file."""
+    bench.write(manifest=MANIFEST, chart=CHART)
+    status, output = bench.run(*XDIST)
+    assert status == 0, output
+    assert sorted(line.split()[0] for line in bench.did()) == ["create", "create", "delete", "delete"]
+
+
+TRIED = """
+import pytest
+MADE = []  # kept, since an id is given anew
+@pytest.fixture(scope="module")
+def tried(request, experiments):
+    MADE.append(experiments("row"))
+    return request.param, MADE[-1]
+@pytest.mark.parametrize("tried", ["a", "b"], indirect=True, scope="module")
+@pytest.mark.parametrize("cell", [1, 2])
+def test_cell(tried, cell, record_property):
+    row, experiment = tried
+    record_property("tried", f"{row}{cell} {experiment.record.seed} {id(experiment)}")
+"""
+
+
+def test_times(bench: Plugged) -> None:
+    """Each experiment is made anew as often as asked, on one cluster, each time with a seed of its own."""
+    bench.write(tried=TRIED)
+    status, output = bench.run("--times", "3", "--seed", "7")
+    assert status == 0, output
+    told = [line.split()[1:] for line in bench.did() if line.startswith("tried")]
+    assert sorted({(cell, seed) for cell, seed, _ in told}) == [
+        (cell, seed) for cell in ("a1", "a2", "b1", "b2") for seed in ("7", "8", "9")
+    ]
+    assert len({experiment for _, _, experiment in told}) == 6
+    assert len([line for line in bench.did() if line.startswith("create")]) == 1
+
+
+EXPERIMENT = """
+import contextlib
+import pytest
+from harness.errors import FaultNotApplied
+from harness.faults.registry.cut import cut_registry
+from tests.fakes.world import World
+from harness import experiment as module
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    world = World()
+    world.pod("a", "w-worker")
+    world.ignored = set({ignored})
+    with world.cluster(tmp_path_factory.mktemp("c")) as cluster:
+        yield cluster
+
+@pytest.fixture(autouse=True)
+def no_probes(monkeypatch):
+    monkeypatch.setattr(module.Experiment.__init__, "__kwdefaults__",
+        module.Experiment.__init__.__kwdefaults__ | {"probes": lambda *_: []})
+
+def test_cut(experiment):
+    with experiment.fault(cut_registry()):
+        pass
+"""
+
+
+def test_record(bench: Plugged) -> None:
+    """A test's experiment leaves its record in the reports, and its history where it was asked to."""
+    bench.write(cut=EXPERIMENT.replace("{ignored}", "[]"))
+    status, output = bench.run("--seed", "7", "--histories", "told")
+    assert status == 0, output
+    record = json.loads(next(line for line in bench.did() if "chaos-record" in line).partition(" ")[2])
+    assert (record["name"], record["seed"]) == ("test_cut", 7)
+    assert record["faults"][0]["healed_at"]
+    assert Path(record["history"]).is_relative_to(bench.folder / "told")
+
+
+def test_no_op_is_not_green(bench: Plugged) -> None:
+    """A scenario whose fault is a no-op does not pass; its record is left all the same."""
+    bench.write(cut=EXPERIMENT.replace("{ignored}", '["stop"]'))
+    status, output = bench.run()
+    assert status == 1
+    assert "FaultNotApplied" in output
+    assert [line for line in bench.did() if "chaos-record" in line]

@@ -1,0 +1,91 @@
+"""Kinds: each kind of secret, in each way in which a run leaves something, is not found again; what is none stays."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.machine.process import Completed
+from harness.incident.bundle import write as bundle
+from harness.incident.replay import logs
+from harness.redaction import redact
+from reports.allure import attachments
+from reports.allure.sweep import sweep
+from tests.fakes.secrets import KINDS, ORDINARY
+
+_POD = "/var/log/pods/gatekeeper-system_audit-1_uid/manager/0.log"
+
+
+class _Node:
+    """A cluster of one node, whose logs say what a test wants."""
+
+    name = "w"
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+
+    def nodes(self) -> Sequence[str]:
+        return ("w-worker",)
+
+    def exec(self, _node: str, argv: Sequence[str], _deadline: object, **_: Any) -> Completed:
+        return Completed(f"{_POD}\n" if argv[-1].startswith("ls ") else self._said, "", 0)
+
+
+def _attached(text: str, place: Path) -> str:
+    (place / "a.txt").write_text(text, encoding="utf-8")
+    return attachments.file("a", place / "a.txt", "text/plain").body.decode()
+
+
+def _bundled(text: str, place: Path) -> str:
+    (place / "a.log").write_text(text, encoding="utf-8")
+    bundle._copy(place / "a.log", place / "into" / "a.log")
+    return (place / "into" / "a.log").read_text(encoding="utf-8")
+
+
+def _logged(text: str, place: Path) -> str:
+    logs.collect(_Node(text), place)  # type: ignore[arg-type]
+    return (place / "worker" / "kubelet.log").read_text(encoding="utf-8")
+
+
+def _swept(text: str, place: Path) -> str:
+    (place / "a.txt").write_text(text, encoding="utf-8")
+    sweep(place)
+    return (place / "a.txt").read_text(encoding="utf-8")
+
+
+def _swept_json(text: str, place: Path) -> str:
+    (place / "a-result.json").write_text(json.dumps({"statusDetails": {"message": text}}), encoding="utf-8")
+    sweep(place)
+    found: str = json.loads((place / "a-result.json").read_text(encoding="utf-8"))["statusDetails"]["message"]
+    return found
+
+
+_WAYS: dict[str, Callable[[str, Path], str]] = {
+    "attachment": _attached,
+    "bundle": _bundled,
+    "log": _logged,
+    "swept text": _swept,
+    "swept JSON": _swept_json,
+}
+
+
+@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_secret_does_not_survive(kind: str, way: str, tmp_path: Path) -> None:
+    """A planted secret is gone, and what was redacted once is not changed any more."""
+    text, planted = KINDS[kind]
+    assert planted in text
+
+    clean = _WAYS[way](text, tmp_path)
+    assert planted not in clean
+    assert "taken out whole" not in clean
+    assert redact(clean) == clean
+
+
+@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize("text", ORDINARY, ids=range(len(ORDINARY)))
+def test_what_is_no_secret_stays(text: str, way: str, tmp_path: Path) -> None:
+    """Digests, uids, versions, names, hashes, commits, moments and ordinary log lines come back letter for letter."""
+    assert _WAYS[way](text, tmp_path) == text

@@ -1,0 +1,164 @@
+"""Cluster provider: when a run's clusters come from the pool, and what keeps one from going back."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.cluster import Cluster
+from clusters.errors import ClusterUnavailable
+from clusters.garbage import JOURNAL
+from clusters.kind.logs import Kept
+from clusters.pool import capacity as room
+from clusters.shape import Shape
+from clusters.terminal.progress import Progress
+from harness.run import cluster_provider as supply
+from harness.run.cluster_provider import Supply
+from harness.run.context import Session
+from harness.undo.journal import Journal, Undo
+from tests.fakes.engine import FakeEngine
+
+_NEXT = Shape(install="chart")
+
+
+class FakePool:
+    """Notes what it is asked for; `why` is the reason that it gives for taking nothing back."""
+
+    did: list[str]
+    why: list[str]
+    error: Exception | None
+
+    def __init__(self, engine: Any, progress: Any) -> None:
+        self._engine = engine
+
+    def get(self, shape: Shape, _images: Any, logs: Kept) -> Cluster:
+        self.did.append(f"get {shape.install}")
+        logs.folder.mkdir(parents=True, exist_ok=True)
+        return Cluster("c", shape, self._engine, logs.folder / "kubeconfig", "c", None, "r", logs.folder)
+
+    def fill(self, shape: Shape, *_: Any) -> None:
+        self.did.append(f"fill {shape.install}")
+        if self.error:
+            raise self.error
+
+    def give_back(self, _cluster: Cluster, *, broken: str | None) -> list[str]:
+        self.did.append(f"back {broken or ''}".strip())
+        return self.why
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
+    FakePool.did, FakePool.why, FakePool.error = [], [], None
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(supply, "Pool", FakePool)
+    monkeypatch.setattr(room, "idle", lambda: "busy")
+    return Session(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
+
+
+def use(
+    session: Session, during: Callable[[Cluster], object] = lambda _: None, upcoming: Shape | None = None
+) -> Supply:
+    found = Supply(session, FakeEngine(), lambda _: None)  # type: ignore[arg-type, return-value]  # no images needed
+    with found.cluster(Shape(), lambda: 0, upcoming) as cluster:
+        during(cluster)
+    return found
+
+
+def test_a_session_with_a_pool_leases_and_returns(session: Session) -> None:
+    """Nothing is made or removed by the session itself, and nothing is told."""
+    use(session)
+    assert (FakePool.did, session.told) == (["get manifest", "back"], [])
+
+
+def test_a_session_that_keeps_clusters_uses_no_pool(session: Session) -> None:
+    """What stands in the pool goes back or goes away; a kept one is its user's."""
+    session.keep = "on-failure"
+    assert not session.pooled
+
+
+def test_what_differed_is_told(session: Session) -> None:
+    """The end of the run says why a cluster was thrown away."""
+    FakePool.why = ["changed: nodes c-worker", "new: configmaps x"]
+    use(session)
+    assert session.told == [
+        "cluster c did not go back to the pool:",
+        "  changed: nodes c-worker",
+        "  new: configmaps x",
+    ]
+
+
+def test_what_was_not_undone_keeps_a_cluster_out_of_the_pool(session: Session) -> None:
+    """The journal knows; nobody else gets such a cluster."""
+
+    def harm(cluster: Cluster) -> None:
+        written = Journal(cluster.directory / JOURNAL)
+        written.record(Undo("containers.resume", {"node": "n"}))
+        written.close()
+
+    use(session, harm)
+    assert FakePool.did[-1] == "back not undone: containers.resume(node='n')"
+
+
+def test_a_journal_that_cannot_be_read_keeps_a_cluster_out_of_the_pool(session: Session) -> None:
+    """What is not known to be healed is not healed, and the cluster is given back all the same."""
+    use(session, lambda cluster: (cluster.directory / JOURNAL).mkdir())
+    assert "Is a directory" in FakePool.did[-1]
+
+
+def test_an_interrupt_does_not_keep_a_cluster_from_the_pool(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a cluster is given back is raised afterwards."""
+    FakePool.why = ["changed"]
+
+    def late(_self: FakePool, _cluster: Cluster, *, broken: str) -> list[str]:
+        os.kill(os.getpid(), signal.SIGINT)
+        FakePool.did.append(f"back {broken or ''}".strip())
+        return []
+
+    monkeypatch.setattr(FakePool, "give_back", late)
+    with pytest.raises(KeyboardInterrupt):
+        use(session)
+    assert FakePool.did[-1] == "back"
+
+
+def test_a_journal_with_everything_undone_goes(session: Session) -> None:
+    """The next scenario's evidence begins with its own."""
+
+    def harm(cluster: Cluster) -> None:
+        written = Journal(cluster.directory / JOURNAL)
+        written.done(written.record(Undo("containers.resume", {"node": "n"})))
+        written.close()
+        session.histories = cluster.directory
+
+    use(session, harm)
+    assert FakePool.did[-1] == "back"
+    assert not (session.histories / JOURNAL).exists()
+
+
+def test_the_next_shape_is_made_ahead_on_an_idle_machine_only(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scenario that measures does not share its cores."""
+    use(session, upcoming=_NEXT).close()
+    assert "fill chart" not in FakePool.did
+    monkeypatch.setattr(room, "idle", lambda: None)
+    use(session, upcoming=_NEXT).close()
+    assert "fill chart" in FakePool.did
+
+
+def test_a_cluster_that_could_not_be_made_ahead_is_told_and_no_more(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next file makes its own."""
+    monkeypatch.setattr(room, "idle", lambda: None)
+    FakePool.error = ClusterUnavailable("no space")
+    use(session, upcoming=_NEXT).close()
+    assert session.told == ["no cluster could be made ahead: no space"]
+
+
+def test_the_upcoming_shape_is_that_of_the_next_file(session: Session) -> None:
+    """In the order in which files were collected; the last one has none."""
+    session.shapes = {Path("a"): Shape(), Path("b"): _NEXT}
+    assert [session.upcoming(Path(name)) for name in ("a", "b", "c")] == [_NEXT, None, None]

@@ -1,0 +1,172 @@
+"""Command line: how each verb ends, and what it says when it cannot do its work."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clusters import engine, versions
+from clusters import garbage as ownership
+from clusters.engine import host_changes
+from clusters.engine.inventory import RUN, Kind, Thing
+from clusters.errors import EngineUnavailable
+from clusters.images import Images
+from clusters.shape import Shape
+from harness import __main__ as command
+from tests.fakes.engine import FakeEngine
+
+_ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Let the verbs look for an engine where none can be, and keep their state in a place of their own."""
+    monkeypatch.setenv("CHAOS_ENGINE", "system")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(host_changes, "heal", list)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.parametrize("arguments", [[], ["mend"], ["gc", "--some"], ["images", "--save", "a", "--load", "b"]])
+def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Unknown verbs and options, and options that exclude each other, are refused with the usage."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+
+    assert ended.value.code == 2
+    assert "usage: python -m harness" in capsys.readouterr().err
+
+
+def test_unknown_versions_are_all_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every unknown version is named once, with those that there are, before any engine is looked for."""
+    status = command.main(["images", "--kubernetes", "v1.2.3", "1.36", "--gatekeeper", "v9.9.9"])
+    told = capsys.readouterr().err
+
+    assert status == 2
+    assert told.count("v1.2.3 has no recipe") == told.count("v9.9.9 has no recipe") == 1
+    assert versions.DEFAULT_KUBERNETES in told
+    assert versions.DEFAULT_GATEKEEPER in told
+
+
+def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A minor means its newest patch, and what is asked for twice in different words is made once."""
+    asked: list[Shape] = []
+
+    def ensure(_engine: object, shapes: list[Shape], _progress: object) -> Images:
+        asked.extend(shapes)
+        return Images("node:1", None, None, None)
+
+    monkeypatch.setattr(engine, "connect", lambda **_: FakeEngine())
+    monkeypatch.setattr("clusters.images.ensure", ensure)
+    newest = versions.meant("1.35", versions.KUBERNETES)
+
+    assert command.main(["images", "--kubernetes", "1.35", f"{newest}", "--gatekeeper", "3.20"]) == 0
+    assert capsys.readouterr().err == ""
+    assert [(shape.kubernetes, shape.gatekeeper) for shape in asked] == [(newest, "v3.20.1")] * 2
+
+
+def test_unknown_engine_ends_with_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A word in CHAOS_ENGINE that is none of the three is refused."""
+    monkeypatch.setenv("CHAOS_ENGINE", "podman")
+
+    assert command.main(["gc"]) == 2
+    assert capsys.readouterr().err.startswith("error: engine 'podman'")
+
+
+def test_missing_engine_is_one_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Without an engine there is one message with the command to type, status 1, and nothing left on disk."""
+    status = command.main(["images"])
+    told = capsys.readouterr().err
+
+    assert status == 1
+    assert told.count("error:") == 1
+    assert "docker info" in told
+    assert "Traceback" not in told
+    assert list((tmp_path / "chaos-harness/runs").iterdir()) == []
+
+
+def test_gc_without_engine_has_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """Collecting garbage where no engine answers is no error, and stops no engine that was not asked for."""
+    assert command.main(["gc"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_gc_puts_back_what_was_changed_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where no engine answers: what a killed installation or engine has left does not need one."""
+    monkeypatch.setattr(host_changes, "heal", lambda: ["policy /usr/sbin/policy-rc.d"])
+    assert command.main(["gc"]) == 0
+    assert capsys.readouterr().out == "put back policy /usr/sbin/policy-rc.d\n"
+
+
+def test_gc_tells_what_it_leaves_run_by_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cluster has a dozen things with long names: their number is enough to know what stands there."""
+    things: list[tuple[Kind, str]] = [("container", "a"), ("volume", "a"), ("volume", "a"), ("network", "pool-b")]
+    found = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
+    monkeypatch.setattr(engine, "find", FakeEngine)
+    monkeypatch.setattr(ownership, "collect_garbage", lambda *_, **__: [])
+    monkeypatch.setattr(command, "inventory", lambda *_: found)
+
+    assert command.main(["gc"]) == 0
+    assert capsys.readouterr().out == (
+        "left 1 container, 2 volumes of a: kept, in the pool, or its run lives; --all takes it too\n"
+        "left 1 network of pool-b: kept, in the pool, or its run lives; --all takes it too\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (EngineUnavailable("no engine"), 1, "error: no engine\n"),
+        (EngineUnavailable("a\x1b[2J\nb"), 1, "error: a\\x1b[2J\nb\n"),
+    ],
+)
+def test_status_is_decided_in_one_place(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    status: int,
+    told: str,
+) -> None:
+    """An interrupt is 130 and an error of ours 1, whichever verb it comes from."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("clusters.engine.connect", refuse)
+
+    assert command.main(["images"]) == status
+    assert told in capsys.readouterr().err
+
+
+def test_sigterm_is_an_interrupt(tmp_path: Path) -> None:
+    """SIGTERM ends a verb as Ctrl-C does: status 130, one line, no traceback."""
+    program = (
+        "from harness import __main__ as command\n"
+        "def wait(**_):\n"
+        "    print('waiting', flush=True)\n"
+        "    while True: pass\n"
+        "command.engines.connect = wait\n"
+        "raise SystemExit(command.main(['images']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.terminate()
+        _, told = process.communicate(timeout=300)
+
+    assert process.returncode == 130
+    assert told.startswith("error: interrupted")
+    assert "Traceback" not in told

@@ -1,0 +1,59 @@
+"""Preparation: what an experiment brings about and takes back, in a world of our own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from clusters.cluster import Cluster
+from harness.errors import CommandFailed, HarnessError
+from harness.experiment.lifecycle import Experiment
+from harness.preparation import Preparation
+from harness.undo.journal import Journal
+from tests.fakes.world import World
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[[], Experiment]]:
+    world = World()
+    world.pod("a", "w-worker")
+    with world.cluster(tmp_path) as cluster:
+        yield lambda: Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=lambda *_: [])
+
+
+def test_preparation(make: Callable[[], Experiment]) -> None:
+    """What is prepared lasts for its block, or to the end of the experiment, is told as a phase, and is no fault."""
+    did: list[str] = []
+
+    @contextmanager
+    def ready(cluster: Cluster, written: Journal) -> Iterator[str]:
+        did.append(f"{cluster.name} {written.path.name}")
+        yield "it is so"
+        did.append("as before")
+
+    state = Preparation("make ready", ready)
+    with make() as experiment:
+        with experiment.prepared(state) as proof:
+            assert (proof, did) == ("it is so", ["w journal.jsonl"])
+        assert did.pop() == "as before"
+        assert experiment.prepare(state) == "it is so"
+        assert "as before" not in did
+    assert did[-1] == "as before"
+    assert [each.detail for each in experiment.record.phases if each.name == "make ready"] == ["it is so"] * 2
+    assert experiment.record.faults == []
+    with pytest.raises(HarnessError, match="make ready: the experiment is not open"):
+        experiment.prepare(state)
+
+
+def test_preparation_that_fails(make: Callable[[], Experiment]) -> None:
+    """A state that cannot be brought about ends the experiment before any fault."""
+
+    @contextmanager
+    def never(_cluster: Cluster, _written: Journal) -> Iterator[str]:
+        raise CommandFailed("no")
+        yield ""
+
+    with pytest.raises(CommandFailed), make() as experiment:
+        experiment.prepare(Preparation("never ready", never))
+    assert [each.status for each in experiment.record.phases if each.name == "never ready"] == ["broken"]
