@@ -124,9 +124,9 @@ def watch_groups() -> Mapping[str, "WatchGroup"]:
 
 
 def _modules(package: str) -> list[ModuleType]:
-    """Return a package and the modules in it."""
+    """Return a package and the modules in it, however deep."""
     place = importlib.import_module(package)
-    names = [module.name for module in pkgutil.iter_modules(place.__path__, f"{package}.")]
+    names = [module.name for module in pkgutil.walk_packages(place.__path__, f"{package}.")]
     return [place, *map(importlib.import_module, names)]
 
 
