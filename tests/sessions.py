@@ -131,7 +131,8 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
     (root / "scenarios/conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (root / "scenarios/test_registry.py").write_text(scenarios, encoding="utf-8")
     (root / "pyproject.toml").write_text(
-        f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}]\n', encoding="utf-8"
+        f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}, {str(_ROOT / "src")!r}]\n',
+        encoding="utf-8",
     )
     status, output = session(["scenarios", *arguments], root, os.environ, 300)
     return Session((root / "reports/out/latest/results").resolve(), output, status)
