@@ -18,7 +18,11 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["reports.allure.plugin", "reports.terminal_table", "reports.truth.verdict_log"]
+pytest_plugins = [
+    "reports.allure.plugin",
+    "reports.terminal_table",
+    "reports.truth.verdict_log",
+]
 
 class InvariantViolated(AssertionError):
     pass
