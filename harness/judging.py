@@ -21,6 +21,8 @@ __all__ = ["again", "check_of", "judge_of", "today"]
 _ROOT = Path(__file__).parents[1]
 _MODEL = "harness.checks"
 _OURS = ("harness", "clusters")
+_PACKAGE = "chaos_harness."
+"""What their names begin with; a digest knows them without it."""
 _NO_JUDGES = ("harness.errors", "clusters.errors", "clusters.shown", "harness.history.writer", "harness.jsonl")
 """What checks import that raises, shows or writes, and changes no verdict."""
 _DIGITS = 12
@@ -165,7 +167,7 @@ class _Reader:
 def _digest(modules: frozenset[str]) -> str:
     """Return the digest of modules and of everything of ours that they import, however far away."""
     known: dict[str, bytes] = {}
-    waiting = [*modules, _MODEL]
+    waiting = [*(name.removeprefix(_PACKAGE) for name in modules), _MODEL]
     while waiting:
         name = waiting.pop()
         path = _path(name)
@@ -188,7 +190,7 @@ def _imports(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{each}" for each in names)]
         for each in names:
-            parts = each.split(".")
+            parts = each.removeprefix(_PACKAGE).split(".")
             yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1) if parts[0] in _OURS)
 
 
