@@ -30,6 +30,7 @@ Of examples that are drawn only a quarter is tried; `nox -s tests` tries all.
 """
 
 _SCENARIOS = Path("scenarios").resolve()
+_SOURCES = Path("src").resolve()
 
 _stopped = Event()
 
@@ -195,6 +196,7 @@ def _install(session: nox.Session, lock: str) -> None:
     # Compiled once, whatever the environment says: all of it lies in nox's own directory, and goes with it.
     bytecode = session.cache_dir.resolve() / "bytecode"
     session.env.update({"PYTHONDONTWRITEBYTECODE": None, "PYTHONPYCACHEPREFIX": str(bytecode)})
+    session.env["PYTHONPATH"] = os.pathsep.join([str(_SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])
     if not _has(session, lock):
         session.install("--no-compile", *_locked(lock))
 

@@ -1,6 +1,7 @@
 """Adding: makes a version of Kubernetes known to all that must know it, in one step or not at all."""
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -32,6 +33,8 @@ _RECIPES = Path("clusters/images/go/kubernetes")
 _LOCK = Path("clusters/images/lock.yaml")
 _SCHEMA = Path("scenarios/incidents/schema.json")
 _README = Path("README.md")
+_SOURCES = Path("src/chaos_harness")
+"""Where the package is put together from folders of the checkout, by links."""
 _FILES = ("go.mod", "go.sum")
 
 _REPOSITORY = "docker.io/kindest/node"
@@ -159,6 +162,7 @@ def _copy(root: Path, stage: Path) -> None:
     """Copy what the schema is made by, and what is to be changed."""
     for name in ("clusters", "harness"):
         shutil.copytree(root / name, stage / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(root / _SOURCES, stage / _SOURCES, symlinks=True)
     for file in (_SCHEMA, _README):
         (stage / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / file, stage / file)
@@ -184,7 +188,8 @@ def _write_listed(stage: Path) -> None:
 def _write_schema(stage: Path) -> None:
     """Write the schema that the staged code tells, whose default may be another one."""
     deadline = Deadline.after(_SECONDS, "the schema of incident files")
-    schema = run([sys.executable, "-m", "harness", "schema"], deadline, cwd=stage).stdout
+    environment = {**os.environ, "PYTHONPATH": str(stage / _SOURCES.parent)}
+    schema = run([sys.executable, "-m", "harness", "schema"], deadline, cwd=stage, env=environment).stdout
     (stage / _SCHEMA).write_text(schema, encoding="utf-8")
 
 

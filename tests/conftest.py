@@ -1,13 +1,22 @@
 """What all tests share: an interrupt interrupts, whoever started them, and no test judges how busy the machine is."""
 
 import gc
+import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.thorough import PROFILES
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+# What tests start imports the harness and the tests as they do, wherever it is started.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(_ROOT / "src"), str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 # A shell starts what it puts into the background with SIGINT ignored, nohup with SIGHUP, and so do all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -18,7 +18,11 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["reports.allure.plugin", "reports.terminal_table", "reports.truth.verdict_log"]
+pytest_plugins = [
+    "reports.allure.plugin",
+    "reports.terminal_table",
+    "reports.truth.verdict_log",
+]
 
 def pytest_addoption(parser):
     parser.addoption("--histories")
@@ -125,7 +129,8 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
     (root / "scenarios/conftest.py").write_text(_CONFTEST, encoding="utf-8")
     (root / "scenarios/registry_cut/test_registry.py").write_text(scenarios, encoding="utf-8")
     (root / "pyproject.toml").write_text(
-        f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}]\n', encoding="utf-8"
+        f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}, {str(_ROOT / "src")!r}]\n',
+        encoding="utf-8",
     )
     status, output = session(["scenarios", *arguments], root, os.environ, 300)
     return Session((root / "reports/out/latest/results").resolve(), output, status)

@@ -9,7 +9,6 @@ from tests.forked import session
 
 __all__ = ["Plugged"]
 
-_ROOT = Path(__file__).parents[2]
 
 _CONFTEST = """
 from pathlib import Path
@@ -92,7 +91,6 @@ class Plugged:
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "PYTHONPATH": str(_ROOT),
             "XDG_STATE_HOME": str(self.folder / "state"),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }

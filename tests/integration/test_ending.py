@@ -13,7 +13,6 @@ from clusters.engine.inventory import inventory
 
 pytestmark = pytest.mark.cluster
 
-_ROOT = Path(__file__).parents[2]
 
 _SCENARIO = '''
 """A scenario with a real fault, and what it was when its cluster was removed."""
@@ -72,7 +71,7 @@ def test_nobody_listens_and_no_disk_takes_it(engine: Engine, tmp_path: Path, way
     if way == "full disk":
         (tmp_path / "fill").touch()
         words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _FULL, "sh", *session]
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
     )

@@ -141,7 +141,7 @@ def _nox(place: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command,
         cwd=place,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT)},
+        env={**os.environ, "PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

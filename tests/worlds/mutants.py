@@ -18,7 +18,7 @@ from tests.worlds.taken_back import ROWS
 __all__ = ["found", "mutated", "rows", "survivors"]
 
 _ROOT = Path(__file__).parents[2]
-_COPIED = ("harness", "reports", "tests")
+_COPIED = ("harness", "reports", "src", "tests")
 _SECONDS = 6 * 3600
 _SAMPLES = (("--seeds", "0:240"), ("--seeds", "0:40", "--metamorphic"), ("--seeds", "240:1600"))
 """What is tried, one after the other, until a mutant is found."""
@@ -36,7 +36,7 @@ def found(mutant: Mutant) -> dict[str, str]:
     with TemporaryDirectory() as folder:
         root = Path(folder)
         for name in _COPIED:
-            shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(_ROOT / name, root / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         for other in _ROOT.iterdir():
             if other.name not in _COPIED and not other.name.startswith("."):
                 (root / other.name).symlink_to(other)
@@ -54,7 +54,7 @@ def _how(root: Path, check: str) -> str:
 def _wrong(root: Path, check: str, sample: Iterable[str]) -> str:
     """Return the first wrong verdict with its seed, or ""; that a check raises proves nothing but a bad mutant."""
     command = [sys.executable, "-m", "tests.worlds", "--check", check, "--first", *sample]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root / "src")}
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
     )
@@ -66,7 +66,7 @@ def _wrong(root: Path, check: str, sample: Iterable[str]) -> str:
 def _fails(root: Path, test: str) -> str:
     """Return that a unit test fails, or ""."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root / "src")}
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
     )

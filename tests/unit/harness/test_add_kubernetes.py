@@ -33,6 +33,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "project"
     for name in ("clusters", "harness"):
         shutil.copytree(_ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(_ROOT / "src", place / "src", symlinks=True)
     for name in ("README.md", _SCHEMA):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_ROOT / name, place / name)

@@ -67,7 +67,9 @@ def test_a_small_alphabet() -> None:
 def test_a_copy_of_a_closed_descriptor_leads_nowhere() -> None:
     """A run whose standard error was closed has somewhere to tell."""
     program = (
-        "import os; os.close(2)\nfrom clusters.terminal.streams import open_copy\ns = open_copy(2); s.write('x'); s.flush()\n"
+        "import os; os.close(2)\n"
+        "from clusters.terminal.streams import open_copy\n"
+        "s = open_copy(2); s.write('x'); s.flush()\n"
         "print(s.lost)"
     )
     root = Path(__file__).parents[4]

@@ -97,7 +97,8 @@ def test_private(written: Journal, path: Path) -> None:
 def test_killed_between_record_and_done(path: Path) -> None:
     """After kill -9 what was recorded is pending."""
     program = (
-        "import os, signal, sys; from pathlib import Path; from harness.undo.journal import Journal, Undo\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from harness.undo.journal import Journal, Undo\n"
         "journal = Journal(Path(sys.argv[1]))\n"
         "journal.record(Undo('test_journal.note', {'what': 1}))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
