@@ -45,14 +45,14 @@ def chaos(session: nox.Session) -> None:
         _pytest(session, *([] if chosen else [_SCENARIOS.name]), *session.posargs)
     finally:
         if _latest() != before:  # whatever became of the run: its status is pytest's, and a report may fail
-            _patiently(session, "python", "-m", "reports", success_codes=range(256))
+            _patiently(session, "python", "-m", "chaos_harness.reports", success_codes=range(256))
 
 
 @nox.session
 def report(session: nox.Session) -> None:
     """Make the HTML report of the latest run, or of -- RUN, anew (--serve: show it at an address of this machine)."""
     _install(session, "chaos")
-    _patiently(session, "python", "-m", "reports", *session.posargs)
+    _patiently(session, "python", "-m", "chaos_harness.reports", *session.posargs)
 
 
 @nox.session
@@ -69,7 +69,7 @@ def truth(session: nox.Session) -> None:
             f"no verdicts.jsonl in {', '.join(none)}; `ls reports/out/*/verdicts.jsonl` shows the runs there are"
         )
     runs = Path("reports", "out", f"truth-{time.strftime('%Y%m%d-%H%M%S')}")
-    names = ("python", "-m", "clusters.versions", "gatekeeper", *chosen.versions)
+    names = ("python", "-m", "chaos_harness.clusters.versions", "gatekeeper", *chosen.versions)
     each = [runs / version for version in dict.fromkeys((session.run(*names, silent=True) or "").split())]
     for run in each:
         options = ["--gatekeeper", run.name, "--times", chosen.times, "--alluredir", str(run / "results")]
@@ -78,7 +78,7 @@ def truth(session: nox.Session) -> None:
     told = [str(run) for run in each if (run / "verdicts.jsonl").exists()]
     if not told:
         session.error("no scenario ran on these versions; `pytest scenarios --collect-only` lists them")
-    session.run("python", "-m", "reports.truth", *chosen.add, *told, "--write", str(runs / "truth.json"))
+    session.run("python", "-m", "chaos_harness.reports.truth", *chosen.add, *told, "--write", str(runs / "truth.json"))
 
 
 @nox.session
@@ -222,7 +222,7 @@ def _locked(lock: str) -> tuple[str, ...]:
 
 def _verb(session: nox.Session) -> None:
     _install(session, "chaos")
-    _patiently(session, "python", "-m", "harness", session.name, *session.posargs)
+    _patiently(session, "python", "-m", "chaos_harness.harness", session.name, *session.posargs)
 
 
 def _pytest(session: nox.Session, *arguments: str, success_codes: Iterable[int] = (0,)) -> None:

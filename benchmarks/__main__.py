@@ -15,13 +15,13 @@ from benchmarks.peer import Peer
 from benchmarks.samples import Measured, OnCluster
 from benchmarks.suites import CHOSEN, Suites
 from benchmarks.watched import Watched
-from clusters import images
-from clusters.garbage import collect_garbage
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.run.context import Session
-from harness.run.exit_status import status
-from harness.undo import journal
+from chaos_harness.clusters import images
+from chaos_harness.clusters.garbage import collect_garbage
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.exit_status import status
+from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
 

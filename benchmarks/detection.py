@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.samples import Limit, Ratio, Samples
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.watching.watch import Watch, until
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import Watch, until
 
 __all__ = ["Detection"]
 

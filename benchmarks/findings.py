@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.samples import Measured, table, to_json
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Findings"]
 

@@ -11,11 +11,22 @@ from pathlib import Path
 
 from benchmarks.peak import peak_mib
 from benchmarks.samples import Limit, Ratio, Samples
-from clusters.deadline import Deadline
-from clusters.machine.process import run
-from harness.checks.fail_open import fail_open_window
-from harness.history import Entry, History, Kind, read
-from harness.history.vocabulary import AUDIT, CANARY, END, FAULT, HISTORY, INJECT, OBSERVED, READ, REQUESTS, numbered
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.history import Entry, History, Kind, read
+from chaos_harness.harness.history.vocabulary import (
+    AUDIT,
+    CANARY,
+    END,
+    FAULT,
+    HISTORY,
+    INJECT,
+    OBSERVED,
+    READ,
+    REQUESTS,
+    numbered,
+)
 
 __all__ = ["Histories", "main"]
 

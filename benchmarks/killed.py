@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.samples import Samples
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.garbage import JOURNAL
-from harness.experiment.lifecycle import Experiment
-from harness.faults.nodes.drain import drain_node
-from harness.undo import journal
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import connect
+from chaos_harness.clusters.garbage import JOURNAL
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.nodes.drain import drain_node
+from chaos_harness.harness.undo import journal
 
 __all__ = ["cordoned", "kill_ours", "kill_while_cordoned", "main", "uncordon"]
 

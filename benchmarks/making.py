@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 from benchmarks.plain import plain_cluster
 from benchmarks.samples import Limit, Ratio, Samples, timed
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.errors import ClusterUnavailable
-from clusters.images import Images
-from clusters.pool import Pool
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.run.context import Session
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.pool import Pool
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.run.context import Session
 
 __all__ = ["Making"]
 

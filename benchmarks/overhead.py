@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmarks.peak import peak_mib
 from benchmarks.processor import api_server_seconds
 from benchmarks.samples import Limit, Ratio, Samples
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.machine.process import run
-from harness.history import History, read
-from harness.probes.admission import CANARY, admission_canary
-from harness.probes.usual import usual_probes
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import connect
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.probes.admission import CANARY, admission_canary
+from chaos_harness.harness.probes.usual import usual_probes
 
 __all__ = ["Overhead", "main"]
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from benchmarks.killed import cordoned, kill_ours, kill_while_cordoned, uncordon
 from benchmarks.samples import Limit, Ratio, Samples, timed
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed
-from clusters.gatekeeper.readiness import NAMESPACE, wait_serving
-from clusters.machine.process import run
-from harness.experiment.lifecycle import Experiment
-from harness.faults.workloads.kill_containers import kill_containers
-from harness.history import read
-from harness.probes.admission import CANARY
-from harness.run.context import Session
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+from chaos_harness.harness.history import read
+from chaos_harness.harness.probes.admission import CANARY
+from chaos_harness.harness.run.context import Session
 
 __all__ = ["Peer"]
 

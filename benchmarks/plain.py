@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
 
-from clusters.cluster import Cluster, cluster_labels
-from clusters.creation.create import delete
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.network import create_network
-from clusters.engine.ports import reserved_port
-from clusters.garbage import Owner
-from clusters.gatekeeper.install import REPOSITORY
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.images import Images
-from clusters.images.sources import gatekeeper_source
-from clusters.kind.cli import Kind, configuration
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster, cluster_labels
+from chaos_harness.clusters.creation.create import delete
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.network import create_network
+from chaos_harness.clusters.engine.ports import reserved_port
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.gatekeeper.install import REPOSITORY
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.images.sources import gatekeeper_source
+from chaos_harness.clusters.kind.cli import Kind, configuration
+from chaos_harness.clusters.shape import Shape
 
 __all__ = ["plain_cluster"]
 

@@ -1,7 +1,7 @@
 """Processor: how much time of it the API server has used, as the kernel counts for its container."""
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
 
 __all__ = ["api_server_seconds"]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from clusters.cluster import Cluster
+from chaos_harness.clusters.cluster import Cluster
 
 __all__ = ["Limit", "Measured", "OnCluster", "Ratio", "Samples", "table", "timed", "to_json"]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.samples import Limit, Ratio, Samples
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed
-from clusters.machine.process import run
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.machine.process import run
 
 __all__ = ["CHOSEN", "Suites", "differing", "verdicts"]
 

@@ -13,15 +13,15 @@ from typing import Any
 
 from benchmarks.peak import peak_mib
 from benchmarks.samples import Limit, Ratio, Samples
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import connect
-from clusters.machine.process import run
-from clusters.watching.watch import until
-from harness.history import History, read
-from harness.history.vocabulary import MODIFIED
-from harness.probes.objects import WORKLOAD, watch_objects
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import connect
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.vocabulary import MODIFIED
+from chaos_harness.harness.probes.objects import WORKLOAD, watch_objects
 
 __all__ = ["Watched", "main"]
 

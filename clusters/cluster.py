@@ -12,19 +12,19 @@ import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.dialogue import Dialogue
-from clusters.engine.inventory import PREFIX, RUN, Thing, inventory
-from clusters.engine.network import gateway, subnet_of
-from clusters.engine.ports import LOOPBACK
-from clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
-from clusters.kind.cli import node_names
-from clusters.machine.process import Completed
-from clusters.machine.scratch import credentials
-from clusters.registry.container import Registry
-from clusters.registry.login import Login
-from clusters.shape import RECORDED, Shape
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.dialogue import Dialogue
+from chaos_harness.clusters.engine.inventory import PREFIX, RUN, Thing, inventory
+from chaos_harness.clusters.engine.network import gateway, subnet_of
+from chaos_harness.clusters.engine.ports import LOOPBACK
+from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
+from chaos_harness.clusters.kind.cli import node_names
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.scratch import credentials
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.shape import RECORDED, Shape
 
 __all__ = ["Cluster", "cluster_labels", "registry_name"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.errors import DeadlineExceeded
 
 __all__ = ["Deadline"]
 

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, claims
-from clusters.engine.inventory import PREFIX, RUN, Thing, inventory, remove_found
-from clusters.engine.ports import LOOPBACK
-from clusters.errors import HarnessError
-from clusters.gatekeeper.install import CRDS_REPOSITORY, REPOSITORY
-from clusters.images.catalogue import NAME
-from clusters.machine.locking import locked
-from clusters.machine.owner import Owner, engines_of, run_directories, told
-from clusters.machine.paths import runtime_dir
-from clusters.machine.removal import remove
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, claims
+from chaos_harness.clusters.engine.inventory import PREFIX, RUN, Thing, inventory, remove_found
+from chaos_harness.clusters.engine.ports import LOOPBACK
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.gatekeeper.install import CRDS_REPOSITORY, REPOSITORY
+from chaos_harness.clusters.images.catalogue import NAME
+from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.owner import Owner, engines_of, run_directories, told
+from chaos_harness.clusters.machine.paths import runtime_dir
+from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = [
     "JOURNAL",

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.engine import Engine, find, packages
-from clusters.engine.host_quirks import HostQuirks
-from clusters.errors import BadScenario, ChaosError, EngineUnavailable
-from clusters.garbage import garbage
-from clusters.images import catalogue
-from clusters.machine.paths import cache_dir
-from clusters.machine.process import run
-from clusters.shape import Shape
-from clusters.terminal.escape import first_line
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, find, packages
+from chaos_harness.clusters.engine.host_quirks import HostQuirks
+from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavailable
+from chaos_harness.clusters.garbage import garbage
+from chaos_harness.clusters.images import catalogue
+from chaos_harness.clusters.machine.paths import cache_dir
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import first_line
 
 __all__ = ["Finding", "examine"]
 

@@ -12,9 +12,9 @@ from pydantic import (
     ValidationInfo,
 )
 
-from clusters import versions
-from clusters.errors import BadScenario
-from clusters.terminal.escape import shown
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.terminal.escape import shown
 
 __all__ = ["RECORDED", "Certificate", "Install", "Shape"]
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import shown
 
 __all__ = [
     "CRICTL",

@@ -10,24 +10,24 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from clusters import engine as engines
-from clusters import garbage as ownership
-from clusters import images, versions
-from clusters.deadline import Deadline
-from clusters.engine import Engine, claims, host_changes
-from clusters.engine.inventory import RUN, Thing, inventory
-from clusters.images import export as carry
-from clusters.images import ready_set
-from clusters.machine.owner import engines_of
-from clusters.machine.removal import try_remove
-from clusters.preflight import examine
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness import add_kubernetes as adding
-from harness.errors import BadScenario, EngineUnavailable, HarnessError
-from harness.incident import cli as incidents
-from harness.run.exit_status import status
-from harness.undo import journal
+from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters import garbage as ownership
+from chaos_harness.clusters import images, versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, claims, host_changes
+from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.images import export as carry
+from chaos_harness.clusters.images import ready_set
+from chaos_harness.clusters.machine.owner import engines_of
+from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.preflight import examine
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness import add_kubernetes as adding
+from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
+from chaos_harness.harness.incident import cli as incidents
+from chaos_harness.harness.run.exit_status import status
+from chaos_harness.harness.undo import journal
 
 __all__ = ["main"]
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m harness", description="Looks after engine and images, and lives incidents again."
+        prog="chaos", description="Looks after engine and images, and lives incidents again."
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
     doctor = verbs.add_parser("doctor", help="tell what this machine lacks, and the command that cures it")

@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, ImageUnavailable
-from clusters.images import compose as composing
-from clusters.images import lock
-from clusters.images.catalogue import NODE
-from clusters.images.resolve import read_lock
-from clusters.machine.process import run
-from clusters.machine.removal import remove
-from clusters.terminal.progress import Progress
-from harness.errors import BadScenario
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
+from chaos_harness.clusters.images import compose as composing
+from chaos_harness.clusters.images import lock
+from chaos_harness.clusters.images.catalogue import NODE
+from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["Request", "add", "add_verb", "listed"]
 
 Compose = Callable[[str, Path], Path]
 """Writes the recipe of a version into a folder, and returns where."""
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).resolve().parents[1]
 _RECIPES = Path("clusters/images/go/kubernetes")
 _LOCK = Path("clusters/images/lock.yaml")
 _SCHEMA = Path("scenarios/incidents/schema.json")
@@ -189,7 +189,7 @@ def _write_schema(stage: Path) -> None:
     """Write the schema that the staged code tells, whose default may be another one."""
     deadline = Deadline.after(_SECONDS, "the schema of incident files")
     environment = {**os.environ, "PYTHONPATH": str(stage / _SOURCES.parent)}
-    schema = run([sys.executable, "-m", "harness", "schema"], deadline, cwd=stage, env=environment).stdout
+    schema = run([sys.executable, "-m", "chaos_harness.harness", "schema"], deadline, cwd=stage, env=environment).stdout
     (stage / _SCHEMA).write_text(schema, encoding="utf-8")
 
 

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic_core import ErrorDetails
 
-from harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.errors import BadScenario, HarnessError
 
 if TYPE_CHECKING:
-    from harness.probes.objects import WatchGroup
+    from chaos_harness.harness.probes.objects import WatchGroup
 
 __all__ = ["KINDS", "Entry", "Kind", "entries", "watch_groups"]
 
@@ -26,17 +26,17 @@ Kind = Literal["fault", "probe", "check", "policy", "preparation"]
 KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy", "preparation")
 
 _PLACES: Mapping[Kind, tuple[str, str]] = {
-    "fault": ("harness.faults.Fault", "harness.faults"),
-    "probe": ("harness.probes.Probe", "harness.probes"),
-    "check": ("harness.checks.Checked", "harness.checks"),
-    "policy": ("harness.policies.Policy", "harness.policies"),
-    "preparation": ("harness.preparation.Preparation", "harness.gatekeeper"),
+    "fault": ("chaos_harness.harness.faults.Fault", "chaos_harness.harness.faults"),
+    "probe": ("chaos_harness.harness.probes.Probe", "chaos_harness.harness.probes"),
+    "check": ("chaos_harness.harness.checks.Checked", "chaos_harness.harness.checks"),
+    "policy": ("chaos_harness.harness.policies.Policy", "chaos_harness.harness.policies"),
+    "preparation": ("chaos_harness.harness.preparation.Preparation", "chaos_harness.harness.gatekeeper"),
 }
 """What the entries of a kind are annotated to return, and in which package they are, loaded when one is asked for."""
 
-_WATCHES = "harness.probes.objects.WatchGroup", "harness.probes"
+_WATCHES = "chaos_harness.harness.probes.objects.WatchGroup", "chaos_harness.harness.probes"
 
-_GIVEN = ("clusters.cluster.Cluster", "harness.history.writer.History")
+_GIVEN = ("chaos_harness.clusters.cluster.Cluster", "chaos_harness.harness.history.writer.History")
 """What an experiment gives a probe; a user names none of it."""
 
 

@@ -21,7 +21,7 @@ ChaosError
   InvariantViolated(AssertionError)   the product did not do what is claimed (Allure: failed)
 """
 
-from clusters.errors import (
+from chaos_harness.clusters.errors import (
     ApiRefused,
     ApiUnreachable,
     BadScenario,

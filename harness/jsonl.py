@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from chaos_harness.harness.errors import HarnessError
 
 __all__ = ["add"]
 

@@ -8,16 +8,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import harness
-from clusters.terminal.escape import shown
-from harness.catalogue import entries
-from harness.checks import Checked
-from harness.errors import BadScenario, HarnessError
-from harness.history import Recorded, read
-from harness.history.recorded import Entry
-from harness.meaning import Code, source_of
-from harness.normal_form import Place
-from harness.verdict import Check, Claim, Verdict
+from chaos_harness import harness
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.history import Recorded, read
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.meaning import Code, source_of
+from chaos_harness.harness.normal_form import Place
+from chaos_harness.harness.verdict import Check, Claim, Verdict
 
 __all__ = ["again", "check_of", "judge_of", "today"]
 

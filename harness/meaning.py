@@ -8,7 +8,17 @@ from hashlib import sha256
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
-from harness.normal_form import Keyword, Normaliser, Parameter, Place, Private, Text, Token, bindings, imports
+from chaos_harness.harness.normal_form import (
+    Keyword,
+    Normaliser,
+    Parameter,
+    Place,
+    Private,
+    Text,
+    Token,
+    bindings,
+    imports,
+)
 
 __all__ = ["Code", "Source", "source_of"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from clusters.cluster import Cluster
-from harness.undo.journal import Journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.undo.journal import Journal
 
 __all__ = ["Preparation"]
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from harness.causes import Cause
-from harness.errors import CheckBroken, Inconclusive, InvariantViolated
-from harness.history import Recorded
-from harness.versions import Versions
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.errors import CheckBroken, Inconclusive, InvariantViolated
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.versions import Versions
 
 __all__ = ["Check", "Claim", "Expectation", "Expected", "Known", "Outcome", "Verdict"]
 

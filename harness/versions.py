@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.errors import BadScenario
+from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["Versions"]
 

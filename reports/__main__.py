@@ -1,14 +1,14 @@
-"""Verbs: `python -m reports` makes the report of a run, and serves it."""
+"""Verbs: `chaos report` makes the report of a run, and serves it."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from clusters.terminal.escape import shown
-from harness.errors import HarnessError
-from reports.allure import killed_runs
-from reports.allure.categories import viewer
-from reports.html import allure_cli, generate, serving
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.reports.allure import killed_runs
+from chaos_harness.reports.allure.categories import viewer
+from chaos_harness.reports.html import allure_cli, generate, serving
 
 __all__ = ["main"]
 
@@ -18,7 +18,7 @@ _LATEST = Path("reports/out/latest")
 
 def main(arguments: list[str]) -> int:
     """Make the report; return 0, or 1 if there is none to be had: then one line says how to read the results."""
-    parser = argparse.ArgumentParser(prog="python -m reports", description=__doc__)
+    parser = argparse.ArgumentParser(prog="chaos report", description=__doc__)
     parser.add_argument(
         "run", nargs="?", type=Path, default=_LATEST, help=f"a run's directory, or results in it (default: {_LATEST})"
     )

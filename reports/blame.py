@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.errors import CheckBroken, Inconclusive
+from chaos_harness.harness.errors import CheckBroken, Inconclusive
 
 __all__ = ["Blame", "blame_in", "pytest_runtest_makereport"]
 

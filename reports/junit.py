@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from clusters.terminal.escape import shown
-from harness import private
-from harness.experiment.record import PROPERTY, Record
-from harness.redaction import recorded, redact
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness import private
+from chaos_harness.harness.experiment.record import PROPERTY, Record
+from chaos_harness.harness.redaction import recorded, redact
 
 __all__ = ["clean", "held_back"]
 

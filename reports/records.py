@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pytest
 from pydantic import TypeAdapter
 
-from clusters.terminal.escape import first_line
-from harness.experiment.record import PROPERTY, Record
+from chaos_harness.clusters.terminal.escape import first_line
+from chaos_harness.harness.experiment.record import PROPERTY, Record
 
 __all__ = ["reason_of", "record_in"]
 

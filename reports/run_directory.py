@@ -6,9 +6,9 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from clusters.machine.owner import Owner
-from harness import private
-from harness.redaction import redact
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.harness import private
+from chaos_harness.harness.redaction import redact
 
 __all__ = ["State", "begin", "end", "goes_on", "make_latest", "new_run", "note", "noted", "state"]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters.terminal.escape import shown
-from harness.experiment.record import ClaimRecord, Record
-from harness.redaction import redact
-from reports import blame
-from reports.allure.categories import viewer
-from reports.blame import Blame, blame_in
-from reports.records import reason_of, record_in
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports import blame
+from chaos_harness.reports.allure.categories import viewer
+from chaos_harness.reports.blame import Blame, blame_in
+from chaos_harness.reports.records import reason_of, record_in
 
 __all__ = ["pytest_addoption", "pytest_configure"]
 

@@ -1,11 +1,11 @@
 """Wiring: the plugins that scenarios run with, and nothing else."""
 
 pytest_plugins = [
-    "harness.pytest_plugin.plugin",
-    "reports.allure.plugin",
-    "reports.terminal_table",
-    "reports.truth.verdict_log",
-    "scenarios.generated_policies.steps",
-    "scenarios.node_loss.steps",
-    "scenarios.registry_cut.table",
+    "chaos_harness.harness.pytest_plugin.plugin",
+    "chaos_harness.reports.allure.plugin",
+    "chaos_harness.reports.terminal_table",
+    "chaos_harness.reports.truth.verdict_log",
+    "chaos_harness.scenarios.generated_policies.steps",
+    "chaos_harness.scenarios.node_loss.steps",
+    "chaos_harness.scenarios.registry_cut.table",
 ]

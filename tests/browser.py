@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import HarnessError
-from clusters.machine import apt as distribution
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Page", "browser", "shoot", "show"]
 

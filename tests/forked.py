@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
+from chaos_harness.clusters.deadline import Deadline
 from tests.stem import fork_workers
 
 __all__ = ["session"]
@@ -21,10 +21,10 @@ __all__ = ["session"]
 # Not the plugins themselves: pytest rewrites their assertions when it imports them, and warns if that is too late.
 _HEAVY = ["allure_commons", "docker", "execnet", "kubernetes.client", "kubernetes.config", "pydantic", "pytest", "yaml"]
 _OURS = [
-    "clusters.creation.create",
-    "harness.pytest_plugin.incident_files",
-    "reports.allure.attachments",
-    "reports.picture.draw",
+    "chaos_harness.clusters.creation.create",
+    "chaos_harness.harness.pytest_plugin.incident_files",
+    "chaos_harness.reports.allure.attachments",
+    "chaos_harness.reports.picture.draw",
 ]
 _BYTES = 65536
 _ALWAYS = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # Hypothesis takes a tenth of a second to import

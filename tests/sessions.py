@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = [
-    "reports.allure.plugin",
-    "reports.terminal_table",
-    "reports.truth.verdict_log",
+    "chaos_harness.reports.allure.plugin",
+    "chaos_harness.reports.terminal_table",
+    "chaos_harness.reports.truth.verdict_log",
 ]
 
 def pytest_addoption(parser):
@@ -66,7 +66,7 @@ SCENARIOS = '''
 """Scenarios."""
 import os
 import pytest
-from harness.errors import Inconclusive, InvariantViolated
+from chaos_harness.harness.errors import Inconclusive, InvariantViolated
 
 CLAIM = {"name": "always served", "expected": "holds", "issue": None, "evidence": [], "figures": {}}
 

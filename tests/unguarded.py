@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.machine.process import Completed, run
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.machine.process import Completed, run
 
 __all__ = ["docker"]
 

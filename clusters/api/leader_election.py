@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from clusters.watching.watch import State, until
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.watching.watch import State, until
 
 __all__ = ["LEADERS", "LEASES", "wait_led"]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from clusters.errors import BadScenario
+from chaos_harness.clusters.errors import BadScenario
 
 __all__ = ["refused", "refused_of", "require"]
 

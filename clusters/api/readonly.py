@@ -11,11 +11,11 @@ import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_kube_config
 
-from clusters.api.rest import request
-from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, ClusterUnavailable
-from clusters.machine import bounded_files as bounded
-from clusters.machine.scratch import credentials
-from clusters.terminal.escape import shown
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, ClusterUnavailable
+from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.machine.scratch import credentials
+from chaos_harness.clusters.terminal.escape import shown
 
 __all__ = ["Foreign", "opened"]
 

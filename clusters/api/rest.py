@@ -10,8 +10,8 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
-from clusters.deadline import Deadline
-from clusters.errors import ApiRefused, ApiUnreachable, BadScenario
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario
 
 __all__ = ["apply", "delete", "find_path", "listed", "merge", "request"]
 

@@ -5,28 +5,28 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from clusters.api.objects import is_ready
-from clusters.api.rest import request
-from clusters.cluster import Cluster, cluster_labels, registry_name
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import RUN, inventory, remove_all
-from clusters.engine.network import create_network, fixed_address
-from clusters.engine.ports import reserved_port
-from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, HarnessError
-from clusters.garbage import Owner
-from clusters.gatekeeper import install as gatekeeper
-from clusters.gatekeeper.certificate import prepare_certificate
-from clusters.images import Images
-from clusters.kind.cli import CERTS_DIRECTORY, Kind, configuration
-from clusters.kind.logs import collect_logs
-from clusters.kind.node_files import NODE_FILES
-from clusters.machine.background import Beside
-from clusters.machine.removal import remove
-from clusters.registry.container import Registry, hosts_toml, node_address, start_registry
-from clusters.registry.login import Login
-from clusters.shape import Shape
-from clusters.watching.watch import until
+from chaos_harness.clusters.api.objects import is_ready
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster, cluster_labels, registry_name
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import RUN, inventory, remove_all
+from chaos_harness.clusters.engine.network import create_network, fixed_address
+from chaos_harness.clusters.engine.ports import reserved_port
+from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, HarnessError
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.gatekeeper import install as gatekeeper
+from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, Kind, configuration
+from chaos_harness.clusters.kind.logs import collect_logs
+from chaos_harness.clusters.kind.node_files import NODE_FILES
+from chaos_harness.clusters.machine.background import Beside
+from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.registry.container import Registry, hosts_toml, node_address, start_registry
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.watching.watch import until
 
 __all__ = ["Site"]
 

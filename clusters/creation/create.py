@@ -3,22 +3,22 @@
 import contextlib
 from pathlib import Path
 
-from clusters.cluster import Cluster
-from clusters.creation.builder import Site
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import RUN, remove_all
-from clusters.errors import BadScenario, ClusterUnavailable, EngineUnavailable, HarnessError
-from clusters.garbage import Owner
-from clusters.images import Images
-from clusters.kind.cli import Kind
-from clusters.kind.logs import Kept, likely_cause
-from clusters.machine.interrupts import unbroken
-from clusters.machine.removal import remove
-from clusters.machine.scratch import held
-from clusters.shape import Shape
-from clusters.terminal.escape import first_line
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation.builder import Site
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import RUN, remove_all
+from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable, EngineUnavailable, HarnessError
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.kind.cli import Kind
+from chaos_harness.clusters.kind.logs import Kept, likely_cause
+from chaos_harness.clusters.machine.interrupts import unbroken
+from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.scratch import held
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import first_line
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["create", "delete"]
 

@@ -11,17 +11,17 @@ from typing import IO, Any
 
 import docker
 
-from clusters.deadline import Deadline
-from clusters.engine import claims, guard, packages, private, pushing
-from clusters.engine import user_engine as system
-from clusters.engine.dialogue import Dialogue, dialogue
-from clusters.engine.host_quirks import HostQuirks
-from clusters.engine.layout import Layout
-from clusters.errors import BadScenario, CommandFailed, EngineUnavailable
-from clusters.machine import process
-from clusters.machine.owner import Owner
-from clusters.machine.process import Completed
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import claims, guard, packages, private, pushing
+from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
+from chaos_harness.clusters.engine.host_quirks import HostQuirks
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.errors import BadScenario, CommandFailed, EngineUnavailable
+from chaos_harness.clusters.machine import process
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["CHOICES", "Engine", "HostQuirks", "Layout", "connect", "find", "stop_private"]
 

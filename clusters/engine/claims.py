@@ -16,13 +16,13 @@ from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, HarnessError
-from clusters.machine.owner import PREFIX, RUN, Owner
-from clusters.machine.paths import runtime_dir
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, HarnessError
+from chaos_harness.clusters.machine.owner import PREFIX, RUN, Owner
+from chaos_harness.clusters.machine.paths import runtime_dir
 
 if TYPE_CHECKING:
-    from clusters.engine import Engine
+    from chaos_harness.clusters.engine import Engine
 
 __all__ = ["CLAIM", "KEPT_SECONDS", "LIFE_SECONDS", "Claim", "Register", "held", "hold", "leave", "register", "release"]
 

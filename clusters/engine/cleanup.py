@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import firewall, processes
-from clusters.engine.freezer import thaw
-from clusters.engine.layout import Layout
-from clusters.errors import EngineUnavailable
-from clusters.machine.mounts import mounts
-from clusters.machine.process import run
-from clusters.machine.removal import remove
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import firewall, processes
+from chaos_harness.clusters.engine.freezer import thaw
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.machine.mounts import mounts
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.machine.removal import remove
 
 __all__ = ["clear", "mounts", "shim_sockets"]
 

@@ -5,8 +5,8 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 
-from clusters.errors import HarnessError
-from clusters.machine import process
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine import process
 
 __all__ = ["Dialogue", "dialogue"]
 

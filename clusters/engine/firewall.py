@@ -14,11 +14,11 @@ import ipaddress
 import re
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine.layout import Layout
-from clusters.errors import EngineUnavailable
-from clusters.machine import traces
-from clusters.machine.process import run
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.process import run
 
 __all__ = ["CHAIN", "allow", "free_pool", "remove"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from clusters.errors import CommandFailed, HarnessError, NotOurs
-from clusters.machine.process import Completed
+from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
+from chaos_harness.clusters.machine.process import Completed
 
 __all__ = ["IMAGE", "Ask", "Kind", "require_ours", "require_ours_of", "verb_of"]
 

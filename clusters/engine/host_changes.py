@@ -6,14 +6,14 @@ Who still lives keeps what it holds, so healing may be asked for at any time: `n
 import os
 from pathlib import Path
 
-from clusters.engine import firewall, limits, packages, processes
-from clusters.engine.layout import Layout
-from clusters.errors import HarnessError
-from clusters.machine import apt as distribution
-from clusters.machine import scratch, traces
-from clusters.machine.locking import try_locked
-from clusters.machine.traces import Trace
-from clusters.machine.try_all import raise_first
+from chaos_harness.clusters.engine import firewall, limits, packages, processes
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import scratch, traces
+from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.traces import Trace
+from chaos_harness.clusters.machine.try_all import raise_first
 
 __all__ = ["heal", "put_back"]
 

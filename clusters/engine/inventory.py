@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.claims import CLAIM
-from clusters.engine.freezer import of_container, thaw
-from clusters.errors import CommandFailed
-from clusters.machine.owner import PREFIX, RUN
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.claims import CLAIM
+from chaos_harness.clusters.engine.freezer import of_container, thaw
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.machine.owner import PREFIX, RUN
 
 __all__ = [
     "PREFIX",

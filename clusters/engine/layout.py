@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.machine.paths import cache_dir
+from chaos_harness.clusters.machine.paths import cache_dir
 
 __all__ = ["Layout"]
 

@@ -9,9 +9,9 @@ they share with the host: setupIPv4Forwarding and ModifyRootKeyLimit of moby, se
 import contextlib
 from pathlib import Path
 
-from clusters.engine.layout import Layout
-from clusters.machine import traces
-from clusters.machine.traces import Trace
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.traces import Trace
 
 __all__ = ["FORWARDING", "SET", "SYSCTL", "WANTED", "note", "restore", "widen"]
 

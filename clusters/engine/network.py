@@ -5,11 +5,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import label_arguments
-from clusters.errors import ClusterUnavailable, CommandFailed
-from clusters.machine.locking import locked
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import label_arguments
+from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed
+from chaos_harness.clusters.machine.locking import locked
 
 __all__ = ["create_network", "fixed_address", "gateway", "subnet_of"]
 

@@ -5,11 +5,11 @@ import os
 import shutil
 from pathlib import Path
 
-from clusters.errors import EngineUnavailable, HarnessError
-from clusters.machine import apt as distribution
-from clusters.machine import traces
-from clusters.machine.traces import Trace
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
+from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.traces import Trace
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["SEARCH_PATH", "ensure", "heal", "missing", "program"]
 

@@ -5,11 +5,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import inventory
-from clusters.errors import ClusterUnavailable
-from clusters.machine.locking import try_locked
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import inventory
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.machine.locking import try_locked
 
 __all__ = ["LOOPBACK", "reserved_port"]
 

@@ -17,17 +17,17 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from clusters.deadline import Deadline
-from clusters.engine import cleanup as leftovers
-from clusters.engine import firewall, host_changes, limits, packages, processes, runtime_shim
-from clusters.engine import user_engine as system
-from clusters.engine.host_quirks import HostQuirks
-from clusters.engine.layout import Layout
-from clusters.errors import EngineUnavailable
-from clusters.machine.locking import locked
-from clusters.machine.paths import trusted
-from clusters.machine.process import run
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import cleanup as leftovers
+from chaos_harness.clusters.engine import firewall, host_changes, limits, packages, processes, runtime_shim
+from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.engine.host_quirks import HostQuirks
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.paths import trusted
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["answers", "settled", "start", "stop"]
 

@@ -13,11 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import user_engine as system
-from clusters.engine.layout import Layout
-from clusters.machine.boot import BOOT_ID, boot_id
-from clusters.machine.process_starts import START, start_time, stat_fields
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.machine.boot import BOOT_ID, boot_id
+from chaos_harness.clusters.machine.process_starts import START, start_time, stat_fields
 
 __all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "running"]
 

@@ -10,8 +10,8 @@ from typing import Any
 from docker.errors import DockerException
 from urllib3.exceptions import HTTPError
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed
 
 __all__ = ["SILENT_SECONDS", "push"]
 

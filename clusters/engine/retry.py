@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.freezer import of_container, thaw
-from clusters.errors import CommandFailed
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.freezer import of_container, thaw
+from chaos_harness.clusters.errors import CommandFailed
 
 __all__ = ["insist"]
 

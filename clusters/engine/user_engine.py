@@ -13,9 +13,9 @@ import docker
 from docker.errors import DockerException
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, DeadlineExceeded
-from clusters.machine.process import run
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.machine.process import run
 
 __all__ = ["SystemEngine", "find", "listener", "unseen"]
 

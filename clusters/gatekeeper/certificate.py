@@ -11,11 +11,11 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import ApiRefused
-from clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 
 __all__ = ["SECRET", "prepare_certificate"]
 

@@ -8,16 +8,16 @@ from typing import Any, Literal
 import yaml
 from kubernetes.client import ApiClient
 
-from clusters.api.objects import condition
-from clusters.api.rest import apply
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import BadScenario
-from clusters.gatekeeper.readiness import NAMESPACE, wait_serving
-from clusters.images.sources import gatekeeper_source, tool
-from clusters.machine.process import run
-from clusters.shape import Install
-from clusters.watching.watch import until
+from chaos_harness.clusters.api.objects import condition
+from chaos_harness.clusters.api.rest import apply
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from chaos_harness.clusters.images.sources import gatekeeper_source, tool
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.shape import Install
+from chaos_harness.clusters.watching.watch import until
 
 __all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "define", "install", "wait_serving"]
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from clusters.engine import Engine
-from clusters.images import catalogue, sources
-from clusters.images.catalogue import Entry
-from clusters.images.resolve import Held, Origin, find, make, read_lock
-from clusters.images.store import Artefact
-from clusters.machine import process
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.images import catalogue, sources
+from chaos_harness.clusters.images.catalogue import Entry
+from chaos_harness.clusters.images.resolve import Held, Origin, find, make, read_lock
+from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.machine import process
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Images", "ensure", "entries"]
 

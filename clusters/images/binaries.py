@@ -4,12 +4,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.images.golang import GO_SOURCES, Program, build, download
-from clusters.images.store import Artefact, digest, require_disk
-from clusters.machine.removal import remove
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, download
+from chaos_harness.clusters.images.store import Artefact, digest, require_disk
+from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["balancer", "command", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
 

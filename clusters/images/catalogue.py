@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.images import binaries, node, store
-from clusters.images.layers import Image, Layer, write_archive, write_layer
-from clusters.images.rootfs import rootfs
-from clusters.images.store import Artefact, digest
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.images import binaries, node, store
+from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.rootfs import rootfs
+from chaos_harness.clusters.images.store import Artefact, digest
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = [
     "BALANCER",

@@ -6,8 +6,8 @@ are what kubeadm's manifests ask for, the content is the same two layers.
 
 from pathlib import Path
 
-from clusters.images.layers import Image, Layer, write_archive, write_layer
-from clusters.images.rootfs import rootfs
+from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.rootfs import rootfs
 
 __all__ = ["PROXY_ROOTFS", "write"]
 

@@ -3,7 +3,7 @@
 Kubernetes' own go.mod replaces its staging modules by folders that its module zip lacks. The composed
 module takes all its requirements and replaces the folders by the modules published of them
 (k8s.io/api v0.36.4 for v1.36.4). `nox -s add-kubernetes` does it, and all else that makes a version known;
-`python -m clusters.images.compose v1.36.4` does this alone.
+`PYTHONPATH=src python -m chaos_harness.clusters.images.compose v1.36.4` does this alone.
 """
 
 import re
@@ -12,10 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.images.golang import GO_STEADY, database, download
-from clusters.machine.process import run
-from clusters.versions import RECIPES
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.images.golang import GO_STEADY, database, download
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.versions import RECIPES
 
 __all__ = ["compose", "go_mod"]
 

@@ -7,16 +7,16 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.errors import BadScenario, HarnessError
-from clusters.images import binaries, ensure, ready_set, sources, store
-from clusters.machine.locking import locked
-from clusters.machine.paths import cache_dir
-from clusters.shape import Shape
-from clusters.terminal.escape import shown
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.errors import BadScenario, HarnessError
+from chaos_harness.clusters.images import binaries, ensure, ready_set, sources, store
+from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.paths import cache_dir
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["load", "save"]
 

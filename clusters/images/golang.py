@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, ImageUnavailable
-from clusters.machine.process import run
-from clusters.terminal.progress import Step
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.terminal.progress import Step
 
 __all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "committed", "database", "download"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clusters.engine.guard import IMAGE
+from chaos_harness.clusters.engine.guard import IMAGE
 
 __all__ = ["Image", "Layer", "architecture", "write_archive", "write_layer"]
 

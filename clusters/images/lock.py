@@ -1,8 +1,8 @@
 """Lock of published images: asks their registries for today's digests and rewrites lock.yaml.
 
-Run as `python -m clusters.images.lock` on a machine that reaches the registries, look at the difference,
-and commit it. An image that is not published is left out: it is built. Nodes are not asked about: their digests
-come with `nox -s add-kubernetes` from kind's release, for only those are sure to fit it, while tags move.
+Run as `PYTHONPATH=src python -m chaos_harness.clusters.images.lock` on a machine that reaches the registries, look at
+the difference, and commit it. An image that is not published is left out: it is built. Nodes are not asked about: their
+digests come with `nox -s add-kubernetes` from kind's release, for only those are sure to fit it, while tags move.
 """
 
 import json
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import yaml
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, connect
-from clusters.errors import CommandFailed, HarnessError
-from clusters.images.catalogue import NODE, Entry, everything
-from clusters.images.resolve import LOCK, read_lock
-from clusters.terminal.escape import last_line
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, connect
+from chaos_harness.clusters.errors import CommandFailed, HarnessError
+from chaos_harness.clusters.images.catalogue import NODE, Entry, everything
+from chaos_harness.clusters.images.resolve import LOCK, read_lock
+from chaos_harness.clusters.terminal.escape import last_line
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["digests", "renewed", "write"]
 

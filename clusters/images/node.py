@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import label_arguments, remove_all
-from clusters.errors import CommandFailed, DeadlineExceeded, ImageUnavailable
-from clusters.images import binaries, components, store
-from clusters.images.layers import Image, Layer, write_archive, write_layer
-from clusters.images.rootfs import rootfs
-from clusters.machine.owner import Owner
-from clusters.machine.process import run
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import label_arguments, remove_all
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, ImageUnavailable
+from chaos_harness.clusters.images import binaries, components, store
+from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.rootfs import rootfs
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["ROOTS", "build", "key"]
 

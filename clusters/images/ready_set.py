@@ -12,10 +12,10 @@ from typing import IO, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clusters.errors import BadScenario, HarnessError
-from clusters.images import store
-from clusters.images.catalogue import NAME
-from clusters.terminal.escape import shown
+from chaos_harness.clusters.errors import BadScenario, HarnessError
+from chaos_harness.clusters.images import store
+from chaos_harness.clusters.images.catalogue import NAME
+from chaos_harness.clusters.terminal.escape import shown
 
 __all__ = ["FORMAT", "IMAGES", "INDEX", "Content", "Index", "read_index", "unpack"]
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
-from clusters.images.catalogue import Entry
-from clusters.machine import bounded_files as bounded
-from clusters.machine.locking import locked
-from clusters.terminal.escape import last_line, shown
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.images.catalogue import Entry
+from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.terminal.escape import last_line, shown
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["LOCK", "Held", "Origin", "find", "identity", "make", "read_lock", "resolve"]
 

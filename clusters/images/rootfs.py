@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, HarnessError, ImageUnavailable
-from clusters.images.store import Artefact, digest
-from clusters.machine import apt as distribution
-from clusters.machine.process import run
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
+from chaos_harness.clusters.images.store import Artefact, digest
+from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["SUITE", "rootfs"]
 

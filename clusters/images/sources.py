@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.images import binaries
-from clusters.images.store import Artefact
-from clusters.machine.process import run
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.images import binaries
+from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["artefact", "gatekeeper_source", "ready", "tool"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusters.deadline import Deadline
-from clusters.errors import HarnessError, ImageUnavailable
-from clusters.machine.locking import locked
-from clusters.machine.paths import cache_dir, harden, trusted
-from clusters.machine.scratch import ARTEFACTS, MAKING, held, sweep
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import HarnessError, ImageUnavailable
+from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.paths import cache_dir, harden, trusted
+from chaos_harness.clusters.machine.scratch import ARTEFACTS, MAKING, held, sweep
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Artefact", "digest", "require_disk", "scratch"]
 

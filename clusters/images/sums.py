@@ -1,6 +1,7 @@
 """Sums of modules that no go.sum names: writes modules.sum, to be committed, by the checksum database.
 
-Run as `python -m clusters.images.sums` when a version of Gatekeeper was added, whose module is built by itself.
+Run as `PYTHONPATH=src python -m chaos_harness.clusters.images.sums` when a version of Gatekeeper was added, whose
+module is built by itself.
 """
 
 import json
@@ -8,11 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.errors import HarnessError
-from clusters.images.golang import SUMS, database
-from clusters.machine.process import run
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.images.golang import SUMS, database
+from chaos_harness.clusters.machine.process import run
 
 __all__ = ["GATEKEEPER", "write"]
 

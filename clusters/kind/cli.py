@@ -13,17 +13,17 @@ from typing import Any
 
 import yaml
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import label_arguments, volume_argument
-from clusters.engine.ports import LOOPBACK
-from clusters.errors import CommandFailed, HarnessError
-from clusters.images.catalogue import BALANCER
-from clusters.images.sources import tool
-from clusters.kind.audit_log import AUDIT_PATCH
-from clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
-from clusters.machine.process import Completed, run
-from clusters.shape import Shape
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import label_arguments, volume_argument
+from chaos_harness.clusters.engine.ports import LOOPBACK
+from chaos_harness.clusters.errors import CommandFailed, HarnessError
+from chaos_harness.clusters.images.catalogue import BALANCER
+from chaos_harness.clusters.images.sources import tool
+from chaos_harness.clusters.kind.audit_log import AUDIT_PATCH
+from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
+from chaos_harness.clusters.machine.process import Completed, run
+from chaos_harness.clusters.shape import Shape
 
 __all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
 

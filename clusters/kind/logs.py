@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import inventory
-from clusters.errors import HarnessError
-from clusters.kind.cli import OUTPUT, Kind
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import inventory
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.kind.cli import OUTPUT, Kind
 
 __all__ = ["Kept", "collect_logs", "likely_cause"]
 

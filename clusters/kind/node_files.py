@@ -1,6 +1,6 @@
 """Inside: what is to be in every node of a cluster, whatever its image: nothing that is sent within leaves it."""
 
-from clusters.kind.audit_log import AUDIT_FILES
+from chaos_harness.clusters.kind.audit_log import AUDIT_FILES
 
 __all__ = ["NODE_FILES", "POD_SUBNET", "SERVICE_SUBNET"]
 

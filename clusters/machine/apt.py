@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
-from clusters.machine import traces
-from clusters.machine.locking import locked, try_locked
-from clusters.machine.process import run
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.locking import locked, try_locked
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["heal", "install", "no_daemon_starts", "nobody_installs"]
 

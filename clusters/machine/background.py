@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from clusters.deadline import Deadline
+from chaos_harness.clusters.deadline import Deadline
 
 __all__ = ["Beside"]
 

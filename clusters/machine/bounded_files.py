@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from clusters.errors import BadScenario
-from clusters.terminal.escape import shown
+from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.terminal.escape import shown
 
 __all__ = ["place", "plain", "read", "refused"]
 

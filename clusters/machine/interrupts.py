@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from clusters.deadline import Deadline
+from chaos_harness.clusters.deadline import Deadline
 
 __all__ = ["install", "leaving", "owing", "unbroken"]
 

@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from clusters.deadline import Deadline
-from clusters.machine.guardian import holding
-from clusters.machine.paths import runtime_dir
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.guardian import holding
+from chaos_harness.clusters.machine.paths import runtime_dir
 
 __all__ = ["locked", "try_locked"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from clusters.errors import BadScenario
-from clusters.machine.boot import boot_id
-from clusters.machine.paths import runtime_dir
-from clusters.machine.process_starts import start_time, stat_fields
+from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.machine.boot import boot_id
+from chaos_harness.clusters.machine.paths import runtime_dir
+from chaos_harness.clusters.machine.process_starts import start_time, stat_fields
 
 __all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "run_directories", "told", "view"]
 

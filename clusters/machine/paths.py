@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from clusters.errors import HarnessError
+from chaos_harness.clusters.errors import HarnessError
 
 __all__ = ["cache_dir", "harden", "runtime_dir", "trusted"]
 

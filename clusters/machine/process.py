@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
-from clusters.machine.guardian import guard, release
-from clusters.machine.orphans import kill, members
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
+from chaos_harness.clusters.machine.guardian import guard, release
+from chaos_harness.clusters.machine.orphans import kill, members
 
 __all__ = ["Completed", "begun", "end_all", "run"]
 

@@ -4,8 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from clusters.errors import HarnessError
-from clusters.machine.mounts import mounts
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine.mounts import mounts
 
 __all__ = ["remove", "try_remove"]
 

@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from clusters.errors import HarnessError
-from clusters.machine.guardian import holding
-from clusters.machine.paths import cache_dir, runtime_dir
-from clusters.machine.removal import try_remove
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine.guardian import holding
+from chaos_harness.clusters.machine.paths import cache_dir, runtime_dir
+from chaos_harness.clusters.machine.removal import try_remove
 
 __all__ = ["ARTEFACTS", "MAKING", "credentials", "held", "sweep"]
 

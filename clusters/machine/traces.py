@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.errors import HarnessError
-from clusters.machine.boot import boot_id
-from clusters.machine.try_all import raise_first
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine.boot import boot_id
+from chaos_harness.clusters.machine.try_all import raise_first
 
 __all__ = ["HOME", "Trace", "pending", "put_back", "record"]
 

@@ -22,25 +22,25 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-from clusters.cluster import Cluster
-from clusters.creation.create import create, delete
-from clusters.deadline import Deadline
-from clusters.engine import Engine, claims
-from clusters.engine.inventory import remove_all
-from clusters.errors import DeadlineExceeded, HarnessError
-from clusters.images import Images
-from clusters.kind.logs import Kept
-from clusters.machine.owner import Owner
-from clusters.machine.removal import try_remove
-from clusters.pool import capacity as room
-from clusters.pool import frozen as shelf
-from clusters.pool.deviations import Deviation, deviations
-from clusters.pool.fingerprint import fingerprint, wait_settled
-from clusters.pool.freeze import freeze, thaw
-from clusters.pool.reset_gatekeeper import covers, remember, reset
-from clusters.shape import Shape
-from clusters.terminal.escape import first_line
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation.create import create, delete
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, claims
+from chaos_harness.clusters.engine.inventory import remove_all
+from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.pool import frozen as shelf
+from chaos_harness.clusters.pool.deviations import Deviation, deviations
+from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
+from chaos_harness.clusters.pool.freeze import freeze, thaw
+from chaos_harness.clusters.pool.reset_gatekeeper import covers, remember, reset
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import first_line
+from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Pool"]
 
@@ -191,7 +191,7 @@ class Pool:
         digest = hashlib.sha256()
         for part in (shape.model_dump_json(), self._engine.host, self._engine.version, repr(_contents(images))):
             digest.update(part.encode() + b"\0")
-        code = Path(__file__).parents[1]
+        code = Path(__file__).resolve().parents[1]
         for source in sorted(code.rglob("*.py")):
             digest.update(source.read_bytes())
         return digest.hexdigest()

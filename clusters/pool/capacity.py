@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from clusters.shape import Shape
+from chaos_harness.clusters.shape import Shape
 
 __all__ = ["idle", "memory"]
 

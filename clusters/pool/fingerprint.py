@@ -13,12 +13,12 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.objects import condition, is_leaving, is_ready
-from clusters.api.rest import listed, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.pool.deviations import Trait
-from clusters.watching.watch import until
+from chaos_harness.clusters.api.objects import condition, is_leaving, is_ready
+from chaos_harness.clusters.api.rest import listed, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.pool.deviations import Trait
+from chaos_harness.clusters.watching.watch import until
 
 __all__ = ["fingerprint", "wait_settled"]
 

@@ -22,14 +22,14 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.leader_election import LEADERS, LEASES
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine.retry import insist
-from clusters.errors import BadScenario, ClusterUnavailable
-from clusters.gatekeeper.readiness import wait_serving
-from clusters.watching.watch import State, until
+from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine.retry import insist
+from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
+from chaos_harness.clusters.gatekeeper.readiness import wait_serving
+from chaos_harness.clusters.watching.watch import State, until
 
 __all__ = ["freeze", "thaw"]
 

@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, claims
-from clusters.errors import ClusterUnavailable
-from clusters.machine.locking import locked
-from clusters.machine.owner import SHELF_SECONDS, Owner, run_directories
-from clusters.pool.deviations import Fingerprint, parsed, rows
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, claims
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.owner import SHELF_SECONDS, Owner, run_directories
+from chaos_harness.clusters.pool.deviations import Fingerprint, parsed, rows
 
 __all__ = ["Entry", "entries", "label", "note", "put", "take"]
 

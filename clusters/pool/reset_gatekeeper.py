@@ -10,13 +10,13 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import ClusterUnavailable
-from clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_serving
-from clusters.pool.deviations import Deviation
-from clusters.watching.watch import until
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_serving
+from chaos_harness.clusters.pool.deviations import Deviation
+from chaos_harness.clusters.watching.watch import until
 
 __all__ = ["covers", "remember", "reset"]
 

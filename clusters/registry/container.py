@@ -11,13 +11,13 @@ from typing import Self
 
 import yaml
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import label_arguments, volume_argument
-from clusters.engine.network import fixed_address, gateway
-from clusters.engine.ports import LOOPBACK, reserved_port
-from clusters.errors import ClusterUnavailable
-from clusters.registry.login import Login
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import label_arguments, volume_argument
+from chaos_harness.clusters.engine.network import fixed_address, gateway
+from chaos_harness.clusters.engine.ports import LOOPBACK, reserved_port
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.registry.login import Login
 
 __all__ = [
     "DOWN_FILE",

@@ -9,7 +9,7 @@ from typing import Self
 
 import bcrypt
 
-from clusters.errors import ClusterUnavailable, NotOurs
+from chaos_harness.clusters.errors import ClusterUnavailable, NotOurs
 
 __all__ = ["Login"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from clusters.terminal.escape import shown
-from clusters.terminal.streams import Lossy
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.streams import Lossy
 
 __all__ = ["Progress", "Step"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.errors import HarnessError
-from clusters.watching.changes import Change, State, differences, fold, key, named, number, seen
-from clusters.watching.proofs import Proofs
-from clusters.watching.streaming import OPEN, Gap, answer
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.watching.changes import Change, State, differences, fold, key, named, number, seen
+from chaos_harness.clusters.watching.proofs import Proofs
+from chaos_harness.clusters.watching.streaming import OPEN, Gap, answer
 
 __all__ = ["NOT_SERVED", "Course", "Timing"]
 

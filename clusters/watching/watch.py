@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from kubernetes.client import ApiClient
 
-from clusters.deadline import Deadline
-from clusters.watching.changes import Change, Object, State, fold, key
-from clusters.watching.position import NOT_SERVED, Course, Timing
-from clusters.watching.proofs import Proofs
-from clusters.watching.streaming import Gap, Over
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.changes import Change, Object, State, fold, key
+from chaos_harness.clusters.watching.position import NOT_SERVED, Course, Timing
+from chaos_harness.clusters.watching.proofs import Proofs
+from chaos_harness.clusters.watching.streaming import Gap, Over
 
 __all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "until"]
 

@@ -10,14 +10,14 @@ from math import inf
 from pathlib import Path
 from typing import ParamSpec
 
-from harness.causes import CAUSES, Cause, unknown_causes
-from harness.errors import BadScenario
-from harness.history import Recorded
-from harness.history.faults import Faults
-from harness.history.following import follow
-from harness.history.until import Extent, Until
-from harness.verdict import Check, Expectation, Expected, Verdict
-from harness.versions import Versions
+from chaos_harness.harness.causes import CAUSES, Cause, unknown_causes
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.faults import Faults
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.until import Extent, Until
+from chaos_harness.harness.verdict import Check, Expectation, Expected, Verdict
+from chaos_harness.harness.versions import Versions
 
 __all__ = ["Checked", "identified"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from math import inf
 
-from harness.checks.lasting import Loss, Read
-from harness.history.excuses import standing
-from harness.history.in_force import Created
-from harness.history.spans import Spans
+from chaos_harness.harness.checks.lasting import Loss, Read
+from chaos_harness.harness.history.excuses import standing
+from chaos_harness.harness.history.in_force import Created
+from chaos_harness.harness.history.spans import Spans
 
 __all__ = ["BarePods", "between"]
 

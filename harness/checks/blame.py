@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from harness.history.coverage import Coverage
-from harness.history.faults import Fault, Faults
-from harness.history.spans import Spans
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.spans import Spans
 
 __all__ = ["Blame", "again", "blames", "names", "unproved"]
 

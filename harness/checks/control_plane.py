@@ -4,19 +4,19 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
-from harness.checks import Checked, identified
-from harness.checks.rule import bounded, unseen_words
-from harness.history import Recorded
-from harness.history.blame import FEW_RENEWALS, Blame
-from harness.history.control_plane import LEADERS, ControlPlane
-from harness.history.coverage import Coverage
-from harness.history.faults import Fault, Faults
-from harness.history.following import follow
-from harness.history.lease_requests import LeaseRequests
-from harness.history.silences import Moment, Moments, Silence
-from harness.history.spans import Spans
-from harness.history.vocabulary import WATCH_LEASES
-from harness.verdict import Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.rule import bounded, unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.blame import FEW_RENEWALS, Blame
+from chaos_harness.harness.history.control_plane import LEADERS, ControlPlane
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.lease_requests import LeaseRequests
+from chaos_harness.harness.history.silences import Moment, Moments, Silence
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import WATCH_LEASES
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["control_plane_unharmed", "leases_admitted", "leases_renewed", "leases_renewed_again"]
 

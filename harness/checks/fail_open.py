@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from harness.checks import Checked, identified
-from harness.checks.blame import Blame, again, blames, names, unproved
-from harness.checks.lasting import Loss, Read, decided, measured
-from harness.checks.rule import bounded
-from harness.history import Recorded
-from harness.history.coverage import asked
-from harness.history.losses import Kind
-from harness.history.settled import settled_words
-from harness.history.spans import Spans
-from harness.verdict import Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
+from chaos_harness.harness.checks.lasting import Loss, Read, decided, measured
+from chaos_harness.harness.checks.rule import bounded
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.coverage import asked
+from chaos_harness.harness.history.losses import Kind
+from chaos_harness.harness.history.settled import settled_words
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["fail_open_window", "judged", "named", "refused_for_at_most"]
 

@@ -7,16 +7,16 @@ from math import inf
 from operator import and_
 from typing import Any
 
-from harness.checks import Checked, identified
-from harness.checks.rule import unseen_words
-from harness.history import Recorded
-from harness.history.coverage import LAG, Coverage
-from harness.history.following import follow
-from harness.history.lists import Known, Lists, any_of
-from harness.history.spans import Span, Spans, when_passed
-from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
-from harness.policies.generation_rules import Rules
-from harness.verdict import Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.rule import unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.coverage import LAG, Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.lists import Known, Lists, any_of
+from chaos_harness.harness.history.spans import Span, Spans, when_passed
+from chaos_harness.harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS
+from chaos_harness.harness.policies.generation_rules import Rules
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["generated_within"]
 

@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Literal
 
-from harness.causes import Cause
-from harness.checks.blame import Blame
-from harness.checks.rule import unseen_words
-from harness.history import Recorded
-from harness.history.admissions import Admission
-from harness.history.audit import Audit
-from harness.history.coverage import Coverage, asked
-from harness.history.excuses import Weighed, weighed
-from harness.history.faults import Fault, Faults
-from harness.history.following import Reader, follow
-from harness.history.harms import Harm, Harms
-from harness.history.in_force import InForce, asks_about
-from harness.history.losses import Heard, Kind, Losses, Run
-from harness.history.resolved import Resolved
-from harness.history.rotation import Rotation
-from harness.history.settled import Settled
-from harness.history.spans import Span, Spans
-from harness.history.streams import JITTER
-from harness.history.vocabulary import FAIL_OPEN
-from harness.history.webhook_failures import Failures, Why
-from harness.history.witness import Counted
-from harness.policies import ADMIT
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.checks.blame import Blame
+from chaos_harness.harness.checks.rule import unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.admissions import Admission
+from chaos_harness.harness.history.audit import Audit
+from chaos_harness.harness.history.coverage import Coverage, asked
+from chaos_harness.harness.history.excuses import Weighed, weighed
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.following import Reader, follow
+from chaos_harness.harness.history.harms import Harm, Harms
+from chaos_harness.harness.history.in_force import InForce, asks_about
+from chaos_harness.harness.history.losses import Heard, Kind, Losses, Run
+from chaos_harness.harness.history.resolved import Resolved
+from chaos_harness.harness.history.rotation import Rotation
+from chaos_harness.harness.history.settled import Settled
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.streams import JITTER
+from chaos_harness.harness.history.vocabulary import FAIL_OPEN
+from chaos_harness.harness.history.webhook_failures import Failures, Why
+from chaos_harness.harness.history.witness import Counted
+from chaos_harness.harness.policies import ADMIT
 
 __all__ = ["STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
 

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 
-from harness.causes import known_causes
-from harness.checks import Checked, identified
-from harness.checks.rule import unseen_words
-from harness.history import Recorded
-from harness.history.births import Excuses, asked, cause_of, is_excused
-from harness.history.faults import Fault
-from harness.history.node_loss import PHASES, NodeLoss, Replacement
-from harness.history.node_scene import Chosen, Named, Scene, harm, in_words
-from harness.history.spans import Spans, when_passed
-from harness.history.vocabulary import WATCH_WORKLOAD
-from harness.history.workload import WorkloadPod
-from harness.statistics import percentile
-from harness.verdict import Outcome, Verdict
+from chaos_harness.harness.causes import known_causes
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.rule import unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.births import Excuses, asked, cause_of, is_excused
+from chaos_harness.harness.history.faults import Fault
+from chaos_harness.harness.history.node_loss import PHASES, NodeLoss, Replacement
+from chaos_harness.harness.history.node_scene import Chosen, Named, Scene, harm, in_words
+from chaos_harness.harness.history.spans import Spans, when_passed
+from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
+from chaos_harness.harness.history.workload import WorkloadPod
+from chaos_harness.harness.statistics import percentile
+from chaos_harness.harness.verdict import Outcome, Verdict
 
 __all__ = ["Excuses", "never_replaced", "replaced_within", "replacements_mutated", "spread"]
 

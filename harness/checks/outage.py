@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from math import inf, isinf
 
-from harness.checks import Checked, identified
-from harness.checks.blame import names
-from harness.checks.fail_open import judged
-from harness.checks.lasting import Loss, Read
-from harness.history.admissions import Admission
-from harness.history.faults import Fault
-from harness.history.spans import Spans
-from harness.verdict import Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.blame import names
+from chaos_harness.harness.checks.fail_open import judged
+from chaos_harness.harness.checks.lasting import Loss, Read
+from chaos_harness.harness.history.admissions import Admission
+from chaos_harness.harness.history.faults import Fault
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["comes_back", "outlasts"]
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from harness.checks import Checked, identified
-from harness.checks.rule import bounded, unseen_words
-from harness.history import Recorded
-from harness.history.coverage import Coverage, asked
-from harness.history.following import follow
-from harness.history.rounds import Disagreement, Rounds
-from harness.history.spans import Spans
-from harness.verdict import Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.rule import bounded, unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.coverage import Coverage, asked
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.rounds import Disagreement, Rounds
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["enforcement_parity"]
 

@@ -1,15 +1,15 @@
 """Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
 
-from harness.causes import Cause, known_causes
-from harness.checks import Checked, identified
-from harness.checks.rule import unseen_words
-from harness.history import Recorded
-from harness.history.coverage import Coverage
-from harness.history.differences import Difference
-from harness.history.generated_policies import Generated, read_generated
-from harness.history.spans import Spans
-from harness.policies.generation_rules import Rules
-from harness.verdict import Verdict
+from chaos_harness.harness.causes import Cause, known_causes
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.rule import unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.differences import Difference
+from chaos_harness.harness.history.generated_policies import Generated, read_generated
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.policies.generation_rules import Rules
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["NO_GATEKEEPER", "lacking", "policies_match"]
 

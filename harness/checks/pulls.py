@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from math import inf
 
-from harness.checks import Checked, identified
-from harness.checks.rule import unseen_words
-from harness.history import Recorded
-from harness.history.coverage import Coverage
-from harness.history.events import STARTED, Events
-from harness.history.faults import Fault, Faults, Names, listed
-from harness.history.following import follow
-from harness.history.requests import Request, Requests
-from harness.history.spans import Spans
-from harness.history.vocabulary import WATCH_EVENTS
-from harness.verdict import Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.rule import unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.events import STARTED, Events
+from chaos_harness.harness.history.faults import Fault, Faults, Names, listed
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.requests import Request, Requests
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import WATCH_EVENTS
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["asked_no_registry", "asked_registry", "no_request_during"]
 

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.causes import known_causes
-from harness.checks import Checked, identified
-from harness.checks.policies import NO_GATEKEEPER, lacking
-from harness.checks.rule import bounded
-from harness.history import Entry, Recorded
-from harness.history.differences import Difference
-from harness.history.following import Take
-from harness.history.generated_policies import Generated, read_generated
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
-from harness.policies.generation_rules import Rules
-from harness.statistics import Interval, wilson
-from harness.verdict import Verdict
+from chaos_harness.harness.causes import known_causes
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.policies import NO_GATEKEEPER, lacking
+from chaos_harness.harness.checks.rule import bounded
+from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history.differences import Difference
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.generated_policies import Generated, read_generated
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
+from chaos_harness.harness.policies.generation_rules import Rules
+from chaos_harness.harness.statistics import Interval, wilson
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["never_orphaned", "no_orphan_stays"]
 

@@ -6,17 +6,17 @@ from functools import reduce
 from math import inf
 from operator import and_
 
-from harness.causes import Cause
-from harness.checks import Checked, identified
-from harness.checks.rule import unseen_words
-from harness.history import Recorded
-from harness.history.faults import Fault, Names, listed
-from harness.history.harms import Harm
-from harness.history.recoveries import IMAGE_REASONS, PodHistory, Recovery
-from harness.history.replicas import UNASKED_SECONDS
-from harness.history.spans import Span, Spans, when_passed
-from harness.history.vocabulary import RESCHEDULED
-from harness.verdict import Verdict
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.rule import unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.faults import Fault, Names, listed
+from chaos_harness.harness.history.harms import Harm
+from chaos_harness.harness.history.recoveries import IMAGE_REASONS, PodHistory, Recovery
+from chaos_harness.harness.history.replicas import UNASKED_SECONDS
+from chaos_harness.harness.history.spans import Span, Spans, when_passed
+from chaos_harness.harness.history.vocabulary import RESCHEDULED
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["end_of", "joined", "recovers_after", "recovers_within"]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from harness.history.coverage import Coverage
-from harness.history.spans import Spans
-from harness.verdict import Outcome
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.verdict import Outcome
 
 __all__ = ["bounded", "unseen_words"]
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
-from harness.checks import Checked, identified
-from harness.checks.recovery import end_of, joined
-from harness.checks.rule import unseen_words
-from harness.history import Recorded
-from harness.history.faults import Fault, Names, listed
-from harness.history.pods import Life, Pod, doubt
-from harness.history.recoveries import PodHistory
-from harness.history.spans import Spans
-from harness.history.vocabulary import WATCH_PODS
-from harness.verdict import Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.recovery import end_of, joined
+from chaos_harness.harness.checks.rule import unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.faults import Fault, Names, listed
+from chaos_harness.harness.history.pods import Life, Pod, doubt
+from chaos_harness.harness.history.recoveries import PodHistory
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import WATCH_PODS
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["undisturbed"]
 

@@ -6,20 +6,20 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
-from harness.causes import Cause
-from harness.checks import Checked, identified
-from harness.checks.bare_pods import BarePods, between
-from harness.checks.blame import Blame, again, blames, names, unproved
-from harness.checks.fail_open import named
-from harness.checks.lasting import Loss, Read, measured
-from harness.checks.rule import bounded, unseen_words
-from harness.history import Recorded
-from harness.history.in_force import Created, Workload
-from harness.history.settled import settled_words
-from harness.history.spans import Spans
-from harness.history.vocabulary import WATCH_WORKLOAD
-from harness.history.webhook_failures import Why
-from harness.verdict import Verdict
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks.bare_pods import BarePods, between
+from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
+from chaos_harness.harness.checks.fail_open import named
+from chaos_harness.harness.checks.lasting import Loss, Read, measured
+from chaos_harness.harness.checks.rule import bounded, unseen_words
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.in_force import Created, Workload
+from chaos_harness.harness.history.settled import settled_words
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
+from chaos_harness.harness.history.webhook_failures import Why
+from chaos_harness.harness.verdict import Verdict
 
 __all__ = ["never_unmutated"]
 

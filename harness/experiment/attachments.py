@@ -6,14 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clusters.cluster import Cluster
-from harness import private
-from harness.experiment.record import Attachment
-from harness.history import Entry, Recorded
-from harness.history.clocks import Clocks
-from harness.history.coverage import LAG, Coverage
-from harness.history.following import follow
-from harness.history.vocabulary import (
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness import private
+from chaos_harness.harness.experiment.record import Attachment
+from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history.clocks import Clocks
+from chaos_harness.harness.history.coverage import LAG, Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.vocabulary import (
     ADDED,
     CALL,
     CLOCK,
@@ -28,7 +28,7 @@ from harness.history.vocabulary import (
     WATCH_PODS,
     numbered,
 )
-from harness.redaction import redact
+from chaos_harness.harness.redaction import redact
 
 __all__ = ["environment", "write"]
 

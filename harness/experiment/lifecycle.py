@@ -10,43 +10,43 @@ from pathlib import Path
 from threading import Event
 from typing import Self
 
-from clusters.api.leader_election import wait_led
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from clusters.garbage import JOURNAL
-from clusters.gatekeeper.install import REPOSITORY
-from clusters.gatekeeper.readiness import wait_serving
-from clusters.machine.interrupts import leaving, owing, unbroken
-from clusters.machine.try_all import Ending, raise_first
-from clusters.terminal.progress import Progress
-from harness import private
-from harness.causes import Cause
-from harness.errors import HarnessError
-from harness.experiment import attachments as evidence
-from harness.experiment.phases import Phases
-from harness.experiment.record import ClaimRecord, FaultRecord, Record
-from harness.experiment.recording import Recording, told_as_ours
-from harness.faults import ONE_SHOT, Fault
-from harness.faults.injection import Injection
-from harness.gatekeeper.apply import enforced
-from harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
-from harness.history import History, read
-from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
-from harness.judging import judge_of
-from harness.policies import Policy
-from harness.preparation import Preparation
-from harness.probes import Probe
-from harness.probes.admission import FORBIDDEN, admission_canary
-from harness.probes.fail_open import follow_fail_open
-from harness.probes.objects import CANARY_PODS, watch_objects
-from harness.probes.replicas import ask_replicas
-from harness.probes.running import Probes
-from harness.probes.usual import usual_probes
-from harness.redaction import redact
-from harness.undo import journal
-from harness.undo.journal import Journal
-from harness.verdict import Check, Claim, Expected, Known, Verdict
+from chaos_harness.clusters.api.leader_election import wait_led
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.garbage import JOURNAL
+from chaos_harness.clusters.gatekeeper.install import REPOSITORY
+from chaos_harness.clusters.gatekeeper.readiness import wait_serving
+from chaos_harness.clusters.machine.interrupts import leaving, owing, unbroken
+from chaos_harness.clusters.machine.try_all import Ending, raise_first
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness import private
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.experiment import attachments as evidence
+from chaos_harness.harness.experiment.phases import Phases
+from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
+from chaos_harness.harness.experiment.recording import Recording, told_as_ours
+from chaos_harness.harness.faults import ONE_SHOT, Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
+from chaos_harness.harness.judging import judge_of
+from chaos_harness.harness.policies import Policy
+from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.admission import FORBIDDEN, admission_canary
+from chaos_harness.harness.probes.fail_open import follow_fail_open
+from chaos_harness.harness.probes.objects import CANARY_PODS, watch_objects
+from chaos_harness.harness.probes.replicas import ask_replicas
+from chaos_harness.harness.probes.running import Probes
+from chaos_harness.harness.probes.usual import usual_probes
+from chaos_harness.harness.redaction import redact
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.verdict import Check, Claim, Expected, Known, Verdict
 
 __all__ = ["FAULT", "Experiment"]
 

@@ -1,7 +1,7 @@
 """Live: what the terminal tells of an experiment while it runs."""
 
-from harness.history import History
-from harness.probes.admission import CANARY
+from chaos_harness.harness.history import History
+from chaos_harness.harness.probes.admission import CANARY
 
 __all__ = ["beside"]
 

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from clusters.terminal.progress import Progress
-from harness.errors import BadScenario, InvariantViolated, PreparationFailed
-from harness.experiment.live_line import beside
-from harness.experiment.record import Phase, Record
-from harness.history import History
-from harness.history.vocabulary import BEGIN, END, EXPERIMENT
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import BadScenario, InvariantViolated, PreparationFailed
+from chaos_harness.harness.experiment.live_line import beside
+from chaos_harness.harness.experiment.record import Phase, Record
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import BEGIN, END, EXPERIMENT
 
 __all__ = ["EXPERIMENT", "Phases", "under_way"]
 

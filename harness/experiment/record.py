@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-from harness.causes import Cause
-from harness.verdict import Claim, Known, Verdict
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.verdict import Claim, Known, Verdict
 
 __all__ = ["PROPERTY", "Attachment", "ClaimRecord", "FaultRecord", "Phase", "Record"]
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
-from harness.history import Entry, History
-from harness.history.recorded import Kind
-from harness.redaction import recorded
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.history import Entry, History
+from chaos_harness.harness.history.recorded import Kind
+from chaos_harness.harness.redaction import recorded
 
 __all__ = ["Recording", "told_as_ours"]
 

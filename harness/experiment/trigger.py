@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
-from clusters.api.rest import find_path
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.machine.try_all import raise_first
-from clusters.watching.watch import Change, Watch
-from harness.experiment.phases import under_way
-from harness.history import History
-from harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
+from chaos_harness.clusters.api.rest import find_path
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.try_all import raise_first
+from chaos_harness.clusters.watching.watch import Change, Watch
+from chaos_harness.harness.experiment.phases import under_way
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
 
 __all__ = ["TRIGGER", "Trigger", "When"]
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from clusters.api.rest import apply, delete
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.watching.watch import State, until
-from harness.errors import BadScenario, PreparationFailed
-from harness.faults.registry.remove_image import images_of
-from harness.gatekeeper.placement import closed
-from harness.history.objects import is_leaving, is_ready, labels, uid_of
-from harness.policies import mutated
-from harness.preparation import Preparation
-from harness.undo.journal import Journal
-from harness.undo.objects import put
-from harness.undo.promises import Undos
+from chaos_harness.clusters.api.rest import apply, delete
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.harness.errors import BadScenario, PreparationFailed
+from chaos_harness.harness.faults.registry.remove_image import images_of
+from chaos_harness.harness.gatekeeper.placement import closed
+from chaos_harness.harness.history.objects import is_leaving, is_ready, labels, uid_of
+from chaos_harness.harness.policies import mutated
+from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.objects import put
+from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["Controller", "Kind", "deploy"]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clusters.cluster import Cluster
-    from clusters.deadline import Deadline
-    from harness.faults.injection import Injection
+    from chaos_harness.clusters.cluster import Cluster
+    from chaos_harness.clusters.deadline import Deadline
+    from chaos_harness.harness.faults.injection import Injection
 
 __all__ = ["ONE_SHOT", "Fault", "OneShot"]
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from clusters.cluster import Cluster
-from harness.faults.targets import Target
-from harness.history import History
-from harness.history.vocabulary import HARM
-from harness.undo.actions import Action
-from harness.undo.journal import Journal
-from harness.undo.promises import Promise, Undos
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.faults.targets import Target
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import HARM
+from chaos_harness.harness.undo.actions import Action
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.promises import Promise, Undos
 
 __all__ = ["Injection"]
 

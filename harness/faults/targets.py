@@ -6,9 +6,9 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api import names as names_of
-from clusters.api.rest import request
-from harness.errors import ApiRefused, BadScenario
+from chaos_harness.clusters.api import names as names_of
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.harness.errors import ApiRefused, BadScenario
 
 __all__ = ["Target", "find_pods", "require_nodes"]
 

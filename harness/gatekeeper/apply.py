@@ -5,21 +5,21 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.watching.watch import until
-from harness.errors import PolicyRejected, PreparationFailed
-from harness.history import History
-from harness.history.objects import is_leaving, name_of
-from harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
-from harness.policies import GROUND, Policy, Question
-from harness.probes.answers import ask
-from harness.undo.journal import Journal
-from harness.undo.objects import put
-from harness.undo.promises import Undos
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.objects import is_leaving, name_of
+from chaos_harness.harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
+from chaos_harness.harness.policies import GROUND, Policy, Question
+from chaos_harness.harness.probes.answers import ask
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.objects import put
+from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["POLICIES", "enforced"]
 

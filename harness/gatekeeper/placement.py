@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import NAMESPACE, wait_serving
-from clusters.watching.watch import State, until
-from harness.errors import PreparationFailed
-from harness.faults.workloads.reschedule import Closed
-from harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
-from harness.preparation import Preparation
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.harness.errors import PreparationFailed
+from chaos_harness.harness.faults.workloads.reschedule import Closed
+from chaos_harness.harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
+from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["AUDIT", "WEBHOOK", "closed", "place_gatekeeper"]
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.install import PullPolicy
-from clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_serving
-from clusters.watching.watch import until
-from harness.errors import BadScenario
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.install import PullPolicy
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE, wait_serving
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["PullPolicy", "pull_policy", "restart_gatekeeper"]
 

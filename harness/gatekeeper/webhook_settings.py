@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.engine import Engine
-from harness.errors import BadScenario, PreparationFailed
-from harness.preparation import Preparation
-from harness.undo.actions import undo
-from harness.undo.commands import planes, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import BadScenario, PreparationFailed
+from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["FailurePolicy", "fail_closed", "fail_mutation", "set_back", "time_out_webhooks"]
 

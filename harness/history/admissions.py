@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from harness.history.following import Take
-from harness.history.recorded import Entry, Recorded
-from harness.history.vocabulary import CANARY
-from harness.policies import ADMIT
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.vocabulary import CANARY
+from chaos_harness.harness.policies import ADMIT
 
 __all__ = ["NO_ANSWER", "Admission", "Answers", "answers"]
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.history.clocks import Clocks
-from harness.history.coverage import Coverage
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.vocabulary import API_SERVER, AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
+from chaos_harness.harness.history.clocks import Clocks
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import API_SERVER, AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
 
 __all__ = ["Audit", "Cause", "Decision"]
 

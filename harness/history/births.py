@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from harness.causes import Cause
-from harness.history.coverage import Coverage
-from harness.history.node_loss import NodeLoss
-from harness.history.node_scene import Scene
-from harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.node_loss import NodeLoss
+from chaos_harness.harness.history.node_scene import Scene
+from chaos_harness.harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 
 __all__ = ["Excuse", "Excuses", "asked", "cause_of", "is_excused"]
 

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from harness.history.control_plane import LEADERS, STREAMS, Change, ControlPlane, Part
-from harness.history.coverage import Coverage
-from harness.history.faults import Faults
-from harness.history.recorded import Recorded
-from harness.history.silences import Moment, Moments, Silence
-from harness.history.spans import Spans
-from harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
+from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, Change, ControlPlane, Part
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.faults import Faults
+from chaos_harness.harness.history.recorded import Recorded
+from chaos_harness.harness.history.silences import Moment, Moments, Silence
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
 __all__ = ["FEW_RENEWALS", "Blame", "Blamed"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.history.recorded import Entry
-from harness.history.vocabulary import CLOCK, READ
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import CLOCK, READ
 
 __all__ = ["Clocks", "Offset"]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal
 
-from harness.history.coverage import Coverage
-from harness.history.faults import Faults
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import (
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.faults import Faults
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import (
     ADDED,
     DELETED,
     GAP,

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from harness.history.clocks import Clocks
-from harness.history.following import Take
-from harness.history.lag import Lag
-from harness.history.recorded import Entry, Recorded
-from harness.history.spans import Span, Spans
-from harness.history.streams import JITTER, Log, Parts, Questions, Watch
-from harness.history.vocabulary import (
+from chaos_harness.harness.history.clocks import Clocks
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.lag import Lag
+from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.streams import JITTER, Log, Parts, Questions, Watch
+from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     AUDIT,
     CANARY,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
-from harness.history.spans import Spans
+from chaos_harness.harness.history.spans import Spans
 
 __all__ = ["Difference", "Kind"]
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.vocabulary import ADDED, MODIFIED, WATCH_EVENTS
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import ADDED, MODIFIED, WATCH_EVENTS
 
 __all__ = ["FAILED", "PULLING", "STARTED", "Event", "Events"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from re import compile as pattern
 from typing import Literal
 
-from harness.history.admissions import Admission
-from harness.history.webhook_failures import NOT_LOGGED, Why
+from chaos_harness.harness.history.admissions import Admission
+from chaos_harness.harness.history.webhook_failures import NOT_LOGGED, Why
 
 __all__ = ["Standing", "Weighed", "standing", "weighed"]
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
 
 __all__ = ["Fault", "Faults", "Names", "listed"]
 

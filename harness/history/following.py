@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.recorded import Entry, Recorded
 
 __all__ = ["Reader", "Take", "follow"]
 

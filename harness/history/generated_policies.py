@@ -5,13 +5,13 @@ from functools import cached_property
 from math import inf
 from typing import Any
 
-from harness.history.coverage import Coverage
-from harness.history.differences import Difference, Kind
-from harness.history.following import Reader, Take, follow
-from harness.history.lists import ALWAYS, Known, Lists, ObjectList, any_of
-from harness.history.recorded import Entry, Recorded
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import (
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.differences import Difference, Kind
+from chaos_harness.harness.history.following import Reader, Take, follow
+from chaos_harness.harness.history.lists import ALWAYS, Known, Lists, ObjectList, any_of
+from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import (
     CONSTRAINTS,
     WATCH_BINDINGS,
     WATCH_DEPLOYMENTS,
@@ -19,7 +19,7 @@ from harness.history.vocabulary import (
     WATCH_TEMPLATES,
     watch,
 )
-from harness.policies.generation_rules import (
+from chaos_harness.harness.policies.generation_rules import (
     PREFIX,
     Binding,
     Content,
@@ -31,7 +31,7 @@ from harness.policies.generation_rules import (
     policy_content,
     policy_name,
 )
-from harness.policies.status import seen_by_all
+from chaos_harness.harness.policies.status import seen_by_all
 
 __all__ = ["Generated", "read_generated"]
 

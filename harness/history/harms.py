@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from harness.history.faults import Fault, Faults
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.vocabulary import HARM
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import HARM
 
 __all__ = ["Harm", "Harms"]
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from math import inf
 
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Spans
-from harness.history.vocabulary import (
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import (
     ADDED,
     APPLY,
     GAP,
@@ -19,7 +19,7 @@ from harness.history.vocabulary import (
     RESUMED,
     WATCH_WORKLOAD,
 )
-from harness.policies import mutated
+from chaos_harness.harness.policies import mutated
 
 __all__ = ["Created", "InForce", "Workload", "asks_about"]
 

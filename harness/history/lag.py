@@ -1,6 +1,6 @@
 """Lag: how long after the answer to a write a watch told of it, proved by an object with a number."""
 
-from harness.history.spans import Span, Spans
+from chaos_harness.harness.history.spans import Span, Spans
 
 __all__ = ["Lag"]
 

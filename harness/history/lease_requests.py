@@ -3,13 +3,13 @@
 from array import array
 from math import inf
 
-from harness.history.coverage import Coverage, api_server
-from harness.history.faults import Fault, Faults
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Span, Spans
-from harness.history.streams import JITTER
-from harness.history.vocabulary import API_SERVER, WRITE_LEASE
+from chaos_harness.harness.history.coverage import Coverage, api_server
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.streams import JITTER
+from chaos_harness.harness.history.vocabulary import API_SERVER, WRITE_LEASE
 
 __all__ = ["LeaseRequests"]
 

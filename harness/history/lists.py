@@ -12,11 +12,11 @@ from itertools import pairwise
 from math import inf
 from typing import Any, Literal, NamedTuple
 
-from harness.history.coverage import LAG, Coverage
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Spans
-from harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
+from chaos_harness.harness.history.coverage import LAG, Coverage
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import DELETED, GAP, LISTED, RESUMED
 
 __all__ = ["ALWAYS", "Known", "Lists", "ObjectList", "Turn", "any_of"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
-from harness.history.admissions import NO_ANSWER, Admission, Answers
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Span
-from harness.history.vocabulary import EXPERIMENT, FAULT, JUDGE, POLICIES
+from chaos_harness.harness.history.admissions import NO_ANSWER, Admission, Answers
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span
+from chaos_harness.harness.history.vocabulary import EXPERIMENT, FAULT, JUDGE, POLICIES
 
 __all__ = ["Decide", "Heard", "Kind", "Losses", "Run"]
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from harness.history.faults import Fault, Faults
-from harness.history.following import Take
-from harness.history.objects import is_ready
-from harness.history.recorded import Entry
-from harness.history.vocabulary import (
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.objects import is_ready
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import (
     DELETED,
     EXPERIMENT,
     HARM,
@@ -19,8 +19,8 @@ from harness.history.vocabulary import (
     REMOVED,
     WATCH_NODES,
 )
-from harness.history.workload import Moment, Workload, WorkloadPod
-from harness.policies import mutate_pods, mutate_templates
+from chaos_harness.harness.history.workload import Moment, Workload, WorkloadPod
+from chaos_harness.harness.policies import mutate_pods, mutate_templates
 
 __all__ = ["PHASES", "NodeLoss", "NodeLosses", "Replacement"]
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Self
 
-from harness.history.coverage import Coverage
-from harness.history.faults import Fault, Faults
-from harness.history.following import follow
-from harness.history.node_loss import NodeLoss, NodeLosses
-from harness.history.recorded import Recorded
-from harness.history.rotation import Rotation
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import WATCH_WORKLOAD
-from harness.history.workload import Workload, WorkloadPod
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.node_loss import NodeLoss, NodeLosses
+from chaos_harness.harness.history.recorded import Recorded
+from chaos_harness.harness.history.rotation import Rotation
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
+from chaos_harness.harness.history.workload import Workload, WorkloadPod
 
 __all__ = ["Chosen", "Named", "Scene", "harm", "in_words"]
 

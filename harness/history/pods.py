@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import inf
 
-from harness.history.coverage import Coverage
-from harness.history.following import Take
-from harness.history.objects import (
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.objects import (
     Object,
     is_leaving,
     is_ready,
@@ -19,9 +19,9 @@ from harness.history.objects import (
     uid_of,
     waiting,
 )
-from harness.history.recorded import Entry
-from harness.history.spans import Spans
-from harness.history.vocabulary import ADDED, DELETED, WATCH_PODS
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import ADDED, DELETED, WATCH_PODS
 
 __all__ = ["Life", "Pod", "Pods", "Sighting", "doubt"]
 

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from clusters.terminal.escape import shown
-from harness import __version__
-from harness.errors import BadScenario, HarnessError
-from harness.history.vocabulary import END, HISTORY
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness import __version__
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.history.vocabulary import END, HISTORY
 
 __all__ = ["SCHEMA", "Entry", "Header", "Kind", "Recorded", "read"]
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
-from harness.history.coverage import Coverage
-from harness.history.events import FAILED, PULLING, Events
-from harness.history.faults import Fault, Faults
-from harness.history.following import follow
-from harness.history.harms import Harm, Harms
-from harness.history.pods import Life, Pod, Pods, doubt
-from harness.history.recorded import Recorded
-from harness.history.replicas import UNASKED_SECONDS, Replicas
-from harness.history.rotation import Rotation
-from harness.history.spans import Spans
-from harness.history.vocabulary import KILLED, WATCH_PODS, WATCH_SLICES
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.events import FAILED, PULLING, Events
+from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.harms import Harm, Harms
+from chaos_harness.harness.history.pods import Life, Pod, Pods, doubt
+from chaos_harness.harness.history.recorded import Recorded
+from chaos_harness.harness.history.replicas import UNASKED_SECONDS, Replicas
+from chaos_harness.harness.history.rotation import Rotation
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import KILLED, WATCH_PODS, WATCH_SLICES
 
 __all__ = ["IMAGE_REASONS", "PodHistory", "Recovery"]
 

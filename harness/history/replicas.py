@@ -11,11 +11,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.history.coverage import Coverage, asked, replica
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import REPLICA, REVIEW
+from chaos_harness.harness.history.coverage import Coverage, asked, replica
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import REPLICA, REVIEW
 
 __all__ = ["UNASKED_SECONDS", "Answer", "Answers", "Replicas"]
 

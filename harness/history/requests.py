@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from math import inf
 
-from harness.history.clocks import Clocks
-from harness.history.coverage import Coverage
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import CLOCK, CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
+from chaos_harness.harness.history.clocks import Clocks
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import CLOCK, CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
 
 __all__ = ["Request", "Requests"]
 

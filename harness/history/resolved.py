@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.history.coverage import Coverage
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.vocabulary import ADDED, CANARY, LISTED, WATCH_CANARIES, numbered
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import ADDED, CANARY, LISTED, WATCH_CANARIES, numbered
 
 __all__ = ["Became", "Create", "Resolved"]
 

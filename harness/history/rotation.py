@@ -3,11 +3,11 @@
 from bisect import bisect_right
 from math import inf
 
-from harness.history.following import Take
-from harness.history.objects import endpoints, is_leaving, labels, name_of, node_of, uid_of
-from harness.history.recorded import Entry
-from harness.history.spans import Spans
-from harness.history.vocabulary import DELETED, WATCH_PODS, WATCH_SLICES
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.objects import endpoints, is_leaving, labels, name_of, node_of, uid_of
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import DELETED, WATCH_PODS, WATCH_SLICES
 
 __all__ = ["Rotation"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple, Self
 
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Spans
-from harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
 
 __all__ = ["Decision", "Disagreement", "Rounds"]
 

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from harness.history.admissions import Admission
-from harness.history.audit import Audit, Decision
-from harness.history.resolved import Create, Resolved
-from harness.history.vocabulary import AUDIT, WATCH_CANARIES
-from harness.history.webhook_failures import cause
+from chaos_harness.harness.history.admissions import Admission
+from chaos_harness.harness.history.audit import Audit, Decision
+from chaos_harness.harness.history.resolved import Create, Resolved
+from chaos_harness.harness.history.vocabulary import AUDIT, WATCH_CANARIES
+from chaos_harness.harness.history.webhook_failures import cause
 
 __all__ = ["Settled", "settled_words"]
 

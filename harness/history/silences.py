@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from math import inf
 
-from harness.history.coverage import Coverage
-from harness.history.spans import Spans
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.spans import Spans
 
 __all__ = ["Moment", "Moments", "Silence"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import inf, isfinite
 
-from harness.history.recorded import Entry
-from harness.history.spans import Span, Spans
-from harness.history.vocabulary import GAP, LISTED, READ, RESUMED
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.vocabulary import GAP, LISTED, READ, RESUMED
 
 __all__ = ["JITTER", "Log", "Parts", "Questions", "Watch"]
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf
 
-from harness.history.following import Take
-from harness.history.recorded import Entry, Recorded
-from harness.history.vocabulary import BOOKMARK, EXPERIMENT, GAP, JUDGE, is_watch
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.vocabulary import BOOKMARK, EXPERIMENT, GAP, JUDGE, is_watch
 
 __all__ = ["Extent", "Until"]
 

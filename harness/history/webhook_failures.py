@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from harness.causes import CAUSES, Cause
-from harness.history.admissions import Admission
-from harness.history.audit import Audit
-from harness.history.audit import Cause as Known
-from harness.history.coverage import Coverage
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Spans
-from harness.history.vocabulary import CALL, DELETED, FAIL_OPEN, WATCH_PODS, WATCH_SLICES
+from chaos_harness.harness.causes import CAUSES, Cause
+from chaos_harness.harness.history.admissions import Admission
+from chaos_harness.harness.history.audit import Audit
+from chaos_harness.harness.history.audit import Cause as Known
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import CALL, DELETED, FAIL_OPEN, WATCH_PODS, WATCH_SLICES
 
 __all__ = ["NOT_LOGGED", "UNREAD", "Call", "Failures", "Why", "cause"]
 

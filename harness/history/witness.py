@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 
-from harness.history.clocks import Clocks
-from harness.history.following import Take
-from harness.history.recorded import Entry
-from harness.history.spans import Spans
-from harness.history.vocabulary import API_SERVER, CALL, CLOCK, FAIL_OPEN, METRICS, READ, numbered
+from chaos_harness.harness.history.clocks import Clocks
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import API_SERVER, CALL, CLOCK, FAIL_OPEN, METRICS, READ, numbered
 
 __all__ = ["Counted", "FailedOpen"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from harness.history.following import Take
-from harness.history.objects import is_leaving, is_ready, running
-from harness.history.recorded import Entry
-from harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
-from harness.policies import CANARIES, mutated
+from chaos_harness.harness.history.following import Take
+from chaos_harness.harness.history.objects import is_leaving, is_ready, running
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import DELETED, WATCH_WORKLOAD, WATCH_WORKLOAD_EVENTS
+from chaos_harness.harness.policies import CANARIES, mutated
 
 __all__ = ["Moment", "Workload", "WorkloadPod"]
 

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import __version__, jsonl
-from harness.errors import HarnessError
-from harness.history.recorded import SCHEMA, Entry, Header, Kind
-from harness.history.vocabulary import CLOCK_STEP, END, HISTORY
+from chaos_harness.harness import __version__, jsonl
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.history.recorded import SCHEMA, Entry, Header, Kind
+from chaos_harness.harness.history.vocabulary import CLOCK_STEP, END, HISTORY
 
 __all__ = ["History"]
 

@@ -6,21 +6,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clusters.api import readonly as foreign
-from clusters.terminal.escape import shown
-from clusters.terminal.progress import Progress
-from harness.errors import BadScenario
-from harness.incident.bundle import recheck
-from harness.incident.bundle import write as bundle
-from harness.incident.cli_options import add_run_options, asked, place, session_of, working
-from harness.incident.draft import draft
-from harness.incident.model import seconds
-from harness.incident.replay import repro
-from harness.incident.replay.runner import Runner
-from harness.incident.schema import schema
-from harness.incident.shrink.ledger import Ledger
-from harness.incident.shrink.session import Shrinking
-from harness.incident.skeleton import skeleton
+from chaos_harness.clusters.api import readonly as foreign
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.bundle import recheck
+from chaos_harness.harness.incident.bundle import write as bundle
+from chaos_harness.harness.incident.cli_options import add_run_options, asked, place, session_of, working
+from chaos_harness.harness.incident.draft import draft
+from chaos_harness.harness.incident.model import seconds
+from chaos_harness.harness.incident.replay import repro
+from chaos_harness.harness.incident.replay.runner import Runner
+from chaos_harness.harness.incident.schema import schema
+from chaos_harness.harness.incident.shrink.ledger import Ledger
+from chaos_harness.harness.incident.shrink.session import Shrinking
+from chaos_harness.harness.incident.skeleton import skeleton
 
 __all__ = ["add_verbs"]
 

@@ -6,12 +6,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from clusters.engine import CHOICES
-from clusters.terminal.progress import Progress
-from harness import private
-from harness.errors import BadScenario
-from harness.incident.load import Loaded, load
-from harness.run.context import Session
+from chaos_harness.clusters.engine import CHOICES
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness import private
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.run.context import Session
 
 __all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from clusters import versions
-from clusters.api.readonly import Foreign
-from clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
-from clusters.terminal.escape import shown
-from harness.errors import BadScenario
-from harness.incident.object_files import lacks
-from harness.incident.yaml_source import MOST_BYTES, parse
-from harness.redaction import REDACTED, redact
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.api.readonly import Foreign
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.object_files import lacks
+from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse
+from chaos_harness.harness.redaction import REDACTED, redact
 
 __all__ = ["draft"]
 

@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from clusters.shape import Shape
-from harness.catalogue import entries
-from harness.checks import Checked
-from harness.errors import HarnessError, InvariantViolated
-from harness.history import Recorded
-from harness.incident.load import Loaded
-from harness.incident.model import Claimed, Incident
-from harness.verdict import Claim, Outcome
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.errors import HarnessError, InvariantViolated
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.model import Claimed, Incident
+from chaos_harness.harness.verdict import Claim, Outcome
 
 if TYPE_CHECKING:
-    from harness.experiment.lifecycle import Experiment
+    from chaos_harness.harness.experiment.lifecycle import Experiment
 
 __all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
 

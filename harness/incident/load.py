@@ -10,17 +10,17 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from clusters.shape import RECORDED, Shape
-from clusters.terminal.escape import shown
-from harness.catalogue import KINDS, Kind, entries
-from harness.errors import BadScenario
-from harness.incident import references
-from harness.incident.model import SCHEMA, Incident
-from harness.incident.object_files import Objects, objects_of
-from harness.incident.references import SYNTAX
-from harness.incident.timeline import problems_of_time
-from harness.incident.watches import lists_of
-from harness.incident.yaml_source import Location, Source, few, read
+from chaos_harness.clusters.shape import RECORDED, Shape
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.catalogue import KINDS, Kind, entries
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident import references
+from chaos_harness.harness.incident.model import SCHEMA, Incident
+from chaos_harness.harness.incident.object_files import Objects, objects_of
+from chaos_harness.harness.incident.references import SYNTAX
+from chaos_harness.harness.incident.timeline import problems_of_time
+from chaos_harness.harness.incident.watches import lists_of
+from chaos_harness.harness.incident.yaml_source import Location, Source, few, read
 
 __all__ = ["Loaded", "load"]
 

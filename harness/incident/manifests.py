@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from harness.catalogue import entries
-from harness.incident.load import Loaded
-from harness.incident.object_files import Objects
-from harness.policies import Policy
-from harness.policies.generation_rules import Rules
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.object_files import Objects
+from chaos_harness.harness.policies import Policy
+from chaos_harness.harness.policies.generation_rules import Rules
 
 __all__ = ["applied"]
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from clusters.shape import Shape
-from clusters.terminal.escape import shown
-from harness.causes import Cause
-from harness.errors import BadScenario
-from harness.versions import Versions
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.versions import Versions
 
 __all__ = [
     "SCHEMA",

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clusters.api import names
-from harness.errors import BadScenario
-from harness.incident.yaml_source import Location, Source, read
+from chaos_harness.clusters.api import names
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.yaml_source import Location, Source, read
 
 __all__ = ["Manifest", "Objects", "lacks", "objects_of"]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.incident.yaml_source import Location
+from chaos_harness.harness.incident.yaml_source import Location
 
 __all__ = ["REFERENCE", "SYNTAX", "refused"]
 

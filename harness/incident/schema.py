@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.catalogue import KINDS, Kind, entries
-from harness.incident.model import Incident
-from harness.incident.watches import names
+from chaos_harness.harness.catalogue import KINDS, Kind, entries
+from chaos_harness.harness.incident.model import Incident
+from chaos_harness.harness.incident.watches import names
 
 __all__ = ["PARTS", "schema"]
 

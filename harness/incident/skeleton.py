@@ -1,9 +1,9 @@
 """Skeleton: an incident file to begin with, whose comments say what may stand in it."""
 
-from clusters import versions
-from harness.catalogue import KINDS, Kind, entries
-from harness.incident.references import SYNTAX
-from harness.incident.watches import names
+from chaos_harness.clusters import versions
+from chaos_harness.harness.catalogue import KINDS, Kind, entries
+from chaos_harness.harness.incident.references import SYNTAX
+from chaos_harness.harness.incident.watches import names
 
 __all__ = ["skeleton"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.incident.model import Incident, Positive, Seconds, Step, Turns
-from harness.incident.yaml_source import Location
+from chaos_harness.harness.incident.model import Incident, Positive, Seconds, Step, Turns
+from chaos_harness.harness.incident.yaml_source import Location
 
 __all__ = ["length", "longest", "problems_of_time", "rewired"]
 

@@ -3,11 +3,11 @@
 import difflib
 from typing import TYPE_CHECKING
 
-from harness.catalogue import watch_groups
-from harness.errors import BadScenario
+from chaos_harness.harness.catalogue import watch_groups
+from chaos_harness.harness.errors import BadScenario
 
 if TYPE_CHECKING:
-    from harness.probes.objects import Watched
+    from chaos_harness.harness.probes.objects import Watched
 
 __all__ = ["lists_of", "names"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from clusters.machine import bounded_files as bounded
-from clusters.machine.bounded_files import place
-from clusters.terminal.escape import shown
-from harness.errors import BadScenario
+from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.machine.bounded_files import place
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["MOST_BYTES", "Location", "Source", "few", "parse", "read"]
 

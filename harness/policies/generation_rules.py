@@ -12,8 +12,8 @@ from hashlib import sha256
 from itertools import chain
 from typing import Any, NamedTuple, Self
 
-from harness.errors import BadScenario
-from harness.versions import Versions
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.versions import Versions
 
 __all__ = [
     "PREFIX",

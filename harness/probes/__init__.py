@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from clusters.deadline import Deadline
-from harness.errors import ProbeBroken
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import ProbeBroken
 
 __all__ = ["Probe"]
 

@@ -10,16 +10,16 @@ from uuid import uuid4
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
-from harness.errors import ApiRefused, ApiUnreachable, ProbeBroken
-from harness.history import History
-from harness.history.vocabulary import CANARY, numbered
-from harness.policies import Question
-from harness.probes import Probe
-from harness.probes.answers import TIMEOUT, Answer, ask
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, ProbeBroken
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import CANARY, numbered
+from chaos_harness.harness.policies import Question
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.answers import TIMEOUT, Answer, ask
 
 __all__ = ["CANARY", "FORBIDDEN", "admission_canary"]
 

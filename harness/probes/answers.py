@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import request
-from harness.errors import ApiRefused, ApiUnreachable
-from harness.policies import Question, mutated
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
+from chaos_harness.harness.policies import Question, mutated
 
 __all__ = ["TIMEOUT", "Answer", "Outcome", "ask"]
 

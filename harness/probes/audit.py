@@ -7,10 +7,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_LOG
-from harness.history import History
-from harness.history.vocabulary import AUDIT, READ, REQUEST, REQUESTS, numbered
-from harness.probes.node_logs import NodeLogs
+from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_LOG
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import AUDIT, READ, REQUEST, REQUESTS, numbered
+from chaos_harness.harness.probes.node_logs import NodeLogs
 
 __all__ = ["AUDIT_LOGS", "NodeAudit", "is_audit"]
 

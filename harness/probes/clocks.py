@@ -5,13 +5,13 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.machine.boot import BOOT_ID, boot_id
-from harness.errors import HarnessError
-from harness.history import History
-from harness.history.vocabulary import CLOCK, READ, numbered
-from harness.probes import Probe
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.boot import BOOT_ID, boot_id
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import CLOCK, READ, numbered
+from chaos_harness.harness.probes import Probe
 
 __all__ = ["read_clocks"]
 

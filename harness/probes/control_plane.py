@@ -6,16 +6,16 @@ from math import isfinite
 
 from kubernetes.client import ApiClient
 
-from clusters.api.leader_election import LEASES
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.watching.streaming import Gap, Over, lines
-from harness.errors import ApiRefused, ApiUnreachable
-from harness.history import History
-from harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered
-from harness.probes import Probe
-from harness.probes.objects import CONTROL_PLANE, watch_objects
+from chaos_harness.clusters.api.leader_election import LEASES
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.watching.streaming import Gap, Over, lines
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.objects import CONTROL_PLANE, watch_objects
 
 __all__ = ["API_SERVER", "COUNTED", "ask_api_server", "read_metrics", "watch_control_plane"]
 

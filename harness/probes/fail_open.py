@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.errors import HarnessError
-from harness.history import History
-from harness.history.vocabulary import CALL, FAIL_OPEN, READ
-from harness.probes import Probe
-from harness.probes.audit import AUDIT_LOGS, NodeAudit, is_audit
-from harness.probes.node_logs import NodeLogs
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import CALL, FAIL_OPEN, READ
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.audit import AUDIT_LOGS, NodeAudit, is_audit
+from chaos_harness.harness.probes.node_logs import NodeLogs
 
 __all__ = ["FAIL_OPEN", "FAIL_OPEN_LOG", "follow_fail_open"]
 

@@ -6,9 +6,9 @@ Who asks late sees late: on an overloaded machine a harness would report the loa
 import time
 from functools import partial
 
-from harness.history import History
-from harness.history.vocabulary import LATE, METRONOME
-from harness.probes import Probe
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import LATE, METRONOME
+from chaos_harness.harness.probes import Probe
 
 __all__ = ["METRONOME", "keep_time"]
 

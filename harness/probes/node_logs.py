@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from io import StringIO
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
 
 __all__ = ["NodeLogs"]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import delete, request
-from clusters.cluster import Cluster
-from clusters.gatekeeper.readiness import NAMESPACE
-from harness.errors import ApiRefused, ApiUnreachable
-from harness.history import History
-from harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
-from harness.probes import Probe
-from harness.probes.objects import Watched, watch_objects
+from chaos_harness.clusters.api.rest import delete, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.objects import Watched, watch_objects
 
 __all__ = ["NUMBERED", "write_numbers"]
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.watching.watch import Change, Proofs, Watch
-from harness.history import History
-from harness.history.vocabulary import CONSTRAINTS, GAP, watch
-from harness.policies import CANARIES, mutated
-from harness.probes import Probe
-from harness.redaction import recorded
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.watching.watch import Change, Proofs, Watch
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import CONSTRAINTS, GAP, watch
+from chaos_harness.harness.policies import CANARIES, mutated
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.redaction import recorded
 
 __all__ = [
     "CANARY_PODS",

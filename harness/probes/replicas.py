@@ -10,15 +10,15 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.gatekeeper.readiness import NAMESPACE
-from harness.errors import ApiRefused, ApiUnreachable
-from harness.history import History
-from harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
-from harness.policies import Question
-from harness.probes import Probe
-from harness.probes.reviews import LABEL, Review, reviews
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
+from chaos_harness.harness.policies import Question
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.reviews import LABEL, Review, reviews
 
 __all__ = ["REPLICA", "ask_replicas"]
 

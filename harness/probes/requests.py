@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from clusters.registry.container import Registry
-from harness.errors import HarnessError
-from harness.history import History
-from harness.history.vocabulary import READ, REGISTRY, REQUEST
-from harness.probes import Probe
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import READ, REGISTRY, REQUEST
+from chaos_harness.harness.probes import Probe
 
 __all__ = ["REGISTRY", "follow_registry"]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from clusters.gatekeeper.readiness import REVIEW as LABEL_REVIEW
-from harness.history.vocabulary import REVIEW, review_of
-from harness.policies import LEVEL, Question, Wanted
+from chaos_harness.clusters.gatekeeper.readiness import REVIEW as LABEL_REVIEW
+from chaos_harness.harness.history.vocabulary import REVIEW, review_of
+from chaos_harness.harness.policies import LEVEL, Question, Wanted
 
 __all__ = ["LABEL", "Review", "Said", "reviews"]
 

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from math import inf
 
-from clusters.deadline import Deadline
-from harness.errors import ProbeBroken
-from harness.history import History
-from harness.history.vocabulary import EXPERIMENT, JUDGE
-from harness.probes import Probe
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import ProbeBroken
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import EXPERIMENT, JUDGE
+from chaos_harness.harness.probes import Probe
 
 __all__ = ["Probes"]
 

@@ -10,16 +10,16 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.errors import HarnessError
-from harness.history import History
-from harness.history.vocabulary import LATE, METRONOME, READ, numbered
-from harness.probes import Probe
-from harness.probes.schedstat import SCRIPT, Starving, parse
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.vocabulary import LATE, METRONOME, READ, numbered
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.schedstat import SCRIPT, Starving, parse
 
 if TYPE_CHECKING:
-    from clusters.engine.dialogue import Dialogue
+    from chaos_harness.clusters.engine.dialogue import Dialogue
 
 __all__ = ["watch_starving"]
 

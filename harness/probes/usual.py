@@ -1,16 +1,16 @@
 """Usual probes: those of every experiment on Gatekeeper."""
 
-from clusters.cluster import Cluster
-from harness.history import History
-from harness.probes import Probe
-from harness.probes.admission import admission_canary
-from harness.probes.clocks import read_clocks
-from harness.probes.metronome import keep_time
-from harness.probes.numbers import write_numbers
-from harness.probes.objects import watch_objects
-from harness.probes.replicas import ask_replicas
-from harness.probes.requests import follow_registry
-from harness.probes.starving import watch_starving
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.history import History
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.admission import admission_canary
+from chaos_harness.harness.probes.clocks import read_clocks
+from chaos_harness.harness.probes.metronome import keep_time
+from chaos_harness.harness.probes.numbers import write_numbers
+from chaos_harness.harness.probes.objects import watch_objects
+from chaos_harness.harness.probes.replicas import ask_replicas
+from chaos_harness.harness.probes.requests import follow_registry
+from chaos_harness.harness.probes.starving import watch_starving
 
 __all__ = ["usual_probes"]
 

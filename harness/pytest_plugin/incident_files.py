@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadScenario
-from harness.experiment.lifecycle import Experiment
-from harness.incident.judge import claim
-from harness.incident.load import Loaded, load
-from harness.incident.replay.driver import relive
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.incident.judge import claim
+from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.replay.driver import relive
 
 __all__ = ["FOLDER", "collected"]
 

@@ -10,23 +10,23 @@ from typing import Any
 
 import pytest
 
-from clusters import images
-from clusters.cluster import Cluster
-from clusters.engine import CHOICES, Engine
-from clusters.machine import interrupts
-from clusters.machine.try_all import Ending
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from clusters.terminal.streams import Lossy, open_copy
-from harness.errors import BadScenario
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.record import PROPERTY, Record
-from harness.pytest_plugin.incident_files import collected
-from harness.run.cluster_provider import Supply
-from harness.run.context import EXTENDED, Session, shapes_of
-from harness.run.interrupts import interrupted
-from harness.run.worker_ends import await_ends
-from harness.run.workers import at_once
+from chaos_harness.clusters import images
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import CHOICES, Engine
+from chaos_harness.clusters.machine import interrupts
+from chaos_harness.clusters.machine.try_all import Ending
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.clusters.terminal.streams import Lossy, open_copy
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.record import PROPERTY, Record
+from chaos_harness.harness.pytest_plugin.incident_files import collected
+from chaos_harness.harness.run.cluster_provider import Supply
+from chaos_harness.harness.run.context import EXTENDED, Session, shapes_of
+from chaos_harness.harness.run.interrupts import interrupted
+from chaos_harness.harness.run.worker_ends import await_ends
+from chaos_harness.harness.run.workers import at_once
 
 __all__ = ["Cluster", "Experiments", "tell"]
 

@@ -5,12 +5,12 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from harness.redaction import yamls
-from harness.redaction.blocks import mentions_secret, without_blocks
-from harness.redaction.fields import without_fields
-from harness.redaction.forms import REDACTED, documents, without_forms
-from harness.redaction.structure import Cleaner
-from harness.redaction.suspicion import is_suspect
+from chaos_harness.harness.redaction import yamls
+from chaos_harness.harness.redaction.blocks import mentions_secret, without_blocks
+from chaos_harness.harness.redaction.fields import without_fields
+from chaos_harness.harness.redaction.forms import REDACTED, documents, without_forms
+from chaos_harness.harness.redaction.structure import Cleaner
+from chaos_harness.harness.redaction.suspicion import is_suspect
 
 __all__ = ["REDACTED", "recorded", "redact"]
 

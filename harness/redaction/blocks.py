@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from harness.redaction.forms import REDACTED
+from chaos_harness.harness.redaction.forms import REDACTED
 
 __all__ = ["mentions_secret", "without_blocks"]
 

@@ -2,8 +2,8 @@
 
 import re
 
-from harness.redaction.forms import REDACTED, decoded
-from harness.redaction.names import PART, is_header, is_password, is_secret, stays
+from chaos_harness.harness.redaction.forms import REDACTED, decoded
+from chaos_harness.harness.redaction.names import PART, is_header, is_password, is_secret, stays
 
 __all__ = ["without_fields"]
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from harness.redaction.forms import REDACTED, decoded
-from harness.redaction.names import is_environment, is_header, is_password, is_secret, stays
+from chaos_harness.harness.redaction.forms import REDACTED, decoded
+from chaos_harness.harness.redaction.names import is_environment, is_header, is_password, is_secret, stays
 
 __all__ = ["LAST_APPLIED", "Cleaner"]
 

@@ -4,21 +4,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clusters.cluster import Cluster
-from clusters.creation import create
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.errors import HarnessError
-from clusters.garbage import JOURNAL
-from clusters.images import Images
-from clusters.machine.background import Beside
-from clusters.machine.interrupts import owing, unbroken
-from clusters.pool import Pool
-from clusters.pool import capacity as room
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.run.context import Session
-from harness.undo import journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation import create
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.garbage import JOURNAL
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.machine.background import Beside
+from chaos_harness.clusters.machine.interrupts import owing, unbroken
+from chaos_harness.clusters.pool import Pool
+from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.undo import journal
 
 __all__ = ["Supply"]
 

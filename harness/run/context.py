@@ -10,18 +10,18 @@ from typing import Any, Literal
 
 import pytest
 
-from clusters import engine as engines
-from clusters.cluster import Cluster
-from clusters.engine import Engine, claims
-from clusters.engine.claims import KEPT_SECONDS
-from clusters.garbage import Owner, collect_garbage
-from clusters.kind.logs import Kept
-from clusters.machine.removal import try_remove
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.errors import BadScenario, HarnessError
-from harness.run.kept_logs import kept
-from harness.undo import journal
+from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import Engine, claims
+from chaos_harness.clusters.engine.claims import KEPT_SECONDS
+from chaos_harness.clusters.garbage import Owner, collect_garbage
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.run.kept_logs import kept
+from chaos_harness.harness.undo import journal
 
 __all__ = ["EXTENDED", "MARKER", "Keep", "Session", "shapes_of"]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from clusters.machine import interrupts
-from clusters.terminal.escape import first_line, shown
-from clusters.terminal.streams import Lossy
-from harness.errors import BadScenario, ChaosError
-from harness.run.interrupts import interrupted
+from chaos_harness.clusters.machine import interrupts
+from chaos_harness.clusters.terminal.escape import first_line, shown
+from chaos_harness.clusters.terminal.streams import Lossy
+from chaos_harness.harness.errors import BadScenario, ChaosError
+from chaos_harness.harness.run.interrupts import interrupted
 
 __all__ = ["TRACEBACK", "status"]
 

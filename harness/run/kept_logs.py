@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from clusters.kind.logs import Kept
-from harness import private
-from harness.redaction import redact
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.harness import private
+from chaos_harness.harness.redaction import redact
 
 __all__ = ["kept"]
 

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Iterable
 from typing import Any
 
-from clusters.deadline import Deadline
-from clusters.machine.interrupts import unbroken
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.interrupts import unbroken
 
 __all__ = ["await_ends"]
 

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from clusters.engine import HostQuirks
-from clusters.shape import Shape
+from chaos_harness.clusters.engine import HostQuirks
+from chaos_harness.clusters.shape import Shape
 
 __all__ = ["at_once", "bearable"]
 

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import TypeVar
 
-from harness.errors import HarnessError
+from chaos_harness.harness.errors import HarnessError
 
 __all__ = ["ACTIONS", "Action", "find", "identity", "undo"]
 
@@ -12,22 +12,22 @@ Action = Callable[..., object]
 _Marked = TypeVar("_Marked", bound=Action)
 
 ACTIONS = {
-    "certificate.refill": "harness.faults.webhook.empty_certificate:refill",
-    "crowd.disperse": "harness.faults.webhook.template_load:disperse",
-    "edits.restore": "harness.faults.objects.edit:restore",
-    "images.pull": "harness.faults.registry.remove_image:pull",
-    "leaving.register": "harness.faults.nodes.drain:register",
-    "nodes.resume": "harness.faults.nodes.power:resume",
-    "nodes.start": "harness.faults.nodes.power:start",
-    "objects.delete": "harness.undo.objects:delete",
-    "pods.uncordon": "harness.faults.workloads.reschedule:uncordon",
-    "registry.drop_no_more": "harness.undo.iptables:delete_rule",
-    "registry.no_longer_down": "harness.faults.registry.cut:no_longer_down",
-    "registry.restore": "harness.faults.registry.cut:restore",
-    "registry.start": "harness.faults.registry.cut:start",
-    "rollouts.scale": "harness.faults.workloads.rollouts:scale",
-    "throttle.unthrottle": "harness.faults.workloads.throttle:unthrottle",
-    "webhooks.set_back": "harness.gatekeeper.webhook_settings:set_back",
+    "certificate.refill": "chaos_harness.harness.faults.webhook.empty_certificate:refill",
+    "crowd.disperse": "chaos_harness.harness.faults.webhook.template_load:disperse",
+    "edits.restore": "chaos_harness.harness.faults.objects.edit:restore",
+    "images.pull": "chaos_harness.harness.faults.registry.remove_image:pull",
+    "leaving.register": "chaos_harness.harness.faults.nodes.drain:register",
+    "nodes.resume": "chaos_harness.harness.faults.nodes.power:resume",
+    "nodes.start": "chaos_harness.harness.faults.nodes.power:start",
+    "objects.delete": "chaos_harness.harness.undo.objects:delete",
+    "pods.uncordon": "chaos_harness.harness.faults.workloads.reschedule:uncordon",
+    "registry.drop_no_more": "chaos_harness.harness.undo.iptables:delete_rule",
+    "registry.no_longer_down": "chaos_harness.harness.faults.registry.cut:no_longer_down",
+    "registry.restore": "chaos_harness.harness.faults.registry.cut:restore",
+    "registry.start": "chaos_harness.harness.faults.registry.cut:start",
+    "rollouts.scale": "chaos_harness.harness.faults.workloads.rollouts:scale",
+    "throttle.unthrottle": "chaos_harness.harness.faults.workloads.throttle:unthrottle",
+    "webhooks.set_back": "chaos_harness.harness.gatekeeper.webhook_settings:set_back",
 }
 """The id of each undo in a journal, and where its function is now ("module:function").
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.machine.process import Completed
-from harness.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded
 
 __all__ = ["KUBECTL", "Ending", "in_container", "planes", "undo_by_kubectl"]
 

@@ -4,13 +4,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from harness.errors import CommandFailed
-from harness.undo.actions import undo
-from harness.undo.commands import in_container
-from harness.undo.promises import Undos
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import CommandFailed
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import in_container
+from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["Rule", "delete_rule", "new_comment"]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clusters.deadline import Deadline
-from harness import jsonl
-from harness.errors import HarnessError, UndoFailed
-from harness.undo import actions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness import jsonl
+from chaos_harness.harness.errors import HarnessError, UndoFailed
+from chaos_harness.harness.undo import actions
 
 __all__ = ["Journal", "Undo", "pending", "replay"]
 

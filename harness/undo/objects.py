@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clusters.api import names
-from clusters.api.rest import apply
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
-from harness.undo.actions import undo
-from harness.undo.commands import planes, undo_by_kubectl
-from harness.undo.promises import Undos
+from chaos_harness.clusters.api import names
+from chaos_harness.clusters.api.rest import apply
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, PreparationFailed
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.promises import Undos
 
 __all__ = ["delete", "put"]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from clusters.engine import Engine
-from harness.errors import UndoFailed
-from harness.undo.actions import Action, identity
-from harness.undo.journal import Journal, Undo
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import UndoFailed
+from chaos_harness.harness.undo.actions import Action, identity
+from chaos_harness.harness.undo.journal import Journal, Undo
 
 __all__ = ["Promise", "Undos", "merged"]
 

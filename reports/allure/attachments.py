@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from harness.errors import ChaosError
-from harness.experiment.record import Record
-from harness.history import read
-from harness.redaction import redact
-from reports.picture.draw import close_up, timeline
-from reports.picture.model import Story
-from reports.picture.read_history import tell
+from chaos_harness.harness.errors import ChaosError
+from chaos_harness.harness.experiment.record import Record
+from chaos_harness.harness.history import read
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports.picture.draw import close_up, timeline
+from chaos_harness.reports.picture.model import Story
+from chaos_harness.reports.picture.read_history import tell
 
 __all__ = ["Attached", "Budget", "Files", "file", "pictures", "story_of"]
 

@@ -9,9 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness import private
-from harness.experiment.record import ClaimRecord, Record
-from harness.redaction import recorded
+from chaos_harness.harness import private
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.harness.redaction import recorded
 
 __all__ = [
     "CATEGORIES",

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from clusters.terminal.escape import shown
-from harness.redaction import redact
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.redaction import redact
 
 __all__ = ["clean", "pytest_runtest_makereport"]
 

@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from harness import private
-from harness.errors import ChaosError
-from harness.history import read
-from harness.redaction import redact
-from reports import run_directory
-from reports.allure import attachments
-from reports.allure import results as written
-from reports.allure.attachments import Attached
-from reports.allure.sweep import sweep
-from reports.picture.draw import timeline
-from reports.picture.read_history import tell
-from reports.trends import quality_gate
+from chaos_harness.harness import private
+from chaos_harness.harness.errors import ChaosError
+from chaos_harness.harness.history import read
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports import run_directory
+from chaos_harness.reports.allure import attachments
+from chaos_harness.reports.allure import results as written
+from chaos_harness.reports.allure.attachments import Attached
+from chaos_harness.reports.allure.sweep import sweep
+from chaos_harness.reports.picture.draw import timeline
+from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["rescue"]
 

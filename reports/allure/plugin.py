@@ -13,18 +13,18 @@ from _pytest.junitxml import xml_key
 from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
 from allure_commons.utils import md5
 
-from clusters.terminal.escape import shown
-from harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
-from harness.redaction import redact
-from reports import junit, run_directory
-from reports.allure import attachments, categories, failures, run_end
-from reports.allure.attachments import Attached
-from reports.allure.disk_errors import Guard
-from reports.allure.results import Writer
-from reports.allure.sweep import sweep
-from reports.picture import summary_text
-from reports.picture.model import Story
-from reports.records import record_in
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports import junit, run_directory
+from chaos_harness.reports.allure import attachments, categories, failures, run_end
+from chaos_harness.reports.allure.attachments import Attached
+from chaos_harness.reports.allure.disk_errors import Guard
+from chaos_harness.reports.allure.results import Writer
+from chaos_harness.reports.allure.sweep import sweep
+from chaos_harness.reports.picture import summary_text
+from chaos_harness.reports.picture.model import Story
+from chaos_harness.reports.records import record_in
 
 __all__ = ["pytest_configure"]
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pluggy
 from attr import asdict
 
-from clusters.terminal.escape import shown
-from harness import private
-from harness.redaction import recorded, redact
-from reports.allure.categories import address
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness import private
+from chaos_harness.harness.redaction import recorded, redact
+from chaos_harness.reports.allure.categories import address
 
 __all__ = ["Writer", "clean"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from clusters.terminal.escape import shown
-from harness import private
-from harness.experiment.record import Record
-from harness.redaction import redact
-from reports import run_directory
-from reports.allure import categories
-from reports.trends import figures, quality_gate, runs
-from reports.trends import regression as gate
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness import private
+from chaos_harness.harness.experiment.record import Record
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports import run_directory
+from chaos_harness.reports.allure import categories
+from chaos_harness.reports.trends import figures, quality_gate, runs
+from chaos_harness.reports.trends import regression as gate
 
 __all__ = ["Finding", "add_outcome", "write"]
 

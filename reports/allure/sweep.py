@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from harness import private
-from harness.redaction import recorded, redact
+from chaos_harness.harness import private
+from chaos_harness.harness.redaction import recorded, redact
 
 __all__ = ["sweep"]
 

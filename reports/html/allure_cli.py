@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from clusters.machine.paths import cache_dir, harden, trusted
-from clusters.machine.removal import try_remove
-from harness.errors import HarnessError
-from reports.html.calling import call
+from chaos_harness.clusters.machine.paths import cache_dir, harden, trusted
+from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.reports.html.calling import call
 
 __all__ = ["LEAST", "allure", "cache"]
 

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError
+from chaos_harness.harness.errors import HarnessError
 
 __all__ = ["call"]
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.machine.removal import remove
-from harness import private
-from harness.errors import HarnessError
-from reports.allure.categories import CONFIGURATION
-from reports.html.calling import call
-from reports.trends import quality_gate
+from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.harness import private
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.reports.allure.categories import CONFIGURATION
+from chaos_harness.reports.html.calling import call
+from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["POLICY", "check", "generate", "quiet"]
 

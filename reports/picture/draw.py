@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from harness.experiment.record import ClaimRecord
-from reports.picture import svg
-from reports.picture.colours import PATTERNS, style
-from reports.picture.lanes import LEFT, RIGHT, WIDTH, Axis, Lanes
-from reports.picture.model import Story
-from reports.picture.states import Life, Sort
+from chaos_harness.harness.experiment.record import ClaimRecord
+from chaos_harness.reports.picture import svg
+from chaos_harness.reports.picture.colours import PATTERNS, style
+from chaos_harness.reports.picture.lanes import LEFT, RIGHT, WIDTH, Axis, Lanes
+from chaos_harness.reports.picture.model import Story
+from chaos_harness.reports.picture.states import Life, Sort
 
 __all__ = ["close_up", "timeline"]
 

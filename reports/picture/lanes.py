@@ -4,12 +4,12 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.experiment.record import ClaimRecord
-from reports.picture import svg
-from reports.picture.colours import STATES
-from reports.picture.counts import Bins, Tally
-from reports.picture.model import Band, Mark, Question
-from reports.picture.states import Life
+from chaos_harness.harness.experiment.record import ClaimRecord
+from chaos_harness.reports.picture import svg
+from chaos_harness.reports.picture.colours import STATES
+from chaos_harness.reports.picture.counts import Bins, Tally
+from chaos_harness.reports.picture.model import Band, Mark, Question
+from chaos_harness.reports.picture.states import Life
 
 __all__ = ["Axis", "Lanes"]
 

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from harness.history.vocabulary import CANARY
-from reports.picture.counts import Bins, Tally
-from reports.picture.states import Life
+from chaos_harness.harness.history.vocabulary import CANARY
+from chaos_harness.reports.picture.counts import Bins, Tally
+from chaos_harness.reports.picture.states import Life
 
 __all__ = ["Band", "Mark", "Question", "Story", "Told"]
 

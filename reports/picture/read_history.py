@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from harness.history import Entry, Recorded
-from harness.history import vocabulary as v
-from harness.history.faults import Fault
-from reports.picture.counts import Outcome, Tally
-from reports.picture.model import Band, Mark, Question, Story, Told
-from reports.picture.states import Life, Sort, lease_state, node_state, pod_state
+from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history import vocabulary as v
+from chaos_harness.harness.history.faults import Fault
+from chaos_harness.reports.picture.counts import Outcome, Tally
+from chaos_harness.reports.picture.model import Band, Mark, Question, Story, Told
+from chaos_harness.reports.picture.states import Life, Sort, lease_state, node_state, pod_state
 
 __all__ = ["tell"]
 

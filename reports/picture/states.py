@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.history.objects import condition, is_leaving, is_ready
+from chaos_harness.harness.history.objects import condition, is_leaving, is_ready
 
 __all__ = ["Life", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
 

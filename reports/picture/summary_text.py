@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from clusters.terminal.escape import shown
-from harness.experiment.record import ClaimRecord, Record
-from harness.redaction import redact
-from reports.picture.model import Story, Told
-from reports.picture.svg import shortened
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports.picture.model import Story, Told
+from chaos_harness.reports.picture.svg import shortened
 
 __all__ = ["brief", "page", "reproduce", "sentence"]
 

@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import escape, quoteattr
 
-from harness.redaction import redact
+from chaos_harness.harness.redaction import redact
 
 __all__ = ["document", "path", "rect", "shortened", "text"]
 

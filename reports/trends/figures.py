@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clusters.terminal.escape import shown
-from harness.experiment.record import ClaimRecord, Record
-from harness.redaction import redact
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.harness.redaction import redact
 
 __all__ = ["Sample", "open_metrics", "performance", "samples", "titles"]
 

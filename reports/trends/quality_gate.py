@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import private
-from harness.experiment.record import Record
-from harness.redaction import redact
-from reports.trends.regression import Judged
+from chaos_harness.harness import private
+from chaos_harness.harness.experiment.record import Record
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports.trends.regression import Judged
 
 __all__ = ["FILE", "Rule", "archive", "read", "rules", "write"]
 

@@ -6,7 +6,7 @@ from math import exp, log, sqrt
 from statistics import NormalDist, fmean, stdev
 from typing import Literal
 
-from reports.trends.figures import Sample
+from chaos_harness.reports.trends.figures import Sample
 
 __all__ = ["ERROR", "FEWEST", "Judged", "bound", "judge", "quantile"]
 

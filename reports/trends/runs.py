@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from harness import private
+from chaos_harness.harness import private
 
 __all__ = ["Run", "earlier", "flaky", "remember"]
 

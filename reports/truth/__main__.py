@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import BadScenario
-from reports.truth.page import by_check, by_claim, last_line, page
-from reports.truth.rows import counted, gathered, merged
-from reports.truth.verdict_log import FILE
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
+from chaos_harness.reports.truth.rows import counted, gathered, merged
+from chaos_harness.reports.truth.verdict_log import FILE
 
 __all__ = ["main"]
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     What other checks than today's said of a run is judged again if its histories are there, and does not count
     otherwise. 0: every verdict that counts is the expected one and there is one; 1: not; 2: there is nothing to read.
     """
-    parser = argparse.ArgumentParser(prog="python -m reports.truth", description="Tells the truth table of runs.")
+    parser = argparse.ArgumentParser(prog="chaos truth", description="Tells the truth table of runs.")
     told = f"directory of a run, with its {FILE}, or a table's JSON"
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=told)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table as JSON, and beside it a page")

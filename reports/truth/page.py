@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from harness.statistics import wilson
-from reports.truth.rows import Counted, Row, Table, counted
+from chaos_harness.harness.statistics import wilson
+from chaos_harness.reports.truth.rows import Counted, Row, Table, counted
 
 __all__ = ["by_check", "by_claim", "last_line", "page"]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from clusters.terminal.escape import shown
-from harness import judging
-from harness.errors import BadScenario, HarnessError
-from harness.verdict import Claim
-from reports.truth.verdict_log import BROKEN, FILE, Line, read
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness import judging
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.verdict import Claim
+from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line, read
 
 __all__ = ["Counted", "Given", "Row", "Table", "counted", "gathered", "merged", "table"]
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from harness import private
-from harness.causes import Cause
-from harness.errors import BadScenario
-from harness.experiment.record import Record
-from harness.redaction import redact
-from reports.records import reason_of, record_in
-from reports.truth.commit import commit
+from chaos_harness.harness import private
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.experiment.record import Record
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports.records import reason_of, record_in
+from chaos_harness.reports.truth.commit import commit
 
 __all__ = ["BROKEN", "FILE", "Line", "pytest_configure", "read"]
 

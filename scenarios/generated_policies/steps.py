@@ -7,15 +7,15 @@ from typing import Any, Self
 
 import pytest
 
-from clusters.api.rest import apply, delete, merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.watching.watch import State, until
-from harness.errors import DeadlineExceeded
-from harness.faults.webhook.template_load import filler
-from harness.history.objects import condition
-from harness.policies.generation_rules import Rules
-from harness.policies.status import seen_by_all
+from chaos_harness.clusters.api.rest import apply, delete, merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.harness.errors import DeadlineExceeded
+from chaos_harness.harness.faults.webhook.template_load import filler
+from chaos_harness.harness.history.objects import condition
+from chaos_harness.harness.policies.generation_rules import Rules
+from chaos_harness.harness.policies.status import seen_by_all
 
 __all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "how", "repetitions"]
 

@@ -6,24 +6,24 @@ from typing import NamedTuple
 
 import pytest
 
-from clusters.api.leader_election import LEADERS
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
-from harness.checks.policies import policies_match
-from harness.checks.races import never_orphaned
-from harness.errors import DeadlineExceeded
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.trigger import Trigger, When
-from harness.faults.control_plane.api_server import RESTARTED, restart_api_server
-from harness.faults.workloads.kill_containers import kill_containers
-from harness.faults.workloads.throttle import throttle
-from harness.history import read
-from harness.history.vocabulary import DECIDED, RACE
-from harness.probes.control_plane import watch_control_plane
-from harness.probes.objects import GENERATED, constraints, watch_objects
-from harness.versions import Versions
-from scenarios.generated_policies.steps import BOTH, CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated
+from chaos_harness.clusters.api.leader_election import LEADERS
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
+from chaos_harness.harness.checks.policies import policies_match
+from chaos_harness.harness.checks.races import never_orphaned
+from chaos_harness.harness.errors import DeadlineExceeded
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.trigger import Trigger, When
+from chaos_harness.harness.faults.control_plane.api_server import RESTARTED, restart_api_server
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+from chaos_harness.harness.faults.workloads.throttle import throttle
+from chaos_harness.harness.history import read
+from chaos_harness.harness.history.vocabulary import DECIDED, RACE
+from chaos_harness.harness.probes.control_plane import watch_control_plane
+from chaos_harness.harness.probes.objects import GENERATED, constraints, watch_objects
+from chaos_harness.harness.versions import Versions
+from chaos_harness.scenarios.generated_policies.steps import BOTH, CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated
 
 pytestmark = pytest.mark.shape(workers=2, install="manifest")
 

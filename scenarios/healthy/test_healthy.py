@@ -5,11 +5,11 @@ It proves something only by repetition: `nox -s truth -- -k healthy --times 100`
 
 import pytest
 
-from harness.checks.control_plane import control_plane_unharmed, leases_renewed
-from harness.checks.unmutated import never_unmutated
-from harness.experiment.lifecycle import Experiment
-from harness.policies import deny_pods, mutate_pods
-from harness.probes.control_plane import watch_control_plane
+from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_renewed
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.policies import deny_pods, mutate_pods
+from chaos_harness.harness.probes.control_plane import watch_control_plane
 
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
 

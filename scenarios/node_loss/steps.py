@@ -7,26 +7,26 @@ from functools import partial
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.watching.watch import State, until
-from harness.causes import Cause
-from harness.checks import Checked
-from harness.errors import DeadlineExceeded, HarnessError
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.record import Record
-from harness.experiment.workload import Controller, deploy
-from harness.gatekeeper.placement import place_gatekeeper
-from harness.gatekeeper.webhook_settings import fail_mutation
-from harness.history.objects import is_leaving, is_ready, node_of, owners
-from harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
-from harness.preparation import Preparation
-from harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
-from harness.pytest_plugin.plugin import Experiments, tell
-from harness.undo.journal import Journal
-from harness.undo.objects import put
-from harness.undo.promises import Undos
-from scenarios.node_loss.table import (
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.errors import DeadlineExceeded, HarnessError
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.record import Record
+from chaos_harness.harness.experiment.workload import Controller, deploy
+from chaos_harness.harness.gatekeeper.placement import place_gatekeeper
+from chaos_harness.harness.gatekeeper.webhook_settings import fail_mutation
+from chaos_harness.harness.history.objects import is_leaving, is_ready, node_of, owners
+from chaos_harness.harness.policies import CANARIES, Policy, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.probes.objects import GENERATED, WORKLOAD, WORKLOAD_EVENTS, constraints, watch_objects
+from chaos_harness.harness.pytest_plugin.plugin import Experiments, tell
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.objects import put
+from chaos_harness.harness.undo.promises import Undos
+from chaos_harness.scenarios.node_loss.table import (
     DEADLOCK_SECONDS,
     FAULTS,
     OUTAGE,

@@ -26,11 +26,11 @@ from typing import Literal
 
 import pytest
 
-from harness.checks.node_loss import Excuses
-from harness.faults import Fault
-from harness.faults.nodes.drain import DRAINED_NODE, REMOVED_NODE, drain_node, remove_node
-from harness.faults.nodes.isolate import CUT_OFF_NODE, cut_off_node
-from harness.faults.nodes.power import (
+from chaos_harness.harness.checks.node_loss import Excuses
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.nodes.drain import DRAINED_NODE, REMOVED_NODE, drain_node, remove_node
+from chaos_harness.harness.faults.nodes.isolate import CUT_OFF_NODE, cut_off_node
+from chaos_harness.harness.faults.nodes.power import (
     KILLED_NODE,
     PAUSED_NODE,
     REBOOTED_NODE,
@@ -40,7 +40,7 @@ from harness.faults.nodes.power import (
     reboot_node,
     stop_node,
 )
-from harness.gatekeeper.webhook_settings import FailurePolicy
+from chaos_harness.harness.gatekeeper.webhook_settings import FailurePolicy
 
 __all__ = [
     "DEADLOCK",

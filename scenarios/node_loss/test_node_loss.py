@@ -6,13 +6,13 @@ scenarios/node_loss/test_node_loss.py -k cut_off` or `-k kill-none-Ignore`; all 
 
 import pytest
 
-from harness.checks.fail_open import fail_open_window
-from harness.checks.generation import generated_within
-from harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
-from harness.checks.outage import comes_back
-from harness.checks.unmutated import never_unmutated
-from scenarios.node_loss.steps import Judged
-from scenarios.node_loss.table import (
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.checks.generation import generated_within
+from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
+from chaos_harness.harness.checks.outage import comes_back
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.scenarios.node_loss.steps import Judged
+from chaos_harness.scenarios.node_loss.table import (
     DEADLOCK,
     DEADLOCK_SECONDS,
     ISSUE,

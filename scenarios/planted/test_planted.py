@@ -7,25 +7,25 @@ from collections.abc import Callable
 
 import pytest
 
-from clusters.api.rest import delete, request
-from clusters.deadline import Deadline
-from harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
-from harness.checks.fail_open import fail_open_window, refused_for_at_most
-from harness.checks.node_loss import never_replaced
-from harness.checks.outage import comes_back, outlasts
-from harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from harness.checks.recovery import recovers_after
-from harness.checks.undisturbed import undisturbed
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.workload import Controller, deploy
-from harness.faults.nodes.power import PAUSED_NODE, pause_node
-from harness.faults.registry.cut import cut_registry
-from harness.faults.workloads.kill_containers import kill_containers
-from harness.gatekeeper.webhook_settings import fail_closed
-from harness.policies import deny_pods_by_cel, mutate_pods
-from harness.probes.control_plane import watch_control_plane
-from harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
-from scenarios.planted.steps import PLANTED, Planted, misled
+from chaos_harness.clusters.api.rest import delete, request
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
+from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.node_loss import never_replaced
+from chaos_harness.harness.checks.outage import comes_back, outlasts
+from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
+from chaos_harness.harness.checks.recovery import recovers_after
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.workload import Controller, deploy
+from chaos_harness.harness.faults.nodes.power import PAUSED_NODE, pause_node
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed
+from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
+from chaos_harness.harness.probes.control_plane import watch_control_plane
+from chaos_harness.harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
+from chaos_harness.scenarios.planted.steps import PLANTED, Planted, misled
 
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
 

@@ -6,22 +6,22 @@ from typing import Literal
 
 import pytest
 
-from harness.causes import Cause
-from harness.checks import Checked
-from harness.checks.fail_open import fail_open_window
-from harness.checks.outage import comes_back
-from harness.checks.recovery import recovers_after, recovers_within
-from harness.checks.undisturbed import undisturbed
-from harness.errors import HarnessError
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.record import Record
-from harness.faults.registry.cut import cut_registry
-from harness.faults.registry.remove_image import pull, remove_image
-from harness.faults.workloads.kill_containers import kill_containers
-from harness.faults.workloads.reschedule import reschedule_pod
-from harness.gatekeeper.restart import PullPolicy, pull_policy
-from harness.policies import deny_pods, mutate_pods
-from harness.pytest_plugin.plugin import Cluster, Experiments, tell
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.checks.outage import comes_back
+from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.record import Record
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.faults.registry.remove_image import pull, remove_image
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
+from chaos_harness.harness.gatekeeper.restart import PullPolicy, pull_policy
+from chaos_harness.harness.policies import deny_pods, mutate_pods
+from chaos_harness.harness.pytest_plugin.plugin import Cluster, Experiments, tell
 
 __all__ = [
     "ISSUE",

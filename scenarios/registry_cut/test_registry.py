@@ -2,10 +2,18 @@
 
 import pytest
 
-from harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from harness.experiment.lifecycle import Experiment
-from harness.gatekeeper.restart import PullPolicy
-from scenarios.registry_cut.table import TREATMENTS, Cell, Row, Treatment, claim_all_killed, kill_all, rows
+from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.gatekeeper.restart import PullPolicy
+from chaos_harness.scenarios.registry_cut.table import (
+    TREATMENTS,
+    Cell,
+    Row,
+    Treatment,
+    claim_all_killed,
+    kill_all,
+    rows,
+)
 
 pytestmark = pytest.mark.shape(install="manifest", workers=2)
 

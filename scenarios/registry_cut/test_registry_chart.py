@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from scenarios.registry_cut.table import TREATMENTS, Cell, Treatment, rows
+from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
+from chaos_harness.scenarios.registry_cut.table import TREATMENTS, Cell, Treatment, rows
 
 pytestmark = pytest.mark.shape(install="chart", workers=2)
 

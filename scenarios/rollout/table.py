@@ -3,13 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.checks import Checked
-from harness.checks.outage import comes_back, outlasts
-from harness.checks.unmutated import never_unmutated
-from harness.experiment.lifecycle import Experiment
-from harness.faults import Fault
-from harness.faults.workloads.rollouts import delete_replicas, evict_replicas, restart_rollout, scale_to_zero
-from harness.policies import deny_pods, mutate_pods
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.outage import comes_back, outlasts
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.workloads.rollouts import (
+    delete_replicas,
+    evict_replicas,
+    restart_rollout,
+    scale_to_zero,
+)
+from chaos_harness.harness.policies import deny_pods, mutate_pods
 
 __all__ = ["CASES", "ISSUE", "Case", "replace_under_load"]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.experiment.lifecycle import Experiment
-from scenarios.rollout.table import CASES, Case, replace_under_load
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.scenarios.rollout.table import CASES, Case, replace_under_load
 
 pytestmark = pytest.mark.shape(workers=2, install="manifest")
 

@@ -48,7 +48,7 @@ def around(environment: Mapping[str, str]) -> list[str]:
     for top, below in closed.items():
         words += ["sh", "-euc", _OPENED, "sh", str(top), *map(str, below), "--"]
     words += _BECOMING
-    trial = [*words, sys.executable, "-c", "import os, clusters.engine; print(os.geteuid())"]
+    trial = [*words, sys.executable, "-c", "import os, chaos_harness.clusters.engine; print(os.geteuid())"]
     tried = subprocess.run(trial, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert tried.stdout.strip() == str(NOBODY), f"user {NOBODY} cannot run {sys.executable} in {ROOT}: {tried.stderr}"
     return words

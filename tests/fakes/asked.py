@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any, Self
 
-from harness.history import SCHEMA, Header, Kind, Recorded
-from harness.policies import LEVEL
+from chaos_harness.harness.history import SCHEMA, Header, Kind, Recorded
+from chaos_harness.harness.policies import LEVEL
 from tests.fakes.histories import STARTED, Told
 
 __all__ = ["Asked"]

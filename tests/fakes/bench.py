@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.faults import ONE_SHOT, Fault
-from harness.faults.injection import Injection
-from harness.history import History
-from harness.undo import journal
-from harness.undo.journal import Journal, Undo
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.faults import ONE_SHOT, Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.history import History
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Journal, Undo
 
 __all__ = ["Bench"]
 

@@ -7,12 +7,12 @@ __all__ = ["child"]
 
 _CHILD = """
 import signal, sys
-from clusters.creation.create import create
-from clusters.engine import connect
-from clusters.images import ensure
-from clusters.garbage import Owner
-from clusters.terminal.progress import Progress
-from clusters.shape import Shape
+from chaos_harness.clusters.creation.create import create
+from chaos_harness.clusters.engine import connect
+from chaos_harness.clusters.images import ensure
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.clusters.shape import Shape
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 shape, owner = Shape(workers=0, gatekeeper=None), Owner.mine(sys.argv[1])

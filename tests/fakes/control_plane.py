@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from harness.history import Header, Kind, Recorded
-from harness.history.vocabulary import (
+from chaos_harness.harness.history import Header, Kind, Recorded
+from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     BOOKMARK,
     END,

@@ -2,8 +2,8 @@
 
 from typing import Any, Self
 
-from harness.history import Kind
-from harness.history.vocabulary import WATCH_CANARIES
+from chaos_harness.harness.history import Kind
+from chaos_harness.harness.history.vocabulary import WATCH_CANARIES
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION
 from tests.fakes.histories import STARTED

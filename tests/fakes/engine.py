@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, HostQuirks, guard
-from clusters.errors import CommandFailed
-from clusters.machine.process import Completed
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, HostQuirks, guard
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.machine.process import Completed
 
 __all__ = ["FakeEngine"]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, Self
 
-from harness.history import Entry, Header, Recorded
-from harness.history.vocabulary import (
+from chaos_harness.harness.history import Entry, Header, Recorded
+from chaos_harness.harness.history.vocabulary import (
     ADDED,
     BOOKMARK,
     DELETED,
@@ -20,7 +20,7 @@ from harness.history.vocabulary import (
     RESUMED,
     is_watch,
 )
-from harness.probes import objects
+from chaos_harness.harness.probes import objects
 from tests.fakes.histories import STARTED, Told
 
 __all__ = [

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from kubernetes.client import ApiClient, Configuration
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine, HostQuirks
-from clusters.errors import CommandFailed
-from clusters.machine.process import Completed
-from clusters.registry.container import Registry
-from clusters.registry.login import Login
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, HostQuirks
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.world import IMAGE
 
 __all__ = ["CGROUP", "CONFIG_MAP", "DEPLOYMENT", "Harmed", "KilledError"]

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from harness.history import Entry, Header, Kind, Recorded
+from chaos_harness.harness.history import Entry, Header, Kind, Recorded
 
 __all__ = ["STARTED", "Told"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from harness.history import History, read
-from harness.incident.bundle.write import Lived, write
-from harness.incident.judge import judge, seen
-from harness.incident.load import Loaded, load
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.incident.bundle.write import Lived, write
+from chaos_harness.harness.incident.judge import judge, seen
+from chaos_harness.harness.incident.load import Loaded, load
 
 __all__ = ["bundled", "incident", "lived"]
 

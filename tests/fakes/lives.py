@@ -7,16 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.catalogue import entries
-from harness.errors import HarnessError
-from harness.faults.injection import Injection
-from harness.history import History
-from harness.undo import journal
-from harness.undo.journal import Journal
-from harness.undo.objects import put
-from harness.undo.promises import Undos
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.history import History
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.objects import put
+from chaos_harness.harness.undo.promises import Undos
 from tests.fakes.harmed import Harmed, KilledError
 from tests.fakes.world import IMAGE
 

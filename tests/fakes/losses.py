@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any, Self
 
-from harness.history import Recorded
-from harness.history.vocabulary import (
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.vocabulary import (
     BOOKMARK,
     GAP,
     HARM,
@@ -17,7 +17,7 @@ from harness.history.vocabulary import (
     WATCH_WORKLOAD,
     WATCH_WORKLOAD_EVENTS,
 )
-from harness.policies import LEVEL, mutate_pods
+from chaos_harness.harness.policies import LEVEL, mutate_pods
 from tests.fakes.histories import Told
 
 __all__ = ["HOW", "NODE", "OTHER", "ToldLoss"]

@@ -6,8 +6,8 @@ from itertools import count
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from clusters.machine.process import Completed
-from harness.policies import LEVEL
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.policies import LEVEL
 from tests.fakes.world import Api, World
 
 __all__ = ["NODE", "LossyWorld"]

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from clusters import create, images
-from clusters.cluster import Cluster
-from clusters.registry.login import Login
-from clusters.registry.container import Registry
-from harness.run.context import Session
+from chaos_harness.clusters import create, images
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.harness.run.context import Session
 from tests.fakes.world import World, WorldEngine
 
-pytest_plugins = ["harness.pytest_plugin.plugin"]
+pytest_plugins = ["chaos_harness.harness.pytest_plugin.plugin"]
 DID = Path(__file__).with_name("did.txt")
 
 def did(what):

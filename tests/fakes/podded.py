@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Self
 
-from harness.history import Header, Kind, Recorded
-from harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
+from chaos_harness.harness.history import Header, Kind, Recorded
+from chaos_harness.harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
 from tests.fakes.histories import STARTED, Told
 
 __all__ = ["LISTS", "Podded", "cut", "killed", "killed_and_back", "killed_for_good"]

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clusters.cluster import Cluster
-from clusters.machine.process import Completed
-from harness.policies import LEVEL
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.policies import LEVEL
 from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine

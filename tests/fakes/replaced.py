@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clusters.cluster import Cluster
-from clusters.machine.process import Completed
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.credentials import kubeconfig
 from tests.fakes.served import served
 from tests.fakes.world import World, WorldEngine

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from clusters.cluster import Cluster
-from clusters.engine import Engine
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.served import served
 
 __all__ = ["RestServer", "cluster_on", "rest_server"]

@@ -11,23 +11,23 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from clusters.api import readonly as foreign
-from clusters.api.readonly import Foreign
-from clusters.images.ready_set import read_index, unpack
-from clusters.images.resolve import read_lock
-from clusters.machine import owner
-from clusters.shape import Shape
-from clusters.terminal.escape import shown
-from harness.errors import BadScenario
-from harness.history import read
-from harness.incident.bundle.recheck import recheck, told
-from harness.incident.bundle.write import MANIFEST
-from harness.incident.draft import draft
-from harness.incident.load import load
-from harness.incident.shrink.ledger import Ledger
-from harness.undo.journal import pending
-from reports.truth import page, verdict_log
-from reports.truth import rows as truth_rows
+from chaos_harness.clusters.api import readonly as foreign
+from chaos_harness.clusters.api.readonly import Foreign
+from chaos_harness.clusters.images.ready_set import read_index, unpack
+from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.machine import owner
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.history import read
+from chaos_harness.harness.incident.bundle.recheck import recheck, told
+from chaos_harness.harness.incident.bundle.write import MANIFEST
+from chaos_harness.harness.incident.draft import draft
+from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.incident.shrink.ledger import Ledger
+from chaos_harness.harness.undo.journal import pending
+from chaos_harness.reports.truth import page, verdict_log
+from chaos_harness.reports.truth import rows as truth_rows
 from tests.fakes.incidents import bundled, incident
 from tests.fakes.ready_sets import archive, images, index
 from tests.fakes.strangers import changed, mutated, rewritten

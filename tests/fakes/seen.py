@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 
-from clusters.watching.watch import Change, Timing, key
+from chaos_harness.clusters.watching.watch import Change, Timing, key
 
 __all__ = ["QUICK", "in_background", "named", "take", "whole"]
 

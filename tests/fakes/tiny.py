@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, connect
-from clusters.machine.process import run
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, Layout, connect
+from chaos_harness.clusters.machine.process import run
 from tests.unguarded import docker
 
 __all__ = ["TINY", "tiny_context", "tiny_engine"]

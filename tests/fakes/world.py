@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
-from clusters.api.leader_election import LEADERS, LEASES
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine, HostQuirks
-from clusters.errors import CommandFailed
-from clusters.machine.process import Completed
-from clusters.registry.container import Registry
-from clusters.registry.login import Login
-from clusters.shape import Shape
+from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, HostQuirks
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.credentials import kubeconfig
 
 __all__ = ["IMAGE", "Api", "World", "WorldEngine"]

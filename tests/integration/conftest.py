@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.creation.create import create, delete
-from clusters.engine import Engine, Layout, claims, connect, stop_private
-from clusters.garbage import Owner
-from clusters.images import ensure
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.experiment.lifecycle import Experiment
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation.create import create, delete
+from chaos_harness.clusters.engine import Engine, Layout, claims, connect, stop_private
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.images import ensure
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.experiment.lifecycle import Experiment
 from tests.fakes.tiny import tiny_context
 
 _PROGRESS = pytest.StashKey[Progress]()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, claims, find, stop_private
-from clusters.engine.inventory import inventory, label_arguments
-from clusters.garbage import claimed, collect_garbage
-from clusters.machine.owner import Owner
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, Layout, claims, find, stop_private
+from chaos_harness.clusters.engine.inventory import inventory, label_arguments
+from chaos_harness.clusters.garbage import claimed, collect_garbage
+from chaos_harness.clusters.machine.owner import Owner
 from tests.fakes.another import NOBODY, ROOT, around
 from tests.fakes.tiny import TINY, tiny_engine
 from tests.unguarded import docker
@@ -27,11 +27,11 @@ pytestmark = [
 _LIFE_SECONDS = 24
 _RUN = f"""
 import json, os, sys
-from clusters.deadline import Deadline
-from clusters.engine import claims, connect
-from clusters.engine.inventory import label_arguments
-from clusters.machine.owner import Owner
-from clusters.garbage import collect_garbage
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import claims, connect
+from chaos_harness.clusters.engine.inventory import label_arguments
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.clusters.garbage import collect_garbage
 
 claims.LIFE_SECONDS, claims._TICK_SECONDS = {_LIFE_SECONDS}, 0.5
 owner = Owner.mine(sys.argv[1])
@@ -107,7 +107,7 @@ class Elsewhere:
 
     def verb(self, *arguments: str) -> str:
         """Run a verb of the command line beside the run, in yet another namespace; return what it prints."""
-        argv = [*self._around, sys.executable, "-m", "harness", *arguments]
+        argv = [*self._around, sys.executable, "-m", "chaos_harness.harness", *arguments]
         done = subprocess.run(
             argv, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=300, check=False
         )

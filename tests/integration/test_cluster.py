@@ -13,28 +13,28 @@ from threading import Event
 
 import pytest
 
-from clusters import versions
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import RUN, Thing, inventory
-from clusters.errors import CommandFailed, DeadlineExceeded
-from clusters.garbage import collect_garbage
-from clusters.gatekeeper.install import install, wait_serving
-from clusters.kind.cli import Kind
-from clusters.kind.logs import collect_logs
-from clusters.registry.container import DOWN_FILE, RequestLine
-from clusters.shape import Shape
-from harness.gatekeeper.restart import restart_gatekeeper
-from harness.history import History, read
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.vocabulary import BEGIN, CLOCK, EXPERIMENT, NUMBER, READ, WATCH_NUMBER, numbered
-from harness.probes.clocks import read_clocks
-from harness.probes.numbers import write_numbers
-from harness.probes.running import Probes
-from harness.undo import journal
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.garbage import collect_garbage
+from chaos_harness.clusters.gatekeeper.install import install, wait_serving
+from chaos_harness.clusters.kind.cli import Kind
+from chaos_harness.clusters.kind.logs import collect_logs
+from chaos_harness.clusters.registry.container import DOWN_FILE, RequestLine
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.vocabulary import BEGIN, CLOCK, EXPERIMENT, NUMBER, READ, WATCH_NUMBER, numbered
+from chaos_harness.harness.probes.clocks import read_clocks
+from chaos_harness.harness.probes.numbers import write_numbers
+from chaos_harness.harness.probes.running import Probes
+from chaos_harness.harness.undo import journal
 from tests.fakes.child import child
 
 pytestmark = pytest.mark.cluster

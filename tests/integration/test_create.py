@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.creation.create import delete
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import RUN, Thing, inventory
-from clusters.errors import ApiRefused, ApiUnreachable, ClusterUnavailable
-from clusters.gatekeeper.install import wait_serving
-from clusters.images import ensure
-from clusters.kind.logs import Kept
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation.create import delete
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, ClusterUnavailable
+from chaos_harness.clusters.gatekeeper.install import wait_serving
+from chaos_harness.clusters.images import ensure
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.child import child
 
 pytestmark = pytest.mark.cluster

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import inventory
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import inventory
 
 pytestmark = pytest.mark.cluster
 
@@ -21,9 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters import create
-from clusters.deadline import Deadline
-from harness.faults.registry.cut import cut_registry
+from chaos_harness.clusters import create
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.faults.registry.cut import cut_registry
 
 pytestmark = pytest.mark.shape(workers=1)
 PLACE = Path(__file__).parent
@@ -63,7 +63,9 @@ _FULL = 'mkdir results && mount -t tmpfs -o size=16m none results && "$@" --hist
 @pytest.mark.parametrize("way", ["head", "full disk"])
 def test_nobody_listens_and_no_disk_takes_it(engine: Engine, tmp_path: Path, way: str) -> None:
     """The rules that drop packets are gone from all nodes before the cluster is removed, and nothing of it is left."""
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin.plugin"]\n', encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(
+        'pytest_plugins = ["chaos_harness.harness.pytest_plugin.plugin"]\n', encoding="utf-8"
+    )
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = shape: s\n  extended: e\n", encoding="utf-8")
     (tmp_path / "test_cut.py").write_text(_SCENARIO, encoding="utf-8")
     session = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]

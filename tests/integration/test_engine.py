@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, connect, find, firewall, private, processes, stop_private
-from clusters.engine import cleanup as leftovers
-from clusters.errors import CommandFailed, EngineUnavailable
-from clusters.machine.locking import locked
-from clusters.machine.process import run
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, Layout, connect, find, firewall, private, processes, stop_private
+from chaos_harness.clusters.engine import cleanup as leftovers
+from chaos_harness.clusters.errors import CommandFailed, EngineUnavailable
+from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.tiny import TINY, tiny_engine
 from tests.unguarded import docker
 
@@ -31,7 +31,7 @@ _DAEMONS = ("dockerd", "containerd", "containerd-shim-runc-v2")
 _CONNECT = """
 import sys
 from pathlib import Path
-from clusters.engine import Layout, connect
+from chaos_harness.clusters.engine import Layout, connect
 print(connect("private", layout=Layout(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))).host)
 """
 _ROOT = Path(__file__).parents[2]

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from clusters.creation.create import create
-from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, connect, processes
-from clusters.engine.inventory import RUN, Thing, inventory
-from clusters.errors import EngineUnavailable
-from clusters.garbage import Owner, collect_garbage
-from clusters.images import Images
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.creation.create import create
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, Layout, connect, processes
+from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.garbage import Owner, collect_garbage
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.tiny import TINY, tiny_engine
 
 pytestmark = [

@@ -9,25 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import wait_serving
-from clusters.shape import Shape
-from harness.checks.pulls import asked_registry, no_request_during
-from harness.checks.recovery import recovers_within
-from harness.checks.undisturbed import undisturbed
-from harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
-from harness.experiment.lifecycle import Experiment
-from harness.faults import Fault
-from harness.faults.registry.cut import _Dropped, _Stopped, _Unavailable, cut_registry
-from harness.faults.registry.remove_image import images_of, remove_image
-from harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
-from harness.faults.webhook.link import _Cut, cut_webhook
-from harness.faults.workloads.kill_containers import _Killed, kill_containers
-from harness.faults.workloads.reschedule import _Rescheduled, reschedule_pod
-from harness.gatekeeper.restart import restart_gatekeeper
-from harness.history import read
-from harness.undo import journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import wait_serving
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.checks.pulls import asked_registry, no_request_during
+from chaos_harness.harness.checks.recovery import recovers_within
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.registry.cut import _Dropped, _Stopped, _Unavailable, cut_registry
+from chaos_harness.harness.faults.registry.remove_image import images_of, remove_image
+from chaos_harness.harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
+from chaos_harness.harness.faults.webhook.link import _Cut, cut_webhook
+from chaos_harness.harness.faults.workloads.kill_containers import _Killed, kill_containers
+from chaos_harness.harness.faults.workloads.reschedule import _Rescheduled, reschedule_pod
+from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
+from chaos_harness.harness.history import read
+from chaos_harness.harness.undo import journal
 
 pytestmark = pytest.mark.cluster
 
@@ -93,7 +93,7 @@ def test_no_op(
     fault: Callable[[Cluster], Fault],
 ) -> None:
     """A fault that was turned into a no-op is FaultNotApplied, not green."""
-    monkeypatch.setattr("harness.experiment.lifecycle._PROVE_SECONDS", 8.0)
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 8.0)
     monkeypatch.setattr(kind, "inject", lambda *_: None)
     with pytest.raises(FaultNotApplied), make() as experiment, experiment.fault(fault(cluster)):
         pytest.fail("the block was entered")
@@ -103,7 +103,7 @@ def test_kill_that_does_nothing(
     cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill that kills nobody is FaultNotApplied: the node still runs the container."""
-    monkeypatch.setattr("harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
     monkeypatch.setattr(_Killed, "_kill", lambda *_: None)
     with pytest.raises(FaultNotApplied, match="to be dead"), make() as experiment:
         experiment.act(kill_containers(webhooks(cluster)[0]))
@@ -165,16 +165,16 @@ def nothing() -> Fault:
 CHILD = """
 import json, sys
 from pathlib import Path
-from clusters.cluster import Cluster
-from clusters.engine import connect
-from harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
-from harness.faults.workloads.kill_containers import kill_containers
-from harness.faults.registry.remove_image import remove_image
-from harness.faults.workloads.reschedule import reschedule_pod
-from harness.faults.registry.cut import cut_registry
-from harness.faults.injection import Injection
-from harness.history import History
-from harness.undo.journal import Journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import connect
+from chaos_harness.harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+from chaos_harness.harness.faults.registry.remove_image import remove_image
+from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.history import History
+from chaos_harness.harness.undo.journal import Journal
 
 name, folder, image, pod = sys.argv[1:]
 cluster = Cluster.open(connect(), name)

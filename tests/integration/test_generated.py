@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from clusters.api.leader_election import LEADERS
-from clusters.api.rest import apply, delete, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.shape import Shape
-from clusters.watching.watch import until
-from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
-from harness.checks.policies import policies_match
-from harness.errors import FaultNotApplied, InvariantViolated
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.trigger import TRIGGER, Trigger, When
-from harness.faults.control_plane.api_server import _Restarted, restart_api_server
-from harness.faults.workloads.throttle import _Throttled, throttle
-from harness.history import read
-from harness.probes.control_plane import watch_control_plane
-from harness.probes.objects import GENERATED, constraints, watch_objects
-from harness.undo import journal
-from scenarios.generated_policies.steps import CONFIG_MAPS, Generated
+from chaos_harness.clusters.api.leader_election import LEADERS
+from chaos_harness.clusters.api.rest import apply, delete, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed
+from chaos_harness.harness.checks.policies import policies_match
+from chaos_harness.harness.errors import FaultNotApplied, InvariantViolated
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.trigger import TRIGGER, Trigger, When
+from chaos_harness.harness.faults.control_plane.api_server import _Restarted, restart_api_server
+from chaos_harness.harness.faults.workloads.throttle import _Throttled, throttle
+from chaos_harness.harness.history import read
+from chaos_harness.harness.probes.control_plane import watch_control_plane
+from chaos_harness.harness.probes.objects import GENERATED, constraints, watch_objects
+from chaos_harness.harness.undo import journal
+from chaos_harness.scenarios.generated_policies.steps import CONFIG_MAPS, Generated
 
 pytestmark = pytest.mark.cluster
 
@@ -113,7 +113,7 @@ def test_throttle(cluster: Cluster, make: Callable[[], Experiment]) -> None:
 
 def test_no_ops(cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults that were turned into no-ops are not applied: nothing was killed, nothing was written."""
-    monkeypatch.setattr("harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
     monkeypatch.setattr(_Restarted, "_kill", lambda *_: "")
     monkeypatch.setattr(_Throttled, "_write", lambda *_: None)
     with make() as experiment:

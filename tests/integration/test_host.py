@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Layout, connect, firewall, host_changes, limits, private, processes, stop_private
-from clusters.machine import traces
-from clusters.machine.process import run
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import (
+    Layout,
+    connect,
+    firewall,
+    host_changes,
+    limits,
+    private,
+    processes,
+    stop_private,
+)
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.process import run
+from chaos_harness.clusters.terminal.progress import Progress
 
 pytestmark = [
     pytest.mark.cluster,
@@ -24,7 +33,7 @@ _ROOT = Path(__file__).parents[2]
 _CONNECT = """
 import sys
 from pathlib import Path
-from clusters.engine import Layout, connect
+from chaos_harness.clusters.engine import Layout, connect
 connect("private", layout=Layout(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
 """
 

@@ -15,22 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, connect
-from clusters.engine.inventory import remove_all
-from clusters.engine.network import create_network
-from clusters.errors import BadScenario, CommandFailed
-from clusters.garbage import Owner
-from clusters.images import Images, binaries, catalogue
-from clusters.images import export as carry
-from clusters.images.catalogue import BALANCER, Entry
-from clusters.images.layers import Image, write_archive, write_layer
-from clusters.images.lock import digests
-from clusters.images.resolve import identity, resolve
-from clusters.registry.container import Registry, start_registry
-from clusters.registry.login import Login
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, connect
+from chaos_harness.clusters.engine.inventory import remove_all
+from chaos_harness.clusters.engine.network import create_network
+from chaos_harness.clusters.errors import BadScenario, CommandFailed
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.images import Images, binaries, catalogue
+from chaos_harness.clusters.images import export as carry
+from chaos_harness.clusters.images.catalogue import BALANCER, Entry
+from chaos_harness.clusters.images.layers import Image, write_archive, write_layer
+from chaos_harness.clusters.images.lock import digests
+from chaos_harness.clusters.images.resolve import identity, resolve
+from chaos_harness.clusters.registry.container import Registry, start_registry
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.ready_sets import IMAGE, images, ready_set
 from tests.unguarded import docker
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clusters.api import readonly as foreign
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.engine import connect
-from clusters.terminal.progress import Progress
-from harness.history import read
-from harness.incident.bundle.recheck import recheck
-from harness.incident.bundle.write import write
-from harness.incident.draft import draft
-from harness.incident.load import load
-from harness.incident.replay.runner import Runner
-from harness.run.context import Session
+from chaos_harness.clusters.api import readonly as foreign
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import connect
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.history import read
+from chaos_harness.harness.incident.bundle.recheck import recheck
+from chaos_harness.harness.incident.bundle.write import write
+from chaos_harness.harness.incident.draft import draft
+from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.incident.replay.runner import Runner
+from chaos_harness.harness.run.context import Session
 
 pytestmark = pytest.mark.cluster
 

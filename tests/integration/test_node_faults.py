@@ -12,25 +12,33 @@ from pathlib import Path
 
 import pytest
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.shape import Shape
-from clusters.watching.watch import State, until
-from harness.checks.node_loss import never_replaced, replaced_within
-from harness.errors import FaultNotApplied
-from harness.experiment.workload import Controller, deploy
-from harness.faults import Fault
-from harness.faults.nodes.drain import _Drained, _Removed, drain_node, remove_node
-from harness.faults.nodes.heartbeats import Heartbeat, heartbeat, wait_back
-from harness.faults.nodes.isolate import _CutOff, cut_off_node
-from harness.faults.nodes.power import KILLED_NODE, _Down, _Rebooted, kill_node, pause_node, reboot_node, stop_node
-from harness.history import read
-from harness.history.node_loss import PHASES
-from harness.history.node_scene import Chosen, Scene
-from harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
-from harness.probes.running import Probes
-from harness.undo import journal
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.experiment.workload import Controller, deploy
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.nodes.drain import _Drained, _Removed, drain_node, remove_node
+from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, wait_back
+from chaos_harness.harness.faults.nodes.isolate import _CutOff, cut_off_node
+from chaos_harness.harness.faults.nodes.power import (
+    KILLED_NODE,
+    _Down,
+    _Rebooted,
+    kill_node,
+    pause_node,
+    reboot_node,
+    stop_node,
+)
+from chaos_harness.harness.history import read
+from chaos_harness.harness.history.node_loss import PHASES
+from chaos_harness.harness.history.node_scene import Chosen, Scene
+from chaos_harness.harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
+from chaos_harness.harness.probes.running import Probes
+from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 
 pytestmark = pytest.mark.cluster
@@ -107,14 +115,14 @@ def test_silence_is_not_believed_too_soon(cluster: Cluster, bench: Bench) -> Non
 CHILD = """
 import sys
 from pathlib import Path
-from clusters.cluster import Cluster
-from clusters.engine import connect
-from harness.faults.nodes.drain import drain_node, remove_node
-from harness.faults.nodes.isolate import cut_off_node
-from harness.faults.nodes.power import kill_node, pause_node, stop_node
-from harness.faults.injection import Injection
-from harness.history import History
-from harness.undo.journal import Journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import connect
+from chaos_harness.harness.faults.nodes.drain import drain_node, remove_node
+from chaos_harness.harness.faults.nodes.isolate import cut_off_node
+from chaos_harness.harness.faults.nodes.power import kill_node, pause_node, stop_node
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.history import History
+from chaos_harness.harness.undo.journal import Journal
 
 name, folder, *todo = sys.argv[1:]
 cluster = Cluster.open(connect(), name)

@@ -10,26 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.shape import Shape
-from harness.checks.fail_open import fail_open_window
-from harness.checks.outage import comes_back, outlasts
-from harness.checks.parity import enforcement_parity
-from harness.checks.undisturbed import undisturbed
-from harness.checks.unmutated import never_unmutated
-from harness.errors import InvariantViolated
-from harness.experiment.lifecycle import Experiment
-from harness.history import History, read
-from harness.history.recorded import Entry
-from harness.history.vocabulary import BEGIN, EXPERIMENT, LATE, METRONOME, READ, numbered
-from harness.policies import deny_pods_by_cel, mutate_pods
-from harness.probes.replicas import ask_replicas
-from harness.probes.running import Probes
-from harness.probes.starving import watch_starving
-from harness.pytest_plugin.plugin import tell
-from scenarios.planted.steps import PLANTED, Planted, misled
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.checks.outage import comes_back, outlasts
+from chaos_harness.harness.checks.parity import enforcement_parity
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.errors import InvariantViolated
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.history.vocabulary import BEGIN, EXPERIMENT, LATE, METRONOME, READ, numbered
+from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
+from chaos_harness.harness.probes.replicas import ask_replicas
+from chaos_harness.harness.probes.running import Probes
+from chaos_harness.harness.probes.starving import watch_starving
+from chaos_harness.harness.pytest_plugin.plugin import tell
+from chaos_harness.scenarios.planted.steps import PLANTED, Planted, misled
 
 pytestmark = pytest.mark.cluster
 

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import wait_serving
-from clusters.shape import Shape
-from harness.checks.fail_open import fail_open_window
-from harness.checks.parity import enforcement_parity
-from harness.checks.unmutated import never_unmutated
-from harness.errors import ApiRefused, PolicyRejected
-from harness.experiment.lifecycle import Experiment
-from harness.faults.workloads.rollouts import scale_to_zero
-from harness.gatekeeper.apply import enforced
-from harness.history import History, read
-from harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
-from harness.undo import journal
-from harness.undo.journal import Journal
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import wait_serving
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.checks.parity import enforcement_parity
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.errors import ApiRefused, PolicyRejected
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.workloads.rollouts import scale_to_zero
+from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.policies import CANARIES, Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Journal
 
 pytestmark = pytest.mark.cluster
 

@@ -6,25 +6,25 @@ from typing import Any
 
 import pytest
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.inventory import RUN, inventory
-from clusters.garbage import collect_garbage
-from clusters.gatekeeper.install import wait_serving
-from clusters.images import Images, ensure
-from clusters.kind.logs import Kept
-from clusters.pool import Pool
-from clusters.pool import frozen as shelf
-from clusters.pool import reset_gatekeeper as resetting
-from clusters.pool.deviations import Trait, deviations
-from clusters.pool.fingerprint import fingerprint
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.faults import ONE_SHOT
-from harness.faults.registry.cut import cut_registry
-from harness.gatekeeper.restart import restart_gatekeeper
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.inventory import RUN, inventory
+from chaos_harness.clusters.garbage import collect_garbage
+from chaos_harness.clusters.gatekeeper.install import wait_serving
+from chaos_harness.clusters.images import Images, ensure
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.pool import Pool
+from chaos_harness.clusters.pool import frozen as shelf
+from chaos_harness.clusters.pool import reset_gatekeeper as resetting
+from chaos_harness.clusters.pool.deviations import Trait, deviations
+from chaos_harness.clusters.pool.fingerprint import fingerprint
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.faults import ONE_SHOT
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 
 pytestmark = pytest.mark.cluster
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine, Layout, claims, connect, processes
-from clusters.engine.inventory import RUN, inventory
-from clusters.garbage import Owner, collect_garbage
-from clusters.images import Images, ensure
-from clusters.kind.logs import Kept
-from clusters.pool import Pool
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, Layout, claims, connect, processes
+from chaos_harness.clusters.engine.inventory import RUN, inventory
+from chaos_harness.clusters.garbage import Owner, collect_garbage
+from chaos_harness.clusters.images import Images, ensure
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.pool import Pool
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 
 pytestmark = pytest.mark.cluster
 

@@ -13,27 +13,27 @@ from typing import Any
 
 import pytest
 
-from clusters.api.rest import apply, merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.gatekeeper.install import REPOSITORY
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.images import ensure
-from clusters.pool import Pool
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from clusters.watching.watch import until
-from harness.checks import Checked
-from harness.experiment.lifecycle import Experiment
-from harness.gatekeeper.restart import restart_gatekeeper
-from harness.history import History, Recorded
-from harness.policies import Question
-from harness.probes import Probe
-from harness.probes.admission import CANARY, FORBIDDEN, admission_canary
-from harness.run.cluster_provider import Supply
-from harness.run.context import Session
-from harness.verdict import Verdict
+from chaos_harness.clusters.api.rest import apply, merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.gatekeeper.install import REPOSITORY
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.images import ensure
+from chaos_harness.clusters.pool import Pool
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
+from chaos_harness.harness.history import History, Recorded
+from chaos_harness.harness.policies import Question
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.admission import CANARY, FORBIDDEN, admission_canary
+from chaos_harness.harness.run.cluster_provider import Supply
+from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.verdict import Verdict
 
 pytestmark = pytest.mark.cluster
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.allure.categories import write_categories
-from reports.html.generate import quiet
+from chaos_harness.reports.allure.categories import write_categories
+from chaos_harness.reports.html.generate import quiet
 from tests.browser import browser, show
 from tests.sessions import SCENARIOS, Session, run
 
@@ -36,13 +36,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 
 def _reports(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "reports", *arguments]
+    command = [sys.executable, "-m", "chaos_harness.reports", *arguments]
     return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=900, check=False)
 
 
 @contextlib.contextmanager
 def _served(directory: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "reports", str(directory), "--serve"]
+    command = [sys.executable, "-m", "chaos_harness.reports", str(directory), "--serve"]
     with subprocess.Popen(command, cwd=_ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ}) as server:
         assert server.stderr is not None
         try:

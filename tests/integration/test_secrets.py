@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.shape import Shape
-from harness.experiment import attachments as evidence
-from harness.experiment.recording import Recording
-from harness.history import read
-from harness.incident.replay import logs
-from harness.probes.objects import CONTROL_PLANE, USUAL, watch_objects
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.experiment import attachments as evidence
+from chaos_harness.harness.experiment.recording import Recording
+from chaos_harness.harness.history import read
+from chaos_harness.harness.incident.replay import logs
+from chaos_harness.harness.probes.objects import CONTROL_PLANE, USUAL, watch_objects
 
 pytestmark = pytest.mark.cluster
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from kubernetes.client import ApiClient
 
-from clusters.cluster import Cluster
-from harness.history import History
-from harness.undo.journal import Journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.history import History
+from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.bench import Bench
 from tests.fakes.harmed import Harmed
@@ -23,7 +23,7 @@ from tests.sessions import SCENARIOS, Session, run
 def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the journal of what is changed on the machine in a place of the tests' own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clusters.machine.traces.HOME", tmp_path_factory.mktemp("machine"))
+        patch.setattr("chaos_harness.clusters.machine.traces.HOME", tmp_path_factory.mktemp("machine"))
         yield
 
 
@@ -94,8 +94,8 @@ def api(server: FakeApiServer) -> Iterator[ApiClient]:
 
 @pytest.fixture
 def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
-    monkeypatch.setattr("harness.faults.registry.remove_image._PULL_SECONDS", 0.0)
-    monkeypatch.setattr("harness.faults.nodes.drain._DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.harness.faults.registry.remove_image._PULL_SECONDS", 0.0)
+    monkeypatch.setattr("chaos_harness.harness.faults.nodes.drain._DRAIN_SECONDS", 0.2)
     monkeypatch.setattr("os.fsync", lambda _: None)  # the disk's part is tests/unit/test_journal.py's
     monkeypatch.setattr("time.sleep", lambda _: None)
     opened: list[Run] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import apt as distribution
 from tests import browser
 
 

@@ -18,10 +18,10 @@ _MODULES = [path for path in _EXAMPLES if path.endswith(".py")]
 _AFTER_A_CRASH = """
 import sys
 from pathlib import Path
-from clusters.machine.process import Completed
-from harness.faults.stopped_kubelet import start_kubelet
-from harness.undo.actions import identity
-from harness.undo.journal import Journal, Undo, replay
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.faults.stopped_kubelet import start_kubelet
+from chaos_harness.harness.undo.actions import identity
+from chaos_harness.harness.undo.journal import Journal, Undo, replay
 
 class Engine:
     def run(self, argv, deadline, **_):
@@ -117,7 +117,7 @@ def test_example_of_a_fault_is_undone_after_a_crash(copy: Path) -> None:
 def test_everything_is_collected_with_the_examples(copy: Path) -> None:
     """The scenario and the incident, which names one of each, are found beside all others; editors are told of all."""
     listed = _run(copy, "-m", "pytest", "scenarios", "--collect-only", "-q", "-m", "extended or not extended")
-    schema = json.loads(_run(copy, "-m", "harness", "schema"))
+    schema = json.loads(_run(copy, "-m", "chaos_harness.harness", "schema"))
 
     assert "test_admission_goes_on_while_a_kubelet_is_stopped" in listed
     incidents = [f"scenarios/incidents/{path.name}::" for path in (copy / "scenarios/incidents").glob("*.yaml")]

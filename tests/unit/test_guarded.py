@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.engine import guard
-from clusters.errors import HarnessError
+from chaos_harness.clusters.engine import guard
+from chaos_harness.clusters.errors import HarnessError
 
 _ROOT = Path(__file__).parents[2]
 _FOLDERS = ("benchmarks", "clusters", "harness", "reports", "scenarios")

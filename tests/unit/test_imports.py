@@ -191,32 +191,40 @@ def test_no_file_names_a_package_registry() -> None:
 @pytest.mark.parametrize(
     ("path", "planted", "problem"),
     [
-        ("clusters/a.py", "import harness", "clusters may not import harness"),
-        ("clusters/a.py", "from harness import errors", "clusters may not import harness.errors"),
+        ("clusters/a.py", "import chaos_harness.harness", "clusters may not import harness"),
+        ("clusters/a.py", "from chaos_harness.harness import errors", "clusters may not import harness.errors"),
         ("clusters/a.py", "import pytest", "pytest may only be imported in"),
         (
             "clusters/engine/a.py",
-            "def f():\n    import reports.allure.plugin",
+            "def f():\n    import chaos_harness.reports.allure.plugin",
             "clusters may not import reports.allure.plugin",
         ),
         ("clusters/engine/a.py", "from ...harness import errors", "clusters may not import harness.errors"),
-        ("harness/a.py", "from reports import terminal_table", "harness may not import reports.terminal_table"),
+        (
+            "harness/a.py",
+            "from chaos_harness.reports import terminal_table",
+            "harness may not import reports.terminal_table",
+        ),
         ("harness/a.py", "import allure", "allure may only be imported in reports/allure/plugin.py"),
         ("harness/a.py", "import docker", "docker may only be imported in clusters/, harness/faults/"),
         ("harness/probes/a.py", "from docker.errors import APIError", "docker may only be imported in"),
         ("harness/checks/a.py", "from kubernetes import client", "kubernetes may only be imported in"),
         (
             "harness/a.py",
-            "from scenarios import test_registry",
+            "from chaos_harness.scenarios import test_registry",
             "harness may not import scenarios.registry_cut.test_registry",
         ),
         ("reports/terminal_table.py", "from allure_commons import hookimpl", "allure_commons may only be imported in"),
         (
             "reports/a.py",
-            "from harness.experiment.lifecycle import Experiment",
+            "from chaos_harness.harness.experiment.lifecycle import Experiment",
             "reports may not import harness.experiment.lifecycle",
         ),
-        ("reports/a.py", "if TYPE_CHECKING:\n    import clusters.kind.cli", "reports may not import clusters.kind.cli"),
+        (
+            "reports/a.py",
+            "if TYPE_CHECKING:\n    import chaos_harness.clusters.kind.cli",
+            "reports may not import clusters.kind.cli",
+        ),
         ("scenarios/a.py", "from tests import sessions", "scenarios may not import tests.sessions"),
         ("scenarios/a.py", "import docker", "docker may only be imported in"),
         ("clusters/a.py", "from kubernetes.client.exceptions import ApiException", "may only be named in"),
@@ -247,18 +255,21 @@ def test_planted_violation_is_found(path: str, planted: str, problem: str) -> No
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("clusters/a.py", "import docker\nimport kubernetes\nfrom clusters import errors"),
-        ("harness/faults/a.py", "import docker\nfrom kubernetes import client\nfrom clusters.kind.cli import x"),
+        ("clusters/a.py", "import docker\nimport kubernetes\nfrom chaos_harness.clusters import errors"),
+        (
+            "harness/faults/a.py",
+            "import docker\nfrom kubernetes import client\nfrom chaos_harness.clusters.kind.cli import x",
+        ),
         ("harness/pytest_plugin/plugin.py", "import pytest"),
         (
             "clusters/api/rest.py",
             "from kubernetes.client.exceptions import ApiException\nfrom urllib3.exceptions import A",
         ),
         ("clusters/cluster.py", "import urllib3\nfrom kubernetes.client import ApiClient\nR = urllib3.Retry"),
-        ("reports/allure/plugin.py", "import allure_commons\nimport pytest\nfrom harness import errors"),
-        ("scenarios/a.py", "import pytest\nfrom harness.faults.registry.cut import cut_registry"),
+        ("reports/allure/plugin.py", "import allure_commons\nimport pytest\nfrom chaos_harness.harness import errors"),
+        ("scenarios/a.py", "import pytest\nfrom chaos_harness.harness.faults.registry.cut import cut_registry"),
         ("clusters/deadline.py", "import time\ntime.sleep(1)"),
-        ("tests/unit/a.py", "import docker\nimport clusters\nimport allure_commons"),
+        ("tests/unit/a.py", "import docker\nimport chaos_harness.clusters\nimport allure_commons"),
     ],
 )
 def test_what_design_allows_is_not_refused(path: str, allowed: str) -> None:
@@ -283,8 +294,8 @@ def test_missing_head_is_found(source: str, problem: str) -> None:
 def test_who_judges_needs_no_cluster(module: str) -> None:
     """What reads and judges a history loads neither docker nor kubernetes, and neither do all checks by their names."""
     program = (
-        f"import sys; from harness.{module} import __doc__\n"
-        "from harness.catalogue import entries; entries('check')\n"
+        f"import sys; from chaos_harness.harness.{module} import __doc__\n"
+        "from chaos_harness.harness.catalogue import entries; entries('check')\n"
         "print(*{name.partition('.')[0] for name in sys.modules} & {'docker', 'kubernetes'})"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True)

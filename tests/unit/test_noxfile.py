@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import noxfile
-from clusters.deadline import Deadline
+from chaos_harness.clusters.deadline import Deadline
 
 _ROOT = Path(__file__).parents[2]
 _PARALLEL = "-n auto --dist loadfile"
@@ -161,7 +161,7 @@ def _told(place: Path) -> str:
 def _python(place: Path) -> None:
     """Put a python there that tells its arguments and fails."""
     python = place / "bin" / "python"
-    versions = f'if [[ "$2" = clusters.versions ]]; then exec {sys.executable} "$@"; fi\n'
+    versions = f'if [[ "$2" = chaos_harness.clusters.versions ]]; then exec {sys.executable} "$@"; fi\n'
     python.write_text(f'#!/bin/bash\n{versions}echo "$*" >> made\nexit 7\n', encoding="utf-8")
     python.chmod(0o755)
 
@@ -203,7 +203,7 @@ def test_run_ends_with_its_report_and_pytests_status(place: Path, arguments: lis
     assert nox.returncode == (1 if reports else 0), output
     assert "pytest" in output
     assert ("exit code 3" in output) == bool(reports)
-    assert _made(place) == "-m reports\n" * reports
+    assert _made(place) == "-m chaos_harness.reports\n" * reports
 
 
 def test_truth_runs_the_scenarios_on_each_version(place: Path) -> None:
@@ -231,7 +231,7 @@ def test_truth_counts_earlier_runs_too(place: Path) -> None:
 
     run = r"reports/out/truth-[0-9-]+"
     assert re.fullmatch(
-        rf"-m reports.truth earlier table.json {run}/v3\.20\.1 --write {run}/truth.json\n", _made(place)
+        rf"-m chaos_harness.reports.truth earlier table.json {run}/v3\.20\.1 --write {run}/truth.json\n", _made(place)
     ), output
 
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clusters.terminal.escape import shown
-from harness.errors import ChaosError
-from harness.incident.bundle.recheck import recheck
-from harness.incident.load import load
-from reports.truth import rows as truth_rows
-from reports.truth import verdict_log
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import ChaosError
+from chaos_harness.harness.incident.bundle.recheck import recheck
+from chaos_harness.harness.incident.load import load
+from chaos_harness.reports.truth import rows as truth_rows
+from chaos_harness.reports.truth import verdict_log
 from tests.fakes.samples import READERS, whole_files
 from tests.thorough import examples
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from math import ceil, inf
 from typing import Any
 
-from harness.history.vocabulary import CALL, FAIL_OPEN, WATCH_WORKLOAD
-from harness.policies import LEVEL
+from chaos_harness.harness.history.vocabulary import CALL, FAIL_OPEN, WATCH_WORKLOAD
+from chaos_harness.harness.policies import LEVEL
 from tests.worlds.auditing import MUTATION, VALIDATION, audit, decided
 from tests.worlds.claimed import staged
 from tests.worlds.dice import Dice, Stretch, unit

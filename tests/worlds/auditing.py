@@ -7,7 +7,7 @@ decided by one of them. What is written down is the truth: who was called, and w
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from harness.history.vocabulary import API_SERVER, AUDIT, READ, REQUEST, REQUESTS, numbered
+from chaos_harness.harness.history.vocabulary import API_SERVER, AUDIT, READ, REQUEST, REQUESTS, numbered
 from tests.worlds.dice import unit
 from tests.worlds.hiding import Hiding
 from tests.worlds.stage import Answer, Asking, Line, Stage

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal
 
-from harness.history import Recorded
+from chaos_harness.harness.history import Recorded
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.eyes import observe
 from tests.worlds.faulty import TrueFault

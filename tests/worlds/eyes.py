@@ -5,8 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import Any
 
-from harness.history import SCHEMA, Entry, Header, Recorded
-from harness.history.vocabulary import API_SERVER, CANARY, CLOCK_STEP, END, FAIL_OPEN, HISTORY, LATE, METRONOME, READ
+from chaos_harness.harness.history import SCHEMA, Entry, Header, Recorded
+from chaos_harness.harness.history.vocabulary import (
+    API_SERVER,
+    CANARY,
+    CLOCK_STEP,
+    END,
+    FAIL_OPEN,
+    HISTORY,
+    LATE,
+    METRONOME,
+    READ,
+)
 from tests.worlds.auditing import Decided, copied, of_one
 from tests.worlds.hiding import ALL, Hiding
 from tests.worlds.stage import STARTED, Asking, Canary, Line, Log, Stage

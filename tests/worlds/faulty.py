@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
+from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
 from tests.worlds.dice import Dice, Stretch, clipped, joined
 from tests.worlds.stage import Stage
 

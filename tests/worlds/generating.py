@@ -2,7 +2,7 @@
 
 from math import inf
 
-from harness.history.vocabulary import (
+from chaos_harness.harness.history.vocabulary import (
     CONSTRAINTS,
     DECIDED,
     RACE,

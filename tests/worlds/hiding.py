@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from math import inf
 
-from harness.history.vocabulary import AUDIT, CONSTRAINTS, FAIL_OPEN, REGISTRY, is_watch
+from chaos_harness.harness.history.vocabulary import AUDIT, CONSTRAINTS, FAIL_OPEN, REGISTRY, is_watch
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.stage import Stage
 

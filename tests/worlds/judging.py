@@ -12,10 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import harness.checks
-import harness.history
-from harness.history import Recorded
-from harness.verdict import Verdict
+import chaos_harness.harness.checks
+import chaos_harness.harness.history
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.verdict import Verdict
 from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
 
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 def catalogue() -> dict[str, Callable[..., Any]]:
     """Return the public functions that return a check, by their names."""
     found: dict[str, Callable[..., Any]] = {}
-    for module in pkgutil.iter_modules(harness.checks.__path__, "harness.checks."):
+    for module in pkgutil.iter_modules(chaos_harness.harness.checks.__path__, "chaos_harness.harness.checks."):
         loaded = importlib.import_module(module.name)
         for name in getattr(loaded, "__all__", ()):
             each = getattr(loaded, name)
@@ -59,7 +59,7 @@ def digest() -> str:
 
     How they are counted and told, and which mutants there are, changes no verdict.
     """
-    roots = [Path(package.__path__[0]) for package in (harness.checks, harness.history)]
+    roots = [Path(package.__path__[0]) for package in (chaos_harness.harness.checks, chaos_harness.harness.history)]
     every = [path for root in (*roots, Path(__file__).parent) for path in sorted(root.glob("*.py"))]
     sources = [path for path in every if path.name not in _TELLING]
     return sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from math import inf
 
-from harness.history.vocabulary import API_SERVER, READ, WATCH_LEASES, WRITE_LEASE
+from chaos_harness.harness.history.vocabulary import API_SERVER, READ, WATCH_LEASES, WRITE_LEASE
 from tests.worlds.claimed import Drawn, Truth
 from tests.worlds.dice import Dice, Stretch, clipped, total, without
 from tests.worlds.faulty import TrueFault, written

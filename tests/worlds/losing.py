@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from harness.history.vocabulary import FAIL_OPEN
+from chaos_harness.harness.history.vocabulary import FAIL_OPEN
 from tests.worlds.admission import LEADING, MUTATE, QUESTIONS, Scene, be_late, drawn_scene, lose, refuse
 from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped, joined, longest, total, without

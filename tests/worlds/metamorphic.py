@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
-from harness.history import Entry, Recorded
-from harness.history.vocabulary import END, FAIL_OPEN, LATE, METRONOME, REGISTRY, is_watch
+from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history.vocabulary import END, FAIL_OPEN, LATE, METRONOME, REGISTRY, is_watch
 from tests.worlds.claimed import Claimed
 from tests.worlds.dice import Dice
 from tests.worlds.hiding import ALL, Hiding, is_audit, of_stream, restart

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from harness.history.vocabulary import HARM, WATCH_NODES, WATCH_PODS, WATCH_SLICES, WATCH_WORKLOAD
-from harness.policies import LEVEL
+from chaos_harness.harness.history.vocabulary import HARM, WATCH_NODES, WATCH_PODS, WATCH_SLICES, WATCH_WORKLOAD
+from chaos_harness.harness.policies import LEVEL
 from tests.worlds.claimed import Drawn, Truth, proof, staged
 from tests.worlds.dice import Dice
 from tests.worlds.faulty import TrueFault, written

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from harness.history.vocabulary import HARM, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
+from chaos_harness.harness.history.vocabulary import HARM, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 from tests.worlds.claimed import Drawn, Truth, staged
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.faulty import TrueFault, written

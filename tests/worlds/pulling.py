@@ -1,6 +1,6 @@
 """Pulling: what is true of claims on what the registry was asked, and when."""
 
-from harness.history.vocabulary import REGISTRY, REQUEST, WATCH_EVENTS
+from chaos_harness.harness.history.vocabulary import REGISTRY, REQUEST, WATCH_EVENTS
 from tests.worlds.claimed import Drawn, Truth
 from tests.worlds.dice import Dice
 from tests.worlds.faulty import TrueFault, written

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
+from chaos_harness.harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
 from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch, clipped
 from tests.worlds.faulty import TrueFault, written

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, NamedTuple
 
-from harness.history import Kind
-from harness.history.vocabulary import APPLY, EXPERIMENT, IN_FORCE, JUDGE, POLICIES, REMOVE, REMOVED
+from chaos_harness.harness.history import Kind
+from chaos_harness.harness.history.vocabulary import APPLY, EXPERIMENT, IN_FORCE, JUDGE, POLICIES, REMOVE, REMOVED
 from tests.worlds.dice import Stretch
 
 __all__ = ["STARTED", "Answer", "Asking", "Canary", "Line", "Log", "Question", "Stage", "Version"]

@@ -219,7 +219,7 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
             ("never_unmutated",),
             "        certain, worst = (low, high) if at_most else",
             (
-                '        statistics = __import__("harness.statistics", fromlist=["wilson"])\n'
+                '        statistics = __import__("chaos_harness.harness.statistics", fromlist=["wilson"])\n'
                 "        wilson = statistics.wilson(self.bad, self.all)\n"
                 "        certain, worst = (wilson.low, wilson.high) if at_most else"
             ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.history import Entry
+from chaos_harness.harness.history import Entry
 from tests.worlds.claimed import Claimed
 from tests.worlds.judging import Judged
 

@@ -10,7 +10,13 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from harness.history.vocabulary import CONSTRAINTS, WATCH_BINDINGS, WATCH_DEPLOYMENTS, WATCH_POLICIES, WATCH_TEMPLATES
+from chaos_harness.harness.history.vocabulary import (
+    CONSTRAINTS,
+    WATCH_BINDINGS,
+    WATCH_DEPLOYMENTS,
+    WATCH_POLICIES,
+    WATCH_TEMPLATES,
+)
 from tests.worlds.dice import Dice, Stretch, clipped, joined, without
 from tests.worlds.hiding import Hiding
 from tests.worlds.stage import Stage

@@ -1,6 +1,6 @@
 """Unmutated: what is true of the claim that nothing comes into being without its mutation: event by event."""
 
-from harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
+from chaos_harness.harness.history.vocabulary import FAIL_OPEN, WATCH_WORKLOAD, watch
 from tests.worlds.admission import LEADING, MUTATE, Scene, be_late, born, drawn_scene, lose
 from tests.worlds.claimed import Drawn, Truth, proof
 from tests.worlds.dice import Dice, Stretch

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from math import inf
 from typing import Any
 
-from harness.history.vocabulary import ADDED, BOOKMARK, DELETED, GAP, LISTED, MODIFIED, RESUMED
+from chaos_harness.harness.history.vocabulary import ADDED, BOOKMARK, DELETED, GAP, LISTED, MODIFIED, RESUMED
 from tests.worlds.hiding import SIGN_SECONDS, Hiding
 from tests.worlds.stage import Line, Stage, Version
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, NamedTuple
 
-from harness.history.vocabulary import (
+from chaos_harness.harness.history.vocabulary import (
     FAULT,
     HARM,
     REVIEW,

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.errors import FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.targets import Target, require_nodes
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import Target, require_nodes
 
 __all__ = ["CRASHED", "RESTARTED", "restart_api_server"]
 

@@ -6,17 +6,17 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from harness.errors import ApiRefused, CommandFailed, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
-from harness.faults.workloads.reschedule import Closed
-from harness.undo.actions import undo
-from harness.undo.commands import in_container, planes, undo_by_kubectl
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import ApiRefused, CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
+from chaos_harness.harness.faults.workloads.reschedule import Closed
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import in_container, planes, undo_by_kubectl
 
 __all__ = ["DRAINED_NODE", "REMOVED_NODE", "drain_node", "register", "remove_node"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
-from harness.faults.targets import require_nodes
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, BadScenario, FaultNotApplied
+from chaos_harness.harness.faults.targets import require_nodes
 
 __all__ = ["Heartbeat", "heartbeat", "require_victim", "wait_back", "wait_silent"]
 

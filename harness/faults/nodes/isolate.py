@@ -1,12 +1,12 @@
 """Network: the fault that cuts a node off from all others; its pods go on running and reach nobody but each other."""
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.errors import FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
-from harness.undo.iptables import Rule, new_comment
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 __all__ = ["CUT_OFF_NODE", "cut_off_node"]
 

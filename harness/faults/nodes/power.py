@@ -4,16 +4,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.engine.retry import insist
-from harness.errors import CommandFailed, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
-from harness.undo.actions import undo
-from harness.undo.promises import Undos
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.retry import insist
+from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back, wait_silent
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.promises import Undos
 
 __all__ = [
     "KILLED_NODE",

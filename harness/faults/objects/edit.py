@@ -6,17 +6,17 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api import names
-from clusters.api.rest import find_path, merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from harness.errors import ApiRefused, BadScenario, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.undo.actions import undo
-from harness.undo.commands import planes, undo_by_kubectl
-from harness.undo.promises import Promise, Undos
+from chaos_harness.clusters.api import names
+from chaos_harness.clusters.api.rest import find_path, merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import ApiRefused, BadScenario, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.harness.undo.promises import Promise, Undos
 
 __all__ = ["edit", "edit_object", "restore"]
 

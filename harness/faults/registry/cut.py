@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.registry.container import DOWN_FILE, Registry
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.targets import require_nodes
-from harness.undo.actions import undo
-from harness.undo.commands import Ending, in_container
-from harness.undo.iptables import Rule, new_comment
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.registry.container import DOWN_FILE, Registry
+from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import require_nodes
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import Ending, in_container
+from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 if TYPE_CHECKING:
-    from harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import Promise
 
 __all__ = ["CUT", "cut_registry", "no_longer_down", "restore", "start"]
 

@@ -3,15 +3,15 @@
 import json
 from collections.abc import Sequence
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.targets import require_nodes
-from harness.undo.actions import undo
-from harness.undo.commands import in_container
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import require_nodes
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import in_container
 
 __all__ = ["images_of", "pull", "remove_image"]
 

@@ -4,11 +4,11 @@ from typing import Final, Literal
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
-from harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
+from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, FaultNotApplied
 
 __all__ = ["DENIED", "NOBODY", "UNCALLED", "Answer", "wait_answered"]
 

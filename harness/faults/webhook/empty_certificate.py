@@ -5,17 +5,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
-from harness.errors import FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.webhook.call import UNCALLED, wait_answered
-from harness.undo.actions import undo
-from harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, NAMESPACE
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.webhook.call import UNCALLED, wait_answered
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
 
 __all__ = ["BLANK_CERTIFICATE", "blank_certificate", "refill"]
 

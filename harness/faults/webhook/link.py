@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.errors import BadScenario, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_answered
-from harness.undo.iptables import Rule, new_comment
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.webhook.call import DENIED, NOBODY, UNCALLED, wait_answered
+from chaos_harness.harness.undo.iptables import Rule, new_comment
 
 __all__ = ["CUT_WEBHOOK", "cut_webhook"]
 

@@ -7,16 +7,16 @@ from typing import Annotated, Any
 from kubernetes.client import ApiClient
 from pydantic import Field
 
-from clusters.api.rest import apply, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from harness.errors import BadScenario, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.policies.status import seen_by_all
-from harness.undo.actions import undo
-from harness.undo.commands import planes, undo_by_kubectl
+from chaos_harness.clusters.api.rest import apply, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.policies.status import seen_by_all
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import planes, undo_by_kubectl
 
 __all__ = ["crowd_templates", "disperse", "filler"]
 

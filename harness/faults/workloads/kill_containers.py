@@ -4,15 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.watching.watch import until
-from harness.errors import BadScenario, FaultNotApplied
-from harness.faults import ONE_SHOT, Fault
-from harness.faults.injection import Injection
-from harness.faults.targets import Target, find_pods
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults import ONE_SHOT, Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import Target, find_pods
 
 __all__ = ["KILLED", "kill_containers", "processes"]
 

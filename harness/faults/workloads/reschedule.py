@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.errors import DeadlineExceeded
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.watching.watch import until
-from harness.errors import FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.targets import Target, find_pods
-from harness.undo.actions import undo
-from harness.undo.commands import KUBECTL, planes, undo_by_kubectl
-from harness.undo.promises import Promise, Undos
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import Target, find_pods
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import KUBECTL, planes, undo_by_kubectl
+from chaos_harness.harness.undo.promises import Promise, Undos
 
 __all__ = ["RESCHEDULED", "Closed", "reschedule_pod", "uncordon"]
 

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from kubernetes.client import ApiClient
 
-from clusters.api.rest import merge, request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.errors import DeadlineExceeded
-from clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
-from clusters.watching.watch import until
-from harness.errors import ApiRefused, FaultNotApplied
-from harness.faults import ONE_SHOT, Fault
-from harness.faults.injection import Injection
-from harness.faults.objects.edit import edit, restore
-from harness.faults.targets import Target, find_pods
-from harness.undo.actions import undo
+from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, DEPLOYMENTS, NAMESPACE
+from chaos_harness.clusters.watching.watch import until
+from chaos_harness.harness.errors import ApiRefused, FaultNotApplied
+from chaos_harness.harness.faults import ONE_SHOT, Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.objects.edit import edit, restore
+from chaos_harness.harness.faults.targets import Target, find_pods
+from chaos_harness.harness.undo.actions import undo
 
 if TYPE_CHECKING:
-    from harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import Promise
 
 __all__ = [
     "DELETED",

@@ -2,20 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.gatekeeper.readiness import NAMESPACE
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.injection import Injection
-from harness.faults.targets import find_pods
-from harness.faults.workloads.kill_containers import processes
-from harness.undo.actions import undo
-from harness.undo.commands import in_container
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.injection import Injection
+from chaos_harness.harness.faults.targets import find_pods
+from chaos_harness.harness.faults.workloads.kill_containers import processes
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import in_container
 
 if TYPE_CHECKING:
-    from harness.undo.promises import Promise
+    from chaos_harness.harness.undo.promises import Promise
 
 __all__ = ["throttle", "unthrottle"]
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from clusters.terminal.escape import shown
-from harness.errors import BadScenario
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import BadScenario
 
 __all__ = ["Packed", "packed"]
 

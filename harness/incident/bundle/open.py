@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from clusters.machine.scratch import held
-from clusters.terminal.escape import shown
-from harness import __version__
-from harness.errors import BadScenario, HarnessError
-from harness.incident.bundle.files import Packed, packed
-from harness.incident.bundle.write import INCIDENT, MANIFEST, SCHEMA, Content, Manifest
+from chaos_harness.clusters.machine.scratch import held
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness import __version__
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.incident.bundle.files import Packed, packed
+from chaos_harness.harness.incident.bundle.write import INCIDENT, MANIFEST, SCHEMA, Content, Manifest
 
 __all__ = ["opened"]
 

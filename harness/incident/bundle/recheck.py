@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.shape import RECORDED
-from clusters.terminal.escape import first_line, shown
-from harness.errors import BadScenario
-from harness.history import read
-from harness.incident.bundle.open import opened
-from harness.incident.bundle.write import Lived, Manifest
-from harness.incident.judge import Judged, judge
-from harness.incident.load import Loaded, load
+from chaos_harness.clusters.shape import RECORDED
+from chaos_harness.clusters.terminal.escape import first_line, shown
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.history import read
+from chaos_harness.harness.incident.bundle.open import opened
+from chaos_harness.harness.incident.bundle.write import Lived, Manifest
+from chaos_harness.harness.incident.judge import Judged, judge
+from chaos_harness.harness.incident.load import Loaded, load
 
 __all__ = ["Compared", "recheck", "told"]
 

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness import __version__, private
-from harness.errors import HarnessError
-from harness.incident.judge import Judged
-from harness.incident.load import Loaded
-from harness.incident.machine import host
-from harness.redaction import recorded, redact
+from chaos_harness.harness import __version__, private
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.incident.judge import Judged
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.machine import host
+from chaos_harness.harness.redaction import recorded, redact
 
 __all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "Content", "Lived", "Manifest", "Reason", "write"]
 

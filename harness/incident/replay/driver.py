@@ -9,20 +9,20 @@ from functools import partial
 from itertools import count
 from queue import Empty, SimpleQueue
 
-from clusters.deadline import Deadline
-from harness.catalogue import entries
-from harness.errors import DeadlineExceeded, Inconclusive
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.phases import under_way
-from harness.experiment.trigger import Trigger, When
-from harness.incident.load import Loaded
-from harness.incident.manifests import applied
-from harness.incident.model import Step
-from harness.incident.model import Trigger as Awaited
-from harness.incident.replay.resolve import resolve
-from harness.incident.timeline import length
-from harness.incident.watches import lists_of
-from harness.probes.objects import watch_objects
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.errors import DeadlineExceeded, Inconclusive
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.phases import under_way
+from chaos_harness.harness.experiment.trigger import Trigger, When
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.manifests import applied
+from chaos_harness.harness.incident.model import Step
+from chaos_harness.harness.incident.model import Trigger as Awaited
+from chaos_harness.harness.incident.replay.resolve import resolve
+from chaos_harness.harness.incident.timeline import length
+from chaos_harness.harness.incident.watches import lists_of
+from chaos_harness.harness.probes.objects import watch_objects
 
 __all__ = ["relive"]
 

@@ -2,10 +2,10 @@
 
 import json
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.install import REPOSITORY
-from harness.errors import HarnessError
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.install import REPOSITORY
+from chaos_harness.harness.errors import HarnessError
 
 __all__ = ["image_digests"]
 

@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import NAMESPACE
-from harness import private
-from harness.errors import HarnessError
-from harness.redaction import redact
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.harness import private
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.redaction import redact
 
 __all__ = ["collect"]
 

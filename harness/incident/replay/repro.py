@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.terminal.escape import first_line, shown
-from harness.incident.bundle.write import Lived
-from harness.incident.judge import Judged
-from harness.incident.load import Loaded
-from harness.statistics import wilson
+from chaos_harness.clusters.terminal.escape import first_line, shown
+from chaos_harness.harness.incident.bundle.write import Lived
+from chaos_harness.harness.incident.judge import Judged
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.statistics import wilson
 
 __all__ = ["again", "score", "told"]
 

@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.gatekeeper.install import REPOSITORY
-from clusters.gatekeeper.readiness import NAMESPACE
-from harness.errors import PreparationFailed
-from harness.incident.references import REFERENCE
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.gatekeeper.install import REPOSITORY
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.harness.errors import PreparationFailed
+from chaos_harness.harness.incident.references import REFERENCE
 
 __all__ = ["resolve"]
 

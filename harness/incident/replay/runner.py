@@ -5,25 +5,32 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from clusters import images
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.shape import Shape
-from harness import private
-from harness.errors import BadScenario, CheckBroken, DeadlineExceeded, Inconclusive, PolicyRejected, PreparationFailed
-from harness.experiment.lifecycle import Experiment
-from harness.gatekeeper.restart import restart_gatekeeper
-from harness.history import read
-from harness.incident.bundle.write import Lived, Reason
-from harness.incident.judge import judge, seen
-from harness.incident.load import Loaded
-from harness.incident.replay import logs
-from harness.incident.replay.driver import relive
-from harness.incident.replay.image_digests import image_digests
-from harness.redaction import redact
-from harness.run.cluster_provider import Supply
-from harness.run.context import Session
-from harness.run.interrupts import interrupted
+from chaos_harness.clusters import images
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness import private
+from chaos_harness.harness.errors import (
+    BadScenario,
+    CheckBroken,
+    DeadlineExceeded,
+    Inconclusive,
+    PolicyRejected,
+    PreparationFailed,
+)
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
+from chaos_harness.harness.history import read
+from chaos_harness.harness.incident.bundle.write import Lived, Reason
+from chaos_harness.harness.incident.judge import judge, seen
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.replay import logs
+from chaos_harness.harness.incident.replay.driver import relive
+from chaos_harness.harness.incident.replay.image_digests import image_digests
+from chaos_harness.harness.redaction import redact
+from chaos_harness.harness.run.cluster_provider import Supply
+from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.run.interrupts import interrupted
 
 __all__ = ["Runner"]
 

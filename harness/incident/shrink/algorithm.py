@@ -4,8 +4,8 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from harness.errors import Inconclusive
-from harness.incident.replay.sequential import Sequential, usual_rate
+from chaos_harness.harness.errors import Inconclusive
+from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
 
 __all__ = ["Finding", "OutOfBudget", "Shrinker", "Shrunk"]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clusters.machine import bounded_files as bounded
-from clusters.terminal.escape import shown
-from harness.errors import BadScenario, HarnessError
-from harness.incident.load import Loaded
+from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.incident.load import Loaded
 
 __all__ = ["Ledger"]
 

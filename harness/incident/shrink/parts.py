@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import yaml
 
-from clusters.terminal.escape import shown
-from harness.incident.load import Loaded
-from harness.incident.model import Incident, Step
-from harness.incident.timeline import rewired
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.model import Incident, Step
+from chaos_harness.harness.incident.timeline import rewired
 
 __all__ = ["Part", "durations", "structure", "text", "without"]
 

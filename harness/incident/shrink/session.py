@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import __version__
-from harness.errors import HarnessError, Inconclusive
-from harness.incident.bundle.write import Lived
-from harness.incident.load import Loaded
-from harness.incident.shrink.algorithm import OutOfBudget, Shrinker, Shrunk
-from harness.incident.shrink.ledger import Ledger
-from harness.incident.shrink.parts import Part, durations, structure, text, without
+from chaos_harness.harness import __version__
+from chaos_harness.harness.errors import HarnessError, Inconclusive
+from chaos_harness.harness.incident.bundle.write import Lived
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.shrink.algorithm import OutOfBudget, Shrinker, Shrunk
+from chaos_harness.harness.incident.shrink.ledger import Ledger
+from chaos_harness.harness.incident.shrink.parts import Part, durations, structure, text, without
 
 __all__ = ["Shrinking"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.findings import Findings
 from benchmarks.samples import Limit, Ratio, Samples
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.terminal.progress import Progress
 
 
 class Thing:

@@ -2,8 +2,8 @@
 
 import sys
 
-from clusters.deadline import Deadline
-from clusters.machine.process import run
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.process import run
 
 _MIB = 1024 * 1024
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import claims
-from clusters.engine.claims import CLAIM, KEPT_SECONDS, LIFE_SECONDS
-from clusters.garbage import PREFIX, Owner, claimed, collect_garbage, garbage
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import claims
+from chaos_harness.clusters.engine.claims import CLAIM, KEPT_SECONDS, LIFE_SECONDS
+from chaos_harness.clusters.garbage import PREFIX, Owner, claimed, collect_garbage, garbage
 from tests.fakes.engine import FakeEngine
 
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr("clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("chaos_harness.clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
     return tmp_path
 
 

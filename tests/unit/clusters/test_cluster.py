@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
-from clusters.cluster import Cluster, cluster_labels
-from clusters.deadline import Deadline
-from clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded, NotOurs
-from clusters.machine.process import Completed
-from clusters.registry.container import Registry
-from clusters.registry.login import Login
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster, cluster_labels
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded, NotOurs
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
 _SHAPE = Shape(workers=1, install="chart")

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from clusters import deadline
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
+from chaos_harness.clusters import deadline
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
 
 
 def test_remaining() -> None:

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from clusters.errors import DeadlineExceeded, HarnessError
-from clusters.garbage import JOURNAL, PREFIX, Owner, collect_garbage, elsewhere
-from clusters.machine.locking import try_locked
-from clusters.machine.process import Completed
-from clusters.machine.process_starts import start_time
-from clusters.machine.removal import remove
+from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
+from chaos_harness.clusters.garbage import JOURNAL, PREFIX, Owner, collect_garbage, elsewhere
+from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.machine.process_starts import start_time
+from chaos_harness.clusters.machine.removal import remove
 from tests.fakes.engine import FakeEngine
 
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr("clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("chaos_harness.clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
     return tmp_path
 
 
@@ -132,7 +132,7 @@ def test_two_collections_at_once_share_the_work() -> None:
 
 def test_a_collection_waits_for_the_one_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process collects nothing is listed or removed, and who waits too long is told."""
-    monkeypatch.setattr("clusters.garbage._SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.clusters.garbage._SECONDS", 0.2)
     engine = FakeEngine()
     with try_locked("garbage"), pytest.raises(DeadlineExceeded, match="holds the lock garbage"):
         collect_garbage(engine)
@@ -268,7 +268,7 @@ def test_what_could_not_be_removed_is_not_told_as_removed(monkeypatch: pytest.Mo
             raise HarnessError(f"{folder}: not all of it could be removed: Permission denied")
         remove(folder)
 
-    monkeypatch.setattr("clusters.garbage.remove", refuse)
+    monkeypatch.setattr("chaos_harness.clusters.garbage.remove", refuse)
     with pytest.raises(HarnessError, match=r"could be removed: Permission denied"):
         collect_garbage(FakeEngine())
     assert (directory.exists(), other.exists()) == (True, False)
@@ -280,7 +280,7 @@ def test_another_users_lock_is_one_error(monkeypatch: pytest.MonkeyPatch) -> Non
     def refuse(*_: object) -> Any:
         raise PermissionError(13, "Permission denied", "locks/garbage")
 
-    monkeypatch.setattr("clusters.garbage.locked", refuse)
+    monkeypatch.setattr("chaos_harness.clusters.garbage.locked", refuse)
     with pytest.raises(HarnessError, match=r"locks/garbage.*sudo chown -R"):
         collect_garbage(FakeEngine())
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from clusters import engine as engines
-from clusters import garbage as ownership
-from clusters.engine import Engine
-from clusters.engine.claims import CLAIM
-from clusters.errors import EngineUnavailable, HarnessError
-from clusters.machine.owner import Owner
-from harness import __main__ as command
+from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters import garbage as ownership
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.engine.claims import CLAIM
+from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.harness import __main__ as command
 from tests.fakes.engine import FakeEngine
 
 
@@ -43,7 +43,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     found = Machine()
     monkeypatch.delenv("CHAOS_ENGINE", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr("clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("chaos_harness.clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr(engines, "find", found.find)
     monkeypatch.setattr(engines, "stop_private", found.stop)
     return found

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusters import versions
-from clusters.errors import BadScenario
-from clusters.shape import RECORDED, Shape
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.shape import RECORDED, Shape
 
 THERE = ("v1.9.3", "v1.35.8", "v1.35.10", "v1.36.4")
 

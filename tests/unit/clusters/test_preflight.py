@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters import preflight
-from clusters.engine import Engine, HostQuirks, packages
-from clusters.machine.owner import PREFIX, Owner
-from clusters.shape import Shape
+from chaos_harness.clusters import preflight
+from chaos_harness.clusters.engine import Engine, HostQuirks, packages
+from chaos_harness.clusters.machine.owner import PREFIX, Owner
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
 

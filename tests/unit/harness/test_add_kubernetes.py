@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from clusters import versions
-from clusters.errors import CommandFailed, HarnessError, ImageUnavailable
-from clusters.images.resolve import read_lock
-from clusters.terminal.progress import Progress
-from harness import __main__ as command
-from harness import add_kubernetes as adding
-from harness.add_kubernetes import Request, add, listed
-from harness.errors import BadScenario
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
+from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness import __main__ as command
+from chaos_harness.harness import add_kubernetes as adding
+from chaos_harness.harness.add_kubernetes import Request, add, listed
+from chaos_harness.harness.errors import BadScenario
 
 _ROOT = Path(__file__).parents[3]
 _NEW = "v1.36.99"

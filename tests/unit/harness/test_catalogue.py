@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import catalogue, faults, probes
-from harness.catalogue import entries, watch_groups
-from harness.checks import Checked
-from harness.errors import BadScenario, HarnessError
+from chaos_harness.harness import catalogue, faults, probes
+from chaos_harness.harness.catalogue import entries, watch_groups
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.errors import BadScenario, HarnessError
 
 _FAULT = '''
 """Nothing: a fault."""
 
 from collections.abc import Collection
-from harness.faults import Fault
-from harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.registry.cut import cut_registry
 
 __all__ = ["do_nothing", "helper", "needs_an_engine", "cut_registry"]
 
@@ -38,7 +38,7 @@ def needs_an_engine(engine: object) -> Fault:
 _WATCH = '''
 """Quotas: what namespaces may use."""
 
-from harness.probes.objects import WEBHOOKS, WatchGroup, Watched
+from chaos_harness.harness.probes.objects import WEBHOOKS, WatchGroup, Watched
 
 __all__ = ["QUOTAS", "WEBHOOKS"]
 
@@ -50,7 +50,7 @@ QUOTAS = WatchGroup("quotas", (Watched("quotas", "/api/v1/resourcequotas"),))
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Put a module with a new fault beside the others, for one test."""
     monkeypatch.setattr(faults, "__path__", [*faults.__path__, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "harness.faults.planted", raising=False)
+    monkeypatch.delitem(sys.modules, "chaos_harness.harness.faults.planted", raising=False)
     entries.cache_clear()
     (tmp_path / "planted.py").write_text(_FAULT, encoding="utf-8")
     yield tmp_path
@@ -76,7 +76,7 @@ def test_a_new_fault_is_one_new_file(planted: Path) -> None:
     assert found["do_nothing"].make({}) == ((), 1.0)
     assert found["do_nothing"].told == "Return the fault that does nothing."
     assert "helper" not in found
-    assert found["cut_registry"].factory.__module__ == "harness.faults.registry.cut"
+    assert found["cut_registry"].factory.__module__ == "chaos_harness.harness.faults.registry.cut"
 
 
 def test_what_no_file_can_give_cannot_be_named() -> None:
@@ -88,7 +88,10 @@ def test_two_of_one_name(planted: Path) -> None:
     """Two faults of the same name are an error that names both modules."""
     (planted / "planted2.py").write_text(_FAULT, encoding="utf-8")
 
-    with pytest.raises(HarnessError, match=r"do_nothing: in harness\.faults\.planted and in harness\.faults\.planted2"):
+    with pytest.raises(
+        HarnessError,
+        match=r"do_nothing: in chaos_harness\.harness\.faults\.planted and in chaos_harness\.harness\.faults\.planted2",
+    ):
         entries("fault")
 
 
@@ -101,7 +104,9 @@ def test_two_watches_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert [watched.name for watched in watch_groups()["quotas"]] == ["quotas"]
         watch_groups.cache_clear()
         (tmp_path / "planted_quotas2.py").write_text(_WATCH, encoding="utf-8")
-        with pytest.raises(HarnessError, match=r"the name 'quotas': see harness\.probes\.planted_quotas2"):
+        with pytest.raises(
+            HarnessError, match=r"the name 'quotas': see chaos_harness\.harness\.probes\.planted_quotas2"
+        ):
             watch_groups()
     finally:
         watch_groups.cache_clear()

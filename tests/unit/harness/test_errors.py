@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from harness import errors
+from chaos_harness.harness import errors
 
 
 def drawn() -> dict[str, str]:

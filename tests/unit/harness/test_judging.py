@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import harness.checks
-import harness.history
-from harness import judging
-from harness.catalogue import entries
-from harness.checks import Checked
-from harness.checks.control_plane import control_plane_unharmed, leases_renewed
-from harness.checks.fail_open import fail_open_window
-from harness.checks.pulls import no_request_during
-from harness.checks.undisturbed import undisturbed
-from harness.checks.unmutated import never_unmutated
-from harness.errors import BadScenario
-from harness.history import History, read
-from harness.judging import again, check_of, judge_of, today
-from harness.meaning import Code, Source, source_of
-from harness.normal_form import Place, bindings, imports
-from harness.verdict import Verdict
+import chaos_harness.harness.checks
+import chaos_harness.harness.history
+from chaos_harness.harness import judging
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_renewed
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.checks.pulls import no_request_during
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.judging import again, check_of, judge_of, today
+from chaos_harness.harness.meaning import Code, Source, source_of
+from chaos_harness.harness.normal_form import Place, bindings, imports
+from chaos_harness.harness.verdict import Verdict
 from tests.thorough import examples
 from tests.worlds.mutants import mutated
 from tests.worlds.mutated import MUTANTS, Mutant
@@ -89,16 +89,21 @@ def test_each_check_has_a_digest() -> None:
 @pytest.mark.parametrize(
     ("module", "old", "new", "other"),
     [
-        ("harness.checks.undisturbed", "_NOTICED_SECONDS = 10.0", "_NOTICED_SECONDS = 11.0", True),
-        ("harness.history.harms", "harm.uid == uid if harm.uid else", "harm.uid == uid if harm.pod else", True),
-        ("harness.history.following", "if take is not None", "if take is not None and readers", True),
-        ("harness.history.recorded", "_MARKED = 2", "_MARKED = 3", True),
-        ("harness.verdict", "and bool(self.because)", "and True", True),
-        ("harness.checks.pulls", "_SHOWN = 5", "_SHOWN = 6", False),
-        ("harness.checks.undisturbed", '"""Whether a pod was Ready', '"""If a pod was Ready', False),
-        ("harness.verdict", "Nothing is proved either way", "Nobody knows", False),
-        ("clusters.errors", "class BadScenario(HarnessError)", "class BadScenario(ChaosError)", False),
-        ("harness.history.writer", "def append(", "def add(", False),
+        ("chaos_harness.harness.checks.undisturbed", "_NOTICED_SECONDS = 10.0", "_NOTICED_SECONDS = 11.0", True),
+        (
+            "chaos_harness.harness.history.harms",
+            "harm.uid == uid if harm.uid else",
+            "harm.uid == uid if harm.pod else",
+            True,
+        ),
+        ("chaos_harness.harness.history.following", "if take is not None", "if take is not None and readers", True),
+        ("chaos_harness.harness.history.recorded", "_MARKED = 2", "_MARKED = 3", True),
+        ("chaos_harness.harness.verdict", "and bool(self.because)", "and True", True),
+        ("chaos_harness.harness.checks.pulls", "_SHOWN = 5", "_SHOWN = 6", False),
+        ("chaos_harness.harness.checks.undisturbed", '"""Whether a pod was Ready', '"""If a pod was Ready', False),
+        ("chaos_harness.harness.verdict", "Nothing is proved either way", "Nobody knows", False),
+        ("chaos_harness.clusters.errors", "class BadScenario(HarnessError)", "class BadScenario(ChaosError)", False),
+        ("chaos_harness.harness.history.writer", "def append(", "def add(", False),
         ("harness", "__version__ = ", '__version__ = "9" + ', False),
     ],
 )
@@ -115,7 +120,7 @@ def test_a_digest_is_of_what_judges(module: str, old: str, new: str, *, other: b
 def test_every_mutant_has_another_digest(mutant: Mutant) -> None:
     """What makes a check wrong in worlds is never taken for the check."""
     path = mutant.file.removesuffix(".py").removesuffix("/__init__")
-    name = harness.__name__.removesuffix("harness") + path.replace("/", ".")
+    name = chaos_harness.harness.__name__.removesuffix("harness") + path.replace("/", ".")
     changed = {name: replace(_source(name), text=mutated(_source(name).text, mutant))}
     assert [check for check in mutant.checks if _digest(check, changed) == today(f"{check}()")] == []
 
@@ -149,7 +154,7 @@ def test_a_digest_outlives_that_everything_is_called_otherwise() -> None:
 def test_importing_a_judge_does_nothing() -> None:
     """No decorator registers anything, and no statement does: what no check refers to changes none."""
     plain = {"cached_property", "classmethod", "dataclass", "functools.wraps", "identified", "property"}
-    for package in (harness.checks, harness.history):
+    for package in (chaos_harness.harness.checks, chaos_harness.harness.history):
         for path in Path(package.__path__[0]).rglob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             made_by = [made for node in ast.walk(tree) for made in getattr(node, "decorator_list", [])]

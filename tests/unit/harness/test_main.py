@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from clusters import engine, versions
-from clusters import garbage as ownership
-from clusters.engine import host_changes
-from clusters.engine.inventory import RUN, Kind, Thing
-from clusters.errors import EngineUnavailable
-from clusters.images import Images
-from clusters.shape import Shape
-from harness import __main__ as command
+from chaos_harness.clusters import engine, versions
+from chaos_harness.clusters import garbage as ownership
+from chaos_harness.clusters.engine import host_changes
+from chaos_harness.clusters.engine.inventory import RUN, Kind, Thing
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness import __main__ as command
 from tests.fakes.engine import FakeEngine
 
 _ROOT = Path(__file__).parents[3]
@@ -40,7 +40,7 @@ def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixtu
         command.main(arguments)
 
     assert ended.value.code == 2
-    assert "usage: python -m harness" in capsys.readouterr().err
+    assert "usage: chaos" in capsys.readouterr().err
 
 
 def test_unknown_versions_are_all_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +63,7 @@ def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, caps
         return Images("node:1", None, None, None)
 
     monkeypatch.setattr(engine, "connect", lambda **_: FakeEngine())
-    monkeypatch.setattr("clusters.images.ensure", ensure)
+    monkeypatch.setattr("chaos_harness.clusters.images.ensure", ensure)
     newest = versions.meant("1.35", versions.KUBERNETES)
 
     assert command.main(["images", "--kubernetes", "1.35", f"{newest}", "--gatekeeper", "3.20"]) == 0
@@ -143,7 +143,7 @@ def test_status_is_decided_in_one_place(
     def refuse(*_: object, **__: object) -> None:
         raise raised
 
-    monkeypatch.setattr("clusters.engine.connect", refuse)
+    monkeypatch.setattr("chaos_harness.clusters.engine.connect", refuse)
 
     assert command.main(["images"]) == status
     assert told in capsys.readouterr().err
@@ -152,7 +152,7 @@ def test_status_is_decided_in_one_place(
 def test_sigterm_is_an_interrupt(tmp_path: Path) -> None:
     """SIGTERM ends a verb as Ctrl-C does: status 130, one line, no traceback."""
     program = (
-        "from harness import __main__ as command\n"
+        "from chaos_harness.harness import __main__ as command\n"
         "def wait(**_):\n"
         "    print('waiting', flush=True)\n"
         "    while True: pass\n"

@@ -7,8 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from harness.meaning import Code, Source, source_of
-from harness.normal_form import Place
+from chaos_harness.harness.meaning import Code, Source, source_of
+from chaos_harness.harness.normal_form import Place
 
 _FIRST = '''
 """A module."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from harness.errors import CommandFailed, HarnessError
-from harness.experiment.lifecycle import Experiment
-from harness.preparation import Preparation
-from harness.undo.journal import Journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.errors import CommandFailed, HarnessError
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.world import World
 
 

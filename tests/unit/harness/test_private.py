@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import private
+from chaos_harness.harness import private
 
 
 def _mode(path: Path) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.statistics import CONFIDENCE, Interval, exact, percentile, wilson
+from chaos_harness.harness.statistics import CONFIDENCE, Interval, exact, percentile, wilson
 
 counts = st.integers(1, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 

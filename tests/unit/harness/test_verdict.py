@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.causes import Cause
-from harness.checks import Checked
-from harness.errors import Inconclusive, InvariantViolated
-from harness.history import Header, Recorded
-from harness.verdict import Claim, Outcome, Verdict
+from chaos_harness.harness.causes import Cause
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.errors import Inconclusive, InvariantViolated
+from chaos_harness.harness.history import Header, Recorded
+from chaos_harness.harness.verdict import Claim, Outcome, Verdict
 
 RECORDED = Recorded(Header(1, "run", 0.0, "0"), [])
 OUTCOMES: tuple[Outcome, ...] = ("holds", "inconclusive", "violated")

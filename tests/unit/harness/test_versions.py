@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from harness.errors import BadScenario
-from harness.versions import Versions
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.versions import Versions
 
 VERSIONS = st.builds("3.{}.{}".format, st.integers(15, 25), st.integers(0, 3))
 BOUNDS = st.builds("{}{}".format, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), VERSIONS | st.just("3.20"))

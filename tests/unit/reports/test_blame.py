@@ -9,7 +9,7 @@ from tests.sessions import run
 _SCENARIOS = '''
 """Scenarios."""
 import pytest
-from harness.errors import CheckBroken, Inconclusive, InvariantViolated
+from chaos_harness.harness.errors import CheckBroken, Inconclusive, InvariantViolated
 
 class Lost(InvariantViolated):
     pass

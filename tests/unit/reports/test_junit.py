@@ -5,8 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
-from harness.experiment.record import ClaimRecord, Record
-from reports.junit import clean, held_back
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.reports.junit import clean, held_back
 from tests.sessions import Session
 
 

@@ -2,8 +2,8 @@
 
 import json
 
-from harness.experiment.record import PROPERTY, Record
-from reports.records import record_in
+from chaos_harness.harness.experiment.record import PROPERTY, Record
+from chaos_harness.reports.records import record_in
 
 
 def test_half_of_a_character_does_not_keep_a_record_from_being_read() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.run_directory import make_latest, new_run
+from chaos_harness.reports.run_directory import make_latest, new_run
 
 
 def test_runs_do_not_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,9 @@ def test_reasons_follow_the_table(every_kind: Session, title: str, reason: str) 
 def test_failure_beside_met_claims_is_listed(every_kind: Session) -> None:
     """A test that failed although its claims came out as expected has a line and a reason of its own."""
     assert _lines(every_kind, "scenarios/registry_cut/test_registry.py::test_mended")[1] == "✗ failed"
-    assert "test_mended: harness.errors.InvariantViolated: gatekeeper#3839 no longer reproduces" in _lines(
-        every_kind, "not as expected:"
+    assert (
+        "test_mended: chaos_harness.harness.errors.InvariantViolated: gatekeeper#3839 no longer reproduces"
+        in _lines(every_kind, "not as expected:")
     )
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.policies.generation_rules import Rules
-from scenarios.generated_policies.steps import CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated, Policy
-from scenarios.generated_policies.test_generated_policies import crowd
+from chaos_harness.harness.policies.generation_rules import Rules
+from chaos_harness.scenarios.generated_policies.steps import CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated, Policy
+from chaos_harness.scenarios.generated_policies.test_generated_policies import crowd
 from tests.fakes.world import World
 
 RULES = [Rules.of(version) for version in ("v3.17.1", "v3.20.1", "v3.23.1")]

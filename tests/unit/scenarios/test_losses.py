@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.policies import CANARIES, mutate_pods
-from scenarios.node_loss.steps import _only_in, _replaced
-from scenarios.node_loss.table import FAULTS, ROWS, rows
+from chaos_harness.harness.policies import CANARIES, mutate_pods
+from chaos_harness.scenarios.node_loss.steps import _only_in, _replaced
+from chaos_harness.scenarios.node_loss.table import FAULTS, ROWS, rows
 
 
 def test_rows() -> None:

@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import pytest
 
-from harness.checks import Checked
-from scenarios.registry_cut import test_registry, test_registry_chart
-from scenarios.registry_cut.table import ISSUE, ROWS, TREATMENTS, Image, Policy, Row, claim_all_killed, markdown, rows
+from chaos_harness.harness.checks import Checked
+from chaos_harness.scenarios.registry_cut import test_registry, test_registry_chart
+from chaos_harness.scenarios.registry_cut.table import (
+    ISSUE,
+    ROWS,
+    TREATMENTS,
+    Image,
+    Policy,
+    Row,
+    claim_all_killed,
+    markdown,
+    rows,
+)
 
 if TYPE_CHECKING:
-    from harness.experiment.lifecycle import Experiment
+    from chaos_harness.harness.experiment.lifecycle import Experiment
 
 ROOT = Path(__file__).parents[3]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.verdict import Claim
-from scenarios.rollout.table import CASES, ISSUE
+from chaos_harness.harness.verdict import Claim
+from chaos_harness.scenarios.rollout.table import CASES, ISSUE
 
 
 def expected(version: str) -> dict[str, list[tuple[str, str | None]]]:

@@ -10,8 +10,18 @@ from pathlib import Path
 import pytest
 
 import tests.worlds
-from harness.history import Recorded
-from harness.history.vocabulary import BOOKMARK, DELETED, GAP, JUDGE, READ, REQUEST, REQUESTS, RESUMED, WATCH_PODS
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.vocabulary import (
+    BOOKMARK,
+    DELETED,
+    GAP,
+    JUDGE,
+    READ,
+    REQUEST,
+    REQUESTS,
+    RESUMED,
+    WATCH_PODS,
+)
 from tests.worlds.__main__ import main
 from tests.worlds.claimed import Claimed
 from tests.worlds.elsewhere import ELSEWHERE
@@ -74,7 +84,11 @@ def test_a_seed_is_a_world() -> None:
 
 def test_the_truth_knows_no_check() -> None:
     """Only the module that judges imports checks; the others import the form of a history, and pure data."""
-    allowed = {"harness.history", "harness.history.vocabulary", "harness.policies"}
+    allowed = {
+        "chaos_harness.harness.history",
+        "chaos_harness.harness.history.vocabulary",
+        "chaos_harness.harness.policies",
+    }
     for path in _FOLDER.glob("*.py"):
         if path.name == "judging.py":
             continue

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters.api.leader_election import LEADERS, wait_led
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from harness.experiment.lifecycle import Experiment
+from chaos_harness.clusters.api.leader_election import LEADERS, wait_led
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.harness.experiment.lifecycle import Experiment
 from tests.fakes.world import World
 
 
@@ -38,7 +38,7 @@ def test_nobody_tells(tmp_path: Path) -> None:
 
 def test_nothing_begins_without_leaders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No experiment begins while nobody would schedule a pod, however well all is according to its status."""
-    monkeypatch.setattr("harness.experiment.lifecycle._LED_SECONDS", 1.0)
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._LED_SECONDS", 1.0)
     world = World()
     world.pod("a", "w-worker")
     world.leaders.clear()

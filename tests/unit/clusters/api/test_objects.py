@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from clusters.api import objects as lower
-from harness.history import objects as upper
+from chaos_harness.clusters.api import objects as lower
+from chaos_harness.harness.history import objects as upper
 
 
 def _with(*conditions: dict[str, Any], **metadata: Any) -> dict[str, Any]:

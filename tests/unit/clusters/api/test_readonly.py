@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clusters.api.readonly import Foreign, opened
-from clusters.errors import BadScenario, ClusterUnavailable
+from chaos_harness.clusters.api.readonly import Foreign, opened
+from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
 
 _SAID = {
     "/deep": b"[" * 100_000,

@@ -11,9 +11,9 @@ import pytest
 import urllib3
 from kubernetes.client import ApiClient, Configuration
 
-from clusters.api.rest import apply, delete, find_path, request
-from clusters.deadline import Deadline
-from clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded
+from chaos_harness.clusters.api.rest import apply, delete, find_path, request
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded
 
 _RESOURCES = {
     "/api/v1": [

@@ -11,17 +11,23 @@ from typing import Any
 
 import pytest
 
-from clusters import versions
-from clusters.cluster import Cluster
-from clusters.creation import create as creation
-from clusters.creation.builder import Site, _ready
-from clusters.creation.create import create, delete
-from clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded, EngineUnavailable, HarnessError
-from clusters.garbage import Owner
-from clusters.images import Images
-from clusters.kind.logs import Kept
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation import create as creation
+from chaos_harness.clusters.creation.builder import Site, _ready
+from chaos_harness.clusters.creation.create import create, delete
+from chaos_harness.clusters.errors import (
+    BadScenario,
+    ClusterUnavailable,
+    DeadlineExceeded,
+    EngineUnavailable,
+    HarnessError,
+)
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
 
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
@@ -30,8 +36,8 @@ _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None,
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr("clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: Path("/bin/false"))
+    monkeypatch.setattr("chaos_harness.clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
     return tmp_path
 
 
@@ -114,7 +120,7 @@ def test_an_action_that_fails_ends_kind_first(monkeypatch: pytest.MonkeyPatch, t
     kind, done = tmp_path / "kind", tmp_path / "done"
     kind.write_text(f"#!/bin/sh\nsleep 30\ntouch {done}\n")
     kind.chmod(0o755)
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: kind)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: kind)
     engine = FakeEngine(errors={"run": "no space left on device"})
     with pytest.raises(ClusterUnavailable, match="could not start the registry"):
         bring_up(engine)
@@ -125,9 +131,9 @@ def test_an_action_that_fails_ends_kind_first(monkeypatch: pytest.MonkeyPatch, t
 @pytest.fixture
 def kind_at_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     """Have kind create nodes until the test is over, however it is told to stop; give an engine without a registry."""
-    monkeypatch.setattr("clusters.creation.builder._ABANDON_SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.clusters.creation.builder._ABANDON_SECONDS", 0.2)
     over = threading.Event()
-    monkeypatch.setattr("clusters.kind.cli.Kind.create", lambda *_: over.wait(30))
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.Kind.create", lambda *_: over.wait(30))
     yield FakeEngine(errors={"run": "no space left on device"})
     over.set()
 
@@ -151,7 +157,7 @@ def test_kind_that_does_not_end_after_an_interrupt_is_told(kind_at_work: FakeEng
 
 def test_a_mistake_of_ours_beside_other_actions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the thread of kind raised, and is no failure of kind's, stands beside the action that failed."""
-    monkeypatch.setattr("clusters.kind.cli.Kind.create", lambda *_: dict[str, int]()["port"])
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.Kind.create", lambda *_: dict[str, int]()["port"])
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*\nkind: KeyError\('port'\)"):
         bring_up(FakeEngine(errors={"run": "no space left on device"}))
 
@@ -269,7 +275,7 @@ def test_what_kind_does_not_remove_is_removed(
     def delete_with_kind(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("clusters.kind.cli.Kind.delete", delete_with_kind)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.Kind.delete", delete_with_kind)
     engine = FakeEngine()
     delete(_cluster(engine, tmp_path / "one"))
     assert (engine.names(), (tmp_path / "one").exists()) == (["two-worker"], False)
@@ -277,7 +283,7 @@ def test_what_kind_does_not_remove_is_removed(
 
 def test_what_cannot_be_removed_keeps_its_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """While a container stays, what is known of its harm stays, too."""
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: Path("/bin/true"))
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/true"))
     engine = FakeEngine(errors={"rm": "stuck"})
     with pytest.raises(HarnessError, match="stuck"):
         delete(_cluster(engine, tmp_path / "one"))
@@ -300,7 +306,7 @@ def test_an_interrupt_while_a_failure_is_told_comes_after_the_removal(monkeypatc
         os.kill(os.getpid(), signal.SIGINT)
         return []
 
-    monkeypatch.setattr("clusters.creation.builder.Site.collect_logs", interrupted)
+    monkeypatch.setattr("chaos_harness.clusters.creation.builder.Site.collect_logs", interrupted)
     engine = FakeEngine(errors={"run": "broken"})
     with pytest.raises(KeyboardInterrupt):
         bring_up(engine)
@@ -309,7 +315,7 @@ def test_an_interrupt_while_a_failure_is_told_comes_after_the_removal(monkeypatc
 
 def test_deleting_leaves_nothing_of_the_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Everything with the cluster's label goes, another cluster of the same run stays."""
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: Path("/bin/true"))
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/true"))
     engine = FakeEngine()
     for name in ("one", "two"):
         engine.add("container", f"{name}-worker", {"chaos-harness.run": "r", "chaos-harness.cluster": name})

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import claims
-from clusters.engine.claims import CLAIM, LIFE_SECONDS, held, hold, leave, register, release
-from clusters.engine.inventory import inventory
-from clusters.errors import CommandFailed, DeadlineExceeded
-from clusters.machine.owner import Owner
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import claims
+from chaos_harness.clusters.engine.claims import CLAIM, LIFE_SECONDS, held, hold, leave, register, release
+from chaos_harness.clusters.engine.inventory import inventory
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.machine.owner import Owner
 from tests.fakes.engine import FakeEngine
 
 

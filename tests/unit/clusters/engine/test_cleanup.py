@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clusters.engine import cleanup as leftovers
+from chaos_harness.clusters.engine import cleanup as leftovers
 
 _MOUNTINFO = """\
 22 1 254:0 / / rw - ext4 /dev/vda rw

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine.dialogue import Dialogue, dialogue
-from clusters.errors import HarnessError
-from clusters.machine.orphans import members
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine.orphans import members
 
 _ECHO = ["bash", "-c", 'while read -r line; do echo "$$ $line"; done']
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Layout, firewall
-from clusters.errors import EngineUnavailable
-from clusters.machine import traces
-from clusters.machine.process import Completed
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Layout, firewall
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.process import Completed
 
 _HEAD = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
 _DEFAULT = "eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
@@ -62,9 +62,9 @@ def test_no_free_range_is_an_error_that_tells_how_to_look(tmp_path: Path) -> Non
 _ALLOW = """
 import sys
 from pathlib import Path
-from clusters import traces
-from clusters.engine import firewall, host_changes
-from clusters.engine.layout import Layout
+from chaos_harness.clusters import traces
+from chaos_harness.clusters.engine import firewall, host_changes
+from chaos_harness.clusters.engine.layout import Layout
 traces.HOME = Path(sys.argv[1])
 layout = Layout("chaos-unit", Path(sys.argv[1]), Path(sys.argv[1], "run"))
 for pool in sys.argv[2:]:

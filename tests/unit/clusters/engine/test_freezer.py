@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clusters.engine.freezer import of_container, thaw
+from chaos_harness.clusters.engine.freezer import of_container, thaw
 
 
 def _frozen(directory: Path, word: str = "FROZEN", name: str = "freezer.state") -> Path:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine, HostQuirks, guard
-from clusters.engine.inventory import PREFIX, RUN
-from clusters.errors import CommandFailed, HarnessError, NotOurs
-from harness.errors import UndoFailed
-from harness.undo import journal
-from harness.undo.journal import Journal, Undo
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, HostQuirks, guard
+from chaos_harness.clusters.engine.inventory import PREFIX, RUN
+from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
+from chaos_harness.harness.errors import UndoFailed
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Journal, Undo
 
 _LABELS = {RUN: "r"}
 _DOCKER = """#!/bin/sh
@@ -147,7 +147,9 @@ def test_what_is_made_is_labelled(docker: Docker, words: tuple[str, ...]) -> Non
 )
 def test_an_unknown_command_is_refused(docker: Docker, words: tuple[str, ...]) -> None:
     """What nobody has said the targets of is not run."""
-    with pytest.raises(HarnessError, match=r"what another command changes must be said in clusters\.engine\.guard"):
+    with pytest.raises(
+        HarnessError, match=r"what another command changes must be said in chaos_harness\.clusters\.engine\.guard"
+    ):
         docker.engine.run(words, soon())
     assert docker.ran() == []
 

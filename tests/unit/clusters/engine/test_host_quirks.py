@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clusters.engine.host_quirks import CAPABILITIES, HostQuirks
+from chaos_harness.clusters.engine.host_quirks import CAPABILITIES, HostQuirks
 
 _ALL = (1 << len(CAPABILITIES)) - 1
 _WITHOUT_SYS_RESOURCE = _ALL & ~(1 << 24)

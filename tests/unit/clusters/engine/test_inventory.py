@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import ports
-from clusters.engine.inventory import Thing, inventory, remove_all, remove_found, volume_argument
-from clusters.engine.network import create_network, fixed_address
-from clusters.engine.ports import reserved_port
-from clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
-from clusters.machine.locking import locked, try_locked
-from clusters.machine.process import Completed
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import ports
+from chaos_harness.clusters.engine.inventory import Thing, inventory, remove_all, remove_found, volume_argument
+from chaos_harness.clusters.engine.network import create_network, fixed_address
+from chaos_harness.clusters.engine.ports import reserved_port
+from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.machine.locking import locked, try_locked
+from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.engine import FakeEngine
 
 _OURS = {"chaos-harness.run": "r"}
@@ -76,13 +76,15 @@ def test_a_container_that_cannot_die_is_thawed(soon: Deadline, monkeypatch: pyte
     engine = FakeEngine(errors={"rm --force --volumes id-a": "did not receive an exit event"})
     engine.add("container", "a", _OURS)
     thawed: list[Path] = []
-    monkeypatch.setattr("clusters.engine.inventory.of_container", lambda container: [tmp_path / container])
+    monkeypatch.setattr(
+        "chaos_harness.clusters.engine.inventory.of_container", lambda container: [tmp_path / container]
+    )
 
     def thaw(directories: list[Path]) -> None:
         thawed.extend(directories)
         engine.errors.clear()
 
-    monkeypatch.setattr("clusters.engine.inventory.thaw", thaw)
+    monkeypatch.setattr("chaos_harness.clusters.engine.inventory.thaw", thaw)
     assert remove_all(engine, soon) == ["container a"]
     assert thawed == [tmp_path / "id-a"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import cleanup as leftovers
-from clusters.engine import firewall, host_changes, limits, packages, private, processes
-from clusters.engine.layout import Layout
-from clusters.errors import EngineUnavailable, HarnessError
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import cleanup as leftovers
+from chaos_harness.clusters.engine import firewall, host_changes, limits, packages, private, processes
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
 
 _TELLS = '#!/bin/sh\nenv > "$2"\nexec sleep 600\n'
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from clusters.engine import host_changes, limits, processes
-from clusters.engine.layout import Layout
-from clusters.engine.limits import FORWARDING, SET, WANTED, note, restore, widen
-from clusters.machine import apt as distribution
-from clusters.machine import scratch, traces
-from clusters.machine.locking import try_locked
+from chaos_harness.clusters.engine import host_changes, limits, processes
+from chaos_harness.clusters.engine.layout import Layout
+from chaos_harness.clusters.engine.limits import FORWARDING, SET, WANTED, note, restore, widen
+from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import scratch, traces
+from chaos_harness.clusters.machine.locking import try_locked
 
 INSTANCES, WATCHES = WANTED
 
@@ -66,7 +66,7 @@ def test_after_a_reboot_the_raise_is_made_again(layout: Layout, sys: Path, monke
     widen(layout, sys)
     (sys / INSTANCES).write_text("256")
     (sys.parent / "boot").write_text("another\n")
-    monkeypatch.setattr("clusters.machine.boot.BOOT_ID", sys.parent / "boot")
+    monkeypatch.setattr("chaos_harness.clusters.machine.boot.BOOT_ID", sys.parent / "boot")
     widen(layout, sys)
     assert _value(sys, INSTANCES) == WANTED[INSTANCES]
     _restore(layout, sys)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import packages
-from clusters.errors import EngineUnavailable
-from clusters.machine import apt as distribution
-from clusters.machine import traces
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import packages
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.terminal.progress import Progress
 
 _APT = """\
 #!/bin/sh

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from clusters import engine as engines
-from clusters.engine import Engine, Layout, claims, firewall, limits, packages, private, processes
-from clusters.engine import cleanup as leftovers
-from clusters.engine import user_engine as system
-from clusters.errors import EngineUnavailable
-from clusters.machine.locking import try_locked
-from clusters.machine.owner import Owner
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters.engine import Engine, Layout, claims, firewall, limits, packages, private, processes
+from chaos_harness.clusters.engine import cleanup as leftovers
+from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.errors import EngineUnavailable
+from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.owner import Owner
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
 from tests.namespaces import needs_namespaces
 
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a private engine need
 _ELSEWHERE = """
 import sys
 from pathlib import Path
-from clusters import engine
-from clusters.engine import Layout, firewall, leftovers, packages, private, system
-from clusters.errors import EngineUnavailable
+from chaos_harness.clusters import engine
+from chaos_harness.clusters.engine import Layout, firewall, leftovers, packages, private, system
+from chaos_harness.clusters.errors import EngineUnavailable
 
 did, layout = [], Layout("chaos-unit", Path(sys.argv[1], "data"), Path(sys.argv[1], "run"))
 leftovers.clear = packages.ensure = private._start = firewall.allow = lambda *_: did.append("harm")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import processes
-from clusters.engine.layout import Layout
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import processes
+from chaos_harness.clusters.engine.layout import Layout
 
 _IGNORES_TERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 _ROOT = Path(__file__).parents[4]
@@ -91,7 +91,7 @@ with socket.socket(socket.AF_UNIX) as listening:
 def test_a_daemon_that_cannot_be_seen_is_not_gone(layout: Layout) -> None:
     """One in a PID namespace beside this one has no number here, and runs."""
     outside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    looks = "import sys; from pathlib import Path; from clusters.engine import Layout, processes\n"
+    looks = "import sys; from pathlib import Path; from chaos_harness.clusters.engine import Layout, processes\n"
     looks += f"layout = Layout('x', Path(), Path({str(layout.run)!r}))\n"
     looks += "print(processes.find(layout, 'dockerd'), processes.running(layout))"
     with _up([sys.executable, "-c", _LISTENS, layout.socket]):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import retry as containers
-from clusters.engine.retry import insist
-from clusters.errors import CommandFailed, DeadlineExceeded
-from clusters.machine.process import Completed
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import retry as containers
+from chaos_harness.clusters.engine.retry import insist
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.engine import FakeEngine
 
 _BUSY = "Error response from daemon: Cannot pause container b: OCI runtime pause failed: unable to freeze: unknown"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clusters.engine import runtime_shim
+from chaos_harness.clusters.engine import runtime_shim
 
 _SETS = {"bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"], "effective": ["CAP_SYS_RESOURCE"], "permitted": ["CAP_CHOWN"]}
 _REDUCED = {"bounding": ["CAP_CHOWN"], "effective": [], "permitted": ["CAP_CHOWN"]}

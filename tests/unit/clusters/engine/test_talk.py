@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import Engine, HostQuirks
-from clusters.engine.dialogue import Dialogue
-from clusters.engine.inventory import RUN
-from clusters.errors import CommandFailed, DeadlineExceeded, HarnessError, NotOurs
-from clusters.machine.orphans import members
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine, HostQuirks
+from chaos_harness.clusters.engine.dialogue import Dialogue
+from chaos_harness.clusters.engine.inventory import RUN
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError, NotOurs
+from chaos_harness.clusters.machine.orphans import members
+from chaos_harness.clusters.shape import Shape
 
 _DOCKER = f"""#!/bin/bash
 folder=${{0%/*}}

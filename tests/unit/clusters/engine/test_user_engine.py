@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters import engine as engines
-from clusters.engine import HostQuirks, Layout
-from clusters.engine import user_engine as system
-from clusters.errors import BadScenario, EngineUnavailable
+from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters.engine import HostQuirks, Layout
+from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.errors import BadScenario, EngineUnavailable
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.errors import ApiRefused
-from clusters.gatekeeper.certificate import SECRET, prepare_certificate
-from clusters.machine.process import Completed, run
-from clusters.shape import Shape
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ApiRefused
+from chaos_harness.clusters.gatekeeper.certificate import SECRET, prepare_certificate
+from chaos_harness.clusters.machine.process import Completed, run
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 

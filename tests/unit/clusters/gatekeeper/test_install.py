@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import BadScenario
-from clusters.gatekeeper.install import _established, install
-from clusters.gatekeeper.readiness import CONTROLLER, _ask, _complete, _rolled_out
-from clusters.machine.process import Completed
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.gatekeeper.install import _established, install
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER, _ask, _complete, _rolled_out
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
 _URL = "https://10.244.1.2:8443/v1/admitlabel"

@@ -5,7 +5,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
 
 
 def _layer(folder: Path, name: str = "layer.tar") -> Layer:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine.inventory import inventory
-from clusters.garbage import Owner
-from clusters.images import node
-from clusters.machine.process import Completed
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine.inventory import inventory
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.images import node
+from chaos_harness.clusters.machine.process import Completed
 from tests.fakes.engine import FakeEngine
 
 

@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from clusters import versions
-from clusters.errors import BadScenario, HarnessError, ImageUnavailable
-from clusters.images import Images, binaries
-from clusters.images import export as carry
-from clusters.images.ready_set import read_index, unpack
-from clusters.images.store import Artefact
-from clusters.machine.paths import cache_dir
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness import __main__ as command
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.errors import BadScenario, HarnessError, ImageUnavailable
+from chaos_harness.clusters.images import Images, binaries
+from chaos_harness.clusters.images import export as carry
+from chaos_harness.clusters.images.ready_set import read_index, unpack
+from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.machine.paths import cache_dir
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness import __main__ as command
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ready_sets import IMAGE, archive, images, index, ready_set
 
@@ -278,7 +278,7 @@ def test_a_typo_starts_no_engine(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`images --load` says that there is no such file before it looks for an engine."""
-    monkeypatch.setattr("clusters.engine.connect", lambda **_: pytest.fail("it was looked for"))
+    monkeypatch.setattr("chaos_harness.clusters.engine.connect", lambda **_: pytest.fail("it was looked for"))
 
     assert command.main(["images", "--load", str(path)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {path}: no ready set can be read: No such file")

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from clusters import versions
-from clusters.deadline import Deadline
-from clusters.errors import BadScenario, ImageUnavailable
-from clusters.images import binaries, catalogue, entries, golang, sources, sums
-from clusters.images.compose import go_mod
-from clusters.images.golang import GO_SOURCES, Program, build, committed, download
-from clusters.images.resolve import read_lock
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress, Step
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
+from chaos_harness.clusters.images import binaries, catalogue, entries, golang, sources, sums
+from chaos_harness.clusters.images.compose import go_mod
+from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed, download
+from chaos_harness.clusters.images.resolve import read_lock
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress, Step
 
 
 def test_every_kubernetes_version_has_a_verified_lock() -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from clusters import images
-from clusters.deadline import Deadline
-from clusters.errors import BadScenario, CommandFailed, ImageUnavailable
-from clusters.images import Images, ensure
-from clusters.images.catalogue import Entry
-from clusters.images.lock import renewed, write
-from clusters.images.resolve import Held, find, read_lock, resolve
-from clusters.images.store import Artefact
-from clusters.machine.process import Completed, run
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import images
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import BadScenario, CommandFailed, ImageUnavailable
+from chaos_harness.clusters.images import Images, ensure
+from chaos_harness.clusters.images.catalogue import Entry
+from chaos_harness.clusters.images.lock import renewed, write
+from chaos_harness.clusters.images.resolve import Held, find, read_lock, resolve
+from chaos_harness.clusters.images.store import Artefact
+from chaos_harness.clusters.machine.process import Completed, run
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
 
 _DIGEST = "0123456789ab" + "0" * 52

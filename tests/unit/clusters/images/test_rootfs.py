@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.errors import ImageUnavailable
-from clusters.images.rootfs import rootfs
-from clusters.machine.mounts import mounts
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ImageUnavailable
+from chaos_harness.clusters.images.rootfs import rootfs
+from chaos_harness.clusters.machine.mounts import mounts
+from chaos_harness.clusters.terminal.progress import Progress
 
 _ROOT = Path(__file__).parents[4]
 
@@ -39,9 +39,9 @@ echo whole > "$tar"
 moment done
 """
 _BUILD = """
-from clusters import process
-from clusters.images.rootfs import rootfs
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import process
+from chaos_harness.clusters.images.rootfs import rootfs
+from chaos_harness.clusters.terminal.progress import Progress
 process._GRACE_SECONDS = 0.3
 rootfs("r", "minbase", ["bash"]).get(Progress.quiet())
 """

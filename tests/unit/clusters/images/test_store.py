@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import HarnessError, ImageUnavailable
-from clusters.images.store import Artefact, digest, require_disk, scratch
-from clusters.machine.scratch import MAKING, held
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.errors import HarnessError, ImageUnavailable
+from chaos_harness.clusters.images.store import Artefact, digest, require_disk, scratch
+from chaos_harness.clusters.machine.scratch import MAKING, held
+from chaos_harness.clusters.terminal.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_what_is_mounted_in_an_unfinished_folder_is_told_and_stays(
         mounted.append(str(folder / "dev/shm"))
         raise RuntimeError("interrupted")
 
-    monkeypatch.setattr("clusters.machine.removal.mounts", lambda _: mounted)
+    monkeypatch.setattr("chaos_harness.clusters.machine.removal.mounts", lambda _: mounted)
     with pytest.raises(RuntimeError) as caught:
         Artefact("thing", "abc", make).get(Progress.quiet())
     assert f"umount {mounted[0]}" in caught.value.__notes__[0]

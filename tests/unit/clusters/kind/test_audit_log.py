@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import yaml
 
-from clusters.kind import audit_log as auditing
-from clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_FILES, AUDIT_LOG, AUDIT_PATCH
-from clusters.kind.cli import configuration
-from clusters.kind.node_files import NODE_FILES
-from clusters.shape import Shape
-from harness.policies import CANARIES
+from chaos_harness.clusters.kind import audit_log as auditing
+from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_FILES, AUDIT_LOG, AUDIT_PATCH
+from chaos_harness.clusters.kind.cli import configuration
+from chaos_harness.clusters.kind.node_files import NODE_FILES
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.policies import CANARIES
 
 (_PATH,) = AUDIT_FILES
 _POLICY = yaml.safe_load(AUDIT_FILES[_PATH])

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, NotOurs
-from clusters.images.catalogue import BALANCER
-from clusters.kind.cli import Kind, configuration, docker_wrapper, node_names
-from clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
-from clusters.machine.process_starts import start_time
-from clusters.shape import Shape
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, NotOurs
+from chaos_harness.clusters.images.catalogue import BALANCER
+from chaos_harness.clusters.kind.cli import Kind, configuration, docker_wrapper, node_names
+from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
+from chaos_harness.clusters.machine.process_starts import start_time
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 
 _LABELS = {"chaos-harness.run": "r", "chaos-harness.shape": '{"workers":2,"install":"chart"}'}
@@ -156,7 +156,7 @@ def test_kind_finds_the_wrapper_before_the_docker_on_path(
     fake = tmp_path / "kind"
     fake.write_text('#!/bin/sh\ndocker run x\necho "$KIND_EXPERIMENTAL_DOCKER_NETWORK $DOCKER_HOST" >&2\nexit 3\n')
     fake.chmod(0o755)
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: fake)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     kind = Kind(FakeEngine(cli=str(arguments)), "c", tmp_path)
     kind.write_wrapper(_LABELS)
     with pytest.raises(CommandFailed, match="ended with status 3"):
@@ -176,7 +176,7 @@ def test_credentials_are_never_there_in_part(tmp_path: Path, monkeypatch: pytest
         f"printf pie > $into\ncat {tmp_path}/kubeconfig > {tmp_path}/meanwhile\nprintf ces >> $into\n"
     )
     fake.chmod(0o755)
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: fake)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     kind = Kind(FakeEngine(), "c", tmp_path)
     kind.kubeconfig.write_text("as it was")
     kind.create("", "net", Deadline.after(60, "kind"))
@@ -194,7 +194,7 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
     said = "ERROR: failed to create cluster\nI1123 noise\nerror: error execution phase preflight\nmain.main\n"
     fake.write_text(f"#!/bin/sh\nprintf '{said}' >&2\nexit 1\n")
     fake.chmod(0o755)
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: fake)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     with pytest.raises(CommandFailed) as caught:
         Kind(FakeEngine(), "c", tmp_path).delete(Deadline.after(60, "kind"))
     assert str(caught.value).splitlines() == [
@@ -222,7 +222,7 @@ def test_nodes_that_are_not_ours_keep_kind_from_being_run(
     fake, ran = tmp_path / "kind", tmp_path / "ran"
     fake.write_text(f"#!/bin/sh\necho $* > {ran}\n")
     fake.chmod(0o755)
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: fake)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     engine = FakeEngine()
     engine.add("container", "c-worker", {"io.x-k8s.kind.cluster": "c", "chaos-harness.run": "r"})
     engine.add("container", "c-worker2", {"io.x-k8s.kind.cluster": "c"})
@@ -262,12 +262,12 @@ def test_kind_ends_with_the_process_that_runs_it(tmp_path: Path) -> None:
     fake.write_text(f"#!/bin/sh\necho $$ > {pid}.new\nmv {pid}.new {pid}\nexec sleep 60\n")
     fake.chmod(0o755)
     code = (
-        "import clusters.kind.cli, pathlib, sys\n"
-        "from clusters.deadline import Deadline\n"
+        "import chaos_harness.clusters.kind.cli, pathlib, sys\n"
+        "from chaos_harness.clusters.deadline import Deadline\n"
         "from tests.fakes.engine import FakeEngine\n"
         "folder = pathlib.Path(sys.argv[1])\n"
-        "clusters.kind.cli.tool = lambda _: folder / 'kind'\n"
-        "clusters.kind.cli.Kind(FakeEngine(), 'c', folder).delete(Deadline.after(60, 'kind'))\n"
+        "chaos_harness.clusters.kind.cli.tool = lambda _: folder / 'kind'\n"
+        "chaos_harness.clusters.kind.cli.Kind(FakeEngine(), 'c', folder).delete(Deadline.after(60, 'kind'))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, tmp_path]) as harness:
         assert any(pid.exists() for _ in Deadline.after(60, "kind to run").attempts())
@@ -282,7 +282,7 @@ def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: 
     fake = tmp_path / "kind"
     fake.write_text(f'#!/bin/sh\n[ -e {tmp_path}/there ] && echo "secret of $*"\n')
     fake.chmod(0o755)
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: fake)
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     kind = Kind(FakeEngine(), "c", tmp_path)
     assert not kind.read_kubeconfig(Deadline.after(60, "kind"))
     (tmp_path / "there").touch()
@@ -294,7 +294,7 @@ def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: 
 
 def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No log hides the failure that it was wanted for."""
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: Path("/bin/false"))
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
     told = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(60, "logs"))
     assert told is not None
     assert "ended with status 1" in told

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.kind.cli import Kind
-from clusters.kind.logs import collect_logs, likely_cause
+from chaos_harness.clusters.kind.cli import Kind
+from chaos_harness.clusters.kind.logs import collect_logs, likely_cause
 from tests.fakes.engine import FakeEngine
 
 _LABELS = {"chaos-harness.run": "r", "chaos-harness.cluster": "c"}
@@ -30,7 +30,7 @@ def test_nodes_that_cannot_tell_their_logs_do_not_hide_the_failure(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be had is returned, and the rest is kept."""
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: Path("/bin/false"))
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
     engine = FakeEngine()
     engine.add("container", "c-worker", {**_LABELS, "io.x-k8s.kind.cluster": "c"})
     (missing,) = collect_logs(engine, kind, "c", tmp_path / "logs")

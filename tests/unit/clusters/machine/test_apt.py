@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from clusters.engine import packages
-from clusters.errors import HarnessError
-from clusters.machine import apt as distribution
-from clusters.machine import traces
-from clusters.machine.locking import try_locked
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.engine import packages
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.terminal.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +106,8 @@ def test_a_policy_that_was_there_comes_back(policy: Path) -> None:
 _INSTALLS = """
 import sys
 from pathlib import Path
-from clusters import distribution, traces
-from clusters.engine import packages
+from chaos_harness.clusters import distribution, traces
+from chaos_harness.clusters.engine import packages
 traces.HOME = Path(sys.argv[1])
 with distribution.no_daemon_starts(Path(sys.argv[2])):
     print("apt works", flush=True)

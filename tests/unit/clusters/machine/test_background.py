@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, DeadlineExceeded
-from clusters.machine.background import Beside
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.machine.background import Beside
 
 
 def fail() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.machine import interrupts
-from clusters.machine.interrupts import leaving, owing, unbroken
+from chaos_harness.clusters.machine import interrupts
+from chaos_harness.clusters.machine.interrupts import leaving, owing, unbroken
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -13,22 +13,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clusters.errors import BadScenario
-from clusters.machine.owner import PREFIX, Owner, engines_of, run_directories, told
-from clusters.machine.paths import runtime_dir
-from clusters.machine.process_starts import start_time
+from chaos_harness.clusters.errors import BadScenario
+from chaos_harness.clusters.machine.owner import PREFIX, Owner, engines_of, run_directories, told
+from chaos_harness.clusters.machine.paths import runtime_dir
+from chaos_harness.clusters.machine.process_starts import start_time
 from tests.namespaces import needs_namespaces
 from tests.thorough import examples
 
 _ROOT = Path(__file__).parents[4]
 _SEEN = """
 import json, sys
-from clusters.machine.owner import Owner
+from chaos_harness.clusters.machine.owner import Owner
 print(Owner.from_labels(json.loads(sys.argv[1])).seen())
 """
 _LIVES = """
 import json, sys
-from clusters.machine.owner import Owner
+from chaos_harness.clusters.machine.owner import Owner
 print(json.dumps(Owner.mine("r").labels()), flush=True)
 sys.stdin.read()
 """
@@ -154,9 +154,9 @@ def test_hidden_processes_are_not_gone(child: subprocess.Popen[bytes]) -> None:
 
 def test_a_machine_without_proc_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no /proc a run has a name all the same, and lives until its time is up."""
-    monkeypatch.setattr("clusters.machine.owner.start_time", lambda _: "")
-    monkeypatch.setattr("clusters.machine.boot.BOOT_ID", Path("/nowhere"))
-    monkeypatch.setattr("clusters.machine.owner.view", lambda: "")
+    monkeypatch.setattr("chaos_harness.clusters.machine.owner.start_time", lambda _: "")
+    monkeypatch.setattr("chaos_harness.clusters.machine.boot.BOOT_ID", Path("/nowhere"))
+    monkeypatch.setattr("chaos_harness.clusters.machine.owner.view", lambda: "")
     assert (Owner.mine("r").seen(), Owner.mine("r").alive()) == (None, True)
 
 

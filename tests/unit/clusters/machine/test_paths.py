@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import HarnessError
-from clusters.machine.paths import cache_dir, harden, runtime_dir, trusted
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine.paths import cache_dir, harden, runtime_dir, trusted
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
-from clusters.machine import process
-from clusters.machine.locking import try_locked
-from clusters.machine.orphans import members
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
+from chaos_harness.clusters.machine import process
+from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.orphans import members
 
 
 def soon(seconds: float = 10) -> Deadline:
@@ -51,7 +51,7 @@ def test_stdin_is_text_or_a_file(tmp_path: Path) -> None:
 def test_stdin_is_not_the_harness_own() -> None:
     """A command that is given nothing reads nothing of what the harness was given."""
     program = (
-        "from clusters.machine.process import run; from clusters.deadline import Deadline\n"
+        "from chaos_harness.clusters.machine.process import run; from chaos_harness.clusters.deadline import Deadline\n"
         "print(repr(run(['cat'], Deadline.after(60, 'cat')).stdout))\n"
     )
     assert process.run([sys.executable, "-c", program], soon(), stdin="secret").stdout == "''\n"
@@ -165,9 +165,9 @@ def test_end_all() -> None:
 _HARNESS = """
 import sys
 import threading
-from clusters.deadline import Deadline
-from clusters.machine.locking import try_locked
-from clusters.machine.process import run
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.process import run
 
 with try_locked("orphans"):
     run(["true"], Deadline.after(60, "a first command"))
@@ -290,7 +290,7 @@ def test_a_new_guardian_knows_what_runs(harness: tuple[subprocess.Popen[bytes], 
 def test_what_is_detached_lives_on(tmp_path: Path) -> None:
     """A daemon in a session of its own, such as the private engine, is nobody's child."""
     program = (
-        "from clusters.machine.process import run; from clusters.deadline import Deadline\n"
+        "from chaos_harness.clusters.machine.process import run; from chaos_harness.clusters.deadline import Deadline\n"
         "words = ['setsid', '--fork', 'sh', '-c', 'echo $$ > pid; exec sleep 66 > /dev/null 2>&1']\n"
         "run(words, Deadline.after(60, 'it'), "
         f"cwd=__import__('pathlib').Path({str(tmp_path)!r}))\n"

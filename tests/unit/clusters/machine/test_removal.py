@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import HarnessError
-from clusters.machine.mounts import mounts
-from clusters.machine.removal import remove, try_remove
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine.mounts import mounts
+from chaos_harness.clusters.machine.removal import remove, try_remove
 
 _ROOT = Path(__file__).parents[4]
 _ALLOWED = {"clusters/machine/removal.py"}
 _PROGRAM = """
 import sys
 from pathlib import Path
-from clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.removal import try_remove
 print(try_remove(Path(sys.argv[1])))
 """
 
@@ -104,4 +104,4 @@ def test_all_of_the_project_removes_folders_by_it() -> None:
         for node in ast.walk(ast.parse(source))
         if "rmtree" in (getattr(node, "attr", ""), getattr(node, "id", ""), getattr(node, "name", ""))
     ]
-    assert found == [], "use clusters.machine.removal.remove, which goes through no mount"
+    assert found == [], "use chaos_harness.clusters.machine.removal.remove, which goes through no mount"

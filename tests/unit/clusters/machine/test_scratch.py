@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from clusters.machine import scratch
-from clusters.machine.paths import cache_dir, runtime_dir
-from clusters.machine.scratch import held, sweep
+from chaos_harness.clusters.machine import scratch
+from chaos_harness.clusters.machine.paths import cache_dir, runtime_dir
+from chaos_harness.clusters.machine.scratch import held, sweep
 
 _HOLDS = """
 import signal, tempfile
 from pathlib import Path
-from clusters.machine.scratch import credentials, held
+from chaos_harness.clusters.machine.scratch import credentials, held
 with held("node") as folder, held("chaos-bundle", Path(tempfile.gettempdir())) as bundle:
     (folder / "layer.tar").write_text("1 GB")
     (credentials() / "key").write_text("PRIVATE KEY")
@@ -119,7 +119,7 @@ def test_a_client_leaves_no_key_behind(tmp_path: Path) -> None:
         "users": [{"name": "u", "user": user}],
     }
     (tmp_path / "kubeconfig").write_text(json.dumps(content))
-    reads = "import sys, signal; from pathlib import Path; from clusters.api.readonly import opened\n"
+    reads = "import sys, signal; from pathlib import Path; from chaos_harness.clusters.api.readonly import opened\n"
     reads += "with opened(Path(sys.argv[1])) as foreign:\n"
     reads += "    print(foreign._api.configuration.key_file, flush=True); signal.pause()"
     argv: list[str | Path] = [sys.executable, "-c", reads, tmp_path / "kubeconfig"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import HarnessError
-from clusters.machine import traces
-from clusters.machine.traces import Trace, pending, put_back, record
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine.traces import Trace, pending, put_back, record
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def test_a_start_of_the_machine_has_put_back_what_lives_in_the_kernel(
     _record("sysctl")
     record("file", before="", after="", holder="a", volatile=False)
     (tmp_path / "boot").write_text("another\n")
-    monkeypatch.setattr("clusters.machine.boot.BOOT_ID", tmp_path / "boot")
+    monkeypatch.setattr("chaos_harness.clusters.machine.boot.BOOT_ID", tmp_path / "boot")
     assert [each.what for each in pending()] == ["file"]
     _record("sysctl", before="7")
     assert [(each.what, each.before) for each in pending()] == [("file", ""), ("sysctl", "7")]
@@ -132,7 +132,7 @@ def test_nothing_may_be_changed_that_cannot_be_written_down(home: Path) -> None:
 def test_kill_at_any_moment_leaves_a_journal_that_can_be_read(home: Path) -> None:
     """Of a process that is killed while it writes, each line that it has told of is there."""
     script = (
-        "import sys; from pathlib import Path; from clusters import traces\n"
+        "import sys; from pathlib import Path; from chaos_harness.clusters import traces\n"
         f"traces.HOME = Path({str(home)!r})\n"
         "for number in range(10000):\n"
         "    traces.record(f'{number}', before='0', after='1', holder='a'); print(number, flush=True)\n"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from clusters.machine.try_all import Ending, raise_first
+from chaos_harness.clusters.machine.try_all import Ending, raise_first
 
 
 def _raises(error: BaseException) -> Callable[[], None]:

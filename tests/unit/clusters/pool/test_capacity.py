@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.pool import capacity as room
-from clusters.shape import Shape
+from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.shape import Shape
 
 
 @pytest.mark.parametrize(("mib", "enough"), [(16_000, True), (3_000, False)])

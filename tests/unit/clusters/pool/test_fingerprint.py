@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from clusters.machine.process import Completed
-from clusters.pool.deviations import Deviation, Trait, deviations
-from clusters.pool.fingerprint import fingerprint, wait_settled
-from clusters.pool.reset_gatekeeper import covers
-from clusters.registry.container import Registry
-from clusters.registry.login import Login
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.pool.deviations import Deviation, Trait, deviations
+from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
+from chaos_harness.clusters.pool.reset_gatekeeper import covers
+from chaos_harness.clusters.registry.container import Registry
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded
-from clusters.machine.process import Completed
-from clusters.pool.freeze import freeze, thaw
-from clusters.shape import Shape
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable, DeadlineExceeded
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.pool.freeze import freeze, thaw
+from chaos_harness.clusters.shape import Shape
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import ClusterUnavailable
-from clusters.garbage import Owner, run_directories
-from clusters.pool.deviations import Trait
-from clusters.pool.frozen import Entry, entries, label, note, put, take
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.garbage import Owner, run_directories
+from chaos_harness.clusters.pool.deviations import Trait
+from chaos_harness.clusters.pool.frozen import Entry, entries, label, note, put, take
 from tests.fakes.engine import FakeEngine
 
 _ENGINE = FakeEngine()

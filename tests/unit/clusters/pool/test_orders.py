@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from clusters import pool as pools
-from clusters.cluster import Cluster
-from clusters.garbage import Owner
-from clusters.images import Images
-from clusters.kind.logs import Kept
-from clusters.pool import Pool
-from clusters.pool import capacity as room
-from clusters.pool.deviations import Trait
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters import pool as pools
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.pool import Pool
+from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.pool.deviations import Trait
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
 
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")

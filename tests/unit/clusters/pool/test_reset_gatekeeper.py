@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import ClusterUnavailable, DeadlineExceeded
-from clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
-from clusters.pool import reset_gatekeeper as resetting
-from clusters.pool.deviations import Deviation, Trait
-from clusters.pool.reset_gatekeeper import covers, remember, reset
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded
+from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
+from chaos_harness.clusters.pool import reset_gatekeeper as resetting
+from chaos_harness.clusters.pool.deviations import Deviation, Trait
+from chaos_harness.clusters.pool.reset_gatekeeper import covers, remember, reset
 from tests.fakes.engine import FakeEngine
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 

@@ -16,11 +16,11 @@ import pytest
 import yaml
 from docker.errors import APIError
 
-from clusters.deadline import Deadline
-from clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
-from clusters.machine.process import Completed
-from clusters.registry import container as registries
-from clusters.registry.container import (
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.registry import container as registries
+from chaos_harness.clusters.registry.container import (
     DOWN_FILE,
     Registry,
     RequestLine,
@@ -29,7 +29,7 @@ from clusters.registry.container import (
     registry_configuration,
     start_registry,
 )
-from clusters.registry.login import Login
+from chaos_harness.clusters.registry.login import Login
 from tests.fakes.engine import FakeEngine
 
 # As `docker logs --timestamps` showed it of distribution 2.8.2 (Debian's) and 3.1.1 on 2026-11-23.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters.errors import ClusterUnavailable, NotOurs
-from clusters.registry.container import hosts_toml
-from clusters.registry.login import Login
-from harness.redaction import recorded, redact
+from chaos_harness.clusters.errors import ClusterUnavailable, NotOurs
+from chaos_harness.clusters.registry.container import hosts_toml
+from chaos_harness.clusters.registry.login import Login
+from chaos_harness.harness.redaction import recorded, redact
 
 
 def test_each_registry_has_a_password_of_its_own(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clusters.terminal.escape import first_line, last_line, shown
+from chaos_harness.clusters.terminal.escape import first_line, last_line, shown
 
 
 @pytest.mark.parametrize(

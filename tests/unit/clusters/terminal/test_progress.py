@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from clusters.terminal import progress
-from clusters.terminal.progress import Progress
+from chaos_harness.clusters.terminal import progress
+from chaos_harness.clusters.terminal.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -8,8 +8,8 @@ import pytest
 import urllib3
 from kubernetes.client import ApiClient
 
-from clusters.deadline import Deadline
-from clusters.watching.watch import Timing, Watch
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import Timing, Watch
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import QUICK, in_background, take, whole
 

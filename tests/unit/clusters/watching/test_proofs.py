@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from kubernetes.client import ApiClient
 
-from clusters.deadline import Deadline
-from clusters.watching.watch import Change, Proofs, Watch, fold
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import Change, Proofs, Watch, fold
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import QUICK, named
 

@@ -6,8 +6,8 @@ from typing import get_args
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from clusters.deadline import Deadline
-from clusters.watching.watch import Change, Proofs, State, Timing, Watch, fold, key
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import Change, Proofs, State, Timing, Watch, fold, key
 from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import whole

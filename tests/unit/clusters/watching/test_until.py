@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from kubernetes.client import ApiClient
 
-from clusters.deadline import Deadline
-from clusters.errors import DeadlineExceeded
-from clusters.watching.watch import State, until
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.clusters.watching.watch import State, until
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import QUICK
 

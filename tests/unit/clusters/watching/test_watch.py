@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from kubernetes.client import ApiClient
 
-from clusters.deadline import Deadline
-from clusters.errors import HarnessError
-from clusters.watching.watch import Change, Timing, Watch
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.watching.watch import Change, Timing, Watch
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.seen import QUICK, in_background, named, take, whole
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from harness.checks.fail_open import fail_open_window, refused_for_at_most
-from harness.checks.outage import comes_back
-from harness.checks.unmutated import never_unmutated
-from harness.history.vocabulary import JUDGE
-from harness.verdict import Claim
+from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.outage import comes_back
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.history.vocabulary import JUDGE
+from chaos_harness.harness.verdict import Claim
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION, VALIDATION
 from tests.fakes.decided import CLOSED, SLOW, Decided

@@ -8,12 +8,21 @@ from typing import Any
 
 import pytest
 
-from harness.checks.fail_open import fail_open_window, refused_for_at_most
-from harness.checks.outage import comes_back, outlasts
-from harness.checks.unmutated import never_unmutated
-from harness.history import Entry, Recorded
-from harness.history.vocabulary import AUDIT, CANARY, END, FAIL_OPEN, JUDGE, READ, WATCH_CANARIES, WATCH_WORKLOAD
-from harness.verdict import Verdict
+from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.outage import comes_back, outlasts
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history.vocabulary import (
+    AUDIT,
+    CANARY,
+    END,
+    FAIL_OPEN,
+    JUDGE,
+    READ,
+    WATCH_CANARIES,
+    WATCH_WORKLOAD,
+)
+from chaos_harness.harness.verdict import Verdict
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION
 from tests.fakes.decided import Decided

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks import Checked
-from harness.checks.fail_open import fail_open_window, refused_for_at_most
-from harness.checks.outage import comes_back, outlasts
-from harness.checks.unmutated import never_unmutated
-from harness.history.vocabulary import CLOCK_STEP, JUDGE
-from harness.policies import ADMIT
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.outage import comes_back, outlasts
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.history.vocabulary import CLOCK_STEP, JUDGE
+from chaos_harness.harness.policies import ADMIT
 from tests.fakes.asked import Asked
 
 NAME = "kill node"

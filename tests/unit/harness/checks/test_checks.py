@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks import Checked, identified
-from harness.errors import BadScenario, CheckBroken
-from harness.history import Header, History, Recorded, read
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.spans import Spans
-from harness.history.until import Until
-from harness.history.vocabulary import WATCH_PODS
-from harness.verdict import Claim, Outcome, Verdict
+from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.errors import BadScenario, CheckBroken
+from chaos_harness.harness.history import Header, History, Recorded, read
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.until import Until
+from chaos_harness.harness.history.vocabulary import WATCH_PODS
+from chaos_harness.harness.verdict import Claim, Outcome, Verdict
 from tests.fakes.histories import STARTED, Told
 
 OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(["holds", "inconclusive", "violated"])

@@ -2,16 +2,16 @@
 
 import pytest
 
-from clusters.api import leader_election as leading
-from harness.checks.control_plane import (
+from chaos_harness.clusters.api import leader_election as leading
+from chaos_harness.harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
     leases_renewed,
     leases_renewed_again,
 )
-from harness.history import control_plane
-from harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
-from harness.probes import objects
+from chaos_harness.harness.history import control_plane
+from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
+from chaos_harness.harness.probes import objects
 from tests.fakes.control_plane import History
 
 WATCHES = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)

@@ -5,13 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.control_plane import (
+from chaos_harness.harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
     leases_renewed,
     leases_renewed_again,
 )
-from harness.history.vocabulary import ADDED, DELETED, RESUMED, WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
+from chaos_harness.harness.history.vocabulary import (
+    ADDED,
+    DELETED,
+    RESUMED,
+    WATCH_LEASES,
+    WATCH_NODES,
+    WATCH_SYSTEM_PODS,
+)
 from tests.fakes.control_plane import History, plane
 
 MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"

@@ -4,8 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.control_plane import control_plane_unharmed, leases_admitted, leases_renewed, leases_renewed_again
-from harness.history.vocabulary import API_SERVER, WATCH_LEASES, WRITE_LEASE
+from chaos_harness.harness.checks.control_plane import (
+    control_plane_unharmed,
+    leases_admitted,
+    leases_renewed,
+    leases_renewed_again,
+)
+from chaos_harness.harness.history.vocabulary import API_SERVER, WATCH_LEASES, WRITE_LEASE
 from tests.fakes.control_plane import History, plane
 
 MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Checked
-from harness.checks.control_plane import (
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
     leases_renewed,
     leases_renewed_again,
 )
-from harness.history import Entry, Recorded
-from harness.history.vocabulary import (
+from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     DELETED,
     END,

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks import Checked
-from harness.checks.blame import blames
-from harness.checks.fail_open import fail_open_window
-from harness.checks.lasting import STEADY_SECONDS, Loss, Read, measured
-from harness.history import Recorded
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.blame import blames
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.checks.lasting import STEADY_SECONDS, Loss, Read, measured
+from chaos_harness.harness.history import Recorded
 from tests.fakes.asked import Asked
 from tests.thorough import examples
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks import Checked
-from harness.checks.generation import generated_within
-from harness.checks.policies import policies_match
-from harness.checks.races import never_orphaned, no_orphan_stays
-from harness.history import Recorded
-from harness.history.vocabulary import DECIDED, END, LATE, LISTED, METRONOME, RACE, RESUMED
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.generation import generated_within
+from chaos_harness.harness.checks.policies import policies_match
+from chaos_harness.harness.checks.races import never_orphaned, no_orphan_stays
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.vocabulary import DECIDED, END, LATE, LISTED, METRONOME, RACE, RESUMED
 from tests.fakes.generated import LISTS, Change, Generating, gapped, new, silenced
 from tests.thorough import examples
 

@@ -5,8 +5,8 @@ from typing import Self
 
 import pytest
 
-from harness.checks.generation import generated_within
-from harness.history.vocabulary import END, EXPERIMENT, HISTORY, JUDGE, WATCH_BINDINGS
+from chaos_harness.harness.checks.generation import generated_within
+from chaos_harness.harness.history.vocabulary import END, EXPERIMENT, HISTORY, JUDGE, WATCH_BINDINGS
 from tests.fakes.histories import Told
 
 CHECK = generated_within(30, "c")

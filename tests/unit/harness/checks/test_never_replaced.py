@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.node_loss import never_replaced
-from harness.faults.nodes.drain import DRAINED_NODE
-from harness.history import Recorded
-from harness.history.vocabulary import BOOKMARK, DELETED, EXPERIMENT, JUDGE, RESUMED, WATCH_WORKLOAD
+from chaos_harness.harness.checks.node_loss import never_replaced
+from chaos_harness.harness.faults.nodes.drain import DRAINED_NODE
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.vocabulary import BOOKMARK, DELETED, EXPERIMENT, JUDGE, RESUMED, WATCH_WORKLOAD
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
 
 OUTLIVES = never_replaced(HOW, kinds=("DaemonSet",))

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from harness.checks.node_loss import replaced_within, replacements_mutated, spread
-from harness.faults.nodes import drain as leaving
-from harness.faults.nodes import isolate as network
-from harness.faults.nodes import power as nodes
-from harness.history import Recorded
-from harness.history.node_loss import PHASES, Replacement
-from harness.history.node_scene import Chosen, Scene
-from harness.history.vocabulary import WATCH_SLICES
+from chaos_harness.harness.checks.node_loss import replaced_within, replacements_mutated, spread
+from chaos_harness.harness.faults.nodes import drain as leaving
+from chaos_harness.harness.faults.nodes import isolate as network
+from chaos_harness.harness.faults.nodes import power as nodes
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.node_loss import PHASES, Replacement
+from chaos_harness.harness.history.node_scene import Chosen, Scene
+from chaos_harness.harness.history.vocabulary import WATCH_SLICES
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
 
 MUTATED = replacements_mutated(HOW)

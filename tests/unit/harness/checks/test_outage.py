@@ -6,9 +6,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.checks import Checked
-from harness.checks.outage import comes_back, outlasts
-from harness.history.vocabulary import END, EXPERIMENT, HISTORY, INJECT, JUDGE
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.outage import comes_back, outlasts
+from chaos_harness.harness.history.vocabulary import END, EXPERIMENT, HISTORY, INJECT, JUDGE
 from tests.fakes.asked import Asked
 from tests.thorough import examples
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks.parity import enforcement_parity
-from harness.history import Kind
+from chaos_harness.harness.checks.parity import enforcement_parity
+from chaos_harness.harness.history import Kind
 from tests.fakes.asked import Asked
 
 WEBHOOK, VAP = "deny by cel (webhook)", "deny by cel (vap)"

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.policies import policies_match
-from harness.errors import BadScenario
-from harness.history import Recorded
-from harness.history.vocabulary import RESUMED
-from harness.verdict import Verdict
+from chaos_harness.harness.checks.policies import policies_match
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.vocabulary import RESUMED
+from chaos_harness.harness.verdict import Verdict
 from tests.fakes.generated import BINDINGS, CONSTRAINTS, LISTS, POLICIES, TEMPLATES, Generating, gapped, new
 
 

@@ -3,9 +3,9 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.checks.policies import policies_match
-from harness.history import Recorded
-from harness.verdict import Outcome, Verdict
+from chaos_harness.harness.checks.policies import policies_match
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.verdict import Outcome, Verdict
 from tests.fakes.generated import BINDINGS, CONSTRAINTS, POLICIES, TEMPLATES, Change, Generating
 
 

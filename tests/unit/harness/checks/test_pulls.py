@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from harness.history import Kind, Recorded
-from harness.history.vocabulary import WATCH_EVENTS
-from harness.verdict import Check
+from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
+from chaos_harness.harness.history import Kind, Recorded
+from chaos_harness.harness.history.vocabulary import WATCH_EVENTS
+from chaos_harness.harness.verdict import Check
 from tests.fakes.histories import STARTED, Told
 
 REPOSITORY = "openpolicyagent/gatekeeper"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.checks.races import never_orphaned, no_orphan_stays
-from harness.history import Recorded
-from harness.history.vocabulary import DECIDED, RACE
+from chaos_harness.harness.checks.races import never_orphaned, no_orphan_stays
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.vocabulary import DECIDED, RACE
 from tests.fakes.generated import BINDINGS, CONSTRAINTS, LISTS, POLICIES, TEMPLATES, Generating, gapped, new
 from tests.fakes.histories import Told
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.recovery import recovers_after, recovers_within
-from harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
+from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
+from chaos_harness.harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
 from tests.fakes.histories import Told
 from tests.fakes.podded import LISTS, Podded, cut, killed, killed_and_back, killed_for_good
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.recovery import recovers_after, recovers_within
-from harness.history.recoveries import PodHistory
+from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
+from chaos_harness.harness.history.recoveries import PodHistory
 from tests.fakes.podded import Podded, cut, killed_and_back, killed_for_good
 
 MOVED = recovers_within(60, "rescheduled")

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.node_loss import replaced_within, replacements_mutated
-from harness.history import Recorded
-from harness.history.vocabulary import (
+from chaos_harness.harness.checks.node_loss import replaced_within, replacements_mutated
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.vocabulary import (
     BOOKMARK,
     DELETED,
     EXPERIMENT,
@@ -22,7 +22,7 @@ from harness.history.vocabulary import (
     WATCH_SLICES,
     WATCH_WORKLOAD,
 )
-from harness.verdict import Verdict
+from chaos_harness.harness.verdict import Verdict
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
 
 MUTATED = replacements_mutated(HOW)

@@ -6,25 +6,25 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.checks import Checked
-from harness.checks.control_plane import (
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
     leases_renewed,
     leases_renewed_again,
 )
-from harness.checks.fail_open import fail_open_window, refused_for_at_most
-from harness.checks.generation import generated_within
-from harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
-from harness.checks.outage import comes_back, outlasts
-from harness.checks.parity import enforcement_parity
-from harness.checks.policies import policies_match
-from harness.checks.races import never_orphaned, no_orphan_stays
-from harness.checks.recovery import recovers_after, recovers_within
-from harness.checks.undisturbed import undisturbed
-from harness.checks.unmutated import never_unmutated
-from harness.history import Kind, Recorded
-from harness.history.vocabulary import DECIDED, LATE, METRONOME, RACE
+from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.generation import generated_within
+from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
+from chaos_harness.harness.checks.outage import comes_back, outlasts
+from chaos_harness.harness.checks.parity import enforcement_parity
+from chaos_harness.harness.checks.policies import policies_match
+from chaos_harness.harness.checks.races import never_orphaned, no_orphan_stays
+from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.history import Kind, Recorded
+from chaos_harness.harness.history.vocabulary import DECIDED, LATE, METRONOME, RACE
 from tests.fakes.asked import Asked
 from tests.fakes.control_plane import History, plane
 from tests.fakes.generated import Generating, new

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checks.undisturbed import undisturbed
-from harness.history.vocabulary import WATCH_PODS
+from chaos_harness.harness.checks.undisturbed import undisturbed
+from chaos_harness.harness.history.vocabulary import WATCH_PODS
 from tests.fakes.podded import Podded
 
 _UNREACHED = {"status": 503, "said": "error trying to reach service: dial tcp 10.0.0.9:8443: i/o timeout"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.checks.unmutated import never_unmutated
+from chaos_harness.harness.checks.unmutated import never_unmutated
 from tests.fakes.asked import Asked
 from tests.thorough import examples
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from harness.experiment.attachments import write
+from chaos_harness.harness.experiment.attachments import write
 from tests.fakes.asked import Asked
 from tests.fakes.histories import Told
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.machine.interrupts import unbroken
-from harness import jsonl
-from harness.errors import HarnessError, UndoFailed
-from harness.experiment.lifecycle import Experiment
-from harness.faults.registry.cut import cut_registry
-from harness.history import History, read
-from harness.history.vocabulary import END, HISTORY
-from harness.probes import Probe
-from harness.verdict import Verdict
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.interrupts import unbroken
+from chaos_harness.harness import jsonl
+from chaos_harness.harness.errors import HarnessError, UndoFailed
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.vocabulary import END, HISTORY
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.verdict import Verdict
 from tests.fakes.world import World
 
 
@@ -42,7 +42,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Full:
             raise HarnessError(f"{path}: cannot be written: No space left on device; see `df {path.parent}`")
         add(fd, path, line)
 
-    monkeypatch.setattr("harness.jsonl.add", refuse)
+    monkeypatch.setattr("chaos_harness.harness.jsonl.add", refuse)
     return disk
 
 
@@ -109,7 +109,7 @@ def test_evidence_that_no_disk_takes_ends_no_ending(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device", "events.txt")
 
-    monkeypatch.setattr("harness.experiment.attachments.write", refuse)
+    monkeypatch.setattr("chaos_harness.harness.experiment.attachments.write", refuse)
     experiment.record.journal = str(experiment.directory / "nowhere" / "journal.jsonl")
 
     def end() -> None:
@@ -151,7 +151,7 @@ def test_an_interrupt_just_before_healing_leaves_it_to_the_end(
             raise KeyboardInterrupt
         return unbroken(what, seconds)
 
-    monkeypatch.setattr("harness.experiment.lifecycle.unbroken", late)
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.unbroken", late)
 
     def end() -> None:
         with experiment, experiment.fault(cut_registry()):

@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 
-from clusters.cluster import Cluster
-from harness.checks import Checked
-from harness.checks.pulls import no_request_during
-from harness.errors import (
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks.pulls import no_request_during
+from chaos_harness.harness.errors import (
     CommandFailed,
     DeadlineExceeded,
     FaultNotApplied,
@@ -20,17 +20,17 @@ from harness.errors import (
     ProbeBroken,
     UndoFailed,
 )
-from harness.experiment.lifecycle import Experiment
-from harness.faults.registry.cut import cut_registry
-from harness.faults.registry.remove_image import remove_image
-from harness.faults.workloads.reschedule import uncordon
-from harness.gatekeeper.restart import pull_policy
-from harness.history import History, Recorded, read
-from harness.probes import Probe
-from harness.probes.usual import usual_probes
-from harness.undo import journal
-from harness.undo.journal import Journal, Undo
-from harness.verdict import Outcome, Verdict
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.faults.registry.remove_image import remove_image
+from chaos_harness.harness.faults.workloads.reschedule import uncordon
+from chaos_harness.harness.gatekeeper.restart import pull_policy
+from chaos_harness.harness.history import History, Recorded, read
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.usual import usual_probes
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Journal, Undo
+from chaos_harness.harness.verdict import Outcome, Verdict
 from tests.fakes.world import IMAGE, World
 
 
@@ -194,7 +194,7 @@ def test_an_error_of_the_healing_hides_no_other(
 
     fault = cut_registry()
     monkeypatch.setattr(type(fault), "inject", lambda self, _: fail(self, "the harm"))
-    monkeypatch.setattr("harness.faults.injection.Injection.heal", lambda self: fail(self, "the healing"))
+    monkeypatch.setattr("chaos_harness.harness.faults.injection.Injection.heal", lambda self: fail(self, "the healing"))
     with pytest.raises(CommandFailed, match="the harm") as raised, make() as experiment, experiment.fault(fault):
         pytest.fail("the block was entered")
     assert raised.value.__notes__ == ["and besides: CommandFailed: the healing"]
@@ -209,7 +209,7 @@ def test_closed(make: Callable[..., Experiment]) -> None:
 
 def test_unsteady(make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is begun if Gatekeeper does not serve at the start: no probe is made, and the history is closed."""
-    monkeypatch.setattr("harness.experiment.lifecycle._SERVING_SECONDS", 0.3)
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._SERVING_SECONDS", 0.3)
     world.denies = False
     experiment = make(probes=lambda *_: pytest.fail("probes were made"))
     with pytest.raises(DeadlineExceeded), experiment:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from harness.experiment.live_line import beside
-from harness.history import History
+from chaos_harness.harness.experiment.live_line import beside
+from chaos_harness.harness.history import History
 
 
 def test_line_counts_what_the_canary_heard(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.terminal.progress import Progress
-from harness.errors import BadScenario, InvariantViolated, PreparationFailed
-from harness.experiment.phases import Phases
-from harness.experiment.record import Record
-from harness.history import History, read
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import BadScenario, InvariantViolated, PreparationFailed
+from chaos_harness.harness.experiment.phases import Phases
+from chaos_harness.harness.experiment.record import Record
+from chaos_harness.harness.history import History, read
 
 
 @pytest.fixture

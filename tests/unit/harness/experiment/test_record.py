@@ -2,7 +2,7 @@
 
 import json
 
-from harness.experiment.record import Attachment, ClaimRecord, FaultRecord, Phase, Record
+from chaos_harness.harness.experiment.record import Attachment, ClaimRecord, FaultRecord, Phase, Record
 
 
 def record() -> Record:

@@ -4,8 +4,8 @@ import json
 import stat
 from pathlib import Path
 
-from harness.experiment.recording import Recording
-from harness.redaction import REDACTED
+from chaos_harness.harness.experiment.recording import Recording
+from chaos_harness.harness.redaction import REDACTED
 
 
 def test_values_are_written_without_secrets(tmp_path: Path) -> None:

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.checks import Checked
-from harness.errors import HarnessError
-from harness.experiment.lifecycle import Experiment
-from harness.faults.registry.cut import cut_registry
-from harness.history import Entry, History, Recorded, read
-from harness.policies import mutate_pods
-from harness.probes import Probe
-from harness.probes.numbers import NUMBERED
-from harness.probes.objects import USUAL
-from harness.probes.usual import usual_probes
-from harness.verdict import Outcome, Verdict
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.history import Entry, History, Recorded, read
+from chaos_harness.harness.policies import mutate_pods
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.numbers import NUMBERED
+from chaos_harness.harness.probes.objects import USUAL
+from chaos_harness.harness.probes.usual import usual_probes
+from chaos_harness.harness.verdict import Outcome, Verdict
 from tests.fakes.world import World
 
 
@@ -100,7 +100,7 @@ def test_an_end_that_cannot_be_marked_heals(
     def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("harness.probes.running.Probes.give_last_signs", fails)
+    monkeypatch.setattr("chaos_harness.harness.probes.running.Probes.give_last_signs", fails)
     with pytest.raises(type(error)), make() as experiment:
         experiment.act(cut_registry())
     assert world.running
@@ -122,7 +122,7 @@ def test_policies_bring_their_questions(
     make: Callable[..., Experiment], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While policies are in force replicas are asked, too, and what is really created is watched; then no more."""
-    monkeypatch.setattr("harness.experiment.lifecycle.enforced", lambda *_: nullcontext("in force"))
+    monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle.enforced", lambda *_: nullcontext("in force"))
     with make(probes=usual_probes) as experiment:
         experiment.apply(mutate_pods())
         entries: list[Entry] = []

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.errors import BadScenario, DeadlineExceeded
-from harness.errors import PreparationFailed
-from harness.experiment.trigger import TRIGGER, Trigger, When
-from harness.history import Entry, History, read
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import BadScenario, DeadlineExceeded
+from chaos_harness.harness.errors import PreparationFailed
+from chaos_harness.harness.experiment.trigger import TRIGGER, Trigger, When
+from chaos_harness.harness.history import Entry, History, read
 from tests.fakes.api_server import PATH, FakeApiServer
 
 if TYPE_CHECKING:
-    from clusters.cluster import Cluster
+    from chaos_harness.clusters.cluster import Cluster
 
 Act = Callable[[dict[str, Any]], object]
 
@@ -22,7 +22,7 @@ Act = Callable[[dict[str, Any]], object]
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
     """Serve pods, and say that they are found where they are served."""
-    monkeypatch.setattr("harness.experiment.trigger.find_path", lambda *_: PATH)
+    monkeypatch.setattr("chaos_harness.harness.experiment.trigger.find_path", lambda *_: PATH)
     with FakeApiServer() as server:
         yield server
 
@@ -130,7 +130,7 @@ def test_an_action_that_goes_on_is_no_end(
     server: FakeApiServer, arm: Callable[..., Trigger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who leaves the block while the action still does harm is told."""
-    monkeypatch.setattr("harness.experiment.trigger._STOP_SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.harness.experiment.trigger._STOP_SECONDS", 0.2)
     begun, may_end = threading.Event(), threading.Event()
 
     def act(_: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ def test_moment_in_a_gap(server: FakeApiServer, history: History, arm: Callable[
 
 def test_cannot_be_armed(history: History, server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trigger that sees no list is not armed: the block is not entered."""
-    monkeypatch.setattr("harness.experiment.trigger._ARM_SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.harness.experiment.trigger._ARM_SECONDS", 0.2)
     server.silence()
     trigger = Trigger(cast("Cluster", server), history, When("Pod"), lambda _: None)
     with pytest.raises(DeadlineExceeded, match="the list was not seen"), trigger:
@@ -174,7 +174,7 @@ def test_no_such_kind(history: History, server: FakeApiServer, monkeypatch: pyte
     def fails(*_: object) -> str:
         raise BadScenario("no kind 'Pood'")
 
-    monkeypatch.setattr("harness.experiment.trigger.find_path", fails)
+    monkeypatch.setattr("chaos_harness.harness.experiment.trigger.find_path", fails)
     trigger = Trigger(cast("Cluster", server), history, When("Pood"), lambda _: None)
     with pytest.raises(PreparationFailed, match=r"trigger on Pood .*: no kind 'Pood'"), trigger:
         pytest.fail("the block was entered")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.errors import BadScenario, DeadlineExceeded, PreparationFailed
-from harness.experiment import workload
-from harness.experiment.workload import Controller, deploy
-from harness.policies import mutated
-from harness.undo import journal
+from chaos_harness.harness.errors import BadScenario, DeadlineExceeded, PreparationFailed
+from chaos_harness.harness.experiment import workload
+from chaos_harness.harness.experiment.workload import Controller, deploy
+from chaos_harness.harness.policies import mutated
+from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
 
@@ -69,7 +69,7 @@ def test_a_crash_leaves_nothing(bench: Bench, world: LossyWorld) -> None:
     block = deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workload, "_SECONDS", 0.5)
-        patch.setattr("harness.undo.promises.Undos.run", lambda *_: None)
+        patch.setattr("chaos_harness.harness.undo.promises.Undos.run", lambda *_: None)
         with pytest.raises(DeadlineExceeded):
             block.__enter__()
     assert world.cordoned == {"w-worker2"}

@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.catalogue import entries
-from harness.errors import HarnessError, UndoFailed
-from harness.undo import journal
-from harness.undo.actions import ACTIONS
-from harness.undo.journal import Journal
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.errors import HarnessError, UndoFailed
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.actions import ACTIONS
+from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.harmed import KilledError
 from tests.fakes.lives import LASTING, ROWS, Run
 

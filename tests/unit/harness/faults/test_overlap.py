@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from harness.errors import CommandFailed, FaultNotApplied
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
 from tests.fakes.harmed import DEPLOYMENT
 from tests.fakes.lives import EDIT, NODE, Run
 

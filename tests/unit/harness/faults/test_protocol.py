@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from clusters.deadline import Deadline
-from harness.catalogue import entries
-from harness.errors import FaultNotApplied
-from harness.faults import ONE_SHOT
-from harness.undo import journal
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults import ONE_SHOT
+from chaos_harness.harness.undo import journal
 from tests.fakes.lives import LASTING, ROWS, Run
 
 FAULTS = [name for name, row in ROWS.items() if row.fault in entries("fault")]

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.errors import DeadlineExceeded
-from harness.errors import PolicyRejected, PreparationFailed
-from harness.gatekeeper.apply import enforced
-from harness.history import History, read
-from harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
-from harness.undo import journal
-from harness.undo.journal import Journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.errors import DeadlineExceeded
+from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
+from chaos_harness.harness.gatekeeper.apply import enforced
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.policed import Policed
 
 ALL = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())
@@ -24,8 +24,8 @@ def world(policed: Policed) -> Policed:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.gatekeeper.apply._ERROR_SECONDS", 0.5)
-    monkeypatch.setattr("harness.undo.objects._REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._ERROR_SECONDS", 0.5)
+    monkeypatch.setattr("chaos_harness.harness.undo.objects._REFUSED_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def given_up(apply: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Call
 
     def given_up(policy: Policy, why: str) -> None:
         for seconds in (1.0, 6.0, 30.0):
-            monkeypatch.setattr("harness.gatekeeper.apply._SECONDS", seconds)
+            monkeypatch.setattr("chaos_harness.harness.gatekeeper.apply._SECONDS", seconds)
             with pytest.raises(DeadlineExceeded, match=f"{policy.name} to be in force") as caught:
                 apply(policy)
             if f"last seen: {why}" in str(caught.value):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from harness.errors import PreparationFailed
-from harness.gatekeeper.placement import place_gatekeeper
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.errors import PreparationFailed
+from chaos_harness.harness.gatekeeper.placement import place_gatekeeper
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
 

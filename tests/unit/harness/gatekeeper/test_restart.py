@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import DEPLOYMENTS
-from clusters.shape import Shape
-from harness.errors import BadScenario
-from harness.gatekeeper.restart import pull_policy, restart_gatekeeper
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.gatekeeper.restart import pull_policy, restart_gatekeeper
 from tests.fakes.engine import FakeEngine
 from tests.fakes.world import World
 
@@ -30,6 +30,6 @@ def test_the_pull_policy_is_that_of_the_webhook(tmp_path: Path, monkeypatch: pyt
         for name, policy in policies.items()
     }
     answers = {**deployments, DEPLOYMENTS: {"items": list(deployments.values())}}
-    monkeypatch.setattr("harness.gatekeeper.restart.request", lambda _api, _method, path: answers[path])
+    monkeypatch.setattr("chaos_harness.harness.gatekeeper.restart.request", lambda _api, _method, path: answers[path])
     with World().cluster(tmp_path) as cluster:
         assert pull_policy(cluster) == "IfNotPresent"

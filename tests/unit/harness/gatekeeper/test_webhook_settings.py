@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.machine.process import Completed
-from harness.errors import BadScenario, CommandFailed, PreparationFailed
-from harness.gatekeeper.webhook_settings import fail_closed, fail_mutation, set_back, time_out_webhooks
-from harness.preparation import Preparation
-from harness.undo import journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import BadScenario, CommandFailed, PreparationFailed
+from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed, fail_mutation, set_back, time_out_webhooks
+from chaos_harness.harness.preparation import Preparation
+from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import LossyWorld
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.history import Entry, Header, Recorded
-from harness.history.admissions import NO_ANSWER, Admission, Answers, answers
-from harness.history.audit import Audit
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.in_force import InForce, Workload
-from harness.history.losses import Losses
-from harness.history.spans import Spans
-from harness.history.webhook_failures import Failures
-from harness.policies import ADMIT
+from chaos_harness.harness.history import Entry, Header, Recorded
+from chaos_harness.harness.history.admissions import NO_ANSWER, Admission, Answers, answers
+from chaos_harness.harness.history.audit import Audit
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.in_force import InForce, Workload
+from chaos_harness.harness.history.losses import Losses
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.webhook_failures import Failures
+from chaos_harness.harness.policies import ADMIT
 from tests.fakes.asked import Asked
 
 

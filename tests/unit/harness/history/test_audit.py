@@ -5,11 +5,11 @@ from typing import Any, Self
 
 import pytest
 
-from harness.history import Header, Recorded
-from harness.history.audit import Audit, Cause
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.spans import Spans
+from chaos_harness.harness.history import Header, Recorded
+from chaos_harness.harness.history.audit import Audit, Cause
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.spans import Spans
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION, VALIDATION
 from tests.fakes.histories import STARTED

@@ -5,14 +5,23 @@ from typing import Any
 
 import pytest
 
-from harness.history import Header
-from harness.history.audit import Audit
-from harness.history.clocks import Clocks, Offset
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.requests import Requests
-from harness.history.vocabulary import CLOCK, CLOCK_STEP, FAIL_OPEN, HISTORY, READ, REGISTRY, REQUEST, numbered
-from harness.history.webhook_failures import Failures
+from chaos_harness.harness.history import Header
+from chaos_harness.harness.history.audit import Audit
+from chaos_harness.harness.history.clocks import Clocks, Offset
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.requests import Requests
+from chaos_harness.harness.history.vocabulary import (
+    CLOCK,
+    CLOCK_STEP,
+    FAIL_OPEN,
+    HISTORY,
+    READ,
+    REGISTRY,
+    REQUEST,
+    numbered,
+)
+from chaos_harness.harness.history.webhook_failures import Failures
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION
 from tests.fakes.histories import STARTED

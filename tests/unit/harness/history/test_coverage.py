@@ -5,11 +5,11 @@ from math import inf
 
 import pytest
 
-from harness.history import Entry, Header, Recorded
-from harness.history.coverage import Coverage, api_server, asked, replica
-from harness.history.following import follow
-from harness.history.spans import Spans
-from harness.history.vocabulary import WATCH_PODS
+from chaos_harness.harness.history import Entry, Header, Recorded
+from chaos_harness.harness.history.coverage import Coverage, api_server, asked, replica
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import WATCH_PODS
 from tests.fakes.asked import Asked
 from tests.fakes.histories import STARTED, Told
 

@@ -2,8 +2,8 @@
 
 from math import inf
 
-from harness.history.faults import Faults
-from harness.history.following import follow
+from chaos_harness.harness.history.faults import Faults
+from chaos_harness.harness.history.following import follow
 from tests.fakes.histories import Told
 
 

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import harness
-from harness.errors import BadScenario, HarnessError
-from harness.history import SCHEMA, Entry, History, read, recorded
+from chaos_harness import harness
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.history import SCHEMA, Entry, History, read, recorded
 from tests.thorough import examples
 
 JSON = st.recursive(
@@ -157,7 +157,7 @@ def test_an_old_history_had_no_end_mark(history: History, path: Path) -> None:
 def test_kill(path: Path) -> None:
     """After kill -9 every entry whose append returned is in the file."""
     program = (
-        "import sys; from pathlib import Path; from harness.history import History\n"
+        "import sys; from pathlib import Path; from chaos_harness.harness.history import History\n"
         "history = History(Path(sys.argv[1]))\n"
         "while True: print(history.append('info', 'p', 'f', 'x' * 500).index, flush=True)\n"
     )

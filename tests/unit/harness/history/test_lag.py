@@ -5,11 +5,11 @@ from math import inf
 
 import pytest
 
-from harness.history import Entry, Header, Kind, Recorded
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.spans import Spans
-from harness.history.vocabulary import (
+from chaos_harness.harness.history import Entry, Header, Kind, Recorded
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import (
     ADDED,
     BOOKMARK,
     CLOCK,

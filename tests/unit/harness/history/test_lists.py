@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from harness.history import Recorded
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.lists import ALWAYS, Known, Lists, any_of
-from harness.history.spans import Spans
-from harness.history.vocabulary import LISTED, RESUMED
-from harness.policies.status import seen_by_all
+from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.lists import ALWAYS, Known, Lists, any_of
+from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.vocabulary import LISTED, RESUMED
+from chaos_harness.harness.policies.status import seen_by_all
 from tests.fakes.generated import BINDINGS, TEMPLATES, Generating, gapped, new, silenced
 
 NAME = "gatekeeper-chaoslabels-c"

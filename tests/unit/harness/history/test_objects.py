@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.history import objects
+from chaos_harness.harness.history import objects
 
 
 @pytest.mark.parametrize(

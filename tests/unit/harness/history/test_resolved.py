@@ -5,11 +5,11 @@ from typing import Self
 
 import pytest
 
-from harness.history import Header, Recorded
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.resolved import Became, Resolved
-from harness.history.vocabulary import WATCH_CANARIES
+from chaos_harness.harness.history import Header, Recorded
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.resolved import Became, Resolved
+from chaos_harness.harness.history.vocabulary import WATCH_CANARIES
 from tests.fakes.histories import STARTED, Told
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history.spans import Spans
+from chaos_harness.harness.history.spans import Spans
 
 _MOMENTS = st.integers(0, 20).map(float)
 _SPANS = st.lists(st.tuples(_MOMENTS, _MOMENTS), max_size=6).map(Spans.of)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.history import vocabulary
+from chaos_harness.harness.history import vocabulary
 
 _ROOT = Path(__file__).parents[4]
 _HOME = "harness/history/vocabulary.py"

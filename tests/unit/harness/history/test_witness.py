@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.history.following import follow
-from harness.history.witness import Counted, FailedOpen
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.witness import Counted, FailedOpen
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION
 

@@ -1,11 +1,11 @@
 """Workload, lost nodes and rotation of a history: who replaced whom, whose harm it was, and what leaves that open."""
 
-from harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
-from harness.history.following import follow
-from harness.history.node_scene import Chosen, Scene
-from harness.history.rotation import Rotation
-from harness.history.vocabulary import BOOKMARK, DELETED, HARM, WATCH_SLICES, WATCH_WORKLOAD
-from harness.history.workload import Workload
+from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.node_scene import Chosen, Scene
+from chaos_harness.harness.history.rotation import Rotation
+from chaos_harness.harness.history.vocabulary import BOOKMARK, DELETED, HARM, WATCH_SLICES, WATCH_WORKLOAD
+from chaos_harness.harness.history.workload import Workload
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness import __main__ as command
-from harness.incident import cli as verbs
-from harness.incident.bundle.write import Lived
-from harness.incident.load import Loaded, load
+from chaos_harness.harness import __main__ as command
+from chaos_harness.harness.incident import cli as verbs
+from chaos_harness.harness.incident.bundle.write import Lived
+from chaos_harness.harness.incident.load import Loaded, load
 from tests.fakes.incidents import bundled, incident, lived
 
 
@@ -136,7 +136,7 @@ def test_recheck_of_a_changed_verdict(
     """A verdict that is another one today ends with 1."""
     bundle = bundled(place)
     (place / "empty").mkdir()
-    monkeypatch.setattr("harness.incident.bundle.recheck.judge", lambda *_: [])
+    monkeypatch.setattr("chaos_harness.harness.incident.bundle.recheck.judge", lambda *_: [])
 
     assert command.main(["recheck", str(bundle)]) == 1
     assert "1 changed" in capsys.readouterr().out

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from clusters import versions
-from clusters.gatekeeper.readiness import CONTROLLER
-from clusters.terminal.escape import shown
-from harness.errors import BadScenario
-from harness.incident.draft import draft
-from harness.incident.load import load
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.gatekeeper.readiness import CONTROLLER
+from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.draft import draft
+from chaos_harness.harness.incident.load import load
 
 _NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

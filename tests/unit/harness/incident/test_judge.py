@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import InvariantViolated
-from harness.history import read
-from harness.incident.judge import Judged, claim, judge, seen
-from harness.verdict import Claim, Outcome
+from chaos_harness.harness.errors import InvariantViolated
+from chaos_harness.harness.history import read
+from chaos_harness.harness.incident.judge import Judged, claim, judge, seen
+from chaos_harness.harness.verdict import Claim, Outcome
 from tests.fakes.incidents import incident, lived
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from clusters import versions
-from clusters.shape import RECORDED
-from harness.errors import BadScenario
-from harness.incident.load import Loaded, load
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.shape import RECORDED
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.load import Loaded, load
 
 _EDIT = {"kind": "ConfigMap", "name": "a", "patch": {"data": {"b": "c"}}}
 _GOOD: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.incident.manifests import applied
+from chaos_harness.harness.incident.manifests import applied
 from tests.fakes.incidents import incident
 
 _TEMPLATE: dict[str, Any] = {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from harness.errors import PreparationFailed
-from harness.incident.references import refused
-from harness.incident.replay.resolve import resolve
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.errors import PreparationFailed
+from chaos_harness.harness.incident.references import refused
+from chaos_harness.harness.incident.replay.resolve import resolve
 from tests.fakes.world import IMAGE, World
 
 

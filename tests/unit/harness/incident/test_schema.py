@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.catalogue import KINDS, entries
-from harness.incident.load import load
-from harness.incident.schema import PARTS, schema
+from chaos_harness.harness.catalogue import KINDS, entries
+from chaos_harness.harness.incident.load import load
+from chaos_harness.harness.incident.schema import PARTS, schema
 
 _FOLDER = Path(__file__).parents[4] / "scenarios/incidents"
 _FILE = _FOLDER / "schema.json"
@@ -32,7 +32,7 @@ def test_true() -> None:
 
     assert all(set(names) <= entries(kind).keys() for kind, names in known.items())
     made = json.loads(json.dumps(schema(lambda kind, name: name in known[kind])))
-    assert _bare(told) == _bare(made), "make it anew: python -m harness schema > scenarios/incidents/schema.json"
+    assert _bare(told) == _bare(made), "make it anew: nox -s schema > scenarios/incidents/schema.json"
 
 
 def test_parameters_are_told() -> None:

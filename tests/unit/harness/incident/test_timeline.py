@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.incident.model import Step, Trigger
-from harness.incident.timeline import longest, problems_of_time, rewired
+from chaos_harness.harness.incident.model import Step, Trigger
+from chaos_harness.harness.incident.timeline import longest, problems_of_time, rewired
 
 _STEPS = [
     Step(fault="cut", id="cut", at=10.0, lasts=60.0),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BadScenario
-from harness.incident.yaml_source import MOST_BYTES, parse, read
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.yaml_source import MOST_BYTES, parse, read
 
 _PATH = Path("a.yaml")
 

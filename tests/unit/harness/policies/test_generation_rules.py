@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadScenario
-from harness.policies.generation_rules import (
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.policies.generation_rules import (
     Binding,
     Rules,
     asked_of_binding,

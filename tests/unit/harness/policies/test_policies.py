@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.policies import (
+from chaos_harness.harness.policies import (
     CANARIES,
     LEVEL,
     Policy,

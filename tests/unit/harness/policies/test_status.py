@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.policies.status import seen_by_all
+from chaos_harness.harness.policies.status import seen_by_all
 
 
 @pytest.mark.parametrize(

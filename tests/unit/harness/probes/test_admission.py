@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from clusters.api.rest import request
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.errors import ProbeBroken
-from harness.history import Entry, History, read
-from harness.policies import deny_pods, mutate_pods
-from harness.probes.admission import FORBIDDEN, admission_canary
+from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import ProbeBroken
+from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.policies import deny_pods, mutate_pods
+from chaos_harness.harness.probes.admission import FORBIDDEN, admission_canary
 from tests.fakes.policed import Policed
 
 QUESTIONS = (FORBIDDEN, *mutate_pods().questions, *deny_pods().questions)
@@ -149,7 +149,7 @@ def test_each_question_has_an_id_of_its_own(
         sent.append(audit_id)
         return request(*args, audit_id=audit_id, **rest)
 
-    monkeypatch.setattr("harness.probes.answers.request", send)
+    monkeypatch.setattr("chaos_harness.harness.probes.answers.request", send)
     entries = asked(cluster, history, 20)
     ids = [each.value["audit_id"] for each in entries if each.kind == "invoke"]
     assert len(set(ids)) == len(ids)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from clusters.cluster import Cluster
-from harness.policies import Question, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
-from harness.probes.admission import FORBIDDEN
-from harness.probes.answers import ask
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.policies import Question, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.probes.admission import FORBIDDEN
+from chaos_harness.harness.probes.answers import ask
 from tests.fakes.policed import Policed
 
 MUTABLE = mutate_pods().questions[0]
@@ -138,7 +138,7 @@ def test_no_server(policed: Policed, tmp_path: Path) -> None:
 
 def test_slow_server(api: ApiClient, policed: Policed, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that does not come in time is told from one that is refused."""
-    monkeypatch.setattr("harness.probes.answers.TIMEOUT", (1.0, 0.05))
+    monkeypatch.setattr("chaos_harness.harness.probes.answers.TIMEOUT", (1.0, 0.05))
 
     def slow(_path: str, item: Any) -> tuple[int, Any]:
         threading.Event().wait(0.3)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from harness.history.vocabulary import REQUEST, REQUESTS
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.history.vocabulary import REQUEST, REQUESTS
 from tests.fakes.audited import MUTATION, VALIDATION, AuditLog, event
 from tests.fakes.world import World
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.history import Entry, History, read
-from harness.probes.clocks import read_clocks
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.probes.clocks import read_clocks
 from tests.fakes.world import World
 
 OTHER = "00000000-0000-0000-0000-000000000000"

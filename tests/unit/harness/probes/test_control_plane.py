@@ -9,11 +9,11 @@ from typing import cast
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.history import Entry, History, read
-from harness.probes import Probe
-from harness.probes.control_plane import ask_api_server, read_metrics, watch_control_plane
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.control_plane import ask_api_server, read_metrics, watch_control_plane
 
 METRICS = """# HELP apiserver_admission_webhook_fail_open_count [ALPHA]
 # TYPE apiserver_admission_webhook_fail_open_count counter

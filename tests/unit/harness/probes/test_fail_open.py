@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed
-from clusters.machine.process import Completed
-from harness.history import Entry, History, read
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.vocabulary import CALL as CALLED
-from harness.history.vocabulary import FAIL_OPEN
-from harness.probes.fail_open import _Logs as _All
-from harness.probes.fail_open import _Node, follow_fail_open
-from harness.probes.node_logs import NodeLogs
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.vocabulary import CALL as CALLED
+from chaos_harness.harness.history.vocabulary import FAIL_OPEN
+from chaos_harness.harness.probes.fail_open import _Logs as _All
+from chaos_harness.harness.probes.fail_open import _Node, follow_fail_open
+from chaos_harness.harness.probes.node_logs import NodeLogs
 from tests.fakes.world import World
 
 SAID = 'failed calling webhook "mutation.gatekeeper.sh": failed to call webhook: Post "x": connection refused'

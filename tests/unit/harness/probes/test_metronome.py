@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.fail_open import fail_open_window
-from harness.history import History, read
-from harness.probes import metronome
-from harness.probes.metronome import METRONOME, keep_time
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.probes import metronome
+from chaos_harness.harness.probes.metronome import METRONOME, keep_time
 from tests.fakes.asked import Asked
 
 
@@ -25,7 +25,7 @@ def ticks(folder: Path, monkeypatch: pytest.MonkeyPatch, *moments: float) -> lis
 
     monkeypatch.setattr("time.monotonic", lambda: now)
     with monkeypatch.context() as patch:
-        patch.setattr("harness.history.writer.History._clocks", lambda _: (now, now))
+        patch.setattr("chaos_harness.harness.history.writer.History._clocks", lambda _: (now, now))
         history = History(folder / "history.jsonl")
         metronome._tick(history, Late())  # type: ignore[arg-type]  # a probe that says when it is due
         history.close()

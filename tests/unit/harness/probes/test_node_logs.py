@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed
-from clusters.kind.audit_log import AUDIT_DIRECTORY
-from clusters.machine.process import Completed
-from harness.history import History, read
-from harness.history.vocabulary import AUDIT, READ, numbered
-from harness.probes.fail_open import follow_fail_open
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
+from chaos_harness.harness.probes.fail_open import follow_fail_open
 from tests.fakes.audited import AuditLog, event
 from tests.fakes.world import World
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.gatekeeper.readiness import NAMESPACE
-from clusters.kind import audit_log as auditing
-from clusters.pool.fingerprint import _PASSING
-from harness.history import Entry, History, read
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.history.vocabulary import NUMBER, WATCH_NUMBER
-from harness.probes.numbers import _LEASES, NUMBERED, write_numbers
-from harness.probes.objects import CONTROL_PLANE
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
+from chaos_harness.clusters.kind import audit_log as auditing
+from chaos_harness.clusters.pool.fingerprint import _PASSING
+from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER
+from chaos_harness.harness.probes.numbers import _LEASES, NUMBERED, write_numbers
+from chaos_harness.harness.probes.objects import CONTROL_PLANE
 from tests.fakes.rest_server import RestServer, cluster_on, rest_server
 from tests.fakes.world import World
 

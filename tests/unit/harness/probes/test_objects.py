@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.watching.watch import Change
-from harness.history import Entry, History, read, vocabulary
-from harness.history.coverage import Coverage
-from harness.history.following import follow
-from harness.policies import LEVEL
-from harness.probes import Probe
-from harness.probes.numbers import NUMBERED
-from harness.probes.objects import (
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.watching.watch import Change
+from chaos_harness.harness.history import Entry, History, read, vocabulary
+from chaos_harness.harness.history.coverage import Coverage
+from chaos_harness.harness.history.following import follow
+from chaos_harness.harness.policies import LEVEL
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.numbers import NUMBERED
+from chaos_harness.harness.probes.objects import (
     CANARY_PODS,
     CONTROL_PLANE,
     GENERATED,
@@ -30,8 +30,8 @@ from harness.probes.objects import (
     constraints,
     watch_objects,
 )
-from harness.probes.running import Probes
-from harness.redaction import REDACTED, recorded
+from chaos_harness.harness.probes.running import Probes
+from chaos_harness.harness.redaction import REDACTED, recorded
 from tests.fakes.api_handler import Order
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.world import World
@@ -250,7 +250,7 @@ def test_settles_without_a_server(
     server: FakeApiServer, history: History, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watch that sees nothing gives no sign and raises nothing: it is not waited for without end."""
-    monkeypatch.setattr("harness.probes.objects._PROOF_SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.harness.probes.objects._PROOF_SECONDS", 0.2)
     server.refuse()
     seen(history, probe, "GAP")
     probe.settle(Deadline.after(60, "a sign"))

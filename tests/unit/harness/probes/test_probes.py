@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.errors import CommandFailed
-from harness.errors import ProbeBroken
-from harness.history import Entry, History, read
-from harness.probes import Probe
-from harness.probes.admission import admission_canary
-from harness.probes.replicas import ask_replicas
-from harness.probes.requests import follow_registry
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.errors import CommandFailed
+from chaos_harness.harness.errors import ProbeBroken
+from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.admission import admission_canary
+from chaos_harness.harness.probes.replicas import ask_replicas
+from chaos_harness.harness.probes.requests import follow_registry
 from tests.fakes.world import World
 
 
@@ -90,7 +90,7 @@ def test_late() -> None:
 
 def test_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe that cannot be stopped is told, not waited for without end."""
-    monkeypatch.setattr("harness.probes._STOP_SECONDS", 0.05)
+    monkeypatch.setattr("chaos_harness.harness.probes._STOP_SECONDS", 0.05)
     release = threading.Event()
 
     def stays(_: Probe) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from harness.history import Entry, History, read
-from harness.policies import deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
-from harness.probes.admission import FORBIDDEN
-from harness.probes.replicas import ask_replicas
-from harness.probes.reviews import LABEL, reviews
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.policies import deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
+from chaos_harness.harness.probes.admission import FORBIDDEN
+from chaos_harness.harness.probes.replicas import ask_replicas
+from chaos_harness.harness.probes.reviews import LABEL, reviews
 from tests.fakes.policed import Policed
 
 POLICIES = (mutate_pods(), mutate_templates(), deny_pods(), deny_pods_by_cel())

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from clusters.deadline import Deadline
-from harness.errors import ProbeBroken
-from harness.history import History, read
-from harness.probes import Probe
-from harness.probes.running import Probes
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import ProbeBroken
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.running import Probes
 
 
 def asks(probe: Probe) -> None:

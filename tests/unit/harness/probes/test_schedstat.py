@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.probes.schedstat import SCRIPT, Starved, Starving, parse
+from chaos_harness.harness.probes.schedstat import SCRIPT, Starved, Starving, parse
 
 Threads = dict[int, tuple[float, float]]
 _TIMES = 10

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine.dialogue import Dialogue, dialogue
-from harness.checks.fail_open import fail_open_window
-from harness.errors import CommandFailed
-from harness.history import History, read
-from harness.history.recorded import Entry
-from harness.probes import Probe, starving
-from harness.probes.starving import watch_starving
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
+from chaos_harness.harness.checks.fail_open import fail_open_window
+from chaos_harness.harness.errors import CommandFailed
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.recorded import Entry
+from chaos_harness.harness.probes import Probe, starving
+from chaos_harness.harness.probes.starving import watch_starving
 from tests.fakes.asked import Asked
 
 _QUIET = "AT 1.00 P manager 8 0 8 1000000000 1000000000 10"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.deadline import Deadline
-from harness.history import read
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.history import read
 from tests.fakes.plugged import Plugged
 
 _WORLD = """
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from clusters import create
-from clusters.deadline import Deadline
+from chaos_harness.clusters import create
+from chaos_harness.clusters.deadline import Deadline
 from conftest import did
-from harness import experiment as module
-from harness.errors import HarnessError
-from harness.faults.registry.cut import cut_registry
+from chaos_harness.harness import experiment as module
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.faults.registry.cut import cut_registry
 from tests.fakes.world import World
 
 WORLD, STACK = World(), ExitStack()

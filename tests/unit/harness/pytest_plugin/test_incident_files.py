@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters import versions
+from chaos_harness.clusters import versions
 from tests.fakes.incidents import incident
 from tests.fakes.plugged import Plugged
 from tests.unit.harness.pytest_plugin.test_plugin import XDIST

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters import versions
-from clusters.deadline import Deadline
+from chaos_harness.clusters import versions
+from chaos_harness.clusters.deadline import Deadline
 from tests.fakes.plugged import Plugged
 
 MANIFEST = """
@@ -153,7 +153,7 @@ def test_keep(bench: Plugged, keep: str, body: str, workers: tuple[str, ...], *,
 def test_sigterm(bench: Plugged) -> None:
     """SIGTERM is an orderly stop with fixtures torn down and the status of an interruption; a second is ignored."""
     bench.write(
-        slow="from clusters.deadline import Deadline\n"
+        slow="from chaos_harness.clusters.deadline import Deadline\n"
         "def test_slow(cluster):\n"
         "    try:\n"
         "        for _ in Deadline.after(30, 'the signal').attempts(): pass\n"
@@ -186,7 +186,7 @@ HIDDEN = {
 def test_an_error_after_an_interrupt_does_not_hide_it(bench: Plugged, where: str) -> None:
     """A run that is told to stop stops, though what it was at fails to end: the next test does not begin."""
     bench.write(
-        hidden="import pytest\nfrom harness.errors import ProbeBroken\n"
+        hidden="import pytest\nfrom chaos_harness.harness.errors import ProbeBroken\n"
         "def stop():\n    try:\n        raise KeyboardInterrupt\n    finally:\n        raise ProbeBroken('late')\n"
         f"{HIDDEN[where]}def test_b(record_property): record_property('next', 'test')\n"
     )
@@ -234,10 +234,10 @@ def test_times(bench: Plugged) -> None:
 EXPERIMENT = """
 import contextlib
 import pytest
-from harness.errors import FaultNotApplied
-from harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults.registry.cut import cut_registry
 from tests.fakes.world import World
-from harness import experiment as module
+from chaos_harness.harness import experiment as module
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.redaction import REDACTED, recorded, redact
+from chaos_harness.harness.redaction import REDACTED, recorded, redact
 from tests.fakes.secrets import KINDS
 from tests.thorough import examples
 

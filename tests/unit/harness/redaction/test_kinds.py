@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from clusters.machine.process import Completed
-from harness.incident.bundle import write as bundle
-from harness.incident.replay import logs
-from harness.redaction import redact
-from reports.allure import attachments
-from reports.allure.sweep import sweep
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.incident.bundle import write as bundle
+from chaos_harness.harness.incident.replay import logs
+from chaos_harness.harness.redaction import redact
+from chaos_harness.reports.allure import attachments
+from chaos_harness.reports.allure.sweep import sweep
 from tests.fakes.secrets import KINDS, ORDINARY
 
 _POD = "/var/log/pods/gatekeeper-system_audit-1_uid/manager/0.log"

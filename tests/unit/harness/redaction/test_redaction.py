@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from harness.redaction import REDACTED, redact
+from chaos_harness.harness.redaction import REDACTED, redact
 
 _PEM = "-----BEGIN RSA PRIVATE KEY-----\nTUlJRXBBSUJBQUtDQVFFQQ==\n-----END RSA PRIVATE KEY-----\n"
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----\nTUlJRHB6Q0NBbytnQXdJQkFn\n-----END CERTIFICATE-----\n"

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.errors import ClusterUnavailable
-from clusters.garbage import JOURNAL
-from clusters.kind.logs import Kept
-from clusters.pool import capacity as room
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.run import cluster_provider as supply
-from harness.run.cluster_provider import Supply
-from harness.run.context import Session
-from harness.undo.journal import Journal, Undo
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.garbage import JOURNAL
+from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.run import cluster_provider as supply
+from chaos_harness.harness.run.cluster_provider import Supply
+from chaos_harness.harness.run.context import Session
+from chaos_harness.harness.undo.journal import Journal, Undo
 from tests.fakes.engine import FakeEngine
 
 _NEXT = Shape(install="chart")

@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from clusters import engine as engines
-from clusters.cluster import Cluster
-from clusters.deadline import Deadline
-from clusters.engine import claims
-from clusters.engine.claims import KEPT_SECONDS, LIFE_SECONDS, register
-from clusters.errors import HarnessError
-from clusters.machine.owner import engines_of
-from clusters.machine.paths import runtime_dir
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.run import context as module
-from harness.run.context import Session
+from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import claims
+from chaos_harness.clusters.engine.claims import KEPT_SECONDS, LIFE_SECONDS, register
+from chaos_harness.clusters.errors import HarnessError
+from chaos_harness.clusters.machine.owner import engines_of
+from chaos_harness.clusters.machine.paths import runtime_dir
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.run import context as module
+from chaos_harness.harness.run.context import Session
 from tests.fakes.engine import FakeEngine
 
 

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ApiRefused, ApiUnreachable, BadScenario, HarnessError, PreparationFailed, ProbeBroken
-from harness.run.exit_status import TRACEBACK, status
+from chaos_harness.harness.errors import (
+    ApiRefused,
+    ApiUnreachable,
+    BadScenario,
+    HarnessError,
+    PreparationFailed,
+    ProbeBroken,
+)
+from chaos_harness.harness.run.exit_status import TRACEBACK, status
 
 _ROOT = Path(__file__).parents[4]
 _PROGRAM = """
 import sys
-from harness.run.exit_status import status
+from chaos_harness.harness.run.exit_status import status
 
 def work():
     for number in range(5000):
@@ -150,7 +157,7 @@ def test_a_fault_of_ours_can_be_seen_whole(monkeypatch: pytest.MonkeyPatch, caps
 def test_a_state_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     """A verb on a machine whose state directory cannot be written to says which variable to set."""
     environment = {**os.environ, "XDG_STATE_HOME": "/dev/null/state", "CHAOS_ENGINE": "system"}
-    words = [sys.executable, "-m", "harness", "images"]
+    words = [sys.executable, "-m", "chaos_harness.harness", "images"]
     done = subprocess.run(words, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.errors import ProbeBroken, UndoFailed
-from harness.run.interrupts import interrupted
+from chaos_harness.harness.errors import ProbeBroken, UndoFailed
+from chaos_harness.harness.run.interrupts import interrupted
 
 
 def _raised(*errors: BaseException) -> BaseException:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters.creation.create import create
-from clusters.errors import ClusterUnavailable
-from clusters.garbage import Owner
-from clusters.images import Images
-from clusters.shape import Shape
-from clusters.terminal.progress import Progress
-from harness.run.kept_logs import kept
+from chaos_harness.clusters.creation.create import create
+from chaos_harness.clusters.errors import ClusterUnavailable
+from chaos_harness.clusters.garbage import Owner
+from chaos_harness.clusters.images import Images
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.run.kept_logs import kept
 from tests.fakes.engine import FakeEngine
 
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_written_keeps_nothing_else_from_being_kept(tmp_path: Pat
 def test_raw_logs_are_in_a_private_folder_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While kind exports them, and until they are clean, they lie where only we look, and are swept after a kill."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("clusters.kind.cli.tool", lambda _: Path("/bin/false"))
+    monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
     logs = tmp_path / "results" / "logs"
     raw: list[Path] = []
 
@@ -77,7 +77,7 @@ def test_raw_logs_are_in_a_private_folder_that_goes(tmp_path: Path, monkeypatch:
         assert not logs.exists()
         return []
 
-    monkeypatch.setattr("clusters.creation.builder.Site.collect_logs", collect)
+    monkeypatch.setattr("chaos_harness.clusters.creation.builder.Site.collect_logs", collect)
     owner = Owner.mine("r")
     shape = Shape(gatekeeper=None, registry=False)
     with pytest.raises(ClusterUnavailable, match=f"logs: {logs}"):

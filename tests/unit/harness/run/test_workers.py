@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clusters.shape import Shape
-from harness.run.workers import at_once, bearable
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.run.workers import at_once, bearable
 from tests.forked import session
 
 _PLENTY = {"free_mib": 64_000, "cores": 32, "inotify_instances": 8192}
@@ -52,7 +52,7 @@ def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None
         "XDG_STATE_HOME": str(tmp_path),
     }
     status, output = session(
-        ["-p", "harness.pytest_plugin.plugin", "-n", workers, str(tmp_path)], tmp_path, environment, 120
+        ["-p", "chaos_harness.harness.pytest_plugin.plugin", "-n", workers, str(tmp_path)], tmp_path, environment, 120
     )
     assert status == 0, output
     expected = at_once(Shape()) if workers == "auto" else 2

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.undo.actions import ACTIONS, find, identity, undo
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.undo.actions import ACTIONS, find, identity, undo
 
 
 @undo

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import HarnessError, UndoFailed
-from harness.undo.actions import ACTIONS, undo
-from harness.undo.journal import Journal, Undo, pending, replay
+from chaos_harness.harness.errors import HarnessError, UndoFailed
+from chaos_harness.harness.undo.actions import ACTIONS, undo
+from chaos_harness.harness.undo.journal import Journal, Undo, pending, replay
 
 ENGINE = "the engine"
 undone: list[tuple[object, Any]] = []
@@ -98,7 +98,7 @@ def test_killed_between_record_and_done(path: Path) -> None:
     """After kill -9 what was recorded is pending."""
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from harness.undo.journal import Journal, Undo\n"
+        "from chaos_harness.harness.undo.journal import Journal, Undo\n"
         "journal = Journal(Path(sys.argv[1]))\n"
         "journal.record(Undo('test_journal.note', {'what': 1}))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -164,7 +164,9 @@ def test_failed_undo(written: Journal, path: Path) -> None:
     assert [entry.action for entry in pending(path)] == ["test_journal.fail"] * 2
 
 
-@pytest.mark.parametrize("name", ["no_such", "no_such.action", "no_such:action", "harness.undo:no_such", "os:abort"])
+@pytest.mark.parametrize(
+    "name", ["no_such", "no_such.action", "no_such:action", "chaos_harness.harness.undo:no_such", "os:abort"]
+)
 def test_unknown_action(written: Journal, path: Path, name: str) -> None:
     """An undo of which this version knows nothing is told in one line, and stays pending; no other function is run."""
     written.record(Undo(name))
@@ -175,7 +177,7 @@ def test_unknown_action(written: Journal, path: Path, name: str) -> None:
 
 def test_no_pytest() -> None:
     """A replay needs no pytest: `gc` runs where only the harness is."""
-    program = "import harness.undo.journal, sys; sys.exit('pytest' in sys.modules)"
+    program = "import chaos_harness.harness.undo.journal, sys; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
@@ -222,7 +224,7 @@ def test_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_second_opener_takes_nothing_away(path: Path) -> None:
     """Two processes that write, and one that opens the journal again and again, lose no entry, and no id is two's."""
     program = (
-        "import sys; from pathlib import Path; from harness.undo.journal import Journal, Undo\n"
+        "import sys; from pathlib import Path; from chaos_harness.harness.undo.journal import Journal, Undo\n"
         "journal = Journal(Path(sys.argv[1]))\n"
         "for number in range(150): journal.record(Undo('test_journal.note', {'what': f'{sys.argv[2]}{number}'}))\n"
     )

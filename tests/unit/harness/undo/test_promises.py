@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.engine import Engine
-from clusters.machine.process import Completed
-from harness.errors import CommandFailed, DeadlineExceeded, HarnessError, UndoFailed
-from harness.undo import journal
-from harness.undo.actions import undo
-from harness.undo.commands import in_container, undo_by_kubectl
-from harness.undo.journal import Journal
-from harness.undo.promises import Undos, merged
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import CommandFailed, DeadlineExceeded, HarnessError, UndoFailed
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.actions import undo
+from chaos_harness.harness.undo.commands import in_container, undo_by_kubectl
+from chaos_harness.harness.undo.journal import Journal
+from chaos_harness.harness.undo.promises import Undos, merged
 from tests.fakes.world import WorldEngine
 
 _GONE = Completed("", "Error response from daemon: No such container: x", 1)

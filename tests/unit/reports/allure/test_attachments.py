@@ -5,9 +5,9 @@ import json
 import random
 from pathlib import Path
 
-from harness.experiment.record import Attachment, ClaimRecord, Record
-from reports.allure.attachments import Attached, Budget, Files, file, pictures, story_of
-from reports.picture.read_history import tell
+from chaos_harness.harness.experiment.record import Attachment, ClaimRecord, Record
+from chaos_harness.reports.allure.attachments import Attached, Budget, Files, file, pictures, story_of
+from chaos_harness.reports.picture.read_history import tell
 from tests.fakes.histories import Told
 
 

@@ -10,10 +10,10 @@ from typing import Literal
 
 import pytest
 
-from harness.errors import ChaosError
-from harness.experiment.record import ClaimRecord, Record
-from harness.verdict import Claim, Verdict
-from reports.allure.categories import (
+from chaos_harness.harness.errors import ChaosError
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.harness.verdict import Claim, Verdict
+from chaos_harness.reports.allure.categories import (
     CATEGORIES,
     NO_LONGER_REPRODUCES,
     address,
@@ -34,17 +34,21 @@ def _categories(status: str, message: str, matches: Matcher = re.fullmatch) -> l
 @pytest.mark.parametrize(
     ("status", "message", "category"),
     [
-        ("failed", "harness.errors.InvariantViolated: 3 requests refused", "Product failed"),
+        ("failed", "chaos_harness.harness.errors.InvariantViolated: 3 requests refused", "Product failed"),
         ("failed", "AssertionError: assert 1 == 2\n +  where 1 = f()", "Product failed"),
         (
             "failed",
-            f"harness.errors.InvariantViolated: holds:\nremove it\n{NO_LONGER_REPRODUCES}\nflaky: 1 of 2",
+            f"chaos_harness.harness.errors.InvariantViolated: holds:\nremove it\n{NO_LONGER_REPRODUCES}\nflaky: 1 of 2",
             "Known upstream defect no longer reproduces",
         ),
-        ("failed", "harness.errors.InvariantViolated: it no longer reproduces", "Product failed"),
-        ("broken", "harness.errors.Inconclusive: 2 samples,\n30 needed", "Inconclusive"),
+        ("failed", "chaos_harness.harness.errors.InvariantViolated: it no longer reproduces", "Product failed"),
+        ("broken", "chaos_harness.harness.errors.Inconclusive: 2 samples,\n30 needed", "Inconclusive"),
         ("broken", "Inconclusive: fault not proved", "Inconclusive"),
-        ("broken", "clusters.errors.EngineUnavailable: the last run was Inconclusive: no engine", "Harness broken"),
+        (
+            "broken",
+            "chaos_harness.clusters.errors.EngineUnavailable: the last run was Inconclusive: no engine",
+            "Harness broken",
+        ),
         ("broken", "worker 'gw0' crashed", "Harness broken"),
         ("broken", "", "Harness broken"),
     ],

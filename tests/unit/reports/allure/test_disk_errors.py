@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.allure.disk_errors import Guard
+from chaos_harness.reports.allure.disk_errors import Guard
 from tests.sessions import run
 
 _LIMITED = """

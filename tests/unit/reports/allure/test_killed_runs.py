@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from harness.history import History
-from reports import run_directory
-from reports.allure.killed_runs import rescue
-from reports.trends import quality_gate
+from chaos_harness.harness.history import History
+from chaos_harness.reports import run_directory
+from chaos_harness.reports.allure.killed_runs import rescue
+from chaos_harness.reports.trends import quality_gate
 
 _KILLED = """
 import os, sys
 from pathlib import Path
-from harness.history import History
-from reports import run_directory
+from chaos_harness.harness.history import History
+from chaos_harness.reports import run_directory
 run = Path(sys.argv[1])
 run_directory.begin(run)
 for name in ("done", "open"):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.allure.categories import NO_LONGER_REPRODUCES, nodeid_of
-from reports.trends import quality_gate
+from chaos_harness.reports.allure.categories import NO_LONGER_REPRODUCES, nodeid_of
+from chaos_harness.reports.trends import quality_gate
 from tests.sessions import SCENARIOS, Session, run
 
 
@@ -139,7 +139,7 @@ def test_crashed_worker_leaves_a_broken_result(tmp_path: Path) -> None:
     assert session.status == 1
     assert len(session.load("*-result.json")) == 8
     assert crashed["status"] == "broken"
-    assert crashed["fullName"] == "scenarios.registry_cut.test_registry#test_crash"
+    assert crashed["fullName"] == "chaos_harness.scenarios.registry_cut.test_registry#test_crash"
     assert "crashed while running" in crashed["statusDetails"]["message"]
     assert "nox -s gc" in crashed["statusDetails"]["message"]
     assert session.output.count("= chaos =") == 1
@@ -182,7 +182,7 @@ def test_sentence_comes_first(every_kind: Session) -> None:
 def test_a_known_defect_that_is_gone_is_marked_for_allure(tmp_path: Path) -> None:
     """Allure's categories read nothing but messages: the record's claim decides, however the error is worded."""
     scenarios = """
-from harness.errors import InvariantViolated
+from chaos_harness.harness.errors import InvariantViolated
 
 def test_gone(leave):
     claim = {"name": "c", "expected": "violated", "outcome": "holds", "issue": "gatekeeper#1", "summary": "s",
@@ -192,7 +192,10 @@ def test_gone(leave):
 """
     message = run(tmp_path, scenarios, "--tb=no").result("test_gone")["statusDetails"]["message"]
 
-    assert message.splitlines() == ["harness.errors.InvariantViolated: whatever it says", NO_LONGER_REPRODUCES]
+    assert message.splitlines() == [
+        "chaos_harness.harness.errors.InvariantViolated: whatever it says",
+        NO_LONGER_REPRODUCES,
+    ]
 
 
 def test_disk_that_is_full_at_the_end_is_said(tmp_path: Path) -> None:

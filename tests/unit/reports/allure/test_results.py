@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports.allure.results import Writer, clean
+from chaos_harness.reports.allure.results import Writer, clean
 from tests.sessions import run
 
 _PLANTED = "Winter2026planted"

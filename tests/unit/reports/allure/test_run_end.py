@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment.record import ClaimRecord, Record
-from reports import run_directory
-from reports.allure import categories, run_end
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.reports import run_directory
+from chaos_harness.reports.allure import categories, run_end
 
 _NODE = "scenarios/test_a.py::test_b"
 

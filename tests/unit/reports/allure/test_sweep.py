@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from reports.allure.sweep import sweep
+from chaos_harness.reports.allure.sweep import sweep
 from tests.sessions import run
 
 _PLANTED = "plantedplanted0123456789"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from reports.html import allure_cli
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.reports.html import allure_cli
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from reports.html.calling import call
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.reports.html.calling import call
 
 
 def test_program_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:

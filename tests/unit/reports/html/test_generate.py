@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from reports import __main__ as verbs
-from reports.allure import categories, killed_runs
-from reports.html import allure_cli, generate, serving
-from reports.trends import quality_gate
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.reports import __main__ as verbs
+from chaos_harness.reports.allure import categories, killed_runs
+from chaos_harness.reports.html import allure_cli, generate, serving
+from chaos_harness.reports.trends import quality_gate
 
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
 <script>bundle</script>

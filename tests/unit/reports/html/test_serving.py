@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.html.serving import begin
+from chaos_harness.reports.html.serving import begin
 
 
 @pytest.fixture

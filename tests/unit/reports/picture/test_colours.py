@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from reports.picture.colours import DARK, LIGHT, STATES, style
+from chaos_harness.reports.picture.colours import DARK, LIGHT, STATES, style
 
 # Linear transformations of light, as Machado, Oliveira and Fernandes give them for full dichromacy.
 _SIGHTS = {

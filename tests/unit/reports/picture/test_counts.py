@@ -1,6 +1,6 @@
 """Tally: counts that stay small and lose nothing."""
 
-from reports.picture.counts import MOST_LOST, Bins, Tally
+from chaos_harness.reports.picture.counts import MOST_LOST, Bins, Tally
 
 
 def test_bins_widen_instead_of_growing() -> None:

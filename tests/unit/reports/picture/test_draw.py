@@ -9,13 +9,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.experiment.record import ClaimRecord
-from harness.history import Entry, Header, History, Kind, Recorded, read
-from reports.picture.counts import MOST_LOST
-from reports.picture.draw import close_up, timeline
-from reports.picture.lanes import Axis
-from reports.picture.model import Question, Story
-from reports.picture.read_history import tell
+from chaos_harness.harness.experiment.record import ClaimRecord
+from chaos_harness.harness.history import Entry, Header, History, Kind, Recorded, read
+from chaos_harness.reports.picture.counts import MOST_LOST
+from chaos_harness.reports.picture.draw import close_up, timeline
+from chaos_harness.reports.picture.lanes import Axis
+from chaos_harness.reports.picture.model import Question, Story
+from chaos_harness.reports.picture.read_history import tell
 from tests.fakes.histories import STARTED, Told
 
 _SVG = "{http://www.w3.org/2000/svg}"

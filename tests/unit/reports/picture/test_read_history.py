@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from reports.picture.model import Question
-from reports.picture.read_history import tell
+from chaos_harness.reports.picture.model import Question
+from chaos_harness.reports.picture.read_history import tell
 from tests.fakes.histories import STARTED, Told
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reports.picture.states import Life, lease_state, node_state, pod_state
+from chaos_harness.reports.picture.states import Life, lease_state, node_state, pod_state
 
 
 def _pod(*states: dict[str, Any], ready: bool = False, **metadata: str) -> dict[str, Any]:

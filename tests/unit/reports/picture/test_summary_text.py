@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.experiment.record import ClaimRecord, Phase, Record
-from reports.picture.read_history import tell
-from reports.picture.summary_text import brief, page, reproduce, sentence
+from chaos_harness.harness.experiment.record import ClaimRecord, Phase, Record
+from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.picture.summary_text import brief, page, reproduce, sentence
 from tests.fakes.histories import Told
 
 _SHAPE = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest", "workers": 2}

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from reports.picture import svg
+from chaos_harness.reports.picture import svg
 
 
 def test_words_can_be_anything() -> None:

@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
-from harness.experiment.record import ClaimRecord, Phase, Record
-from reports.trends.figures import open_metrics, performance, samples, titles
+from chaos_harness.harness.experiment.record import ClaimRecord, Phase, Record
+from chaos_harness.reports.trends.figures import open_metrics, performance, samples, titles
 
 
 def _records() -> dict[str, Record]:

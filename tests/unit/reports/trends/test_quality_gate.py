@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment.record import ClaimRecord, Record
-from reports.trends import quality_gate
-from reports.trends.figures import Sample
-from reports.trends.regression import Judged, judge
+from chaos_harness.harness.experiment.record import ClaimRecord, Record
+from chaos_harness.reports.trends import quality_gate
+from chaos_harness.reports.trends.figures import Sample
+from chaos_harness.reports.trends.regression import Judged, judge
 
 _NODE = "scenarios/test_a.py::test_b"
 

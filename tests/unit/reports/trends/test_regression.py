@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from reports.trends.figures import Sample
-from reports.trends.regression import FEWEST, bound, judge, quantile
+from chaos_harness.reports.trends.figures import Sample
+from chaos_harness.reports.trends.regression import FEWEST, bound, judge, quantile
 
 
 def _sample(value: float, figure: str = "serving_seconds", test: str = "t") -> Sample:

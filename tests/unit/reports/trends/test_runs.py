@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reports.trends.runs import Run, earlier, flaky, remember
+from chaos_harness.reports.trends.runs import Run, earlier, flaky, remember
 
 
 def test_runs_are_remembered_in_order_and_once(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.errors import BadScenario
-from harness.history import History
-from harness.judging import today
-from reports.truth.__main__ import main
-from reports.truth.page import by_check, by_claim, last_line, page
-from reports.truth.rows import Given, Row, Table, counted, merged, table
-from reports.truth.verdict_log import BROKEN, FILE, Line
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.history import History
+from chaos_harness.harness.judging import today
+from chaos_harness.reports.truth.__main__ import main
+from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
+from chaos_harness.reports.truth.rows import Given, Row, Table, counted, merged, table
+from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line
 
 _ROOT = Path(__file__).parents[4]
 _TABLE = _ROOT / "scenarios/truth.json"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import BadScenario
-from reports.truth.commit import commit
-from reports.truth.verdict_log import BROKEN, FILE, Line, read
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.reports.truth.commit import commit
+from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line, read
 from tests.sessions import Session, run
 
 _REPEATED = """

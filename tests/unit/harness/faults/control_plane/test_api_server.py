@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.machine.process import Completed
-from clusters.shape import Shape
-from harness.errors import BadScenario, FaultNotApplied
-from harness.faults.control_plane.api_server import CRASHED, restart_api_server
-from harness.history import read
-from harness.history.vocabulary import HARM
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.clusters.shape import Shape
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults.control_plane.api_server import CRASHED, restart_api_server
+from chaos_harness.harness.history import read
+from chaos_harness.harness.history.vocabulary import HARM
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.machine.process import Completed
-from harness.errors import CommandFailed, FaultNotApplied
-from harness.faults.nodes import drain as leaving
-from harness.faults.nodes.drain import drain_node, register
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults.nodes import drain as leaving
+from chaos_harness.harness.faults.nodes.drain import drain_node, register
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import NODE, LossyWorld
 

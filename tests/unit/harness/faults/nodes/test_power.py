@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.engine import retry as containers
-from clusters.machine.process import Completed
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults import Fault
-from harness.faults.nodes.drain import drain_node, remove_node
-from harness.faults.nodes.isolate import cut_off_node
-from harness.faults.nodes.power import kill_node, pause_node, reboot_node, resume, start, stop_node
-from harness.history import read
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.engine import retry as containers
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.nodes.drain import drain_node, remove_node
+from chaos_harness.harness.faults.nodes.isolate import cut_off_node
+from chaos_harness.harness.faults.nodes.power import kill_node, pause_node, reboot_node, resume, start, stop_node
+from chaos_harness.harness.history import read
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import NODE, LossyWorld
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from clusters.machine.process import Completed
-from harness.errors import ApiRefused, BadScenario, CommandFailed, FaultNotApplied
-from harness.faults.objects import edit as edits
-from harness.faults.objects.edit import edit_object, restore
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import ApiRefused, BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults.objects import edit as edits
+from chaos_harness.harness.faults.objects.edit import edit_object, restore
 from tests.fakes.bench import Bench
 from tests.fakes.world import World, WorldEngine
 

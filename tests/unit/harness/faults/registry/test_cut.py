@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from clusters.deadline import Deadline
-from clusters.machine.process import Completed
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied, UndoFailed
-from harness.faults import Fault
-from harness.faults.registry.cut import cut_registry
-from harness.faults.registry.remove_image import pull, remove_image
-from harness.undo import journal
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied, UndoFailed
+from chaos_harness.harness.faults import Fault
+from chaos_harness.harness.faults.registry.cut import cut_registry
+from chaos_harness.harness.faults.registry.remove_image import pull, remove_image
+from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import IMAGE, World, WorldEngine
 
@@ -144,7 +144,7 @@ def test_bad_cut(arguments: dict[str, object], message: str) -> None:
 
 def test_pull_gives_up(bench: Bench, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that cannot be pulled is told with what the node said last."""
-    monkeypatch.setattr("harness.faults.registry.remove_image._PULL_SECONDS", 0.1)
+    monkeypatch.setattr("chaos_harness.harness.faults.registry.remove_image._PULL_SECONDS", 0.1)
     world.images["w-worker"] = set()
     world.running = False
     with pytest.raises(CommandFailed, match="failed to pull"):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from clusters.machine.process import Completed
-from harness.errors import CommandFailed, FaultNotApplied
-from harness.faults.webhook import empty_certificate as certificate
-from harness.faults.webhook.empty_certificate import blank_certificate, refill
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults.webhook import empty_certificate as certificate
+from chaos_harness.harness.faults.webhook.empty_certificate import blank_certificate, refill
 from tests.fakes.bench import Bench
 from tests.fakes.world import World, WorldEngine
 
@@ -49,7 +49,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     monkeypatch.setattr(certificate, "request", secrets.request)
     monkeypatch.setattr(certificate, "merge", secrets.merge)
     monkeypatch.setattr(World, "_kubectl", secrets.kubectl)
-    monkeypatch.setattr("harness.faults.webhook.call._ask", lambda _: secrets.said)
+    monkeypatch.setattr("chaos_harness.harness.faults.webhook.call._ask", lambda _: secrets.said)
     return secrets
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from clusters.machine.process import Completed
-from harness.errors import BadScenario, FaultNotApplied
-from harness.faults.webhook.link import cut_webhook
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults.webhook.link import cut_webhook
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from clusters.machine.process import Completed
-from harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from harness.faults.webhook import template_load as crowd
-from harness.faults.webhook.template_load import crowd_templates, disperse, filler
-from harness.policies.generation_rules import generates
-from harness.undo import journal
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
+from chaos_harness.harness.faults.webhook import template_load as crowd
+from chaos_harness.harness.faults.webhook.template_load import crowd_templates, disperse, filler
+from chaos_harness.harness.policies.generation_rules import generates
+from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import World, WorldEngine
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.errors import BadScenario, FaultNotApplied
-from harness.faults import ONE_SHOT
-from harness.faults.workloads.kill_containers import kill_containers
-from harness.faults.workloads.reschedule import reschedule_pod
-from harness.history import read
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied
+from chaos_harness.harness.faults import ONE_SHOT
+from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
+from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
+from chaos_harness.harness.history import read
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 

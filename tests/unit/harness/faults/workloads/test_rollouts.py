@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from harness.errors import FaultNotApplied
-from harness.faults import ONE_SHOT, Fault
-from harness.faults.workloads.rollouts import delete_replicas, evict_replicas, restart_rollout, scale_to_zero
-from harness.history import read
-from harness.undo import journal
-from harness.undo.journal import Undo
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults import ONE_SHOT, Fault
+from chaos_harness.harness.faults.workloads.rollouts import (
+    delete_replicas,
+    evict_replicas,
+    restart_rollout,
+    scale_to_zero,
+)
+from chaos_harness.harness.history import read
+from chaos_harness.harness.undo import journal
+from chaos_harness.harness.undo.journal import Undo
 from tests.fakes.bench import Bench
 from tests.fakes.replaced import Replaced
 
@@ -62,7 +67,7 @@ def test_eviction_waits_for_the_budget(bench: Bench, world: Replaced) -> None:
 
 def test_budget_that_never_lets_go(bench: Bench, world: Replaced, monkeypatch: pytest.MonkeyPatch) -> None:
     """A budget that refuses for too long makes the fault not applied, in its words."""
-    monkeypatch.setattr("harness.faults.workloads.rollouts._EVICT_SECONDS", 0.2)
+    monkeypatch.setattr("chaos_harness.harness.faults.workloads.rollouts._EVICT_SECONDS", 0.2)
     world.refusals = 1000
     with pytest.raises(FaultNotApplied, match="Cannot evict pod"):
         bench.inject(evict_replicas())

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from clusters.cluster import Cluster
-from clusters.machine.process import Completed
-from harness.errors import BadScenario, FaultNotApplied, UndoFailed
-from harness.faults.workloads.throttle import throttle
-from harness.undo import journal
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied, UndoFailed
+from chaos_harness.harness.faults.workloads.throttle import throttle
+from chaos_harness.harness.undo import journal
 from tests.fakes.bench import Bench
 from tests.fakes.world import World
 

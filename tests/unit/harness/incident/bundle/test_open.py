@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from clusters.machine.scratch import sweep
-from harness.errors import BadScenario, HarnessError
-from harness.incident.bundle.files import packed
-from harness.incident.bundle.open import opened
-from harness.incident.bundle.write import MANIFEST
+from chaos_harness.clusters.machine.scratch import sweep
+from chaos_harness.harness.errors import BadScenario, HarnessError
+from chaos_harness.harness.incident.bundle.files import packed
+from chaos_harness.harness.incident.bundle.open import opened
+from chaos_harness.harness.incident.bundle.write import MANIFEST
 from tests.fakes.incidents import bundled
 
 _EMPTY = {"bytes": 0, "sha256": ""}

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from clusters import versions
-from harness.catalogue import entries
-from harness.checks import Checked
-from harness.errors import BadScenario
-from harness.incident.bundle.recheck import recheck, told
-from harness.incident.bundle.write import MANIFEST
-from harness.verdict import Verdict
+from chaos_harness.clusters import versions
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.errors import BadScenario
+from chaos_harness.harness.incident.bundle.recheck import recheck, told
+from chaos_harness.harness.incident.bundle.write import MANIFEST
+from chaos_harness.harness.verdict import Verdict
 from tests.fakes.incidents import bundled
 
 
@@ -58,7 +58,9 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     check.__name__ = "the registry answers nothing during cut registry"
     entry = entries("check")["no_request_during"]
-    monkeypatch.setattr("harness.incident.judge.check_of", lambda *_: Checked(check, id_="no_request_during()"))
+    monkeypatch.setattr(
+        "chaos_harness.harness.incident.judge.check_of", lambda *_: Checked(check, id_="no_request_during()")
+    )
 
     found = recheck(folder)
     assert entry

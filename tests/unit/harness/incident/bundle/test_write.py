@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.incident.bundle.recheck import recheck
-from harness.incident.bundle.write import MANIFEST, Lived, write
-from harness.redaction import REDACTED
+from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.incident.bundle.recheck import recheck
+from chaos_harness.harness.incident.bundle.write import MANIFEST, Lived, write
+from chaos_harness.harness.redaction import REDACTED
 from tests.fakes.incidents import bundled, incident, lived
 
 _SECRET = {"kind": "Secret", "metadata": {"name": "cert"}, "data": {"tls.key": "cGxhbnRlZA=="}}
@@ -89,7 +89,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("harness.incident.bundle.write._copy", full)
+    monkeypatch.setattr("chaos_harness.harness.incident.bundle.write._copy", full)
     with pytest.raises(HarnessError, match="cannot be written: No space left on device; what the runs left is beside"):
         write(tmp_path / "bundle", loaded, seed=7, runs=runs, environment={}, images={})
     assert (runs[0][1] / "history.jsonl").is_file()

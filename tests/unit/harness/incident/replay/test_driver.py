@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from clusters.cluster import Cluster
-from harness import faults as fault_modules
-from harness.catalogue import entries
-from harness.errors import BadScenario, FaultNotApplied, Inconclusive, PreparationFailed
-from harness.experiment import trigger as trigger_module
-from harness.experiment.lifecycle import Experiment
-from harness.experiment.trigger import Trigger
-from harness.history import History, read
-from harness.incident.replay import driver as drive
-from harness.incident.replay.driver import relive
-from harness.policies import Policy
-from harness.probes import Probe
-from harness.probes.objects import WEBHOOKS
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.harness import faults as fault_modules
+from chaos_harness.harness.catalogue import entries
+from chaos_harness.harness.errors import BadScenario, FaultNotApplied, Inconclusive, PreparationFailed
+from chaos_harness.harness.experiment import trigger as trigger_module
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.experiment.trigger import Trigger
+from chaos_harness.harness.history import History, read
+from chaos_harness.harness.incident.replay import driver as drive
+from chaos_harness.harness.incident.replay.driver import relive
+from chaos_harness.harness.policies import Policy
+from chaos_harness.harness.probes import Probe
+from chaos_harness.harness.probes.objects import WEBHOOKS
 from tests.fakes.api_server import PATH, FakeApiServer
 from tests.fakes.incidents import incident
 from tests.fakes.world import IMAGE, World
@@ -43,9 +43,9 @@ def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:
 _HOLD = '''
 """Nothing: a fault that does no harm, and is there all the same."""
 
-from clusters.deadline import Deadline
-from harness.errors import FaultNotApplied
-from harness.faults import Fault
+from chaos_harness.clusters.deadline import Deadline
+from chaos_harness.harness.errors import FaultNotApplied
+from chaos_harness.harness.faults import Fault
 
 __all__ = ["hold_breath"]
 
@@ -79,7 +79,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "planted").mkdir()
     (tmp_path / "planted/breath.py").write_text(_HOLD, encoding="utf-8")
     monkeypatch.setattr(fault_modules, "__path__", [*fault_modules.__path__, str(tmp_path / "planted")])
-    monkeypatch.delitem(sys.modules, "harness.faults.breath", raising=False)
+    monkeypatch.delitem(sys.modules, "chaos_harness.harness.faults.breath", raising=False)
     entries.cache_clear()
     yield
     entries.cache_clear()

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clusters.machine.process import Completed
-from harness.errors import CommandFailed
-from harness.incident.machine import host
-from harness.incident.replay.image_digests import image_digests
-from harness.incident.replay.logs import collect
+from chaos_harness.clusters.machine.process import Completed
+from chaos_harness.harness.errors import CommandFailed
+from chaos_harness.harness.incident.machine import host
+from chaos_harness.harness.incident.replay.image_digests import image_digests
+from chaos_harness.harness.incident.replay.logs import collect
 
 _POD = "/var/log/pods/gatekeeper-system_audit-1_uid/manager/0.log"
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 import pytest
 
-from clusters import versions
-from harness.incident.bundle.write import Lived
-from harness.incident.replay.repro import again, score, told
+from chaos_harness.clusters import versions
+from chaos_harness.harness.incident.bundle.write import Lived
+from chaos_harness.harness.incident.replay.repro import again, score, told
 from tests.fakes.incidents import incident, lived
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive", "broken"]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from clusters import images
-from clusters.cluster import Cluster
-from clusters.creation import create
-from clusters.engine import Engine
-from clusters.pool import Pool
-from clusters.terminal.progress import Progress
-from harness.errors import (
+from chaos_harness.clusters import images
+from chaos_harness.clusters.cluster import Cluster
+from chaos_harness.clusters.creation import create
+from chaos_harness.clusters.engine import Engine
+from chaos_harness.clusters.pool import Pool
+from chaos_harness.clusters.terminal.progress import Progress
+from chaos_harness.harness.errors import (
     BadScenario,
     CheckBroken,
     ClusterUnavailable,
@@ -24,13 +24,13 @@ from harness.errors import (
     PreparationFailed,
     ProbeBroken,
 )
-from harness.experiment.lifecycle import Experiment
-from harness.incident.bundle.write import Reason
-from harness.incident.load import Loaded
-from harness.incident.replay import logs
-from harness.incident.replay import runner as module
-from harness.incident.replay.runner import Runner
-from harness.run.context import Session
+from chaos_harness.harness.experiment.lifecycle import Experiment
+from chaos_harness.harness.incident.bundle.write import Reason
+from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.replay import logs
+from chaos_harness.harness.incident.replay import runner as module
+from chaos_harness.harness.incident.replay.runner import Runner
+from chaos_harness.harness.run.context import Session
 from tests.fakes.incidents import incident
 from tests.fakes.world import World
 

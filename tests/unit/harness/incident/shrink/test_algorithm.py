@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from harness.errors import Inconclusive
-from harness.incident.replay.sequential import Sequential, usual_rate
-from harness.incident.shrink.algorithm import OutOfBudget, Shrinker
+from chaos_harness.harness.errors import Inconclusive
+from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
+from chaos_harness.harness.incident.shrink.algorithm import OutOfBudget, Shrinker
 
 _FAULTS = [f"fault {number}" for number in range(1, 13)]
 _NEEDED = {"fault 3", "fault 9"}

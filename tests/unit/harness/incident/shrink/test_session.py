@@ -7,12 +7,12 @@ from typing import Any, Literal
 import pytest
 import yaml
 
-from harness.errors import BadScenario, Inconclusive
-from harness.incident.bundle.write import Lived, Reason
-from harness.incident.load import Loaded, load
-from harness.incident.shrink.ledger import Ledger
-from harness.incident.shrink.parts import Part, durations, structure, without
-from harness.incident.shrink.session import Shrinking
+from chaos_harness.harness.errors import BadScenario, Inconclusive
+from chaos_harness.harness.incident.bundle.write import Lived, Reason
+from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.shrink.ledger import Ledger
+from chaos_harness.harness.incident.shrink.parts import Part, durations, structure, without
+from chaos_harness.harness.incident.shrink.session import Shrinking
 from tests.fakes.incidents import incident
 
 _NAMESPACE = {"object": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}}
