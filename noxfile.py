@@ -167,6 +167,24 @@ def shrink(session: nox.Session) -> None:
     _verb(session)
 
 
+@nox.session(name="new-incident")
+def new_incident(session: nox.Session) -> None:
+    """Write an incident file to begin with, whose comments say what may stand in it (-- FILE)."""
+    _verb(session)
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """Draft an incident of a cluster of yours, which is only read (-- --kubeconfig FILE)."""
+    _verb(session)
+
+
+@nox.session
+def schema(session: nox.Session) -> None:
+    """Print the schema by which editors complete incident files (> scenarios/incidents/schema.json)."""
+    _verb(session)
+
+
 @nox.session
 def lock(session: nox.Session) -> None:
     """Resolve pyproject.toml and *.in into requirements/*.txt, with hashes (-- --upgrade for the newest)."""

@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="chaos", description="Looks after engine and images, and lives incidents again."
+        prog="chaos",
+        description="Looks after engine and images, and lives incidents again.",
+        epilog="`pytest --chaos` runs scenarios, `chaos report` shows what they left, `chaos truth` counts verdicts.",
     )
     verbs = parser.add_subparsers(required=True, metavar="verb")
     doctor = verbs.add_parser("doctor", help="tell what this machine lacks, and the command that cures it")

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import OUT
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure import killed_runs
@@ -13,7 +14,7 @@ from chaos_harness.reports.html import allure_cli, generate, serving
 __all__ = ["main"]
 
 _RESULTS = "results"
-_LATEST = Path("reports/out/latest")
+_LATEST = OUT / "latest"
 
 
 def main(arguments: list[str]) -> int:

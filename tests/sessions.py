@@ -25,10 +25,10 @@ pytest_plugins = [
 ]
 
 def pytest_addoption(parser):
-    parser.addoption("--histories")
+    parser.addoption("--histories", dest="chaos_histories")
 
 def pytest_report_header(config):
-    return f"histories: {config.option.histories}"
+    return f"histories: {config.option.chaos_histories}"
 
 @pytest.fixture
 def leave(request, tmp_path):

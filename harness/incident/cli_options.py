@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from chaos_harness.clusters import checkout
 from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
@@ -15,7 +16,7 @@ from chaos_harness.harness.run.context import Session
 
 __all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
 
-OUT = Path("reports/out/incidents")
+OUT = checkout.OUT / "incidents"
 """Where bundles go, below the directory in which the command was typed."""
 
 _LONGEST_NAME = 100

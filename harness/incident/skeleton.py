@@ -1,6 +1,7 @@
 """Skeleton: an incident file to begin with, whose comments say what may stand in it."""
 
 from chaos_harness.clusters import versions
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness.catalogue import KINDS, Kind, entries
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.watches import names
@@ -9,7 +10,7 @@ __all__ = ["skeleton"]
 
 _HEAD = """\
 # yaml-language-server: $schema=schema.json
-# An incident, to be lived again by `nox -s repro -- THIS_FILE`. Put it into scenarios/incidents/ and `nox -s chaos`
+# An incident, to be lived again by `{repro} THIS_FILE`. Put it into a folder incidents/ of scenarios and `{chaos}`
 # runs it, too; an editor that knows YAML schemas completes the names. Durations are such as 250ms, 30s, 5m.
 schema: 1
 title: What went wrong, in one sentence
@@ -26,7 +27,7 @@ shape:
 # seed: 7           # of every choice by chance; without it each run takes a new one, and tells it
 budget: 10m         # the most that the timeline may take
 
-# extended: true    # for `nox -s chaos` only when it is selected
+# extended: true    # for `{chaos}` only when it is selected
 # preparations: [{{preparation: place_gatekeeper, with: {{on: $worker, webhooks: 3, audit: true}}}}]
 # Objects that are applied before the clock starts and taken away at the end: written here, or in a file beside.
 policies: []        # - policy: mutate_pods, or - file: {name}/policies.yaml
@@ -65,6 +66,8 @@ def skeleton(name: str) -> str:
     """Return the text of an incident file that can be run as it is, and edited."""
     head = _HEAD.format(
         name=name,
+        repro=typed("repro --"),
+        chaos=typed("chaos"),
         syntax=SYNTAX,
         watches=", ".join(names()),
         gatekeeper=versions.DEFAULT_GATEKEEPER,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters import images
+from chaos_harness.clusters.checkout import OPTION, OUT
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import CHOICES, Engine
 from chaos_harness.clusters.machine import interrupts
@@ -36,6 +37,8 @@ Experiments = Callable[[str], Experiment]
 _SESSION = pytest.StashKey[Session]()
 _NODES = pytest.StashKey[list[Any]]()
 _SEED = "chaos-seed"
+_OWN = "chaos_"
+"""What the names begin with by which pytest keeps our options: another plugin may have a --seed, too."""
 _REPETITION = "repetition"
 _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
@@ -49,28 +52,28 @@ def tell(item: pytest.Item, record: Record) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of a chaos run."""
     group = parser.getgroup("chaos", "clusters and experiments")
+
+    def add(name: str, **how: Any) -> None:
+        group.addoption(f"{OPTION}{name}", dest=f"{_OWN}{name}", **how)
+
     told = "for scenarios that leave it open; those that name another are deselected"
-    group.addoption("--gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, or a minor such as 3.20, {told}")
-    group.addoption("--kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {told}")
-    group.addoption("--workers", metavar="N", type=int, help=f"number of worker nodes, {told}")
-    group.addoption("--install", metavar="METHOD", help=f"manifest or chart, {told}")
-    group.addoption("--seed", metavar="N", type=int, help="seed of every random choice; told by each run")
-    group.addoption(
-        "--times",
+    add("gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, or a minor such as 3.20, {told}")
+    add("kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {told}")
+    add("workers", metavar="N", type=int, help=f"number of worker nodes, {told}")
+    add("install", metavar="METHOD", help=f"manifest or chart, {told}")
+    add("seed", metavar="N", type=int, help="seed of every random choice; told by each run")
+    add(
+        "times",
         metavar="N",
         type=int,
         default=1,
         help="make each experiment N times, the first with the seed, the next with seed+1, …",
     )
-    group.addoption(
-        "--keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)"
-    )
+    add("keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)")
     told = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
-    group.addoption("--pool", action=argparse.BooleanOptionalAction, default=False, help=told)
-    group.addoption("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
-    group.addoption(
-        "--histories", metavar="DIR", help="where experiments are written (default: reports/out/experiments)"
-    )
+    add("pool", action=argparse.BooleanOptionalAction, default=False, help=told)
+    add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
+    add("histories", metavar="DIR", help=f"where experiments are written (default: {OUT}/experiments)")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     From now on a terminal that goes away, or a full disk below a log, loses what is told and nothing else.
     """
-    option = config.option
+    option = _options(config)
     asked = {name: getattr(option, name) for name in _SHAPE_OPTIONS if getattr(option, name) is not None}
     problems = [] if option.times > 0 else [f"options: times: expected a number above 0 (was {option.times})"]
     try:
@@ -89,8 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
         problems += error.problems
     if problems:
         raise pytest.UsageError(*problems)
-    if getattr(option, "dist", "no") == "load":
-        option.dist = "loadfile"  # a file's tests share a cluster
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadfile"  # a file's tests share a cluster
     option.seed = getattr(config, "workerinput", {}).get(_SEED, option.seed)
     if option.seed is None:
         option.seed = secrets.randbelow(2**32)
@@ -102,7 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
         keep=option.keep,
         engine=option.engine,
         asked=asked,
-        histories=Path(option.histories or config.rootpath / "reports" / "out" / "experiments").absolute(),
+        histories=Path(option.histories or config.rootpath / OUT / "experiments").absolute(),
         progress=Progress(stream),
         pool=option.pool,
     )
@@ -111,7 +114,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Tell the seed, by which a run can be repeated."""
-    return f"chaos: --seed {config.stash[_SESSION].seed}"
+    return f"chaos: {OPTION}seed {config.stash[_SESSION].seed}"
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -121,7 +124,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Repeat what makes experiments as often as --times says."""
-    times = metafunc.config.option.times
+    times = _options(metafunc.config).times
     if times > 1 and _REPETITION in metafunc.fixturenames:
         ids = [f"time_{number}" for number in range(1, times + 1)]
         metafunc.parametrize(_REPETITION, range(times), indirect=True, scope="module", ids=ids)
@@ -183,7 +186,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Let `-n auto` be as many clusters as the machine bears, each file's on one worker."""
-    asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(config.option, name)) is not None}
+    asked = {name: value for name in _SHAPE_OPTIONS if (value := getattr(_options(config), name)) is not None}
     try:
         return at_once(Shape.parse(asked))
     except BadScenario:  # told by pytest_configure, which comes later
@@ -283,6 +286,12 @@ def experiment(request: pytest.FixtureRequest, experiments: Experiments) -> Iter
             yield opened
     finally:
         tell(request.node, found.record)
+
+
+def _options(config: pytest.Config) -> argparse.Namespace:
+    """Return the values of our options, by the names they have without a prefix."""
+    known = vars(config.option).items()
+    return argparse.Namespace(**{name.removeprefix(_OWN): value for name, value in known if name.startswith(_OWN)})
 
 
 def _tell_what_can_be_told(config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ from _pytest.junitxml import xml_key
 from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
 from allure_commons.utils import md5
 
+from chaos_harness.clusters.checkout import OUT
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
 from chaos_harness.harness.redaction import redact
@@ -47,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         results = Path(config.workerinput[_DIRECTORY])
     else:
         given = config.option.allure_report_dir
-        run = None if given else run_directory.new_run(config.rootpath / "reports" / "out")
+        run = None if given else run_directory.new_run(config.rootpath / OUT)
         results = run / "results" if run else Path(given).absolute()
         if run and not config.option.xmlpath:
             config.option.xmlpath = str(run / "junit.xml")
@@ -57,8 +58,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Conductor(results, run, guard))
     config.option.allure_report_dir = str(results)
-    if getattr(config.option, "histories", "") is None:  # an option of the harness: histories lie beside their results
-        config.option.histories = str(results.parent / "experiments")
+    if (
+        getattr(config.option, "chaos_histories", "") is None
+    ):  # an option of the harness: histories lie beside their results
+        config.option.chaos_histories = str(results.parent / "experiments")
     config.pluginmanager.register(_Renderer(config, guard))
     config.pluginmanager.register(failures, "chaos-failures")
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from chaos_harness.clusters.checkout import OPTION, typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
@@ -58,8 +59,8 @@ def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
 def reproduce(record: Record, nodeid: str) -> str:
     """Return the command that runs the test again: on the same versions, with the same seed."""
     shape = record.cluster.get("shape", {})
-    versions = [part for name in _VERSIONS if name in shape for part in (f"--{name}", str(shape[name]))]
-    return shlex.join(["nox", "-s", "chaos", "--", nodeid, "--seed", str(record.seed), *versions])
+    versions = [part for name in _VERSIONS if name in shape for part in (f"{OPTION}{name}", str(shape[name]))]
+    return f"{typed('chaos --')} {shlex.join([nodeid, f'{OPTION}seed', str(record.seed), *versions])}"
 
 
 def _sentences(record: Record, story: Story | None) -> tuple[str, str, str]:

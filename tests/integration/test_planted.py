@@ -66,7 +66,7 @@ def cluster(build: Callable[..., Cluster]) -> Cluster:
 
 @pytest.fixture
 def experiment(request: pytest.FixtureRequest, make: Callable[[], Experiment]) -> Iterator[Experiment]:
-    """Open an experiment, and leave its record for `-p reports.truth.verdict_log --alluredir DIR/results`."""
+    """Open an experiment; leave its record for `-p chaos_harness.reports.truth.verdict_log --alluredir DIR/results`."""
     experiment = make()
     try:
         with experiment:

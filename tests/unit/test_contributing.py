@@ -94,7 +94,8 @@ def test_examples_are_clean(copy: Path) -> None:
     """Examples pass ruff and mypy as the project's own files do."""
     _run(copy, "-m", "ruff", "check", *_MODULES)
     _run(copy, "-m", "ruff", "format", "--check", *_MODULES)
-    _run(copy, "-m", "mypy", *_MODULES)
+    parts = [f"src/chaos_harness/{path}" if not path.startswith("tests/") else path for path in _MODULES]
+    _run(copy, "-m", "mypy", *parts)
 
 
 def test_example_of_a_test_passes(copy: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _OUR_FOLDERS = ("benchmarks", "clusters", "harness", "reports", "scenarios", "tests")
+_PACKAGED = ("clusters", "harness", "reports", "scenarios")
 _WITH_ALL = ("benchmarks", "clusters", "harness", "reports")
 _MOST_LINES = 400
 
@@ -24,6 +25,7 @@ _MAY_IMPORT = {
     "harness": ("harness", "clusters"),
     "reports": (
         "reports",
+        "clusters.checkout",
         "clusters.machine.owner",
         "clusters.machine.paths",
         "clusters.machine.removal",
@@ -49,7 +51,7 @@ _CONFINED = {
     "allure": ("reports/allure/plugin.py",),
     "allure_commons": ("reports/allure/plugin.py",),
     "allure_pytest": ("reports/allure/plugin.py",),
-    "pytest": ("harness/", "reports/", "scenarios/"),
+    "pytest": ("harness/", "reports/", "scenarios/", "src/"),
 }
 # The errors of the clients' libraries, and where they may be named: there they become ours.
 _CLIENTS_ERRORS = {
@@ -101,6 +103,7 @@ def _problems(path: str, source: str) -> list[str]:
 
 def _imports_refused(path: str, tree: ast.Module) -> Iterator[str]:
     folder = path.partition("/")[0]
+    yield from (f"{name}: import it as a part of chaos_harness" for name in _imported_from_above(tree))
     for module in (name.removeprefix(_PACKAGE) for name in _imported(path, tree)):
         package = module.partition(".")[0]
         if package in _OUR_FOLDERS and folder in _MAY_IMPORT and not _below(module, _MAY_IMPORT[folder]):
@@ -143,6 +146,16 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
             if isinstance(inner, ast.stmt):
                 yield inner
             yield from _statements(inner)
+
+
+def _imported_from_above(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules that are imported by a name that only the checkout's root gives: elsewhere it is another's."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        yield from (name for name in names if name.partition(".")[0] in _PACKAGED)
 
 
 def _below(module: str, allowed: tuple[str, ...]) -> bool:
@@ -239,6 +252,8 @@ def test_no_file_names_a_package_registry() -> None:
             "import urllib3\nE = urllib3.exceptions.HTTPError",
             "may only be named in clusters/api/rest.py",
         ),
+        ("clusters/a.py", "from clusters import errors", "clusters: import it as a part of chaos_harness"),
+        ("tests/unit/a.py", "import harness.errors", "harness.errors: import it as a part of chaos_harness"),
         ("harness/a.py", "import time\ntime.sleep(1)", "sleeps"),
         ("tests/unit/a.py", "from time import sleep", "sleeps"),
         ("harness/a.py", "\n" * 400, "more than 400 lines"),

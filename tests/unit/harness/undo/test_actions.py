@@ -26,9 +26,9 @@ def test_each_id_leads_to_its_undo(name: str) -> None:
 
 def test_each_undo_of_ours_has_an_id() -> None:
     """An undo that is moved later is found by its id only: whoever writes a new one gives it one."""
-    root = Path(__file__).parents[4]
+    root = Path(__file__).parents[4] / "src"
     marked = set()
-    for path in root.joinpath("harness").rglob("*.py"):
+    for path in root.joinpath("chaos_harness", "harness").rglob("*.py"):
         module = path.relative_to(root).with_suffix("").as_posix().replace("/", ".")
         functions = re.findall(r"^@undo\ndef (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
         marked |= {f"{module}:{function}" for function in functions}
