@@ -12,6 +12,7 @@ import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.dialogue import Dialogue
@@ -209,7 +210,7 @@ def _registry(engine: Engine, name: str, things: Sequence[Thing], login: Login) 
     if "container" not in found:
         return None
     if "network" not in found:
-        raise ClusterUnavailable(f"cluster {name}: its network is gone; `nox -s gc` removes the rest")
+        raise ClusterUnavailable(f"cluster {name}: its network is gone; `{typed('gc')}` removes the rest")
     container, network = found["container"], found["network"]
     return Registry.at(
         engine,

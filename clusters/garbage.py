@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.engine.inventory import PREFIX, RUN, Thing, inventory, remove_found
@@ -123,7 +124,7 @@ def collect_garbage(
         step.detail = f"{len(removed)} removed"
         if problems:
             told_once = dict.fromkeys(problems)
-            raise HarnessError("\n".join(["garbage is left:", *told_once, "`nox -s gc` tries again"]))
+            raise HarnessError("\n".join(["garbage is left:", *told_once, f"`{typed('gc')}` tries again"]))
     return removed
 
 

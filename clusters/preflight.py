@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from chaos_harness.clusters import versions
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, find, packages
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
@@ -127,7 +128,7 @@ def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
     free = int(fields["MemAvailable"].split()[0]) // 1024
     seen = f"{free} MiB free; a cluster of {shape.nodes} nodes takes {shape.memory_mib}"
     if free < shape.memory_mib:
-        return Finding("memory", "bad", seen, "end other programs, `nox -s gc`, or choose fewer --workers")
+        return Finding("memory", "bad", seen, f"end other programs, `{typed('gc')}`, or choose fewer --workers")
     return Finding("memory", "ok", seen)
 
 
@@ -212,7 +213,7 @@ def leftovers(found: Engine) -> Finding:
     things = garbage(found, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
     dead = [f"{each.kind} {each.name}" for each in things]
     if dead:
-        return Finding("leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", "nox -s gc")
+        return Finding("leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", typed("gc"))
     return Finding("leftovers", "ok", "none")
 
 

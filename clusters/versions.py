@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import shown
 
 __all__ = [
@@ -66,7 +67,7 @@ def refusal(product: str, given: str, there: Sequence[str]) -> str:
     if product != "Kubernetes" or form is None:
         return refused
     wanted = f"v{form[1]}.{form[2]}.{form[3] or 'N'}"
-    return f"{refused}; `nox -s add-kubernetes -- {wanted} --digest sha256:…` adds one"
+    return f"{refused}; `{typed('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

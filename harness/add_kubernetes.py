@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters import versions
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.images import compose as composing
@@ -97,7 +98,10 @@ def add(request: Request, progress: Progress, *, root: Path = _ROOT, compose: Co
     return [
         *(f"wrote {name}" for name in (_RECIPES / version, _LOCK, _SCHEMA, _README)),
         *([f"removed {_RECIPES / replaced} and its entry in the lock"] if replaced else []),
-        f'next: `nox -s tests -- -m "not cluster"`, `nox -s images -- --kubernetes {version}`, a line in CHANGELOG.md',
+        (
+            f'next: `nox -s tests -- -m "not cluster"`, `{typed("images --")} --kubernetes {version}`, a line in '
+            "CHANGELOG.md"
+        ),
     ]
 
 
@@ -119,7 +123,9 @@ def _problems(request: Request, root: Path) -> list[str]:
     there, locked = versions.recipes(root / _RECIPES), read_lock(root / _LOCK)
     problems = [*_of_version(request, there), *_of_digest(request, locked), *_of_replaced(request, there)]
     if shutil.which("go") is None:
-        problems.append("no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `nox -s doctor`")
+        problems.append(
+            f"no `go` on PATH, which resolves the recipe: install Go 1.26 or newer; see `{typed('doctor')}`"
+        )
     if len(_LISTED.findall((root / _README).read_text(encoding="utf-8"))) != 1:
         problems.append(f"{_README}: expected one line `Kubernetes {listed(there)};`, to write the versions there")
     return problems
@@ -130,7 +136,7 @@ def _of_version(request: Request, there: Sequence[str]) -> Iterator[str]:
     if not versions.FULL.fullmatch(version):
         yield f"version {request.version!r}: expected a full one, such as v1.36.5; there are {', '.join(there)}"
     elif version in there:
-        yield f"{version} is there already, with its digest in {_LOCK}: `nox -s images -- --kubernetes {version}`"
+        yield f"{version} is there already, with its digest in {_LOCK}: `{typed('images --')} --kubernetes {version}`"
 
 
 def _of_digest(request: Request, locked: Mapping[str, str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chaos_harness.clusters.api.objects import is_ready
 from chaos_harness.clusters.api.rest import request
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.cluster import Cluster, cluster_labels, registry_name
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -118,7 +119,7 @@ class Site:
             self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end, killed as it is"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is removed all the same
             if not self._nodes.done:
-                return [f"{error}: what it still makes carries the label {RUN}, and `nox -s gc` removes it"]
+                return [f"{error}: what it still makes carries the label {RUN}, and `{typed('gc')}` removes it"]
             return [] if isinstance(error, HarnessError) else [f"kind: {error!r}"]
         return []
 

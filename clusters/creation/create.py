@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.creation.builder import Site
 from chaos_harness.clusters.deadline import Deadline
@@ -94,7 +95,7 @@ def _require_memory(shape: Shape) -> None:
     if free < shape.memory_mib:
         raise BadScenario(
             f"shape {shape.slug} needs about {shape.memory_mib} MiB of memory, {free} MiB are available: "
-            "take fewer workers (--workers), or free some; `nox -s gc` removes what dead runs hold"
+            f"take fewer workers (--workers), or free some; `{typed('gc')}` removes what dead runs hold"
         )
 
 
@@ -104,7 +105,7 @@ def _failure(
     """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
     told = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]
     if not site.answers():
-        left = f"what was made carries the label {RUN}; `nox -s gc` removes it when an engine answers again"
+        left = f"what was made carries the label {RUN}; `{typed('gc')}` removes it when an engine answers again"
         return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))
     target, missing = logs.folder / site.name, list[str]()
     cause: str | None = None
@@ -120,11 +121,11 @@ def _failure(
     told += [f"likely cause: {cause}"] if cause is not None else []
     told += [f"logs: {target}", *(f"  without: {first_line(each)}" for each in missing)]
     if keep:
-        told.append(f"kept as it is: {', '.join(site.parts())}; `nox -s gc -- --all` removes it")
+        told.append(f"kept as it is: {', '.join(site.parts())}; `{typed('gc --')} --all` removes it")
     else:
         with progress.step(f"remove the unfinished cluster {site.name}"):
             try:
                 site.remove()
             except HarnessError as left:
-                told.append(f"not all of it could be removed: {left}; `nox -s gc` tries again")
+                told.append(f"not all of it could be removed: {left}; `{typed('gc')}` tries again")
     return ClusterUnavailable("\n".join(told))

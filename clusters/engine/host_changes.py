@@ -6,6 +6,7 @@ Who still lives keeps what it holds, so healing may be asked for at any time: `n
 import os
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.engine import firewall, limits, packages, processes
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import HarnessError
@@ -33,7 +34,7 @@ def heal() -> list[str]:
         except (HarnessError, OSError) as error:
             problems.append(str(error))
     if problems:
-        raise HarnessError("\n".join(["this machine is not as it was:", *problems, "`nox -s gc` tries again"]))
+        raise HarnessError("\n".join(["this machine is not as it was:", *problems, f"`{typed('gc')}` tries again"]))
     return healed
 
 

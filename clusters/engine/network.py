@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import label_arguments
@@ -47,7 +48,7 @@ def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadlin
                 break
     raise ClusterUnavailable(
         f"expected the engine to create the network {name}: {last}\n"
-        f"`docker --host {engine.host} network ls` shows who holds the subnets, `nox -s gc` removes dead runs' ones"
+        f"`docker --host {engine.host} network ls` shows who holds the subnets, `{typed('gc')}` removes dead runs' ones"
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import cleanup as leftovers
 from chaos_harness.clusters.engine import firewall, host_changes, limits, packages, processes, runtime_shim
@@ -72,7 +73,7 @@ def settled(layout: Layout, seconds: float | None = None) -> bool:
     raise EngineUnavailable(
         f"the private engine at {layout.host} runs but has not answered for {deadline.seconds:.0f} s: it goes on, as "
         "live runs may need it; try again when `uptime` tells of less load, or end it with all that runs on it: "
-        "`nox -s gc -- --all`"
+        f"`{typed('gc --')} --all`"
     )
 
 
@@ -136,7 +137,7 @@ def _require_sight(layout: Layout) -> None:
     if any(system.unseen(f"unix://{each}") for each in (layout.socket, layout.containerd_socket)):
         raise EngineUnavailable(
             f"the private engine at {layout.host} runs in another PID namespace, whose processes cannot be ended from "
-            "this one: `nox -s gc` there stops it"
+            f"this one: `{typed('gc')}` there stops it"
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.machine.process import run
@@ -78,7 +79,8 @@ def download(module: str, version: str, deadline: Deadline) -> Path:
     if "Error" in facts:
         raise ImageUnavailable(
             f"{module} {version} cannot be had from the Go module proxy: {facts['Error']}\n"
-            "`nox -s doctor` tells whether the proxy answers; `nox -s images -- --load FILE` brings a ready set"
+            f"`{typed('doctor')}` tells whether the proxy answers; `{typed('images --')} --load FILE` brings a "
+            "ready set"
         )
     return Path(facts["Dir"])
 

@@ -12,6 +12,7 @@ from typing import IO, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.errors import BadScenario, HarnessError
 from chaos_harness.clusters.images import store
 from chaos_harness.clusters.images.catalogue import NAME
@@ -150,7 +151,7 @@ def _opened(path: Path, owner: Path | None = None) -> Iterator[_Archive]:
         file = path.open("rb")
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        advice = "`nox -s images -- --save FILE` writes one"
+        advice = f"`{typed('images --')} --save FILE` writes one"
         raise BadScenario(f"{path}: no ready set can be read: {said}; {advice}") from error
     with file:
         yield _Archive(owner or path, file)
@@ -165,7 +166,7 @@ def _answered(path: Path) -> Iterator[None]:
 
 
 def _refused(path: Path, words: str) -> BadScenario:
-    advice = f"write it anew with `nox -s images -- --save {path.name}` on the machine it came from"
+    advice = f"write it anew with `{typed('images --')} --save {path.name}` on the machine it came from"
     return BadScenario(f"{path}: {words}: {advice}")
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.store import Artefact, digest
@@ -57,7 +58,8 @@ def _make(folder: Path, variant: str, packages: Sequence[str], hooks: Sequence[s
     except CommandFailed as error:
         raise ImageUnavailable(
             f"Debian's {SUITE} cannot be had: {error}\n"
-            "`nox -s doctor` tells whether the mirror answers; `nox -s images -- --load FILE` brings a ready set"
+            f"`{typed('doctor')}` tells whether the mirror answers; `{typed('images --')} --load FILE` brings a "
+            "ready set"
         ) from error
 
 
@@ -75,7 +77,7 @@ def _require_mmdebstrap(progress: Progress) -> None:
     if shutil.which("mmdebstrap"):
         return
     lack = "mmdebstrap is missing, which makes the node image"
-    elsewhere = "`nox -s images -- --load FILE` brings a set that was saved elsewhere"
+    elsewhere = f"`{typed('images --')} --load FILE` brings a set that was saved elsewhere"
     try:
         distribution.install(["mmdebstrap", "debian-archive-keyring"], progress, lack=lack, elsewhere=elsewhere)
     except HarnessError as error:

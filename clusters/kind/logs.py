@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import inventory
@@ -22,8 +23,8 @@ _CAUSES = {
     ),
     "port is already allocated": "another program took the port in this moment: run it again",
     "address already in use": "another program took the port in this moment: run it again",
-    "no space left on device": "a disk is full: `docker system df`, `nox -s gc`",
-    "failed to pull image": "an image is neither here nor to be pulled: `nox -s doctor` tells what is reachable",
+    "no space left on device": f"a disk is full: `docker system df`, `{typed('gc')}`",
+    "failed to pull image": f"an image is neither here nor to be pulled: `{typed('doctor')}` tells what is reachable",
 }
 """What a log says, and what it means on a machine on which clusters came up before."""
 

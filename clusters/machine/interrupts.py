@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 
 __all__ = ["install", "leaving", "owing", "unbroken"]
@@ -124,7 +125,8 @@ def _tell() -> None:
     seconds = sum(left.remaining if isinstance(left, Deadline) else left for _, left in _run.owed)
     limit = f", for {seconds:.0f} s at most" if seconds else ""
     text = (
-        f"\ninterrupted: this still goes on{limit}: {doing}\nto break it off type: kill -9 {os.getpid()}; nox -s gc\n"
+        f"\ninterrupted: this still goes on{limit}: {doing}\nto break it off type: kill -9 {os.getpid()}; "
+        f"{typed('gc')}\n"
     )
     with contextlib.suppress(OSError):
         os.write(_run.told_to, text.encode("ascii", "replace"))

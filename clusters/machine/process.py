@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.machine.guardian import guard, release
@@ -104,7 +105,7 @@ def begun(
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise HarnessError(f"{words[0]}: no such program on PATH; `nox -s doctor` tells what is missing") from error
+        raise HarnessError(f"{words[0]}: no such program on PATH; `{typed('doctor')}` tells what is missing") from error
     _running.add(process)
     try:
         guard(process.pid)

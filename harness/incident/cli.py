@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.clusters.api import readonly as foreign
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
@@ -109,7 +110,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
             smallest, found = shrinking.run()
         except KeyboardInterrupt:
             progress.say(
-                f"stopped after {shrinking.runs} runs; go on: nox -s shrink -- {chosen.file} --resume {folder}"
+                f"stopped after {shrinking.runs} runs; go on: {typed('shrink --')} {chosen.file} --resume {folder}"
             )
             raise
     sys.stdout.writelines(f"{shown(line)}\n" for line in shrinking.told(smallest, found, folder))
@@ -118,7 +119,7 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
 
 def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
     _write(chosen.file, skeleton(chosen.file.stem))
-    sys.stdout.write(f"wrote {chosen.file}; live it: nox -s repro -- {chosen.file}\n")
+    sys.stdout.write(f"wrote {chosen.file}; live it: {typed('repro --')} {chosen.file}\n")
     return 0
 
 
@@ -129,7 +130,9 @@ def _record(chosen: argparse.Namespace, _progress: Progress) -> int:
         sys.stdout.write(text)
     else:
         _write(chosen.output, text)
-        sys.stdout.write(f"wrote {chosen.output}; fill in faults and claims, then: nox -s repro -- {chosen.output}\n")
+        sys.stdout.write(
+            f"wrote {chosen.output}; fill in faults and claims, then: {typed('repro --')} {chosen.output}\n"
+        )
     return 0
 
 

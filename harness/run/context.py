@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from chaos_harness.clusters import engine as engines
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.engine.claims import KEPT_SECONDS
@@ -104,7 +105,7 @@ class Session:
         self.kept += [
             f"kept cluster {cluster.name}: kubectl --kubeconfig {cluster.kubeconfig} get pods --all-namespaces",
             f"it stays for {KEPT_SECONDS / 86400:.0f} days at most",
-            "remove it with: nox -s gc -- --all",
+            f"remove it with: {typed('gc --')} --all",
         ]
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.machine import interrupts
 from chaos_harness.clusters.terminal.escape import first_line, shown
 from chaos_harness.clusters.terminal.streams import Lossy
@@ -63,7 +64,7 @@ def _done(work: Callable[[], int]) -> int:
 
 
 def _interrupted() -> int:
-    return _fail("interrupted; what was under way is removed by `nox -s gc` and by the next run", 130)
+    return _fail(f"interrupted; what was under way is removed by `{typed('gc')}` and by the next run", 130)
 
 
 def _told(error: Exception) -> str:
@@ -74,7 +75,7 @@ def _surroundings(error: OSError) -> str:
     """Return what the machine refused, and the command that helps."""
     said = error.strerror or str(error)
     if error.filename is None:
-        return f"{said}{_where(error)}; `nox -s doctor` tells what this machine lacks"
+        return f"{said}{_where(error)}; `{typed('doctor')}` tells what this machine lacks"
     path = Path(os.fsdecode(error.filename)).absolute()
     if error.errno in _FULL:
         return f"{path}: {said}: free some space, `df {path.parent}` tells how much there is; then type it again"
@@ -92,7 +93,7 @@ def _ours(error: Exception) -> str:
     said = first_line(f"{type(error).__name__}: {error}")
     return (
         f"{said}{_where(error)}: this is a fault of the harness, please report it; type it again with {TRACEBACK}=1 "
-        "before it for all that led here, and `nox -s gc` removes what is left"
+        f"before it for all that led here, and `{typed('gc')}` removes what is left"
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness import jsonl
 from chaos_harness.harness.errors import HarnessError, UndoFailed
@@ -186,7 +187,7 @@ def replay(path: Path, engine: object) -> list[str]:
         raise UndoFailed(
             f"{path}: {len(failed)} of {len(undone) + len(failed)} undos could not be done:\n"
             + "".join(f"  {problem}\n" for problem in [*failed, *unnoted])
-            + "What could not be done is still broken. Put right what they say, then type: nox -s gc"
+            + f"What could not be done is still broken. Put right what they say, then type: {typed('gc')}"
         )
     return undone
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import ChaosError
 from chaos_harness.harness.history import read
@@ -20,7 +21,7 @@ from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["rescue"]
 
-_GC = "`nox -s gc` heals and removes what it left"
+_GC = f"`{typed('gc')}` heals and removes what it left"
 
 
 def rescue(run: Path) -> list[str]:

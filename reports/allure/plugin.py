@@ -13,7 +13,7 @@ from _pytest.junitxml import xml_key
 from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
 from allure_commons.utils import md5
 
-from chaos_harness.clusters.checkout import OUT
+from chaos_harness.clusters.checkout import OUT, typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
 from chaos_harness.harness.redaction import redact
@@ -176,7 +176,7 @@ class _Conductor:
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Write the result of the test that took its worker along."""
-        message = f"{report.longreprtext}; `nox -s gc` heals and removes what it left"
+        message = f"{report.longreprtext}; `{typed('gc')}` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is told

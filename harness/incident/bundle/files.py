@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
 
@@ -52,7 +53,7 @@ def packed(path: Path) -> Iterator[Packed]:
     try:
         there = path.stat()
     except (OSError, ValueError) as error:
-        raise BadScenario(f"{path}: no such bundle; `nox -s repro` tells where it left one") from error
+        raise BadScenario(f"{path}: no such bundle; `{typed('repro')}` tells where it left one") from error
     if stat.S_ISDIR(there.st_mode):
         yield _Folder(path)
         return

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.machine.scratch import held
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness import __version__
@@ -137,8 +138,10 @@ def _manifest(path: Path, text: str) -> Manifest:
 def _remedy(path: Path, schema: object) -> str:
     """Return what to type for a bundle of another schema; there is no older one than the first."""
     if type(schema) is int and schema > SCHEMA:
-        return f"it is newer than this harness: `git pull`, then `nox -s recheck -- {path}`"
-    return f"no version ever wrote that, so it was changed: live it again by `nox -s repro -- {path}/{INCIDENT}/…yaml`"
+        return f"it is newer than this harness: `git pull`, then `{typed('recheck --')} {path}`"
+    return (
+        f"no version ever wrote that, so it was changed: live it again by `{typed('repro --')} {path}/{INCIDENT}/…yaml`"
+    )
 
 
 def _refuse_paths(path: Path, names: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import first_line, shown
 from chaos_harness.harness.incident.bundle.write import Lived
 from chaos_harness.harness.incident.judge import Judged
@@ -48,7 +49,7 @@ def told(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> Iter
     yield from _evidence(runs)
     yield ""
     yield f"bundle:       {bundle} (and the directory beside it)"
-    yield f"without a cluster: nox -s recheck -- {bundle}"
+    yield f"without a cluster: {typed('recheck --')} {bundle}"
     yield f"live it again:     {again(loaded, seed)}"
 
 
@@ -63,7 +64,7 @@ def again(loaded: Loaded, seed: int) -> str:
         "seed": seed,
     }
     options = [f"--{name} {value}" for name, value in given.items() if loaded.given.get(name) != value]
-    return " ".join(["nox -s repro --", str(loaded.path), *options])
+    return " ".join([typed("repro --"), str(loaded.path), *options])
 
 
 def _evidence(runs: Iterable[Lived]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness.errors import Inconclusive
 from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
 
@@ -102,7 +103,7 @@ class Shrinker(Generic[Part]):
             if not found.hits and found.runs >= _HOPELESS_RUNS:
                 raise Inconclusive(
                     f"the whole incident reproduced in none of {found.runs} runs: there is nothing to shrink; "
-                    "`nox -s repro -- FILE --times 20` tells how rare it is"
+                    f"`{typed('repro --')} FILE --times 20` tells how rare it is"
                 )
 
     def _minimise(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import HarnessError, Inconclusive
 from chaos_harness.harness.incident.bundle.write import Lived
@@ -117,4 +118,4 @@ class Shrinking:
         if not all(each.finished for each in found):
             yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
         yield f"smallest:      {target}"
-        yield f"live it again: nox -s repro -- {target}"
+        yield f"live it again: {typed('repro --')} {target}"
