@@ -1,8 +1,8 @@
 """Shrink: finds the smallest part of an incident that still reproduces it, by delta debugging that knows flakiness."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness.errors import Inconclusive
@@ -10,11 +10,8 @@ from chaos_harness.harness.incident.replay.sequential import Sequential, usual_r
 
 __all__ = ["Finding", "OutOfBudget", "Shrinker", "Shrunk"]
 
-Part = TypeVar("Part", bound=Hashable)
-"""What may be left out; `str` of it is how it is told."""
-
-Attempt = Callable[[frozenset[Part]], bool | None]
-"""Lives the incident once without these parts: whether it reproduced; None: it cannot be lived or judged so."""
+Attempt = Callable[[frozenset[str]], bool | None]
+"""Lives the incident once without the parts of these ids: whether it reproduced; None: cannot be lived or judged."""
 
 Conclusion = Literal["not needed", "needed", "undecided"]
 
@@ -28,23 +25,23 @@ class OutOfBudget(Exception):
 
 
 @dataclass(frozen=True)
-class Finding(Generic[Part]):
+class Finding:
     """What leaving out `parts`, beside what was left out already, showed: `hits` of `runs` reproduced."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[str, ...]
     hits: int
     runs: int
     conclusion: Conclusion
 
-    def __str__(self) -> str:
-        """Return it in words."""
+    def words(self, names: Mapping[str, str]) -> str:
+        """Return it in words, with what its parts are called."""
         why = "not tried" if self.conclusion == "undecided" else "cannot be lived or judged"
         seen = f"reproduced {self.hits} of {self.runs}" if self.runs else why
-        return f"without {', '.join(map(str, self.parts))}: {seen}: {self.conclusion}"
+        return f"without {', '.join(names[part] for part in self.parts)}: {seen}: {self.conclusion}"
 
 
 @dataclass
-class Shrunk(Generic[Part]):
+class Shrunk:
     """What is left, what was found, and whether the search came to its end.
 
     `risk` bounds the chance that a part was left out without which the incident is seen a quarter as often, or never.
@@ -52,32 +49,32 @@ class Shrunk(Generic[Part]):
     is seen in one of three a part that is not needed is kept in one of five shrinks.
     """
 
-    kept: list[Part]
+    kept: list[str]
     usual: float = 0.0
     hits: int = 0
     runs: int = 0
-    findings: list[Finding[Part]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     finished: bool = False
     risk: float = 0.0
 
 
-class Shrinker(Generic[Part]):
+class Shrinker:
     """Leaves out parts of an incident, in ever smaller groups, and keeps those without which it is seen more rarely.
 
     How often the incident is usually seen is learnt on the way, from every run that was made without parts that are
     not needed; what an earlier, worse guess decided is looked at again, with more runs if they are needed.
     """
 
-    def __init__(self, parts: Sequence[Part], attempt: Attempt[Part], *, confidence: float = 0.95) -> None:
+    def __init__(self, parts: Sequence[str], attempt: Attempt, *, confidence: float = 0.95) -> None:
         """Prepare to shrink; with `confidence` no needed part is left out, if there are three decisions for each."""
         self._attempt = attempt
         self._risk = (1 - confidence) / (3 * max(1, len(parts)))
         self._parts = list(parts)
-        self._outcomes: dict[frozenset[Part], list[bool]] = {}
-        self._findings: dict[frozenset[Part], Finding[Part]] = {}
+        self._outcomes: dict[frozenset[str], list[bool]] = {}
+        self._findings: dict[frozenset[str], Finding] = {}
         self._found = Shrunk(list(parts))
 
-    def run(self) -> Shrunk[Part]:
+    def run(self) -> Shrunk:
         """Return what is left when nothing more can be left out, or when the budget is used up.
 
         Raises Inconclusive if the whole incident does not reproduce: then there is nothing to shrink.
@@ -118,7 +115,7 @@ class Shrinker(Generic[Part]):
             elif self._found.kept == before:
                 return
 
-    def _needed(self, group: Sequence[Part]) -> bool:
+    def _needed(self, group: Sequence[str]) -> bool:
         """Whether the incident reproduces more rarely without this group, too."""
         left_out = frozenset(self._parts) - frozenset(self._found.kept) | frozenset(group)
         outcomes = self._outcomes.setdefault(left_out, [])
@@ -137,10 +134,10 @@ class Shrinker(Generic[Part]):
     def _test(self) -> Sequential:
         """Return the test against all that is known of how often the incident is seen with nothing needed missing."""
         same = [key for key, each in self._findings.items() if each.conclusion == "not needed"]
-        known = [each for key in (frozenset[Part](), *same) for each in self._outcomes[key]]
+        known = [each for key in (frozenset[str](), *same) for each in self._outcomes[key]]
         self._found.usual = usual_rate(sum(known), len(known))
         return Sequential(self._found.usual, self._risk)
 
 
-def _groups(parts: Sequence[Part], size: int) -> Iterator[Sequence[Part]]:
+def _groups(parts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (parts[begin : begin + size] for begin in range(0, len(parts), size))

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from chaos_harness.clusters.checkout import typed
@@ -41,29 +42,33 @@ class Shrinking:
     _began: float = field(default_factory=time.monotonic)
     _longest: float = 0.0
 
-    def run(self) -> tuple[Loaded, list[Shrunk[Part]]]:
+    @cached_property
+    def _parts(self) -> dict[str, Part]:
+        """What may be left out, by its id."""
+        return {part.id: part for part in (*structure(self.loaded), *durations(self.loaded))}
+
+    def run(self) -> tuple[Loaded, list[Shrunk]]:
         """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
 
         Raises Inconclusive if the incident does not reproduce.
         """
         half = 1 - (1 - self.confidence) / 2
-        parts = structure(self.loaded)
+        parts = [part.id for part in structure(self.loaded)]
         first = Shrinker(parts, self._attempt, confidence=half).run()
         gone = frozenset(parts) - frozenset(first.kept)
         found = [first]
-        times = [part for part in durations(self.loaded) if part.whole not in gone]
+        times = [part.id for part in durations(self.loaded) if part.whole.id not in gone]
         if first.finished and times:
             second = Shrinker(times, lambda left_out: self._attempt(left_out | gone), confidence=half).run()
             found.append(second)
             gone |= frozenset(times) - frozenset(second.kept)
-        return without(self.loaded, gone) or self.loaded, found
+        return self._without(gone) or self.loaded, found
 
-    def _attempt(self, left_out: frozenset[Part]) -> bool | None:
-        candidate = without(self.loaded, left_out)
+    def _attempt(self, left_out: frozenset[str]) -> bool | None:
+        candidate = self._without(left_out)
         if candidate is None:
             return None
-        ids = frozenset(part.id for part in left_out)
-        stored = self.ledger.take(ids)
+        stored = self.ledger.take(left_out)
         if stored is not None:
             return stored
         for _ in range(_SILENT_MOST):
@@ -72,7 +77,7 @@ class Shrinking:
                 return None
             if lived.seen in ("reproduced", "not reproduced") or lived.reason == "inconclusive":
                 reproduced = lived.seen == "reproduced"
-                self.ledger.note(ids, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
+                self.ledger.note(left_out, reproduced=reproduced, seconds=lived.seconds, seen=lived.seen)
                 return reproduced
         if left_out:
             return None
@@ -81,23 +86,28 @@ class Shrinking:
             f"Gatekeeper: {lived.error or '; '.join(each.summary for each in lived.verdicts)}"
         )
 
-    def _run(self, candidate: Loaded, left_out: frozenset[Part]) -> Lived:
+    def _without(self, left_out: frozenset[str]) -> Loaded | None:
+        return without(self.loaded, frozenset(self._parts[part] for part in left_out))
+
+    def _run(self, candidate: Loaded, left_out: frozenset[str]) -> Lived:
         if time.monotonic() - self._began + self._longest > self.budget:
             raise OutOfBudget
         self.runs += 1
-        self.say(f"run {self.runs}: without {', '.join(sorted(map(str, left_out))) or 'nothing'}")
+        names = sorted(str(self._parts[part]) for part in left_out)
+        self.say(f"run {self.runs}: without {', '.join(names) or 'nothing'}")
         lived = self.live(candidate)
         self._longest = max(self._longest, lived.seconds)
         self.say(f"run {self.runs}: {lived.seen}")
         return lived
 
-    def told(self, smallest: Loaded, found: Sequence[Shrunk[Part]], folder: Path) -> Iterator[str]:
+    def told(self, smallest: Loaded, found: Sequence[Shrunk], folder: Path) -> Iterator[str]:
         """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
         first, *_ = found
+        names = {part: str(called) for part, called in self._parts.items()}
         risk = min(1.0, sum(each.risk for each in found))
         lines = [
             f"the whole incident reproduced {first.hits} of {first.runs}",
-            *(str(finding) for each in found for finding in each.findings),
+            *(finding.words(names) for each in found for finding in each.findings),
             f"the chance that a part is missing without which it is seen a quarter as often is at most {risk:.1%}",
         ]
         target = folder / self.loaded.path.name

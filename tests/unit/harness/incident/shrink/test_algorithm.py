@@ -77,7 +77,7 @@ def test_what_each_removal_showed(probability: float) -> None:
     for each in _NEEDED:
         finding = shown[each,]
         assert finding.conclusion == "needed"
-        assert str(finding) == f"without {each}: reproduced {finding.hits} of {finding.runs}: needed"
+        assert finding.words({each: "that"}) == f"without that: reproduced {finding.hits} of {finding.runs}: needed"
     assert all(each.runs >= 2 for each in found.findings)
 
 
@@ -122,7 +122,7 @@ def test_all_parts_at_once_are_not_tried() -> None:
     found = Shrinker(["a"], lambda left_out: None if left_out else True).run()
 
     assert found.kept == ["a"]
-    assert str(found.findings[0]) == "without a: cannot be lived or judged: needed"
+    assert found.findings[0].words({"a": "that"}) == "without that: cannot be lived or judged: needed"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ def test_times_of_what_is_left(tmp_path: Path) -> None:
     shrinking = Shrinking(loaded, Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95), live, 1e6, 0.95)
     _, (_, times) = shrinking.run()
 
-    assert {part.whole for finding in times.findings for part in finding.parts} == {Part("timeline"), Part("step", 2)}
+    halves = {f"{time}/half/{halving}" for time in ("timeline/1", "step/2/at", "step/2/lasts") for halving in (1, 2)}
+    assert {part for finding in times.findings for part in finding.parts} == halves
 
 
 def test_without(loaded: Loaded) -> None:
@@ -273,7 +274,7 @@ def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None
 
     shrinking = Shrinking(loaded, Ledger(path, loaded, 7, 0.95), live, 1e6, 0.95)
 
-    assert shrinking._attempt(frozenset({Part("probe")})) is outcome
+    assert shrinking._attempt(frozenset({"probe/1"})) is outcome
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1 + (outcome is not None)
 
 
@@ -286,7 +287,7 @@ def test_inconclusive_runs(loaded: Loaded, tmp_path: Path, seen: list[Any], outc
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
     shrinking.live = lambda _: Lived(directory="runs/1", seen=next(left), seconds=1.0)
 
-    assert shrinking._attempt(frozenset({Part("probe")})) is outcome
+    assert shrinking._attempt(frozenset({"probe/1"})) is outcome
     assert list(left) == []
 
 
