@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests.longest import Longest
 from tests.thorough import PROFILES
 
 # A shell starts what it puts into the background with SIGINT ignored, nohup with SIGHUP, and so do all that it starts.
@@ -20,6 +21,10 @@ for profile, most in PROFILES.items():
 settings.load_profile("busy")
 
 gc.disable()  # until all tests are collected: hardly anything of that is garbage
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Longest(config))
 
 
 @pytest.hookimpl(wrapper=True)
