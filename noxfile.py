@@ -19,9 +19,13 @@ nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
-_PARALLEL = ("-n", "auto", "--dist", "loadfile")
+_PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 _ELSEWHERE = "--ignore=tests/integration"
-_QUICK = ("-n", str(max(4, os.cpu_count() or 1)), "--dist", "loadfile", "--hypothesis-profile", "quick", _ELSEWHERE)
+_UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
+_QUICK = (
+    *("-n", str(max(4, os.cpu_count() or 1)), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
+    *(_ELSEWHERE, *_UNWATCHED),
+)
 """For tests that touch no engine; a cluster wants the machine for itself.
 
 What is integrated without a cluster, the report with Node.js and a browser (17 s of processor), `nox -s tests` runs.

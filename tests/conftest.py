@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.longest import Longest
 from tests.thorough import PROFILES
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,10 @@ for profile, most in PROFILES.items():
 settings.load_profile("busy")
 
 gc.disable()  # until all tests are collected: hardly anything of that is garbage
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Longest(config))
 
 
 @pytest.hookimpl(wrapper=True)

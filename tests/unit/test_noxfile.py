@@ -20,8 +20,10 @@ import noxfile
 from chaos_harness.clusters.deadline import Deadline
 
 _ROOT = Path(__file__).parents[2]
-_PARALLEL = "-n auto --dist loadfile"
-_QUICK = f"-n {max(4, os.cpu_count() or 1)} --dist loadfile --hypothesis-profile quick --ignore=tests/integration"
+_BY_FILE = "--dist loadfile --no-loadscope-reorder"
+_PARALLEL = f"-n auto {_BY_FILE}"
+_WITHOUT = "--ignore=tests/integration -o faulthandler_timeout=0"
+_QUICK = f"-n {max(4, os.cpu_count() or 1)} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
