@@ -34,7 +34,7 @@ from chaos_harness.scenarios.planted.steps import PLANTED, Planted, misled
 pytestmark = pytest.mark.cluster
 
 _CROWD = """
-trap 'kill -KILL "${loops[@]}"; "${widen[@]}" &>/dev/null; echo gone' EXIT
+trap 'exec 2>/dev/null; kill -KILL "${loops[@]}"; "${widen[@]}" >/dev/null; echo gone' EXIT
 pid=$(pgrep --oldest --exact manager)
 list=$(taskset --cpu-list --pid "$pid")
 cpus=${list##* } cpu=${cpus%%[,-]*}
