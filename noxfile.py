@@ -41,7 +41,7 @@ _stopped = Event()
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Run the scenarios on real clusters (arguments go to pytest: -- scenarios/registry_cut/test_registry.py -k Always --seed 7)."""
+    """Run the scenarios on real clusters (arguments go to pytest: -- scenarios/registry_cut -k Always --seed 7)."""
     _install(session, "chaos")
     chosen = any(Path(each.partition("::")[0]).resolve().is_relative_to(_SCENARIOS) for each in session.posargs)
     before = _latest()

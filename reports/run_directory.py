@@ -21,7 +21,8 @@ _SILENT_SECONDS = 900.0
 class State:
     """A run's own words: its process, when it began and ended (unix seconds), and pytest's exit status.
 
-    `start`, `boot_id` and `view` tell its process from a later one of the same number (see clusters.machine.owner.Owner).
+    `start`, `boot_id` and `view` tell its process from a later one of the same number (see
+    clusters.machine.owner.Owner).
     """
 
     pid: int

@@ -1,8 +1,8 @@
 """Guardian: ends what this process started when this process is killed, and holds its locks so long.
 
-Linux ends a killed process and none of its children. So a small program waits beside it (`clusters.machine.orphans`), knows
-the session of each command, and kills what is left of them. Files whose locks others must not get before that are held
-open there, too.
+Linux ends a killed process and none of its children. So a small program waits beside it (`clusters.machine.orphans`),
+knows the session of each command, and kills what is left of them. Files whose locks others must not get before that are
+held open there, too.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Tests of clusters.machine.owner: what is known of a run's process from wherever one looks, and what its directory says."""
+"""Owner: what is known of a run's process from wherever one looks, and what its directory says."""
 
 import dataclasses
 import json

@@ -225,7 +225,8 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
     """A figure that is worse than in earlier runs, beyond noise, is told; the status is the claims' unless asked."""
     trend = tmp_path / "reports/out/trend.jsonl"
     trend.parent.mkdir(parents=True)
-    key = "scenarios/registry_cut/test_registry.py::test_pods_restart[Always] | v1.36.4 | pods ready within 60 s | recovered_seconds"
+    test = "scenarios/registry_cut/test_registry.py::test_pods_restart[Always]"
+    key = f"{test} | v1.36.4 | pods ready within 60 s | recovered_seconds"
     earlier = [{"name": f"run {number}", "started": number, "figures": {key: seconds}} for number in range(6)]
     trend.write_text("".join(f"{json.dumps(each)}\n" for each in earlier), encoding="utf-8")
 
