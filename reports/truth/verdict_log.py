@@ -38,9 +38,9 @@ class Line:
 
     `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
     to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise`, `broken`, `judge`,
-    `until`, `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the file that was judged,
-    seen from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is that of
-    the project (`reports.truth.commit`).
+    `until`, `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the file that was
+    judged, seen from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is
+    that of the project (`reports.truth.commit`).
     """
 
     test: str
