@@ -222,8 +222,10 @@ def _reached(check: str) -> list[tuple[str, int]]:
     found = []
     for module in dict.fromkeys(place.module for place in places):
         tree = ast.parse(_source(module).text)
-        names = {place.name.partition(".")[0] for place in places if place.module == module and _code().tokens(place)}
-        within = [range(node.lineno, (node.end_lineno or 0) + 1) for node in tree.body if names & set(bindings(node))]
+        read = _code()._module(module)
+        here = [place for place in places if place.module == module and _code().tokens(place)]
+        statements = [statement for place in here for statement in read.statements(place.name)] if read else []
+        within = [range(node.lineno, (node.end_lineno or 0) + 1) for node in statements]
         nodes = enumerate(_changeable(tree))
         found += [(module, number) for number, node in nodes if any(node.lineno in lines for lines in within)]
     return found
