@@ -11,21 +11,19 @@ from itertools import product
 from pathlib import Path
 
 from chaos_harness.clusters import engine as engines
-from chaos_harness.clusters import garbage as ownership
-from chaos_harness.clusters import images, versions
+from chaos_harness.clusters import garbage, images, versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims, host_changes
 from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
-from chaos_harness.clusters.images import export as carry
-from chaos_harness.clusters.images import ready_set
+from chaos_harness.clusters.images import export, ready_set
 from chaos_harness.clusters.machine.owner import engines_of
 from chaos_harness.clusters.machine.removal import try_remove
 from chaos_harness.clusters.preflight import examine
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness import add_kubernetes as adding
+from chaos_harness.harness import add_kubernetes
 from chaos_harness.harness.errors import BadScenario, EngineUnavailable, HarnessError
-from chaos_harness.harness.incident import cli as incidents
+from chaos_harness.harness.incident import cli
 from chaos_harness.harness.run.exit_status import status
 from chaos_harness.harness.undo import journal
 
@@ -66,8 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--load", type=Path, metavar="FILE", help="read them from such a file, whichever they are")
     ready.set_defaults(verb=_images)
-    adding.add_verb(verbs)
-    incidents.add_verbs(verbs)
+    add_kubernetes.add_verb(verbs)
+    cli.add_verbs(verbs)
     return parser
 
 
@@ -98,7 +96,7 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
         )
         sys.stdout.writelines(
             f"left directory {each}: its run was on another engine, whose collector settles it\n"
-            for each in ownership.elsewhere(engine)
+            for each in garbage.elsewhere(engine)
         )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
@@ -128,7 +126,7 @@ def _engine(chosen: argparse.Namespace) -> Engine | None:
 
 def _collected(engine: Engine, chosen: argparse.Namespace, progress: Progress) -> list[str]:
     undo = partial(journal.replay, engine=engine)
-    return ownership.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
+    return garbage.collect_garbage(engine, everything=chosen.all, progress=progress, undo=undo)
 
 
 def _used(engine: Engine) -> bool:
@@ -136,8 +134,8 @@ def _used(engine: Engine) -> bool:
 
     Says whose claims they are.
     """
-    claimed = ownership.claimed(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
-    coming = [owner.run for path, owner in ownership.run_directories() if owner.alive() and not engines_of(path)]
+    claimed = garbage.claimed(engine, Deadline.after(_SECONDS, "the engine to list its claims"))
+    coming = [owner.run for path, owner in garbage.run_directories() if owner.alive() and not engines_of(path)]
     using = sorted({*claimed, *coming})
     if using:
         sys.stdout.write(f"left the private engine: {', '.join(using)} {'uses' if len(using) == 1 else 'use'} it\n")
@@ -162,9 +160,9 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
         engine = engines.connect(progress=progress, owner=owner)
         try:
             if chosen.load:
-                names = carry.load(engine, chosen.load, progress)
+                names = export.load(engine, chosen.load, progress)
             elif chosen.save:
-                names = carry.save(engine, chosen.save, shapes, progress)
+                names = export.save(engine, chosen.save, shapes, progress)
             else:
                 names = sorted(images.ensure(engine, shapes, progress).origin)
         finally:
@@ -174,9 +172,9 @@ def _images(chosen: argparse.Namespace, progress: Progress) -> int:
 
 
 @contextlib.contextmanager
-def _claimed() -> Iterator[ownership.Owner]:
+def _claimed() -> Iterator[garbage.Owner]:
     """Be a live run meanwhile, so that `gc` in another terminal does not stop the engine."""
-    owner = ownership.Owner.mine()
+    owner = garbage.Owner.mine()
     directory = owner.claim()
     try:
         yield owner

@@ -118,16 +118,16 @@ class Code:
         return Place(submodule, "") if self._module(submodule) else name
 
     def _dotted(self, name: str) -> "str | Place":
-        """Return what the dotted name in an import stands for; itself if that is not ours."""
+        """Return what the dotted name in an import stands for, all before its end modules; itself if it is not ours."""
         top, *rest = name.split(".")
         if self._module(top) is None:
             return name
-        place: str | Place = Place(top, "")
-        for part in rest:
-            if isinstance(place, str) or place.name:
+        module = top
+        for part in rest[:-1]:
+            module = f"{module}.{part}"
+            if self._module(module) is None:
                 return name
-            place = self._resolved(place.module, part)
-        return place
+        return self._resolved(module, rest[-1]) if rest else Place(top, "")
 
 
 class _Module:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import apt
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Page", "browser", "shoot", "show"]
@@ -49,7 +49,7 @@ def browser(*, install: bool) -> str:
         pytest.skip("no browser on this machine, and this run installs none; type `apt-get install chromium`")
     if found is None:
         try:
-            distribution.install(
+            apt.install(
                 ["chromium"], Progress.terminal(), lack="no browser on this machine", elsewhere="install Chromium"
             )
         except HarnessError as error:

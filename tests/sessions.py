@@ -127,7 +127,7 @@ def run(root: Path, scenarios: str, *arguments: str) -> Session:
     """Run the scenarios with the report plugins in a process of their own."""
     (root / "scenarios").mkdir(parents=True, exist_ok=True)
     (root / "scenarios/conftest.py").write_text(_CONFTEST, encoding="utf-8")
-    (root / "scenarios/registry_cut/test_registry.py").write_text(scenarios, encoding="utf-8")
+    (root / "scenarios/test_registry.py").write_text(scenarios, encoding="utf-8")
     (root / "pyproject.toml").write_text(
         f'[tool.pytest]\nfilterwarnings = ["error"]\npythonpath = [{str(_ROOT)!r}, {str(_ROOT / "src")!r}]\n',
         encoding="utf-8",

@@ -13,7 +13,7 @@ from kubernetes.config import load_kube_config
 
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, ClusterUnavailable
-from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.machine.scratch import credentials
 from chaos_harness.clusters.terminal.escape import shown
 
@@ -84,8 +84,8 @@ def opened(kubeconfig: Path, context: str | None = None) -> Iterator[Foreign]:
 def _text(kubeconfig: Path) -> str:
     """Return what stands in a file, unless it would take for ever, or the memory, of kubernetes' client to read it."""
     try:
-        text = bounded.read(kubeconfig, _MOST_BYTES)
-        problems = [f"{bounded.place(event.start_mark)}: {words}" for event, words in bounded.refused(text)]
+        text = bounded_files.read(kubeconfig, _MOST_BYTES)
+        problems = [f"{bounded_files.place(event.start_mark)}: {words}" for event, words in bounded_files.refused(text)]
     except BadScenario as error:
         raise BadScenario(f"{kubeconfig}: expected a kubeconfig: {error}") from error
     except yaml.YAMLError as error:

@@ -16,7 +16,7 @@ from chaos_harness.clusters.engine.network import create_network, fixed_address
 from chaos_harness.clusters.engine.ports import reserved_port
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.garbage import Owner
-from chaos_harness.clusters.gatekeeper import install as gatekeeper
+from chaos_harness.clusters.gatekeeper import install
 from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, Kind, configuration
@@ -170,8 +170,8 @@ class Site:
     def _gatekeeper_images(self) -> dict[str, str]:
         """Return what the nodes call Gatekeeper's images → what the engine calls them."""
         tagged = {
-            gatekeeper.REPOSITORY: self._images.gatekeeper,
-            gatekeeper.CRDS_REPOSITORY: self._images.gatekeeper_crds,
+            install.REPOSITORY: self._images.gatekeeper,
+            install.CRDS_REPOSITORY: self._images.gatekeeper_crds,
         }
         return {f"{repository}:{self._shape.gatekeeper}": image for repository, image in tagged.items() if image}
 
@@ -254,13 +254,13 @@ class Site:
             until(api, "/api/v1/nodes", lambda state: _ready(state) >= wanted, deadline)
 
     def _define(self) -> None:
-        gatekeeper.define(self.cluster, self._deadline)
+        install.define(self.cluster, self._deadline)
 
     def _install(self) -> None:
-        gatekeeper.install(self.cluster, self._shape.install, self._deadline)
+        install.install(self.cluster, self._shape.install, self._deadline)
 
     def _wait_serving(self) -> None:
-        gatekeeper.wait_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
+        install.wait_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
 
 
 def _ready(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:

@@ -12,8 +12,7 @@ from typing import IO, Any
 import docker
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import claims, guard, packages, private, pushing
-from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.engine import claims, guard, packages, private, pushing, user_engine
 from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
@@ -207,15 +206,15 @@ def _word(choice: str | None) -> str:
     return word
 
 
-def _users(layout: Layout) -> system.SystemEngine:
+def _users(layout: Layout) -> user_engine.SystemEngine:
     """Return the user's engine; a DOCKER_HOST that names our own, as our messages advise, is no engine of theirs."""
-    users = system.find()
+    users = user_engine.find()
     if users.host != layout.host:
         return users
     return replace(users, version="", silent=False, problem="it is the harness's own")
 
 
-def _system(users: system.SystemEngine) -> Engine:
+def _system(users: user_engine.SystemEngine) -> Engine:
     cli = shutil.which("docker")
     if cli is None:
         raise EngineUnavailable(
@@ -230,9 +229,9 @@ def _system(users: system.SystemEngine) -> Engine:
 
 def _quirks(host: str) -> HostQuirks:
     """Return what is unusual about the host of the user's engine; of another machine or kernel nothing is known."""
-    if pid := system.listener(host):
+    if pid := user_engine.listener(host):
         return HostQuirks.detect(pid)
-    return HostQuirks.of_unseen() if system.unseen(host) else HostQuirks()
+    return HostQuirks.of_unseen() if user_engine.unseen(host) else HostQuirks()
 
 
 def _private(layout: Layout) -> Engine:
@@ -241,7 +240,7 @@ def _private(layout: Layout) -> Engine:
         ("DOCKER_BUILDKIT", "0"),
         *((name, "") for name in ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION")),
     )
-    pid = system.listener(layout.host)
+    pid = user_engine.listener(layout.host)
     engine = Engine(layout.host, True, "", HostQuirks.detect(pid or "self"), "docker", settings)
     with closing(engine.client()) as client:
         version, id_ = str(client.version()["Version"]), str(client.info().get("ID") or "")

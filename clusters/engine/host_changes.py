@@ -10,8 +10,7 @@ from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.engine import firewall, limits, packages, processes
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.machine import apt as distribution
-from chaos_harness.clusters.machine import scratch, traces
+from chaos_harness.clusters.machine import apt, scratch, traces
 from chaos_harness.clusters.machine.locking import try_locked
 from chaos_harness.clusters.machine.traces import Trace
 from chaos_harness.clusters.machine.try_all import raise_first
@@ -28,7 +27,7 @@ def heal() -> list[str]:
     Raises HarnessError when something cannot be put back, after everything else was.
     """
     healed, problems = [], []
-    for part in (scratch.sweep, *((distribution.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
+    for part in (scratch.sweep, *((apt.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
         try:
             healed += part()
         except (HarnessError, OSError) as error:

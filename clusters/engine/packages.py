@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 
 from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
-from chaos_harness.clusters.machine import apt as distribution
-from chaos_harness.clusters.machine import traces
+from chaos_harness.clusters.machine import apt, traces
 from chaos_harness.clusters.machine.traces import Trace
 from chaos_harness.clusters.terminal.progress import Progress
 
@@ -72,7 +71,7 @@ def heal() -> list[str]:
     """Let nothing start at boot that an installation of ours has enabled, once no apt runs; return that in words."""
     if os.geteuid() != 0 or not any(each.what == _TRACE for each in traces.pending()):
         return []
-    with distribution.nobody_installs() as quiet:
+    with apt.nobody_installs() as quiet:
         return traces.put_back(str(_WANTS), _disable) if quiet else []
 
 
@@ -85,7 +84,7 @@ def _disable(trace: Trace) -> bool:
 def _install(packages: list[str], progress: Progress) -> None:
     lack = f"no {', '.join(missing())} on this machine"
     elsewhere = "install Docker as https://docs.docker.com/engine/install/ says and start it"
-    distribution.install(packages, progress, lack=lack, elsewhere=elsewhere)
+    apt.install(packages, progress, lack=lack, elsewhere=elsewhere)
 
 
 def _enabled() -> set[Path]:

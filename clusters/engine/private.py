@@ -19,9 +19,16 @@ from docker.errors import DockerException
 
 from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import cleanup as leftovers
-from chaos_harness.clusters.engine import firewall, host_changes, limits, packages, processes, runtime_shim
-from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.engine import (
+    cleanup,
+    firewall,
+    host_changes,
+    limits,
+    packages,
+    processes,
+    runtime_shim,
+    user_engine,
+)
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable
@@ -47,7 +54,7 @@ def answers(layout: Layout) -> bool:
 
     Daemons in another PID namespace are not to be seen: what listens then on a socket of root's own is the engine.
     """
-    seen = _running(layout) and system.listener(layout.host) is not None
+    seen = _running(layout) and user_engine.listener(layout.host) is not None
     if not seen and not _elsewhere(layout):
         return False
     try:
@@ -118,7 +125,7 @@ def stop(layout: Layout, progress: Progress, used: Callable[[], bool] | None = N
         found = bool(daemons) or layout.daemon_config.exists()
         with progress.step("stop the private Docker engine"):
             processes.end(daemons, Deadline.after(_STOP_SECONDS + 10, "dockerd to end"), _STOP_SECONDS)
-            leftovers.clear(layout)
+            cleanup.clear(layout)
             host_changes.put_back(layout)
     return found
 
@@ -129,12 +136,12 @@ def _running(layout: Layout) -> bool:
 
 def _elsewhere(layout: Layout) -> bool:
     """Whether daemons that cannot be seen from here listen on the engine's socket."""
-    return system.unseen(layout.host) and layout.socket.stat().st_uid == 0
+    return user_engine.unseen(layout.host) and layout.socket.stat().st_uid == 0
 
 
 def _require_sight(layout: Layout) -> None:
     """Raise EngineUnavailable if a daemon of the engine runs in another PID namespace: it could not be ended here."""
-    if any(system.unseen(f"unix://{each}") for each in (layout.socket, layout.containerd_socket)):
+    if any(user_engine.unseen(f"unix://{each}") for each in (layout.socket, layout.containerd_socket)):
         raise EngineUnavailable(
             f"the private engine at {layout.host} runs in another PID namespace, whose processes cannot be ended from "
             f"this one: `{typed('gc')}` there stops it"
@@ -142,7 +149,7 @@ def _require_sight(layout: Layout) -> None:
 
 
 def _start(layout: Layout) -> None:
-    leftovers.clear(layout)
+    cleanup.clear(layout)
     for directory in (layout.data, layout.cli_config):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         trusted(directory, content=False).chmod(0o700)
@@ -158,7 +165,7 @@ def _start(layout: Layout) -> None:
         _wait(layout, "dockerd", deadline)
         layout.socket.chmod(0o600)
     except BaseException:
-        leftovers.clear(layout)
+        cleanup.clear(layout)
         host_changes.put_back(layout)
         raise
 

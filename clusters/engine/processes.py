@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.engine import user_engine
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine.boot import BOOT_ID, boot_id
 from chaos_harness.clusters.machine.process_starts import START, start_time, stat_fields
@@ -124,7 +124,7 @@ def _recorded(record: Path) -> Daemon | None:
 
 def _listening(layout: Layout, program: str) -> Daemon | None:
     path = layout.socket if program == "dockerd" else layout.containerd_socket
-    pid = system.listener(f"unix://{path}") if path.exists() else None
+    pid = user_engine.listener(f"unix://{path}") if path.exists() else None
     return _daemon(pid, program) if pid else None
 
 

@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.images.catalogue import Entry
-from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.machine.locking import locked
 from chaos_harness.clusters.terminal.escape import last_line, shown
 from chaos_harness.clusters.terminal.progress import Progress
@@ -45,7 +45,7 @@ def read_lock(path: Path = LOCK) -> dict[str, str]:
 
     Raises BadScenario with every entry that is not pinned by a digest.
     """
-    entries = bounded.plain(path, _MOST_BYTES) or {}
+    entries = bounded_files.plain(path, _MOST_BYTES) or {}
     if not isinstance(entries, dict):
         raise BadScenario(f"{path}: expected NAME/VERSION: REPOSITORY@sha256:…, found {type(entries).__name__}")
     loose = [name for name, reference in entries.items() if not _REFERENCE.fullmatch(str(reference))]

@@ -12,7 +12,7 @@ from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.store import Artefact, digest
-from chaos_harness.clusters.machine import apt as distribution
+from chaos_harness.clusters.machine import apt
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 
@@ -79,7 +79,7 @@ def _require_mmdebstrap(progress: Progress) -> None:
     lack = "mmdebstrap is missing, which makes the node image"
     elsewhere = f"`{typed('images --')} --load FILE` brings a set that was saved elsewhere"
     try:
-        distribution.install(["mmdebstrap", "debian-archive-keyring"], progress, lack=lack, elsewhere=elsewhere)
+        apt.install(["mmdebstrap", "debian-archive-keyring"], progress, lack=lack, elsewhere=elsewhere)
     except HarnessError as error:
         raise ImageUnavailable(str(error)) from error
 

@@ -32,8 +32,7 @@ from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import Kept
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.removal import try_remove
-from chaos_harness.clusters.pool import capacity as room
-from chaos_harness.clusters.pool import frozen as shelf
+from chaos_harness.clusters.pool import capacity, frozen
 from chaos_harness.clusters.pool.deviations import Deviation, deviations
 from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
 from chaos_harness.clusters.pool.freeze import freeze, thaw
@@ -71,10 +70,10 @@ class Pool:
 
     def lease(self, shape: Shape, images: Images) -> Cluster | None:
         """Return a cluster from the shelf, awake and proved healthy, or None; what cannot be proved so is removed."""
-        while directory := shelf.take(self._engine, self._recipe(shape, images)):
+        while directory := frozen.take(self._engine, self._recipe(shape, images)):
             name = directory.name
             try:
-                name = shelf.label(directory).cluster
+                name = frozen.label(directory).cluster
                 with self._progress.step(f"wake {name} from the pool"):
                     cluster = Cluster.open(self._engine, name)
                     thaw(cluster, Deadline.after(_THAW_SECONDS, f"{name} to be as healthy as it was"))
@@ -95,8 +94,8 @@ class Pool:
             with suppress(DeadlineExceeded):  # one that never settles is not for the pool, and a cluster as any else
                 wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            entry = shelf.Entry(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
-            shelf.note(directory, entry)
+            entry = frozen.Entry(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
+            frozen.note(directory, entry)
             if shape.gatekeeper:
                 remember(cluster, directory)
         except BaseException:
@@ -117,7 +116,7 @@ class Pool:
             try:
                 with self._progress.step(f"freeze {cluster.name} for the pool"):
                     freeze(cluster, Deadline.after(_FREEZE_SECONDS, f"{cluster.name} to stand still"))
-                    shelf.put(self._engine, directory)
+                    frozen.put(self._engine, directory)
             except _FAILURES as error:
                 why = [f"it could not be frozen: {error}"]
         if why:
@@ -133,7 +132,7 @@ class Pool:
         Raises what `clusters.creation.create.create` does.
         """
         recipe = self._recipe(shape, images)
-        if all(entry.recipe != recipe for _, entry in shelf.entries()) and self._crowded(shape) is None:
+        if all(entry.recipe != recipe for _, entry in frozen.entries()) and self._crowded(shape) is None:
             self.give_back(self.make(shape, images, logs))
 
     def remove(self, cluster: Cluster) -> None:
@@ -158,7 +157,7 @@ class Pool:
     def _deviations(self, cluster: Cluster, directory: Path) -> list[Deviation]:
         with self._progress.step(f"compare {cluster.name} with what it was") as step:
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            found = deviations(shelf.label(directory).fingerprint, fingerprint(cluster, deadline))
+            found = deviations(frozen.label(directory).fingerprint, fingerprint(cluster, deadline))
             step.detail = f"{len(found)} differences" if found else "as it was"
             return found
 
@@ -166,10 +165,10 @@ class Pool:
         """Return why no more clusters should stand frozen, or None; say so the first time that it is memory."""
         if shape.control_planes > 1:
             return "clusters of several control planes cannot be frozen unnoticed"
-        standing = sum(1 for _ in shelf.entries())
+        standing = sum(1 for _ in frozen.entries())
         if standing >= self._most:
             return f"{standing} clusters stand in the pool already"
-        short = room.memory(shape)
+        short = capacity.memory(shape)
         if short is not None and short not in self._said:
             self._said.add(short)
             self._progress.say(f" ! the pool stays small: {short}")

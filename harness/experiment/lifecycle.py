@@ -23,7 +23,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.experiment import attachments as evidence
+from chaos_harness.harness.experiment import attachments
 from chaos_harness.harness.experiment.phases import Phases
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
 from chaos_harness.harness.experiment.recording import Recording, told_as_ours
@@ -115,7 +115,7 @@ class Experiment:
             seed=seed,
             history=str(self.history.path),
             journal=str(directory / JOURNAL),
-            environment=evidence.environment(cluster),
+            environment=attachments.environment(cluster),
         )
         self._phase = Phases(self.record, self.history, progress or Progress.quiet())
 
@@ -369,4 +369,4 @@ class Experiment:
 
     def _write_evidence(self) -> None:
         with told_as_ours(self.directory):
-            self.record.attachments = evidence.write(read(self.history.path), self.directory)
+            self.record.attachments = attachments.write(read(self.history.path), self.directory)

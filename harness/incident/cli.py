@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.api import readonly as foreign
+from chaos_harness.clusters.api import readonly
 from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.bundle import recheck
-from chaos_harness.harness.incident.bundle import write as bundle
+from chaos_harness.harness.incident.bundle import recheck, write
 from chaos_harness.harness.incident.cli_options import add_run_options, asked, place, session_of, working
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.model import seconds
@@ -59,7 +58,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
     loaded, seed = asked(chosen)
     folder = place(loaded, "repro")
     work = working(folder)
-    runs: list[tuple[bundle.Lived, Path]] = []
+    runs: list[tuple[write.Lived, Path]] = []
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     try:
         with runner.open():
@@ -69,7 +68,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 progress.say(f"run {number} of {chosen.times}: {runs[-1][0].seen}")
     finally:
         if runs:
-            left = bundle.write(
+            left = write.write(
                 folder / "bundle",
                 loaded,
                 seed=seed,
@@ -124,7 +123,7 @@ def _new(chosen: argparse.Namespace, _progress: Progress) -> int:
 
 
 def _record(chosen: argparse.Namespace, _progress: Progress) -> int:
-    with foreign.opened(chosen.kubeconfig, chosen.context) as cluster:
+    with readonly.opened(chosen.kubeconfig, chosen.context) as cluster:
         text = draft(cluster)
     if chosen.output is None:
         sys.stdout.write(text)
@@ -151,8 +150,8 @@ def _schema(_chosen: argparse.Namespace, _progress: Progress) -> int:
 
 def _times(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= bundle.MOST_RUNS:
-        raise argparse.ArgumentTypeError(f"expected 1 to {bundle.MOST_RUNS}, found {number}")
+    if not 1 <= number <= write.MOST_RUNS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {write.MOST_RUNS}, found {number}")
     return number
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.machine.bounded_files import place
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
@@ -49,13 +49,13 @@ class Source:
 def read(path: Path) -> list[Source]:
     """Return the documents of a file. Raises BadScenario with all problems of it."""
     advice = "; put objects into files beside it"
-    return parse(bounded.read(path, MOST_BYTES, advice), path)
+    return parse(bounded_files.read(path, MOST_BYTES, advice), path)
 
 
 def parse(text: str, path: Path) -> list[Source]:
     """Return the documents of a text that stood in `path`. Raises BadScenario with all problems of it."""
     try:
-        found = [_problem(path, place(event.start_mark), (), words) for event, words in bounded.refused(text)]
+        found = [_problem(path, place(event.start_mark), (), words) for event, words in bounded_files.refused(text)]
         if found:
             raise BadScenario(few(found))
         nodes = list(yaml.compose_all(text, yaml.CSafeLoader))

@@ -13,8 +13,7 @@ from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.machine.background import Beside
 from chaos_harness.clusters.machine.interrupts import owing, unbroken
-from chaos_harness.clusters.pool import Pool
-from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.run.context import Session
@@ -82,7 +81,7 @@ class Supply:
     def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
         self._finish()
         found = self._pool.get(shape, self._ready(shape), self._session.logs)
-        if upcoming and room.idle() is None:
+        if upcoming and capacity.idle() is None:
             quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
             self._ahead = Beside(lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead")
         what = f"give the cluster {found.name} back to the pool"

@@ -9,7 +9,7 @@ import pytest
 __all__ = ["MARKERS", "PLUGINS"]
 
 PLUGINS = (
-    "chaos_harness.harness.plugin",
+    "chaos_harness.harness.pytest_plugin.plugin",
     "chaos_harness.reports.allure.plugin",
     "chaos_harness.reports.terminal_table",
     "chaos_harness.reports.truth.verdict_log",

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import create, images
+from chaos_harness.clusters import images
+from chaos_harness.clusters.creation import create
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.registry.container import Registry

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from chaos_harness.clusters.api import readonly as foreign
+from chaos_harness.clusters.api import readonly
 from chaos_harness.clusters.api.readonly import Foreign
 from chaos_harness.clusters.images.ready_set import read_index, unpack
 from chaos_harness.clusters.images.resolve import read_lock
@@ -134,7 +134,7 @@ def _kubeconfig(chance: Random, folder: Path) -> Read:
     path.write_bytes(rewritten(chance, json.dumps(good).encode()))
 
     def opened() -> None:
-        with foreign.opened(path):
+        with readonly.opened(path):
             pass
 
     return opened

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import create
+from chaos_harness.clusters.creation import create
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.faults.registry.cut import cut_registry
 

@@ -13,8 +13,17 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import Engine, Layout, connect, find, firewall, private, processes, stop_private
-from chaos_harness.clusters.engine import cleanup as leftovers
+from chaos_harness.clusters.engine import (
+    Engine,
+    Layout,
+    cleanup,
+    connect,
+    find,
+    firewall,
+    private,
+    processes,
+    stop_private,
+)
 from chaos_harness.clusters.errors import CommandFailed, EngineUnavailable
 from chaos_harness.clusters.machine.locking import locked
 from chaos_harness.clusters.machine.process import run
@@ -84,11 +93,11 @@ def _traces(layout: Layout) -> dict[str, object]:
     rules = run(["iptables-save"], _soon("iptables")).stdout
     return {
         "processes": _daemons(layout) + processes.containers(layout),
-        "mounts": leftovers.mounts([layout.run, layout.data]),
+        "mounts": cleanup.mounts([layout.run, layout.data]),
         "cgroups": processes.cgroup_parents(layout),
-        "sockets": leftovers.shim_sockets(layout, [layout.data]),
+        "sockets": cleanup.shim_sockets(layout, [layout.data]),
         "rules": [line for line in rules.splitlines() if layout.chain in line],
-        "bridges": sorted(leftovers._bridges([layout.data])),
+        "bridges": sorted(cleanup._bridges([layout.data])),
         "files": sorted(each.name for each in layout.run.iterdir() if each != layout.lock),
     }
 

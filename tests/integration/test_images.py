@@ -21,8 +21,7 @@ from chaos_harness.clusters.engine.inventory import remove_all
 from chaos_harness.clusters.engine.network import create_network
 from chaos_harness.clusters.errors import BadScenario, CommandFailed
 from chaos_harness.clusters.garbage import Owner
-from chaos_harness.clusters.images import Images, binaries, catalogue
-from chaos_harness.clusters.images import export as carry
+from chaos_harness.clusters.images import Images, binaries, catalogue, export
 from chaos_harness.clusters.images.catalogue import BALANCER, Entry
 from chaos_harness.clusters.images.layers import Image, write_archive, write_layer
 from chaos_harness.clusters.images.lock import digests
@@ -250,12 +249,12 @@ def test_a_ready_set_goes_from_engine_to_engine(
     """What the engine saves is read by the rules for ready sets, and the engine has it by its name afterwards."""
     image = catalogue.registry()
     held = resolve(engine, image, {}, _QUIET)
-    monkeypatch.setattr(carry, "ensure", lambda *_: Images("", None, None, held.name, origin={held.name: held.origin}))
-    monkeypatch.setattr(carry, "_artefacts", lambda _: [])
+    monkeypatch.setattr(export, "ensure", lambda *_: Images("", None, None, held.name, origin={held.name: held.origin}))
+    monkeypatch.setattr(export, "_artefacts", lambda _: [])
     path = tmp_path / "set.tar"
 
-    assert carry.save(engine, path, [Shape()], _QUIET) == [held.name]
-    assert carry.load(engine, path, _QUIET) == [held.name]
+    assert export.save(engine, path, [Shape()], _QUIET) == [held.name]
+    assert export.load(engine, path, _QUIET) == [held.name]
     assert identity(engine, held.name) == held.id
 
 
@@ -263,7 +262,7 @@ def test_a_ready_set_of_other_names_is_refused_whole(engine: Engine, tmp_path: P
     """An image that the index does not name never gets its name from a ready set."""
     path = ready_set(tmp_path / "set.tar", {"images.tar": images("chaos-harness/evil:1", IMAGE)})
     with pytest.raises(BadScenario, match="holds images that its index does not name: chaos-harness/evil:1"):
-        carry.load(engine, path, _QUIET)
+        export.load(engine, path, _QUIET)
     assert identity(engine, "chaos-harness/evil:1") == ""
 
 

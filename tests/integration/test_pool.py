@@ -15,9 +15,7 @@ from chaos_harness.clusters.garbage import collect_garbage
 from chaos_harness.clusters.gatekeeper.install import wait_serving
 from chaos_harness.clusters.images import Images, ensure
 from chaos_harness.clusters.kind.logs import Kept
-from chaos_harness.clusters.pool import Pool
-from chaos_harness.clusters.pool import frozen as shelf
-from chaos_harness.clusters.pool import reset_gatekeeper as resetting
+from chaos_harness.clusters.pool import Pool, frozen, reset_gatekeeper
 from chaos_harness.clusters.pool.deviations import Trait, deviations
 from chaos_harness.clusters.pool.fingerprint import fingerprint
 from chaos_harness.clusters.shape import Shape
@@ -134,17 +132,17 @@ def test_no_container_outlives_the_pods_that_a_reset_removes(
     """With nothing remembered, nothing is made: what runs on a node then is of the old."""
     (tmp_path / "deployments.json").write_text("[]", encoding="utf-8")
     with monkeypatch.context() as patch:
-        patch.setattr(resetting, "wait_serving", lambda *_: [])
-        resetting.reset(cluster, tmp_path, soon())
+        patch.setattr(reset_gatekeeper, "wait_serving", lambda *_: [])
+        reset_gatekeeper.reset(cluster, tmp_path, soon())
     argv = ["crictl", "ps", "--quiet", "--label", "io.kubernetes.pod.namespace=gatekeeper-system"]
     running = [cluster.exec(node, argv, soon()).stdout for node in cluster.nodes()]
-    resetting.reset(cluster, cluster.directory.parent, soon("Gatekeeper to be there again", 240))
+    reset_gatekeeper.reset(cluster, cluster.directory.parent, soon("Gatekeeper to be there again", 240))
     assert running == [""] * len(cluster.nodes())
 
 
 def test_what_a_scenario_leaves_is_found_and_what_it_takes_back_is_forgotten(pool: Pool, cluster: Cluster) -> None:
     """An object and a rule are named while they are there; without them the cluster is as it was."""
-    made = shelf.label(cluster.directory.parent).fingerprint
+    made = frozen.label(cluster.directory.parent).fingerprint
     node = cluster.workers[0]
     with cluster.client() as api:
         request(api, "POST", _MAPS, body={"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "left"}})

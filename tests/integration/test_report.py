@@ -115,7 +115,7 @@ def test_run_without_tests_has_a_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seconds", "met"), [(62.0, True), (12.0, False)])
 def test_quality_gate_tells_what_the_run_must_meet(tmp_path: Path, seconds: float, met: bool, chromium: str) -> None:
     """The tab shows that all claims came out as expected, and whether a figure is worse than before, beyond noise."""
-    test = "scenarios/registry_cut/test_registry.py::test_pods_restart[Always]"
+    test = "scenarios/test_registry.py::test_pods_restart[Always]"
     key = f"{test} | v1.36.4 | pods ready within 60 s | recovered_seconds"
     trend = tmp_path / "reports/out/trend.jsonl"
     trend.parent.mkdir(parents=True)

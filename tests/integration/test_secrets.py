@@ -10,7 +10,7 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.harness.experiment import attachments as evidence
+from chaos_harness.harness.experiment import attachments
 from chaos_harness.harness.experiment.recording import Recording
 from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.replay import logs
@@ -54,7 +54,7 @@ def test_what_is_planted_is_found_nowhere(build: Callable[..., Cluster], tmp_pat
     for probe in probes:
         probe.stop()
     history.finish()
-    evidence.write(read(history.path), tmp_path)
+    attachments.write(read(history.path), tmp_path)
     logs.collect(cluster, tmp_path / "logs")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
 

@@ -19,7 +19,7 @@ _AFTER_A_CRASH = """
 import sys
 from pathlib import Path
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.harness.faults.stopped_kubelet import start_kubelet
+from chaos_harness.harness.faults.nodes.stopped_kubelet import start_kubelet
 from chaos_harness.harness.undo.actions import identity
 from chaos_harness.harness.undo.journal import Journal, Undo, replay
 
@@ -69,13 +69,13 @@ def _run(copy: Path, *command: str) -> str:
 def test_page_has_an_example_of_each() -> None:
     """There is one new file of each: a fault, a probe, a watch, a policy, …, a scenario and an incident."""
     assert [path.rpartition("/")[0] for path in _EXAMPLES] == [
-        "harness/faults",
+        "harness/faults/nodes",
         "harness/probes",
         "harness/probes",
         "harness/policies",
         "harness/gatekeeper",
         "harness/checks",
-        "tests/unit",
+        "tests/unit/harness/checks",
         "scenarios",
         "scenarios/incidents",
     ]

@@ -224,7 +224,7 @@ def test_no_file_names_a_package_registry() -> None:
         ("harness/checks/a.py", "from kubernetes import client", "kubernetes may only be imported in"),
         (
             "harness/a.py",
-            "from chaos_harness.scenarios import test_registry",
+            "from chaos_harness.scenarios.registry_cut import test_registry",
             "harness may not import scenarios.registry_cut.test_registry",
         ),
         ("reports/terminal_table.py", "from allure_commons import hookimpl", "allure_commons may only be imported in"),

@@ -24,7 +24,8 @@ def test_an_experiment_is_to_be_had(experiments):
 _PRETENDED = """
 from types import SimpleNamespace
 
-from chaos_harness.clusters import create, images
+from chaos_harness.clusters import images
+from chaos_harness.clusters.creation import create
 from chaos_harness.harness.run.context import Session
 
 create.create = lambda *_, **__: SimpleNamespace(name="pretended")

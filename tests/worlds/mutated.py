@@ -367,7 +367,9 @@ _TESTS: dict[tuple[str, str], str] = {
 
 def _made(file: str, checks: tuple[str, ...], old: str, new: str) -> Iterator[Mutant]:
     """Yield one mutant for the checks that worlds find wrong, and one for each that only a unit test does."""
-    tested = {check: f"tests/unit/test_checks_{_TESTS[check, old]}" for check in checks if (check, old) in _TESTS}
+    tested = {
+        check: f"tests/unit/harness/checks/test_{_TESTS[check, old]}" for check in checks if (check, old) in _TESTS
+    }
     if rest := tuple(check for check in checks if check not in tested):
         yield Mutant(file, rest, old, new, "" if tested else LIVES.get(old, ""))
     for check, test in tested.items():

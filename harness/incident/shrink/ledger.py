@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.machine import bounded_files as bounded
+from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.incident.load import Loaded
@@ -97,7 +97,7 @@ class Ledger:
 
 def _read(path: Path) -> str:
     try:
-        return bounded.read(path, _MOST_BYTES)
+        return bounded_files.read(path, _MOST_BYTES)
     except BadScenario as error:
         raise _no_ledger(path, str(error)) from error
 

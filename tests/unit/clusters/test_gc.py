@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters import engine as engines
-from chaos_harness.clusters import garbage as ownership
+from chaos_harness.clusters import garbage
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.claims import CLAIM
 from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
@@ -126,7 +126,7 @@ def test_garbage_that_stays_is_told_after_all_else(
         raise HarnessError("garbage is left:\nx")
 
     machine.engine.add("container", "node", Owner.mine("alive").labels())
-    monkeypatch.setattr(ownership, "collect_garbage", refuse)
+    monkeypatch.setattr(garbage, "collect_garbage", refuse)
     assert command.main(["gc"]) == 1
     told = capsys.readouterr()
     assert ("left 1 container of alive" in told.out, "garbage is left:\nx" in told.err) == (True, True)

@@ -13,7 +13,7 @@ from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnav
 from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import __main__ as command
-from chaos_harness.harness import add_kubernetes as adding
+from chaos_harness.harness import add_kubernetes
 from chaos_harness.harness.add_kubernetes import Request, add, listed
 from chaos_harness.harness.errors import BadScenario
 
@@ -196,8 +196,8 @@ def test_an_interrupt_halfway_takes_back_all(
 ) -> None:
     """Whichever file was being written or removed, all are as they were."""
     before = _files(root)
-    monkeypatch.setattr(adding, "_write_schema", lambda stage: (stage / _SCHEMA).write_text("{}\n"))
-    monkeypatch.setattr(adding, name, _failing(times, getattr(adding, name)))
+    monkeypatch.setattr(add_kubernetes, "_write_schema", lambda stage: (stage / _SCHEMA).write_text("{}\n"))
+    monkeypatch.setattr(add_kubernetes, name, _failing(times, getattr(add_kubernetes, name)))
 
     with pytest.raises(KeyboardInterrupt):
         _add(root, replace=versions.DEFAULT_KUBERNETES)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import engine, versions
-from chaos_harness.clusters import garbage as ownership
+from chaos_harness.clusters import engine, garbage, versions
 from chaos_harness.clusters.engine import host_changes
 from chaos_harness.clusters.engine.inventory import RUN, Kind, Thing
 from chaos_harness.clusters.errors import EngineUnavailable
@@ -113,7 +112,7 @@ def test_gc_tells_what_it_leaves_run_by_run(
     things: list[tuple[Kind, str]] = [("container", "a"), ("volume", "a"), ("volume", "a"), ("network", "pool-b")]
     found = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
     monkeypatch.setattr(engine, "find", FakeEngine)
-    monkeypatch.setattr(ownership, "collect_garbage", lambda *_, **__: [])
+    monkeypatch.setattr(garbage, "collect_garbage", lambda *_, **__: [])
     monkeypatch.setattr(command, "inventory", lambda *_: found)
 
     assert command.main(["gc"]) == 0

@@ -188,6 +188,17 @@ def test_a_definition_may_move() -> None:
     assert digest(through, **{"package": "", "package.below": _OTHER}) == digest()
 
 
+def test_a_function_may_be_called_like_its_module() -> None:
+    """What a package imports of its own module `freeze` is the function, and what others import is of the module."""
+    modules = {
+        "pool": "from pool.freeze import freeze",
+        "pool.freeze": "def freeze():\n    return 1",
+        "first": "import pool\nfrom pool.freeze import freeze\ndef root():\n    return freeze(), pool.freeze()",
+    }
+    slower = modules | {"pool.freeze": "def freeze():\n    return 2"}
+    assert of(modules, Place("first", "root")) != of(slower, Place("first", "root"))
+
+
 def test_an_installed_module_has_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package need not have an `__init__`; what is built in, or not there, has no source."""
     (tmp_path / "of_nobody").mkdir()

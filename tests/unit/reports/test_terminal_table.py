@@ -19,7 +19,7 @@ def _lines(session: Session, below: str) -> list[str]:
 def test_matrix_has_a_line_for_each_cell(every_kind: Session) -> None:
     """A test's parameters, claim, expected and seen verdict, issue, first figure and time stand on one line."""
     assert len(re.findall(r"^✓ .* recovered 62 s +\d+ s$", every_kind.output, re.MULTILINE)) == 3
-    cells = _lines(every_kind, "scenarios/registry_cut/test_registry.py::test_pods_restart")
+    cells = _lines(every_kind, "scenarios/test_registry.py::test_pods_restart")
 
     told = "pods ready within 60 s violated gatekeeper#3839 violated recovered 62 s"
     assert cells == [f"✓ Always {told}", f"✓ IfNotPresent {told}"]
@@ -36,7 +36,7 @@ def test_matrix_has_a_line_for_each_cell(every_kind: Session) -> None:
 )
 def test_what_is_no_pass_is_marked(every_kind: Session, test: str, line: str) -> None:
     """Product's failures, undecided claims, harness's failures and skipped tests have a mark each."""
-    assert _lines(every_kind, f"scenarios/registry_cut/test_registry.py::{test}") == [line]
+    assert _lines(every_kind, f"scenarios/test_registry.py::{test}") == [line]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_reasons_follow_the_table(every_kind: Session, title: str, reason: str) 
 
 def test_failure_beside_met_claims_is_listed(every_kind: Session) -> None:
     """A test that failed although its claims came out as expected has a line and a reason of its own."""
-    assert _lines(every_kind, "scenarios/registry_cut/test_registry.py::test_mended")[1] == "✗ failed"
+    assert _lines(every_kind, "scenarios/test_registry.py::test_mended")[1] == "✗ failed"
     assert (
         "test_mended: chaos_harness.harness.errors.InvariantViolated: gatekeeper#3839 no longer reproduces"
         in _lines(every_kind, "not as expected:")

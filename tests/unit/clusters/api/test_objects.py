@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.api import objects as lower
+from chaos_harness.clusters.api import objects
 from chaos_harness.harness.history import objects as upper
 
 
@@ -28,6 +28,6 @@ def _with(*conditions: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 )
 def test_both_say_the_same(thing: dict[str, Any], ready: bool, leaving: bool) -> None:
     """Two folders have the words, for one may not import the other; fields may be missing, or null."""
-    for module in (lower, upper):
+    for module in (objects, upper):
         assert (module.is_ready(thing), module.is_leaving(thing)) == (ready, leaving)
-    assert lower.condition(thing, "Ready") == upper.condition(thing, "Ready")
+    assert objects.condition(thing, "Ready") == upper.condition(thing, "Ready")

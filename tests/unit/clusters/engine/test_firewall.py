@@ -62,7 +62,7 @@ def test_no_free_range_is_an_error_that_tells_how_to_look(tmp_path: Path) -> Non
 _ALLOW = """
 import sys
 from pathlib import Path
-from chaos_harness.clusters import traces
+from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.engine import firewall, host_changes
 from chaos_harness.clusters.engine.layout import Layout
 traces.HOME = Path(sys.argv[1])

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import cleanup as leftovers
-from chaos_harness.clusters.engine import firewall, host_changes, limits, packages, private, processes
+from chaos_harness.clusters.engine import cleanup, firewall, host_changes, limits, packages, private, processes
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable, HarnessError
 
@@ -99,7 +98,7 @@ def test_the_engines_directories_are_roots_alone(
     """Also one that was there before, made by another hand; and what was changed is put back if it does not start."""
     put_back: list[Layout] = []
     monkeypatch.setattr(host_changes, "put_back", put_back.append)
-    monkeypatch.setattr(leftovers, "clear", lambda _: None)
+    monkeypatch.setattr(cleanup, "clear", lambda _: None)
     monkeypatch.setattr(limits, "note", lambda _: None)
     monkeypatch.setattr(private, "_daemon_config", lambda *_: {})
     monkeypatch.setattr(private, "_launch", lambda *_: layout.run.joinpath("none").unlink())
@@ -112,7 +111,7 @@ def test_the_engines_directories_are_roots_alone(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 def test_an_engines_data_that_another_user_made_is_refused(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its place is known: who may write there could have put images and containers of theirs into it."""
-    monkeypatch.setattr(leftovers, "clear", lambda _: None)
+    monkeypatch.setattr(cleanup, "clear", lambda _: None)
     os.chown(layout.data, 65534, 65534)
     with pytest.raises(HarnessError, match=rf"{layout.data}: .* found one of user 65534, .*`rm -rf "):
         private._start(layout)

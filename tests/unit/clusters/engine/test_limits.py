@@ -8,8 +8,7 @@ import pytest
 from chaos_harness.clusters.engine import host_changes, limits, processes
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.engine.limits import FORWARDING, SET, WANTED, note, restore, widen
-from chaos_harness.clusters.machine import apt as distribution
-from chaos_harness.clusters.machine import scratch, traces
+from chaos_harness.clusters.machine import apt, scratch, traces
 from chaos_harness.clusters.machine.locking import try_locked
 
 INSTANCES, WATCHES = WANTED
@@ -134,7 +133,7 @@ def test_a_dead_engines_limits_are_healed_and_a_live_ones_are_not(
     """`nox -s gc` puts back what an engine that was killed has left, and nothing of one that runs or starts."""
     monkeypatch.setattr(limits, "restore", lambda trace: restore(trace, sys))
     monkeypatch.setattr(scratch, "sweep", list)
-    monkeypatch.setattr(distribution, "heal", list)
+    monkeypatch.setattr(apt, "heal", list)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     layout.run.mkdir()
     widen(layout, sys)

@@ -11,9 +11,18 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters import engine as engines
-from chaos_harness.clusters.engine import Engine, Layout, claims, firewall, limits, packages, private, processes
-from chaos_harness.clusters.engine import cleanup as leftovers
-from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters.engine import (
+    Engine,
+    Layout,
+    claims,
+    cleanup,
+    firewall,
+    limits,
+    packages,
+    private,
+    processes,
+    user_engine,
+)
 from chaos_harness.clusters.errors import EngineUnavailable
 from chaos_harness.clusters.machine.locking import try_locked
 from chaos_harness.clusters.machine.owner import Owner
@@ -27,11 +36,11 @@ _ELSEWHERE = """
 import sys
 from pathlib import Path
 from chaos_harness.clusters import engine
-from chaos_harness.clusters.engine import Layout, firewall, leftovers, packages, private, system
+from chaos_harness.clusters.engine import Layout, cleanup, firewall, packages, private, user_engine
 from chaos_harness.clusters.errors import EngineUnavailable
 
 did, layout = [], Layout("chaos-unit", Path(sys.argv[1], "data"), Path(sys.argv[1], "run"))
-leftovers.clear = packages.ensure = private._start = firewall.allow = lambda *_: did.append("harm")
+cleanup.clear = packages.ensure = private._start = firewall.allow = lambda *_: did.append("harm")
 private._BUSY_SECONDS = private._START_SECONDS = private._PING_SECONDS = 0.2
 for act in (
     lambda: engine.connect("private", layout=layout),
@@ -43,7 +52,7 @@ for act in (
         print(act())
     except EngineUnavailable as error:
         print("silent" if "has not answered" in str(error) else "elsewhere" if "another PID" in str(error) else error)
-print(system.unseen(layout.host), did)
+print(user_engine.unseen(layout.host), did)
 """
 _ROOT = Path(__file__).parents[4]
 _QUIET = Progress.quiet()
@@ -86,7 +95,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine
     monkeypatch.setattr(private, "_pool", lambda _: "10.0.0.0/16")
     monkeypatch.setattr(private, "_BUSY_SECONDS", 0.2)
     monkeypatch.setattr(private, "_START_SECONDS", 0.2)
-    monkeypatch.setattr(leftovers, "clear", found.does("clear"))
+    monkeypatch.setattr(cleanup, "clear", found.does("clear"))
     monkeypatch.setattr(packages, "ensure", lambda _: None)
     for module, name in ((firewall, "allow"), (limits, "widen"), (limits, "restore")):
         monkeypatch.setattr(module, name, lambda *_: None)
@@ -190,7 +199,7 @@ def test_an_engine_of_another_pid_namespace_is_not_ended(tmp_path: Path) -> None
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(layout.socket))
         server.listen()
-        assert not system.unseen(layout.host)
+        assert not user_engine.unseen(layout.host)
         environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
         done = subprocess.run(
             [*argv, str(tmp_path)], cwd=_ROOT, env=environment, check=True, capture_output=True, text=True, timeout=60
@@ -201,7 +210,7 @@ def test_an_engine_of_another_pid_namespace_is_not_ended(tmp_path: Path) -> None
 @pytest.fixture
 def users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """Let something listen where the user's engine is expected, and answer nothing."""
-    monkeypatch.setattr(system, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(user_engine, "_BUSY_SECONDS", 0.2)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "users.sock"))
         server.listen()
@@ -212,7 +221,7 @@ def users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("word", ["auto", "system"])
 def test_a_users_engine_that_does_not_answer_is_not_absent(machine: Machine, users: str, word: str) -> None:
     """No other engine is started or collected in its place."""
-    assert system.find().silent
+    assert user_engine.find().silent
     for look in (engines.connect, engines.find):
         with pytest.raises(EngineUnavailable, match=users):
             look(word, layout=machine.layout)
@@ -222,5 +231,5 @@ def test_a_users_engine_that_does_not_answer_is_not_absent(machine: Machine, use
 def test_a_users_engine_that_is_not_there_is_absent(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket that nobody made, or that nobody listens on any more, is no silence."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    assert not system.find().silent
+    assert not user_engine.find().silent
     assert engines.connect("auto", layout=machine.layout) == machine.engine

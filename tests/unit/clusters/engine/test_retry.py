@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine import retry as containers
+from chaos_harness.clusters.engine import retry
 from chaos_harness.clusters.engine.retry import insist
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.process import Completed
@@ -37,8 +37,8 @@ class Engine(FakeEngine):
 @pytest.fixture
 def thawed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(containers, "of_container", lambda identity: [Path(identity)])
-    monkeypatch.setattr(containers, "thaw", lambda directories: found.extend(map(str, directories)))
+    monkeypatch.setattr(retry, "of_container", lambda identity: [Path(identity)])
+    monkeypatch.setattr(retry, "thaw", lambda directories: found.extend(map(str, directories)))
     return found
 
 

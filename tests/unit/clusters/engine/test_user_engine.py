@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import engine as engines
-from chaos_harness.clusters.engine import HostQuirks, Layout
-from chaos_harness.clusters.engine import user_engine as system
+from chaos_harness.clusters import engine
+from chaos_harness.clusters.engine import HostQuirks, Layout, user_engine
 from chaos_harness.clusters.errors import BadScenario, EngineUnavailable
 
 
@@ -31,7 +30,7 @@ def test_an_unknown_word_is_refused_with_the_known_ones(
     """CHAOS_ENGINE with a word that means nothing stops everything before it begins."""
     monkeypatch.setenv("CHAOS_ENGINE", word)
     with pytest.raises(BadScenario, match="expected one of auto, system, private"):
-        engines.connect(layout=layout)
+        engine.connect(layout=layout)
     assert not layout.run.exists()
 
 
@@ -41,14 +40,14 @@ def test_a_demanded_system_engine_that_does_not_answer_is_an_error(
     """`system` starts nothing: the error names the address, what happened there, and both ways out."""
     _silent(monkeypatch, tmp_path)
     with pytest.raises(EngineUnavailable, match=r"nobody\.sock.*does not answer.*CHAOS_ENGINE=private"):
-        engines.connect("system", layout=layout)
+        engine.connect("system", layout=layout)
     assert not layout.run.exists()
 
 
 def test_find_starts_nothing(layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where nothing answers there is nothing to be found, and nothing was made."""
     _silent(monkeypatch, tmp_path)
-    assert engines.find("auto", layout) is None
+    assert engine.find("auto", layout) is None
     assert not layout.run.exists()
 
 
@@ -60,7 +59,7 @@ def test_who_is_not_root_is_told_both_ways(layout: Layout, monkeypatch: pytest.M
         os.seteuid(65534)
     try:
         with pytest.raises(EngineUnavailable, match=r"(?s)nobody\.sock.*only root.*systemctl start docker"):
-            engines.connect("auto", layout=layout)
+            engine.connect("auto", layout=layout)
     finally:
         os.seteuid(was)
 
@@ -69,7 +68,7 @@ def test_who_is_not_root_is_told_both_ways(layout: Layout, monkeypatch: pytest.M
 def test_an_engine_on_another_machine_cannot_be_used(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ports that containers publish on that machine's loopback are not on this one's; nobody is asked."""
     monkeypatch.setenv("DOCKER_HOST", host)
-    assert "another machine" in system.find().problem
+    assert "another machine" in user_engine.find().problem
 
 
 def test_the_current_docker_context_names_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -80,23 +79,23 @@ def test_the_current_docker_context_names_the_engine(monkeypatch: pytest.MonkeyP
     cli.write_text(f"#!/bin/sh\n[ \"$*\" = 'context inspect' ] && echo '{json.dumps(told)}'\n")
     cli.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert system.find().host == f"unix://{tmp_path}/mine.sock"
+    assert user_engine.find().host == f"unix://{tmp_path}/mine.sock"
 
 
 def test_without_a_docker_command_the_default_socket_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An engine may be there although its command is not."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert system.find().host == "unix:///var/run/docker.sock"
+    assert user_engine.find().host == "unix:///var/run/docker.sock"
 
 
 def test_the_listener_of_a_socket_is_who_called_listen(tmp_path: Path) -> None:
     """The kernel tells which process an engine is, so that its capabilities can be read."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
-        assert system.listener(f"unix://{tmp_path}/s") is None
+        assert user_engine.listener(f"unix://{tmp_path}/s") is None
         server.listen()
-        assert system.listener(f"unix://{tmp_path}/s") == os.getpid()
+        assert user_engine.listener(f"unix://{tmp_path}/s") == os.getpid()
 
 
 @pytest.mark.parametrize(
@@ -113,12 +112,12 @@ def test_the_users_engine_has_a_host_wherever_its_process_is(
         return HostQuirks(cgroup_v1=True)
 
     monkeypatch.setattr(HostQuirks, "detect", detect)
-    monkeypatch.setattr(system, "find", lambda: system.SystemEngine("unix:///s", "28.0"))
-    monkeypatch.setattr(system, "listener", lambda _: pid)
-    monkeypatch.setattr(system, "unseen", lambda _: unseen)
+    monkeypatch.setattr(user_engine, "find", lambda: user_engine.SystemEngine("unix:///s", "28.0"))
+    monkeypatch.setattr(user_engine, "listener", lambda _: pid)
+    monkeypatch.setattr(user_engine, "unseen", lambda _: unseen)
     (tmp_path / "docker").write_text("#!/bin/sh\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    found = engines.find("system", layout)
+    found = engine.find("system", layout)
     assert found
     assert (asked, found.quirks.cgroup_v1) == ([] if of is None else [of], of is not None)

@@ -18,8 +18,7 @@ import pytest
 
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.errors import BadScenario, HarnessError, ImageUnavailable
-from chaos_harness.clusters.images import Images, binaries
-from chaos_harness.clusters.images import export as carry
+from chaos_harness.clusters.images import Images, binaries, export
 from chaos_harness.clusters.images.ready_set import read_index, unpack
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine.paths import cache_dir
@@ -52,7 +51,7 @@ def _refused(path: Path, why: type[HarnessError] = BadScenario) -> str:
     """Return why a set is refused, with nothing of it kept."""
     engine = FakeEngine()
     with pytest.raises(why) as error:
-        carry.load(engine, path, Progress.quiet())
+        export.load(engine, path, Progress.quiet())
     assert engine.asked == []
     assert _kept() == []
     assert list(cache_dir("scratch").iterdir()) == []
@@ -80,14 +79,14 @@ def test_what_is_saved_is_loaded(path: Path, monkeypatch: pytest.MonkeyPatch) ->
             return None
 
     shape = Shape()
-    monkeypatch.setattr(carry, "_artefacts", lambda _: [made("kind"), made("source")])
-    monkeypatch.setattr(carry, "ensure", lambda *_: Images("", None, None, None, origin={IMAGE: "built"}))
+    monkeypatch.setattr(export, "_artefacts", lambda _: [made("kind"), made("source")])
+    monkeypatch.setattr(export, "ensure", lambda *_: Images("", None, None, None, origin={IMAGE: "built"}))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 40))
-    assert carry.save(Saving(), path, [shape], Progress.quiet()) == [IMAGE]
+    assert export.save(Saving(), path, [shape], Progress.quiet()) == [IMAGE]
 
     shutil.rmtree(cache_dir("artefacts"))
     engine = Saving()
-    assert carry.load(engine, path, Progress.quiet()) == [IMAGE]
+    assert export.load(engine, path, Progress.quiet()) == [IMAGE]
     assert engine.asked == ["load --quiet"]
     assert _kept() == ["kind-0123456789ab", "source-0123456789ab"]
     tool = cache_dir("artefacts") / "kind-0123456789ab/bin/tool"
@@ -99,7 +98,7 @@ def test_only_what_this_version_uses_is_kept(path: Path, capsys: pytest.CaptureF
     ready_set(path, {_FILE: b"a", "artefacts/tools-evil/kind": b"b"})
     engine = FakeEngine()
 
-    assert carry.load(engine, path, Progress.terminal()) == [IMAGE]
+    assert export.load(engine, path, Progress.terminal()) == [IMAGE]
     assert _kept() == [_KNOWN]
     assert "left out: tools-evil, from which this version makes nothing" in capsys.readouterr().err
 
@@ -216,7 +215,7 @@ def test_names_of_images_as_engines_write_them(path: Path) -> None:
     """The same name with docker.io in front of it, and a tag alone, are no other names."""
     names = {"io.containerd.image.name": f"docker.io/{IMAGE}", "org.opencontainers.image.ref.name": "0123456789ab"}
     ready_set(path, {"images.tar": images(index={"manifests": [{"annotations": names}, {}]})})
-    assert carry.load(FakeEngine(), path, Progress.quiet()) == [IMAGE]
+    assert export.load(FakeEngine(), path, Progress.quiet()) == [IMAGE]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +270,7 @@ def test_no_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "needs 2097152.0 GiB" in _refused(path, ImageUnavailable)
     monkeypatch.setattr(Path, "chmod", lambda *_: (_ for _ in ()).throw(OSError(28, os.strerror(28))))
     with pytest.raises(HarnessError, match=r"images\.tar: cannot be written: No space left on device; see `df "):
-        carry.load(FakeEngine(), ready_set(path), Progress.quiet())
+        export.load(FakeEngine(), ready_set(path), Progress.quiet())
 
 
 def test_a_typo_starts_no_engine(
@@ -289,9 +288,9 @@ def test_a_place_that_no_file_can_have(tmp_path: Path, monkeypatch: pytest.Monke
     """`images --save` refuses a directory, and one that is not there, before images are made."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(carry, "ensure", lambda *_: pytest.fail("images were made"))
+    monkeypatch.setattr(export, "ensure", lambda *_: pytest.fail("images were made"))
     with pytest.raises(BadScenario, match="give --save a file's name in a directory of yours"):
-        carry.save(FakeEngine(), Path(place), [Shape()], Progress.quiet())
+        export.save(FakeEngine(), Path(place), [Shape()], Progress.quiet())
 
 
 def test_the_index_alone(path: Path) -> None:

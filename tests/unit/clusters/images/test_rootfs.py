@@ -39,7 +39,7 @@ echo whole > "$tar"
 moment done
 """
 _BUILD = """
-from chaos_harness.clusters import process
+from chaos_harness.clusters.machine import process
 from chaos_harness.clusters.images.rootfs import rootfs
 from chaos_harness.clusters.terminal.progress import Progress
 process._GRACE_SECONDS = 0.3

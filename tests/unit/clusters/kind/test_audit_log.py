@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chaos_harness.clusters.kind import audit_log as auditing
+from chaos_harness.clusters.kind import audit_log
 from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_FILES, AUDIT_LOG, AUDIT_PATCH
 from chaos_harness.clusters.kind.cli import configuration
 from chaos_harness.clusters.kind.node_files import NODE_FILES
@@ -68,7 +68,7 @@ def test_one_line_a_request() -> None:
 
 def test_canaries_live_where_they_are_logged() -> None:
     """The policy names the namespace in which the admission probe asks."""
-    assert auditing.CANARIES == CANARIES
+    assert audit_log.CANARIES == CANARIES
 
 
 def test_every_node_has_the_policy_that_the_api_server_is_told_of() -> None:

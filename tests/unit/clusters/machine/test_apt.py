@@ -106,10 +106,10 @@ def test_a_policy_that_was_there_comes_back(policy: Path) -> None:
 _INSTALLS = """
 import sys
 from pathlib import Path
-from chaos_harness.clusters import distribution, traces
+from chaos_harness.clusters.machine import apt, traces
 from chaos_harness.clusters.engine import packages
 traces.HOME = Path(sys.argv[1])
-with distribution.no_daemon_starts(Path(sys.argv[2])):
+with apt.no_daemon_starts(Path(sys.argv[2])):
     print("apt works", flush=True)
     sys.stdin.read()
 """

@@ -132,7 +132,7 @@ def test_nothing_may_be_changed_that_cannot_be_written_down(home: Path) -> None:
 def test_kill_at_any_moment_leaves_a_journal_that_can_be_read(home: Path) -> None:
     """Of a process that is killed while it writes, each line that it has told of is there."""
     script = (
-        "import sys; from pathlib import Path; from chaos_harness.clusters import traces\n"
+        "import sys; from pathlib import Path; from chaos_harness.clusters.machine import traces\n"
         f"traces.HOME = Path({str(home)!r})\n"
         "for number in range(10000):\n"
         "    traces.record(f'{number}', before='0', after='1', holder='a'); print(number, flush=True)\n"

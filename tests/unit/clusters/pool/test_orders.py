@@ -12,8 +12,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import Kept
-from chaos_harness.clusters.pool import Pool
-from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -81,7 +80,7 @@ class World:
         for verb in ("delete", "freeze", "thaw", "remember", "wait_settled"):
             patch.setattr(pools, verb, lambda *_: None)
         patch.setattr(Cluster, "open", lambda _engine, name: self.clusters[name])
-        patch.setattr(room, "memory", lambda _: None)
+        patch.setattr(capacity, "memory", lambda _: None)
 
     def _create(
         self, engine: Any, _: Any, shape: Shape, owner: Owner, directory: Path, *__: Any, **___: Any

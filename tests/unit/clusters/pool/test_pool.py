@@ -15,9 +15,7 @@ from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed
 from chaos_harness.clusters.garbage import Owner, run_directories
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import Kept
-from chaos_harness.clusters.pool import Pool
-from chaos_harness.clusters.pool import capacity as room
-from chaos_harness.clusters.pool import frozen as shelf
+from chaos_harness.clusters.pool import Pool, capacity, frozen
 from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -67,7 +65,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(Cluster, "open", lambda _engine, name: found.clusters[name])
     for verb in ("remember", "wait_settled"):
         monkeypatch.setattr(pools, verb, lambda *_: None)
-    monkeypatch.setattr(room, "memory", lambda _: None)
+    monkeypatch.setattr(capacity, "memory", lambda _: None)
     return found
 
 
@@ -83,7 +81,7 @@ def test_an_empty_shelf_costs_a_new_cluster(world: World) -> None:
     """It is made, its fingerprint is noted, and this process owns it."""
     cluster = get(pool())
     assert world.did == ["create"]
-    assert shelf.label(cluster.directory.parent).fingerprint == world.like
+    assert frozen.label(cluster.directory.parent).fingerprint == world.like
     assert [owner.pid for _, owner in run_directories()] == [os.getpid()]
 
 
@@ -100,7 +98,7 @@ def test_another_shape_does_not_get_it(world: World) -> None:
     pool().give_back(get(pool()))
     get(pool(), certificate="native")
     assert world.did == ["create", "freeze", "create"]
-    assert len(list(shelf.entries())) == 1
+    assert len(list(frozen.entries())) == 1
 
 
 def test_another_image_of_the_same_name_is_not_leased(world: World) -> None:
@@ -171,7 +169,7 @@ def test_one_that_cannot_be_frozen_is_thrown_away(world: World) -> None:
     """It is on no shelf."""
     world.failing["freeze"] = CommandFailed("no freezer")
     assert pool().give_back(get(pool())) == ["it could not be frozen: no freezer"]
-    assert (world.did, list(shelf.entries())) == (["create", "freeze", "delete"], [])
+    assert (world.did, list(frozen.entries())) == (["create", "freeze", "delete"], [])
 
 
 def test_a_full_pool_takes_no_more(world: World) -> None:
@@ -183,7 +181,7 @@ def test_a_full_pool_takes_no_more(world: World) -> None:
 
 def test_less_memory_makes_a_smaller_pool_and_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster is removed each time, and the reason is shown the first time."""
-    monkeypatch.setattr(room, "memory", lambda _: "100 MiB of memory are available")
+    monkeypatch.setattr(capacity, "memory", lambda _: "100 MiB of memory are available")
     told = io.StringIO()
     small = Pool(FakeEngine(), Progress(told))
     for _ in range(2):

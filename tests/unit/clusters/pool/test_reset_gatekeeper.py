@@ -10,7 +10,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE
-from chaos_harness.clusters.pool import reset_gatekeeper as resetting
+from chaos_harness.clusters.pool import reset_gatekeeper
 from chaos_harness.clusters.pool.deviations import Deviation, Trait
 from chaos_harness.clusters.pool.reset_gatekeeper import covers, remember, reset
 from tests.fakes.engine import FakeEngine
@@ -33,7 +33,7 @@ _MADE = {
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestServer]:
-    monkeypatch.setattr(resetting, "wait_serving", lambda *_: [])
+    monkeypatch.setattr(reset_gatekeeper, "wait_serving", lambda *_: [])
     with rest_server() as found:
         yield found
 

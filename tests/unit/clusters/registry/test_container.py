@@ -19,7 +19,7 @@ from docker.errors import APIError
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, DeadlineExceeded
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.clusters.registry import container as registries
+from chaos_harness.clusters.registry import container
 from chaos_harness.clusters.registry.container import (
     DOWN_FILE,
     Registry,
@@ -216,7 +216,7 @@ def test_a_registry_is_started_with_a_hash_of_its_password(tmp_path: Path, monke
     engine, login = FakeEngine(), Login.make(tmp_path)
     password = login.for_engine["password"]
     with answering(login.authorization, 401) as port:
-        monkeypatch.setattr(registries, "reserved_port", lambda *_: nullcontext(port))
+        monkeypatch.setattr(container, "reserved_port", lambda *_: nullcontext(port))
         registry = started(engine, tmp_path, login)
     user, _, hashed = (tmp_path / "registry.htpasswd").read_text().strip().partition(":")
     assert (user, bcrypt.checkpw(password.encode(), hashed.encode())) == (login.for_engine["username"], True)
@@ -235,7 +235,7 @@ def test_a_registry_that_lets_everybody_in_is_refused(
     """Whatever the image makes of its configuration, no cluster uses a registry that others can write to."""
     login = Login.make(tmp_path)
     with answering(login.authorization, stranger) as port:
-        monkeypatch.setattr(registries, "reserved_port", lambda *_: nullcontext(port))
+        monkeypatch.setattr(container, "reserved_port", lambda *_: nullcontext(port))
         with pytest.raises(ClusterUnavailable, match=f"with status 401; found status {stranger}: any user"):
             started(FakeEngine(), tmp_path, login)
 
@@ -243,8 +243,8 @@ def test_a_registry_that_lets_everybody_in_is_refused(
 def test_a_registry_that_never_answers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was seen last and the next command are in the error."""
     login = Login.make(tmp_path)
-    monkeypatch.setattr(registries, "_START_SECONDS", 0.2)
+    monkeypatch.setattr(container, "_START_SECONDS", 0.2)
     with answering("another password", 401) as port:
-        monkeypatch.setattr(registries, "reserved_port", lambda *_: nullcontext(port))
+        monkeypatch.setattr(container, "reserved_port", lambda *_: nullcontext(port))
         with pytest.raises(ClusterUnavailable, match=r"last seen: status 401; `docker --host .* logs registry` tells"):
             started(FakeEngine(), tmp_path, login)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos_harness.clusters.api import leader_election as leading
+from chaos_harness.clusters.api import leader_election
 from chaos_harness.harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
@@ -32,7 +32,7 @@ def steady(until: int = 20, **late: float) -> History:
 def test_names_are_those_of_others() -> None:
     """The model reads what the probes write, and knows as leaders those whom clusters wait for."""
     assert set(WATCHES) <= {f"watch {each.name}" for each in (*objects.CONTROL_PLANE, *objects.USUAL)}
-    assert control_plane.LEADERS == leading.LEADERS
+    assert control_plane.LEADERS == leader_election.LEADERS
     assert control_plane.STREAMS == WATCHES
 
 

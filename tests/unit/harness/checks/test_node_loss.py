@@ -7,9 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.node_loss import replaced_within, replacements_mutated, spread
-from chaos_harness.harness.faults.nodes import drain as leaving
-from chaos_harness.harness.faults.nodes import isolate as network
-from chaos_harness.harness.faults.nodes import power as nodes
+from chaos_harness.harness.faults.nodes import drain, isolate, power
 from chaos_harness.harness.history import Recorded
 from chaos_harness.harness.history.node_loss import PHASES, Replacement
 from chaos_harness.harness.history.node_scene import Chosen, Scene
@@ -239,8 +237,8 @@ def test_a_node_that_is_gone() -> None:
 
 def test_names_of_harm() -> None:
     """The words by which checks find harm are those that faults write."""
-    hows = [nodes.KILLED_NODE, nodes.STOPPED_NODE, nodes.PAUSED_NODE, nodes.REBOOTED_NODE]
-    assert [*hows, network.CUT_OFF_NODE, leaving.DRAINED_NODE, leaving.REMOVED_NODE] == [
+    hows = [power.KILLED_NODE, power.STOPPED_NODE, power.PAUSED_NODE, power.REBOOTED_NODE]
+    assert [*hows, isolate.CUT_OFF_NODE, drain.DRAINED_NODE, drain.REMOVED_NODE] == [
         f"{word} node" for word in ("killed", "stopped", "paused", "rebooted", "cut off", "drained", "removed")
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness import __main__ as command
-from chaos_harness.harness.incident import cli as verbs
+from chaos_harness.harness.incident import cli
 from chaos_harness.harness.incident.bundle.write import Lived
 from chaos_harness.harness.incident.load import Loaded, load
 from tests.fakes.incidents import bundled, incident, lived
@@ -61,7 +61,7 @@ def test_repro(
     words: str,
 ) -> None:
     """It ends with 0 if the incident was seen at least once, says how often, and its bundle can be rechecked."""
-    monkeypatch.setattr(verbs, "Runner", type("_Fake", (_Runner,), {"seen": seen}))
+    monkeypatch.setattr(cli, "Runner", type("_Fake", (_Runner,), {"seen": seen}))
     incident(place)
 
     assert command.main(["repro", "a.yaml", "--times", "3", "--seed", "7", "--gatekeeper", "3.20"]) == status
@@ -157,7 +157,7 @@ def test_new_incident(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_shrink(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A shrink says where it can go on, and leaves the smallest file, which can be read."""
-    monkeypatch.setattr(verbs, "Runner", _Runner)
+    monkeypatch.setattr(cli, "Runner", _Runner)
     probes = [{"probe": "ask_replicas"}]
     incident(place, probes=probes, shape={"workers": 1})
 
@@ -178,7 +178,7 @@ def test_shrink_that_is_stopped(
     def stop(*_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verbs, "Runner", _Runner)
+    monkeypatch.setattr(cli, "Runner", _Runner)
     monkeypatch.setattr(_Runner, "run", stop)
     incident(place)
 
@@ -202,7 +202,7 @@ def test_a_place_for_results_that_cannot_be(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where no directory can be made for results, that is one line, before anything is done."""
-    monkeypatch.setattr(verbs, "Runner", lambda *_, **__: pytest.fail("it began"))
+    monkeypatch.setattr(cli, "Runner", lambda *_, **__: pytest.fail("it began"))
     incident(place)
     (place / "reports").write_text("a file")
 
@@ -215,7 +215,7 @@ def test_a_place_for_results_that_cannot_be(
 
 def test_a_long_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An incident whose name has as many letters as a name can have leaves its results by a shorter one."""
-    monkeypatch.setattr(verbs, "Runner", _Runner)
+    monkeypatch.setattr(cli, "Runner", _Runner)
     incident(place)
     name = f"{'a' * 250}.yaml"
     (place / "a.yaml").rename(place / name)
@@ -233,7 +233,7 @@ def test_a_title_reaches_no_terminal_as_it_is(
             run, directory = super().run(loaded, seed)
             return run.model_copy(update={"error": "\x1b]52;c;cm0=\x07"}), directory
 
-    monkeypatch.setattr(verbs, "Runner", Broken)
+    monkeypatch.setattr(cli, "Runner", Broken)
     incident(place)
     command.main(["repro", "a.yaml"])
     told = capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
-from chaos_harness.clusters.kind import audit_log as auditing
+from chaos_harness.clusters.kind import audit_log
 from chaos_harness.clusters.pool.fingerprint import _PASSING
 from chaos_harness.harness.history import Entry, History, read
 from chaos_harness.harness.history.coverage import Coverage
@@ -113,5 +113,5 @@ def test_it_is_in_no_judgement() -> None:
     """Not in that of who leads and which node lives, of what was asked (audit), nor of what a cluster is like."""
     leases, _ = CONTROL_PLANE
     assert leases.told(LEASE) is None
-    assert NAMESPACE in auditing._NOT_WATCHED
+    assert NAMESPACE in audit_log._NOT_WATCHED
     assert "leases" in _PASSING

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters import create
+from chaos_harness.clusters.creation import create
 from chaos_harness.clusters.deadline import Deadline
 from conftest import did
-from chaos_harness.harness import experiment as module
+from chaos_harness.harness.experiment import lifecycle
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from tests.fakes.world import World
@@ -40,7 +40,7 @@ def pretend_delete(cluster):
 
 create.create, create.delete = pretend_create, pretend_delete
 
-class Slow(module.Injection):
+class Slow(lifecycle.Injection):
     def heal(self):
         did(f"healing, broken: {not WORLD.running}")
         for number in HEALING:
@@ -52,9 +52,9 @@ class Slow(module.Injection):
 
 @pytest.fixture(autouse=True)
 def no_probes(monkeypatch):
-    monkeypatch.setattr(module, "Injection", Slow)
-    monkeypatch.setattr(module.Experiment.__init__, "__kwdefaults__",
-        module.Experiment.__init__.__kwdefaults__ | {"probes": lambda *_: []})
+    monkeypatch.setattr(lifecycle, "Injection", Slow)
+    monkeypatch.setattr(lifecycle.Experiment.__init__, "__kwdefaults__",
+        lifecycle.Experiment.__init__.__kwdefaults__ | {"probes": lambda *_: []})
 
 def fill(experiment, free=False):
     path = experiment.directory / "filler"

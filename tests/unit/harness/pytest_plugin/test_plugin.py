@@ -237,7 +237,7 @@ import pytest
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from tests.fakes.world import World
-from chaos_harness.harness import experiment as module
+from chaos_harness.harness.experiment import lifecycle
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
@@ -249,8 +249,8 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_probes(monkeypatch):
-    monkeypatch.setattr(module.Experiment.__init__, "__kwdefaults__",
-        module.Experiment.__init__.__kwdefaults__ | {"probes": lambda *_: []})
+    monkeypatch.setattr(lifecycle.Experiment.__init__, "__kwdefaults__",
+        lifecycle.Experiment.__init__.__kwdefaults__ | {"probes": lambda *_: []})
 
 def test_cut(experiment):
     with experiment.fault(cut_registry()):

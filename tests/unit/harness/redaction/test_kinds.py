@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.harness.incident.bundle import write as bundle
+from chaos_harness.harness.incident.bundle import write
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.allure import attachments
@@ -40,7 +40,7 @@ def _attached(text: str, place: Path) -> str:
 
 def _bundled(text: str, place: Path) -> str:
     (place / "a.log").write_text(text, encoding="utf-8")
-    bundle._copy(place / "a.log", place / "into" / "a.log")
+    write._copy(place / "a.log", place / "into" / "a.log")
     return (place / "into" / "a.log").read_text(encoding="utf-8")
 
 

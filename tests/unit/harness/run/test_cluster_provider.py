@@ -12,10 +12,10 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.kind.logs import Kept
-from chaos_harness.clusters.pool import capacity as room
+from chaos_harness.clusters.pool import capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.run import cluster_provider as supply
+from chaos_harness.harness.run import cluster_provider
 from chaos_harness.harness.run.cluster_provider import Supply
 from chaos_harness.harness.run.context import Session
 from chaos_harness.harness.undo.journal import Journal, Undo
@@ -53,8 +53,8 @@ class FakePool:
 def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
     FakePool.did, FakePool.why, FakePool.error = [], [], None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(supply, "Pool", FakePool)
-    monkeypatch.setattr(room, "idle", lambda: "busy")
+    monkeypatch.setattr(cluster_provider, "Pool", FakePool)
+    monkeypatch.setattr(capacity, "idle", lambda: "busy")
     return Session(1, "never", None, {}, tmp_path, Progress.quiet(), pool=True)
 
 
@@ -143,7 +143,7 @@ def test_the_next_shape_is_made_ahead_on_an_idle_machine_only(
     """A scenario that measures does not share its cores."""
     use(session, upcoming=_NEXT).close()
     assert "fill chart" not in FakePool.did
-    monkeypatch.setattr(room, "idle", lambda: None)
+    monkeypatch.setattr(capacity, "idle", lambda: None)
     use(session, upcoming=_NEXT).close()
     assert "fill chart" in FakePool.did
 
@@ -152,7 +152,7 @@ def test_a_cluster_that_could_not_be_made_ahead_is_told_and_no_more(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next file makes its own."""
-    monkeypatch.setattr(room, "idle", lambda: None)
+    monkeypatch.setattr(capacity, "idle", lambda: None)
     FakePool.error = ClusterUnavailable("no space")
     use(session, upcoming=_NEXT).close()
     assert session.told == ["no cluster could be made ahead: no space"]

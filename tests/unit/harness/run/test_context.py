@@ -15,7 +15,7 @@ from chaos_harness.clusters.machine.owner import engines_of
 from chaos_harness.clusters.machine.paths import runtime_dir
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
-from chaos_harness.harness.run import context as module
+from chaos_harness.harness.run import context
 from chaos_harness.harness.run.context import Session
 from tests.fakes.engine import FakeEngine
 
@@ -72,7 +72,7 @@ def test_garbage_that_stays_keeps_no_run_from_beginning(
     def refuse(*_: Any, **__: Any) -> None:
         raise HarnessError("garbage is left:\nx")
 
-    monkeypatch.setattr(module, "collect_garbage", refuse)
+    monkeypatch.setattr(context, "collect_garbage", refuse)
     session = begun(tmp_path)
     assert session.connect() is engine
     assert session.parting == ["garbage is left:", "x"]

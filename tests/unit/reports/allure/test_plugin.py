@@ -139,7 +139,7 @@ def test_crashed_worker_leaves_a_broken_result(tmp_path: Path) -> None:
     assert session.status == 1
     assert len(session.load("*-result.json")) == 8
     assert crashed["status"] == "broken"
-    assert crashed["fullName"] == "chaos_harness.scenarios.registry_cut.test_registry#test_crash"
+    assert crashed["fullName"] == "scenarios.test_registry#test_crash"
     assert "crashed while running" in crashed["statusDetails"]["message"]
     assert "nox -s gc" in crashed["statusDetails"]["message"]
     assert session.output.count("= chaos =") == 1
@@ -166,7 +166,7 @@ def test_result_leads_back_to_its_test(every_kind: Session) -> None:
     """A result tells the id by which pytest knows its test."""
     found = {nodeid_of(result) for result in every_kind.load("*-result.json")}
 
-    assert "scenarios/registry_cut/test_registry.py::test_pods_restart[Always]" in found
+    assert "scenarios/test_registry.py::test_pods_restart[Always]" in found
     assert len(found) == 7
 
 
@@ -225,7 +225,7 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
     """A figure that is worse than in earlier runs, beyond noise, is told; the status is the claims' unless asked."""
     trend = tmp_path / "reports/out/trend.jsonl"
     trend.parent.mkdir(parents=True)
-    test = "scenarios/registry_cut/test_registry.py::test_pods_restart[Always]"
+    test = "scenarios/test_registry.py::test_pods_restart[Always]"
     key = f"{test} | v1.36.4 | pods ready within 60 s | recovered_seconds"
     earlier = [{"name": f"run {number}", "started": number, "figures": {key: seconds}} for number in range(6)]
     trend.write_text("".join(f"{json.dumps(each)}\n" for each in earlier), encoding="utf-8")
@@ -233,9 +233,7 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
     session = run(tmp_path, SCENARIOS, "-k", "restart and Always", *options)
 
     assert session.status == status
-    assert (
-        session.output.count("regression: scenarios/registry_cut/test_registry.py::test_pods_restart[Always]") == lines
-    )
+    assert session.output.count("regression: scenarios/test_registry.py::test_pods_restart[Always]") == lines
     assert "1 of 1 claims came out as expected" in session.output
     run_ = session.results.parent
     assert json.loads((run_ / "run.json").read_text(encoding="utf-8"))["status"] == status

@@ -7,7 +7,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
-from chaos_harness.harness.faults.nodes import drain as leaving
+from chaos_harness.harness.faults.nodes import drain
 from chaos_harness.harness.faults.nodes.drain import drain_node, register
 from tests.fakes.bench import Bench
 from tests.fakes.lossy import NODE, LossyWorld
@@ -41,7 +41,7 @@ def test_drain_waits_for_budgets(bench: Bench, world: LossyWorld) -> None:
 
 def test_drain_that_never_ends(bench: Bench, world: LossyWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node on which evicted pods stay is not drained."""
-    monkeypatch.setattr(leaving, "_DRAIN_SECONDS", 0.3)
+    monkeypatch.setattr(drain, "_DRAIN_SECONDS", 0.3)
     world.ignored = {"evict"}
     fault = drain_node(NODE)
     bench.inject(fault)

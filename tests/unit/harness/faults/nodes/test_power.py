@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.clusters.engine import retry as containers
+from chaos_harness.clusters.engine import retry
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
 from chaos_harness.harness.faults import Fault
@@ -144,8 +144,8 @@ def test_a_node_with_frozen_pods_dies_at_last(
         world.states[NODE] = "exited"
 
     world.held = {NODE}
-    monkeypatch.setattr(containers, "of_container", lambda container: [tmp_path / container])
-    monkeypatch.setattr(containers, "thaw", thaw)
+    monkeypatch.setattr(retry, "of_container", lambda container: [tmp_path / container])
+    monkeypatch.setattr(retry, "thaw", thaw)
     bench.inject(kill_node(NODE))
     assert world.state(NODE) == "exited"
     with pytest.raises(CommandFailed, match="is not running"):

@@ -7,7 +7,7 @@ import pytest
 
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import ApiRefused, BadScenario, CommandFailed, FaultNotApplied
-from chaos_harness.harness.faults.objects import edit as edits
+from chaos_harness.harness.faults.objects import edit
 from chaos_harness.harness.faults.objects.edit import edit_object, restore
 from tests.fakes.bench import Bench
 from tests.fakes.world import World, WorldEngine
@@ -51,9 +51,9 @@ class Objects:
 @pytest.fixture
 def objects(monkeypatch: pytest.MonkeyPatch) -> Objects:
     objects = Objects()
-    monkeypatch.setattr(edits, "request", objects.request)
-    monkeypatch.setattr(edits, "merge", objects.merge)
-    monkeypatch.setattr(edits, "find_path", lambda *_: "/apis/apps/v1/deployments")
+    monkeypatch.setattr(edit, "request", objects.request)
+    monkeypatch.setattr(edit, "merge", objects.merge)
+    monkeypatch.setattr(edit, "find_path", lambda *_: "/apis/apps/v1/deployments")
     monkeypatch.setattr(World, "_kubectl", objects.kubectl)
     return objects
 

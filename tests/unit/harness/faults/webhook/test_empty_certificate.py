@@ -9,7 +9,7 @@ import pytest
 
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import CommandFailed, FaultNotApplied
-from chaos_harness.harness.faults.webhook import empty_certificate as certificate
+from chaos_harness.harness.faults.webhook import empty_certificate
 from chaos_harness.harness.faults.webhook.empty_certificate import blank_certificate, refill
 from tests.fakes.bench import Bench
 from tests.fakes.world import World, WorldEngine
@@ -46,8 +46,8 @@ class Secrets:
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> Secrets:
     secrets = Secrets()
-    monkeypatch.setattr(certificate, "request", secrets.request)
-    monkeypatch.setattr(certificate, "merge", secrets.merge)
+    monkeypatch.setattr(empty_certificate, "request", secrets.request)
+    monkeypatch.setattr(empty_certificate, "merge", secrets.merge)
     monkeypatch.setattr(World, "_kubectl", secrets.kubectl)
     monkeypatch.setattr("chaos_harness.harness.faults.webhook.call._ask", lambda _: secrets.said)
     return secrets

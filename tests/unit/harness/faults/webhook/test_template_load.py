@@ -6,7 +6,7 @@ import pytest
 
 from chaos_harness.clusters.machine.process import Completed
 from chaos_harness.harness.errors import BadScenario, CommandFailed, FaultNotApplied
-from chaos_harness.harness.faults.webhook import template_load as crowd
+from chaos_harness.harness.faults.webhook import template_load
 from chaos_harness.harness.faults.webhook.template_load import crowd_templates, disperse, filler
 from chaos_harness.harness.policies.generation_rules import generates
 from chaos_harness.harness.undo import journal
@@ -50,8 +50,8 @@ class Templates:
 @pytest.fixture
 def templates(monkeypatch: pytest.MonkeyPatch) -> Templates:
     templates = Templates()
-    monkeypatch.setattr(crowd, "apply", templates.apply)
-    monkeypatch.setattr(crowd, "request", templates.request)
+    monkeypatch.setattr(template_load, "apply", templates.apply)
+    monkeypatch.setattr(template_load, "request", templates.request)
     monkeypatch.setattr(World, "_kubectl", templates.kubectl)
     return templates
 

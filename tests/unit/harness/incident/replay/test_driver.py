@@ -17,7 +17,7 @@ from chaos_harness.harness.experiment import trigger as trigger_module
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import Trigger
 from chaos_harness.harness.history import History, read
-from chaos_harness.harness.incident.replay import driver as drive
+from chaos_harness.harness.incident.replay import driver
 from chaos_harness.harness.incident.replay.driver import relive
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.probes import Probe
@@ -183,7 +183,7 @@ def test_values_that_turn_out_to_be_of_no_use(live: Callable[..., Experiment], m
     def refuse(*_: object) -> None:
         raise BadScenario("no nodes")
 
-    monkeypatch.setattr(drive, "resolve", refuse)
+    monkeypatch.setattr(driver, "resolve", refuse)
     with pytest.raises(PreparationFailed, match="the incident: no nodes"):
         live(faults=[CUT])
 
@@ -207,7 +207,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
         def trigger(_cluster: object, *arguments: Any, **options: Any) -> Trigger:
             return Trigger(server, *arguments, **options)  # type: ignore[arg-type]  # it gives clients
 
-        monkeypatch.setattr(drive, "Trigger", trigger)
+        monkeypatch.setattr(driver, "Trigger", trigger)
         monkeypatch.setattr(trigger_module, "find_path", lambda *_: PATH)
         yield server
 
