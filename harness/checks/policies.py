@@ -7,7 +7,7 @@ from chaos_harness.harness.history import Recorded
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.differences import Difference
 from chaos_harness.harness.history.generated_policies import Generated, read_generated
-from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.spans import Spans, longer_than
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.verdict import Verdict
 
@@ -65,7 +65,7 @@ def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
         "missing": float(sum(each.kind.missing for each in standing)),
         "altered": float(sum(each.kind.altered for each in standing)),
     }
-    long = [(difference, difference.certain.longer_than(late, but=generated.coverage.blind)) for difference in seen]
+    long = [(difference, longer_than(difference.certain, late, generated.coverage.blind)) for difference in seen]
     if old := [difference for difference, spans in long if spans]:
         first = min(spans.parts[0][0] for _, spans in long if spans) + late
         words = f"{_counted(old)} for more than {late:g} s"

@@ -12,7 +12,7 @@ from chaos_harness.harness.history import Entry, Recorded
 from chaos_harness.harness.history.differences import Difference
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.generated_policies import Generated, read_generated
-from chaos_harness.harness.history.spans import Span, Spans
+from chaos_harness.harness.history.spans import Span, Spans, longer_than
 from chaos_harness.harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.statistics import Interval, wilson
@@ -112,7 +112,7 @@ class _Time:
         """Yield the orphans that were seen in it for more than `late` seconds, and when."""
         for orphan in self._orphans():
             there = orphan.certain.within(self.since, self._ends(orphan)[0])
-            if seen := there.longer_than(late, but=self.generated.coverage.blind):
+            if seen := longer_than(there, late, self.generated.coverage.blind):
                 yield orphan, seen
 
     def doubtful(self, late: float) -> bool:

@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 from math import inf
 
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.spans import Spans
+from chaos_harness.harness.history.spans import Spans, lasting
 
 __all__ = ["Moment", "Moments", "Silence"]
 
@@ -67,7 +67,7 @@ class Moments:
         """Return the silence between two moments; what is `sure` does not count, nor, perhaps, what is `unsure`."""
         least = Spans.of([(begin.most, end.least)]) - self.unknown - sure - unsure
         most = Spans.of([(begin.least, end.most)]) - sure
-        lasted = ((seconds, -first) for (first, _), seconds in least.lasting(self.blind))
+        lasted = ((seconds, -first) for (first, _), seconds in lasting(least, self.blind))
         longest, since = max(lasted, default=(0.0, -begin.most))
         return Silence(longest, most.longest, -since)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Self
 
-__all__ = ["Span", "Spans", "when_passed"]
+__all__ = ["Span", "Spans", "lasting", "longer_than", "when_passed"]
 
 Span = tuple[float, float]
 """From when to when, in seconds of a history; the end may be infinite."""
@@ -78,20 +78,25 @@ class Spans:
         """How many seconds the longest stretch has; 0 if there is none."""
         return max((end - begin for begin, end in self.parts), default=0.0)
 
-    def longer_than(self, seconds: float, *, but: "Spans | None" = None) -> "Spans":
-        """Return the stretches that are longer than a tolerance of some seconds, not counting those in `but`."""
-        long = Spans(tuple((begin, end) for begin, end in self.parts if end - begin > seconds))
-        return Spans(tuple(span for span, lasted in long.lasting(but) if lasted > seconds)) if but else long
-
-    def lasting(self, but: "Spans") -> Iterator[tuple[Span, float]]:
-        """Iterate over the stretches, and how many seconds each has that do not lie in `but`."""
-        return (((begin, end), end - begin - but.within(begin, end).total) for begin, end in self.parts)
+    def longer_than(self, seconds: float) -> "Spans":
+        """Return the stretches that are longer than a tolerance of some seconds."""
+        return Spans(tuple((begin, end) for begin, end in self.parts if end - begin > seconds))
 
     def __str__(self) -> str:
         """Return it in words: "12.0 to 15.5 s, 20.0 s to the end"."""
         return ", ".join(
             f"{begin:.1f} s to the end" if end == inf else f"{begin:.1f} to {end:.1f} s" for begin, end in self.parts
         )
+
+
+def lasting(spans: Spans, busy: Spans) -> Iterator[tuple[Span, float]]:
+    """Iterate over the stretches, and how many seconds each has without those that are `busy`."""
+    return (((begin, end), end - begin - busy.within(begin, end).total) for begin, end in spans)
+
+
+def longer_than(spans: Spans, seconds: float, busy: Spans) -> Spans:
+    """Return the stretches that are longer than a tolerance of some seconds, without those that are `busy`."""
+    return Spans(tuple(span for span, lasted in lasting(spans.longer_than(seconds), busy) if lasted > seconds))
 
 
 def when_passed(begin: float, seconds: float, busy: Spans) -> float:

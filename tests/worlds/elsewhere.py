@@ -110,7 +110,7 @@ _ELSEWHERE = [
         "elif False:",
         _STARVED,
     ),
-    ("2.8", "harness/history/silences.py", "least.lasting(self.blind)", "least.lasting(Spans())", _COUNTED),
+    ("2.8", "harness/history/silences.py", "lasting(least, self.blind)", "lasting(least, Spans())", _COUNTED),
     (
         "2.8",
         "harness/checks/control_plane.py",
@@ -142,14 +142,14 @@ _ELSEWHERE = [
     (
         "2.8",
         "harness/checks/policies.py",
-        "certain.longer_than(late, but=generated.coverage.blind)",
-        "certain.longer_than(late)",
+        "longer_than(difference.certain, late, generated.coverage.blind)",
+        "difference.certain.longer_than(late)",
         _COUNTED,
     ),
     (
         "2.8",
         "harness/checks/races.py",
-        "there.longer_than(late, but=self.generated.coverage.blind)",
+        "longer_than(there, late, self.generated.coverage.blind)",
         "there.longer_than(late)",
         _COUNTED,
     ),

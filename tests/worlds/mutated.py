@@ -254,7 +254,7 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         ),
     ],
     "harness/checks/policies.py": [
-        (("policies_match",), "difference.certain.longer_than(late, ", "difference.certain.longer_than(2 * late, "),
+        (("policies_match",), "longer_than(difference.certain, late, ", "longer_than(difference.certain, 2 * late, "),
         (("policies_match",), "words, doubted = _doubts(generated, late)", 'words, doubted = "", []'),
     ],
     "harness/history/generated_policies.py": [
@@ -287,8 +287,8 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (("never_orphaned",), "pairwise([*marks.decided, end])", "pairwise([*marks.decided[:1], end])"),
         (
             ("never_orphaned", "no_orphan_stays"),
-            "self._ends(orphan)[0])\n            if seen := there.longer_than(late, ",
-            "inf)\n            if seen := there.longer_than(0, ",
+            "self._ends(orphan)[0])\n            if seen := longer_than(there, late, ",
+            "inf)\n            if seen := longer_than(there, 0, ",
         ),
         (("never_orphaned", "no_orphan_stays"), "any(spans.within(begin, end).longest > late", "any(False"),
         (

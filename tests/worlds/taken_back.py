@@ -237,8 +237,8 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
         (
             f"{_CHECKS}/races.py",
             ("never_orphaned",),
-            "            if seen := there.longer_than(late, ",
-            "            if self.since in orphan.certain and (seen := there).longer_than(late, ",
+            "            if seen := longer_than(there, late, ",
+            "            if self.since in orphan.certain and longer_than((seen := there), late, ",
         ),
     ],
     "2.6": [
