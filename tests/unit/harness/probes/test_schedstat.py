@@ -2,9 +2,11 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.probes.schedstat import SCRIPT, Starved, Starving, parse
 
 Threads = dict[int, tuple[float, float]]
@@ -194,6 +196,9 @@ def test_the_script_tells_what_can_be_read() -> None:
     """On this machine, of a process with one of the names: all its lines can be read, and it ends when nobody asks."""
     with subprocess.Popen(["bash", "-c", "exec -a x sleep 60"]) as sleeper:
         try:
+            for _ in Deadline.after(30, "bash to become sleep").attempts(first=0.01):  # until then it is bash
+                if Path(f"/proc/{sleeper.pid}/comm").read_text(encoding="ascii") == "sleep\n":
+                    break
             script = SCRIPT.replace("manager |", "sleep |")
             done = subprocess.run(
                 ["bash", "-c", script], input="\n\n", capture_output=True, text=True, timeout=60, check=True
