@@ -79,18 +79,18 @@ class Cluster:
         """
         deadline = Deadline.after(_SECONDS, f"the containers of cluster {name}")
         nodes = _containers_of_kind(engine, name, deadline)
-        foreign = sorted(each["Name"].lstrip("/") for each in nodes if RUN not in each["Config"]["Labels"])
+        foreign = sorted(node["Name"].lstrip("/") for node in nodes if RUN not in node["Config"]["Labels"])
         if foreign:
             raise NotOurs(
                 f"{', '.join(foreign)}: expected the label {RUN}; cluster {name} was not made by this harness"
             )
         things = inventory(engine, deadline, cluster=name)
         if not nodes or not things:
-            others = sorted({each.labels.get(f"{PREFIX}.cluster", "") for each in inventory(engine, deadline)} - {""})
+            others = sorted({thing.labels.get(f"{PREFIX}.cluster", "") for thing in inventory(engine, deadline)} - {""})
             raise ClusterUnavailable(f"no cluster {name}; there are: {', '.join(others) or 'none'}")
         labels = nodes[0]["Config"]["Labels"]
         directory = Path(labels[f"{PREFIX}.directory"])
-        ports = [port for each in nodes for port in _published(each, _API_PORT)]
+        ports = [port for node in nodes for port in _published(node, _API_PORT)]
         return cls(
             name=name,
             shape=Shape.model_validate_json(labels[f"{PREFIX}.shape"], context=RECORDED),
@@ -185,14 +185,14 @@ def _containers_of_kind(engine: Engine, name: str, deadline: Deadline) -> list[A
 
 def _published(container: Mapping[str, Any], port: str) -> list[int]:
     bindings = (container["HostConfig"].get("PortBindings") or {}).get(port) or []
-    return [int(each["HostPort"]) for each in bindings]
+    return [int(binding["HostPort"]) for binding in bindings]
 
 
 def _own_kubeconfig(path: Path, ports: Sequence[int]) -> Path:
     """Return `path` if it is the private file that leads to the API server published on one of `ports`."""
     try:
         mode = path.stat().st_mode & 0o777
-        servers = [each["cluster"]["server"] for each in yaml.safe_load(path.read_text(encoding="utf-8"))["clusters"]]
+        servers = [entry["cluster"]["server"] for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["clusters"]]
     except (OSError, TypeError, KeyError, yaml.YAMLError) as error:
         raise NotOurs(f"{path}: expected the kubeconfig that this harness wrote for the cluster: {error}") from error
     expected = [f"https://{LOOPBACK}:{port}" for port in ports]
@@ -206,12 +206,12 @@ def _own_kubeconfig(path: Path, ports: Sequence[int]) -> Path:
 
 def _registry(engine: Engine, name: str, things: Sequence[Thing], login: Login) -> Registry | None:
     """Return the registry of the cluster `name`, of which there are `things`, if it has one."""
-    found = {each.kind: each for each in things if each.name in (name, registry_name(name))}
-    if "container" not in found:
+    by_kind = {thing.kind: thing for thing in things if thing.name in (name, registry_name(name))}
+    if "container" not in by_kind:
         return None
-    if "network" not in found:
+    if "network" not in by_kind:
         raise ClusterUnavailable(f"cluster {name}: its network is gone; `{typed('gc')}` removes the rest")
-    container, network = found["container"], found["network"]
+    container, network = by_kind["container"], by_kind["network"]
     return Registry.at(
         engine,
         container.name,

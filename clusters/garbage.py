@@ -15,7 +15,7 @@ from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.gatekeeper.install import CRDS_REPOSITORY, REPOSITORY
 from chaos_harness.clusters.images.catalogue import NAME
 from chaos_harness.clusters.machine.locking import locked
-from chaos_harness.clusters.machine.owner import Owner, engines_of, run_directories, told
+from chaos_harness.clusters.machine.owner import Owner, engines_of, owner_of, run_directories
 from chaos_harness.clusters.machine.paths import runtime_dir
 from chaos_harness.clusters.machine.removal import remove
 from chaos_harness.clusters.terminal.progress import Progress
@@ -50,7 +50,7 @@ class _Living:
     def of(cls, engine: Engine, things: Iterable[Thing], deadline: Deadline) -> "_Living":
         """Ask the engine, after `things` were listed: what was made by then was claimed before it was made."""
         register = claims.register(engine, deadline)
-        kept = {each.labels[RUN] for each in things if f"{PREFIX}.keep" in each.labels}
+        kept = {thing.labels[RUN] for thing in things if f"{PREFIX}.keep" in thing.labels}
         return cls(register, frozenset(run for run in kept if not _forgotten(register.of(run))))
 
     def dead(self, owner: Owner, directory: Path | None = None) -> bool:
@@ -62,13 +62,13 @@ class _Living:
         """
         if owner.run in self.kept or owner.run in claims.held():
             return False
-        now = told(directory) if owner.pooled and directory else None if owner.pooled else owner
+        now = owner_of(directory) if owner.pooled and directory else None if owner.pooled else owner
         seen = now.seen() if now else None
         if seen is not None:
             return not seen
         standing = self.register.of(owner.run)
         if standing:
-            return not any(each.alive() for each in standing)
+            return not any(claim.alive() for claim in standing)
         return not (now or _by_time(owner)).alive()
 
 
@@ -92,19 +92,21 @@ def collect_garbage(
     progress = progress or Progress.quiet()
     deadline = Deadline.after(_SECONDS, "the removal of what dead runs left behind")
     with _turn(deadline), progress.step("remove what dead runs left behind") as step:
-        found = [(path, owner) for path, owner in run_directories() if not _of_another(path, engine)]
+        runs = [(path, owner) for path, owner in run_directories() if not _of_another(path, engine)]
         living = _Living.of(engine, inventory(engine, deadline), deadline)
-        directories = [path for path, owner in found if everything or living.dead(owner, path)]
+        directories = [path for path, owner in runs if everything or living.dead(owner, path)]
         removed: list[str] = []
         problems: list[str] = []
-        unhealed = {each: noted for each in directories if undo and (noted := _undo_in(each, undo, removed))}
+        unhealed = {
+            directory: noted for directory in directories if undo and (noted := _undo_in(directory, undo, removed))
+        }
 
         def doomed() -> list[Thing]:
             things = _dead_things(engine, deadline, everything=everything)
-            step.detail = ", ".join(each.name for each in things[:1])
-            for each in things:
+            step.detail = ", ".join(thing.name for thing in things[:1])
+            for thing in things:
                 with _noting(problems):
-                    removed.extend(_pushed_tags(engine, each, deadline))
+                    removed.extend(_pushed_tags(engine, thing, deadline))
             return things
 
         gone, refused = remove_found(engine, doomed, deadline)
@@ -114,7 +116,7 @@ def collect_garbage(
             left = _undo_in(directory, undo, removed) if undo else []
             problems += left
             if not left:
-                removed += [f"what was left of {directory.name}: {each}" for each in unhealed.pop(directory)]
+                removed += [f"what was left of {directory.name}: {problem}" for problem in unhealed.pop(directory)]
         for directory in sorted(set(directories) - set(unhealed)):
             with _noting(problems):
                 remove(directory)
@@ -134,7 +136,7 @@ def _undo_in(directory: Path, undo: Undo, removed: list[str]) -> list[str]:
     with _noting(noted):
         for journal in sorted(directory.rglob(JOURNAL)):
             with _noting(noted):
-                removed += [f"undone: {each}" for each in undo(journal)]
+                removed += [f"undone: {change}" for change in undo(journal)]
     return noted
 
 
@@ -146,7 +148,7 @@ def garbage(engine: Engine, deadline: Deadline) -> list[Thing]:
 def claimed(engine: Engine, deadline: Deadline) -> list[str]:
     """Return the runs whose claims stand in the engine, this user's and all others'."""
     register = claims.register(engine, deadline)
-    return sorted({each.owner.run for each in register.claims if each.alive()})
+    return sorted({claim.owner.run for claim in register.claims if claim.alive()})
 
 
 def elsewhere(engine: Engine) -> list[Path]:
@@ -159,7 +161,7 @@ def _dead_things(engine: Engine, deadline: Deadline, *, everything: bool = False
     if everything or not things:
         return things
     living = _Living.of(engine, things, deadline)
-    return [each for each in things if living.dead(Owner.from_labels(each.labels), _directory(each))]
+    return [thing for thing in things if living.dead(Owner.from_labels(thing.labels), _directory(thing))]
 
 
 def _directory(thing: Thing) -> Path | None:
@@ -175,8 +177,8 @@ def _by_time(owner: Owner) -> Owner:
 
 def _forgotten(standing: list[claims.Claim]) -> bool:
     """Whether clusters were kept for their user, for a time that is up."""
-    kept = [each for each in standing if each.keep]
-    return bool(kept) and all(each.expired for each in kept)
+    kept = [claim for claim in standing if claim.keep]
+    return bool(kept) and all(claim.expired for claim in kept)
 
 
 def _of_another(directory: Path, engine: Engine) -> bool:
@@ -186,11 +188,11 @@ def _of_another(directory: Path, engine: Engine) -> bool:
 def _remove_claims(engine: Engine, deadline: Deadline, *, everything: bool) -> None:
     """Take away the claims of dead runs, and those for clusters that stand without a process, if nothing is there."""
     standing = claims.register(engine, deadline).claims
-    left = {each.labels[RUN] for each in inventory(engine, deadline)}
-    for each in standing:
-        over = each.owner.run not in left and (each.owner.pid == 0 or not each.alive())
-        if (everything or over) and each.owner.run not in claims.held():
-            engine.run(["volume", "rm", each.name], deadline, check=False)
+    left = {thing.labels[RUN] for thing in inventory(engine, deadline)}
+    for claim in standing:
+        over = claim.owner.run not in left and (claim.owner.pid == 0 or not claim.alive())
+        if (everything or over) and claim.owner.run not in claims.held():
+            engine.run(["volume", "rm", claim.name], deadline, check=False)
 
 
 @contextlib.contextmanager
@@ -231,7 +233,7 @@ def _pushed_tags(engine: Engine, thing: Thing, deadline: Deadline) -> list[str]:
                 names = engine.run(
                     ["inspect", "--type", "image", "--format", "{{.RepoTags}}", tag], deadline, check=False
                 )
-                if any(each.startswith(f"{NAME}/") for each in names.stdout.strip().strip("[]").split()):
+                if any(alias.startswith(f"{NAME}/") for alias in names.stdout.strip().strip("[]").split()):
                     done = engine.run(["rmi", "--no-prune", tag], deadline, check=False)
                     removed += [] if done.returncode else [f"image name {tag}"]
     return removed

@@ -72,11 +72,11 @@ def _registries() -> list[Finding]:
     return [answer(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
 
 
-def engine(found: Engine | None) -> Finding:
+def engine(answering: Engine | None) -> Finding:
     """Judge the engine that answers, or whether one could be started."""
-    if found:
-        whose = "private" if found.private else "yours"
-        return Finding("engine", "ok", f"Docker {found.version} at {found.host} ({whose})")
+    if answering:
+        whose = "private" if answering.private else "yours"
+        return Finding("engine", "ok", f"Docker {answering.version} at {answering.host} ({whose})")
     missing = ", ".join(packages.missing())
     if os.geteuid() != 0:
         remedy = "start your Docker engine (`sudo systemctl start docker`) or run as root"
@@ -159,11 +159,11 @@ def module_proxy() -> Finding:
     """Judge whether the module proxy that `go env GOPROXY` names can be reached."""
     if not shutil.which("go"):
         return Finding("Go modules", "warn", "no go on PATH", "install Go 1.26 or newer: images are built with it")
-    told = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to tell its proxy")).stdout.strip()
-    proxy = told.replace("|", ",").split(",")[0]
+    proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to tell its proxy")).stdout.strip()
+    proxy = proxies.replace("|", ",").split(",")[0]
     if not proxy.startswith("http"):
         return Finding(
-            "Go modules", "warn", f"GOPROXY={told}: modules come from their own servers", "go env -u GOPROXY"
+            "Go modules", "warn", f"GOPROXY={proxies}: modules come from their own servers", "go env -u GOPROXY"
         )
     return answer("Go modules", proxy, "`go env GOPROXY` names the proxy; images cannot be built without")
 
@@ -202,16 +202,16 @@ def tools() -> list[Finding]:
         if path is None:
             findings.append(Finding(name, "ok", f"{wanted} is built" if wanted else "not on PATH"))
             continue
-        told = run([path, *words], Deadline.after(_COMMAND_SECONDS, f"{name} to tell its version"), check=False)
-        seen = f"{(told.stdout.strip() or told.stderr.strip())[:60]} at {path}"
+        done = run([path, *words], Deadline.after(_COMMAND_SECONDS, f"{name} to tell its version"), check=False)
+        seen = f"{(done.stdout.strip() or done.stderr.strip())[:60]} at {path}"
         findings.append(Finding(name, "ok", seen if wanted is None or wanted in seen else f"{seen}; {wanted} is built"))
     return findings
 
 
-def leftovers(found: Engine) -> Finding:
+def leftovers(answering: Engine) -> Finding:
     """Judge whether the engine holds anything of runs that have ended."""
-    things = garbage(found, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
-    dead = [f"{each.kind} {each.name}" for each in things]
+    things = garbage(answering, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
+    dead = [f"{thing.kind} {thing.name}" for thing in things]
     if dead:
         return Finding("leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", typed("gc"))
     return Finding("leftovers", "ok", "none")
@@ -219,13 +219,13 @@ def leftovers(found: Engine) -> Finding:
 
 def _engine() -> list[Finding]:
     try:
-        found = find()
+        answering = find()
     except EngineUnavailable as error:
         quirks = HostQuirks.detect()
         return [Finding("engine", "bad", str(error)), cgroups(quirks), inotify(quirks)]
-    quirks = found.quirks if found else HostQuirks.detect()
-    host = [capabilities(quirks, private=found is None or found.private), cgroups(quirks), inotify(quirks)]
-    return [engine(found), *host, *([leftovers(found)] if found else [])]
+    quirks = answering.quirks if answering else HostQuirks.detect()
+    host = [capabilities(quirks, private=answering is None or answering.private), cgroups(quirks), inotify(quirks)]
+    return [engine(answering), *host, *([leftovers(answering)] if answering else [])]
 
 
 def _guarded(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:

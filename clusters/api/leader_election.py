@@ -24,8 +24,8 @@ def wait_led(cluster: Cluster, deadline: Deadline) -> str:
     led: dict[str, str] = {}
 
     def renewed(state: State) -> bool:
-        for each in state.values():
-            name, spec = each["metadata"]["name"], each["spec"]
+        for lease in state.values():
+            name, spec = lease["metadata"]["name"], lease["spec"]
             if first.setdefault(name, spec.get("renewTime", "")) != spec.get("renewTime", ""):
                 led[name] = spec.get("holderIdentity", "")
         return led.keys() >= set(LEADERS)
@@ -36,8 +36,8 @@ def wait_led(cluster: Cluster, deadline: Deadline) -> str:
         except DeadlineExceeded as error:
             if not first:
                 raise
-            raise deadline.error("; ".join(_told(each, first) for each in LEADERS if each not in led)) from error
-    return ", ".join(f"{led[each]} leads as {each}" for each in LEADERS)
+            raise deadline.error("; ".join(_told(judge, first) for judge in LEADERS if judge not in led)) from error
+    return ", ".join(f"{led[judge]} leads as {judge}" for judge in LEADERS)
 
 
 def _told(leader: str, first: dict[str, str]) -> str:

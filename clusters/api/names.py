@@ -31,8 +31,8 @@ def refused_of(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], s
     """Yield what is wrong with the names in an object to be applied, each behind its place; what is no word stays."""
     for place in _FIELDS:
         value: Any = manifest
-        for each in place:
-            value = value.get(each) if isinstance(value, Mapping) else None
+        for key in place:
+            value = value.get(key) if isinstance(value, Mapping) else None
         if isinstance(value, str) and (problem := refused(place[-1], value)) is not None:
             yield place, problem
 
@@ -40,7 +40,7 @@ def refused_of(manifest: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], s
 def require(**words: str) -> None:
     """Raise BadScenario with all that is wrong with these words; an empty namespace is none."""
     given = {what: value for what, value in words.items() if value or what != "namespace"}
-    found = {what: refused(what, value) for what, value in given.items()}
-    problems = [f"{what}: {problem}" for what, problem in found.items() if problem is not None]
+    refusals = {what: refused(what, value) for what, value in given.items()}
+    problems = [f"{what}: {problem}" for what, problem in refusals.items() if problem is not None]
     if problems:
         raise BadScenario(problems)

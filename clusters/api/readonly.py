@@ -52,9 +52,9 @@ class Foreign:
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Return the objects of a list, or none if it cannot be had; what is no object is left out."""
-        found = self.get(path, query)
-        items = found.get("items") if isinstance(found, dict) else None
-        return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+        listing = self.get(path, query)
+        items = listing.get("items") if isinstance(listing, dict) else None
+        return [thing for thing in items if isinstance(thing, dict)] if isinstance(items, list) else []
 
 
 @contextmanager

@@ -131,9 +131,9 @@ def find_path(api: ApiClient, kind: str) -> str:
     groups = request(api, "GET", "/apis")["groups"]
     for version in ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]:
         root = _root(version)
-        for each in request(api, "GET", root)["resources"]:
-            if each["kind"] == kind and "/" not in each["name"]:
-                return f"{root}/{each['name']}"
+        for resource in request(api, "GET", root)["resources"]:
+            if resource["kind"] == kind and "/" not in resource["name"]:
+                return f"{root}/{resource['name']}"
     raise BadScenario(f"the API server has no kind {kind!r}; see `kubectl api-resources`")
 
 
@@ -159,5 +159,5 @@ class _Paths:
         return f"{_root(version)}{scope}/{self._groups[version][kind]}"
 
     def _names(self, version: str) -> dict[str, str]:
-        found = listed(self._api, _root(version), "resources")
-        return {each["kind"]: each["name"] for each in found if "/" not in each["name"]}
+        resources = listed(self._api, _root(version), "resources")
+        return {resource["kind"]: resource["name"] for resource in resources if "/" not in resource["name"]}

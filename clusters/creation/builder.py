@@ -140,7 +140,9 @@ class Site:
     def parts(self) -> list[str]:
         """Return the names of the containers that are there."""
         deadline = Deadline.after(_ANSWER_SECONDS, f"the containers of {self.name}")
-        return [each.name for each in inventory(self._engine, deadline, cluster=self.name) if each.kind == "container"]
+        return [
+            thing.name for thing in inventory(self._engine, deadline, cluster=self.name) if thing.kind == "container"
+        ]
 
     def collect_logs(self, target: Path) -> list[str]:
         """Write the logs below `target`; return what could not be had."""

@@ -103,10 +103,10 @@ def _failure(
     site: Site, action: str, error: Exception, progress: Progress, logs: Kept, *, keep: bool
 ) -> ClusterUnavailable:
     """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
-    told = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]
+    lines = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]
     if not site.answers():
-        left = f"what was made carries the label {RUN}; `{typed('gc')}` removes it when an engine answers again"
-        return EngineUnavailable("\n".join([*told, f"the engine does not answer any more; {left}"]))
+        remedy = f"what was made carries the label {RUN}; `{typed('gc')}` removes it when an engine answers again"
+        return EngineUnavailable("\n".join([*lines, f"the engine does not answer any more; {remedy}"]))
     target, missing = logs.folder / site.name, list[str]()
     cause: str | None = None
     with progress.step("keep the logs"):
@@ -118,14 +118,14 @@ def _failure(
             cause = likely_cause(target)
         except (HarnessError, OSError) as error_of_disk:
             missing = [f"{error_of_disk}"]
-    told += [f"likely cause: {cause}"] if cause is not None else []
-    told += [f"logs: {target}", *(f"  without: {first_line(each)}" for each in missing)]
+    lines += [f"likely cause: {cause}"] if cause is not None else []
+    lines += [f"logs: {target}", *(f"  without: {first_line(lack)}" for lack in missing)]
     if keep:
-        told.append(f"kept as it is: {', '.join(site.parts())}; `{typed('gc --')} --all` removes it")
+        lines.append(f"kept as it is: {', '.join(site.parts())}; `{typed('gc --')} --all` removes it")
     else:
         with progress.step(f"remove the unfinished cluster {site.name}"):
             try:
                 site.remove()
-            except HarnessError as left:
-                told.append(f"not all of it could be removed: {left}; `{typed('gc')}` tries again")
-    return ClusterUnavailable("\n".join(told))
+            except HarnessError as error_of_removal:
+                lines.append(f"not all of it could be removed: {error_of_removal}; `{typed('gc')}` tries again")
+    return ClusterUnavailable("\n".join(lines))

@@ -138,9 +138,9 @@ def connect(
     owner = owner or _this_process()
     users = None if word == "private" else _users(layout)
     if users and users.version:
-        found = _system(users)
-        claims.hold(found, owner)
-        return found
+        engine = _system(users)
+        claims.hold(engine, owner)
+        return engine
     if users and (word == "system" or users.silent):
         raise EngineUnavailable(
             f"expected your Docker engine at {users.host} to answer: {users.problem}; make `docker info` work "
@@ -256,10 +256,10 @@ def _speaking(engine: Engine) -> str:
     for cli in dict.fromkeys((shutil.which("docker"), packages.program("docker"))):
         if cli is not None:
             deadline = Deadline.after(_CLI_SECONDS, f"{cli} to speak to the engine")
-            told = replace(engine, cli=cli).run(["version"], deadline, check=False)
-            if told.returncode == 0:
+            answer = replace(engine, cli=cli).run(["version"], deadline, check=False)
+            if answer.returncode == 0:
                 return cli
-            last = f"`{cli} version` says: {told.stderr.strip()}"
+            last = f"`{cli} version` says: {answer.stderr.strip()}"
     raise EngineUnavailable(
         f"expected a docker command that speaks to the engine at {engine.host} (Docker {engine.version}); "
         f"{last or 'there is none on PATH'}; `apt-get install docker-cli` brings one"

@@ -70,7 +70,7 @@ class Register:
 
     def of(self, run: str) -> list[Claim]:
         """Return the claims of one run."""
-        return [each for each in self.claims if each.owner.run == run]
+        return [claim for claim in self.claims if claim.owner.run == run]
 
 
 def register(engine: "Engine", deadline: Deadline) -> Register:
@@ -82,21 +82,21 @@ def register(engine: "Engine", deadline: Deadline) -> Register:
     names = _names(engine, deadline)
     if not names:
         return Register(())
-    told = engine.run(["inspect", "--type", "volume", *names], deadline, check=False).stdout
+    inspected = engine.run(["inspect", "--type", "volume", *names], deadline, check=False).stdout
     now = _now(engine, deadline)
-    found = []
-    for each in json.loads(told or "[]"):
-        labels = each.get("Labels") or {}
+    claims = []
+    for volume in json.loads(inspected or "[]"):
+        labels = volume.get("Labels") or {}
         if CLAIM not in labels or RUN not in labels:  # gone, and another of its name there
             continue
         owner = Owner.from_labels(labels)
-        age = _age(str(each.get("CreatedAt") or ""), now, owner)
+        age = _age(str(volume.get("CreatedAt") or ""), now, owner)
         if age < -_AHEAD_SECONDS:
             _make(engine, labels, deadline)
-            engine.run(["volume", "rm", each["Name"]], deadline, check=False)
+            engine.run(["volume", "rm", volume["Name"]], deadline, check=False)
         life = float(labels[CLAIM]) if re.fullmatch(r"[0-9]{1,9}", labels[CLAIM]) else LIFE_SECONDS
-        found.append(Claim(each["Name"], owner, max(age, 0.0), life, f"{PREFIX}.keep" in labels))
-    return Register(tuple(found))
+        claims.append(Claim(volume["Name"], owner, max(age, 0.0), life, f"{PREFIX}.keep" in labels))
+    return Register(tuple(claims))
 
 
 def hold(engine: "Engine", owner: Owner) -> None:
@@ -215,12 +215,12 @@ def _names(engine: "Engine", deadline: Deadline, run: str = "") -> list[str]:
 
 def _now(engine: "Engine", deadline: Deadline) -> float:
     """Return what the engine's clock says, in unix seconds."""
-    told = engine.run(["info", "--format", "{{.SystemTime}}"], deadline).stdout.strip()
+    answer = engine.run(["info", "--format", "{{.SystemTime}}"], deadline).stdout.strip()
     try:
-        return _unix(told)
+        return _unix(answer)
     except ValueError as error:
         raise CommandFailed(
-            f"expected the engine at {engine.host} to tell its time, found {told[:80]!r}; "
+            f"expected the engine at {engine.host} to tell its time, found {answer[:80]!r}; "
             f"try `docker --host {engine.host} info`"
         ) from error
 

@@ -60,15 +60,17 @@ def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
     Their names are those of pkg/shim.SocketAddress in containerd: a digest of its address, Docker's
     namespace and the container.
     """
-    containers = [each.name for root in roots for each in (root / "docker" / "containers").glob("*")]
-    names = [hashlib.sha256(f"{layout.containerd_socket}/moby/{each}".encode()).hexdigest() for each in containers]
-    return [_SHIM_SOCKETS / each for each in names if (_SHIM_SOCKETS / each).exists()]
+    containers = [directory.name for root in roots for directory in (root / "docker" / "containers").glob("*")]
+    names = [
+        hashlib.sha256(f"{layout.containerd_socket}/moby/{container}".encode()).hexdigest() for container in containers
+    ]
+    return [_SHIM_SOCKETS / name for name in names if (_SHIM_SOCKETS / name).exists()]
 
 
-def _gone(found: list[processes.Daemon], deadline: Deadline) -> None:
-    left = processes.end(found, deadline, _GRACE_SECONDS)
+def _gone(daemons: list[processes.Daemon], deadline: Deadline) -> None:
+    left = processes.end(daemons, deadline, _GRACE_SECONDS)
     if left:
-        pids = " ".join(str(each.pid) for each in left)
+        pids = " ".join(str(daemon.pid) for daemon in left)
         raise EngineUnavailable(
             f"expected {left[0].program} to end within {deadline.seconds:.0f} s of KILL; still there: {pids}; "
             f"`ps -o pid,stat,wchan,args -p {pids.replace(' ', ',')}` shows what holds them"
@@ -90,8 +92,8 @@ def _unmount(below: list[Path], deadline: Deadline) -> None:
 
 def _remove_cgroups(layout: Layout) -> None:
     for parent in processes.cgroup_parents(layout):
-        directories = [each for each in parent.rglob("*") if each.is_dir()]
-        for directory in [*sorted(directories, key=lambda each: len(each.parts), reverse=True), parent]:
+        directories = [path for path in parent.rglob("*") if path.is_dir()]
+        for directory in [*sorted(directories, key=lambda path: len(path.parts), reverse=True), parent]:
             with contextlib.suppress(OSError):
                 directory.rmdir()
 

@@ -53,12 +53,12 @@ class Dialogue:
 
     def hear(self) -> list[str]:
         """Return the lines that it told since, without waiting; its last one, at its end, may lack its line feed."""
-        told = self._begun
+        output = self._begun
         with contextlib.suppress(BlockingIOError):
             while more := os.read(self._out.fileno(), _BYTES):
-                told += more
+                output += more
             self.ended = True
-        whole, self._begun = (told, b"") if self.ended else _cut(told)
+        whole, self._begun = (output, b"") if self.ended else _cut(output)
         return whole.decode(errors="replace").splitlines()
 
     def leave(self) -> None:
@@ -66,7 +66,7 @@ class Dialogue:
         self._in.close()
 
 
-def _cut(told: bytes) -> tuple[bytes, bytes]:
+def _cut(output: bytes) -> tuple[bytes, bytes]:
     """Return the whole lines, and what has begun of another one."""
-    end = told.rfind(b"\n") + 1
-    return told[:end], told[end:]
+    end = output.rfind(b"\n") + 1
+    return output[:end], output[end:]

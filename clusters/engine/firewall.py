@@ -47,14 +47,14 @@ def free_pool(routes: Path = Path("/proc/net/route"), rules: str | None = None) 
     """
     if rules is None:
         rules = run(["iptables", "-w", "30", "-t", "nat", "-S"], Deadline.after(_SECONDS, "iptables")).stdout
-    taken = [ipaddress.IPv4Network(each, strict=False) for each in _MASQUERADED.findall(rules)]
+    taken = [ipaddress.IPv4Network(network, strict=False) for network in _MASQUERADED.findall(rules)]
     for line in routes.read_text().splitlines()[1:]:
         fields = line.split()
         address, mask = (int.from_bytes(bytes.fromhex(word), "little") for word in (fields[1], fields[7]))
         if mask:
             taken.append(ipaddress.IPv4Network((address, mask.bit_count())))
     for pool in POOLS:
-        if not any(ipaddress.IPv4Network(pool).overlaps(each) for each in taken):
+        if not any(ipaddress.IPv4Network(pool).overlaps(network) for network in taken):
             return pool
     raise EngineUnavailable(
         f"expected one of the ranges {', '.join(POOLS)} to be free for containers; routes or rules overlap all: "
@@ -108,9 +108,9 @@ def _leave_bridges_alone() -> None:
     The first rule with physdev brings br_netfilter, which sends the traffic of everybody's bridges through the tables
     until it is told not to (physdev_mt_check of Linux).
     """
-    for each in ("arptables", "iptables", "ip6tables"):
+    for program in ("arptables", "iptables", "ip6tables"):
         with contextlib.suppress(FileNotFoundError):
-            _FILTERED.with_name(f"bridge-nf-call-{each}").write_text("0")
+            _FILTERED.with_name(f"bridge-nf-call-{program}").write_text("0")
 
 
 def _iptables(table: str, *words: str, check: bool = True) -> bool:

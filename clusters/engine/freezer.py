@@ -12,7 +12,7 @@ _THAWED = (("freezer.state", "THAWED"), ("cgroup.freeze", "0"))
 
 def of_container(container: str, freezer: Path = _FREEZER) -> list[Path]:
     """Return the directories of a container's cgroup in the freezer of cgroup v1, by the container's whole id."""
-    return [each for each in freezer.glob(f"*/*{container}*") if each.is_dir()]
+    return [directory for directory in freezer.glob(f"*/*{container}*") if directory.is_dir()]
 
 
 def thaw(directories: Iterable[Path]) -> None:

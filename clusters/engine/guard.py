@@ -80,7 +80,7 @@ def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
     if verb.ends:
         named = named[:1]
     if name == "cp":
-        named = [each.partition(":")[0] for each in named if re.match(r"[^./-][^/]*:", each)]
+        named = [word.partition(":")[0] for word in named if re.match(r"[^./-][^/]*:", word)]
     untags = name == "rmi" and "--force" not in rest
     for index, kind in enumerate(verb.kinds):
         last = index == len(verb.kinds) - 1
@@ -103,16 +103,18 @@ def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool 
     if done.returncode and (complaints or not _MISSING.search(done.stderr)):
         return done
     labels = (_RUN, IMAGE) if kind == "image" else (_RUN,)
-    found: list[Mapping[str, Any]] = json.loads(done.stdout or "[]")
-    foreign = [each for each in found if not any(_labels(each).get(label) for label in labels)]
-    foreign += [each for each in found if each not in foreign and _inherits(each, ask)] if kind == "container" else []
-    if foreign and untags and all(_pushed(each, ask) for each in names):
+    things: list[Mapping[str, Any]] = json.loads(done.stdout or "[]")
+    foreign = [thing for thing in things if not any(_labels(thing).get(label) for label in labels)]
+    foreign += (
+        [thing for thing in things if thing not in foreign and _inherits(thing, ask)] if kind == "container" else []
+    )
+    if foreign and untags and all(_pushed(name, ask) for name in names):
         return None
     if foreign:
-        told = ", ".join(_name(each) for each in foreign)
+        foreign_names = ", ".join(_name(thing) for thing in foreign)
         raise NotOurs(
-            f"{kind} {told}: expected the label {' or '.join(labels)} of its own, found none: this harness did not "
-            f"make it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
+            f"{kind} {foreign_names}: expected the label {' or '.join(labels)} of its own, found none: this harness "
+            f"did not make it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
         )
     return None
 
@@ -163,8 +165,8 @@ def _inherits(container: Mapping[str, Any], ask: Ask) -> bool:
         done = ask(["inspect", "--type", "image", image])
         if done.returncode and not _MISSING.search(done.stderr):
             raise CommandFailed(f"the engine does not tell of which image {_name(container)} is: {done.stderr.strip()}")
-        told = json.loads(done.stdout or "[]")
-        _runs_of_images[image] = _labels(told[0]).get(_RUN, "") if told else ""
+        images = json.loads(done.stdout or "[]")
+        _runs_of_images[image] = _labels(images[0]).get(_RUN, "") if images else ""
     return _labels(container)[_RUN] == _runs_of_images.get(image)
 
 
@@ -175,10 +177,14 @@ def _name(attributes: Mapping[str, Any]) -> str:
 
 def _pushed(name: str, ask: Ask) -> bool:
     """Whether an image name leads to a port of loopback that a container with our label publishes."""
-    found = _PUSHED.match(name)
+    address = _PUSHED.match(name)
     ids = ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_RUN}"]).stdout.split()
-    if not found or not ids:
+    if not address or not ids:
         return False
     containers = json.loads(ask(["inspect", "--type", "container", *ids]).stdout or "[]")
-    bound = [each for one in containers for each in (one["HostConfig"].get("PortBindings") or {}).values()]
-    return any(each["HostPort"] == found[1] for bindings in bound for each in bindings or ())
+    bound = [
+        bindings
+        for container in containers
+        for bindings in (container["HostConfig"].get("PortBindings") or {}).values()
+    ]
+    return any(binding["HostPort"] == address[1] for bindings in bound for binding in bindings or ())

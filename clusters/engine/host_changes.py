@@ -44,7 +44,7 @@ def put_back(layout: Layout) -> list[str]:
 
 def _engines() -> list[str]:
     healed, errors = [], []
-    holders = [each.holder for each in traces.pending() if each.what.startswith((limits.SYSCTL, firewall.CHAIN))]
+    holders = [trace.holder for trace in traces.pending() if trace.what.startswith((limits.SYSCTL, firewall.CHAIN))]
     for holder in dict.fromkeys(holders):
         try:
             healed += _of_dead_engine(Layout("", Path(holder), Path(holder)))

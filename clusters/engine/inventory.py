@@ -60,7 +60,7 @@ class Thing:
     def host_ports(self) -> list[int]:
         """Host ports that a container publishes, or would publish if it were running."""
         bindings = self.attributes.get("HostConfig", {}).get("PortBindings") or {}
-        return [int(each["HostPort"]) for all_ in bindings.values() for each in all_ or () if each["HostPort"]]
+        return [int(binding["HostPort"]) for all_ in bindings.values() for binding in all_ or () if binding["HostPort"]]
 
 
 def label_arguments(labels: Mapping[str, str]) -> list[str]:
@@ -147,8 +147,8 @@ def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) ->
     if not ids:
         return
     committed = _committed(engine, deadline) if kind == "container" else {}
-    told = engine.run(["inspect", "--type", kind, *ids], deadline, check=False)
-    for attributes in json.loads(told.stdout or "[]"):
+    inspected = engine.run(["inspect", "--type", kind, *ids], deadline, check=False)
+    for attributes in json.loads(inspected.stdout or "[]"):
         thing = _thing(kind, attributes)
         inherited = committed.get(attributes.get("Image", "")) == thing.labels.get(RUN)
         if CLAIM not in thing.labels and RUN in thing.labels and not inherited:
@@ -158,9 +158,10 @@ def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) ->
 def _committed(engine: Engine, deadline: Deadline) -> dict[str, str]:
     """Return which runs' labels images carry, by the images' ids."""
     ids = list(dict.fromkeys(engine.run(list(_LABELLED_IMAGES), deadline).stdout.split()))
-    told = engine.run(["inspect", "--type", "image", *ids], deadline, check=False).stdout if ids else ""
+    inspected = engine.run(["inspect", "--type", "image", *ids], deadline, check=False).stdout if ids else ""
     return {
-        each["Id"]: ((each.get("Config") or {}).get("Labels") or {}).get(RUN, "") for each in json.loads(told or "[]")
+        image["Id"]: ((image.get("Config") or {}).get("Labels") or {}).get(RUN, "")
+        for image in json.loads(inspected or "[]")
     }
 
 

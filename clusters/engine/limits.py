@@ -82,8 +82,8 @@ def _record(layout: Layout, name: str, before: int, after: int) -> None:
 def _others_route(interfaces: Path = _INTERFACES) -> bool:
     """Whether this host has a bridge or a tunnel, as engines, hypervisors and VPNs make; ours are gone by then."""
     marks = ("bridge", "tun_flags")
-    return any((each / mark).exists() for each in interfaces.glob("*") for mark in marks) or any(
-        "DEVTYPE=wireguard" in _text(each / "uevent") for each in interfaces.glob("*")
+    return any((interface / mark).exists() for interface in interfaces.glob("*") for mark in marks) or any(
+        "DEVTYPE=wireguard" in _text(interface / "uevent") for interface in interfaces.glob("*")
     )
 
 

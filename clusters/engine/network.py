@@ -65,7 +65,7 @@ def gateway(subnet: str) -> str:
 def subnet_of(network: Mapping[str, Any]) -> str:
     """Return the IPv4 subnet of a network, of which the engine tells `network`."""
     configs: list[Mapping[str, str]] = network["IPAM"]["Config"]
-    return next(each["Subnet"] for each in configs if ":" not in each["Subnet"])
+    return next(config["Subnet"] for config in configs if ":" not in config["Subnet"])
 
 
 def _subnet(engine: Engine, name: str, deadline: Deadline) -> str:
@@ -74,7 +74,7 @@ def _subnet(engine: Engine, name: str, deadline: Deadline) -> str:
 
 def _mtu(engine: Engine, deadline: Deadline) -> list[str]:
     """Return the option that gives the network the MTU of the engine's default one, as kind does."""
-    told = engine.run(["network", "inspect", "bridge"], deadline, check=False)
-    networks = json.loads(told.stdout or "[]")
+    inspected = engine.run(["network", "inspect", "bridge"], deadline, check=False)
+    networks = json.loads(inspected.stdout or "[]")
     value = networks[0].get("Options", {}).get(_MTU) if networks else None
     return ["--opt", f"{_MTU}={value}"] if value else []

@@ -69,14 +69,14 @@ def ensure(progress: Progress) -> None:
 
 def heal() -> list[str]:
     """Let nothing start at boot that an installation of ours has enabled, once no apt runs; return that in words."""
-    if os.geteuid() != 0 or not any(each.what == _TRACE for each in traces.pending()):
+    if os.geteuid() != 0 or not any(trace.what == _TRACE for trace in traces.pending()):
         return []
     with apt.nobody_installs() as quiet:
         return traces.put_back(str(_WANTS), _disable) if quiet else []
 
 
 def _disable(trace: Trace) -> bool:
-    for link in _enabled() - {Path(each) for each in json.loads(trace.before)}:
+    for link in _enabled() - {Path(path) for path in json.loads(trace.before)}:
         link.unlink()
     return True
 

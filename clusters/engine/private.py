@@ -122,12 +122,12 @@ def stop(layout: Layout, progress: Progress, used: Callable[[], bool] | None = N
             return False
         _require_sight(layout)
         daemons = processes.find(layout, "dockerd")
-        found = bool(daemons) or layout.daemon_config.exists()
+        existed = bool(daemons) or layout.daemon_config.exists()
         with progress.step("stop the private Docker engine"):
             processes.end(daemons, Deadline.after(_STOP_SECONDS + 10, "dockerd to end"), _STOP_SECONDS)
             cleanup.clear(layout)
             host_changes.put_back(layout)
-    return found
+    return existed
 
 
 def _running(layout: Layout) -> bool:
@@ -141,7 +141,7 @@ def _elsewhere(layout: Layout) -> bool:
 
 def _require_sight(layout: Layout) -> None:
     """Raise EngineUnavailable if a daemon of the engine runs in another PID namespace: it could not be ended here."""
-    if any(user_engine.unseen(f"unix://{each}") for each in (layout.socket, layout.containerd_socket)):
+    if any(user_engine.unseen(f"unix://{socket}") for socket in (layout.socket, layout.containerd_socket)):
         raise EngineUnavailable(
             f"the private engine at {layout.host} runs in another PID namespace, whose processes cannot be ended from "
             f"this one: `{typed('gc')}` there stops it"

@@ -51,14 +51,14 @@ def find(layout: Layout, program: str) -> list[Daemon]:
     """Return the engine's processes of `program`: dockerd, containerd or containerd-shim-runc-v2."""
     if program == _SHIM:
         return list(_shims(layout))
-    found = _recorded(layout.record(program)) or _listening(layout, program)
-    return [found] if found else []
+    daemon = _recorded(layout.record(program)) or _listening(layout, program)
+    return [daemon] if daemon else []
 
 
 def running(layout: Layout) -> bool:
     """Whether a daemon of the engine runs, answering or not, to be seen from here or in another PID namespace."""
     return any(find(layout, program) for program in _DAEMONS) or any(
-        _takes_connections(each) for each in (layout.socket, layout.containerd_socket)
+        _takes_connections(path) for path in (layout.socket, layout.containerd_socket)
     )
 
 
@@ -76,34 +76,37 @@ def containers(layout: Layout, cgroups: Path = _CGROUPS) -> list[Daemon]:
 
 def cgroup_parents(layout: Layout, cgroups: Path = _CGROUPS) -> list[Path]:
     """Return the directories of the engine's parent cgroup: one on cgroup v2, one per controller on v1."""
-    found = [cgroups / layout.name, *(each / layout.name for each in cgroups.glob("*") if each.is_dir())]
-    return [each for each in found if (each / "cgroup.procs").exists()]
+    parents = [
+        cgroups / layout.name,
+        *(controller / layout.name for controller in cgroups.glob("*") if controller.is_dir()),
+    ]
+    return [parent for parent in parents if (parent / "cgroup.procs").exists()]
 
 
 def end(processes: Iterable[Daemon], deadline: Deadline, grace: float) -> list[Daemon]:
     """Send TERM, after `grace` seconds KILL, and return those that outlived the deadline."""
-    left = [each for each in processes if each.alive()]
+    left = [daemon for daemon in processes if daemon.alive()]
     _signal(left, signal.SIGTERM)
     for _ in deadline.within(grace, "processes to end").attempts():
-        left = [each for each in left if each.alive()]
+        left = [daemon for daemon in left if daemon.alive()]
         if not left:
             return []
     _signal(left, signal.SIGKILL)
     for _ in deadline.attempts():
-        left = [each for each in left if each.alive()]
+        left = [daemon for daemon in left if daemon.alive()]
         if not left:
             break
     return left
 
 
 def _signal(processes: Iterable[Daemon], number: signal.Signals) -> None:
-    for each in processes:
+    for daemon in processes:
         try:
-            handle = os.pidfd_open(each.pid)
+            handle = os.pidfd_open(daemon.pid)
         except ProcessLookupError:
             continue
         try:
-            if each.alive():
+            if daemon.alive():
                 signal.pidfd_send_signal(handle, number)
         except ProcessLookupError:
             continue

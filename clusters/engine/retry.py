@@ -25,10 +25,10 @@ def insist(engine: Engine, verb: Sequence[str], containers: Sequence[str], deadl
         done = engine.run([*verb, *left], deadline, check=False)
         if done.returncode == 0 or (undead and _ENDED in done.stderr):
             return
-        left = [each for each in left if each not in done.stdout.split()]
+        left = [container for container in left if container not in done.stdout.split()]
         if undead := _UNDEAD in done.stderr:
-            found = engine.run(["inspect", "--format", "{{.Id}}", *left], deadline, check=False)
-            for identity in found.stdout.split():
+            inspected = engine.run(["inspect", "--format", "{{.Id}}", *left], deadline, check=False)
+            for identity in inspected.stdout.split():
                 thaw(of_container(identity))
         elif _NOT_FROZEN not in done.stderr:
             raise CommandFailed(f"`docker {' '.join([*verb, *left])}`: {done.stderr.strip()}")

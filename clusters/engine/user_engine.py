@@ -103,8 +103,8 @@ def _endpoint() -> tuple[str, bool]:
     if cli is None:
         return _DEFAULT, False
     try:
-        told = run([cli, "context", "inspect"], Deadline.after(_SECONDS, "docker to name its context")).stdout
-        context = json.loads(told)[0]
+        contexts = run([cli, "context", "inspect"], Deadline.after(_SECONDS, "docker to name its context")).stdout
+        context = json.loads(contexts)[0]
         host = context["Endpoints"]["docker"]["Host"] or _DEFAULT
         return host, bool((context.get("TLSMaterial") or {}).get("docker"))
     except (CommandFailed, DeadlineExceeded, ValueError, LookupError):

@@ -61,19 +61,19 @@ def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
         objects = _manifest(cluster)
         with cluster.client() as api:
             _apply_definitions(api, objects, deadline)
-            apply(api, [each for each in objects if each["kind"] != _CRD], deadline)
+            apply(api, [manifest for manifest in objects if manifest["kind"] != _CRD], deadline)
     else:
         _install_chart(cluster, source / "charts" / "gatekeeper", deadline)
 
 
 def _manifest(cluster: Cluster) -> list[dict[str, Any]]:
     path = gatekeeper_source(str(cluster.shape.gatekeeper)) / "deploy" / "gatekeeper.yaml"
-    return [each for each in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if each]
+    return [manifest for manifest in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if manifest]
 
 
 def _apply_definitions(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
-    definitions = [each for each in objects if each["kind"] == _CRD]
-    names = {each["metadata"]["name"] for each in definitions}
+    definitions = [manifest for manifest in objects if manifest["kind"] == _CRD]
+    names = {definition["metadata"]["name"] for definition in definitions}
     apply(api, definitions, deadline)
     until(api, _CRDS, lambda state: _established(state, names), deadline)
 

@@ -80,25 +80,27 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
 
 def _rolled_out(objects: Objects) -> dict[str, int] | None:
     """Return the replicas of each Deployment by its name, or None unless all of them are up to date and available."""
-    replicas = {each["metadata"]["name"]: each["spec"].get("replicas", 1) for each in objects.values()}
-    for each in objects.values():
-        status = each.get("status", {})
-        wanted = each["spec"].get("replicas", 1)
+    replicas = {
+        deployment["metadata"]["name"]: deployment["spec"].get("replicas", 1) for deployment in objects.values()
+    }
+    for deployment in objects.values():
+        status = deployment.get("status", {})
+        wanted = deployment["spec"].get("replicas", 1)
         counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
-        if status.get("observedGeneration", 0) < each["metadata"]["generation"] or counts != [wanted] * 3:
+        if status.get("observedGeneration", 0) < deployment["metadata"]["generation"] or counts != [wanted] * 3:
             return None
     return replicas if CONTROLLER in replicas else None
 
 
 def _complete(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
     def urls(objects: Objects) -> dict[str, str] | None:
-        found = {}
-        for each in objects.values():
-            port = next((port["port"] for port in each.get("ports") or ()), None)
-            for endpoint in each.get("endpoints") or ():
+        urls_by_pod = {}
+        for endpoint_slice in objects.values():
+            port = next((port["port"] for port in endpoint_slice.get("ports") or ()), None)
+            for endpoint in endpoint_slice.get("endpoints") or ():
                 if endpoint.get("conditions", {}).get("ready"):
-                    found[endpoint["targetRef"]["name"]] = f"https://{endpoint['addresses'][0]}:{port}{_PATH}"
-        return found if len(found) == wanted else None
+                    urls_by_pod[endpoint["targetRef"]["name"]] = f"https://{endpoint['addresses'][0]}:{port}{_PATH}"
+        return urls_by_pod if len(urls_by_pod) == wanted else None
 
     return urls
 

@@ -42,7 +42,7 @@ def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress
                 engine.run(["save", *names], deadline, stdout=archive)
             files = {ready_set.IMAGES: scratch / ready_set.IMAGES}
             for folder in folders:
-                files |= {f"artefacts/{folder.name}/{each.relative_to(folder)}": each for each in _files(folder)}
+                files |= {f"artefacts/{folder.name}/{file.relative_to(folder)}": file for file in _files(folder)}
             contents = {name: _content(source) for name, source in files.items()}
             index = ready_set.Index(format=ready_set.FORMAT, images=names, files=contents)
             (scratch / ready_set.INDEX).write_text(index.model_dump_json(), encoding="utf-8")
@@ -67,7 +67,7 @@ def _artefacts(releases: Sequence[str]) -> list[store.Artefact]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.rglob("*") if each.is_file())
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def load(engine: Engine, path: Path, progress: Progress) -> list[str]:

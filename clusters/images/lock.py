@@ -35,7 +35,7 @@ def renewed(engine: Engine, locked: Mapping[str, str], entries: Sequence[Entry],
 
 def digests(engine: Engine, entries: Iterable[Entry], progress: Progress) -> dict[str, str]:
     """Return lock entries for those of `entries` that their registries have, by pulling each."""
-    found = {}
+    references = {}
     for entry in entries:
         deadline = Deadline.after(_PULL_SECONDS, f"the pull of {entry.published}")
         try:
@@ -48,8 +48,8 @@ def digests(engine: Engine, entries: Iterable[Entry], progress: Progress) -> dic
         repository = entry.published.rpartition(":")[0].removeprefix("docker.io/").removeprefix("library/")
         for reference in json.loads(engine.run(inspect, deadline).stdout) or ():
             if reference.partition("@")[0].removeprefix("docker.io/").removeprefix("library/") == repository:
-                found[entry.lock] = reference
-    return found
+                references[entry.lock] = reference
+    return references
 
 
 def write(entries: Mapping[str, str], path: Path = LOCK) -> None:

@@ -155,7 +155,7 @@ def _needed_images(version: str, kubernetes: Path, deadline: Deadline) -> list[s
 def _changes(owner: Owner) -> list[str]:
     """Return what `docker commit` is to change: an image takes over labels, and this one is of no run."""
     instructions = [f"ENTRYPOINT {json.dumps(_ENTRYPOINT)}", *(f'LABEL {name}=""' for name in owner.labels())]
-    return [word for each in instructions for word in ("--change", each)]
+    return [word for instruction in instructions for word in ("--change", instruction)]
 
 
 def _import(engine: Engine, base: str, container: str, owner: Owner, archive: Path, deadline: Deadline) -> None:

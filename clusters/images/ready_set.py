@@ -62,7 +62,7 @@ class Index(_Part):
     @property
     def size(self) -> int:
         """How many bytes all files have."""
-        return sum(each.bytes for each in self.files.values())
+        return sum(content.bytes for content in self.files.values())
 
 
 def read_index(path: Path) -> Index:
@@ -91,8 +91,8 @@ def unpack(path: Path, target: Path) -> Index:
             raise BadScenario([str(_refused(path, f"lacks {name}")) for name in sorted(left)[:_SHORT]])
     others = sorted(_tags(path, target / IMAGES) - set(index.images))
     if others:
-        told = ", ".join(shown(name, most=_SHORT) for name in others[:5])
-        raise _refused(path, f"holds images that its index does not name: {told}")
+        shown_names = ", ".join(shown(name, most=_SHORT) for name in others[:5])
+        raise _refused(path, f"holds images that its index does not name: {shown_names}")
     return index
 
 
@@ -177,12 +177,12 @@ def _index(path: Path, archive: _Archive) -> Index:
     text = b"".join(archive.pieces(member))
     try:
         fields = json.loads(text)
-        found = fields["format"]
+        its_format = fields["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _refused(path, f"is not a whole ready set ({INDEX}: {shown(repr(error), most=_SHORT)})") from error
-    if type(found) is not int or found != FORMAT:
-        told = found if isinstance(found, int | str | None) else type(found).__name__
-        raise _refused(path, f"has format {shown(str(told), most=_SHORT)}, this version reads {FORMAT}")
+    if type(its_format) is not int or its_format != FORMAT:
+        described = its_format if isinstance(its_format, int | str | None) else type(its_format).__name__
+        raise _refused(path, f"has format {shown(str(described), most=_SHORT)}, this version reads {FORMAT}")
     try:
         index = Index.model_validate_json(text)
     except ValidationError as error:
@@ -227,7 +227,7 @@ def _take(path: Path, archive: _Archive, member: tarfile.TarInfo, content: Conte
 
 def _tags(path: Path, images: Path) -> set[str]:
     """Return the names that an engine gives to what it loads from an archive of images, whichever way it reads it."""
-    found: set[str] = set()
+    names: set[str] = set()
     listed = False
     with _opened(images, path) as archive:
         while (member := archive.next()) is not None:
@@ -238,24 +238,24 @@ def _tags(path: Path, images: Path) -> set[str]:
                 raise _refused(path, f"{IMAGES} is no archive of images")
             text = b"".join(archive.pieces(member))
             try:
-                found |= set(_named(name, json.loads(text)))
+                names |= set(_named(name, json.loads(text)))
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise _refused(path, f"{IMAGES} is no archive of images ({name})") from error
             listed = listed or name == "manifest.json"
     if not listed:
         raise _refused(path, f"{IMAGES} is no archive of images")
-    return {re.sub(r"^docker\.io/(library/)?", "", name) for name in found}
+    return {re.sub(r"^docker\.io/(library/)?", "", name) for name in names}
 
 
 def _named(name: str, value: Any) -> Iterator[str]:
     if name == "manifest.json":
-        yield from (str(tag) for each in value for tag in each.get("RepoTags") or ())
+        yield from (str(tag) for image in value for tag in image.get("RepoTags") or ())
     elif name == INDEX:
-        for each in value["manifests"]:
-            annotations = each.get("annotations") or {}
+        for manifest in value["manifests"]:
+            annotations = manifest.get("annotations") or {}
             for key in ("io.containerd.image.name", "org.opencontainers.image.ref.name"):
-                told = str(annotations.get(key, ""))
-                if "/" in told or ":" in told:  # else a tag alone
-                    yield told
+                reference = str(annotations.get(key, ""))
+                if "/" in reference or ":" in reference:  # else a tag alone
+                    yield reference
     else:
         yield from (f"{repository}:{tag}" for repository, tags in value.items() for tag in tags)

@@ -50,9 +50,11 @@ def read_lock(path: Path = LOCK) -> dict[str, str]:
         raise BadScenario(f"{path}: expected NAME/VERSION: REPOSITORY@sha256:…, found {type(entries).__name__}")
     loose = [name for name, reference in entries.items() if not _REFERENCE.fullmatch(str(reference))]
     if loose:
-        told = {shown(str(name), most=_SHORT): shown(repr(entries[name]), most=_SHORT) for name in loose[:_MOST_TOLD]}
+        shown_entries = {
+            shown(str(name), most=_SHORT): shown(repr(entries[name]), most=_SHORT) for name in loose[:_MOST_TOLD]
+        }
         raise BadScenario(
-            [f"{path}: {name}: {words} is not REPOSITORY@sha256:<64 digits>" for name, words in told.items()]
+            [f"{path}: {name}: {words} is not REPOSITORY@sha256:<64 digits>" for name, words in shown_entries.items()]
         )
     return {str(name): str(reference) for name, reference in entries.items()}
 

@@ -29,11 +29,11 @@ def tool(name: str, progress: Progress | None = None) -> Path:
     Raises ImageUnavailable when it cannot be built.
     """
     arguments, version = _WANTED[name]
-    found = shutil.which(name)
-    if found:
-        answer = run([found, *arguments], Deadline.after(20, f"{name} to tell its version"), check=False)
+    on_path = shutil.which(name)
+    if on_path:
+        answer = run([on_path, *arguments], Deadline.after(20, f"{name} to tell its version"), check=False)
         if re.search(rf"{re.escape(version)}\b", answer.stdout):
-            return Path(found)
+            return Path(on_path)
     made = artefact(name)
     if name != "kubectl" and not made.folder.is_dir():
         made = binaries.command(name)

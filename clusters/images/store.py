@@ -25,9 +25,9 @@ _SECONDS = 3600.0
 
 def digest(*ingredients: Any) -> str:
     """Return the short key of what something is made from: JSON values, and files by their content."""
-    return hashlib.sha256(json.dumps([_plain(each) for each in ingredients], sort_keys=True).encode()).hexdigest()[
-        :_KEY_LENGTH
-    ]
+    return hashlib.sha256(
+        json.dumps([_plain(ingredient) for ingredient in ingredients], sort_keys=True).encode()
+    ).hexdigest()[:_KEY_LENGTH]
 
 
 def _plain(ingredient: Any) -> Any:

@@ -42,7 +42,7 @@ class Kept:
         target, missing = self.folder / name, list[str]()
         try:
             target.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for path in sorted(each for each in raw.rglob("*") if each.is_file() and not each.is_symlink()):
+            for path in sorted(file for file in raw.rglob("*") if file.is_file() and not file.is_symlink()):
                 into = target / path.relative_to(raw)
                 try:
                     into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,11 +66,11 @@ def collect_logs(engine: Engine, kind: Kind, name: str, target: Path) -> list[st
         shutil.copy(kind.kubeconfig.with_name(OUTPUT), target)
     missing = []
     try:
-        containers = [each for each in inventory(engine, deadline, cluster=name) if each.kind == "container"]
-        for each in containers:
-            with (target / f"{each.name}.log").open("wb") as file:
-                engine.run(["logs", each.id], deadline, check=False, stdout=file)
-        if any("io.x-k8s.kind.cluster" in each.labels for each in containers):
+        containers = [thing for thing in inventory(engine, deadline, cluster=name) if thing.kind == "container"]
+        for container in containers:
+            with (target / f"{container.name}.log").open("wb") as file:
+                engine.run(["logs", container.id], deadline, check=False, stdout=file)
+        if any("io.x-k8s.kind.cluster" in container.labels for container in containers):
             why = kind.export_logs(target / "nodes", deadline)
             missing += [] if why is None else [why]
     except HarnessError as error:

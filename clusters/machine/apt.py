@@ -73,7 +73,7 @@ def no_daemon_starts(policy: Path) -> Iterator[None]:
 
 def heal() -> list[str]:
     """Take away a policy that a killed run has left, once no apt runs, and return what was done, in words."""
-    left = any(each.what == _TRACE for each in traces.pending())
+    left = any(trace.what == _TRACE for trace in traces.pending())
     if not left and not _ours(_POLICY) and not os.path.lexists(_saved(_POLICY)):
         return []
     with nobody_installs() as quiet:

@@ -75,7 +75,7 @@ class _Guardian:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._reap()
         words = [sys.executable, "-I", "-S", str(_PROGRAM), str(os.getpid())]
-        nowhere = [(os.POSIX_SPAWN_OPEN, each, os.devnull, os.O_WRONLY, 0) for each in (1, 2)]
+        nowhere = [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_WRONLY, 0) for descriptor in (1, 2)]
         try:
             actions = [(os.POSIX_SPAWN_DUP2, its.fileno(), 0), *nowhere]
             self._pid = os.posix_spawn(words[0], words, os.environ, file_actions=actions, setsid=True)

@@ -138,10 +138,10 @@ def _main() -> bool:
 
 def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
     """Set `handler` for the signals; return those that were set before. What the caller's shell ignores stays so."""
-    before = {each: signal.getsignal(each) for each in _SIGNALS}
-    kept = {each for each in (signal.SIGINT, signal.SIGHUP) if before[each] is signal.SIG_IGN}
-    for each in before.keys() - kept:
-        signal.signal(each, handler)
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    kept = {number for number in (signal.SIGINT, signal.SIGHUP) if before[number] is signal.SIG_IGN}
+    for number in before.keys() - kept:
+        signal.signal(number, handler)
     return before
 
 

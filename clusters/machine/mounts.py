@@ -13,8 +13,8 @@ def mounts(below: Iterable[Path], mountinfo: Path = _MOUNTINFO) -> list[str]:
     """Return the mount points below the given directories, the deepest first; see proc_pid_mountinfo(5)."""
     points = [_plain(line.split()[4]) for line in mountinfo.read_text(errors="surrogateescape").splitlines()]
     roots = [root.resolve() for root in below]
-    found = [point for point in points if any(root in Path(point).parents for root in roots)]
-    return sorted(found, key=lambda point: point.count("/"), reverse=True)
+    inside = [point for point in points if any(root in Path(point).parents for root in roots)]
+    return sorted(inside, key=lambda point: point.count("/"), reverse=True)
 
 
 def _plain(escaped: str) -> str:

@@ -23,26 +23,26 @@ _SESSION_FIELD = 3  # of /proc/<pid>/stat behind the command's name, see proc_pi
 
 def members(session: int) -> list[int]:
     """Return the processes of a session that still run, as far as they can be seen."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text(errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
         if fields[0] not in "ZX" and int(fields[_SESSION_FIELD]) == session:
-            found.append(int(path.parent.name))
-    return found
+            pids.append(int(path.parent.name))
+    return pids
 
 
 def kill(session: int) -> bool:
     """Kill the processes of a session; return whether any still runs."""
     with contextlib.suppress(OSError):
         os.killpg(session, signal.SIGKILL)  # all that is done where /proc does not tell
-    found = members(session)
-    for pid in found:
+    pids = members(session)
+    for pid in pids:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-    return bool(found)
+    return bool(pids)
 
 
 def end(sessions: Iterable[int]) -> None:
@@ -88,7 +88,7 @@ def _message(channel: socket.socket, held: dict[bytes, int]) -> bytes | None:
     except OSError:
         return b""
     if message.startswith(b"h"):
-        held.update({message[1:]: each for each in files})
+        held.update({message[1:]: descriptor for descriptor in files})
     elif message.startswith(b"f") and message[1:] in held:
         os.close(held.pop(message[1:]))
     return message
@@ -102,8 +102,8 @@ def _pidfd(pid: int) -> int | None:
 
 
 def _main() -> None:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     end(_wait(socket.socket(fileno=0), int(sys.argv[1])))
 

@@ -18,7 +18,7 @@ from chaos_harness.clusters.machine.boot import boot_id
 from chaos_harness.clusters.machine.paths import runtime_dir
 from chaos_harness.clusters.machine.process_starts import start_time, stat_fields
 
-__all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "run_directories", "told", "view"]
+__all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "owner_of", "run_directories", "view"]
 
 PREFIX = "chaos-harness"
 RUN = f"{PREFIX}.run"
@@ -192,15 +192,15 @@ def run_directories() -> Iterator[tuple[Path, Owner]]:
                 if time.time() - written > _CLAIM_SECONDS:
                     yield path, Owner(path.name, 0, "", "", 0)
             else:
-                yield path, told(path) or Owner(path.name, 0, "", "", int(written + _RUN_SECONDS))
+                yield path, owner_of(path) or Owner(path.name, 0, "", "", int(written + _RUN_SECONDS))
 
 
-def told(directory: Path) -> Owner | None:
+def owner_of(directory: Path) -> Owner | None:
     """Return the owner whom the private directory of a run names; None if that cannot be read from here."""
     fields = _read(directory / _OWNER_FILE)
     if any(type(fields.get(name)) is not kind for name, kind in _FIELDS.items()):
         return None
-    if any(isinstance(each, int) and abs(each) > _LARGEST for each in fields.values()):
+    if any(isinstance(field, int) and abs(field) > _LARGEST for field in fields.values()):
         return None
     where = _read(directory / _WHERE_FILE)
     same = (where.get("pid"), where.get("start")) == (fields["pid"], fields["start"])  # written one after the other
@@ -212,7 +212,7 @@ def told(directory: Path) -> Owner | None:
 def engines_of(directory: Path) -> frozenset[str]:
     """Return the ids of the engines on which a directory's run has made anything; earlier versions name none."""
     named = _read(directory / _WHERE_FILE).get("engines")
-    return frozenset(each for each in named if isinstance(each, str)) if isinstance(named, list) else frozenset()
+    return frozenset(engine for engine in named if isinstance(engine, str)) if isinstance(named, list) else frozenset()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -223,10 +223,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            found = json.loads(file.read(_MOST_BYTES)) if plain else {}
+            fields = json.loads(file.read(_MOST_BYTES)) if plain else {}
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _number(text: str) -> int:

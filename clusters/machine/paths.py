@@ -44,7 +44,7 @@ def trusted(folder: Path, *, content: bool = True) -> Path:
     mends it, for the first of its parents of ours, or of its `content`, that is another's or may be written by others.
     """
     cache = cache_dir()
-    ours = [each for each in folder.parents if each.is_relative_to(cache)]
+    ours = [parent for parent in folder.parents if parent.is_relative_to(cache)]
     for path in (*reversed(ours), folder, *(folder.rglob("*") if content else ())):
         status = path.lstat()
         doubtful = path if path in ours else folder
@@ -64,7 +64,7 @@ def trusted(folder: Path, *, content: bool = True) -> Path:
 
 def _made(base: str, parts: tuple[str, ...], mode: int) -> Path:
     path = Path(base)
-    for missing in reversed([each for each in (path, *path.parents) if not each.is_dir()]):
+    for missing in reversed([folder for folder in (path, *path.parents) if not folder.is_dir()]):
         missing.mkdir(mode=_PRIVATE, exist_ok=True)
     for part in (_NAME, *parts):
         path /= part

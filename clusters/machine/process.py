@@ -160,7 +160,7 @@ def _mortal(program: str, path: str | None, cwd: Path | None) -> list[str]:
 @functools.cache
 def _setpriv() -> tuple[str, ...]:
     """Return how setpriv is called, if there is one that can: others have no such option."""
-    found = shutil.which("setpriv")
-    words = (found, "--pdeathsig", "KILL", "--") if found else ()
+    setpriv = shutil.which("setpriv")
+    words = (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
     able = words and subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
     return words if able else ()

@@ -15,10 +15,10 @@ def start_time(pid: int | str) -> str:
     that got the same number.
     """
     try:
-        found = stat_fields(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace"))
+        fields = stat_fields(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace"))
     except OSError:  # none, one that is hidden, or no /proc at all
         return ""
-    return "" if found[0] in "ZX" else found[START]
+    return "" if fields[0] in "ZX" else fields[START]
 
 
 def stat_fields(stat: str) -> list[str]:

@@ -20,7 +20,7 @@ def remove(folder: Path) -> None:
         return
     try:
         place = folder.resolve()
-        mounted = [each for each in mounts([place.parent]) if place in (Path(each), *Path(each).parents)]
+        mounted = [point for point in mounts([place.parent]) if place in (Path(point), *Path(point).parents)]
     except OSError as error:
         raise HarnessError(
             f"{folder}: not removed, because it cannot be seen what is mounted there: {error}"
@@ -28,7 +28,7 @@ def remove(folder: Path) -> None:
     if mounted:
         raise HarnessError(
             f"{folder}: not removed, because something is mounted there: {', '.join(mounted)}\n"
-            f"`{'; '.join(f'umount {each}' for each in mounted)}; rm -r --one-file-system {folder}` removes it"
+            f"`{'; '.join(f'umount {point}' for point in mounted)}; rm -r --one-file-system {folder}` removes it"
         )
     try:
         shutil.rmtree(folder)

@@ -91,7 +91,7 @@ def sweep() -> list[str]:
         (cache_dir(_FOLDER), "*"),
         (cache_dir(ARTEFACTS), f".{MAKING}*"),
         (runtime_dir(_CREDENTIALS), "*"),
-        *((temporary, each) for each in _IN_TEMPORARY),
+        *((temporary, pattern) for pattern in _IN_TEMPORARY),
     ]
     swept, left = [], []
     for place, pattern in places:

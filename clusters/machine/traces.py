@@ -50,8 +50,8 @@ def record(what: str, *, before: str, after: str, holder: str, volatile: bool = 
     boot = boot_id() if volatile else ""
     try:
         with _journal() as handle:
-            others = [each for each in _open(handle) if each.what == what]
-            if any(each.holder == holder for each in others):
+            others = [trace for trace in _open(handle) if trace.what == what]
+            if any(other.holder == holder for other in others):
                 return
             first = others[0].before if others else before
             trace = Trace(secrets.token_hex(8), what, first, after, holder, boot)
@@ -85,8 +85,8 @@ def put_back(holder: str, undo: Callable[[Trace], bool]) -> list[str]:
         return []
     done, errors = [], []
     with _journal() as handle:
-        for trace in reversed([each for each in _open(handle) if each.holder == holder]):
-            shared = any(each.what == trace.what for each in _open(handle) if each.holder != holder)
+        for trace in reversed([change for change in _open(handle) if change.holder == holder]):
+            shared = any(other.what == trace.what for other in _open(handle) if other.holder != holder)
             try:
                 gone = shared or undo(trace)
             except (HarnessError, OSError) as error:
@@ -130,14 +130,14 @@ def _open(handle: int) -> list[Trace]:
     for line in os.pread(handle, os.fstat(handle).st_size, 0).decode(errors="replace").splitlines():
         with contextlib.suppress(ValueError, TypeError, RecursionError):
             fields = json.loads(line)
-            if not isinstance(fields, dict) or not all(isinstance(each, str) for each in fields.values()):
+            if not isinstance(fields, dict) or not all(isinstance(field, str) for field in fields.values()):
                 continue
             if "done" in fields:
                 traces.pop(fields["done"], None)
             else:
                 trace = Trace(**fields)
                 traces[trace.id] = trace
-    return [each for each in traces.values() if each.boot in ("", boot)]
+    return [trace for trace in traces.values() if trace.boot in ("", boot)]
 
 
 def _append(handle: int, entry: dict[str, str]) -> None:

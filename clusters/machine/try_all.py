@@ -44,7 +44,7 @@ def raise_first(errors: Sequence[BaseException]) -> None:
     """
     if not errors:
         return
-    first = next((each for each in errors if not isinstance(each, Exception)), errors[0])
+    first = next((error for error in errors if not isinstance(error, Exception)), errors[0])
     said = {str(first)}
     for other in errors:
         if other is not first and str(other) not in said:

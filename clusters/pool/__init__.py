@@ -145,21 +145,21 @@ class Pool:
         if crowded is not None:
             return [crowded]
         try:
-            found = self._deviations(cluster, directory)
-            if found and covers(found):
+            differences = self._deviations(cluster, directory)
+            if differences and covers(differences):
                 with self._progress.step(f"reset Gatekeeper on {cluster.name}"):
                     reset(cluster, directory, Deadline.after(_RESET_SECONDS, "Gatekeeper to serve as it did"))
-                found = self._deviations(cluster, directory)
+                differences = self._deviations(cluster, directory)
         except _FAILURES as error:
             return [f"nothing could be compared: {error}"]
-        return list(map(str, found))
+        return list(map(str, differences))
 
     def _deviations(self, cluster: Cluster, directory: Path) -> list[Deviation]:
         with self._progress.step(f"compare {cluster.name} with what it was") as step:
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            found = deviations(frozen.label(directory).fingerprint, fingerprint(cluster, deadline))
-            step.detail = f"{len(found)} differences" if found else "as it was"
-            return found
+            differences = deviations(frozen.label(directory).fingerprint, fingerprint(cluster, deadline))
+            step.detail = f"{len(differences)} differences" if differences else "as it was"
+            return differences
 
     def _crowded(self, shape: Shape) -> str | None:
         """Return why no more clusters should stand frozen, or None; say so the first time that it is memory."""

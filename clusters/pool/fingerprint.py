@@ -55,14 +55,14 @@ def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
     """
     with ThreadPoolExecutor() as pool:
         inside = pool.map(lambda node: dict(_inside(cluster, node, deadline)), cluster.nodes())
-        found = dict(_containers(cluster, deadline))
+        traits = dict(_containers(cluster, deadline))
         with cluster.client() as api:
-            found |= _objects(api, deadline)
+            traits |= _objects(api, deadline)
         running: list[str] = []
         for node, sections in zip(cluster.nodes(), inside, strict=True):
             running += sections.pop(_RUNNING, "").splitlines()
-            found |= {Trait("node", node, aspect=title): _short(text) for title, text in sections.items()}
-    return found | _running(running)
+            traits |= {Trait("node", node, aspect=title): _short(text) for title, text in sections.items()}
+    return traits | _running(running)
 
 
 def wait_settled(cluster: Cluster, deadline: Deadline) -> None:
@@ -82,19 +82,19 @@ def _short(value: Any) -> str:
 def _containers(cluster: Cluster, deadline: Deadline) -> Iterator[tuple[Trait, str]]:
     nodes = cluster.nodes()
     names = [*nodes, *([cluster.registry.container] if cluster.registry else [])]
-    for each in json.loads(cluster.engine.run(["inspect", "--type", "container", *names], deadline).stdout):
-        name, state = each["Name"].lstrip("/"), each["State"]
+    for container in json.loads(cluster.engine.run(["inspect", "--type", "container", *names], deadline).stdout):
+        name, state = container["Name"].lstrip("/"), container["State"]
         # A registry that was stopped and started has what it had; a node has booted anew.
         running = f"{state['Status']} since {state['StartedAt']}" if name in nodes else state["Status"]
         yield Trait("container", name, aspect="state"), running
         yield (
             Trait("container", name, aspect="limits"),
-            _short({name: each["HostConfig"].get(name) for name in _LIMITS}),
+            _short({name: container["HostConfig"].get(name) for name in _LIMITS}),
         )
-        networks = each["NetworkSettings"]["Networks"]
+        networks = container["NetworkSettings"]["Networks"]
         yield (
             Trait("container", name, aspect="networks"),
-            _short({name: told["IPAddress"] for name, told in networks.items()}),
+            _short({name: network["IPAddress"] for name, network in networks.items()}),
         )
 
 
@@ -107,24 +107,24 @@ def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[s
 
 def _running(containers: Iterable[str]) -> dict[Trait, str]:
     """Return what runs on all nodes together, by namespace: a pod's status tells of a blow only some time later."""
-    found: dict[Trait, list[str]] = {}
-    for each in containers:
-        namespace, _, started = each.partition(" ")
-        found.setdefault(Trait("pods", "as nodes run them", namespace), []).append(started)
-    return {part: _short(sorted(started)) for part, started in found.items()}
+    starts: dict[Trait, list[str]] = {}
+    for container in containers:
+        namespace, _, started = container.partition(" ")
+        starts.setdefault(Trait("pods", "as nodes run them", namespace), []).append(started)
+    return {part: _short(sorted(started)) for part, started in starts.items()}
 
 
 def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
-    found: dict[Trait, str] = {}
+    traits: dict[Trait, str] = {}
     pods: dict[Trait, list[str]] = {}
     for resource, path in _resources(api):
         deadline.check(f"objects up to {resource} read")
-        for each in listed(api, path, "items"):
+        for thing in listed(api, path, "items"):
             if resource == "pods":
-                pods.setdefault(_maker(each), []).append(_pod(each))
+                pods.setdefault(_maker(thing), []).append(_pod(thing))
             else:
-                found[_trait(resource, each)] = _short(_settled(resource, each))
-    return found | {part: _short(sorted(told)) for part, told in pods.items()}
+                traits[_trait(resource, thing)] = _short(_settled(resource, thing))
+    return traits | {part: _short(sorted(states)) for part, states in pods.items()}
 
 
 def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
@@ -137,8 +137,8 @@ def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
                 yield resource["name"], f"{root}/{resource['name']}"
 
 
-def _trait(resource: str, found: Mapping[str, Any]) -> Trait:
-    return Trait(resource, found["metadata"]["name"], found["metadata"].get("namespace") or "")
+def _trait(resource: str, thing: Mapping[str, Any]) -> Trait:
+    return Trait(resource, thing["metadata"]["name"], thing["metadata"].get("namespace") or "")
 
 
 def _maker(pod: Mapping[str, Any]) -> Trait:
@@ -148,22 +148,23 @@ def _maker(pod: Mapping[str, Any]) -> Trait:
 
 def _pod(pod: Mapping[str, Any]) -> str:
     containers = [
-        (each["name"], each["image"], each["restartCount"]) for each in pod["status"].get("containerStatuses") or ()
+        (status["name"], status["image"], status["restartCount"])
+        for status in pod["status"].get("containerStatuses") or ()
     ]
-    told = [pod["status"].get("phase"), condition(pod, "Ready"), containers, pod["metadata"].get("deletionTimestamp")]
-    return json.dumps([*told, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
+    facts = [pod["status"].get("phase"), condition(pod, "Ready"), containers, pod["metadata"].get("deletionTimestamp")]
+    return json.dumps([*facts, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
 
 
 def _settled_pod(pod: Mapping[str, Any]) -> bool:
     return not is_leaving(pod) and (is_ready(pod) or pod["status"].get("phase") == "Succeeded")
 
 
-def _settled(resource: str, found: Mapping[str, Any]) -> dict[str, Any]:
+def _settled(resource: str, thing: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object without what changes by itself."""
-    metadata = {name: value for name, value in found["metadata"].items() if name not in _VOLATILE}
-    settled = {**{name: value for name, value in found.items() if name != "status"}, "metadata": metadata}
+    metadata = {name: value for name, value in thing["metadata"].items() if name not in _VOLATILE}
+    settled = {**{name: value for name, value in thing.items() if name != "status"}, "metadata": metadata}
     if resource == "nodes":
-        status = found["status"]
-        settled["conditions"] = {each["type"]: each["status"] for each in status["conditions"]}
+        status = thing["status"]
+        settled["conditions"] = {condition["type"]: condition["status"] for condition in status["conditions"]}
         settled["versions"] = {name: status["nodeInfo"].get(name) for name in ("kubeletVersion", "bootID")}
     return settled

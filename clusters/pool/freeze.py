@@ -89,7 +89,7 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
         until(api, LEASES, lambda state: _renewed(state, since) >= set(LEADERS), deadline)
         free = deadline.within(deadline.remaining, "every node to be free for new pods")
         until(
-            api, "/api/v1/nodes", lambda state: not any(_tainted(each, "NoSchedule") for each in state.values()), free
+            api, "/api/v1/nodes", lambda state: not any(_tainted(node, "NoSchedule") for node in state.values()), free
         )
         noticed = _noticed(api, frozen)
     if noticed:
@@ -129,7 +129,7 @@ def _signal(cluster: Cluster, judge: str, signal: str, deadline: Deadline) -> No
 
 
 def _by_name(state: State) -> State:
-    return {each["metadata"]["name"]: each for each in state.values()}
+    return {thing["metadata"]["name"]: thing for thing in state.values()}
 
 
 def _renewed(state: State, since: datetime) -> set[str]:
@@ -152,7 +152,7 @@ def _posted_ready(state: State, since: datetime) -> set[str]:
 
 def _noticed(api: ApiClient, frozen: _Frozen) -> list[str]:
     leases = {judge: request(api, "GET", f"{LEASES}/{judge}") for judge in LEADERS}
-    found = [
+    noticed = [
         f"{judge} is another process"
         for judge, lease in leases.items()
         if lease["spec"]["holderIdentity"] != frozen.holders[judge]
@@ -160,11 +160,11 @@ def _noticed(api: ApiClient, frozen: _Frozen) -> list[str]:
     nodes: list[dict[str, Any]] = request(api, "GET", "/api/v1/nodes")["items"]
     for node in nodes:
         taints = _tainted(node, "NoExecute")
-        found += [f"{node['metadata']['name']} carries {', '.join(taints)}"] if taints else []
-    return found
+        noticed += [f"{node['metadata']['name']} carries {', '.join(taints)}"] if taints else []
+    return noticed
 
 
 def _tainted(node: Mapping[str, Any], effect: str) -> list[str]:
     """Return by which taints of a lost node this one has that effect on pods."""
     taints = node["spec"].get("taints") or ()
-    return sorted(each["key"] for each in taints if each["key"] in _TAINTS and each["effect"] == effect)
+    return sorted(taint["key"] for taint in taints if taint["key"] in _TAINTS and taint["effect"] == effect)

@@ -39,8 +39,10 @@ def covers(deviations: Iterable[Deviation]) -> bool:
 def remember(cluster: Cluster, directory: Path) -> None:
     """Write down Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
     with cluster.client() as api:
-        found = request(api, "GET", DEPLOYMENTS)["items"]
-    (directory / _FILE).write_text(json.dumps([_as_applied(each) for each in found]), encoding="utf-8")
+        deployments = request(api, "GET", DEPLOYMENTS)["items"]
+    (directory / _FILE).write_text(
+        json.dumps([_as_applied(deployment) for deployment in deployments]), encoding="utf-8"
+    )
 
 
 def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
@@ -57,23 +59,23 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
     with cluster.client() as api:
         for path in (DEPLOYMENTS, _SETS, _PODS):
             _remove_all(api, path, deadline)
-        for each in remembered:
-            request(api, "POST", DEPLOYMENTS, body=each)
+        for deployment in remembered:
+            request(api, "POST", DEPLOYMENTS, body=deployment)
     wait_serving(cluster, deadline)
 
 
 def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
-    for each in request(api, "GET", path)["items"]:
-        request(api, "DELETE", f"{path}/{each['metadata']['name']}", body=_DELETE)
+    for thing in request(api, "GET", path)["items"]:
+        request(api, "DELETE", f"{path}/{thing['metadata']['name']}", body=_DELETE)
     until(api, path, lambda state: not state, deadline)
 
 
-def _as_applied(found: dict[str, Any]) -> dict[str, Any]:
-    metadata = {name: value for name, value in found["metadata"].items() if name not in _MADE_BY_THE_SERVER}
+def _as_applied(deployment: dict[str, Any]) -> dict[str, Any]:
+    metadata = {name: value for name, value in deployment["metadata"].items() if name not in _MADE_BY_THE_SERVER}
     annotations = {name: value for name, value in metadata.get("annotations", {}).items() if name != _REVISION}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {**metadata, "annotations": annotations},
-        "spec": found["spec"],
+        "spec": deployment["spec"],
     }

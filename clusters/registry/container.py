@@ -98,7 +98,7 @@ class Registry:
         earliest = ["--since", since.astimezone(UTC).isoformat()] if since else []
         deadline = Deadline.after(60, "the registry's log")
         lines = parse_log(self.engine.run(["logs", "--timestamps", *earliest, self.container], deadline).stdout)
-        return [each for each in lines if each.remote != self.gateway and each.status != _REFUSED]
+        return [line for line in lines if line.remote != self.gateway and line.status != _REFUSED]
 
 
 def node_address(address: str) -> str:

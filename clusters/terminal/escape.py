@@ -15,7 +15,10 @@ def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
         text = f"{text[:most]}…"
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() or (lines and each == "\n") else _escaped(each) for each in text)
+    return "".join(
+        character if character.isprintable() or (lines and character == "\n") else _escaped(character)
+        for character in text
+    )
 
 
 def first_line(words: str) -> str:

@@ -41,14 +41,14 @@ class Change:
     wall: float = field(default_factory=time.time, compare=False)
 
 
-def seen(kind: Any, found: Object, *, in_gap: bool = False) -> Change:
+def seen(kind: Any, thing: Object, *, in_gap: bool = False) -> Change:
     """Return that an object was seen."""
-    return Change(kind, found, found["metadata"]["resourceVersion"], in_gap)
+    return Change(kind, thing, thing["metadata"]["resourceVersion"], in_gap)
 
 
-def key(found: Object) -> str:
+def key(thing: Object) -> str:
     """Return what a state calls an object: "namespace/name", or "name" if it is in no namespace."""
-    metadata = found["metadata"]
+    metadata = thing["metadata"]
     return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
 
 
@@ -69,13 +69,13 @@ def fold(state: State, change: Change) -> None:
 
 def named(objects: Iterable[Object]) -> dict[str, tuple[str | None, str]]:
     """Return uid and version of each object by its key: states that agree in this are the same."""
-    metadata = ((key(each), each["metadata"]) for each in objects)
-    return {name: (each.get("uid"), each["resourceVersion"]) for name, each in metadata}
+    metadata = ((key(thing), thing["metadata"]) for thing in objects)
+    return {name: (fields.get("uid"), fields["resourceVersion"]) for name, fields in metadata}
 
 
-def differences(before: Mapping[str, Object], found: Iterable[Object]) -> Iterator[Change]:
+def differences(before: Mapping[str, Object], listed: Iterable[Object]) -> Iterator[Change]:
     """Yield what must have happened in the gap between two lists."""
-    after = {key(each): each for each in found}
+    after = {key(thing): thing for thing in listed}
     for name, old in before.items():
         if name not in after or _uid(after[name]) != _uid(old):
             yield seen("DELETED", old, in_gap=True)
@@ -86,5 +86,5 @@ def differences(before: Mapping[str, Object], found: Iterable[Object]) -> Iterat
             yield seen("MODIFIED", new, in_gap=True)
 
 
-def _uid(found: Object) -> Any:
-    return found["metadata"].get("uid")
+def _uid(thing: Object) -> Any:
+    return thing["metadata"].get("uid")

@@ -124,8 +124,8 @@ class Course:
             yield self._tell(Change("GAP", why=gap.why, detail=gap.detail))
         if gap.why == NOT_SERVED:
             gone, self._state = list(self._state.values()), {}
-            for each in gone:
-                yield seen("DELETED", each, in_gap=True)
+            for thing in gone:
+                yield seen("DELETED", thing, in_gap=True)
             yield from self._still_away()
         if gap.why in (_GONE, NOT_SERVED, _BACKWARDS, _UNCLEAR):
             self._version = ""
@@ -142,9 +142,9 @@ class Course:
         # No resourceVersion: the most recent list, by quorum; "0" may be an old one from a cache.
         body = self._ask(self._timing.read, "application/json")
         kind = {"apiVersion": body["apiVersion"], "kind": body["kind"].removesuffix("List")}
-        found = [{**kind, **each} for each in body["items"] or ()]
-        yield from differences(self._state, found) if self._listed else (seen("LISTED", each) for each in found)
-        self._state = {key(each): each for each in found}
+        things = [{**kind, **entry} for entry in body["items"] or ()]
+        yield from differences(self._state, things) if self._listed else (seen("LISTED", thing) for thing in things)
+        self._state = {key(thing): thing for thing in things}
         self._version = body["metadata"]["resourceVersion"]
         self._listed, self._blind, self._expires, self._claimed, self._refused = True, "", inf, 0, 0
         yield self._tell(Change("LISTED", resource_version=self._version))
@@ -187,10 +187,10 @@ class Course:
                 yield self._resumed(self._goal)
 
     def _take(self, event: Any) -> Iterator[Change]:
-        kind, found = event["type"], event["object"]
+        kind, thing = event["type"], event["object"]
         if kind == "ERROR":
-            raise Gap(str(found.get("code", _UNKNOWN)), found.get("message", ""))
-        version = found["metadata"]["resourceVersion"]
+            raise Gap(str(thing.get("code", _UNKNOWN)), thing.get("message", ""))
+        version = thing["metadata"]["resourceVersion"]
         bookmark = kind == "BOOKMARK"
         at = number(version)
         if 0 < at <= number(self._version) and not bookmark:
@@ -204,7 +204,7 @@ class Course:
             self._version, self._refused = version, 0
         change = Change("BOOKMARK", resource_version=version)
         if not bookmark:
-            change = seen(kind, found, in_gap=bool(self._blind))
+            change = seen(kind, thing, in_gap=bool(self._blind))
             fold(self._state, change)
         if not (bookmark and self._blind):
             yield self._tell(change)

@@ -136,9 +136,9 @@ class _Reader(threading.Thread):
             response.close()
 
 
-def _pause(told: str | None) -> float:
+def _pause(retry_after: str | None) -> float:
     """Return the seconds of a Retry-After; API servers give no dates."""
-    return float(told) if told and told.isdecimal() else 0.0
+    return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
 
 
 def _why(error: HTTPError) -> str:

@@ -95,22 +95,22 @@ def until(
                 gap, whole = change, False
             elif change.kind in ("LISTED", "RESUMED") and change.object is None:
                 gap, whole = None, True
-            if whole and change.kind != "BOOKMARK" and (found := predicate(state)):
-                return found
+            if whole and change.kind != "BOOKMARK" and (answer := predicate(state)):
+                return answer
     blind = f" (blind for {time.monotonic() - gap.at:.0f} s: {gap.why} {gap.detail})" if gap else ""
     raise deadline.error(f"{_summary(state)}{blind}")
 
 
 def _summary(state: State) -> str:
-    words = [f"{found.get('kind', '')} {name}: {_condition(found)}" for name, found in state.items()]
+    words = [f"{thing.get('kind', '')} {name}: {_condition(thing)}" for name, thing in state.items()]
     more = f", and {len(words) - _SUMMARISED} more" if len(words) > _SUMMARISED else ""
     return (", ".join(words[:_SUMMARISED]) or "no object") + more
 
 
-def _condition(found: Object) -> str:
-    status = found.get("status") or {}
+def _condition(thing: Object) -> str:
+    status = thing.get("status") or {}
     words = [status["phase"]] if "phase" in status else []
-    words += [f"{each['type']}={each['status']}" for each in status.get("conditions") or ()]
+    words += [f"{condition['type']}={condition['status']}" for condition in status.get("conditions") or ()]
     for container in status.get("containerStatuses") or ():
         words += [detail["reason"] for detail in container.get("state", {}).values() if "reason" in detail]
     return " ".join(words) or "no status"

@@ -231,7 +231,7 @@ def _owner(chance: Random, folder: Path) -> Read:
     name = chance.choice(("owner.json", "where.json"))
     (folder / "owner.json").write_bytes(json.dumps(who).encode())
     (folder / name).write_bytes(rewritten(chance, json.dumps(who).encode()))
-    return lambda: (owner.told(folder), owner.engines_of(folder))
+    return lambda: (owner.owner_of(folder), owner.engines_of(folder))
 
 
 def _journal(chance: Random, folder: Path) -> Read:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.machine.owner import PREFIX, Owner, engines_of, run_directories, told
+from chaos_harness.clusters.machine.owner import PREFIX, Owner, engines_of, owner_of, run_directories
 from chaos_harness.clusters.machine.paths import runtime_dir
 from chaos_harness.clusters.machine.process_starts import start_time
 from tests.namespaces import needs_namespaces
@@ -235,11 +235,11 @@ def test_an_owner_file_that_never_ends_is_not_waited_for() -> None:
     directory = Owner.mine("r").claim()
     (directory / "owner.json").unlink()
     os.mkfifo(directory / "owner.json")
-    assert told(directory) is None
+    assert owner_of(directory) is None
     (directory / "owner.json").unlink()
     with (directory / "owner.json").open("wb") as file:
         file.truncate(1 << 40)
-    assert told(directory) is None
+    assert owner_of(directory) is None
 
 
 _VALUES = st.recursive(
