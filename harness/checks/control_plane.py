@@ -46,8 +46,8 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
             words = f"{len(changes.harm)} changes in the control plane"
             if idle.harm:
                 words += f", {len(idle.harm)} times something of it was not there for more than {seconds:g} s"
-            told = tuple(words for _, words in harm)
-            return _violated(seen, Verdict("violated", words, told, figures, min(at for at, _ in harm)))
+            evidence = tuple(words for _, words in harm)
+            return _violated(seen, Verdict("violated", words, evidence, figures, min(at for at, _ in harm)))
         if few := [*seen.leaderless(), *seen.unwatched()]:
             return Verdict("inconclusive", f"too little was seen of {', '.join(few)}")
         if why := [*seen.missing(), *changes.doubts, *idle.doubts]:
@@ -86,9 +86,9 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
         outcome = bounded(longest.least, worst.most, seconds)
         if outcome == "violated":
             late = {name: max(silence.least for silence in its) for name, its in silences.items() if its}
-            told = tuple(f"{name} let {least:.1f} s pass" for name, least in late.items() if least > seconds)
+            evidence = tuple(f"{name} let {least:.1f} s pass" for name, least in late.items() if least > seconds)
             at = min(silence.since for silence, _ in pauses if silence.least > seconds) + seconds
-            return _violated(seen, Verdict(outcome, words, told, figures, at))
+            return _violated(seen, Verdict(outcome, words, evidence, figures, at))
         if lacking:
             return Verdict("inconclusive", f"{', '.join(lacking)} was seen to renew less than {FEW_RENEWALS} times")
         if outcome == "inconclusive":
@@ -157,17 +157,17 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
         figures = {"leases_admitted": float(admitted), "leases_denied": float(len(denied))}
         if denied:
             figures["denial_seconds"] = round(denied[-1][1] - denied[0][1], 3)
-        told = tuple(words for _, _, words in (own or denied)[:_SHOWN])
+        evidence = tuple(words for _, _, words in (own or denied)[:_SHOWN])
         words = f"{len(denied)} of {admitted + len(denied)} leases were denied"
         if sure and not coverage.lost.within(0, sure[0][1]):
-            return Verdict("violated", words, told, figures, sure[0][1], ("denied by configuration error",))
+            return Verdict("violated", words, evidence, figures, sure[0][1], ("denied by configuration error",))
         overlap = f"{', '.join(one.name for one in (*chosen, *theirs))} overlap"
         why = [f"{words}, {f'but {_UNSURE}' if own else f'and {overlap}'}"] if denied else []
         why += [] if chosen else [f"there was no {' or '.join(names) or 'fault'}"]
         for one in chosen:
             why += _unknown(requests, coverage, faults, one, least)
         if why:
-            return Verdict("inconclusive", "; ".join(dict.fromkeys(why)), told)
+            return Verdict("inconclusive", "; ".join(dict.fromkeys(why)), evidence)
         return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
 
     check.__name__ = " after ".join(["no policy denies a lease", *filter(None, [", ".join(names)])])
@@ -193,15 +193,15 @@ def _again(seen: Blame, fault: Fault, seconds: float) -> Verdict:
     unsure = [name for name, outcome in outcomes.items() if outcome == "inconclusive"]
     words = f"leases are not renewed {seconds:g} s after {fault.name} began to be healed"
     if late:
-        told = tuple(f"{name} renewed last {silences[name].since - healing:+.1f} s from then" for name in late)
+        evidence = tuple(f"{name} renewed last {silences[name].since - healing:+.1f} s from then" for name in late)
         figures = {"leases_not_renewed": float(len(late))}
-        verdict = Verdict("violated", f"{len(late)} of {len(before)} {words}", told, figures, limit)
+        verdict = Verdict("violated", f"{len(late)} of {len(before)} {words}", evidence, figures, limit)
         others = [
             one.name for one in seen.faults.all if one != fault and one.injected < limit and one.harm[1] > healing
         ]
         if others:
             words = f"{verdict.summary}, but {', '.join(others)} was there, too"
-            return Verdict("inconclusive", words, told)
+            return Verdict("inconclusive", words, evidence)
         return _violated(seen, verdict)
     if unsure:
         words = f"whether {', '.join(unsure)} renewed is not known: {_unseen(seen)}"

@@ -101,7 +101,9 @@ def judged(
                 figures[figure] = worse(value, figures.get(figure, value))
         evidence = tuple(line for verdict in verdicts for line in verdict.evidence)
         first = min((verdict.at for verdict in verdicts if verdict.at is not None), default=None)
-        causes = tuple(dict.fromkeys(each for verdict in verdicts if verdict.at is not None for each in verdict.causes))
+        causes = tuple(
+            dict.fromkeys(cause for verdict in verdicts if verdict.at is not None for cause in verdict.causes)
+        )
         if worst.outcome == "violated":
             return Verdict("violated", worst.summary, evidence, figures, first, causes)
         if worst.outcome == "holds" and (problem := again(read.coverage, read.faults, wanted)):
@@ -137,12 +139,14 @@ def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, exc
     if interval > _SELDOM_SECONDS:
         words = f"{decided(heard, time)} requests about {policy} were answered, one in {interval:.1f} s"
         return Verdict("inconclusive", f"{words}: too few to judge")
-    losses = {each: measured(read, blame, heard, each, excused) for each in ("bypassed", "refused", kind)}
+    losses = {way: measured(read, blame, heard, way, excused) for way in ("bypassed", "refused", kind)}
     loss = losses[kind]
     verdict = check(loss, read)
-    lines = [each.words() for each in losses.values() if each is loss or each.missed]
-    figures = {name: value for each in losses.values() for name, value in each.figures().items()}
-    later = settled_words(each for each in heard.later if Spans.of([(each.asked, each.answered)]) & time)
+    lines = [kind_loss.words() for kind_loss in losses.values() if kind_loss is loss or kind_loss.missed]
+    figures = {name: value for kind_loss in losses.values() for name, value in kind_loss.figures().items()}
+    later = settled_words(
+        admission for admission in heard.later if Spans.of([(admission.asked, admission.answered)]) & time
+    )
     lines += [f"{policy}: {later}"] if later else []
     evidence = (*lines, *read.failures.evidence(loss.whys, _SHOWN), *verdict.evidence)
     all_ = {**figures, **verdict.figures}

@@ -42,7 +42,9 @@ def generated_within(seconds: float, constraint: str) -> Checked:
         lists = Lists(coverage, lambda process: process == WATCH_BINDINGS or process.startswith(CONSTRAINTS))
         follow(recorded, coverage, lists)
         limited = recorded.until is not None
-        processes = [each for each in lists.all if each.startswith(CONSTRAINTS) and constraint in lists[each].turns]
+        processes = [
+            process for process in lists.all if process.startswith(CONSTRAINTS) and constraint in lists[process].turns
+        ]
         lives = [life for process in processes for life in _lives(coverage, lists, process, constraint)]
         lasting = [life for life in lives if not life.ends_before(seconds)]
         old = [life for life in lasting if limited or not life.young(seconds)]

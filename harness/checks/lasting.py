@@ -66,9 +66,9 @@ class Read:
         readers = (audit, resolved, self._counted, *harm, self.in_force, self.losses, self.failures)
         follow(recorded, coverage, *readers, *more)
         for policy, heard in self.losses.heard.items():
-            moments = [each.asked for each in heard.later]
+            moments = [admission.asked for admission in heard.later]
             if events:
-                moments += [each.asked for each in heard.undecided if settled.came_to_nothing(each)]
+                moments += [admission.asked for admission in heard.undecided if settled.came_to_nothing(admission)]
             coverage.fill(asked(policy), moments)
 
     def whys(self, heard: Heard, kind: Kind) -> dict[Admission, Why]:
@@ -93,11 +93,14 @@ class Read:
 
     def mistrust(self, webhook: str) -> str:
         """Return, in words, that API server's counter and log of calls which failed differ, or "" if they do not."""
-        for each in self._counted.failed_open(self.coverage.of(FAIL_OPEN).known):
-            if each.webhook == webhook and each.agree is False:
-                least, most = each.logged
+        for comparison in self._counted.failed_open(self.coverage.of(FAIL_OPEN).known):
+            if comparison.webhook == webhook and comparison.agree is False:
+                least, most = comparison.logged
                 logged = f"{least} to {most}" if least < most else f"{least}"
-                words = f"the API server counted {each.counted} calls of {webhook} that failed open and logged {logged}"
+                words = (
+                    f"the API server counted {comparison.counted} calls of {webhook} "
+                    f"that failed open and logged {logged}"
+                )
                 return f"{words}, so that no cause excuses"
         return ""
 
@@ -224,7 +227,7 @@ class Loss:
         """Yield, in words, that it was not seen for a while, and of how many of those `missed` no cause is known."""
         if words := unseen_words(coverage, [asked(self.policy)], unseen):
             yield words
-        if unread := [each for each in self.weighed.unread if missed is None or each in missed]:
+        if unread := [admission for admission in self.weighed.unread if missed is None or admission in missed]:
             yield self.mistrust or f"{self.source} does not tell the cause of {len(unread)}"
 
 
@@ -240,9 +243,9 @@ def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collec
     sure = read.until_judged(blame.sure & read.sure(heard.policy))
     unseen = read.unseen(heard.policy, time)
     whys = read.whys(heard, kind)
-    mistrust = next(filter(None, map(read.mistrust, {each.webhook for each in whys})), "") if excused else ""
-    found = weighed(whys, heard.alone, excused, trusted=not mistrust)
-    forgiven, counted = set(found.excused), set(found.counted)
+    mistrust = next(filter(None, map(read.mistrust, {admission.webhook for admission in whys})), "") if excused else ""
+    weighing = weighed(whys, heard.alone, excused, trusted=not mistrust)
+    forgiven, counted = set(weighing.excused), set(weighing.counted)
     runs = [run for run in heard.runs[kind] if not forgiven.issuperset(run.lost)]
     longest = JITTER * read.coverage.of(asked(heard.policy)).interval
     there = [run for run in runs if _reaches(run, judged, longest)]
@@ -258,7 +261,7 @@ def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collec
         judged,
         sure,
         tuple(missed),
-        found.among(among),
+        weighing.among(among),
         tuple(admission for run in lost for admission in run),
         (_certain(lost) & sure) - unseen,
         _possible(there, unseen) & time,
@@ -266,7 +269,7 @@ def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collec
         read.coverage.of(asked(heard.policy)).interval,
         {admission: whys[admission] for admission in missed},
         "the audit log" if read.failures.by_id else "the API server's log",
-        mistrust if found.unread else "",
+        mistrust if weighing.unread else "",
     )
 
 

@@ -75,21 +75,21 @@ def comes_back(
         return max((_back(loss, read, *span) for span in spans), key=lambda verdict: _ORDER.index(verdict.outcome))
 
     def _back(loss: Loss, read: Read, begin: float, end: float) -> Verdict:
-        answers = [each for each in loss.heard.last(begin, end) if not before_healing or each.answered <= end]
-        last = [each for each in answers if each not in loss.weighed.excused][-_LAST:]
+        answers = [answer for answer in loss.heard.last(begin, end) if not before_healing or answer.answered <= end]
+        last = [answer for answer in answers if answer not in loss.weighed.excused][-_LAST:]
         if len(last) < _LAST:
             words = f"{loss.policy}: {len(last)} answers count {when}, {_LAST} are needed"
             return Verdict("inconclusive", words)
-        bad = [each for each in last if each.kind == "fail"]
+        bad = [answer for answer in last if answer.kind == "fail"]
         unseen = read.unseen(loss.policy, Spans.of([(last[0].asked, end)]) & loss.time)
-        certain = [each for each in bad if each in loss.lost]
+        certain = [answer for answer in bad if answer in loss.lost]
         away = f"{loss.policy}: {len(bad)} of the last {_LAST} requests were lost"
         if certain and not unseen:
             return Verdict("violated", away, at=certain[0].asked, causes=loss.causes(certain))
         sooner = _may_end_sooner(loss, read, begin, end)
         if not bad and not unseen and not sooner:
             return Verdict("holds", f"enforced again {when}; {loss.words()}")
-        stretch = Spans.of((each.asked, each.answered) for each in bad)
+        stretch = Spans.of((answer.asked, answer.answered) for answer in bad)
         doubts = [*loss.unknown(read.coverage, unseen, bad), loss.blame.shared(stretch), sooner]
         return Verdict("inconclusive", "; ".join(filter(None, (*doubts, away if bad else loss.words()))))
 
@@ -98,19 +98,19 @@ def comes_back(
 
 def _span(loss: Loss, read: Read, fault: Fault, *, before_healing: bool) -> tuple[float, float]:
     """Return the time of a fault, and of those of other names with it; or when all, being proved, lasted."""
-    group = [fault, *(each for each in loss.blame.faults if each.name != fault.name)]
+    group = [fault, *(other for other in loss.blame.faults if other.name != fault.name)]
     last = loss.time.parts[-1][1]
     if not before_healing:
-        return loss.blame.begin, min(last, max(read.faults.window(each)[1] for each in group))
-    proved = max(each.proved if each.proved is not None else inf for each in group)
-    return proved, min(last, *(each.healing if each.healing is not None else inf for each in group))
+        return loss.blame.begin, min(last, max(read.faults.window(member)[1] for member in group))
+    proved = max(member.proved if member.proved is not None else inf for member in group)
+    return proved, min(last, *(member.healing if member.healing is not None else inf for member in group))
 
 
 def _may_end_sooner(loss: Loss, read: Read, begin: float, end: float) -> str:
     """Return that a line is missing which may say that this time was over while something was still lost, or ""."""
     holes = read.coverage.lost.within(begin, end).parts
-    missed = [each for each in loss.missed if each not in loss.weighed.excused]
-    if not holes or not any(begin <= each.answered and each.asked < holes[-1][1] for each in missed):
+    missed = [miss for miss in loss.missed if miss not in loss.weighed.excused]
+    if not holes or not any(begin <= miss.answered and miss.asked < holes[-1][1] for miss in missed):
         return ""
     return f"a line is missing at {holes[-1][0]:.1f} s, which may say that this was over sooner"
 
@@ -126,7 +126,7 @@ def _outlasted(loss: Loss, read: Read, begin: float, seconds: float) -> Verdict:
         words = f"the first request is lost {_between(earliest, latest)} after {loss.blame.words}"
     words = f"{loss.policy}: {words}"
     if latest < seconds:
-        early = [each for each in loss.lost if _placed(loss, each)[1] < begin + seconds]
+        early = [miss for miss in loss.lost if _placed(loss, miss)[1] < begin + seconds]
         return Verdict("violated", words, figures=figures, at=begin + latest, causes=loss.causes(early))
     if earliest >= seconds and not unseen:
         return Verdict("holds", words, figures=figures)
@@ -140,10 +140,10 @@ def _begins(loss: Loss, begin: float) -> tuple[float, float]:
     One whose cause is not known, or which another fault may have done, may be the first or not count.
     """
     certain, excused = set(loss.lost), set(loss.weighed.excused)
-    spans = {each: _placed(loss, each) for each in loss.missed if each not in excused}
-    spans = {each: span for each, span in spans.items() if span[1] >= begin}
+    spans = {miss: _placed(loss, miss) for miss in loss.missed if miss not in excused}
+    spans = {miss: span for miss, span in spans.items() if span[1] >= begin}
     first = min((max(0.0, early - begin) for early, _ in spans.values()), default=inf)
-    last = min((late - begin for each, (_, late) in spans.items() if each in certain), default=inf)
+    last = min((late - begin for miss, (_, late) in spans.items() if miss in certain), default=inf)
     return first, last
 
 

@@ -57,20 +57,22 @@ def lacking(generated: Generated, late: float) -> str:
 
 def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
     differences = generated.differences
-    seen = [each for each in differences if each.certain]
-    standing = [each for each in seen if not each.over]
+    seen = [difference for difference in differences if difference.certain]
+    standing = [difference for difference in seen if not difference.over]
     figures = {
-        "longest_difference_seconds": round(max((_finite(each, generated.coverage) for each in seen), default=0.0), 3),
-        "orphans": float(sum(each.kind.orphan for each in standing)),
-        "missing": float(sum(each.kind.missing for each in standing)),
-        "altered": float(sum(each.kind.altered for each in standing)),
+        "longest_difference_seconds": round(
+            max((_finite(difference, generated.coverage) for difference in seen), default=0.0), 3
+        ),
+        "orphans": float(sum(difference.kind.orphan for difference in standing)),
+        "missing": float(sum(difference.kind.missing for difference in standing)),
+        "altered": float(sum(difference.kind.altered for difference in standing)),
     }
     long = [(difference, longer_than(difference.certain, late, generated.coverage.blind)) for difference in seen]
     if old := [difference for difference, spans in long if spans]:
         first = min(spans.parts[0][0] for _, spans in long if spans) + late
         words = f"{_counted(old)} for more than {late:g} s"
         return Verdict("violated", words, _told(old), figures, first, _causes(old))
-    if limited and (still := [each for each in seen if each.stands]):
+    if limited and (still := [difference for difference in seen if difference.stands]):
         at = generated.window[1]
         return Verdict(
             "violated",
@@ -91,14 +93,14 @@ def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
 def _doubts(generated: Generated, late: float) -> tuple[str, list[Difference]]:
     """Return why nothing is sure where nothing was seen to be wrong for too long, and which differences may be."""
     unseen = lacking(generated, late)
-    if doubtful := [each for each in generated.differences if each.certain and each.age > late]:
+    if doubtful := [difference for difference in generated.differences if difference.certain and difference.age > late]:
         words = f"{_counted(doubtful)}, perhaps for {late:g} s"
         return "; ".join(filter(None, (words, unseen))), doubtful
-    if young := [each for each in generated.differences if each.certain and not each.over]:
+    if young := [difference for difference in generated.differences if difference.certain and not difference.over]:
         return f"{_counted(young)}, too young to judge", young
     if unseen or (unseen := _at_the_end(generated)):
         return unseen, []
-    if possible := [each for each in generated.differences if each.age > late or not each.over]:
+    if possible := [difference for difference in generated.differences if difference.age > late or not difference.over]:
         return f"perhaps {_counted(possible)} for {late:g} s, or at the end", possible
     return "" if generated.asked else "no template ever asked for a policy, and none was there", []
 
@@ -107,7 +109,9 @@ def _at_the_end(generated: Generated) -> str:
     """Return which lists were not seen at the end, where something may be that is too young to judge, or ""."""
     unseen = {process: Spans(spans.parts[-1:]) for process, spans in generated.unseen().items()}
     end = generated.window[1]
-    words = [unseen_words(generated.coverage, [each], last) for each, last in unseen.items() if last.parts[0][1] == end]
+    words = [
+        unseen_words(generated.coverage, [process], last) for process, last in unseen.items() if last.parts[0][1] == end
+    ]
     return ", ".join(words)
 
 
@@ -117,11 +121,11 @@ def _finite(difference: Difference, coverage: Coverage) -> float:
 
 
 def _causes(differences: list[Difference]) -> tuple[Cause, ...]:
-    return known_causes(each.kind.how for each in differences)
+    return known_causes(difference.kind.how for difference in differences)
 
 
 def _counted(differences: list[Difference]) -> str:
-    kinds = [each.kind.how for each in differences]
+    kinds = [difference.kind.how for difference in differences]
     counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     return ", ".join(f"{count} {_plural(kind) if count > 1 else kind}" for kind, count in counts.items())
 
@@ -131,6 +135,6 @@ def _plural(kind: str) -> str:
 
 
 def _told(differences: list[Difference]) -> tuple[str, ...]:
-    lines = [str(each) for each in sorted(differences, key=lambda each: -each.age)]
+    lines = [str(difference) for difference in sorted(differences, key=lambda difference: -difference.age)]
     more = len(lines) - _SHOWN
     return (*lines[:_SHOWN], f"and {more} more") if more > 0 else tuple(lines)

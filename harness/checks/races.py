@@ -128,7 +128,7 @@ class _Time:
         )
 
     def _orphans(self) -> Iterator[Difference]:
-        return (each for each in self.generated.orphans if self.policy in ("", each.kind.policy))
+        return (orphan for orphan in self.generated.orphans if self.policy in ("", orphan.kind.policy))
 
     def _ends(self, orphan: Difference) -> Span:
         """Return when an orphan counts no more, perhaps and certainly."""
@@ -160,10 +160,10 @@ def _judge(times: list[_Time], generated: Generated, late: float, words: str, *,
     evidence = tuple(f"{orphan}{time.words}" for time, orphans in left.items() for orphan, _ in orphans)
     first = min((spans.parts[0][0] + late for orphans in left.values() for _, spans in orphans), default=None)
     outcome = "inconclusive" if hidden and not left else bounded(orphaned, orphaned + doubtful, 0)
-    told = [f"{orphaned} of {seen} repetitions left an orphan: {rate.percent()}"]
+    sentences = [f"{orphaned} of {seen} repetitions left an orphan: {rate.percent()}"]
     if doubtful or outcome == "inconclusive":
-        told += [f"{doubtful} more were not seen for long enough: {words}"] * bool(doubtful)
-        told += [f"when templates refused theirs is not known from {hidden}"] * bool(hidden)
-        told.append(unseen)
+        sentences += [f"{doubtful} more were not seen for long enough: {words}"] * bool(doubtful)
+        sentences += [f"when templates refused theirs is not known from {hidden}"] * bool(hidden)
+        sentences.append(unseen)
     causes = known_causes(orphan.kind.how for orphans in left.values() for orphan, _ in orphans)
-    return Verdict(outcome, "; ".join(filter(None, told)), evidence, figures, first, causes)
+    return Verdict(outcome, "; ".join(filter(None, sentences)), evidence, figures, first, causes)

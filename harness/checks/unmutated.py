@@ -166,7 +166,9 @@ class _Found:
         yield from (_whose(pod, self.whys[pod], by_id=self._read.failures.by_id) for pod in bare[:_SHOWN])
         yield from self._read.failures.evidence(self.loss.whys, _SHOWN)
         heard = self.loss.heard
-        if later := settled_words(each for each in heard.later if Spans.of([(each.asked, each.answered)]) & self._time):
+        if later := settled_words(
+            admission for admission in heard.later if Spans.of([(admission.asked, admission.answered)]) & self._time
+        ):
             yield later
 
     def _causes(self) -> tuple[Cause, ...]:

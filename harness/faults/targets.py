@@ -28,7 +28,7 @@ class Target:
 
 def require_nodes(wanted: Sequence[str], cluster: str, there: Sequence[str]) -> None:
     """Raise BadScenario unless all nodes that are `wanted` are among those that a cluster has for this."""
-    strange = [each for each in dict.fromkeys(wanted) if each not in there]
+    strange = [node for node in dict.fromkeys(wanted) if node not in there]
     if strange:
         raise BadScenario(
             f"cluster {cluster} has no node {', '.join(map(repr, strange))}; there are {', '.join(there) or 'none'}"
@@ -45,25 +45,25 @@ def find_pods(api: ApiClient, namespace: str, names: Sequence[str], selector: st
         names_of.require(name=name)
     path = f"/api/v1/namespaces/{namespace}/pods"
     if selector:
-        found = request(api, "GET", path, query={"labelSelector": selector})["items"]
-        if not found:
+        pods = request(api, "GET", path, query={"labelSelector": selector})["items"]
+        if not pods:
             raise BadScenario(f"no pod in {namespace} has the labels {selector!r}")
     else:
-        found = [_pod(api, path, name) for name in names]
-    nowhere = [each["metadata"]["name"] for each in found if not each["spec"].get("nodeName")]
+        pods = [_pod(api, path, name) for name in names]
+    nowhere = [pod["metadata"]["name"] for pod in pods if not pod["spec"].get("nodeName")]
     if nowhere:
         raise BadScenario(f"expected pods that are on a node, {', '.join(nowhere)} is on none")
-    return [_target(each) for each in found]
+    return [_target(pod) for pod in pods]
 
 
 def _pod(api: ApiClient, path: str, name: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = request(api, "GET", f"{path}/{name}")
+        pod: dict[str, Any] = request(api, "GET", f"{path}/{name}")
     except ApiRefused as error:
         if error.status == _NOT_FOUND:
             raise BadScenario(f"no pod {path.split('/')[-2]}/{name}") from error
         raise
-    return found
+    return pod
 
 
 def _target(pod: dict[str, Any]) -> Target:
@@ -73,6 +73,8 @@ def _target(pod: dict[str, Any]) -> Target:
         pod=metadata["name"],
         uid=metadata["uid"],
         node=pod["spec"]["nodeName"],
-        containers=tuple(each["containerID"].rpartition("/")[2] for each in statuses if "running" in each["state"]),
-        owner=next((each["uid"] for each in metadata.get("ownerReferences") or ()), ""),
+        containers=tuple(
+            status["containerID"].rpartition("/")[2] for status in statuses if "running" in status["state"]
+        ),
+        owner=next((owner["uid"] for owner in metadata.get("ownerReferences") or ()), ""),
     )

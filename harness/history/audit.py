@@ -109,7 +109,7 @@ class Audit:
     @property
     def streams(self) -> tuple[str, ...]:
         """The logs of all control planes, as coverage knows them; none in histories from before there were such."""
-        return tuple(sorted(each for each in self._coverage.streams if each.startswith(f"{AUDIT} ")))
+        return tuple(sorted(stream for stream in self._coverage.streams if stream.startswith(f"{AUDIT} ")))
 
     def covered(self, begin: float, end: float) -> bool:
         """Whether all that any API server decided between two moments is known: there is a log of each of them."""
@@ -181,7 +181,7 @@ class Audit:
     def _is_wanted(self, audit_id: str) -> bool:
         """Whether a question of this id got no good answer, or none yet."""
         if self._ids is None:
-            self._ids = {each for each, _ in self._open.values()}
+            self._ids = {id_ for id_, _ in self._open.values()}
         return audit_id in self._asked or audit_id in self._ids
 
     def _take_request(self, entry: Entry) -> None:
@@ -254,7 +254,7 @@ class Audit:
 def _decision(entry: Entry, clocks: Clocks) -> Decision:
     value, node = entry.value, entry.process.removeprefix(f"{AUDIT} ")
     received, decided = (
-        clocks.place(entry, value[each], node) if value[each] else None for each in ("received", "decided")
+        clocks.place(entry, value[moment], node) if value[moment] else None for moment in ("received", "decided")
     )
     return Decision(
         value["code"],

@@ -59,31 +59,31 @@ class Blame:
 
     def changes(self) -> Blamed:
         """Return what did not stay as it was."""
-        found = Blamed()
+        blamed = Blamed()
         for change in self.plane.changes:
             moment = self.moments(_STREAM[change.part.kind]).of(change.at)
             sure, unsure = self._spared(change.part)
             if moment.least > self.coverage.until or _inside(moment, sure):
                 continue
             if change.at > self.coverage.until or _touches(moment, sure | unsure):
-                found.doubts.append(f"it may have been a fault, or after the end: {change.words}")
+                blamed.doubts.append(f"it may have been a fault, or after the end: {change.words}")
             elif self._starved(change, moment):
-                found.doubts.append(f"this machine was starved meanwhile: {change.words}")
+                blamed.doubts.append(f"this machine was starved meanwhile: {change.words}")
             else:
-                found.harm.append((change.at, change.words))
-        return found
+                blamed.harm.append((change.at, change.words))
+        return blamed
 
     def idle(self, seconds: float) -> Blamed:
         """Return who did not renew a lease, or was not Ready, for more than some seconds."""
-        found = Blamed()
+        blamed = Blamed()
         for down in self.plane.downs:
             moments = self.moments(_STREAM[down.part.kind])
             if (since := moments.of(down.since)).least <= self.coverage.until:
                 silence = moments.between(since, moments.ends(down.until), *self._spared(down.part))
-                _add(found, f"{down.part.kind} {down.part.name} was not Ready", [silence], seconds)
+                _add(blamed, f"{down.part.kind} {down.part.name} was not Ready", [silence], seconds)
         for name in self.plane.leases:
-            _add(found, f"{name} renewed no lease", self.silences(name, seconds), seconds)
-        return found
+            _add(blamed, f"{name} renewed no lease", self.silences(name, seconds), seconds)
+        return blamed
 
     def silences(self, name: str, longer: float) -> Iterator[Silence]:
         """Return for how long a lease was not renewed: each time that was `longer`, and the longest one."""
@@ -143,11 +143,11 @@ def _touches(moment: Moment, spans: Spans) -> bool:
     return any(begin <= moment.most and moment.least <= end for begin, end in spans)
 
 
-def _add(found: Blamed, what: str, silences: Iterable[Silence], seconds: float) -> None:
+def _add(blamed: Blamed, what: str, silences: Iterable[Silence], seconds: float) -> None:
     for silence in silences:
         if silence.least > seconds:
-            found.harm.append((silence.since + seconds, f"{what} for {silence.least:.1f} s"))
+            blamed.harm.append((silence.since + seconds, f"{what} for {silence.least:.1f} s"))
         elif silence.most > seconds:
-            found.doubts.append(
+            blamed.doubts.append(
                 f"{what}, as far as is known, from {silence.since:.1f} s on for up to {silence.most:.1f} s"
             )

@@ -21,7 +21,7 @@ class Offset:
     @classmethod
     def around(cls, offsets: Iterable["Offset"]) -> "Offset":
         """Return one that allows all that any of these allows; without any, both clocks are taken for one."""
-        edges = [each.seconds + sign * each.unsure for each in offsets for sign in (-1, 1)]
+        edges = [offset.seconds + sign * offset.unsure for offset in offsets for sign in (-1, 1)]
         if not edges:
             return cls()
         return cls((min(edges) + max(edges)) / 2, (max(edges) - min(edges)) / 2)

@@ -158,11 +158,11 @@ class ControlPlane:
                 self.began[process], self.listed[process] = entry.at, set()
                 if entry.f == GAP:
                     self.late.add(process)
-            found = (entry.value or {}).get("object")
-            if found is None and entry.f in (LISTED, RESUMED):
+            watched_object = (entry.value or {}).get("object")
+            if watched_object is None and entry.f in (LISTED, RESUMED):
                 self.listed[process].add(entry.at)
-            elif found and (found.get("metadata") or {}).get("name"):
-                take[process](entry, found)
+            elif watched_object and (watched_object.get("metadata") or {}).get("name"):
+                take[process](entry, watched_object)
 
         return watched
 
@@ -195,8 +195,8 @@ class ControlPlane:
         begin = self.begin(stream, coverage)
         gaps = coverage.unknown([stream], begin, inf)
         late = stream in self.late or begin < began
-        told = [(a, b) for a, b in gaps if b in listed and not (late and a <= began)]
-        return (gaps - Spans.of(told)) | coverage.lost.within(begin, coverage.until)
+        listed_anew = [(a, b) for a, b in gaps if b in listed and not (late and a <= began)]
+        return (gaps - Spans.of(listed_anew)) | coverage.lost.within(begin, coverage.until)
 
     def begin(self, stream: str, coverage: Coverage) -> float:
         """Return since when a stream is judged: since its watch was begun, if the line that tells so is there."""
@@ -208,30 +208,30 @@ class ControlPlane:
         if node or pod:
             self._harms.append(_Harm(entry.at, node, pod, frozenset(value.get("containers") or ())))
 
-    def _take_lease(self, entry: Entry, found: Object) -> None:
-        name, spec = found["metadata"]["name"], found.get("spec") or {}
-        of_node = found["metadata"].get("namespace") == _OF_NODES
+    def _take_lease(self, entry: Entry, lease_object: Object) -> None:
+        name, spec = lease_object["metadata"]["name"], lease_object.get("spec") or {}
+        of_node = lease_object["metadata"].get("namespace") == _OF_NODES
         if not of_node and name not in LEADERS:
             return
         fresh = entry.f == ADDED and not entry.value.get("in_gap")
         lease = self.leases.setdefault(name, Lease(Part("lease", name, name if of_node else ""), fresh))
         if not of_node:
-            told = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
-            now, since = _GONE if entry.f == DELETED else told, lease.seen[-1] if lease.seen else entry.at
+            holder = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
+            now, since = _GONE if entry.f == DELETED else holder, lease.seen[-1] if lease.seen else entry.at
             self._changed(lease.part, entry, "the lease", name, lease.told, now, since)
-            lease.told = told
+            lease.told = holder
             if host := (spec.get("holderIdentity") or "").rpartition("_")[0]:
                 lease.part = Part("lease", name, host, f"{name}-{host}")
         if entry.f != DELETED and spec.get("renewTime") and spec["renewTime"] != lease.renewed:
             lease.renewed = spec["renewTime"]
             lease.seen.append(entry.at)
 
-    def _take_pod(self, entry: Entry, found: Object) -> None:
-        name, status = found["metadata"]["name"], found.get("status") or {}
-        part = Part("pod", name, (found.get("spec") or {}).get("nodeName", ""), name)
+    def _take_pod(self, entry: Entry, pod_object: Object) -> None:
+        name, status = pod_object["metadata"]["name"], pod_object.get("status") or {}
+        part = Part("pod", name, (pod_object.get("spec") or {}).get("nodeName", ""), name)
         pod = self._pods.setdefault(name, _Pod())
         if entry.f == DELETED:
-            if _MIRROR in (found["metadata"].get("annotations") or {}):  # what it shows may run on
+            if _MIRROR in (pod_object["metadata"].get("annotations") or {}):  # what it shows may run on
                 pod.down = self._ready(part, entry, pod.down, ready=False)
                 return
             self._changed(part, entry, "pod", name, "there" if pod.containers else "", _GONE)
@@ -254,26 +254,26 @@ class ControlPlane:
         if not identity:
             return
         words = f"{identity[:12]} (restart {status.get('restartCount', 0)})"
-        before, told, ended = known.containers.get(name, (identity, "", False))
+        before, words_before, ended = known.containers.get(name, (identity, "", False))
         part = Part("container", name, pod.node, pod.name, before)
-        dies = bool(told) and not ended and before == identity and _dead(status)
+        dies = bool(words_before) and not ended and before == identity and _dead(status)
         if not ended:
             after = f"{identity[:12]} ended" if dies else words
-            self._changed(part, entry, "container", f"{name} of {pod.name}", told, after)
+            self._changed(part, entry, "container", f"{name} of {pod.name}", words_before, after)
         known.containers[name] = identity, words, dies or (ended and before == identity)
         self.containers.add(f"{name} of {pod.name}")
 
-    def _take_node(self, entry: Entry, found: Object) -> None:
-        name, condition = found["metadata"]["name"], _condition(found.get("status") or {})
+    def _take_node(self, entry: Entry, node_object: Object) -> None:
+        name, condition = node_object["metadata"]["name"], _condition(node_object.get("status") or {})
         part = Part("node", name, name)
-        told, down = self._nodes.get(name, ("", None))
+        words_before, down = self._nodes.get(name, ("", None))
         if entry.f == DELETED:
-            self._changed(part, entry, "node", name, told, _GONE)
+            self._changed(part, entry, "node", name, words_before, _GONE)
             self._ready(part, entry, down, ready=True)
             self._nodes.pop(name, None)
         elif condition:
             words = f"Ready={condition.get('status')} since {condition.get('lastTransitionTime', 'ever')}"
-            self._changed(part, entry, "node", name, told, words, down.since if down else entry.at)
+            self._changed(part, entry, "node", name, words_before, words, down.since if down else entry.at)
             self._nodes[name] = words, self._ready(part, entry, down, ready=condition.get("status") == "True")
             self.nodes.add(name)
 

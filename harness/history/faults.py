@@ -71,7 +71,9 @@ class Faults:
         """
         if fault.healing is None:
             return fault.injected, inf
-        return fault.injected, min((each.injected for each in self.all if each.injected >= fault.healing), default=inf)
+        return fault.injected, min(
+            (other.injected for other in self.all if other.injected >= fault.healing), default=inf
+        )
 
     def others(self, chosen: Collection[Fault]) -> list[Fault]:
         """Return the faults whose harm lies, at least in part, in the time of one of the `chosen` ones."""

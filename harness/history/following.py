@@ -33,8 +33,8 @@ def follow(recorded: Recorded, *readers: Reader) -> float:
     for entry in recorded.entries:
         process = entry.process
         if process not in table:
-            found = (reader.takes(process) for reader in readers)
-            table[process] = tuple(take for take in found if take is not None)
+            takes = (reader.takes(process) for reader in readers)
+            table[process] = tuple(take for take in takes if take is not None)
         for take in table[process]:
             take(entry)
         end = entry.at

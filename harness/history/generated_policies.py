@@ -48,7 +48,7 @@ class Generated:
 
     def __init__(self, coverage: Coverage, lists: Lists, rules: Rules) -> None:
         self.coverage, self._lists, self._rules = coverage, lists, rules
-        begun = (each.begun for each in lists.all.values() if each.begun is not None)
+        begun = (listed.begun for listed in lists.all.values() if listed.begun is not None)
         self.window: Span = (min(begun, default=0.0), coverage.until if coverage.ended else inf)
 
     @cached_property
@@ -121,7 +121,7 @@ class Generated:
         return needed
 
     def _ever_asks(self, template: str) -> bool:
-        return any(self._rules.template_asks(each) for each in self._lists[WATCH_TEMPLATES].objects(template))
+        return any(self._rules.template_asks(version) for version in self._lists[WATCH_TEMPLATES].objects(template))
 
     def _policy_names(self) -> list[str]:
         asked = (policy_name(name) for name in self._lists[WATCH_TEMPLATES].turns if self._ever_asks(name))
@@ -171,7 +171,7 @@ class Generated:
         bindings = self._lists[WATCH_BINDINGS]
         for binding in self._binding_names():
             asked, there = self._binding_asked(binding), bindings.known(binding.name, _binds(binding.policy))
-            source = [(self._constraints(binding), each) for each in self._askers.get(binding, [])]
+            source = [(self._constraints(binding), constraint) for constraint in self._askers.get(binding, [])]
             fits = _fitting(source, asked_of_binding, bindings, binding.name, binding_content)
             yield from _kinds("binding", str(binding), asked, there, fits)
 
@@ -215,8 +215,8 @@ def read_generated(recorded: Recorded, rules: Rules | None, *more: Reader) -> Ge
     return Generated(coverage, lists, rules) if rules else None
 
 
-def _settled(found: Object) -> Hashable:
-    return seen_by_all(found)
+def _settled(watched_object: Object) -> Hashable:
+    return seen_by_all(watched_object)
 
 
 def _kinds(what: str, name: str, asked: Known, there: Known, fits: Known) -> Iterator[tuple[Kind, Known]]:
@@ -233,13 +233,13 @@ def _fitting(
     content: Callable[[Object], Content],
 ) -> Known:
     """Return when what there was said what its sources ask for."""
-    wanted = {asked(each) for source, which in sources for each in source.objects(which)}
+    wanted = {asked(asker) for source, which in sources for asker in source.objects(which)}
     if not wanted:
         return Known(yes=ALWAYS)
 
     def alike(one: Content) -> Known:
-        asking = any_of(source.known(which, lambda each: asked(each) == one) for source, which in sources)
-        return asking & there.known(name, lambda each: one.is_in(content(each)))
+        asking = any_of(source.known(which, lambda asker: asked(asker) == one) for source, which in sources)
+        return asking & there.known(name, lambda generated: one.is_in(content(generated)))
 
     return any_of(alike(one) for one in wanted)
 

@@ -49,8 +49,8 @@ class Lag:
         if number > self._newest:
             return []
         self._told = max(self._told, number)
-        settled = [self._settle(each, at) for each in sorted(self._answered) if each <= number]
-        return [each for each in settled if each is not None]
+        settled = [self._settle(earlier, at) for earlier in sorted(self._answered) if earlier <= number]
+        return [asked for asked in settled if asked is not None]
 
     def close(self, end: float) -> None:
         """Take notice that nothing more is told."""

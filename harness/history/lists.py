@@ -232,6 +232,6 @@ def _truth(turn: Turn, so: Callable[[Object], bool]) -> bool | None:
     return False if turn.object is None else None
 
 
-def _key(found: Object) -> str:
-    metadata = found["metadata"]
+def _key(watched_object: Object) -> str:
+    metadata = watched_object["metadata"]
     return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))

@@ -114,20 +114,20 @@ class Heard:
     def settle(self, decide: Decide) -> None:
         """Take notice that no more answers come, and of what `decide` knows of those that say nothing."""
         self._parts = [_Part(last=list(self._last.get(part, ()))) for part in range(len(self._moments) + 1)]
-        for told in self._told:
-            if isinstance(told, _Good):
-                self._add_good(told)
-            elif told.kind != "info":
-                self._add(told, bisect_right(self._moments, told.asked))
-            elif (found := decide(told)) is None:
-                self.undecided.append(told)
+        for answer in self._told:
+            if isinstance(answer, _Good):
+                self._add_good(answer)
+            elif answer.kind != "info":
+                self._add(answer, bisect_right(self._moments, answer.asked))
+            elif (decided := decide(answer)) is None:
+                self.undecided.append(answer)
             else:
-                self.later.append(found)
-                part = bisect_right(self._moments, found.asked)
+                self.later.append(decided)
+                part = bisect_right(self._moments, decided.asked)
                 last = self._parts[part].last
-                if len(last) < _LAST or last[0].asked < found.asked:
-                    self._parts[part].last = sorted([*last, found], key=lambda each: each.asked)[-_LAST:]
-                self._add(found, part)
+                if len(last) < _LAST or last[0].asked < decided.asked:
+                    self._parts[part].last = sorted([*last, decided], key=lambda admission: admission.asked)[-_LAST:]
+                self._add(decided, part)
 
     def _add_good(self, good: _Good) -> None:
         part = self._parts[good.part]

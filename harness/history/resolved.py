@@ -51,7 +51,7 @@ class Resolved:
     @property
     def creates(self) -> list[Create]:
         """Those without an answer, in the order of their questions."""
-        return sorted((*self._given_up, *self._open.values()), key=lambda each: each.asked)
+        return sorted((*self._given_up, *self._open.values()), key=lambda create: create.asked)
 
     def became(self, create: Create) -> Became:
         """Return what a create came to.
@@ -91,10 +91,10 @@ class Resolved:
                 self._last.pop(f"{CANARY}-{seq}", None)
 
     def _take_object(self, entry: Entry) -> None:
-        found = (entry.value or {}).get("object")
-        if entry.f not in (ADDED, LISTED) or found is None:
+        canary = (entry.value or {}).get("object")
+        if entry.f not in (ADDED, LISTED) or canary is None:
             return
-        metadata = found.get("metadata", {})
+        metadata = canary.get("metadata", {})
         create = self._last.get(metadata.get("name", ""))
         if create is not None and create.seen is None:
-            create.uid, create.mutated, create.seen = metadata.get("uid"), found.get("mutated"), entry.at
+            create.uid, create.mutated, create.seen = metadata.get("uid"), canary.get("mutated"), entry.at

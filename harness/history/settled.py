@@ -42,25 +42,25 @@ class Settled:
 
     def came_to_nothing(self, asked: Admission) -> bool:
         """Whether nothing was admitted, whatever a policy would have had to say: for whom it is events that count."""
-        found = self._audit.cause_of(asked.audit_id, asked.webhook)
-        if found and found.what == "refused":
+        audited = self._audit.cause_of(asked.audit_id, asked.webhook)
+        if audited and audited.what == "refused":
             return True
         if asked.dry_run:
-            return found is not None and found.what in ("undecided", "broken off")
+            return audited is not None and audited.what in ("undecided", "broken off")
         create = self._create(asked)
         return create is not None and self._resolved.became(create) == "nothing"
 
     def _create(self, asked: Admission) -> Create | None:
         if self._creates is None:
-            self._creates = {(each.seq, each.asked): each for each in self._resolved.creates}
+            self._creates = {(create.seq, create.asked): create for create in self._resolved.creates}
         return self._creates.get((asked.seq, asked.asked))
 
 
 def settled_words(later: Iterable[Admission]) -> str:
     """Return how many questions were decided though no answer said so, and who told, or ""."""
-    by = Counter(each.by for each in later)
-    told = " and ".join(f"{count} by {who}" for who, count in sorted(by.items()))
-    return f"of questions without an answer that decides, it is known what became of {told}" if by else ""
+    by = Counter(admission.by for admission in later)
+    counts = " and ".join(f"{count} by {who}" for who, count in sorted(by.items()))
+    return f"of questions without an answer that decides, it is known what became of {counts}" if by else ""
 
 
 def _answered(asked: Admission, outcome: str, answered: float, said: str, by: str) -> Admission:

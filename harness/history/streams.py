@@ -138,7 +138,7 @@ class Questions:
                 self._first = inside[0]
             if inside and end == inf:
                 self._last = inside[-1]
-            apart = pairwise(each for each in (begin, *inside, end) if isfinite(each))
+            apart = pairwise(moment for moment in (begin, *inside, end) if isfinite(moment))
             self._holes += [(one, other) for one, other in apart if other - one > self._shortest()]
 
     def seen(self) -> Spans:
@@ -223,7 +223,7 @@ class Parts:
         if entry.f != READ:
             return
         if entry.kind == "ok":
-            since, until = (entry.value[each] - entry.wall + entry.at for each in ("since", "until"))
+            since, until = (entry.value[edge] - entry.wall + entry.at for edge in ("since", "until"))
             if entry.value["since"] == self._until and self._parts:  # though the clock may have been set since
                 since = self._parts[-1][0][1]
             self._parts.append(((since, until), (self._last, entry.at)))

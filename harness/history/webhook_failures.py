@@ -156,34 +156,34 @@ class Failures:
             return Why((cause(logged.said),), logged.said, logged.at)
         return Why((NOT_LOGGED,) if copied else (UNREAD,))
 
-    def _known(self, found: Known | None, *, copied: bool) -> Why:
+    def _known(self, audited: Known | None, *, copied: bool) -> Why:
         """Return what the audit log tells: that a call failed, but not why, which the API server's log must tell."""
-        if found is None:
+        if audited is None:
             return Why((UNREAD,))
-        if found.what != "failed open":
-            return Why((_ANSWERED.get(found.what, UNREAD),), took=found.took)
+        if audited.what != "failed open":
+            return Why((_ANSWERED.get(audited.what, UNREAD),), took=audited.took)
         if not copied:
-            return Why((UNREAD,), took=found.took)
-        names = tuple(dict.fromkeys(cause(said) for said in found.logged))
-        return Why(names or (NOT_LOGGED,), " or ".join(found.logged), found.at, found.took)
+            return Why((UNREAD,), took=audited.took)
+        names = tuple(dict.fromkeys(cause(said) for said in audited.logged))
+        return Why(names or (NOT_LOGGED,), " or ".join(audited.logged), audited.at, audited.took)
 
     def _by_time(self, missed: Sequence[Admission]) -> dict[Admission, Call]:
         """Return the call that failed while each was decided, if one is logged.
 
         A call is one admission's. Where several fit, who was answered first gets the earliest.
         """
-        found: dict[Admission, Call] = {}
+        call_of: dict[Admission, Call] = {}
         for webhook in {admission.webhook for admission in missed}:
             calls = sorted((call for call in self._calls if call.webhook == webhook), key=lambda call: call.at)
             moments = [call.at for call in calls]
             slack = _SLACK_SECONDS + max((call.unsure for call in calls), default=0.0)
             mine = [admission for admission in missed if admission.webhook == webhook]
-            for admission in sorted(mine, key=lambda each: each.answered):
+            for admission in sorted(mine, key=lambda admission: admission.answered):
                 first = bisect_left(moments, admission.asked - slack)
                 if first < len(moments) and moments[first] <= admission.answered + slack:
-                    found[admission] = calls.pop(first)
+                    call_of[admission] = calls.pop(first)
                     moments.pop(first)
-        return found
+        return call_of
 
     def _is_copied(self, begin: float, end: float, read: Spans) -> bool:
         """Whether a call that failed between two moments is in the history: the log was copied to after that."""

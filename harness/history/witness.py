@@ -60,10 +60,12 @@ class Counted:
         Only readings count that lie in one stretch for which the log is `copied`.
         """
         stretches = [
-            [each for each in self._reads if begin <= each[0] and each[1] <= end and not self._several]
+            [reading for reading in self._reads if begin <= reading[0] and reading[1] <= end and not self._several]
             for begin, end in copied
         ]
-        webhooks = {webhook for *_, counts in self._reads for webhook in counts} | {each for _, each in self._calls}
+        webhooks = {webhook for *_, counts in self._reads for webhook in counts} | {
+            webhook for _, webhook in self._calls
+        }
         return [self._of(webhook, reads) for webhook in sorted(webhooks) for reads in stretches if reads]
 
     def takes(self, process: str) -> Take | None:
@@ -85,8 +87,8 @@ class Counted:
         elif entry.kind == "ok" and entry.f == READ:
             counts: dict[str, float] = {}
             for name, number in entry.value.items():
-                if found := _COUNTER.match(name):
-                    counts[found[1]] = counts.get(found[1], 0.0) + number
+                if counter := _COUNTER.match(name):
+                    counts[counter[1]] = counts.get(counter[1], 0.0) + number
             self._reads.append((self._asked, entry.at, counts))
 
     def _take_call(self, entry: Entry) -> None:
@@ -99,7 +101,7 @@ class Counted:
         counts = [counts.get(webhook, 0.0) for *_, counts in reads]
         anew = any(after < before for before, after in pairwise(counts))
         (asked, answered, _), (asked_last, answered_last, _) = reads[0], reads[-1]
-        moments = [at for at, each in self._calls if each == webhook]
+        moments = [at for at, called in self._calls if called == webhook]
         slack = _SLACK_SECONDS + self._unsure
         least = sum(answered + slack < at < asked_last - slack for at in moments)
         most = sum(asked - slack <= at <= answered_last + slack for at in moments)

@@ -91,14 +91,14 @@ class _Canary(Probe):
                     waiting.popleft().result()
                 if len(waiting) > self._most:
                     raise ProbeBroken(f"{len(waiting)} questions without an answer: it cannot keep its rate")
-            for each in waiting:
-                each.result()
+            for future in waiting:
+                future.result()
 
     def _put(self, api: ApiClient, seq: int, question: Question, due: float) -> None:
         if not hasattr(self._local, "number"):
             self._local.number = next(self._threads)
         process = numbered(CANARY, self._local.number)
-        told = {
+        common = {
             "seq": seq,
             "policy": question.policy,
             "dry_run": question.dry_run,
@@ -107,10 +107,10 @@ class _Canary(Probe):
         late = round(time.monotonic() - due, 3)
         audit_id = str(uuid4())
         more = {"wanted": question.wanted, "late": late, "audit_id": audit_id}
-        self._history.append("invoke", process, question.f, {**told, **more})
+        self._history.append("invoke", process, question.f, {**common, **more})
         answer = ask(api, question, f"{CANARY}-{seq}", audit_id=audit_id)
-        said = {"outcome": answer.outcome, "said": answer.said}
-        self._history.append(answer.kind, process, question.f, {**told, **said})
+        answered = {"outcome": answer.outcome, "said": answer.said}
+        self._history.append(answer.kind, process, question.f, {**common, **answered})
         self._open.discard(seq)
         self._clean(api, question, answer, f"{question.path}/{CANARY}-{seq}")
 

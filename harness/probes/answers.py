@@ -60,36 +60,36 @@ def ask(api: ApiClient, question: Question, name: str, *, dry_run: bool = False,
     query = {"dryRun": "All"} if dry_run or question.dry_run else {}
     try:
         body = {**question.body, "metadata": metadata}
-        found = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
+        created = request(api, "POST", question.path, query=query, body=body, timeout=TIMEOUT, audit_id=audit_id)
     except ApiRefused as error:
         return _refused(question, error.status, error.message)
     except ApiUnreachable as error:
         return Answer("info", "timed out" if error.timed_out else "refused", error.cause[:_SHORT])
-    return _created(question, found)
+    return _created(question, created)
 
 
-def _created(question: Question, found: Any) -> Answer:
-    uid = found["metadata"].get("uid", "")
+def _created(question: Question, created: Any) -> Answer:
+    uid = created["metadata"].get("uid", "")
     if question.wanted == "mutated":
-        done = mutated(found)
+        done = mutated(created)
         return Answer("ok" if done else "fail", "mutated" if done else "unmutated", "admitted", uid)
     return Answer("ok" if question.wanted == "admitted" else "fail", "admitted", "admitted", uid)
 
 
 def _refused(question: Question, status: int, said: str) -> Answer:
     """Sort a status other than 2xx: a denial is somebody's decision, whatever its code; a failed call is nobody's."""
-    told = f"{status} {said[:_TOLD]}"
+    words = f"{status} {said[:_TOLD]}"
     if _CALL_FAILED in said:
-        return Answer("fail", _why_uncalled(said), told)
+        return Answer("fail", _why_uncalled(said), words)
     policy = _BY_POLICY.search(said)
     if policy is None and not _BY_WEBHOOK.search(said):
-        return Answer("info", "refused" if status == _TOO_MANY else "other", told)
+        return Answer("info", "refused" if status == _TOO_MANY else "other", words)
     outcome: Outcome = "denied by policy" if policy else "denied by webhook"
     if _MISCONFIGURED.match(policy["why"]) if policy else status == _INTERNAL:
         outcome = "denied by configuration error"
     elif question.names not in said:
         outcome = "other"
-    return Answer("ok" if outcome == question.wanted else "fail", outcome, told)
+    return Answer("ok" if outcome == question.wanted else "fail", outcome, words)
 
 
 def _why_uncalled(said: str) -> Outcome:

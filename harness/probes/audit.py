@@ -76,9 +76,9 @@ class NodeAudit:
             began = self._since
         lost = [f"{broken} lines are broken"] if broken else []
         lost += ["the log that was read before is gone"] if AUDIT_LOG in logs.lost else []
-        told = {"since": self._since, "until": began, **({"said": "; ".join(lost)} if lost else {})}
+        stretch = {"since": self._since, "until": began, **({"said": "; ".join(lost)} if lost else {})}
         self._since = began
-        self._history.append("info" if lost else "ok", self._process, READ, told)
+        self._history.append("info" if lost else "ok", self._process, READ, stretch)
 
     def _write(self, lines: Iterable[str]) -> int:
         """Write down what lines tell; return how many are broken."""
@@ -89,12 +89,12 @@ class NodeAudit:
             broken += not whole
             if event is None or event.get("stage") not in _ENDED:
                 continue
-            told = _told(event)
-            if event.get("level") == "Metadata" and _is_plain(told):
-                same = {name: told[name] for name in ("code", "called", "denied_by")}
-                plain.setdefault(repr(same), {**same, "audit_ids": []})["audit_ids"].append(told["audit_id"])
+            request = _told(event)
+            if event.get("level") == "Metadata" and _is_plain(request):
+                same = {name: request[name] for name in ("code", "called", "denied_by")}
+                plain.setdefault(repr(same), {**same, "audit_ids": []})["audit_ids"].append(request["audit_id"])
             else:
-                self._history.append("info", self._process, REQUEST, told)
+                self._history.append("info", self._process, REQUEST, request)
         for group in plain.values():
             self._history.append("info", self._process, REQUESTS, group)
         return broken
@@ -143,15 +143,15 @@ def _called(notes: Mapping[str, str]) -> dict[str, bool]:
     for key, note in notes.items():
         if key.startswith(_CALLED):
             with suppress(ValueError, KeyError, TypeError):
-                told = json.loads(note)
-                called[told["webhook"]] = called.get(told["webhook"], False) or bool(told["mutated"])
+                call = json.loads(note)
+                called[call["webhook"]] = called.get(call["webhook"], False) or bool(call["mutated"])
     return called
 
 
-def _is_plain(told: Mapping[str, Any]) -> bool:
+def _is_plain(request: Mapping[str, Any]) -> bool:
     """Whether a request was decided at once, by every webhook that had to be asked."""
-    decided = told["code"] == _CREATED or told["denied_by"]
-    return bool(decided) and not told["failed_open"] and not told["seconds"]
+    decided = request["code"] == _CREATED or request["denied_by"]
+    return bool(decided) and not request["failed_open"] and not request["seconds"]
 
 
 def _moment(text: object) -> float:

@@ -50,16 +50,16 @@ def _read(cluster: Cluster, node: str, history: History, deadline: Deadline) -> 
     process = numbered(CLOCK, node)
     before, began = time.time(), time.monotonic()
     try:
-        kernel, told = cluster.exec(node, ["sh", "-c", _SCRIPT], deadline).stdout.split()
+        kernel, node_time = cluster.exec(node, ["sh", "-c", _SCRIPT], deadline).stdout.split()
         took = time.monotonic() - began
-        ahead = float(told) - before - took / 2
+        ahead = float(node_time) - before - took / 2
     except (HarnessError, ValueError) as error:
         history.append("info", process, READ, {"said": str(error)[:_SHORT]})
         return
     same = kernel == _own_kernel()
     value = {"offset": 0.0, "uncertainty": 0.0} if same else {"offset": ahead, "uncertainty": took / 2}
     value |= {"measured": ahead, "round_trip": took}
-    history.append("ok", process, READ, {**{name: round(each, 6) for name, each in value.items()}, "same": same})
+    history.append("ok", process, READ, {**{name: round(seconds, 6) for name, seconds in value.items()}, "same": same})
 
 
 def _own_kernel() -> str:

@@ -96,7 +96,7 @@ def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> No
         for _ in probe.every(every):
             _read(api, "/metrics", API_SERVER, history, probe)
             try:
-                names = [each["metadata"]["name"] for each in request(api, "GET", pods, timeout=_TIMEOUT)["items"]]
+                names = [pod["metadata"]["name"] for pod in request(api, "GET", pods, timeout=_TIMEOUT)["items"]]
             except (ApiRefused, ApiUnreachable) as error:
                 history.append("info", numbered(METRICS, "pods"), LIST, {"said": error.cause[:_SHORT]})
                 continue
@@ -106,17 +106,17 @@ def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> No
 
 def _read(api: ApiClient, path: str, whose: str, history: History, probe: Probe) -> None:
     """Write down what is counted at `path`; what cannot be read is told, and no reason to stop."""
-    process, found = numbered(METRICS, whose), {}
+    process, counts = numbered(METRICS, whose), {}
     history.append("invoke", process, READ)
     try:
         for line in lines(api, path, {}, _METRICS_TIMEOUT, probe.stopping.is_set):
             text = line.decode(errors="replace")
             name, _, number = text.rpartition(" ")
             if name.startswith(COUNTED) and "_bucket{" not in name and isfinite(float(number)):
-                found[name] = float(number)
+                counts[name] = float(number)
     except Gap as gap:
         history.append("info", process, READ, {"said": f"{gap.why} {gap.detail}"[:_SHORT]})
     except Over:
         return
     else:
-        history.append("ok", process, READ, found)
+        history.append("ok", process, READ, counts)

@@ -95,8 +95,8 @@ class _Node:
             self._audit.unread(str(error))
             return str(error)
         for path, line in lines:
-            if not is_audit(path) and (found := _LINE.match(line)):
-                value = {"time": _moment(found), "webhook": found["webhook"], "said": found["said"][:_SHORT]}
+            if not is_audit(path) and (logged := _LINE.match(line)):
+                value = {"time": _moment(logged), "webhook": logged["webhook"], "said": logged["said"][:_SHORT]}
                 self._history.append("info", FAIL_OPEN, CALL, {**value, "node": self._node})
         self._audit.read((line for path, line in lines if is_audit(path)), self._logs, began)
         self.lost = bool(written & self._logs.lost)
@@ -108,8 +108,8 @@ class _Node:
 def _written(paths: Iterable[str]) -> set[str]:
     """Return which logs are written to: of each API server's the last, for older ones have ended or were rotated."""
     numbers: dict[str, int] = {}
-    for found in filter(None, map(_CURRENT.match, paths)):
-        numbers[found["folder"]] = max(int(found["number"]), numbers.get(found["folder"], 0))
+    for log in filter(None, map(_CURRENT.match, paths)):
+        numbers[log["folder"]] = max(int(log["number"]), numbers.get(log["folder"], 0))
     return {f"{folder}{number}.log" for folder, number in numbers.items()}
 
 

@@ -81,8 +81,8 @@ class NodeLogs:
                 self._begun[inode] = whole
             elif not self._first:
                 lines.append((path, whole))
-        self._begun = {each: begun for each, begun in self._begun.items() if begun and each in sizes}
-        self.lost = {each for each, was in self.paths.items() if sizes.get(was, -1) < self._sizes[was]}
-        self.cut = {each for each, now in paths.items() if now in self._begun}
+        self._begun = {inode: begun for inode, begun in self._begun.items() if begun and inode in sizes}
+        self.lost = {path for path, inode in self.paths.items() if sizes.get(inode, -1) < self._sizes[inode]}
+        self.cut = {path for path, inode in paths.items() if inode in self._begun}
         self.paths, self._sizes, self._first = paths, sizes, False
         return lines

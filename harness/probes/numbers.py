@@ -77,8 +77,8 @@ def _write(api: ApiClient, history: History, number: int) -> None:
         content_type = "application/apply-patch+yaml"
         request(api, "PATCH", _PATH, query=_QUERY, body=body, content_type=content_type, timeout=_TIMEOUT)
     except ApiRefused as error:
-        told = {**value, "status": error.status, "said": str(error.body)[:_SHORT]}
-        history.append("fail", NUMBER, WRITE, told)
+        refusal = {**value, "status": error.status, "said": str(error.body)[:_SHORT]}
+        history.append("fail", NUMBER, WRITE, refusal)
     except ApiUnreachable as error:
         history.append("info", NUMBER, WRITE, {**value, "said": error.cause[:_SHORT]})
     else:

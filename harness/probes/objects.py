@@ -44,12 +44,12 @@ _LEASES = frozenset({"kube-system", "kube-node-lease"})
 class Watched:
     """A list URL to watch: `name` is what it has in the history, as the process "watch <name>".
 
-    `told` returns what is written of an object, or None if it is not to be written.
+    `written` returns what is written of an object, or None if it is not to be written.
     """
 
     name: str
     path: str
-    told: Callable[[Object], Object | None] = lambda found: found
+    written: Callable[[Object], Object | None] = lambda watched_object: watched_object
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,21 @@ class WatchGroup:
         return iter(self.lists)
 
 
-def _in_chaos(found: Object) -> Object | None:
-    namespace = found["metadata"]["namespace"]
-    return found if namespace.startswith("chaos-") and namespace != CANARIES else None
+def _in_chaos(watched_object: Object) -> Object | None:
+    namespace = watched_object["metadata"]["namespace"]
+    return watched_object if namespace.startswith("chaos-") and namespace != CANARIES else None
 
 
 def _without_images(node: Object) -> Object:
-    return {**node, "status": {name: each for name, each in node.get("status", {}).items() if name != "images"}}
+    return {**node, "status": {name: field for name, field in node.get("status", {}).items() if name != "images"}}
 
 
 def _without_rego(template: Object) -> Object:
     """Return the template without its Rego, which can be long and generates nothing."""
     targets = []
     for target in template["spec"].get("targets") or ():
-        code = [each for each in target.get("code") or () if each.get("engine") != "Rego"]
-        targets.append({name: each for name, each in target.items() if name not in ("rego", "libs")} | {"code": code})
+        code = [source for source in target.get("code") or () if source.get("engine") != "Rego"]
+        targets.append({name: field for name, field in target.items() if name not in ("rego", "libs")} | {"code": code})
     return {**template, "spec": {**template["spec"], "targets": targets}}
 
 
@@ -168,7 +168,7 @@ def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched]
     A gap stands in the history as GAP, and what came to light after it has `in_gap`. Signs of life, BOOKMARK, are at
     most 10 s apart, and one comes when the probe settles.
     """
-    return [_Watching(cluster, history, each) for each in watched]
+    return [_Watching(cluster, history, list_) for list_ in watched]
 
 
 class _Watching(Probe):
@@ -207,10 +207,10 @@ class _Watching(Probe):
 def _value(change: Change, watched: Watched) -> Object | None:
     value: Object = {"resource_version": change.resource_version}
     if change.object is not None:
-        told = watched.told(change.object)
-        if told is None:
+        written = watched.written(change.object)
+        if written is None:
             return None
-        value["object"] = recorded({**told, "metadata": _metadata(told["metadata"])})
+        value["object"] = recorded({**written, "metadata": _metadata(written["metadata"])})
     if change.in_gap:
         value["in_gap"] = True
     if change.kind == GAP:
@@ -218,8 +218,10 @@ def _value(change: Change, watched: Watched) -> Object | None:
     return value
 
 
-def _metadata(found: Object) -> Object:
-    kept = {name: each for name, each in found.items() if name != "managedFields"}
+def _metadata(metadata: Object) -> Object:
+    kept = {name: field for name, field in metadata.items() if name != "managedFields"}
     if _REPEATED in kept.get("annotations", {}):
-        kept["annotations"] = {name: each for name, each in kept["annotations"].items() if name != _REPEATED}
+        kept["annotations"] = {
+            name: annotation for name, annotation in kept["annotations"].items() if name != _REPEATED
+        }
     return kept

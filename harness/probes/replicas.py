@@ -52,11 +52,11 @@ def _ask(cluster: Cluster, history: History, interval: float, asked: Sequence[Re
         for _ in probe.every(interval):
             now = [LABEL, *islice(turns, 1)]
             try:
-                found = request(api, "GET", pods, query=selector, timeout=_TIMEOUT)["items"]
+                webhook_pods = request(api, "GET", pods, query=selector, timeout=_TIMEOUT)["items"]
             except (ApiRefused, ApiUnreachable) as error:
                 history.append("info", REPLICAS, LIST, {"said": error.cause[:_SHORT]})
                 continue
-            list(pool.map(partial(_review, clients, history, now), found))
+            list(pool.map(partial(_review, clients, history, now), webhook_pods))
 
 
 class _Clients:
@@ -72,8 +72,8 @@ class _Clients:
         if not hasattr(self._local, "client"):
             with self._lock:
                 self._local.client = self._open.enter_context(self._cluster.client())
-        found: ApiClient = self._local.client
-        return found
+        client: ApiClient = self._local.client
+        return client
 
     def close(self) -> None:
         self._open.close()
@@ -91,8 +91,8 @@ def _review(clients: _Clients, history: History, asked: Sequence[Review], pod: d
             said = review.said(answer["response"])
             history.append("ok" if said == review.wanted else "fail", process, review.f, {**value, "said": said})
         except ApiRefused as error:
-            told = {**value, "status": error.status, "said": error.message[:_SHORT]}
-            history.append("fail", process, review.f, told)
+            refusal = {**value, "status": error.status, "said": error.message[:_SHORT]}
+            history.append("fail", process, review.f, refusal)
         except ApiUnreachable as error:
             history.append("info", process, review.f, {**value, "said": error.cause[:_SHORT]})
         except (ValueError, KeyError, TypeError) as error:

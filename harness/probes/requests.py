@@ -24,7 +24,7 @@ def follow_registry(registry: Registry, history: History, *, every: float = 2.0)
 
 def _follow(registry: Registry, history: History, every: float, probe: Probe) -> None:
     since = datetime.now(UTC)
-    told: set[object] = set()
+    written: set[object] = set()
     for _ in probe.every(every):
         began = datetime.now(UTC)
         try:
@@ -33,9 +33,9 @@ def _follow(registry: Registry, history: History, every: float, probe: Probe) ->
             history.append("info", REGISTRY, READ, {"said": str(error)})
             continue
         for line in lines:
-            if line not in told:
+            if line not in written:
                 value = {"method": line.method, "path": line.path, "status": line.status, "remote": line.remote}
                 history.append("info", REGISTRY, REQUEST, {"time": line.time.timestamp(), **value})
         history.append("ok", REGISTRY, READ, {"until": began.timestamp()})
-        told = set(lines)  # `since` is inclusive, so that the last ones come again
+        written = set(lines)  # `since` is inclusive, so that the last ones come again
         since = max((line.time for line in lines), default=since)

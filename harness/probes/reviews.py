@@ -57,11 +57,11 @@ LABEL = Review("/v1/admitlabel", "denied", LABEL_REVIEW)
 
 def reviews(questions: Iterable[Question]) -> list[Review]:
     """Return one review for each policy that webhook pods answer for: what the API server's own policies do is not."""
-    found: dict[str, Review] = {}
-    for each in questions:
-        if each.wanted in _WANTED and each.path.partition("/namespaces/")[2]:
-            found.setdefault(each.policy, _review(each))
-    return list(found.values())
+    by_policy: dict[str, Review] = {}
+    for question in questions:
+        if question.wanted in _WANTED and question.path.partition("/namespaces/")[2]:
+            by_policy.setdefault(question.policy, _review(question))
+    return list(by_policy.values())
 
 
 def _review(question: Question) -> Review:

@@ -96,9 +96,9 @@ class Probes:
             return None
 
         failed = []
-        alive = [each for each in self._probes.values() if not each.stopping.is_set()]
+        alive = [probe for probe in self._probes.values() if not probe.stopping.is_set()]
         for turn in ("first", "last"):
-            chosen = [each for each in alive if each.settles == turn and (each.name in names or not names)]
+            chosen = [probe for probe in alive if probe.settles == turn and (probe.name in names or not names)]
             with ThreadPoolExecutor(max(1, len(chosen)), "settle") as pool:
                 errors = zip(chosen, pool.map(settle, chosen), strict=True)
                 failed += [(probe, error) for probe, error in errors if error is not None]

@@ -120,7 +120,7 @@ def parse(line: str) -> Sample:
             raise ValueError(line)
         threads = {
             int(tid): (int(ran) / _NANOSECONDS, int(waited) / _NANOSECONDS, int(times))
-            for tid, ran, waited, times in zip(*(numbers[each::4] for each in range(4)), strict=True)
+            for tid, ran, waited, times in zip(*(numbers[column::4] for column in range(4)), strict=True)
         }
         processes[int(pid)] = Process(name, int(held), threads)
     return Sample(float(at), processes)
@@ -153,13 +153,13 @@ class Starving:
             return None
         passed = sample.at - before.at
         grown = dict(self._grown(before, sample))
-        self._starved = {pid for pid, each in grown.items() if each.starves(passed, still=pid in self._starved)}
+        self._starved = {pid for pid, growth in grown.items() if growth.starves(passed, still=pid in self._starved)}
         if not self._starved:
             return None
         starved = [grown[pid] for pid in self._starved]
-        worst = max(starved, key=lambda each: each.waited)
-        seconds = max(passed, *(each.longest for each in starved))
-        return Starved(seconds, tuple(sorted({each.name for each in starved})), worst.ran, worst.waited)
+        worst = max(starved, key=lambda growth: growth.waited)
+        seconds = max(passed, *(growth.longest for growth in starved))
+        return Starved(seconds, tuple(sorted({growth.name for growth in starved})), worst.ran, worst.waited)
 
     @staticmethod
     def _grown(before: Sample, sample: Sample) -> Iterator[tuple[int, "_Grown"]]:
@@ -188,7 +188,7 @@ class _Grown:
             if runs >= ran and waits >= waited and times >= before:
                 grown.append((runs - ran, waits - waited, times - before))
         ran, waited, times = (sum(column) for column in zip(*grown, strict=True))
-        return cls(process.name, ran, waited, int(times), max(each[1] for each in grown))
+        return cls(process.name, ran, waited, int(times), max(thread[1] for thread in grown))
 
     def starves(self, passed: float, *, still: bool) -> bool:
         """Whether who grew so in so many seconds was starved; `still`: he was so before."""

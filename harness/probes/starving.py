@@ -123,13 +123,13 @@ class _Node:
         if starved := self._starving.take(sample):
             figures = {"seconds": starved.seconds + time.monotonic() - asked}
             figures |= {"ran": starved.ran, "waited": starved.waited}
-            value = {"who": starved.who, **{name: round(each, 3) for name, each in figures.items()}}
+            value = {"who": starved.who, **{name: round(figure, 3) for name, figure in figures.items()}}
             self._history.append("info", self._process, LATE, value)
         if sample.blank:
             self._tell_unread("its kernel does not tell how long threads run and wait")
         elif self._told is not True:
             self._told = True
-            names = sorted({each.name for each in sample.processes.values()})
+            names = sorted({process.name for process in sample.processes.values()})
             self._history.append("ok", self._process, READ, {"processes": names})
 
     def _tell_unread(self, said: str) -> None:

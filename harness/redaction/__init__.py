@@ -66,17 +66,17 @@ class _Text:
             return REDACTED
         head = text.lstrip()[:1]
         if head and head in '{["':
-            found = self._json(text)
-            if found is not None:
-                return found
+            cleaned = self._json(text)
+            if cleaned is not None:
+                return cleaned
         if self._level == 0 or "\n" in text:
-            found = yamls.clean(text, self._cleaner.clean, _words)
-            if found is not None:
-                return found
-        found = self._prose(text)
-        if found != text and yamls.is_yaml(text) and not yamls.is_yaml(found):
+            cleaned = yamls.clean(text, self._cleaner.clean, _words)
+            if cleaned is not None:
+                return cleaned
+        cleaned = self._prose(text)
+        if cleaned != text and yamls.is_yaml(text) and not yamls.is_yaml(cleaned):
             raise ValueError("what is left of it is no YAML")
-        return found
+        return cleaned
 
     @property
     def _cleaner(self) -> Cleaner:
@@ -97,10 +97,10 @@ class _Text:
             value, doubled = _loaded(text)
         except json.JSONDecodeError:
             return None
-        found = self._cleaner.clean(value)
-        if found == value and not doubled:
+        cleaned = self._cleaner.clean(value)
+        if cleaned == value and not doubled:
             return text
-        return _dumped(found, text)
+        return _dumped(cleaned, text)
 
     def _prose(self, text: str) -> str:
         """Clean text line by line where a line has its object in it, and what lies between such lines as a whole."""
@@ -124,10 +124,10 @@ class _Text:
         if not is_suspect(line):
             return line
         try:
-            found = self._json(line[start:])
+            cleaned = self._json(line[start:])
         except (RecursionError, ValueError) as error:
-            found = _taken_out(type(error).__name__)
-        return None if found is None else _words(line[:start]) + found
+            cleaned = _taken_out(type(error).__name__)
+        return None if cleaned is None else _words(line[:start]) + cleaned
 
     def _between(self, text: str) -> str:
         if not is_suspect(text):
@@ -153,12 +153,12 @@ class _Text:
         while start >= 0:
             try:
                 end = _DECODER.raw_decode(line, start)[1]
-                found = self._json(line[start:end]) or ""
+                cleaned = self._json(line[start:end]) or ""
             except json.JSONDecodeError:
                 break
             except (RecursionError, ValueError) as error:
                 return "".join([*kept, line[done:start], _taken_out(type(error).__name__)])
-            kept += [line[done:start], found]
+            kept += [line[done:start], cleaned]
             done = end
             start = line.find('{"', end)
         return "".join([*kept, line[done:]])
@@ -173,9 +173,9 @@ def _loaded(text: str) -> tuple[Any, bool]:
 
     def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal doubled
-        found = dict(pairs)
-        doubled = doubled or len(found) < len(pairs)
-        return found
+        mapping = dict(pairs)
+        doubled = doubled or len(mapping) < len(pairs)
+        return mapping
 
     return json.loads(text, object_pairs_hook=paired), doubled
 
@@ -184,10 +184,10 @@ def _dumped(value: Any, like: str) -> str:
     """Return JSON in the layout of another one."""
     spread = "\n" in like.strip()
     separators = None if spread or '": ' in like or ", " in like else (",", ":")
-    found = json.dumps(value, indent=2 if spread else None, separators=separators, ensure_ascii=False)
-    if not found.isascii() and re.search(r"[\ud800-\udfff]", found):
-        found = json.dumps(value, indent=2 if spread else None, separators=separators)
-    return like[: len(like) - len(like.lstrip())] + found + like[len(like.rstrip()) :]
+    dumped = json.dumps(value, indent=2 if spread else None, separators=separators, ensure_ascii=False)
+    if not dumped.isascii() and re.search(r"[\ud800-\udfff]", dumped):
+        dumped = json.dumps(value, indent=2 if spread else None, separators=separators)
+    return like[: len(like) - len(like.lstrip())] + dumped + like[len(like.rstrip()) :]
 
 
 def _words(text: str) -> str:
@@ -201,8 +201,8 @@ def _short(text: str) -> str:
 
 def _string(text: str) -> str:
     """Clean a string of an object; short ones come again and again."""
-    found = _short(text) if len(text) <= _CACHED_LETTERS else _Text(level=1).string(text)
-    return text if found == text else found
+    cleaned = _short(text) if len(text) <= _CACHED_LETTERS else _Text(level=1).string(text)
+    return text if cleaned == text else cleaned
 
 
 _RECORDER = Cleaner(_string)

@@ -74,13 +74,13 @@ def _column(body: str, opening: re.Match[str]) -> int:
 
 def _without_braces(text: str) -> str:
     kept, done = [], 0
-    for found in _BRACES.finditer(text):
-        if found.start() < done:
+    for brace in _BRACES.finditer(text):
+        if brace.start() < done:
             continue
-        opens = found.end() + (3 if text.startswith("map", found.end()) else 0)
-        quote = found["quote"] or ""
+        opens = brace.end() + (3 if text.startswith("map", brace.end()) else 0)
+        quote = brace["quote"] or ""
         end = _closed(text, opens)
-        kept += [text[done : found.end()], f"{quote}{REDACTED}{quote}"]
+        kept += [text[done : brace.end()], f"{quote}{REDACTED}{quote}"]
         done = end
     return "".join([*kept, text[done:]])
 
@@ -88,12 +88,12 @@ def _without_braces(text: str) -> str:
 def _closed(text: str, start: int) -> int:
     """Return where a brace that opens at `start` is closed, strings aside, or the end of the text."""
     depth, end = 0, len(text)
-    for found in _STOP.finditer(text, start):
-        mark = found.group()
+    for stop in _STOP.finditer(text, start):
+        mark = stop.group()
         if mark in "{[":
             depth += 1
         elif mark in "}]":
             depth -= 1
             if depth == 0:
-                return found.end()
+                return stop.end()
     return end

@@ -47,13 +47,13 @@ def without_fields(text: str) -> str:
     if "</" in text:
         text = _ELEMENT.sub(_element, text)
     kept, done = [], 0
-    found = _FIELD.search(text)
-    while found:
-        end, value = _taken(text, found)
+    field = _FIELD.search(text)
+    while field:
+        end, value = _taken(text, field)
         if value is not None:
-            kept += [text[done : found.end()], value]
+            kept += [text[done : field.end()], value]
             done = end
-        found = _FIELD.search(text, max(end, found.end()))
+        field = _FIELD.search(text, max(end, field.end()))
     return "".join([*kept, text[done:]]) if kept else text
 
 
@@ -70,16 +70,16 @@ def _element(match: re.Match[str]) -> str:
     return f"<{match['name']}>{REDACTED}" if secret else match.group()
 
 
-def _taken(text: str, found: re.Match[str]) -> tuple[int, str | None]:
+def _taken(text: str, field: re.Match[str]) -> tuple[int, str | None]:
     """Return where the value of a field ends, and what is to stand in its place, or None if it stays."""
-    start = found.end()
-    before = text[max(0, found.start() - _LOOK_BACK) : found.start()]
+    start = field.end()
+    before = text[max(0, field.start() - _LOOK_BACK) : field.start()]
     head = _HEAD.search(before)
     front = head.group() if head else ""
     if before[: len(before) - len(front)].endswith("\\") and front[:1] in {"n", "r", "t"}:  # an escaped line end
         front = front[1:]
-    end_of_name = found.start("quote") if found["quote"] else found.start("sign")
-    name = f"{front}{text[found.start() : end_of_name].rstrip()}"
+    end_of_name = field.start("quote") if field["quote"] else field.start("sign")
+    name = f"{front}{text[field.start() : end_of_name].rstrip()}"
     if not is_secret(name) and not name.lower().endswith("auth"):
         return start, None
     quote = _QUOTE.match(text, start)
@@ -87,8 +87,8 @@ def _taken(text: str, found: re.Match[str]) -> tuple[int, str | None]:
         end = _closing(text, quote)
         return end, _quoted(name, text[start:end], quote)
     if text.startswith("[", start):
-        return _listed(text, start, found["quote"] or "")
-    return _bare(name, text, found, before[: len(before) - len(front)])
+        return _listed(text, start, field["quote"] or "")
+    return _bare(name, text, field, before[: len(before) - len(front)])
 
 
 def _closing(text: str, quote: re.Match[str]) -> int:
@@ -97,17 +97,17 @@ def _closing(text: str, quote: re.Match[str]) -> int:
     A quote that is itself inside of strings has slashes in front, which count by powers of two.
     """
     depth, skipped = len(quote["slashes"]) + 1, 0
-    for each in _QUOTE.finditer(text, quote.end()):
-        slashes = len(each["slashes"])
-        if each.start() < skipped:
+    for candidate in _QUOTE.finditer(text, quote.end()):
+        slashes = len(candidate["slashes"])
+        if candidate.start() < skipped:
             continue
-        if each["mark"] == quote["mark"] and (slashes - depth + 1) % (2 * depth) == 0:
-            if each["mark"] == "'" and text.startswith("'", each.end()):  # as YAML has it in its strings
-                skipped = each.end() + 1
+        if candidate["mark"] == quote["mark"] and (slashes - depth + 1) % (2 * depth) == 0:
+            if candidate["mark"] == "'" and text.startswith("'", candidate.end()):  # as YAML has it in its strings
+                skipped = candidate.end() + 1
                 continue
-            return each.end()
-        if slashes < depth - 1 and each["mark"] == '"':  # the string around it ends
-            return each.start("slashes")
+            return candidate.end()
+        if slashes < depth - 1 and candidate["mark"] == '"':  # the string around it ends
+            return candidate.start("slashes")
     line = text.find("\n", quote.end())
     return len(text) if line < 0 else line
 
@@ -125,20 +125,20 @@ def _quoted(name: str, value: str, quote: re.Match[str]) -> str | None:
 
 def _listed(text: str, start: int, quote: str) -> tuple[int, str | None]:
     """Take out a list on one line, such as a header's values."""
-    found = _LIST.match(text, start)
-    if not found or stays(found.group()[1:].strip(" \\\"'")):
+    bracketed = _LIST.match(text, start)
+    if not bracketed or stays(bracketed.group()[1:].strip(" \\\"'")):
         return start, None
-    return found.end(), f"[{quote}{REDACTED}{quote}"
+    return bracketed.end(), f"[{quote}{REDACTED}{quote}"
 
 
-def _bare(name: str, text: str, found: re.Match[str], before: str) -> tuple[int, str | None]:
-    start, sign = found.end(), found["sign"]
+def _bare(name: str, text: str, field: re.Match[str], before: str) -> tuple[int, str | None]:
+    start, sign = field.end(), field["sign"]
     begins = _BEGINS.search(before)
     block = _BLOCK.match(text, start)
     if begins and block:
         return _deeper(text, block.end(), len(begins["indent"])), REDACTED + "\n"
-    spaced = sign == ":" and start > found.end("sign")
-    whole = bool(begins and (spaced or sign == "=") and found["quote"] is None and not name.startswith("-"))
+    spaced = sign == ":" and start > field.end("sign")
+    whole = bool(begins and (spaced or sign == "=") and field["quote"] is None and not name.startswith("-"))
     value = _value(text, start, whole=whole, assigned=sign == "=")
     end = start + len(value)
     if _is_harmless(name, value):

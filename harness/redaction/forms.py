@@ -63,9 +63,9 @@ _BLANKS = re.compile(r"\s+|\\+n")
 
 def documents(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield where base64 of YAML or JSON stands in `text`, and what it holds."""
-    for found in _DOCUMENT.finditer(text):
+    for document in _DOCUMENT.finditer(text):
         try:
-            yield found.start(), found.end(), decoded(found.group()).decode()
+            yield document.start(), document.end(), decoded(document.group()).decode()
         except UnicodeError:
             continue
 

@@ -46,16 +46,16 @@ class Cleaner:
         if isinstance(value, dict):
             return self._mapping(value, depth + 1)
         if isinstance(value, list | tuple):
-            found = [self.clean(each, depth + 1) for each in value]
-            return value if all(map(_same, found, value)) else found
+            cleaned = [self.clean(element, depth + 1) for element in value]
+            return value if all(map(_same, cleaned, value)) else cleaned
         return value
 
     def _mapping(self, value: dict[str, Any], depth: int, *, secret: bool = False) -> dict[str, Any]:
         kind = value.get("kind")
         kind = kind.lower() if isinstance(kind, str) else ""
         secret = secret or kind == "secret"
-        named = any(isinstance(name := value.get(each), str) and is_secret(_last(name)) for each in _NAMES)
-        found = {}
+        named = any(isinstance(name := value.get(field), str) and is_secret(_last(name)) for field in _NAMES)
+        cleaned = {}
         changed = False
         for key, item in value.items():
             name = key if isinstance(key, str) else ""
@@ -65,8 +65,8 @@ class Cleaner:
                 new = self._of_secret(item, depth)
             elif kind == "secretlist" and name == "items" and isinstance(item, list):
                 new = [
-                    self._mapping(each, depth, secret=True) if isinstance(each, dict) else _blank(each, depth)
-                    for each in item
+                    self._mapping(element, depth, secret=True) if isinstance(element, dict) else _blank(element, depth)
+                    for element in item
                 ]
             elif secret and isinstance(item, dict):
                 new = self._mapping(item, depth + 1, secret=True)
@@ -76,8 +76,8 @@ class Cleaner:
                 new = self._field(name, item, depth)
             clear = self._string(name) if len(name) >= _SHORTEST_KEY else key
             changed = changed or new is not item or clear is not key
-            found[clear] = new
-        return found if changed else value
+            cleaned[clear] = new
+        return cleaned if changed else value
 
     def _of_secret(self, metadata: Any, depth: int) -> Any:
         clear = self.clean(metadata, depth)
@@ -90,7 +90,7 @@ class Cleaner:
             if is_environment(name):
                 return self._environment(item, depth)
             if name == "auths" and isinstance(item, dict):
-                return {registry: _blank(each, depth) for registry, each in item.items()}
+                return {registry: _blank(credentials, depth) for registry, credentials in item.items()}
             if name in _COMMANDS and isinstance(item, list):
                 return self._arguments(item, depth)
         if item is None or isinstance(item, bool):
@@ -101,16 +101,16 @@ class Cleaner:
 
     def _secret(self, name: str, item: Any, depth: int) -> Any:
         if isinstance(item, list):
-            found = [
-                self._secret(name, each, depth + 1) if isinstance(each, str) else self.clean(each, depth)
-                for each in item
+            cleaned = [
+                self._secret(name, element, depth + 1) if isinstance(element, str) else self.clean(element, depth)
+                for element in item
             ]
-            return item if all(map(_same, found, item)) else found
+            return item if all(map(_same, cleaned, item)) else cleaned
         if isinstance(item, dict):
             clear = self.clean(item, depth)
             if _VALUES.isdisjoint(clear):
                 return clear
-            return {key: _blank(each, depth) if key in _VALUES else each for key, each in clear.items()}
+            return {key: _blank(field, depth) if key in _VALUES else field for key, field in clear.items()}
         if isinstance(item, str):
             return item if stays(item) else self._text(name, item)
         return REDACTED if is_password(name) else item
@@ -128,21 +128,21 @@ class Cleaner:
     def _environment(self, item: Any, depth: int) -> Any:
         """Take the values out; names, and where else a value comes from, stay."""
         if isinstance(item, dict):
-            found: Any = {name: self._variable(name, each, depth) for name, each in item.items()}
-            return item if all(map(_same, found.values(), item.values())) else found
-        found = []
-        for each in item:
-            if isinstance(each, dict) and "value" in each:
-                clear = self._mapping(each, depth + 1)
-                value = self._variable(str(each.get("name", "")), clear["value"], depth)
-                found.append(clear if value is clear["value"] else {**clear, "value": value})
-            elif isinstance(each, str) and "=" in each:
-                name, _, value = each.partition("=")
+            cleaned: Any = {name: self._variable(name, variable, depth) for name, variable in item.items()}
+            return item if all(map(_same, cleaned.values(), item.values())) else cleaned
+        cleaned = []
+        for variable in item:
+            if isinstance(variable, dict) and "value" in variable:
+                clear = self._mapping(variable, depth + 1)
+                value = self._variable(str(variable.get("name", "")), clear["value"], depth)
+                cleaned.append(clear if value is clear["value"] else {**clear, "value": value})
+            elif isinstance(variable, str) and "=" in variable:
+                name, _, value = variable.partition("=")
                 new = self._variable(name, value, depth)
-                found.append(each if new is value else f"{name}={new}")
+                cleaned.append(variable if new is value else f"{name}={new}")
             else:
-                found.append(self.clean(each, depth + 1))
-        return item if all(map(_same, found, item)) else found
+                cleaned.append(self.clean(variable, depth + 1))
+        return item if all(map(_same, cleaned, item)) else cleaned
 
     def _variable(self, name: str, value: Any, depth: int) -> Any:
         if not isinstance(value, str):
@@ -154,24 +154,26 @@ class Cleaner:
         return self._string(value) if self._authored and not is_secret(name) else REDACTED
 
     def _arguments(self, item: list[Any], depth: int) -> list[Any]:
-        found: list[Any] = []
+        cleaned: list[Any] = []
         before = ""
-        for each in item:
-            found.append(self._argument(before, each) if isinstance(each, str) else self.clean(each, depth + 1))
-            before = each if isinstance(each, str) else ""
-        return item if all(map(_same, found, item)) else found
+        for argument in item:
+            cleaned.append(
+                self._argument(before, argument) if isinstance(argument, str) else self.clean(argument, depth + 1)
+            )
+            before = argument if isinstance(argument, str) else ""
+        return item if all(map(_same, cleaned, item)) else cleaned
 
-    def _argument(self, before: str, each: str) -> str:
+    def _argument(self, before: str, argument: str) -> str:
         flag = _FLAG.match(before)
-        if flag and is_secret(flag["name"]) and not each.startswith("-") and not stays(each):
+        if flag and is_secret(flag["name"]) and not argument.startswith("-") and not stays(argument):
             return REDACTED
-        if before in _USERS and ":" in each:
+        if before in _USERS and ":" in argument:
             return REDACTED
-        assigned = _ASSIGNED.match(each)
+        assigned = _ASSIGNED.match(argument)
         if assigned and is_secret(assigned["name"]):
-            value = each[assigned.end() :]
-            return each if stays(value) or _HARMLESS.match(value) else f"{assigned['kept']}{REDACTED}"
-        return self._string(each)
+            value = argument[assigned.end() :]
+            return argument if stays(value) or _HARMLESS.match(value) else f"{assigned['kept']}{REDACTED}"
+        return self._string(argument)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -188,7 +190,7 @@ def _blank(item: Any, depth: int) -> Any:
     if depth > _DEEPEST:
         return REDACTED
     if isinstance(item, dict):
-        return {key: _blank(each, depth + 1) for key, each in item.items()}
+        return {key: _blank(field, depth + 1) for key, field in item.items()}
     if isinstance(item, list):
-        return [_blank(each, depth + 1) for each in item]
+        return [_blank(element, depth + 1) for element in item]
     return item if item is None or item in {"", REDACTED} else REDACTED

@@ -19,6 +19,6 @@ _BOOTSTRAP = re.compile(r"\.[a-z0-9]{16}(?![\w.-])")
 def is_suspect(text: str) -> bool:
     """Whether a secret may stand in `text`. Most text has nothing that all secrets have, and is done with."""
     small = text.lower()
-    if any(each in small for each in _SIGNS):
+    if any(sign in small for sign in _SIGNS):
         return True
     return ("@" in text and _USER.search(text) is not None) or _BOOTSTRAP.search(text) is not None

@@ -56,23 +56,23 @@ def clean(text: str, structure: Callable[[Any], Any], words: Callable[[str], str
         return None
     try:
         documents, leaves = _read(text)
-        if not any(map(_is_data, documents)) or not all(_is_data(each) or not each for each in documents):
+        if not any(map(_is_data, documents)) or not all(_is_data(document) or not document for document in documents):
             return None
-        changed = {id(leaf): new for each in documents for leaf, new in _changed(each, structure(each))}
+        changed = {id(leaf): new for document in documents for leaf, new in _changed(document, structure(document))}
     except (yaml.YAMLError, _Refused, UnicodeError):
         return None
     parts, done = [], 0
     for leaf in leaves:
         gap = text[done : leaf.start]
-        parts.append(_COMMENT.sub(lambda found: words(found.group()), gap) if "#" in gap else gap)
+        parts.append(_COMMENT.sub(lambda comment: words(comment.group()), gap) if "#" in gap else gap)
         new = changed.get(id(leaf))
         parts.append(text[leaf.start : leaf.end] if new is None else _written(new, leaf, text))
         done = leaf.end
-    parts.append(_COMMENT.sub(lambda found: words(found.group()), text[done:]))
-    found = "".join(parts)
-    if found != text and not is_yaml(found):
+    parts.append(_COMMENT.sub(lambda comment: words(comment.group()), text[done:]))
+    cleaned = "".join(parts)
+    if cleaned != text and not is_yaml(cleaned):
         raise ValueError("what is left of it is no YAML")
-    return found
+    return cleaned
 
 
 def _is_data(document: Any) -> bool:

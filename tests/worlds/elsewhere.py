@@ -226,8 +226,8 @@ _ELSEWHERE = [
     (
         "3.5",
         "harness/faults/webhook/template_load.py",
-        'if any(each.get("status", {}).get("byPod") for each in found):',
-        "if found:",
+        'if any(template.get("status", {}).get("byPod") for template in crowd):',
+        "if crowd:",
         "harness/faults/webhook/test_template_load.py::test_nobody_compiles",
     ),
     (

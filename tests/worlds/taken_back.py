@@ -59,10 +59,15 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
         (
             f"{_HISTORY}/control_plane.py",
             ("control_plane_unharmed",),
-            'self._changed(part, entry, "node", name, told, _GONE)',
+            'self._changed(part, entry, "node", name, words_before, _GONE)',
             "pass",
         ),
-        (f"{_HISTORY}/control_plane.py", ("control_plane_unharmed",), "dies = bool(told) and", "dies = False and"),
+        (
+            f"{_HISTORY}/control_plane.py",
+            ("control_plane_unharmed",),
+            "dies = bool(words_before) and",
+            "dies = False and",
+        ),
         (
             f"{_HISTORY}/blame.py",
             ("control_plane_unharmed",),

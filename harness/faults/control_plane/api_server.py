@@ -74,7 +74,7 @@ class _Restarted:
             raise FaultNotApplied(f"expected {_ENDPOINT} on {node} to refuse connections: {self._refused}")
         killed = self._before["id"]
         for _ in deadline.attempts(first=0.2):
-            if all(each["id"] != killed for each in _containers(cluster, node, deadline)):
+            if all(container["id"] != killed for container in _containers(cluster, node, deadline)):
                 return f"{_ENDPOINT} on {node} refused a connection, and container {killed[:12]} has ended"
         raise FaultNotApplied(
             f"expected container {killed[:12]} of {_CONTAINER} on {node} to end within {deadline.seconds:.0f} s, "
@@ -84,15 +84,15 @@ class _Restarted:
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         node, said = self._on(cluster), "nothing, for no container ran"
         for _ in deadline.attempts(first=0.2):
-            found = next(iter(_containers(cluster, node, deadline)), None)
-            if found is None:
+            container = next(iter(_containers(cluster, node, deadline)), None)
+            if container is None:
                 continue
             argv = ["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", "5", f"{_ENDPOINT}/readyz"]
             done = cluster.exec(node, argv, deadline, check=False)
             said = done.stdout.strip() or f"curl's status {done.returncode}"
             if said == "ok":
-                attempt = found["metadata"]["attempt"]
-                return f"readyz on {node} says ok; container {found['id'][:12]} runs, attempt {attempt}"
+                attempt = container["metadata"]["attempt"]
+                return f"readyz on {node} says ok; container {container['id'][:12]} runs, attempt {attempt}"
         raise FaultNotApplied(f"expected readyz on {node} to say ok within {deadline.seconds:.0f} s, it said {said}")
 
     def _on(self, cluster: Cluster) -> str:
@@ -107,8 +107,8 @@ class _Restarted:
 def _containers(cluster: Cluster, node: str, deadline: Deadline) -> list[dict[str, Any]]:
     """Return the API server's containers that run on a node."""
     argv = ["crictl", "ps", "--state", "Running", "--name", f"^{_CONTAINER}$", "--output", "json"]
-    found: list[dict[str, Any]] = json.loads(cluster.exec(node, argv, deadline).stdout)["containers"]
-    return found
+    containers: list[dict[str, Any]] = json.loads(cluster.exec(node, argv, deadline).stdout)["containers"]
+    return containers
 
 
 def _target(node: str, container: dict[str, Any]) -> Target:

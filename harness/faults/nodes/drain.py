@@ -103,8 +103,8 @@ class _Drained:
 
     def _evict(self, api: ApiClient) -> list[str]:
         """Ask for the eviction of each pod that was not evicted yet; return the names of those that are left."""
-        found = request(api, "GET", "/api/v1/pods", query={"fieldSelector": f"spec.nodeName={self._node}"})["items"]
-        left = [each for each in found if not _stays(each)]
+        pods = request(api, "GET", "/api/v1/pods", query={"fieldSelector": f"spec.nodeName={self._node}"})["items"]
+        left = [pod for pod in pods if not _stays(pod)]
         for pod in left:
             metadata = pod["metadata"]
             if metadata["uid"] in self._evicted:
@@ -119,7 +119,7 @@ class _Drained:
                 if error.status not in (_NOT_FOUND, _CONFLICT):
                     raise
             self._evicted[metadata["uid"]] = metadata["name"]
-        return [each["metadata"]["name"] for each in left]
+        return [pod["metadata"]["name"] for pod in left]
 
 
 class _Removed:
@@ -146,13 +146,13 @@ class _Removed:
         deadline.check(f"{self._node} was not looked at")
         with cluster.client() as api:
             try:
-                found = request(api, "GET", f"{_NODES}/{self._node}")
+                node = request(api, "GET", f"{_NODES}/{self._node}")
             except ApiRefused as error:
                 if error.status == _NOT_FOUND:
                     kubelet = cluster.exec(self._node, ["systemctl", "is-active", "kubelet"], deadline, check=False)
                     return f"the API server knows no node {self._node}, whose kubelet is {kubelet.stdout.strip()}"
                 raise
-        same = "the same" if found["metadata"]["uid"] == self._uid else "a new"
+        same = "the same" if node["metadata"]["uid"] == self._uid else "a new"
         raise FaultNotApplied(f"expected no node {self._node}, {same} one is there; did its kubelet register again?")
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
@@ -162,7 +162,7 @@ class _Removed:
 def _stays(pod: Mapping[str, Any]) -> bool:
     """Whether a drain leaves a pod where it is."""
     metadata = pod["metadata"]
-    owned = any(each.get("kind") == "DaemonSet" for each in metadata.get("ownerReferences") or ())
+    owned = any(owner.get("kind") == "DaemonSet" for owner in metadata.get("ownerReferences") or ())
     return owned or _MIRROR in (metadata.get("annotations") or {})
 
 

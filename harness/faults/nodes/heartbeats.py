@@ -54,15 +54,15 @@ def heartbeat(api: ApiClient, node: str) -> Heartbeat:
 
     Raises ApiRefused, ApiUnreachable.
     """
-    found, lease = _get(api, f"{_NODES}/{node}"), _get(api, f"{_LEASES}/{node}")
-    conditions = found.get("status", {}).get("conditions") or ()
-    ready: dict[str, Any] = next((each for each in conditions if each["type"] == "Ready"), {})
+    node_object, lease = _get(api, f"{_NODES}/{node}"), _get(api, f"{_LEASES}/{node}")
+    conditions = node_object.get("status", {}).get("conditions") or ()
+    ready: dict[str, Any] = next((condition for condition in conditions if condition["type"] == "Ready"), {})
     spec = lease.get("spec", {})
     return Heartbeat(
         renewed=spec.get("renewTime", ""),
         reported=ready.get("lastHeartbeatTime", ""),
         ready=ready.get("status", Heartbeat.ready),
-        taints=tuple(each["key"] for each in found.get("spec", {}).get("taints") or ()),
+        taints=tuple(taint["key"] for taint in node_object.get("spec", {}).get("taints") or ()),
         seconds=float(spec.get("leaseDurationSeconds", Heartbeat.seconds)),
     )
 
@@ -133,9 +133,9 @@ def _refused(api: ApiClient, node: str) -> str:
 
 def _get(api: ApiClient, path: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = request(api, "GET", path, timeout=_TIMEOUT)
+        answer: dict[str, Any] = request(api, "GET", path, timeout=_TIMEOUT)
     except ApiRefused as error:
         if error.status == _NOT_FOUND:
             return {}
         raise
-    return found
+    return answer

@@ -63,8 +63,8 @@ class _CutOff:
         idle = [way for way, packets in dropped.items() if not packets]
         if idle:
             raise FaultNotApplied(f"expected {self._node} to drop packets, it dropped none on the way {idle[0]}")
-        told = " and ".join(f"{packets} on the way {way}" for way, packets in dropped.items())
-        return f"{self._node} dropped {told}; {silent}"
+        counts = " and ".join(f"{packets} on the way {way}" for way, packets in dropped.items())
+        return f"{self._node} dropped {counts}; {silent}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         left = {way: rule for way, rule in self._rules.items() if rule.packets(cluster, deadline) is not None}

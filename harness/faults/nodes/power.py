@@ -125,8 +125,8 @@ class _Down:
         self._last = _heard(cluster, self._node)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        told = _expect(cluster.engine, self._node, self._kind.leaves)
-        return f"{told}; {wait_silent(cluster, self._node, self._last, deadline)}"
+        state = _expect(cluster.engine, self._node, self._kind.leaves)
+        return f"{state}; {wait_silent(cluster, self._node, self._last, deadline)}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         _expect(cluster.engine, self._node, "running")
@@ -190,14 +190,14 @@ def _address(cluster: Cluster, node: str, undos: Undos | None = None) -> str:
     """Return the address of a node; of one that is down already, that with which the journal has it start."""
     for other in undos.standing(start, node=node) if undos else ():
         return str(other.arguments["address"])
-    found = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
-    return str(found["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
+    container = _inspect(cluster.engine, node) or {"NetworkSettings": {"Networks": {}}}
+    return str(container["NetworkSettings"]["Networks"].get(cluster.network, {}).get("IPAddress", ""))
 
 
 def _keep_address(cluster: Cluster, node: str, wanted: str) -> None:
-    found = _address(cluster, node)
-    if wanted and found != wanted:
-        raise FaultNotApplied(f"expected {node} to have its address {wanted} again, it has {found or 'none'}")
+    address = _address(cluster, node)
+    if wanted and address != wanted:
+        raise FaultNotApplied(f"expected {node} to have its address {wanted} again, it has {address or 'none'}")
 
 
 def _inspect(engine: Engine, node: str) -> dict[str, Any] | None:
@@ -208,5 +208,5 @@ def _inspect(engine: Engine, node: str) -> dict[str, Any] | None:
         return None
     if done.returncode:
         raise CommandFailed(f"`docker inspect {node}`: {done.stderr.strip()}")
-    found: dict[str, Any] = json.loads(done.stdout)[0]
-    return found
+    container: dict[str, Any] = json.loads(done.stdout)[0]
+    return container

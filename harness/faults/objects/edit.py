@@ -119,27 +119,27 @@ class _Edited:
         return f"{root}{scope}/{plural}/{self._object}"
 
 
-def _inverse(patch: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+def _inverse(patch: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     """Return the patch that puts the fields of another one back to what they are now."""
     return {
-        name: _inverse(value, found[name])
-        if isinstance(value, dict) and isinstance(found.get(name), dict)
-        else found.get(name)
+        name: _inverse(value, current[name])
+        if isinstance(value, dict) and isinstance(current.get(name), dict)
+        else current.get(name)
         for name, value in patch.items()
     }
 
 
-def _applied(found: Any, patch: Any) -> Any:
+def _applied(current: Any, patch: Any) -> Any:
     """Return an object as a merge patch (RFC 7386) leaves it."""
     if not isinstance(patch, Mapping):
         return patch
-    kept = dict(found) if isinstance(found, Mapping) else {}
+    kept = dict(current) if isinstance(current, Mapping) else {}
     kept |= {name: _applied(kept.get(name), value) for name, value in patch.items()}
     return {name: value for name, value in kept.items() if value is not None}
 
 
-def _has(found: Any, wanted: Any) -> bool:
+def _has(current: Any, wanted: Any) -> bool:
     """Whether an object has everything that a merged patch leaves in it, and nothing that it takes out."""
     if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(_has(found.get(name), value) for name, value in wanted.items())
-    return bool(found == wanted)
+        return isinstance(current, dict) and all(_has(current.get(name), value) for name, value in wanted.items())
+    return bool(current == wanted)

@@ -168,16 +168,16 @@ class _Dropped:
         nodes = self._cut_off(cluster)
         rules = self._rules(cluster)
         before = [_dropped(rule, cluster, deadline) for rule in rules]
-        told = [_expect(cluster, nodes, "no answer", deadline)]
+        proofs = [_expect(cluster, nodes, "no answer", deadline)]
         for rule, packets in zip(rules, before, strict=True):
             dropped = _dropped(rule, cluster, deadline) - packets
             if dropped <= 0:
                 raise FaultNotApplied(
                     f"expected the rule {self._comment} on {rule.node} to drop packets, it dropped none"
                 )
-            told.append(f"{rule.node} dropped {dropped} packets")
+            proofs.append(f"{rule.node} dropped {dropped} packets")
         others = [node for node in cluster.nodes() if node not in nodes]
-        return "; ".join([*told, *([_expect(cluster, others, "200", deadline)] if others else [])])
+        return "; ".join([*proofs, *([_expect(cluster, others, "200", deadline)] if others else [])])
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         nodes = self._cut_off(cluster)

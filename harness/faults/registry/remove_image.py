@@ -30,7 +30,7 @@ def remove_image(image: str, nodes: Sequence[str] = ()) -> Fault:
 def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
     """Return the names of the images that a node has."""
     listed = cluster.exec(node, ["crictl", "images", "--output", "json"], deadline).stdout
-    return {tag for each in json.loads(listed)["images"] for tag in each.get("repoTags") or ()}
+    return {tag for image in json.loads(listed)["images"] for tag in image.get("repoTags") or ()}
 
 
 @undo
@@ -70,9 +70,9 @@ class _Removed:
                 cluster.exec(node, ["crictl", "rmi", self._image], deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        found = [node for node in self._chosen(cluster) if self._image in images_of(cluster, node, deadline)]
-        if found:
-            raise FaultNotApplied(f"expected {self._image} to be removed, {', '.join(found)} still has it")
+        nodes = [node for node in self._chosen(cluster) if self._image in images_of(cluster, node, deadline)]
+        if nodes:
+            raise FaultNotApplied(f"expected {self._image} to be removed, {', '.join(nodes)} still has it")
         return f"`crictl images` on {', '.join(self._chosen(cluster))} does not list {self._image}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:

@@ -53,8 +53,8 @@ class _Cut:
         idle = [node for node, packets in counted.items() if packets is None]
         if idle or not any(counted.values()):
             raise FaultNotApplied(f"expected rules {self._comment} that count packets, found {counted}; said: {said}")
-        told = ", ".join(f"{node} lost {packets} packets" for node, packets in counted.items())
-        return f"{told}; the API server says: {said}"
+        losses = ", ".join(f"{node} lost {packets} packets" for node, packets in counted.items())
+        return f"{losses}; the API server says: {said}"
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         """See that no rule is left, and that Gatekeeper is asked again, if there is any Pod of it to ask."""

@@ -81,24 +81,24 @@ class _Crowd:
         """See that all are there and that Gatekeeper's pods compile them; tell how many some pod has not seen yet."""
         with cluster.client() as api:
             for _ in deadline.attempts(first=0.2):
-                found = self._found(api)
-                if len(found) != len(self._templates):
-                    raise FaultNotApplied(f"expected {len(self._templates)} templates of the crowd, found {len(found)}")
-                if any(each.get("status", {}).get("byPod") for each in found):
-                    waiting = sum(not seen_by_all(each) for each in found)
-                    return f"{len(found)} templates are there, {waiting} still to be compiled by some pod"
+                crowd = self._found(api)
+                if len(crowd) != len(self._templates):
+                    raise FaultNotApplied(f"expected {len(self._templates)} templates of the crowd, found {len(crowd)}")
+                if any(template.get("status", {}).get("byPod") for template in crowd):
+                    waiting = sum(not seen_by_all(template) for template in crowd)
+                    return f"{len(crowd)} templates are there, {waiting} still to be compiled by some pod"
         raise FaultNotApplied("expected a pod of Gatekeeper's to compile a template of the crowd, none did")
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         deadline.check("the templates were not looked at")
         with cluster.client() as api:
-            left = [each["metadata"]["name"] for each in self._found(api)]
+            left = [template["metadata"]["name"] for template in self._found(api)]
         if left:
             raise FaultNotApplied(f"expected no template of the crowd, {', '.join(left)} is there")
         return f"{len(self._templates)} templates are gone"
 
     def _found(self, api: ApiClient) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = request(
+        crowd: list[Mapping[str, Any]] = request(
             api, "GET", _TEMPLATES, query={"labelSelector": f"{_LABEL}={self._label}"}
         )["items"]
-        return found
+        return crowd

@@ -55,18 +55,18 @@ class _Killed:
             self._kill(cluster, target.node, pids, deadline)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        told = []
+        proofs = []
         for target in self._targets:
             for container in target.containers:
                 state = self._ended(cluster, target.node, container, deadline)
-                told.append(f"container {container[:12]} of {target.pod} on {target.node} is {state}")
+                proofs.append(f"container {container[:12]} of {target.pod} on {target.node} is {state}")
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         try:
             with cluster.client() as api:
                 seen = until(api, path, self._noticed, deadline)
         except DeadlineExceeded as error:
             raise FaultNotApplied(f"expected the kubelet to notice the killed containers: {error}") from error
-        return "; ".join([*told, *seen])
+        return "; ".join([*proofs, *seen])
 
     def _kill(self, cluster: Cluster, node: str, pids: Sequence[str], deadline: Deadline) -> None:
         cluster.exec(node, ["kill", "-KILL", *pids], deadline)
@@ -84,24 +84,24 @@ class _Killed:
         )
 
     def _noticed(self, state: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
-        pods = {each["metadata"]["uid"]: each for each in state.values()}
-        told = [_changed(target, pods.get(target.uid)) for target in self._targets]
-        return [each for each in told if each] if all(told) else None
+        pods = {pod["metadata"]["uid"]: pod for pod in state.values()}
+        changes = [_changed(target, pods.get(target.uid)) for target in self._targets]
+        return [change for change in changes if change] if all(changes) else None
 
 
 def processes(cluster: Cluster, target: Target, deadline: Deadline) -> list[str]:
     """Return the process ids, in the node, of the pod's running containers; what crictl knows is the truth."""
     label = ["--label", f"io.kubernetes.pod.uid={target.uid}"]
     listed = cluster.exec(target.node, ["crictl", "ps", "--state", "Running", "--output", "json", *label], deadline)
-    ids = {each["id"] for each in json.loads(listed.stdout)["containers"]}
+    ids = {container["id"] for container in json.loads(listed.stdout)["containers"]}
     if not ids or ids != set(target.containers):
         raise FaultNotApplied(
             f"expected {target.pod} to run {', '.join(target.containers) or 'a container'} on {target.node}, "
             f"found {', '.join(sorted(ids)) or 'none'}: it is restarting by itself"
         )
     pids = []
-    for each in ids:
-        inspected = cluster.exec(target.node, ["crictl", "inspect", each], deadline)
+    for container_id in ids:
+        inspected = cluster.exec(target.node, ["crictl", "inspect", container_id], deadline)
         pids.append(str(json.loads(inspected.stdout)["info"]["pid"]))
     return pids
 
@@ -110,10 +110,10 @@ def _changed(target: Target, pod: Mapping[str, Any] | None) -> str:
     """Return how the API tells that none of the target's containers runs any more, or ""."""
     if pod is None:
         return f"{target.pod} is gone"
-    told = []
+    restarts = []
     for status in pod["status"].get("containerStatuses") or ():
         identity = status.get("containerID", "").rpartition("/")[2]
         if identity in target.containers and "running" in status["state"]:
             return ""
-        told.append(f"{target.pod} restarts: {status['restartCount']}, {', '.join(status['state'])}")
-    return "; ".join(told)
+        restarts.append(f"{target.pod} restarts: {status['restartCount']}, {', '.join(status['state'])}")
+    return "; ".join(restarts)

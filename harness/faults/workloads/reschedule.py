@@ -88,7 +88,7 @@ class _Rescheduled:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
         with cluster.client() as api:
             target = self._target = find_pods(api, self._namespace, [self._pod])[0]
-            self._before = {each["metadata"]["uid"] for each in request(api, "GET", self._path)["items"]}
+            self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", self._path)["items"]}
             self._closed = Closed(target.node)
             self._closed.close(cluster, injection.undos, deadline)
             injection.note_harm(RESCHEDULED, target)
@@ -109,13 +109,13 @@ class _Rescheduled:
         target = self._target
         if target is None:
             return None
-        pods = {each["metadata"]["uid"]: each for each in state.values()}
+        pods = {pod["metadata"]["uid"]: pod for pod in state.values()}
         old = pods.get(target.uid)
         if old and "deletionTimestamp" not in old["metadata"]:
             return None
-        for uid, each in pods.items():
-            owners = {owner["uid"] for owner in each["metadata"].get("ownerReferences") or ()}
-            node = each["spec"].get("nodeName")
+        for uid, pod in pods.items():
+            owners = {owner["uid"] for owner in pod["metadata"].get("ownerReferences") or ()}
+            node = pod["spec"].get("nodeName")
             if uid not in self._before and target.owner in owners and node and node != target.node:
-                return f"{target.pod} on {target.node} is deleted, {each['metadata']['name']} replaces it on {node}"
+                return f"{target.pod} on {target.node} is deleted, {pod['metadata']['name']} replaces it on {node}"
         return None

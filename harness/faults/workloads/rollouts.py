@@ -109,9 +109,11 @@ class _Replaced:
 
     def _replaced(self, state: State) -> str:
         """Return who is on the way out, or gone, and who came; "" unless it is all of them, or one in a rollout."""
-        there = {each["metadata"]["uid"]: each["metadata"] for each in state.values()}
+        there = {pod["metadata"]["uid"]: pod["metadata"] for pod in state.values()}
         staying = [target.pod for target in self._targets if "deletionTimestamp" not in there.get(target.uid, _GONE)]
-        fresh = sorted(each["name"] for uid, each in there.items() if uid not in {each.uid for each in self._targets})
+        fresh = sorted(
+            metadata["name"] for uid, metadata in there.items() if uid not in {target.uid for target in self._targets}
+        )
         going = [target.pod for target in self._targets if target.pod not in staying]
         if not fresh or not going or (staying and self._how != ROLLED):
             return ""
@@ -153,7 +155,7 @@ _GONE = {"deletionTimestamp": ""}
 
 
 def _nobody(state: State) -> str:
-    left = [each for each in state.values() if "deletionTimestamp" not in each["metadata"]]
+    left = [pod for pod in state.values() if "deletionTimestamp" not in pod["metadata"]]
     return "" if left else f"no webhook pod is left but {len(state)} on their way out"
 
 

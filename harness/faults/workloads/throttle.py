@@ -90,21 +90,21 @@ class _Throttled:
                 self._files[file] = (target.node, quota, promise)
 
     def observed(self, cluster: Cluster, deadline: Deadline) -> str:
-        told = []
+        proofs = []
         for file, (node, quota, _) in self._files.items():
-            found = cluster.exec(node, ["cat", file], deadline).stdout.strip()
-            if found != quota:
-                raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {found}")
-            told.append(f"{file} on {node} says {found}; {self._held_back(cluster, node, file, deadline)}")
-        return "; ".join(told)
+            limit = cluster.exec(node, ["cat", file], deadline).stdout.strip()
+            if limit != quota:
+                raise FaultNotApplied(f"expected {file} on {node} to say {quota}, it says {limit}")
+            proofs.append(f"{file} on {node} says {limit}; {self._held_back(cluster, node, file, deadline)}")
+        return "; ".join(proofs)
 
     def healed(self, cluster: Cluster, deadline: Deadline) -> str:
         """See that each container has what it was given back: the limit that it had, or that of another throttle."""
         for file, (node, _, promise) in self._files.items():
             done = cluster.exec(node, ["cat", file], deadline, check=False)
-            wanted, found = promise.given["limit"], done.stdout.strip()
-            if done.returncode == 0 and found != wanted:
-                raise FaultNotApplied(f"expected {file} on {node} to say {wanted} again, it says {found}")
+            wanted, limit = promise.given["limit"], done.stdout.strip()
+            if done.returncode == 0 and limit != wanted:
+                raise FaultNotApplied(f"expected {file} on {node} to say {wanted} again, it says {limit}")
         return f"{len(self._files)} containers have the limit that they had"
 
     def _write(self, cluster: Cluster, node: str, file: str, quota: str, deadline: Deadline) -> None:

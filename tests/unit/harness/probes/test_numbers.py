@@ -104,14 +104,14 @@ def test_it_is_deleted(server: RestServer, history: History, tmp_path: Any, clus
 def test_the_watch_tells_of_the_number_only() -> None:
     """Other Leases beside it are not told, and of it nothing that nobody reads."""
     metadata = {"name": "chaos-harness-number", "uid": "u", "resourceVersion": "7"}
-    assert NUMBERED.told(LEASE) == {"kind": "Lease", "metadata": metadata, "number": 41}
-    assert NUMBERED.told({**LEASE, "metadata": {**LEASE["metadata"], "name": "other"}}) is None
-    assert NUMBERED.told({**LEASE, "spec": {}}) == {"kind": "Lease", "metadata": metadata, "number": 0}
+    assert NUMBERED.written(LEASE) == {"kind": "Lease", "metadata": metadata, "number": 41}
+    assert NUMBERED.written({**LEASE, "metadata": {**LEASE["metadata"], "name": "other"}}) is None
+    assert NUMBERED.written({**LEASE, "spec": {}}) == {"kind": "Lease", "metadata": metadata, "number": 0}
 
 
 def test_it_is_in_no_judgement() -> None:
     """Not in that of who leads and which node lives, of what was asked (audit), nor of what a cluster is like."""
     leases, _ = CONTROL_PLANE
-    assert leases.told(LEASE) is None
+    assert leases.written(LEASE) is None
     assert NAMESPACE in audit_log._NOT_WATCHED
     assert "leases" in _PASSING
