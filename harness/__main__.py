@@ -89,20 +89,20 @@ def _gc(chosen: argparse.Namespace, progress: Progress) -> int:
             removed = _collected(engine, chosen, progress)
         except HarnessError as error:
             problem, removed = error, []
-        sys.stdout.writelines(f"removed {each}\n" for each in removed)
+        sys.stdout.writelines(f"removed {thing}\n" for thing in removed)
         left = inventory(engine, Deadline.after(_SECONDS, "the engine to list what is left"))
         sys.stdout.writelines(
-            f"left {each}: kept, in the pool, or its run lives; --all takes it too\n" for each in _runs(left)
+            f"left {words}: kept, in the pool, or its run lives; --all takes it too\n" for words in _runs(left)
         )
         sys.stdout.writelines(
-            f"left directory {each}: its run was on another engine, whose collector settles it\n"
-            for each in garbage.elsewhere(engine)
+            f"left directory {directory}: its run was on another engine, whose collector settles it\n"
+            for directory in garbage.elsewhere(engine)
         )
     ours = engine.private if engine else os.environ.get("CHAOS_ENGINE") != "system"
     if ours and not left and engines.stop_private(progress, used=None if chosen.all and not engine else _used):
         sys.stdout.write("stopped the private engine\n")
     try:
-        sys.stdout.writelines(f"put back {each}\n" for each in host_changes.heal())
+        sys.stdout.writelines(f"put back {change}\n" for change in host_changes.heal())
     except HarnessError as error:
         problem = HarnessError(f"{problem}\n{error}") if problem else error
     if problem:
@@ -145,8 +145,8 @@ def _used(engine: Engine) -> bool:
 def _runs(things: Iterable[Thing]) -> Iterator[str]:
     """Yield what each run has, in words."""
     runs: dict[str, Counter[str]] = {}
-    for each in things:
-        runs.setdefault(each.labels[RUN], Counter())[each.kind] += 1
+    for thing in things:
+        runs.setdefault(thing.labels[RUN], Counter())[thing.kind] += 1
     for run, kinds in sorted(runs.items()):
         counted = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(kinds.items()))
         yield f"{counted} of {run}"

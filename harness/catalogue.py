@@ -50,13 +50,13 @@ class _Parameters(BaseModel):
 class Entry:
     """Something that can be named: the function that makes it, and the model of its parameters.
 
-    `told` is the first sentence of the function's docstring, `many` the parameter that takes any number of values.
+    `summary` is the first sentence of the function's docstring, `many` the parameter that takes any number of values.
     """
 
     name: str
     factory: Callable[..., Any]
     parameters: type[BaseModel]
-    told: str
+    summary: str
     many: str = ""
 
     def problems(self, values: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
@@ -64,16 +64,16 @@ class Entry:
         try:
             self._read(values)
         except ValidationError as error:
-            return [(each["loc"], self._words(each)) for each in error.errors()]
+            return [(detail["loc"], self._words(detail)) for detail in error.errors()]
         return []
 
     def make(self, values: Mapping[str, Any], *given: Any) -> Any:
         """Call the function; `given` is what the experiment gives. Raises BadScenario if the values are refused."""
         try:
-            found = self._read(values)
+            parameters = self._read(values)
         except ValidationError as error:
-            raise BadScenario([f"{self.name}: {self._words(each)}" for each in error.errors()]) from error
-        fields = {name: getattr(found, name) for name in found.model_fields_set}
+            raise BadScenario([f"{self.name}: {self._words(detail)}" for detail in error.errors()]) from error
+        fields = {name: getattr(parameters, name) for name in parameters.model_fields_set}
         return self.factory(*given, *fields.pop(self.many, ()), **fields)
 
     def _read(self, values: Mapping[str, Any]) -> BaseModel:
@@ -95,14 +95,14 @@ def entries(kind: Kind) -> Mapping[str, Entry]:
     or a Preparation; a new one is found because it is there. Raises HarnessError if two have the same name.
     """
     made, package = _PLACES[kind]
-    found: dict[str, Entry] = {}
+    by_name: dict[str, Entry] = {}
     for module in _modules(package):
         for entry in _entries_in(module, made):
-            if entry.name in found:
-                other = found[entry.name].factory.__module__
+            if entry.name in by_name:
+                other = by_name[entry.name].factory.__module__
                 raise HarnessError(f"two entries have the name {entry.name}: in {other} and in {module.__name__}")
-            found[entry.name] = entry
-    return dict(sorted(found.items()))
+            by_name[entry.name] = entry
+    return dict(sorted(by_name.items()))
 
 
 @cache
@@ -132,9 +132,13 @@ def _modules(package: str) -> list[ModuleType]:
 
 def _entries_in(module: ModuleType, made: str) -> list[Entry]:
     functions = [getattr(module, name) for name in getattr(module, "__all__", ())]
-    local = [each for each in functions if inspect.isfunction(each) and each.__module__ == module.__name__]
+    local = [
+        function for function in functions if inspect.isfunction(function) and function.__module__ == module.__name__
+    ]
     return [
-        entry for each in local if _full_name(get_type_hints(each).get("return")) == made and (entry := _entry(each))
+        entry
+        for function in local
+        if _full_name(get_type_hints(function).get("return")) == made and (entry := _entry(function))
     ]
 
 
@@ -156,8 +160,8 @@ def _entry(function: Callable[..., Any]) -> Entry | None:
         elif required:
             return None
     model = create_model(function.__name__, __base__=_Parameters, **fields)
-    told = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-    return Entry(function.__name__, function, model, told, many)
+    summary = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+    return Entry(function.__name__, function, model, summary, many)
 
 
 def _full_name(annotation: Any) -> str:

@@ -89,27 +89,27 @@ class _Reader:
         self._at = 0
 
     def whole(self) -> Checked:
-        found = self._joined()
+        checked = self._joined()
         if self._at < len(self._text):
             raise self._refused("the end")
-        return found
+        return checked
 
     def _joined(self) -> Checked:
-        found = self._one()
+        checked = self._one()
         while self._took(" & "):
-            found &= self._one()
-        return found
+            checked &= self._one()
+        return checked
 
     def _one(self) -> Checked:
         if not self._took("("):
             return self._made()
-        found = self._joined()
+        checked = self._joined()
         self._must(").within(")
         seconds, after = self._value(), ""
         if self._took(", after="):
             after = str(self._value())
         self._must(")")
-        return found.within(float(seconds), after=after)
+        return checked.within(float(seconds), after=after)
 
     def _made(self) -> Checked:
         name = self._matched(re.compile(r"[a-z]\w*"), "a check's name")
@@ -129,11 +129,11 @@ class _Reader:
 
     def _value(self) -> Any:
         if self._took("["):
-            found = []
+            values = []
             while not self._took("]"):
-                found.append(self._value())
+                values.append(self._value())
                 self._took(", ")
-            return found
+            return values
         if self._text.startswith('"', self._at):
             quoted = self._matched(re.compile(r'"(?:[^"\\]|\\.)*"'), "a quoted word")
             return ast.literal_eval(quoted)
@@ -144,20 +144,20 @@ class _Reader:
             return word
 
     def _took(self, sign: str) -> bool:
-        found = self._text.startswith(sign, self._at)
-        self._at += len(sign) if found else 0
-        return found
+        is_next = self._text.startswith(sign, self._at)
+        self._at += len(sign) if is_next else 0
+        return is_next
 
     def _must(self, sign: str) -> None:
         if not self._took(sign):
             raise self._refused(repr(sign))
 
     def _matched(self, pattern: re.Pattern[str], wanted: str) -> str:
-        found = pattern.match(self._text, self._at)
-        if found is None:
+        match = pattern.match(self._text, self._at)
+        if match is None:
             raise self._refused(wanted)
-        self._at = found.end()
-        return found[0]
+        self._at = match.end()
+        return match[0]
 
     def _refused(self, wanted: str) -> BadScenario:
         return BadScenario(f"{self._text}: expected {wanted} at its letter {self._at + 1}")

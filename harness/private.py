@@ -57,6 +57,6 @@ def directory(path: Path) -> Path:
 
     One that is there stays as it is: others may have been let in on purpose. Raises OSError.
     """
-    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+    for missing in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     return path

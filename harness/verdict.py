@@ -101,10 +101,12 @@ class Claim:
         The first expectation that speaks of the version counts; if none does, the check is expected to hold.
         """
         expectations: tuple[Expectation, ...] = getattr(check, "expectations", ())
-        speak = (each for each in expectations if (gatekeeper or _NO_VERSION) in each.on)
-        found = next(speak, Expectation())
-        known: Known | None = "version" if any(each.on.text and each.issue for each in expectations) else None
-        return cls(check, found.outcome, found.issue, found.because, known)
+        speak = (expectation for expectation in expectations if (gatekeeper or _NO_VERSION) in expectation.on)
+        first = next(speak, Expectation())
+        known: Known | None = (
+            "version" if any(expectation.on.text and expectation.issue for expectation in expectations) else None
+        )
+        return cls(check, first.outcome, first.issue, first.because, known)
 
     @property
     def id(self) -> str:

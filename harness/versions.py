@@ -38,15 +38,15 @@ class Versions:
     def __post_init__(self) -> None:
         """Read the bounds; say of each that cannot be read what is wrong with it."""
         words = [word.strip() for word in self.text.split(",")] if self.text.strip() else []
-        found = [(word, _BOUND.fullmatch(word)) for word in words]
+        matched = [(word, _BOUND.fullmatch(word)) for word in words]
         problems = [
             f"versions {self.text!r}: expected bounds such as '>=3.18,<3.22.1', found {word!r}"
-            for word, match in found
+            for word, match in matched
             if match is None
         ]
         if problems:
             raise BadScenario(problems)
-        bounds = tuple((match["sign"], _numbers(match["numbers"])) for _, match in found if match)
+        bounds = tuple((match["sign"], _numbers(match["numbers"])) for _, match in matched if match)
         object.__setattr__(self, "_bounds", bounds)
 
     def __contains__(self, version: str) -> bool:
@@ -63,5 +63,5 @@ class Versions:
 
 
 def _numbers(text: str) -> Numbers:
-    given = tuple(int(each) for each in text.split("."))
-    return given + (0,) * (_PLACES - len(given))
+    numbers = tuple(int(number) for number in text.split("."))
+    return numbers + (0,) * (_PLACES - len(numbers))

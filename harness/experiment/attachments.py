@@ -84,8 +84,8 @@ def _pods(recorded: Recorded) -> Iterator[str]:
     pods: dict[str, Any] = {}
     for entry in recorded.entries:
         if entry.process == WATCH_PODS and "object" in entry.value:
-            found = entry.value["object"]
-            pods[found["metadata"]["uid"]] = {"last seen": entry.f, "seconds": entry.at, **found}
+            pod = entry.value["object"]
+            pods[pod["metadata"]["uid"]] = {"last seen": entry.f, "seconds": entry.at, **pod}
     if pods:
         yield json.dumps(list(pods.values()), indent=1)
 
@@ -102,7 +102,7 @@ def _requests(recorded: Recorded) -> Iterator[str]:
             said = f"{value['remote']} {value['method']} {value['path']} {value['status']}"
             lines.append((at, f"{at - recorded.header.started:9.3f} s  {said}"))
         lines += [(entry.wall, line) for line in _marks(entry)]
-    yield from (line for _, line in sorted(lines, key=lambda each: each[0]))
+    yield from (line for _, line in sorted(lines, key=lambda timed_line: timed_line[0]))
 
 
 def _calls(recorded: Recorded) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _calls(recorded: Recorded) -> Iterator[str]:
             calls += 1
         lines += [(entry.wall, line) for line in _marks(entry)]
     if calls:
-        yield from (line for _, line in sorted(lines, key=lambda each: each[0]))
+        yield from (line for _, line in sorted(lines, key=lambda timed_line: timed_line[0]))
 
 
 def _lag(recorded: Recorded) -> Iterator[str]:
@@ -135,10 +135,10 @@ def _lag(recorded: Recorded) -> Iterator[str]:
         yield "Each watch has a connection of its own: this says how late this one was, of others how late they may be."
     for entry in recorded.entries:
         if entry.process.startswith(numbered(CLOCK, "")) and entry.kind == "ok":
-            told = entry.value
-            by = "one kernel" if told["same"] else f"give or take {told['uncertainty']:.3f} s"
-            took = f"read in {told['round_trip']:.3f} s"
-            yield f"{_at(entry)}  {entry.process}: {told['offset']:+.3f} s ahead ({by}; {took})"
+            reading = entry.value
+            by = "one kernel" if reading["same"] else f"give or take {reading['uncertainty']:.3f} s"
+            took = f"read in {reading['round_trip']:.3f} s"
+            yield f"{_at(entry)}  {entry.process}: {reading['offset']:+.3f} s ahead ({by}; {took})"
 
 
 def _marks(entry: Entry) -> Iterator[str]:

@@ -206,8 +206,8 @@ class Experiment:
             cluster, history, asked = self.cluster, self.history, self._questions
             asking = [admission_canary(cluster, history, rate=rate, questions=asked)]
             asking += [ask_replicas(cluster, history, questions=asked)] if REPLICAS in self._probes.names else []
-            for each in asking:
-                self._open.callback(partial(self._probes.remove, each.name))
+            for probe in asking:
+                self._open.callback(partial(self._probes.remove, probe.name))
             self.probe(*watch_objects(cluster, history, CANARY_PODS), *asking, follow_fail_open(cluster, history))
             return phase.detail
 
@@ -283,14 +283,14 @@ class Experiment:
         injection = Injection(self.cluster, self._written(fault.name), self.history)
         self._faults += 1
         process = numbered(FAULT, self._faults)
-        told = FaultRecord(fault.name, time.time())
-        self.record.faults.append(told)
+        fault_record = FaultRecord(fault.name, time.time())
+        self.record.faults.append(fault_record)
 
         def prove() -> None:
             with self._phase(f"observed: {fault.name}") as phase:
                 deadline = Deadline.after(_PROVE_SECONDS, f"the proof of {fault.name}")
                 phase.detail = proof = fault.observed(self.cluster, deadline)
-                told.proof = f"{told.proof}; at the end: {proof}" if told.proof else proof
+                fault_record.proof = f"{fault_record.proof}; at the end: {proof}" if fault_record.proof else proof
                 self.history.append("ok", process, OBSERVED, {"name": fault.name, "proof": proof})
 
         tried = False
@@ -306,8 +306,8 @@ class Experiment:
                     injection.heal()
                     proof = self._healed(fault)
                     self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
-                    phase.detail = told.heal_proof = proof
-                    told.healed_at = time.time()
+                    phase.detail = fault_record.heal_proof = proof
+                    fault_record.healed_at = time.time()
 
         self._open.callback(heal)  # should an interrupt hit between the block and its healing
         errors: list[BaseException] = []
@@ -318,7 +318,7 @@ class Experiment:
                     self.history.append("invoke", process, INJECT, {"name": fault.name, **one_shot})
                     fault.inject(injection)
                 prove()
-                yield told.proof, prove
+                yield fault_record.proof, prove
             except BaseException as error:  # noqa: BLE001 - raised below, with what its healing raises in its notes
                 errors.append(error)
             try:

@@ -135,13 +135,13 @@ class Trigger:
                     return
 
     def _fire(self, change: Change) -> None:
-        found = change.object or {}
+        manifest = change.object or {}
         process = numbered(TRIGGER, self.when.kind)
-        value = {"name": found["metadata"]["name"], "event": change.kind, "in_gap": change.in_gap}
+        value = {"name": manifest["metadata"]["name"], "event": change.kind, "in_gap": change.in_gap}
         self._history.append("invoke", process, SEEN, {**value, "resource_version": change.resource_version})
         begun = time.monotonic() - change.at
         try:
-            self._act(found)
+            self._act(manifest)
         except BaseException as error:
             self._history.append("fail", process, ACTED, {**value, "said": repr(error)})
             raise

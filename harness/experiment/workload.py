@@ -67,7 +67,7 @@ def deploy(namespace: str, *controllers: Controller, on: str, carrying: bool = F
     """
     if not namespace.startswith("chaos-"):
         raise BadScenario(f"namespace {namespace!r}: expected one that begins with 'chaos-', which policies are for")
-    names = ", ".join(f"{each.kind} {each.name}" for each in controllers)
+    names = ", ".join(f"{controller.kind} {controller.name}" for controller in controllers)
     make = partial(_deployed, namespace=namespace, controllers=controllers, on=on, carrying=carrying)
     return Preparation(f"deploy {names} in {namespace} on {on}", make)
 
@@ -79,19 +79,22 @@ def _deployed(
     that = "to be Ready and carry the mutation" if carrying else "to be Ready"
     deadline = Deadline.after(_SECONDS, f"the pods of {namespace} {that} on {on}")
     undos, image = Undos(cluster.engine, journal), _sandbox_image(cluster, deadline)
-    manifests = [each.manifest(namespace, image) for each in controllers]
-    wanted = {each.name: len(cluster.workers) if each.kind == "DaemonSet" else each.replicas for each in controllers}
+    manifests = [controller.manifest(namespace, image) for controller in controllers]
+    wanted = {
+        controller.name: len(cluster.workers) if controller.kind == "DaemonSet" else controller.replicas
+        for controller in controllers
+    }
     try:
         item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         put(cluster, undos, item, deadline)
-        others = [each for each in cluster.workers if each != on]
+        others = [worker for worker in cluster.workers if worker != on]
         with closed(cluster, journal, others, deadline):
             running = _admitted(cluster, namespace, manifests, wanted, deadline)
             anew = 0
-            while bare := [each for each in running if carrying and not mutated(each)]:
+            while bare := [pod for pod in running if carrying and not mutated(pod)]:
                 anew += len(bare)
                 running = _admitted(cluster, namespace, manifests, wanted, deadline, but=bare)
-        where = ", ".join(sorted(f"{each['metadata']['name']} on {each['spec']['nodeName']}" for each in running))
+        where = ", ".join(sorted(f"{pod['metadata']['name']} on {pod['spec']['nodeName']}" for pod in running))
         yield f"{where} run {image}" + f"; {anew} were admitted anew, for they lacked the mutation" * bool(anew)
     finally:
         undos.run()
@@ -110,8 +113,8 @@ def _admitted(
     gone = {uid_of(pod) for pod in but}
     with cluster.client() as api:
         apply(api, manifests, deadline)
-        for each in but:
-            delete(api, f"{path}/{each['metadata']['name']}")
+        for pod in but:
+            delete(api, f"{path}/{pod['metadata']['name']}")
         return until(api, path, partial(_ready, wanted, gone), deadline)
 
 
@@ -131,13 +134,13 @@ def _pod(image: str) -> dict[str, Any]:
 def _sandbox_image(cluster: Cluster, deadline: Deadline) -> str:
     """Return the image of pods' sandboxes, which every node has; kind's own are the only ones that all nodes do."""
     common = set.intersection(*(images_of(cluster, node, deadline) for node in cluster.workers))
-    found = sorted(each for each in common if "/pause:" in each)
-    if not found:
+    images = sorted(image for image in common if "/pause:" in image)
+    if not images:
         raise PreparationFailed(
             f"expected an image …/pause on all workers, they share {', '.join(sorted(common)) or 'none'}; "
             "see `crictl images` on them"
         )
-    return found[0]
+    return images[0]
 
 
 def _ready(wanted: Mapping[str, int], gone: Collection[str], state: State) -> list[dict[str, Any]]:

@@ -57,22 +57,22 @@ def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) ->
     deadline = Deadline.after(_SECONDS, f"{', '.join(policy.name for policy in policies)} to be in force")
     for item in GROUND:
         put(cluster, undos, item, deadline)
-    told = []
+    proofs = []
     with cluster.client() as api:
         selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
-        found = request(api, "GET", _PODS, query=selector)["items"]
-        replicas = {name_of(pod) for pod in found if not is_leaving(pod)}
+        pods = request(api, "GET", _PODS, query=selector)["items"]
+        replicas = {name_of(pod) for pod in pods if not is_leaving(pod)}
         for item in (item for policy in policies for item in policy.objects):
             try:
                 put(cluster, undos, item, deadline)
             except PreparationFailed as error:
                 raise PolicyRejected(str(error)) from error
             if item["apiVersion"].partition("/")[0].endswith(_OURS):
-                told.append(_wait_for_replicas(api, item, replicas, deadline))
-        generated = [each for policy in policies for each in policy.generated]
-        told += [until(api, _BINDINGS, partial(_bound, each), deadline) for each in generated]
-        _wait_for_answers(api, [each for policy in policies for each in policy.questions], deadline)
-    return "; ".join(told)
+                proofs.append(_wait_for_replicas(api, item, replicas, deadline))
+        generated = [constraint for policy in policies for constraint in policy.generated]
+        proofs += [until(api, _BINDINGS, partial(_bound, constraint), deadline) for constraint in generated]
+        _wait_for_answers(api, [question for policy in policies for question in policy.questions], deadline)
+    return "; ".join(proofs)
 
 
 def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], deadline: Deadline) -> str:
@@ -84,9 +84,9 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
 
     def settled(state: State) -> bool:
         nonlocal last
-        found = state.get(name, {})
-        errors[:] = _errors(found)
-        missing = sorted(replicas - _enforcing(found))
+        manifest = state.get(name, {})
+        errors[:] = _errors(manifest)
+        missing = sorted(replicas - _enforcing(manifest))
         last = f"{kind} {name} is not enforced by {', '.join(missing)}" if missing else ""
         return bool(errors) or not missing
 
@@ -103,21 +103,23 @@ def _wait_for_replicas(api: Any, item: Mapping[str, Any], replicas: set[str], de
     return f"{kind} {name} is enforced by {len(replicas)} replicas"
 
 
-def _entries(found: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _entries(manifest: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     """Return what pods tell of the object as it is now."""
-    generation = found.get("metadata", {}).get("generation")
-    told = found.get("status", {}).get("byPod") or ()
-    return [each for each in told if each.get("observedGeneration") == generation]
+    generation = manifest.get("metadata", {}).get("generation")
+    statuses = manifest.get("status", {}).get("byPod") or ()
+    return [status for status in statuses if status.get("observedGeneration") == generation]
 
 
-def _errors(found: Mapping[str, Any]) -> list[str]:
-    told = [error.get("message", str(error)) for each in _entries(found) for error in each.get("errors") or ()]
-    return list(dict.fromkeys(told))
+def _errors(manifest: Mapping[str, Any]) -> list[str]:
+    messages = [
+        error.get("message", str(error)) for status in _entries(manifest) for error in status.get("errors") or ()
+    ]
+    return list(dict.fromkeys(messages))
 
 
-def _enforcing(found: Mapping[str, Any]) -> set[str]:
+def _enforcing(manifest: Mapping[str, Any]) -> set[str]:
     """Return the pods that enforce the object; a template is not said to be, so there it is enough to be seen."""
-    return {each["id"] for each in _entries(found) if each.get("enforced", True) and not each.get("errors")}
+    return {status["id"] for status in _entries(manifest) if status.get("enforced", True) and not status.get("errors")}
 
 
 def _bound(constraint: str, state: State) -> str:

@@ -56,7 +56,7 @@ def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: D
 
 @contextmanager
 def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, int]) -> Iterator[str]:
-    others = [each for each in cluster.workers if each != node]
+    others = [worker for worker in cluster.workers if worker != node]
     if node not in cluster.workers or not others:
         raise PreparationFailed(
             f"expected a worker beside others, found {node!r} of {', '.join(cluster.workers) or 'none'}; "
@@ -65,19 +65,24 @@ def _placed(cluster: Cluster, journal: Journal, node: str, wanted: Mapping[str, 
     deadline = Deadline.after(_SECONDS, f"Gatekeeper's pods to be placed on {node} and beside it")
     with cluster.client() as api:
         for shut, choose in (([node], _too_many), (others, _lacking)):
-            found = _where(request(api, "GET", _PODS)["items"])
-            doomed = [uid for operation, count in wanted.items() for uid in choose(found, operation, node, count)]
+            places = _where(request(api, "GET", _PODS)["items"])
+            doomed = [uid for operation, count in wanted.items() for uid in choose(places, operation, node, count)]
             if not doomed:
                 continue
             with closed(cluster, journal, shut, deadline):
                 for uid in doomed:
                     body = {"gracePeriodSeconds": 1, "preconditions": {"uid": uid}}
-                    request(api, "DELETE", f"{_PODS}/{found[uid][1]}", body=body)
-                total = {each: sum(1 for operation, _, _ in found.values() if operation == each) for each in wanted}
+                    request(api, "DELETE", f"{_PODS}/{places[uid][1]}", body=body)
+                total = {
+                    operation: sum(1 for kind, _, _ in places.values() if kind == operation) for operation in wanted
+                }
                 until(api, _PODS, partial(_moved, set(doomed), total), deadline)
                 wait_serving(cluster, deadline)
         state = _where(request(api, "GET", _PODS)["items"])
-    seen = {each: sum(1 for kind, _, where in state.values() if kind == each and where == node) for each in wanted}
+    seen = {
+        operation: sum(1 for kind, _, where in state.values() if kind == operation and where == node)
+        for operation in wanted
+    }
     if seen != dict(wanted):
         there = Counter(operation for operation, _, _ in state.values())
         raise PreparationFailed(
@@ -96,16 +101,16 @@ def _where(pods: Sequence[Mapping[str, Any]]) -> Places:
     }
 
 
-def _too_many(found: Places, operation: str, node: str, wanted: int) -> list[str]:
+def _too_many(places: Places, operation: str, node: str, wanted: int) -> list[str]:
     """Return the pods on the node that are too many."""
-    return [uid for uid, (kind, _, where) in found.items() if kind == operation and where == node][wanted:]
+    return [uid for uid, (kind, _, where) in places.items() if kind == operation and where == node][wanted:]
 
 
-def _lacking(found: Places, operation: str, node: str, wanted: int) -> list[str]:
+def _lacking(places: Places, operation: str, node: str, wanted: int) -> list[str]:
     """Return pods beside the node, as many as it lacks."""
-    places = {uid: where for uid, (kind, _, where) in found.items() if kind == operation}
-    beside = [uid for uid, where in places.items() if where != node]
-    return beside[: max(0, wanted - (len(places) - len(beside)))]
+    nodes = {uid: where for uid, (kind, _, where) in places.items() if kind == operation}
+    beside = [uid for uid, where in nodes.items() if where != node]
+    return beside[: max(0, wanted - (len(nodes) - len(beside)))]
 
 
 def _moved(doomed: set[str], total: Mapping[str, int], state: State) -> bool:

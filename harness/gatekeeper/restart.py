@@ -30,7 +30,7 @@ def restart_gatekeeper(cluster: Cluster, deadline: Deadline, *, pull_policy: Pul
         for deployment in request(api, "GET", DEPLOYMENTS)["items"]:
             template: dict[str, Any] = {"metadata": {"annotations": {_RESTARTED: now}}}
             if pull_policy:
-                names = [each["name"] for each in deployment["spec"]["template"]["spec"]["containers"]]
+                names = [container["name"] for container in deployment["spec"]["template"]["spec"]["containers"]]
                 containers = [{"name": name, "imagePullPolicy": pull_policy} for name in names]
                 template["spec"] = {"containers": containers}
             path = f"{DEPLOYMENTS}/{deployment['metadata']['name']}"
@@ -49,4 +49,4 @@ def pull_policy(cluster: Cluster) -> PullPolicy:
 
 
 def _only_fresh(pods: Mapping[str, Mapping[str, Any]], now: str) -> bool:
-    return all(each["metadata"].get("annotations", {}).get(_RESTARTED) == now for each in pods.values())
+    return all(pod["metadata"].get("annotations", {}).get(_RESTARTED) == now for pod in pods.values())

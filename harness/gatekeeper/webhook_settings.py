@@ -56,7 +56,7 @@ def fail_mutation(policy: FailurePolicy) -> Preparation:
 
 def fail_closed() -> Preparation:
     """Return the preparation that both webhooks have the failurePolicy Fail, as who must not lose a denial sets it."""
-    fields = {each: {"failurePolicy": "Fail"} for each in (_MUTATION, _VALIDATION)}
+    fields = {webhook: {"failurePolicy": "Fail"} for webhook in (_MUTATION, _VALIDATION)}
     return Preparation("set failurePolicy of both webhooks to Fail", partial(_set, fields=fields))
 
 
@@ -66,9 +66,9 @@ def time_out_webhooks(*, mutation: Timeout = 1, validation: Timeout = 3) -> Prep
     Raises BadScenario.
     """
     wanted = {_MUTATION: mutation, _VALIDATION: validation}
-    if not all(1 <= each <= _LONGEST for each in wanted.values()):
+    if not all(1 <= seconds <= _LONGEST for seconds in wanted.values()):
         raise BadScenario(f"time-outs of {mutation} and {validation} s: the API server takes 1 to {_LONGEST} s")
-    fields = {webhook: {"timeoutSeconds": each} for webhook, each in wanted.items()}
+    fields = {webhook: {"timeoutSeconds": seconds} for webhook, seconds in wanted.items()}
     return Preparation(
         f"wait {mutation} s for mutation and {validation} s for validation", partial(_set, fields=fields)
     )
@@ -86,7 +86,7 @@ def set_back(
 @contextmanager
 def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[str, Any]]) -> Iterator[str]:
     """Set fields of webhooks for the length of a block."""
-    undos, told = Undos(cluster.engine, journal), []
+    undos, changes = Undos(cluster.engine, journal), []
     with cluster.client() as api, ExitStack() as last:
         last.callback(undos.run)
         for webhook, wanted in fields.items():
@@ -96,12 +96,14 @@ def _set(cluster: Cluster, journal: Journal, fields: Mapping[_Webhook, Mapping[s
             place: dict[str, Any] = {"kind": webhook.kind, "configuration": webhook.configuration}
             undos.register(set_back, patch=_patch(webhook, before), **place, **planes(cluster))
             merge(api, path, json.loads(_patch(webhook, wanted)), strategic=True)
-            told += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
-        yield "; ".join(told)
+            changes += [f"{name} of {webhook.name} is {value}, was {before[name]}" for name, value in wanted.items()]
+        yield "; ".join(changes)
 
 
 def _settings(configuration: Mapping[str, Any], webhook: _Webhook) -> Mapping[str, Any]:
-    by_name: dict[str, Mapping[str, Any]] = {each["name"]: each for each in configuration.get("webhooks") or ()}
+    by_name: dict[str, Mapping[str, Any]] = {
+        settings["name"]: settings for settings in configuration.get("webhooks") or ()
+    }
     if webhook.name not in by_name:
         raise PreparationFailed(
             f"expected a webhook {webhook.name} in {webhook.kind} {webhook.configuration}, it has "

@@ -68,7 +68,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 progress.say(f"run {number} of {chosen.times}: {runs[-1][0].seen}")
     finally:
         if runs:
-            left = write.write(
+            bundle = write.write(
                 folder / "bundle",
                 loaded,
                 seed=seed,
@@ -76,15 +76,15 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
                 environment=runner.environment,
                 images=runner.images,
             )
-            lived = [each for each, _ in runs]
-            sys.stdout.writelines(f"{shown(line)}\n" for line in repro.told(loaded, lived, seed, left))
-    return int(not any(each.seen == "reproduced" for each, _ in runs))
+            lived = [run for run, _ in runs]
+            sys.stdout.writelines(f"{shown(line)}\n" for line in repro.report(loaded, lived, seed, bundle))
+    return int(not any(run.seen == "reproduced" for run, _ in runs))
 
 
 def _recheck(chosen: argparse.Namespace, _progress: Progress) -> int:
     manifest, loaded, compared = recheck.recheck(chosen.bundle)
-    sys.stdout.writelines(f"{line}\n" for line in recheck.told(chosen.bundle, manifest, loaded, compared))
-    return int(any(each.changed for each in compared))
+    sys.stdout.writelines(f"{line}\n" for line in recheck.report(chosen.bundle, manifest, loaded, compared))
+    return int(any(claim.changed for claim in compared))
 
 
 def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
@@ -106,13 +106,13 @@ def _shrink(chosen: argparse.Namespace, progress: Progress) -> int:
             progress.say,
         )
         try:
-            smallest, found = shrinking.run()
+            smallest, searches = shrinking.run()
         except KeyboardInterrupt:
             progress.say(
                 f"stopped after {shrinking.runs} runs; go on: {typed('shrink --')} {chosen.file} --resume {folder}"
             )
             raise
-    sys.stdout.writelines(f"{shown(line)}\n" for line in shrinking.told(smallest, found, folder))
+    sys.stdout.writelines(f"{shown(line)}\n" for line in shrinking.report(smallest, searches, folder))
     return 0
 
 

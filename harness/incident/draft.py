@@ -54,16 +54,16 @@ def draft(cluster: Foreign, now: datetime | None = None) -> str:
 
 def _draft(cluster: Foreign, now: datetime) -> str:
     deployments = cluster.items(DEPLOYMENTS)
-    names = {each["metadata"]["name"]: each for each in deployments}
+    names = {deployment["metadata"]["name"]: deployment for deployment in deployments}
     if CONTROLLER not in names:
-        found = shown(", ".join(map(str, names)), most=_LONGEST_COMMENT)
+        listed = shown(", ".join(map(str, names)), most=_LONGEST_COMMENT)
         raise BadScenario(
-            f"expected the Deployment {NAMESPACE}/{CONTROLLER}, found {found or 'none that this user may see'}"
+            f"expected the Deployment {NAMESPACE}/{CONTROLLER}, found {listed or 'none that this user may see'}"
         )
     kubernetes = str((cluster.get("/version") or {}).get("gitVersion", "unknown"))
     gatekeeper = _tag(names[CONTROLLER])
     nodes = cluster.items("/api/v1/nodes")
-    workers = [each for each in nodes if _CONTROL_PLANE not in (each["metadata"].get("labels") or {})]
+    workers = [node for node in nodes if _CONTROL_PLANE not in (node["metadata"].get("labels") or {})]
     chart = _is_chart(names[CONTROLLER])
     policies, left_out = _fitting(_policies(cluster))
     comments = [
@@ -85,28 +85,28 @@ def _draft(cluster: Foreign, now: datetime) -> str:
         "story": "Drafted from a cluster; see the comments above for what it was like.\n",
         "shape": shape,
         "budget": "10m",
-        "policies": [{"object": each} for each in policies],
+        "policies": [{"object": policy} for policy in policies],
         "faults": [{"fault": "kill_containers", "with": {"selector": "gatekeeper.sh/operation=webhook"}, "at": "10s"}],
         "claims": [{"check": "recovers_within", "with": {"seconds": 60, "how": "killed"}}],
     }
-    told = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
-    head = "".join(f"# {shown(line, most=_LONGEST_COMMENT)}\n" for line in told)
+    lines = [line for comment in comments[:_MOST_COMMENTS] for line in redact(comment).splitlines()]
+    head = "".join(f"# {shown(line, most=_LONGEST_COMMENT)}\n" for line in lines)
     return f"# yaml-language-server: $schema=schema.json\n{head}{_redacted(body)}"
 
 
-def _fitting(found: Iterable[Object]) -> tuple[list[Object], list[str]]:
+def _fitting(policies: Iterable[Object]) -> tuple[list[Object], list[str]]:
     """Return the policies that an incident file can hold, and the names of those that it cannot, or no more of."""
     kept: list[Object] = []
     left_out: list[str] = []
     room, parts = MOST_BYTES // 2, _MOST_PARTS
-    for each in found:
-        text = _yaml([each])
-        held = _parts_of(text, each)
+    for policy in policies:
+        text = _yaml([policy])
+        held = _parts_of(text, policy)
         if held and len(text) <= room and held <= parts and len(kept) < _MOST_POLICIES:
-            kept.append(each)
+            kept.append(policy)
             room, parts = room - len(text), parts - held
         else:
-            left_out.append(f"{each['kind']} {each['metadata'].get('name')}")
+            left_out.append(f"{policy['kind']} {policy['metadata'].get('name')}")
     return kept, left_out
 
 
@@ -133,12 +133,12 @@ def _redacted(body: Object) -> str:
 def _clean(value: Any, name: str = "") -> Any:
     match value:
         case dict():
-            return {key: _clean(each, str(key)) for key, each in value.items()}
+            return {key: _clean(part, str(key)) for key, part in value.items()}
         case list():
-            return [_clean(each, name) for each in value]
+            return [_clean(part, name) for part in value]
         case str():
-            told = f"{name}: {value}"
-            return value if redact(told) == told else REDACTED
+            field = f"{name}: {value}"
+            return value if redact(field) == field else REDACTED
     return value
 
 
@@ -168,11 +168,11 @@ def _near(version: str, known: tuple[str, ...]) -> str:
 
 
 def _deployed(deployments: Iterable[Object]) -> Iterator[str]:
-    for each in deployments:
-        for container in each["spec"]["template"]["spec"]["containers"]:
+    for deployment in deployments:
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
             limits = (container.get("resources") or {}).get("limits") or {}
             yield (
-                f"{each['metadata']['name']}: {each['spec'].get('replicas', 1)} replicas, "
+                f"{deployment['metadata']['name']}: {deployment['spec'].get('replicas', 1)} replicas, "
                 f"imagePullPolicy {container.get('imagePullPolicy')}, limits {json.dumps(limits)}, "
                 f"args {' '.join(container.get('args') or ())}"
             )
@@ -181,26 +181,26 @@ def _deployed(deployments: Iterable[Object]) -> Iterator[str]:
 def _webhooks(cluster: Foreign) -> Iterator[str]:
     for kind in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"):
         for configuration in cluster.items(f"{_ADMISSION}/{kind}"):
-            for each in configuration.get("webhooks") or ():
-                if each["name"].endswith("gatekeeper.sh"):
+            for webhook in configuration.get("webhooks") or ():
+                if webhook["name"].endswith("gatekeeper.sh"):
                     yield (
-                        f"webhook {each['name']}: failurePolicy {each.get('failurePolicy')}, timeoutSeconds "
-                        f"{each.get('timeoutSeconds')}, {len(each.get('matchConditions') or ())} matchConditions"
+                        f"webhook {webhook['name']}: failurePolicy {webhook.get('failurePolicy')}, timeoutSeconds "
+                        f"{webhook.get('timeoutSeconds')}, {len(webhook.get('matchConditions') or ())} matchConditions"
                     )
 
 
 def _failed(cluster: Foreign, now: datetime) -> Iterator[str]:
     """Yield what the events of the last hour say that failed, the newest first, equal ones once."""
-    told: dict[str, None] = {}
-    found = cluster.items("/api/v1/events", {"fieldSelector": "type=Warning", "limit": "500"})
-    for event in sorted(found, key=_when, reverse=True):
+    failures: dict[str, None] = {}
+    events = cluster.items("/api/v1/events", {"fieldSelector": "type=Warning", "limit": "500"})
+    for event in sorted(events, key=_when, reverse=True):
         about = event.get("involvedObject") or {}
         message = " ".join(str(event.get("message", "")).split())
         ours = about.get("namespace") == NAMESPACE or "gatekeeper" in message or "admission webhook" in message
         if ours and _when(event) >= (now - _HOUR).isoformat():
-            told[f"event {event.get('reason')} {about.get('kind')}/{about.get('name')}: {message[:200]}"] = None
-    yield from list(told)[:_MOST_EVENTS]
-    if not told:
+            failures[f"event {event.get('reason')} {about.get('kind')}/{about.get('name')}: {message[:200]}"] = None
+    yield from list(failures)[:_MOST_EVENTS]
+    if not failures:
         yield "no event of the last hour says that something of Gatekeeper failed"
 
 
@@ -214,27 +214,27 @@ def _when(event: Object) -> str:
 def _policies(cluster: Foreign) -> Iterator[Object]:
     """Yield templates, constraints, mutators and configurations, without what the server wrote into them."""
     for group in _GROUPS:
-        found = cluster.get(f"/apis/{group}")
-        if not isinstance(found, Mapping):
+        api_group = cluster.get(f"/apis/{group}")
+        if not isinstance(api_group, Mapping):
             continue
-        version = found["preferredVersion"]["groupVersion"]
+        version = api_group["preferredVersion"]["groupVersion"]
         resources = (cluster.get(f"/apis/{version}") or {}).get("resources") or ()
         for resource in resources:
             if "/" in resource["name"] or "list" not in resource["verbs"]:
                 continue
-            for each in cluster.items(f"/apis/{version}/{resource['name']}"):
-                yield _bare({**each, "apiVersion": version, "kind": resource["kind"]})
+            for policy in cluster.items(f"/apis/{version}/{resource['name']}"):
+                yield _bare({**policy, "apiVersion": version, "kind": resource["kind"]})
 
 
-def _bare(found: Object) -> Object:
-    metadata = {name: value for name, value in found["metadata"].items() if name not in _DROPPED}
+def _bare(manifest: Object) -> Object:
+    metadata = {name: value for name, value in manifest["metadata"].items() if name not in _DROPPED}
     annotations = {name: value for name, value in (metadata.get("annotations") or {}).items() if name != _LAST_APPLIED}
     metadata = {name: value for name, value in metadata.items() if name != "annotations"}
     if annotations:
         metadata["annotations"] = annotations
     return {
-        "apiVersion": found["apiVersion"],
-        "kind": found["kind"],
+        "apiVersion": manifest["apiVersion"],
+        "kind": manifest["kind"],
         "metadata": metadata,
-        "spec": found.get("spec", {}),
+        "spec": manifest.get("spec", {}),
     }

@@ -63,8 +63,8 @@ def seen(judged: Iterable[Judged]) -> Seen:
     the known defect says nothing of it.
     """
     claims = list(judged)
-    symptoms = [each for each in claims if each.symptom] or claims
-    outcomes = {"inconclusive" if each.surprise else each.outcome for each in symptoms}
+    symptoms = [claim for claim in claims if claim.symptom] or claims
+    outcomes = {"inconclusive" if symptom.surprise else symptom.outcome for symptom in symptoms}
     if outcomes == {"violated"}:
         return "reproduced"
     return "not reproduced" if "holds" in outcomes else "inconclusive"

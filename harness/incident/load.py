@@ -87,10 +87,10 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     problems = [*_problems_of_model(source.data, context), *_problems_of_names(source.data, kinds)]
     problems += _problems_of_watches(source.data) if context != RECORDED else ()
     policies, workload, files, more = objects_of(source)
-    told = _in_order(source, [*problems, *problems_of_time(source.data)])
-    told = told or options
-    if told or more or shape is None:
-        raise BadScenario(few([*told, *more]))
+    lines = _in_order(source, [*problems, *problems_of_time(source.data)])
+    lines = lines or options
+    if lines or more or shape is None:
+        raise BadScenario(few([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)
     return Loaded(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
@@ -113,8 +113,8 @@ def _problems_of_model(data: Any, context: str | None) -> Iterator[Problem]:
     try:
         Incident.model_validate_json(json.dumps(data), context=context)
     except ValidationError as error:
-        for each in error.errors():
-            yield each["loc"], _words(each)
+        for detail in error.errors():
+            yield detail["loc"], _words(detail)
 
 
 def _words(problem: ErrorDetails) -> str:
@@ -189,7 +189,7 @@ def _nodes_by_name(values: Mapping[str, Any]) -> Iterator[Problem]:
 def _unseen(value: Any, place: Location = ("with",)) -> Iterator[Problem]:
     """Yield the words among parameters that have something in them which a reader does not see."""
     if isinstance(value, dict | list):
-        for name, each in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _unseen(each, (*place, name))
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _unseen(part, (*place, name))
     elif isinstance(value, str) and shown(value) != value:
         yield place, value

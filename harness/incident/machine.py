@@ -15,5 +15,5 @@ def host() -> dict[str, str]:
         "processors": str(os.cpu_count()),
         "memory MiB": str(memory // 2**20),
         "python": platform.python_version(),
-        "load": " ".join(f"{each:.1f}" for each in os.getloadavg()),
+        "load": " ".join(f"{average:.1f}" for average in os.getloadavg()),
     }

@@ -26,12 +26,14 @@ def _policies(loaded: Loaded) -> Iterator[Policy]:
 
 def _bound(objects: Objects, gatekeeper: str | None) -> tuple[str, ...]:
     """Return the constraints whose bindings must be there before their policy is in force."""
-    templates = [each for each in objects if each["kind"] == "ConstraintTemplate"]
-    constraints = [each for each in objects if each["apiVersion"].startswith("constraints.gatekeeper.sh/")]
+    templates = [manifest for manifest in objects if manifest["kind"] == "ConstraintTemplate"]
+    constraints = [manifest for manifest in objects if manifest["apiVersion"].startswith("constraints.gatekeeper.sh/")]
     if not templates or not constraints:
         return ()
     rules = Rules.of(gatekeeper)
-    return tuple(each["metadata"]["name"] for each in constraints if rules.bindings(templates, [each]))
+    return tuple(
+        constraint["metadata"]["name"] for constraint in constraints if rules.bindings(templates, [constraint])
+    )
 
 
 def _workload(loaded: Loaded) -> Iterator[Policy]:
@@ -42,4 +44,4 @@ def _workload(loaded: Loaded) -> Iterator[Policy]:
 
 
 def _name(objects: Objects) -> str:
-    return ", ".join(f"{each['kind']} {each['metadata']['name']}" for each in objects)
+    return ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in objects)

@@ -36,10 +36,10 @@ _LONGEST = 6 * 3600.0
 def seconds(value: object) -> object:
     """Turn "90s", "1.5m" and the like into seconds; a bare number is seconds already."""
     if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        if not found:
+        match = _DURATION.fullmatch(value.strip())
+        if not match:
             raise ValueError(f"expected a duration such as 30s, 5m or 250ms, found {value[:20]!r}")
-        return float(found[1]) * _UNITS[found[2]]
+        return float(match[1]) * _UNITS[match[2]]
     return value
 
 
@@ -152,8 +152,8 @@ class Expected(_Part):
 
     def meant_for(self, shape: Shape) -> bool:
         """Whether the versions of a cluster are among these."""
-        found = shape.gatekeeper is None or shape.gatekeeper in Versions(self.gatekeeper)
-        return found and shape.kubernetes in Versions(self.kubernetes)
+        fits = shape.gatekeeper is None or shape.gatekeeper in Versions(self.gatekeeper)
+        return fits and shape.kubernetes in Versions(self.kubernetes)
 
 
 _VERDICTS = WithJsonSchema(
@@ -185,16 +185,16 @@ class Claimed(_Part):
     @property
     def symptom(self) -> bool:
         """Whether it is what went wrong: expected to be violated on some versions."""
-        return any(each.verdict == "violated" for each in self.expect)
+        return any(expectation.verdict == "violated" for expectation in self.expect)
 
     @property
     def known(self) -> Literal["version"] | None:
         """How it is known that what is expected is true: others have found the defect, and in which versions it is."""
-        return "version" if self.issue and any(each.gatekeeper for each in self.expect) else None
+        return "version" if self.issue and any(expectation.gatekeeper for expectation in self.expect) else None
 
     def expected(self, shape: Shape) -> Verdict | None:
         """Return the verdict that is expected on a cluster of this shape, or None if nothing is said of it."""
-        return next((each.verdict for each in self.expect if each.meant_for(shape)), None)
+        return next((expectation.verdict for expectation in self.expect if expectation.meant_for(shape)), None)
 
 
 class Item(_Part):

@@ -24,10 +24,10 @@ _REFUSED = "secret"
 
 def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
     """Return the objects of each policy and workload item, the files that they are in, and all problems of them."""
-    found: dict[str, list[Objects]] = {"policies": [], "workload": []}
+    by_field: dict[str, list[Objects]] = {"policies": [], "workload": []}
     files: dict[Path, list[Source]] = {}
     problems: list[str] = []
-    for name, objects in found.items():
+    for name, objects in by_field.items():
         items = source.data.get(name)
         for index, item in enumerate(items[:_MOST_ITEMS] if isinstance(items, list) else ()):
             if isinstance(item, dict):
@@ -35,10 +35,10 @@ def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path]
                     objects.append(_objects(source, (name, index), item, files))
                 except BadScenario as error:
                     problems += error.problems
-    total = sum(len(objects) for items in found.values() for objects in items)
+    total = sum(len(objects) for items in by_field.values() for objects in items)
     if total > _MOST_OBJECTS:
         problems.append(source.problem((), f"{total} objects, {_MOST_OBJECTS} are the most"))
-    return found["policies"], found["workload"], list(files), problems
+    return by_field["policies"], by_field["workload"], list(files), problems
 
 
 def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, list[Source]]) -> Objects:
@@ -57,8 +57,8 @@ def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, 
             words = f"with it the files have more than {_MOST_BYTES // 2**20} MiB, which is the most"
             raise BadScenario(source.problem((*place, "file"), words))
         sources = files[path] = files.get(path) or read(path)
-        documents = [each.data for each in sources]
-        problems = [each.problem(at, said) for each in sources for at, said in lacks(each.data)]
+        documents = [document.data for document in sources]
+        problems = [document.problem(at, said) for document in sources for at, said in lacks(document.data)]
     if problems:
         raise BadScenario(problems)
     return tuple(documents)
@@ -72,13 +72,13 @@ def _beside(source: Source, place: Location, name: Any) -> Path:
     folder = source.path.parent.resolve()
     try:
         path = (folder / parts).resolve()
-        found = path.is_file()
+        exists = path.is_file()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a circle of links, a folder that is closed
         said = getattr(error, "strerror", None) or error
         raise BadScenario(source.problem(place, f"{name[:80]!r} cannot be looked for: {said}")) from error
     if parts.is_absolute() or ".." in parts.parts or not path.is_relative_to(folder):
         raise BadScenario(source.problem(place, f"{name[:80]!r} leads out of the incident's directory"))
-    if not found:
+    if not exists:
         raise BadScenario(source.problem(place, f"no file {name[:80]!r} in {folder}"))
     return source.path.parent / parts
 
@@ -90,33 +90,37 @@ def _size(path: Path) -> int:
         return 0  # which reading it tells
 
 
-def lacks(found: Any) -> Iterator[tuple[Location, str]]:
+def lacks(manifest: Any) -> Iterator[tuple[Location, str]]:
     """Yield what a manifest lacks to be applied, and what does not belong into one that others apply."""
-    if not isinstance(found, dict):
+    if not isinstance(manifest, dict):
         yield (), "expected an object of Kubernetes"
         return
-    if any(_is_secret(each) for each in _parts(found)) or str(found.get("kind")).lower() == _REFUSED:
+    if any(_is_secret(part) for part in _parts(manifest)) or str(manifest.get("kind")).lower() == _REFUSED:
         yield (), "a Secret does not belong into a file that is passed on"
         return
-    metadata = found.get("metadata")
+    metadata = manifest.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    given = {"apiVersion": found.get("apiVersion"), "kind": found.get("kind"), "metadata.name": metadata.get("name")}
+    given = {
+        "apiVersion": manifest.get("apiVersion"),
+        "kind": manifest.get("kind"),
+        "metadata.name": metadata.get("name"),
+    }
     for name, value in given.items():
         if not isinstance(value, str) or not value:
             yield (), f"an object needs the field {name}"
     if not isinstance(metadata.get("namespace", ""), str):
         yield ("metadata", "namespace"), f"expected a namespace's name, found {str(metadata['namespace'])[:80]!r}"
-    yield from names.refused_of(found)
-    if str(found.get("kind")).endswith("List") and isinstance(found.get("items"), list):
+    yield from names.refused_of(manifest)
+    if str(manifest.get("kind")).endswith("List") and isinstance(manifest.get("items"), list):
         yield ("items",), "the objects of a List are applied one by one: write each as a document, behind a line of ---"
 
 
-def _parts(found: Any) -> Iterator[Mapping[str, Any]]:
+def _parts(part: Any) -> Iterator[Mapping[str, Any]]:
     """Yield every map in a manifest."""
-    if isinstance(found, dict):
-        yield found
-    for each in found.values() if isinstance(found, dict) else found if isinstance(found, list) else ():
-        yield from _parts(each)
+    if isinstance(part, dict):
+        yield part
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _parts(inner)
 
 
 def _is_secret(part: Mapping[str, Any]) -> bool:

@@ -28,10 +28,10 @@ def refused(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
 
 def _words(value: Any, place: Location) -> Iterator[tuple[Location, str]]:
     if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _words(each, (*place, name))
+        for name, part in value.items():
+            yield from _words(part, (*place, name))
     elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _words(each, (*place, index))
+        for index, part in enumerate(value):
+            yield from _words(part, (*place, index))
     elif isinstance(value, str) and value.startswith("$"):
         yield place, value

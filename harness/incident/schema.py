@@ -26,15 +26,15 @@ def schema(wanted: Wanted = lambda _kind, _name: True) -> dict[str, Any]:
 
     A name that it does not know is not refused, so that a schema which is older than a fault stays true.
     """
-    found = Incident.model_json_schema(by_alias=True)
+    model_schema = Incident.model_json_schema(by_alias=True)
     for kind in KINDS:
-        part = found["$defs"][PARTS[kind]]
+        part = model_schema["$defs"][PARTS[kind]]
         known = [name for name in entries(kind) if wanted(kind, name)]
         part["properties"][kind]["examples"] = known
         part["allOf"] = list(_branches(kind, known))
-    found["properties"]["watch"]["items"]["description"] = f"One of: {', '.join(names())}."
-    found["properties"]["$schema"] = {"type": "string"}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+    model_schema["properties"]["watch"]["items"]["description"] = f"One of: {', '.join(names())}."
+    model_schema["properties"]["$schema"] = {"type": "string"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model_schema}
 
 
 def _branches(kind: Kind, names: list[str]) -> Iterator[dict[str, Any]]:
@@ -45,5 +45,5 @@ def _branches(kind: Kind, names: list[str]) -> Iterator[dict[str, Any]]:
         needed = {"required": ["with"]} if parameters.get("required") else {}
         yield {
             "if": {"properties": {kind: {"const": name}}},
-            "then": {"properties": {"with": {**parameters, "description": entry.told}}, **needed},
+            "then": {"properties": {"with": {**parameters, "description": entry.summary}}, **needed},
         }

@@ -82,6 +82,6 @@ def _listed(kind: Kind) -> str:
     lines = [f"# {kind.replace('policy', 'policie')}s:"]
     for name, entry in entries(kind).items():
         fields = entry.parameters.model_fields
-        words = [each if field.is_required() else f"[{each}]" for each, field in fields.items()]
+        words = [parameter if field.is_required() else f"[{parameter}]" for parameter, field in fields.items()]
         lines.append(f"#   {name} {' '.join(words)}".rstrip())
     return "\n".join(lines) + "\n"

@@ -39,15 +39,15 @@ def problems_of_time(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is impossible in the times of the steps of a file, whatever else is wrong with it."""
     given = data.get("faults")
     steps: dict[int, Step] = {}
-    for index, each in enumerate(given[:_MOST_STEPS] if isinstance(given, list) else ()):
+    for index, fault in enumerate(given[:_MOST_STEPS] if isinstance(given, list) else ()):
         try:
-            steps[index] = Step.model_validate_json(json.dumps(each))
+            steps[index] = Step.model_validate_json(json.dumps(fault))
         except ValidationError:
             continue  # told by the model
         begins = [name for name in _BEGINNINGS if getattr(steps[index], name) is not None]
         if len(begins) != 1:
-            found = f"found {' and '.join(begins)}" if begins else "found none of them"
-            yield ("faults", index), f"expected one of at, when and after, {found}"
+            words = f"found {' and '.join(begins)}" if begins else "found none of them"
+            yield ("faults", index), f"expected one of at, when and after, {words}"
     identities = {step.id: index for index, step in reversed(steps.items()) if step.id}
     for index, step in steps.items():
         if step.id and identities[step.id] != index:
@@ -132,8 +132,8 @@ def _node(step: Step) -> str:
 
 def _apart(step: Step, harm: Step) -> bool:
     """Whether it is not known that two steps have a node in common."""
-    given = [each.with_.get("nodes") for each in (step, harm)]
-    nodes = [set(map(str, each)) if isinstance(each, list) else set() for each in given]
+    given = [fault.with_.get("nodes") for fault in (step, harm)]
+    nodes = [set(map(str, names)) if isinstance(names, list) else set() for names in given]
     whole = harm.with_.get("how", "stop") != "drop" or step.with_.get("how", "drop") != "drop"
     return not whole and all(nodes) and nodes[0].isdisjoint(nodes[1])
 
@@ -144,7 +144,7 @@ def _circle(steps: Mapping[int, Step], identities: Mapping[str, int], begin: int
     index: int | None = begin
     while index is not None:
         if index in seen:
-            return [steps[each].id or "" for each in (*seen[seen.index(index) :], index)]
+            return [steps[position].id or "" for position in (*seen[seen.index(index) :], index)]
         seen.append(index)
         after = steps[index].after
         index = identities.get(after) if after is not None else None
@@ -160,6 +160,6 @@ def _begin(step: Step, steps: Sequence[Step], *, waiting: bool) -> float:
     if step.when is not None:
         begin = step.when.within if waiting else 0.0
     if step.after is not None:
-        before = next((each for each in steps if each.id == step.after), None)
+        before = next((other for other in steps if other.id == step.after), None)
         begin = _begin(before, steps, waiting=waiting) if before else 0.0
     return begin + step.delay

@@ -55,9 +55,9 @@ def read(path: Path) -> list[Source]:
 def parse(text: str, path: Path) -> list[Source]:
     """Return the documents of a text that stood in `path`. Raises BadScenario with all problems of it."""
     try:
-        found = [_problem(path, place(event.start_mark), (), words) for event, words in bounded_files.refused(text)]
-        if found:
-            raise BadScenario(few(found))
+        problems = [_problem(path, place(event.start_mark), (), words) for event, words in bounded_files.refused(text)]
+        if problems:
+            raise BadScenario(few(problems))
         nodes = list(yaml.compose_all(text, yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -66,17 +66,17 @@ def parse(text: str, path: Path) -> list[Source]:
     except (yaml.YAMLError, UnicodeError) as error:
         raise BadScenario(f"{shown(str(path))}: not YAML: {shown(str(error), lines=True)}") from error
     sources = [_Reader(path).source(node) for node in nodes if node is not None]
-    found = [problem for source, more in sources for problem in more]
-    if found:
-        raise BadScenario(few(found))
+    problems = [problem for source, more in sources for problem in more]
+    if problems:
+        raise BadScenario(few(problems))
     return [source for source, _ in sources]
 
 
 def few(problems: Sequence[str]) -> list[str]:
     """Return the first of the problems of a file, each once, and how many more there are."""
-    told = list(dict.fromkeys(problems))
-    more = len(told) - _MOST_PROBLEMS
-    return [*told[:_MOST_PROBLEMS], f"and {more} more problems"] if more > 0 else told
+    distinct = list(dict.fromkeys(problems))
+    more = len(distinct) - _MOST_PROBLEMS
+    return [*distinct[:_MOST_PROBLEMS], f"and {more} more problems"] if more > 0 else distinct
 
 
 def _problem(path: Path, where: str, location: Sequence[str | int], message: str) -> str:
@@ -101,22 +101,22 @@ class _Reader:
     def _value(self, node: yaml.Node, location: Location) -> Any:
         self._mark(node, location)
         if isinstance(node, yaml.SequenceNode):
-            return [self._value(each, (*location, index)) for index, each in enumerate(node.value)]
+            return [self._value(child, (*location, index)) for index, child in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         return self._scalar(node, location)
 
     def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self._complain(key, location, "expected a name in front of the colon")
                 continue
-            if key.value in found:
+            if key.value in fields:
                 self._complain(key, location, f"{key.value[:_LONGEST_NAME]!r} stands here twice")
-            found[key.value] = self._value(value, (*location, key.value))
+            fields[key.value] = self._value(value, (*location, key.value))
             self._mark(key, (*location, key.value))
-        return found
+        return fields
 
     def _scalar(self, node: Any, location: Location) -> Any:
         kind = node.tag.removeprefix(_TAGS)

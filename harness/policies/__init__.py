@@ -85,9 +85,9 @@ class Policy:
     generated: tuple[str, ...] = ()
 
 
-def mutated(found: Manifest) -> bool:
+def mutated(manifest: Manifest) -> bool:
     """Whether a pod, or the pod template of a controller, carries what the mutators write."""
-    spec = found.get("spec") or {}
+    spec = manifest.get("spec") or {}
     if "template" in spec:
         spec = spec["template"].get("spec") or {}
     options = (spec.get("securityContext") or {}).get("seLinuxOptions") or {}

@@ -108,12 +108,12 @@ class Rules:
 
     def policies(self, templates: Iterable[Object]) -> set[str]:
         """Return the names of the policies that templates ask for."""
-        return {policy_name(each["metadata"]["name"]) for each in templates if self.template_asks(each)}
+        return {policy_name(template["metadata"]["name"]) for template in templates if self.template_asks(template)}
 
     def bindings(self, templates: Iterable[Object], constraints: Iterable[Object]) -> set[Binding]:
         """Return the bindings that constraints of these templates ask for."""
         policies = self.policies(templates)
-        asked = (self.binding(each) for each in constraints if self.constraint_asks(each))
+        asked = (self.binding(constraint) for constraint in constraints if self.constraint_asks(constraint))
         return {binding for binding in asked if binding.policy in policies}
 
     def binding(self, constraint: Object) -> Binding:
@@ -142,7 +142,7 @@ class Rules:
 def generates(template: Object) -> bool:
     """Whether a policy could be generated of a template at all: it has exactly one target, with CEL in it."""
     targets = list((template.get("spec") or {}).get("targets") or [])
-    return len(targets) == 1 and any(each.get("engine") == _ENGINE for each in targets[0].get("code") or ())
+    return len(targets) == 1 and any(code.get("engine") == _ENGINE for code in targets[0].get("code") or ())
 
 
 def policy_name(template: str) -> str:
@@ -170,7 +170,7 @@ def asked_of_binding(constraint: Object) -> Content:
     """Return what of a binding its constraint asks for; actions that not all versions know are not compared."""
     spec = constraint.get("spec") or {}
     actions = _scoped_actions(constraint) if _is_scoped(constraint) else {spec.get("enforcementAction") or "deny"}
-    known = tuple(sorted(_ACTIONS[each] for each in actions)) if actions <= _ACTIONS.keys() else None
+    known = tuple(sorted(_ACTIONS[action] for action in actions)) if actions <= _ACTIONS.keys() else None
     return Content(known, frozenset({("param", constraint["metadata"]["name"])}))
 
 
@@ -181,17 +181,19 @@ def binding_content(binding: Object) -> Content:
     return Content(tuple(sorted(set(actions))) if actions else None, frozenset({("param", param)}) if param else None)
 
 
-def _expressions(found: Object) -> tuple[str, ...]:
-    return tuple(each.get("expression", "") for each in found.get("validations") or ())
+def _expressions(cel: Object) -> tuple[str, ...]:
+    return tuple(validation.get("expression", "") for validation in cel.get("validations") or ())
 
 
-def _named(found: Object, conditions: str) -> frozenset[tuple[str, ...]]:
+def _named(cel: Object, conditions: str) -> frozenset[tuple[str, ...]]:
     """Return the variables and conditions of a template's source or a policy, and what happens if they fail."""
-    lists = {"variable": found.get("variables"), "condition": found.get(conditions)}
+    lists = {"variable": cel.get("variables"), "condition": cel.get(conditions)}
     named = {
-        (what, each.get("name", ""), each.get("expression", "")) for what, all_ in lists.items() for each in all_ or ()
+        (what, definition.get("name", ""), definition.get("expression", ""))
+        for what, all_ in lists.items()
+        for definition in all_ or ()
     }
-    policy = found.get("failurePolicy")
+    policy = cel.get("failurePolicy")
     return frozenset(named | ({("failure", policy)} if policy else set()))
 
 
@@ -211,12 +213,12 @@ def _scoped_actions(constraint: Object) -> set[str]:
 
 def _source(template: Object) -> Object:
     code = template["spec"]["targets"][0]["code"]
-    found: Object = next(each for each in code if each.get("engine") == _ENGINE).get("source") or {}
-    return found
+    source: Object = next(entry for entry in code if entry.get("engine") == _ENGINE).get("source") or {}
+    return source
 
 
-def _being_deleted(found: Object) -> bool:
-    return "deletionTimestamp" in found["metadata"]
+def _being_deleted(manifest: Object) -> bool:
+    return "deletionTimestamp" in manifest["metadata"]
 
 
 def _shortened(name: str) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 __all__ = ["seen_by_all"]
 
 
-def seen_by_all(found: Mapping[str, Any]) -> bool:
+def seen_by_all(manifest: Mapping[str, Any]) -> bool:
     """Whether each pod that tells of an object tells of its newest generation, and some pod does."""
-    told = found.get("status", {}).get("byPod") or ()
-    return bool(told) and all(each.get("observedGeneration") == found["metadata"]["generation"] for each in told)
+    statuses = manifest.get("status", {}).get("byPod") or ()
+    return bool(statuses) and all(
+        status.get("observedGeneration") == manifest["metadata"]["generation"] for status in statuses
+    )

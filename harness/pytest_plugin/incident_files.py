@@ -45,7 +45,7 @@ class _IncidentFile(pytest.Module):
 
     def _named(self) -> bool:
         """Whether the file itself is on the command line: that selects it."""
-        places = [Path(each.partition("::")[0]) for each in self.config.args]
+        places = [Path(argument.partition("::")[0]) for argument in self.config.args]
         return self.path in [self.config.invocation_params.dir / place for place in places]
 
 

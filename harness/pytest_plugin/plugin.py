@@ -45,7 +45,7 @@ _SHAPE_OPTIONS = ("kubernetes", "gatekeeper", "install", "workers")
 
 def tell(item: pytest.Item, record: Record) -> None:
     """Leave a test's record where reports find it, in place of an older one."""
-    item.user_properties = [each for each in item.user_properties if each[0] != PROPERTY]
+    item.user_properties = [user_property for user_property in item.user_properties if user_property[0] != PROPERTY]
     item.user_properties.append((PROPERTY, record.json()))
 
 
@@ -56,11 +56,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     def add(name: str, **how: Any) -> None:
         group.addoption(f"{OPTION}{name}", dest=f"{_OWN}{name}", **how)
 
-    told = "for scenarios that leave it open; those that name another are deselected"
-    add("gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, or a minor such as 3.20, {told}")
-    add("kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {told}")
-    add("workers", metavar="N", type=int, help=f"number of worker nodes, {told}")
-    add("install", metavar="METHOD", help=f"manifest or chart, {told}")
+    scope = "for scenarios that leave it open; those that name another are deselected"
+    add("gatekeeper", metavar="VERSION", help=f"version of Gatekeeper, or a minor such as 3.20, {scope}")
+    add("kubernetes", metavar="VERSION", help=f"version of Kubernetes, or a minor such as 1.35, {scope}")
+    add("workers", metavar="N", type=int, help=f"number of worker nodes, {scope}")
+    add("install", metavar="METHOD", help=f"manifest or chart, {scope}")
     add("seed", metavar="N", type=int, help="seed of every random choice; told by each run")
     add(
         "times",
@@ -70,8 +70,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="make each experiment N times, the first with the seed, the next with seed+1, …",
     )
     add("keep", choices=("never", "on-failure", "always"), default="never", help="keep clusters (default: never)")
-    told = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
-    add("pool", action=argparse.BooleanOptionalAction, default=False, help=told)
+    help_text = "take clusters from the pool, and give them back to it, unless some are to be kept (default: no)"
+    add("pool", action=argparse.BooleanOptionalAction, default=False, help=help_text)
     add("engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
     add("histories", metavar="DIR", help=f"where experiments are written (default: {OUT}/experiments)")
 
@@ -175,7 +175,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
         failed = error
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["chaos"] = {"kept": mine.kept, "problems": mine.problems, "told": mine.told}
+        output["chaos"] = {"kept": mine.kept, "problems": mine.problems, "told": mine.remarks}
     elif mine.problems:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     yield
@@ -203,11 +203,11 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of xdist has to tell."""
-    told = getattr(node, "workeroutput", {}).get("chaos", {})
+    parting = getattr(node, "workeroutput", {}).get("chaos", {})
     session = node.config.stash[_SESSION]
-    session.kept += told.get("kept", [])
-    session.problems += told.get("problems", [])
-    session.told += told.get("told", [])
+    session.kept += parting.get("kept", [])
+    session.problems += parting.get("problems", [])
+    session.remarks += parting.get("told", [])
 
 
 def pytest_exception_interact(call: pytest.CallInfo[Any]) -> None:
@@ -245,9 +245,9 @@ def supply(
     pytestconfig: pytest.Config, engine: Engine, ready_images: Callable[[Shape], images.Images]
 ) -> Iterator[Supply]:
     """Return where clusters come from and go to."""
-    found = Supply(pytestconfig.stash[_SESSION], engine, ready_images)
-    yield found
-    found.close()
+    cluster_supply = Supply(pytestconfig.stash[_SESSION], engine, ready_images)
+    yield cluster_supply
+    cluster_supply.close()
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +255,8 @@ def cluster(request: pytest.FixtureRequest, supply: Supply) -> Iterator[Cluster]
     """Give the file's tests a cluster of its shape, which goes after the last of them, unless it is to be kept."""
     session = request.config.stash[_SESSION]
     shape = session.shapes.get(request.path) or Shape.parse(dict(session.asked), str(request.path))
-    with supply.cluster(shape, lambda: request.session.testsfailed, session.upcoming(request.path)) as found:
-        yield found
+    with supply.cluster(shape, lambda: request.session.testsfailed, session.upcoming(request.path)) as lent_cluster:
+        yield lent_cluster
 
 
 @pytest.fixture(scope="module")
@@ -280,12 +280,12 @@ def experiments(pytestconfig: pytest.Config, cluster: Cluster, repetition: int) 
 @pytest.fixture
 def experiment(request: pytest.FixtureRequest, experiments: Experiments) -> Iterator[Experiment]:
     """Open an experiment for one test, and leave its record for the reports, however it ends."""
-    found = experiments(request.node.name)
+    new_experiment = experiments(request.node.name)
     try:
-        with found as opened:
+        with new_experiment as opened:
             yield opened
     finally:
-        tell(request.node, found.record)
+        tell(request.node, new_experiment.record)
 
 
 def _options(config: pytest.Config) -> argparse.Namespace:
@@ -297,11 +297,11 @@ def _options(config: pytest.Config) -> argparse.Namespace:
 def _tell_what_can_be_told(config: pytest.Config) -> None:
     """Have pytest, too, write to a standard output that may go away: it begins to use it after this."""
     stdout = sys.stdout
-    told = Lossy(stdout or open_copy(1))  # None if it is closed
+    output = Lossy(stdout or open_copy(1))  # None if it is closed
 
     def restore() -> None:
-        told.flush()
+        output.flush()
         sys.stdout = stdout
 
     config.add_cleanup(restore)
-    sys.stdout = told.as_text()
+    sys.stdout = output.as_text()

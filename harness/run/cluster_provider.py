@@ -46,8 +46,8 @@ class Supply:
         `failures` tells how many tests have failed so far, which decides whether it is kept. One of `upcoming`
         is made ready meanwhile if the session uses the pool and the machine is idle enough.
         """
-        with self._pooled(shape, upcoming) if self._session.pooled else self._fresh(shape, failures) as found:
-            yield found
+        with self._pooled(shape, upcoming) if self._session.pooled else self._fresh(shape, failures) as cluster:
+            yield cluster
 
     def close(self) -> None:
         """Wait for the cluster that is being made ahead, so that it stands in the pool."""
@@ -63,36 +63,39 @@ class Supply:
         directory = session.owner.claim()
         keep = session.keep != "never"
         images = self._ready(shape)
-        found = create.create(
+        cluster = create.create(
             self._engine, images, shape, session.owner, directory, session.progress, keep=keep, logs=session.logs
         )
-        what = f"remove the cluster {found.name}"
+        what = f"remove the cluster {cluster.name}"
         with owing(what, _DELETE_SECONDS):
             try:
-                yield found
+                yield cluster
             finally:
                 if session.keep == "always" or (keep and failures() > before):
-                    session.keep_cluster(found)
+                    session.keep_cluster(cluster)
                 else:
                     with unbroken(what, _DELETE_SECONDS), session.progress.step(what):
-                        create.delete(found)
+                        create.delete(cluster)
 
     @contextmanager
     def _pooled(self, shape: Shape, upcoming: Shape | None) -> Iterator[Cluster]:
         self._finish()
-        found = self._pool.get(shape, self._ready(shape), self._session.logs)
+        cluster = self._pool.get(shape, self._ready(shape), self._session.logs)
         if upcoming and capacity.idle() is None:
             quiet, images = Pool(self._engine, Progress.quiet()), self._ready(upcoming)
             self._ahead = Beside(lambda: quiet.fill(upcoming, images, self._session.logs), "the cluster made ahead")
-        what = f"give the cluster {found.name} back to the pool"
+        what = f"give the cluster {cluster.name} back to the pool"
         with owing(what, _GIVE_BACK_SECONDS):
             try:
-                yield found
+                yield cluster
             finally:
                 with unbroken(what, _GIVE_BACK_SECONDS):
-                    why = self._pool.give_back(found, broken=_left_broken(found.directory / JOURNAL))
+                    why = self._pool.give_back(cluster, broken=_left_broken(cluster.directory / JOURNAL))
             if why:
-                self._session.told += [f"cluster {found.name} did not go back to the pool:", *(f"  {w}" for w in why)]
+                self._session.remarks += [
+                    f"cluster {cluster.name} did not go back to the pool:",
+                    *(f"  {w}" for w in why),
+                ]
 
     def _finish(self) -> None:
         """Wait for what is made ahead; that it failed is told, and nothing more: the next cluster is made anew."""
@@ -101,7 +104,7 @@ class Supply:
             if ahead:
                 ahead.finish(Deadline.after(_AHEAD_SECONDS, "the cluster that is made ahead"))
         except HarnessError as error:
-            self._session.told.append(f"no cluster could be made ahead: {error}")
+            self._session.remarks.append(f"no cluster could be made ahead: {error}")
 
 
 def _left_broken(path: Path) -> str | None:

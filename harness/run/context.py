@@ -44,7 +44,7 @@ class Session:
 
     `asked` are the fields of Shape that options set; `shapes` are those of the collected files, `problems`
     what is wrong with them. `kept` are lines that tell how to use and to remove the clusters that are kept,
-    `told` what else there is to tell of clusters. A session that keeps clusters takes none from the pool:
+    `remarks` what else there is to tell of clusters. A session that keeps clusters takes none from the pool:
     those are never kept.
     """
 
@@ -58,7 +58,7 @@ class Session:
     shapes: dict[Path, Shape] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     pool: bool = False
     _claimed: dict[str, Engine] = field(default_factory=dict)
 
@@ -79,14 +79,14 @@ class Session:
         What cannot be healed or removed is told; it keeps no run from beginning.
         """
         self.owner.claim()
-        found = engines.connect(self.engine, self.progress, owner=self.owner)
-        self.owner.claim(found.id)
-        self._claimed[found.host] = found
+        engine = engines.connect(self.engine, self.progress, owner=self.owner)
+        self.owner.claim(engine.id)
+        self._claimed[engine.host] = engine
         try:
-            collect_garbage(found, progress=self.progress, undo=partial(journal.replay, engine=found))
+            collect_garbage(engine, progress=self.progress, undo=partial(journal.replay, engine=engine))
         except HarnessError as error:
-            self.told += str(error).splitlines()
-        return found
+            self.remarks += str(error).splitlines()
+        return engine
 
     @property
     def logs(self) -> Kept:
@@ -95,7 +95,9 @@ class Session:
 
     def directory(self, name: str) -> Path:
         """Return a directory that does not exist yet for the experiment `name`, of which it has the beginning."""
-        short = "".join(each if each.isalnum() or each in "-_" else "-" for each in name).encode()[:_LONGEST_NAME]
+        short = "".join(character if character.isalnum() or character in "-_" else "-" for character in name).encode()[
+            :_LONGEST_NAME
+        ]
         base = self.histories / self.owner.run / short.decode(errors="ignore")
         number = sum(1 for _ in base.parent.glob(f"{base.name}*")) if base.parent.is_dir() else 0
         return base.with_name(f"{base.name}.{number + 1}") if number else base
@@ -111,7 +113,7 @@ class Session:
     @property
     def parting(self) -> list[str]:
         """What there is to tell of clusters at the end, each line once."""
-        return list(dict.fromkeys([*self.told, *self.kept]))
+        return list(dict.fromkeys([*self.remarks, *self.kept]))
 
     def close(self) -> None:
         """Remove the run's private directory and its claim, unless a kept cluster needs them."""
@@ -123,7 +125,7 @@ class Session:
                 claims.release(engine, self.owner.run)
         self._claimed.clear()
         directory = self.owner.claim()
-        if not self.kept and not any(each.is_dir() for each in directory.iterdir()):
+        if not self.kept and not any(path.is_dir() for path in directory.iterdir()):
             try_remove(directory)
 
 

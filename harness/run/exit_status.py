@@ -33,16 +33,18 @@ def status(work: Callable[[], int]) -> int:
     goes away (`| head -1`) changes nothing: the work is done to its end.
     """
     stdout, stderr = sys.stdout, sys.stderr
-    told, complaints = Lossy(stdout or _nowhere()), Lossy(stderr or _nowhere())
-    sys.stdout, sys.stderr = told.as_text(), complaints.as_text()
+    output, complaints = Lossy(stdout or _nowhere()), Lossy(stderr or _nowhere())
+    sys.stdout, sys.stderr = output.as_text(), complaints.as_text()
     restore = interrupts.install()
     try:
-        found = _done(work)
-        told.flush()
-        if isinstance(told.lost, OSError) and not isinstance(told.lost, BrokenPipeError):
-            found = max(found, _fail(f"standard output: {told.lost.strerror}; see `df`, and type the command again", 1))
+        exit_status = _done(work)
+        output.flush()
+        if isinstance(output.lost, OSError) and not isinstance(output.lost, BrokenPipeError):
+            exit_status = max(
+                exit_status, _fail(f"standard output: {output.lost.strerror}; see `df`, and type the command again", 1)
+            )
         complaints.flush()
-        return found
+        return exit_status
     finally:
         restore()
         sys.stdout, sys.stderr = stdout, stderr
@@ -98,14 +100,14 @@ def _ours(error: Exception) -> str:
 
 
 def _where(error: BaseException) -> str:
-    found = traceback.extract_tb(error.__traceback__)
-    return f" ({Path(found[-1].filename).name}:{found[-1].lineno})" if found else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
 
 
 def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _fail(message: str, found: int) -> int:
+def _fail(message: str, exit_status: int) -> int:
     sys.stderr.write(f"error: {shown(message, lines=True)}\n")
-    return found
+    return exit_status

@@ -9,14 +9,14 @@ def interrupted(error: BaseException) -> bool:
     Healing and taking down go on after an interrupt, and may fail in their turn: a probe that fell behind, an undo
     that could not be done. Python then raises that error, and knows the interrupt only as its context.
     """
-    found: list[BaseException | None] = [error]
+    unseen: list[BaseException | None] = [error]
     seen: set[int] = set()
-    while found:
-        each = found.pop()
-        if isinstance(each, KeyboardInterrupt):
+    while unseen:
+        cause = unseen.pop()
+        if isinstance(cause, KeyboardInterrupt):
             return True
-        if each is not None and id(each) not in seen:
-            seen.add(id(each))
-            found += [each.__cause__, each.__context__]
-            found += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            unseen += [cause.__cause__, cause.__context__]
+            unseen += cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()
     return False

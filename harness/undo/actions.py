@@ -61,13 +61,13 @@ def identity(action: Action) -> str:
 def find(name: str) -> Action:
     """Return the undo that a journal names. Raises HarnessError if this version has none of that id."""
     module, colon, function = ACTIONS.get(name, name).partition(":")
-    found = None
+    undo = None
     if colon:
         try:
-            found = getattr(importlib.import_module(module), function, None)
+            undo = getattr(importlib.import_module(module), function, None)
         except (ImportError, TypeError, ValueError) as error:  # TypeError: a relative name
             raise HarnessError(f"no undo {name!r} in this version: {error}") from error
-    if found not in _marked:
+    if undo not in _marked:
         raise HarnessError(f"no undo {name!r} in this version; another version of the harness wrote it")
-    action: Action = found
+    action: Action = undo
     return action

@@ -32,7 +32,7 @@ _NOTHING_LEFT = ("notfound", "havearesourcetype", "alreadyexists")
 
 def planes(cluster: Cluster, last: str = "") -> dict[str, Any]:
     """Return the control planes as arguments of an undo that goes through kubectl; the one that is hit comes last."""
-    first, *others = sorted(cluster.control_planes, key=lambda each: each == last)
+    first, *others = sorted(cluster.control_planes, key=lambda plane: plane == last)
     return {"control_plane": first, "others": others}
 
 

@@ -145,10 +145,10 @@ def pending(path: Path) -> list[Undo]:
     A last line that a crash cut off does not count: its harm was not begun. Raises UndoFailed for any
     other line that cannot be read and was not told yet, and for a file that cannot be read.
     """
-    found = _scan(path)
-    if found.broken:
-        raise UndoFailed("\n".join(found.broken.values()))
-    return list(found.entries.values())
+    contents = _scan(path)
+    if contents.broken:
+        raise UndoFailed("\n".join(contents.broken.values()))
+    return list(contents.entries.values())
 
 
 def replay(path: Path, engine: object) -> list[str]:
@@ -157,15 +157,15 @@ def replay(path: Path, engine: object) -> list[str]:
     Every undo is tried, whatever becomes of the others and of the notes, and a second replay does only what the first
     could not. A line that cannot be read is told once. Raises UndoFailed with all that could not be done.
     """
-    found = _scan(path)
-    failed, unnoted = list(found.broken.values()), []
+    contents = _scan(path)
+    failed, unnoted = list(contents.broken.values()), []
     undone, journal = [], None
     try:
         journal = Journal(path)
     except HarnessError as error:
         unnoted.append(f"nothing can be noted as done: {error}")
     try:
-        for number, entry in reversed(found.entries.items()):
+        for number, entry in reversed(contents.entries.items()):
             words = str(entry)
             try:
                 actions.find(entry.action)(engine, **entry.arguments)
@@ -176,7 +176,7 @@ def replay(path: Path, engine: object) -> list[str]:
             with _noting(unnoted, f"{words} is undone"):
                 if journal:
                     journal.done(number)
-        for line in found.broken:
+        for line in contents.broken:
             with _noting(unnoted, f"line {line} is told"):
                 if journal:
                     journal.give_up(line)
@@ -201,7 +201,7 @@ class _Found:
 
 
 def _scan(path: Path) -> _Found:
-    found, told = _Found(), set()
+    contents, given_up = _Found(), set()
     try:
         *lines, _torn = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -210,17 +210,17 @@ def _scan(path: Path) -> _Found:
         try:
             fields = json.loads(line)
             if "undo" in fields:
-                found.entries[int(fields["undo"])] = Undo(
+                contents.entries[int(fields["undo"])] = Undo(
                     str(fields["action"]), {**fields["arguments"]}, fields.get("harm")
                 )
             elif "unreadable" in fields:
-                told.add(fields["unreadable"])
+                given_up.add(fields["unreadable"])
             else:
-                found.entries.pop(fields["done"], None)
+                contents.entries.pop(fields["done"], None)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            found.broken[number] = f"{path}:{number}: expected an undo entry, found {line[:80]!r}"
-    found.broken = {number: words for number, words in found.broken.items() if number not in told}
-    return found
+            contents.broken[number] = f"{path}:{number}: expected an undo entry, found {line[:80]!r}"
+    contents.broken = {number: words for number, words in contents.broken.items() if number not in given_up}
+    return contents
 
 
 @contextlib.contextmanager

@@ -101,10 +101,10 @@ def _beside_others(journal: Journal, number: int, entry: Undo) -> Mapping[str, A
     free = (*_PLANES, *entry.harm)
     target = {name: value for name, value in entry.arguments.items() if name not in free}
     others = [
-        each
-        for other, each in journal.promised(entry.action).items()
-        if other != number and each.harm is not None and target.items() <= dict(each.arguments).items()
+        undo
+        for other, undo in journal.promised(entry.action).items()
+        if other != number and undo.harm is not None and target.items() <= dict(undo.arguments).items()
     ]
     if others and not entry.harm:
         return None
-    return reduce(merged, (each.harm for each in others), entry.arguments)
+    return reduce(merged, (undo.harm for undo in others), entry.arguments)

@@ -24,8 +24,8 @@ MARKERS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the one option that is always there."""
-    told = "run scenarios on real clusters, which takes minutes; `pytest --chaos --help` shows the options for it"
-    parser.getgroup("chaos", "clusters and experiments").addoption("--chaos", action="store_true", help=told)
+    help_text = "run scenarios on real clusters, which takes minutes; `pytest --chaos --help` shows the options for it"
+    parser.getgroup("chaos", "clusters and experiments").addoption("--chaos", action="store_true", help=help_text)
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:

@@ -20,7 +20,7 @@ from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import read
-from chaos_harness.harness.incident.bundle.recheck import recheck, told
+from chaos_harness.harness.incident.bundle.recheck import recheck, report
 from chaos_harness.harness.incident.bundle.write import MANIFEST
 from chaos_harness.harness.incident.draft import draft
 from chaos_harness.harness.incident.load import load
@@ -87,7 +87,7 @@ def _bundle(chance: Random, folder: Path) -> Read:
         for each, content in files.items():
             (path / each).parent.mkdir(parents=True, exist_ok=True)
             (path / each).write_bytes(content)
-    return lambda: "\n".join(told(path, *recheck(path)))
+    return lambda: "\n".join(report(path, *recheck(path)))
 
 
 def _history(chance: Random, folder: Path) -> Read:

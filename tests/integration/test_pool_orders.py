@@ -220,7 +220,7 @@ def test_verdicts_do_not_hang_on_the_order(
     kept = None
     for number, scenario in enumerate(order):
         name = scenario.leave.__name__
-        session.told.clear()
+        session.remarks.clear()
         with supply.cluster(_SHAPE, lambda: 0, None) as cluster:
             assert kept in (None, cluster.name), "one that was as it was made was not used again"
             found = judged(cluster, tmp_path / str(number), name)
@@ -228,6 +228,6 @@ def test_verdicts_do_not_hang_on_the_order(
         if not first:
             first.append(found)
         assert (found["outcome"], found) == ("holds", first[0])
-        told = "\n".join(session.told)
+        told = "\n".join(session.remarks)
         assert (scenario.told in told) if scenario.told else told == "", told
         kept = None if scenario.told else cluster.name

@@ -268,7 +268,7 @@ _ELSEWHERE = [
     (
         "3.13",
         "harness/policies/generation_rules.py",
-        '    return tuple(each.get("expression", "") for each in found.get("validations") or ())',
+        '    return tuple(validation.get("expression", "") for validation in cel.get("validations") or ())',
         "    return ()",
         "harness/checks/test_policies.py::test_content",
     ),

@@ -111,14 +111,14 @@ class _Zip:
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self._path, self._file = path, file
         members = file.infolist()
-        self.names = [each.filename for each in members]
+        self.names = [member.filename for member in members]
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise BadScenario(f"{path}: {shown(twice[0], most=80)!r} is in it twice")
-        for each in members:
-            if stat.S_ISLNK(each.external_attr >> 16):
-                raise _link(path, each.filename)
-        self._members = {each.filename: each for each in members}
+        for member in members:
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise _link(path, member.filename)
+        self._members = {member.filename: member for member in members}
 
     def size(self, name: str) -> int | None:
         member = self._members.get(name)

@@ -70,7 +70,7 @@ def _text(path: Path, source: Packed) -> str:
 
 
 def _require_room(path: Path, folder: Path, manifest: Manifest) -> None:
-    needed = sum(each.bytes for each in manifest.files.values())
+    needed = sum(content.bytes for content in manifest.files.values())
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise BadScenario(
@@ -81,25 +81,25 @@ def _require_room(path: Path, folder: Path, manifest: Manifest) -> None:
 
 def _take(path: Path, source: Packed, name: str, content: Content, target: Path) -> None:
     """Write one file, not a byte more than the manifest says that there are, and refuse it if it is another one."""
-    found = source.size(name)
-    if found is None:
+    size = source.size(name)
+    if size is None:
         raise BadScenario(f"{path}: lacks {name}, which {MANIFEST} names: it is cut in half")
     digest = hashlib.sha256()
-    if found == content.bytes:
-        found = 0
+    if size == content.bytes:
+        size = 0
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as copy:
                 for piece in source.pieces(name, content.bytes):
-                    found += len(piece)
+                    size += len(piece)
                     digest.update(piece)
                     copy.write(piece)
         except OSError as error:
             raise HarnessError(
                 f"{target}: cannot be written: {error.strerror}; see `df {tempfile.gettempdir()}`"
             ) from error
-    if found != content.bytes:
-        raise BadScenario(f"{path}: {name} should have {content.bytes} bytes and has {found}: it is cut in half")
+    if size != content.bytes:
+        raise BadScenario(f"{path}: {name} should have {content.bytes} bytes and has {size}: it is cut in half")
     if digest.hexdigest() != content.sha256:
         raise BadScenario(f"{path}: {name} is not what it was when the bundle was written")
 
@@ -107,13 +107,13 @@ def _take(path: Path, source: Packed, name: str, content: Content, target: Path)
 def _manifest(path: Path, text: str) -> Manifest:
     try:
         fields = json.loads(text)
-        found, harness = fields["schema_version"], fields.get("harness")
+        schema, harness = fields["schema_version"], fields.get("harness")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadScenario(f"{path}: {MANIFEST} is not one, or cut in half: {_words(repr(error))}") from error
-    if type(found) is not int or found != SCHEMA:
+    if type(schema) is not int or schema != SCHEMA:
         raise BadScenario(
-            f"{path}: has schema {_named(found)}, written by chaos-harness {_version(harness)}; this is "
-            f"{__version__}, which reads schema {SCHEMA}; {_remedy(path, found)}"
+            f"{path}: has schema {_named(schema)}, written by chaos-harness {_version(harness)}; this is "
+            f"{__version__}, which reads schema {SCHEMA}; {_remedy(path, schema)}"
         )
     try:
         manifest = Manifest.model_validate_json(text)
@@ -126,7 +126,7 @@ def _manifest(path: Path, text: str) -> Manifest:
     for name in [*manifest.files, manifest.incident, *directories]:
         if str(PurePosixPath(name)) != name or name in (".", MANIFEST) or shown(name) != name:
             raise BadScenario(f"{path}: {MANIFEST} names {_named(name)}, which no bundle has")
-    if len(manifest.files) > _MOST_FILES or sum(each.bytes for each in manifest.files.values()) > _MOST_BYTES:
+    if len(manifest.files) > _MOST_FILES or sum(content.bytes for content in manifest.files.values()) > _MOST_BYTES:
         raise BadScenario(f"{path}: holds more than {_MOST_FILES} files or {_MOST_BYTES // 2**30} GiB")
     if manifest.incident not in manifest.files:
         raise BadScenario(f"{path}: lacks {manifest.incident}, which {MANIFEST} names: it is cut in half")

@@ -13,7 +13,7 @@ from chaos_harness.harness.incident.bundle.write import Lived, Manifest
 from chaos_harness.harness.incident.judge import Judged, judge
 from chaos_harness.harness.incident.load import Loaded, load
 
-__all__ = ["Compared", "recheck", "told"]
+__all__ = ["Compared", "recheck", "report"]
 
 _HISTORY = "history.jsonl"
 _SHORT = 500
@@ -43,7 +43,7 @@ def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
     with opened(path) as (manifest, folder):
         try:
             loaded = load(folder / manifest.incident, manifest.shape, context=RECORDED)
-            compared = [each for run in manifest.runs for each in _compared(run, folder, loaded)]
+            compared = [claim for run in manifest.runs for claim in _compared(run, folder, loaded)]
         except BadScenario as error:
             problems = [problem.replace(f"{folder}/", "") for problem in error.problems]
             raise BadScenario([f"{path}: its incident cannot be read by this version:", *problems]) from error
@@ -53,7 +53,7 @@ def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
     return manifest, loaded, compared
 
 
-def told(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
+def report(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
     """Yield what a reader should see of it, line by line; what strangers wrote is shown, and shortened."""
     yield from (shown(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
 
@@ -64,16 +64,16 @@ def _lines(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Co
         f"lived {manifest.created[:_STAMP]} by chaos-harness {manifest.harness[:_STAMP]} with seed {manifest.seed} on "
         f"Gatekeeper {loaded.shape.gatekeeper} ({loaded.shape.install}), Kubernetes {loaded.shape.kubernetes}"
     )
-    for each in compared:
-        judged = each.now or each.then
+    for claim in compared:
+        judged = claim.now or claim.then
         if judged is None:
             continue
-        then, now = (found.outcome if found else "not claimed" for found in (each.then, each.now))
-        mark = "≠" if each.changed else "✓" if judged.as_expected else "✗"
-        changed = f"{now}, was {then}" if each.changed else now
-        yield f" {mark} {each.run}: {each.name}: {changed} (expected {judged.expected or 'nothing'})"
+        then, now = (verdict.outcome if verdict else "not claimed" for verdict in (claim.then, claim.now))
+        mark = "≠" if claim.changed else "✓" if judged.as_expected else "✗"
+        changed = f"{now}, was {then}" if claim.changed else now
+        yield f" {mark} {claim.run}: {claim.name}: {changed} (expected {judged.expected or 'nothing'})"
         yield f"     {judged.summary}"
-    changes = sum(each.changed for each in compared)
+    changes = sum(claim.changed for claim in compared)
     yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
 
 
@@ -81,8 +81,8 @@ def _compared(run: Lived, folder: Path, loaded: Loaded) -> Iterator[Compared]:
     history = folder / run.directory / _HISTORY
     if not run.verdicts or not history.is_file():
         return
-    now = {each.id: each for each in judge(loaded.incident, loaded.shape, read(history))}
-    then = {each.id or _id_of(each.name, now): each for each in run.verdicts}
+    now = {judged.id: judged for judged in judge(loaded.incident, loaded.shape, read(history))}
+    then = {judged.id or _id_of(judged.name, now): judged for judged in run.verdicts}
     for key in dict.fromkeys([*then, *now]):
         before, after = then.get(key), now.get(key)
         yield Compared(run.directory, (after or before or run.verdicts[0]).name, before, after)

@@ -111,7 +111,7 @@ def _write(
     for path in (loaded.path, *loaded.files):
         _copy(path, target / INCIDENT / os.path.relpath(path, loaded.path.parent), authored=True)
     for lived, directory in runs:
-        for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+        for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             _copy(path, target / lived.directory / path.relative_to(directory))
     manifest = Manifest(
         schema_version=SCHEMA,
@@ -140,7 +140,7 @@ def _copy(source: Path, target: Path, *, authored: bool = False) -> None:
 
 
 def _contents(directory: Path) -> Iterator[tuple[str, Content]]:
-    for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         yield path.relative_to(directory).as_posix(), Content(bytes=path.stat().st_size, sha256=digest)
@@ -150,6 +150,6 @@ def _zipped(directory: Path) -> Path:
     target = directory.with_name(f"{directory.name}.zip")
     unfinished = target.with_suffix(".part")
     with private.opened(unfinished) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+        for path in sorted(path for path in directory.rglob("*") if path.is_file()):
             file.write(path, path.relative_to(directory).as_posix())
     return Path(shutil.move(unfinished, target))

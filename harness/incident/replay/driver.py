@@ -45,8 +45,8 @@ def relive(loaded: Loaded, experiment: Experiment) -> None:
         experiment.apply(*policies)
     watched = [watched for words in incident.watch for watched in lists_of(words)]
     experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
-    for each in incident.probes:
-        probe = entries("probe")[each.probe].make(each.with_, experiment.cluster, experiment.history)
+    for probed in incident.probes:
+        probe = entries("probe")[probed.probe].make(probed.with_, experiment.cluster, experiment.history)
         experiment.probe(probe)
     budget = Deadline.after(incident.budget, f"the timeline, {incident.repeat} times")
     for _ in range(incident.repeat):
@@ -173,7 +173,7 @@ class _Drive:
             self._open[index] = self._healing.enter_context(ExitStack())
             self._open[index].enter_context(experiment.fault(fault))
             self._due.append(_Due(self._now + step.lasts, index, ends=True))
-        followers = [number for number, each in enumerate(self._steps) if step.id and each.after == step.id]
+        followers = [number for number, follower in enumerate(self._steps) if step.id and follower.after == step.id]
         self._due += [_Due(self._now + self._steps[number].delay, number, ends=False) for number in followers]
 
 

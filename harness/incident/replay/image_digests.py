@@ -16,14 +16,14 @@ def image_digests(cluster: Cluster) -> dict[str, str]:
     """Return the ids of the nodes' image and of Gatekeeper's; what cannot be had is said to be unknown."""
     deadline = Deadline.after(_SECONDS, f"the images of {cluster.name}")
     node = (cluster.workers or cluster.control_planes)[0]
-    found = {"node": "unknown", "gatekeeper": "unknown"}
+    digests = {"node": "unknown", "gatekeeper": "unknown"}
     try:
-        found["node"] = cluster.engine.run(["inspect", "--format", "{{.Image}}", node], deadline).stdout.strip()
+        digests["node"] = cluster.engine.run(["inspect", "--format", "{{.Image}}", node], deadline).stdout.strip()
         listed = json.loads(cluster.exec(node, ["crictl", "images", "--output", "json"], deadline).stdout)["images"]
     except (HarnessError, ValueError, KeyError):
-        return found
-    for each in listed:
-        names = [*(each.get("repoTags") or ()), *(each.get("repoDigests") or ())]
+        return digests
+    for image in listed:
+        names = [*(image.get("repoTags") or ()), *(image.get("repoDigests") or ())]
         if any(REPOSITORY in name for name in names):
-            found["gatekeeper"] = f"{each.get('id', 'unknown')} ({', '.join(names)})"
-    return found
+            digests["gatekeeper"] = f"{image.get('id', 'unknown')} ({', '.join(names)})"
+    return digests

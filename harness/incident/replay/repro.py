@@ -11,7 +11,7 @@ from chaos_harness.harness.incident.judge import Judged
 from chaos_harness.harness.incident.load import Loaded
 from chaos_harness.harness.statistics import wilson
 
-__all__ = ["again", "score", "told"]
+__all__ = ["again", "report", "score"]
 
 _SHOWN = 2
 _SHORT = 300
@@ -20,16 +20,16 @@ _SHORT = 300
 def score(runs: Sequence[Lived]) -> str:
     """Return "reproduced k of n (interval)"; runs that could not be judged are no part of n and are told beside it."""
     decided = [run for run in runs if run.seen in ("reproduced", "not reproduced")]
-    found = sum(run.seen == "reproduced" for run in decided)
-    words = f"reproduced {found} of {len(decided)}"
+    reproduced = sum(run.seen == "reproduced" for run in decided)
+    words = f"reproduced {reproduced} of {len(decided)}"
     if decided:
-        interval = wilson(found, len(decided))
+        interval = wilson(reproduced, len(decided))
         words += f" (95 % interval {interval.low:.0%} to {interval.high:.0%})"
     others = {seen: sum(run.seen == seen for run in runs) for seen in ("inconclusive", "broken")}
     return ", ".join([words, *(f"{count} {seen}" for seen, count in others.items() if count)])
 
 
-def told(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> Iterator[str]:
+def report(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> Iterator[str]:
     """Yield what a reader should see at the end, line by line."""
     shape = loaded.shape
     yield f"{loaded.name}: {loaded.incident.title}"
@@ -40,10 +40,10 @@ def told(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> Iter
     yield ""
     for number, run in enumerate(runs, start=1):
         yield f"run {number}: {run.seen}, {run.seconds:.0f} s{_why(run)}"
-        for each in run.verdicts:
-            yield f"  {_mark(each)} {each.name}: {each.outcome} ({_expected(each)})"
-            if not each.as_expected:
-                yield f"      {each.summary}"
+        for judged in run.verdicts:
+            yield f"  {_mark(judged)} {judged.name}: {judged.outcome} ({_expected(judged)})"
+            if not judged.as_expected:
+                yield f"      {judged.summary}"
     yield ""
     yield score(runs)
     yield from _evidence(runs)
@@ -72,15 +72,15 @@ def _evidence(runs: Iterable[Lived]) -> Iterator[str]:
     proved = [_symptoms(run.verdicts) for run in runs if run.seen == "reproduced"]
     if not proved:
         return
-    for each in min(proved, key=lambda symptoms: sum(len(line) for one in symptoms for line in one.evidence)):
-        yield f"  {each.name}: {shown(each.summary, most=_SHORT)}"
-        yield from (f"    {line}" for line in each.evidence[:_SHOWN])
-        if len(each.evidence) > _SHOWN:
-            yield f"    and {len(each.evidence) - _SHOWN} more lines in the bundle"
+    for symptom in min(proved, key=lambda symptoms: sum(len(line) for one in symptoms for line in one.evidence)):
+        yield f"  {symptom.name}: {shown(symptom.summary, most=_SHORT)}"
+        yield from (f"    {line}" for line in symptom.evidence[:_SHOWN])
+        if len(symptom.evidence) > _SHOWN:
+            yield f"    and {len(symptom.evidence) - _SHOWN} more lines in the bundle"
 
 
 def _symptoms(verdicts: Sequence[Judged]) -> list[Judged]:
-    return [each for each in verdicts if each.symptom] or list(verdicts)
+    return [judged for judged in verdicts if judged.symptom] or list(verdicts)
 
 
 def _why(run: Lived) -> str:

@@ -21,27 +21,27 @@ def resolve(value: Any, cluster: Cluster, chance: random.Random) -> Any:
     Raises PreparationFailed if the cluster has no such thing.
     """
     if isinstance(value, Mapping):
-        return {name: resolve(each, cluster, chance) for name, each in value.items()}
+        return {name: resolve(part, cluster, chance) for name, part in value.items()}
     if isinstance(value, list):
-        return [resolve(each, cluster, chance) for each in value]
-    found = REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return _meant(found, cluster, chance) if found else value
+        return [resolve(part, cluster, chance) for part in value]
+    reference = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return _meant(reference, cluster, chance) if reference else value
 
 
-def _meant(found: re.Match[str], cluster: Cluster, chance: random.Random) -> str:
-    if found["image"]:
+def _meant(reference: re.Match[str], cluster: Cluster, chance: random.Random) -> str:
+    if reference["image"]:
         return f"docker.io/{REPOSITORY}:{cluster.shape.gatekeeper}"
-    if found["any"]:
+    if reference["any"]:
         return chance.choice(cluster.workers)
-    if found["role"]:
-        nodes = cluster.workers if found["role"] == "worker" else cluster.control_planes
-        return _nth(nodes, found["number"] or "1", found[0], chance)
+    if reference["role"]:
+        nodes = cluster.workers if reference["role"] == "worker" else cluster.control_planes
+        return _nth(nodes, reference["number"] or "1", reference[0], chance)
     with cluster.client() as api:
-        path, query = f"/api/v1/namespaces/{NAMESPACE}/pods", {"labelSelector": found["labels"]}
-        pods = [each for each in request(api, "GET", path, query=query)["items"] if each["spec"].get("nodeName")]
-    names = sorted((each["spec"]["nodeName"], each["metadata"]["name"]) for each in pods)
-    column = ("node", "pod").index(found["of"])
-    return _nth([each[column] for each in names], found["nth"] or "1", found[0], chance)
+        path, query = f"/api/v1/namespaces/{NAMESPACE}/pods", {"labelSelector": reference["labels"]}
+        pods = [pod for pod in request(api, "GET", path, query=query)["items"] if pod["spec"].get("nodeName")]
+    names = sorted((pod["spec"]["nodeName"], pod["metadata"]["name"]) for pod in pods)
+    column = ("node", "pod").index(reference["of"])
+    return _nth([pair[column] for pair in names], reference["nth"] or "1", reference[0], chance)
 
 
 def _nth(names: list[str], number: str, reference: str, chance: random.Random) -> str:

@@ -56,7 +56,7 @@ class Runner:
         self._lent = ExitStack()
         self._used = False
         self._failures = 0
-        self._runs = max((int(each.name) for each in directory.glob("[0-9]*")), default=0)
+        self._runs = max((int(folder.name) for folder in directory.glob("[0-9]*")), default=0)
         self.environment: dict[str, str] = {}
         self.images: dict[str, str] = {}
 
@@ -127,9 +127,9 @@ class Runner:
 
     def _create(self, shape: Shape) -> Cluster:
         self._supply = self._supply or self._connect()
-        found = self._lent.enter_context(self._supply.cluster(shape, lambda: self._failures, None))
-        self.images = image_digests(found)
-        return found
+        cluster = self._lent.enter_context(self._supply.cluster(shape, lambda: self._failures, None))
+        self.images = image_digests(cluster)
+        return cluster
 
     def _connect(self) -> Supply:
         session = self._session

@@ -79,27 +79,27 @@ class Shrinker:
 
         Raises Inconclusive if the whole incident does not reproduce: then there is nothing to shrink.
         """
-        found = self._found
+        shrunk = self._found
         try:
             self._measure()
             self._minimise()
-            found.finished = True
+            shrunk.finished = True
         except OutOfBudget:
-            found.finished = False
-        found.findings = list(self._findings.values())
-        found.risk = min(1.0, self._risk * sum(1 for each in found.findings if each.runs))
-        return found
+            shrunk.finished = False
+        shrunk.findings = list(self._findings.values())
+        shrunk.risk = min(1.0, self._risk * sum(1 for finding in shrunk.findings if finding.runs))
+        return shrunk
 
     def _measure(self) -> None:
         """Find out how often the whole incident reproduces."""
-        found = self._found
+        shrunk = self._found
         whole = self._outcomes[frozenset()] = []
-        while found.hits < _FIRST_HITS and found.runs < _FIRST_RUNS:
+        while shrunk.hits < _FIRST_HITS and shrunk.runs < _FIRST_RUNS:
             whole.append(bool(self._attempt(frozenset())))
-            found.hits, found.runs = sum(whole), len(whole)
-            if not found.hits and found.runs >= _HOPELESS_RUNS:
+            shrunk.hits, shrunk.runs = sum(whole), len(whole)
+            if not shrunk.hits and shrunk.runs >= _HOPELESS_RUNS:
                 raise Inconclusive(
-                    f"the whole incident reproduced in none of {found.runs} runs: there is nothing to shrink; "
+                    f"the whole incident reproduced in none of {shrunk.runs} runs: there is nothing to shrink; "
                     f"`{typed('repro --')} FILE --times 20` tells how rare it is"
                 )
 
@@ -109,7 +109,7 @@ class Shrinker:
             before = list(self._found.kept)
             for group in _groups(before, size):
                 if not self._needed(group):
-                    self._found.kept = [each for each in self._found.kept if each not in group]
+                    self._found.kept = [part for part in self._found.kept if part not in group]
             if size > 1:
                 size = (size + 1) // 2
             elif self._found.kept == before:
@@ -133,8 +133,8 @@ class Shrinker:
 
     def _test(self) -> Sequential:
         """Return the test against all that is known of how often the incident is seen with nothing needed missing."""
-        same = [key for key, each in self._findings.items() if each.conclusion == "not needed"]
-        known = [each for key in (frozenset[str](), *same) for each in self._outcomes[key]]
+        same = [key for key, finding in self._findings.items() if finding.conclusion == "not needed"]
+        known = [outcome for key in (frozenset[str](), *same) for outcome in self._outcomes[key]]
         self._found.usual = usual_rate(sum(known), len(known))
         return Sequential(self._found.usual, self._risk)
 

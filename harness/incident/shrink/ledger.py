@@ -64,19 +64,19 @@ class Ledger:
     def _restore(self, head: Mapping[str, Any]) -> None:
         *lines, torn = _read(self._path).split("\n")
         try:
-            found = dict(json.loads(lines[0]))
+            old_head = dict(json.loads(lines[0]))
             for line in lines[1:]:
                 without, reproduced = _attempt(json.loads(line))
                 self._stored.setdefault(without, deque()).append(reproduced)
                 self.restored += 1
         except _BROKEN as error:
             raise _no_ledger(self._path, error) from error
-        if found.get("format") != _FORMAT:
+        if old_head.get("format") != _FORMAT:
             raise BadScenario(
                 f"{self._path}: was written by another version of the harness, which names the parts of an incident "
                 "otherwise; shrink without --resume to begin anew"
             )
-        other = [name for name in head if found.get(name) != head[name]]
+        other = [name for name in head if old_head.get(name) != head[name]]
         if other:
             raise BadScenario(
                 f"{self._path}: was begun with another {' and '.join(other)}; shrink without --resume to begin anew"
@@ -110,6 +110,6 @@ def _attempt(line: Any) -> tuple[tuple[str, ...], bool]:
     return tuple(map(str, without)), reproduced
 
 
-def _no_ledger(path: Path, found: object) -> BadScenario:
-    said = shown(found if isinstance(found, str) else repr(found), most=_SHORT)
+def _no_ledger(path: Path, problem: object) -> BadScenario:
+    said = shown(problem if isinstance(problem, str) else repr(problem), most=_SHORT)
     return BadScenario(f"{path}: is no ledger of a shrink: {said}; shrink without --resume to begin anew")

@@ -56,13 +56,13 @@ class Shrinking:
         parts = [part.id for part in structure(self.loaded)]
         first = Shrinker(parts, self._attempt, confidence=half).run()
         gone = frozenset(parts) - frozenset(first.kept)
-        found = [first]
+        searches = [first]
         times = [part.id for part in durations(self.loaded) if part.whole.id not in gone]
         if first.finished and times:
             second = Shrinker(times, lambda left_out: self._attempt(left_out | gone), confidence=half).run()
-            found.append(second)
+            searches.append(second)
             gone |= frozenset(times) - frozenset(second.kept)
-        return self._without(gone) or self.loaded, found
+        return self._without(gone) or self.loaded, searches
 
     def _attempt(self, left_out: frozenset[str]) -> bool | None:
         candidate = self._without(left_out)
@@ -83,7 +83,7 @@ class Shrinking:
             return None
         raise Inconclusive(
             f"{_SILENT_MOST} runs in a row could not be judged, the last one was {lived.seen}, which says nothing of "
-            f"Gatekeeper: {lived.error or '; '.join(each.summary for each in lived.verdicts)}"
+            f"Gatekeeper: {lived.error or '; '.join(judged.summary for judged in lived.verdicts)}"
         )
 
     def _without(self, left_out: frozenset[str]) -> Loaded | None:
@@ -100,14 +100,14 @@ class Shrinking:
         self.say(f"run {self.runs}: {lived.seen}")
         return lived
 
-    def told(self, smallest: Loaded, found: Sequence[Shrunk], folder: Path) -> Iterator[str]:
+    def report(self, smallest: Loaded, searches: Sequence[Shrunk], folder: Path) -> Iterator[str]:
         """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
-        first, *_ = found
+        first, *_ = searches
         names = {part: str(called) for part, called in self._parts.items()}
-        risk = min(1.0, sum(each.risk for each in found))
+        risk = min(1.0, sum(search.risk for search in searches))
         lines = [
             f"the whole incident reproduced {first.hits} of {first.runs}",
-            *(finding.words(names) for each in found for finding in each.findings),
+            *(finding.words(names) for search in searches for finding in search.findings),
             f"the chance that a part is missing without which it is seen a quarter as often is at most {risk:.1%}",
         ]
         target = folder / self.loaded.path.name
@@ -125,7 +125,7 @@ class Shrinking:
         runs = self.runs + self.ledger.restored
         yield f"{self.loaded.name}: {len(left)} of {len(whole)} parts are left after {runs} runs{before}"
         yield from (f"  {line}" for line in lines)
-        if not all(each.finished for each in found):
+        if not all(search.finished for search in searches):
             yield f"the budget of {self.budget:g} s is used up; to go on, add: --resume {folder}"
         yield f"smallest:      {target}"
         yield f"live it again: {typed('repro --')} {target}"

@@ -64,8 +64,8 @@ def test_what_there_is() -> None:
     assert "mutate_pods" in entries("policy")
     assert {"fail_mutation", "place_gatekeeper"} <= entries("preparation").keys()
     assert {"recovers_within", "undisturbed"} <= entries("check").keys()
-    assert entries("fault")["cut_registry"].told == "Return the fault that makes pulls impossible."
-    assert all(entry.told for kind in catalogue.KINDS for entry in entries(kind).values())
+    assert entries("fault")["cut_registry"].summary == "Return the fault that makes pulls impossible."
+    assert all(entry.summary for kind in catalogue.KINDS for entry in entries(kind).values())
 
 
 def test_a_new_fault_is_one_new_file(planted: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_new_fault_is_one_new_file(planted: Path) -> None:
 
     assert found["do_nothing"].make({"names": ["a", "b"], "seconds": 2, "spare": ["c"]}) == (("a", "b"), 2.0, "c")
     assert found["do_nothing"].make({}) == ((), 1.0)
-    assert found["do_nothing"].told == "Return the fault that does nothing."
+    assert found["do_nothing"].summary == "Return the fault that does nothing."
     assert "helper" not in found
     assert found["cut_registry"].factory.__module__ == "chaos_harness.harness.faults.registry.cut"
 

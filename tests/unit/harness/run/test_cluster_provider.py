@@ -70,7 +70,7 @@ def use(
 def test_a_session_with_a_pool_leases_and_returns(session: Session) -> None:
     """Nothing is made or removed by the session itself, and nothing is told."""
     use(session)
-    assert (FakePool.did, session.told) == (["get manifest", "back"], [])
+    assert (FakePool.did, session.remarks) == (["get manifest", "back"], [])
 
 
 def test_a_session_that_keeps_clusters_uses_no_pool(session: Session) -> None:
@@ -83,7 +83,7 @@ def test_what_differed_is_told(session: Session) -> None:
     """The end of the run says why a cluster was thrown away."""
     FakePool.why = ["changed: nodes c-worker", "new: configmaps x"]
     use(session)
-    assert session.told == [
+    assert session.remarks == [
         "cluster c did not go back to the pool:",
         "  changed: nodes c-worker",
         "  new: configmaps x",
@@ -155,7 +155,7 @@ def test_a_cluster_that_could_not_be_made_ahead_is_told_and_no_more(
     monkeypatch.setattr(capacity, "idle", lambda: None)
     FakePool.error = ClusterUnavailable("no space")
     use(session, upcoming=_NEXT).close()
-    assert session.told == ["no cluster could be made ahead: no space"]
+    assert session.remarks == ["no cluster could be made ahead: no space"]
 
 
 def test_the_upcoming_shape_is_that_of_the_next_file(session: Session) -> None:

@@ -9,7 +9,7 @@ from chaos_harness.clusters import versions
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.checks import Checked
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.bundle.recheck import recheck, told
+from chaos_harness.harness.incident.bundle.recheck import recheck, report
 from chaos_harness.harness.incident.bundle.write import MANIFEST
 from chaos_harness.harness.verdict import Verdict
 from tests.fakes.incidents import bundled
@@ -30,7 +30,7 @@ def test_same(tmp_path: Path, answered: bool) -> None:
 def test_lines(tmp_path: Path) -> None:
     """What is told names versions, verdicts, what was expected, and how many changed."""
     folder = bundled(tmp_path)
-    text = "\n".join(told(folder, *recheck(folder)))
+    text = "\n".join(report(folder, *recheck(folder)))
 
     assert f"with seed 7 on Gatekeeper v3.23.1 (manifest), Kubernetes {versions.DEFAULT_KUBERNETES}" in text
     assert " ✓ runs/1: the registry answers nothing during cut registry: violated (expected violated)" in text
@@ -45,7 +45,7 @@ def test_a_version_that_was_replaced(tmp_path: Path) -> None:
     manifest.write_text(text.replace(versions.DEFAULT_KUBERNETES, "v1.30.1"), encoding="utf-8")
 
     found = recheck(folder)
-    assert "Kubernetes v1.30.1" in "\n".join(told(folder, *found))
+    assert "Kubernetes v1.30.1" in "\n".join(report(folder, *found))
     assert not found[2][0].changed
 
 
@@ -66,7 +66,7 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert entry
     assert found[2][0].changed
     assert "≠ runs/1: the registry answers nothing during cut registry: holds, was violated" in "\n".join(
-        told(folder, *found)
+        report(folder, *found)
     )
 
 
@@ -127,7 +127,7 @@ def test_what_strangers_wrote_is_shown(tmp_path: Path) -> None:
     manifest["runs"][0]["verdicts"][0] |= {"name": evil * 1000, "id": evil, "summary": evil * 1000}
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
-    lines = list(told(folder, *recheck(folder)))
+    lines = list(report(folder, *recheck(folder)))
     assert all(line.isprintable() for line in lines)
     assert max(map(len, lines)) < 6000
     assert any(r"\x1b]52;c;cm0gLXJm\x07" in line for line in lines)

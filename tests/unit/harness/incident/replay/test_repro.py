@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters import versions
 from chaos_harness.harness.incident.bundle.write import Lived
-from chaos_harness.harness.incident.replay.repro import again, score, told
+from chaos_harness.harness.incident.replay.repro import again, report, score
 from tests.fakes.incidents import incident, lived
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive", "broken"]
@@ -28,12 +28,12 @@ def test_score(seen: list[Seen], words: str) -> None:
     assert score([Lived(directory="runs/1", seen=each, seconds=1.0) for each in seen]) == words
 
 
-def test_told(tmp_path: Path) -> None:
+def test_report(tmp_path: Path) -> None:
     """The end names runs, verdicts, the evidence of the symptom, the bundle, and the two commands."""
     loaded = incident(tmp_path)
     run, _ = lived(loaded, tmp_path)
     broken = Lived(directory="runs/2", seen="broken", seconds=3.0, error="ProbeBroken: late\nand more")
-    text = "\n".join(told(loaded, [run, broken], 7, Path("out/bundle.zip")))
+    text = "\n".join(report(loaded, [run, broken], 7, Path("out/bundle.zip")))
 
     version = versions.DEFAULT_KUBERNETES
     assert f"a: A registry that was cut answers\nGatekeeper v3.23.1 by its manifest, Kubernetes {version}" in text
@@ -53,10 +53,10 @@ def test_surprises_are_explained(tmp_path: Path) -> None:
     run, _ = lived(loaded, tmp_path)
     judged = run.verdicts[0]
     surprising = replace(judged, outcome="inconclusive", summary="2 answers; 20 are needed")
-    text = "\n".join(told(loaded, [run.model_copy(update={"verdicts": (surprising,)})], 7, Path("b.zip")))
+    text = "\n".join(report(loaded, [run.model_copy(update={"verdicts": (surprising,)})], 7, Path("b.zip")))
 
     assert f"  ? {judged.name}: inconclusive (expected violated)\n      2 answers; 20 are needed\n" in text
-    assert f"\n      {judged.summary}" not in "\n".join(told(loaded, [run], 7, Path("b.zip")))
+    assert f"\n      {judged.summary}" not in "\n".join(report(loaded, [run], 7, Path("b.zip")))
 
 
 def test_again_in_full(tmp_path: Path) -> None:

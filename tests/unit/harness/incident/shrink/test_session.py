@@ -126,7 +126,7 @@ def test_smallest(loaded: Loaded, tmp_path: Path) -> None:
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
     smallest, found = shrinking.run()
     (tmp_path / "small").mkdir()
-    lines = list(shrinking.told(smallest, found, tmp_path / "small"))
+    lines = list(shrinking.report(smallest, found, tmp_path / "small"))
     read = load(tmp_path / "small/a.yaml")
 
     assert [(step.fault, step.at, step.lasts) for step in read.incident.faults] == [("cut_registry", 3.0, 20.0)]
@@ -165,7 +165,7 @@ def test_resumed(loaded: Loaded, tmp_path: Path) -> None:
 
     assert ended.incident == expected.incident
     assert first.made + second.made == whole.made
-    head, *_ = resumed.told(ended, found, tmp_path / "small")
+    head, *_ = resumed.report(ended, found, tmp_path / "small")
     assert head.endswith(f"after {whole.made} runs, {first.made} of them before an interruption")
 
 
@@ -179,7 +179,7 @@ def test_budget(loaded: Loaded, tmp_path: Path) -> None:
     assert runs.made == 1
     assert smallest.incident.faults == loaded.incident.faults
     assert f"the budget of 30 s is used up; to go on, add: --resume {tmp_path}/small" in "\n".join(
-        shrinking.told(smallest, found, tmp_path / "small")
+        shrinking.report(smallest, found, tmp_path / "small")
     )
 
 
