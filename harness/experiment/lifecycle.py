@@ -264,6 +264,7 @@ class Experiment:
         experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken; HarnessError when a line of the history was
         lost.
         """
+        judge = judge_of(check)  # it may take a second, which is not to lie between two claims' marks
         self.history.require_whole()
         self._probes.healthy()
         self._probes.give_signs()
@@ -274,7 +275,7 @@ class Experiment:
         )
         claim = replace(claim, known=known or claim.known)
         verdict = claim.check(read(self.history.path, so_far=True))
-        (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end, judge_of(check)))
+        (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end, judge))
         claim.accept(verdict)
         return verdict
 
