@@ -78,10 +78,10 @@ def _rules(tmp_path: Path, *pools: str, before: str = "true") -> list[str]:
     script = f"{before}; {words} && iptables -S && iptables -t nat -S"
     argv = ["unshare", "--net", "sh", "-c", script]
     root = Path(__file__).parents[4]
-    told = subprocess.run(
+    completed = subprocess.run(
         argv, cwd=root, env={**os.environ, "ALLOW": _ALLOW}, check=True, stdout=subprocess.PIPE, text=True
     )
-    return [line for line in told.stdout.splitlines() if "CHAOS-UNIT" in line]
+    return [line for line in completed.stdout.splitlines() if "CHAOS-UNIT" in line]
 
 
 _in_a_namespace = pytest.mark.skipif(
@@ -168,10 +168,10 @@ def test_packets_of_containers_pass_and_strangers_do_not(tmp_path: Path, filtere
     script = "\n".join([_NETWORK, sees, f"{send} 'one 10.213.1.2 other 10.213.2.2 20'", allows, f"{send} {quoted}"])
     environment = {**os.environ, "ALLOW": _ALLOW, "SEND": _SEND}
     argv = ["unshare", "--net", "--mount", "sh", "-c", script]
-    told = subprocess.run(
+    completed = subprocess.run(
         argv, cwd=Path(__file__).parents[4], env=environment, check=True, stderr=subprocess.PIPE, text=True
     )
-    assert told.stderr.split() == ["10.213.1.2", *flows.values()]
+    assert completed.stderr.split() == ["10.213.1.2", *flows.values()]
 
 
 @_in_a_namespace
@@ -188,7 +188,7 @@ def test_the_chain_is_journalled_and_goes(tmp_path: Path, monkeypatch: pytest.Mo
     """What is put back for an engine that does not run is its chain, too; asking again does nothing."""
     monkeypatch.setattr(traces, "HOME", tmp_path)
     assert _rules(tmp_path, "10.213.0.0/16") != []
-    assert [each.what for each in traces.pending()] == ["iptables chain CHAOS-UNIT"]
+    assert [trace.what for trace in traces.pending()] == ["iptables chain CHAOS-UNIT"]
     assert _rules(tmp_path, "10.213.0.0/16", "back", "back") == []
     assert traces.pending() == []
 

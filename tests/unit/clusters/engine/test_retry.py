@@ -36,10 +36,10 @@ class Engine(FakeEngine):
 
 @pytest.fixture
 def thawed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    found: list[str] = []
+    thawed: list[str] = []
     monkeypatch.setattr(retry, "of_container", lambda identity: [Path(identity)])
-    monkeypatch.setattr(retry, "thaw", lambda directories: found.extend(map(str, directories)))
-    return found
+    monkeypatch.setattr(retry, "thaw", lambda directories: thawed.extend(map(str, directories)))
+    return thawed
 
 
 def test_only_what_was_not_frozen_is_asked_for_again() -> None:
