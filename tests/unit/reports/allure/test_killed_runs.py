@@ -51,14 +51,14 @@ def _load(run: Path, pattern: str) -> list[Any]:
 
 def test_killed_run_says_so_and_shows_what_was_open(killed: Path) -> None:
     """The kill is an error of the run; the experiment that was open is a broken result with timeline and history."""
-    told = rescue(killed)
+    messages = rescue(killed)
     (wide,), (result,) = _load(killed, "*-globals.json"), _load(killed, "*-result.json")
 
-    assert told[0] == wide["errors"][0]["message"]
-    assert "was killed while it ran test_open" in told[0]
-    assert [(each.met, each.message) for each in quality_gate.read(killed)] == [(False, told[0])]
+    assert messages[0] == wide["errors"][0]["message"]
+    assert "was killed while it ran test_open" in messages[0]
+    assert [(rule.met, rule.message) for rule in quality_gate.read(killed)] == [(False, messages[0])]
     assert (result["name"], result["status"]) == ("open (killed)", "broken")
-    assert [each["name"] for each in result["attachments"]] == ["timeline", "history"]
+    assert [attachment["name"] for attachment in result["attachments"]] == ["timeline", "history"]
     picture = (killed / "results" / result["attachments"][0]["source"]).read_text(encoding="utf-8")
     assert "0 good, 1 lost" in picture
     assert not any(b"planted" in path.read_bytes() for path in (killed / "results").iterdir())

@@ -210,11 +210,11 @@ def test_gate_of_the_run_goes_to_allure(run: Path, tmp_path: Path) -> None:
     allure = _allure(tmp_path)
     script = Path(allure[1])
     script.write_text(asked.format(told=tmp_path / "told") + script.read_text(encoding="utf-8"), encoding="utf-8")
-    found = []
+    handed_over = []
     for rules in ([], [quality_gate.Rule("claims", False, "1 of 2", 2, 1)]):
         if rules:
             quality_gate.write(run, rules)
         generate.generate(run, allure)
-        found.append(json.loads((tmp_path / "told").read_text(encoding="utf-8"))[4:-1])
+        handed_over.append(json.loads((tmp_path / "told").read_text(encoding="utf-8"))[4:-1])
 
-    assert found == [[], [False, True]]
+    assert handed_over == [[], [False, True]]
