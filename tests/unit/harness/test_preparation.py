@@ -40,7 +40,7 @@ def test_preparation(make: Callable[[], Experiment]) -> None:
         assert experiment.prepare(state) == "it is so"
         assert "as before" not in did
     assert did[-1] == "as before"
-    assert [each.detail for each in experiment.record.phases if each.name == "make ready"] == ["it is so"] * 2
+    assert [phase.detail for phase in experiment.record.phases if phase.name == "make ready"] == ["it is so"] * 2
     assert experiment.record.faults == []
     with pytest.raises(HarnessError, match="make ready: the experiment is not open"):
         experiment.prepare(state)
@@ -56,4 +56,4 @@ def test_preparation_that_fails(make: Callable[[], Experiment]) -> None:
 
     with pytest.raises(CommandFailed), make() as experiment:
         experiment.prepare(Preparation("never ready", never))
-    assert [each.status for each in experiment.record.phases if each.name == "never ready"] == ["broken"]
+    assert [phase.status for phase in experiment.record.phases if phase.name == "never ready"] == ["broken"]

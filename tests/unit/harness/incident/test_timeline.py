@@ -43,15 +43,15 @@ def _steps(*steps: tuple[str, float, float | None, dict[str, Any]]) -> list[str]
     given = []
     for fault, at, lasts, values in steps:
         given.append({"fault": fault, "at": at, "with": values} | ({"lasts": lasts} if lasts else {}))
-    found = problems_of_time({"faults": given})
-    return [f"{place[1]}: {words}" for place, words in found]
+    problems = problems_of_time({"faults": given})
+    return [f"{place[1]}: {words}" for place, words in problems]
 
 
 _NODE = {"node": "$worker"}
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"),
+    ("steps", "expected"),
     [
         (
             [("kill_node", 0, 60, _NODE), ("pause_node", 10, 20, {"node": "$worker1"})],
@@ -69,10 +69,10 @@ _NODE = {"node": "$worker"}
         ),
     ],
 )
-def test_what_cannot_be_undone(steps: list[Any], told: str) -> None:
+def test_what_cannot_be_undone(steps: list[Any], expected: str) -> None:
     """Two faults of which one cannot be healed while the other lasts are refused before anything runs."""
     (problem,) = _steps(*steps)
-    assert problem.startswith(told)
+    assert problem.startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -124,9 +124,9 @@ def test_without(loaded: Loaded) -> None:
 def test_smallest(loaded: Loaded, tmp_path: Path) -> None:
     """Only what matters is in the smallest file, which can be read, and says what each removal showed."""
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
-    smallest, found = shrinking.run()
+    smallest, searches = shrinking.run()
     (tmp_path / "small").mkdir()
-    lines = list(shrinking.told(smallest, found, tmp_path / "small"))
+    lines = list(shrinking.told(smallest, searches, tmp_path / "small"))
     read = load(tmp_path / "small/a.yaml")
 
     assert [(step.fault, step.at, step.lasts) for step in read.incident.faults] == [("cut_registry", 3.0, 20.0)]
@@ -160,12 +160,12 @@ def test_resumed(loaded: Loaded, tmp_path: Path) -> None:
         file.write('{"without": ["torn')
     second = Runs()
     resumed = _shrinking(loaded, second, path)
-    ended, found = resumed.run()
+    ended, searches = resumed.run()
     (tmp_path / "small").mkdir()
 
     assert ended.incident == expected.incident
     assert first.made + second.made == whole.made
-    head, *_ = resumed.told(ended, found, tmp_path / "small")
+    head, *_ = resumed.told(ended, searches, tmp_path / "small")
     assert head.endswith(f"after {whole.made} runs, {first.made} of them before an interruption")
 
 
@@ -173,13 +173,13 @@ def test_budget(loaded: Loaded, tmp_path: Path) -> None:
     """No run is begun that would not end within the budget, by the longest before; how to go on is told."""
     runs = Runs()
     shrinking = _shrinking(loaded, runs, tmp_path / "ledger.jsonl", budget=30.0)
-    smallest, found = shrinking.run()
+    smallest, searches = shrinking.run()
     (tmp_path / "small").mkdir()
 
     assert runs.made == 1
     assert smallest.incident.faults == loaded.incident.faults
     assert f"the budget of 30 s is used up; to go on, add: --resume {tmp_path}/small" in "\n".join(
-        shrinking.told(smallest, found, tmp_path / "small")
+        shrinking.told(smallest, searches, tmp_path / "small")
     )
 
 
