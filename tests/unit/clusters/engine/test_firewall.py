@@ -110,22 +110,22 @@ def test_who_forges_an_address_of_ours_is_not_forwarded(tmp_path: Path) -> None:
 _NETWORK = """
 set -e
 mkdir -p /run/netns; mount -t tmpfs none /run/netns
-for each in one other neighbour stranger; do ip netns add $each; done
+for name in one other neighbour stranger; do ip netns add $name; done
 plug() {
     ip link add v$1 type veth peer name eth0 netns $1; ip link set v$1 up
     if [ -n "$4" ]; then ip link set v$1 master $4; else ip addr add $3/24 dev v$1; fi
     ip -n $1 addr add $2/24 dev eth0; ip -n $1 link set eth0 up; ip -n $1 link set lo up
     ip -n $1 route add default via $3
 }
-for each in 1 2; do
-    ip link add br-00000000000$each type bridge; ip addr add 10.213.$each.1/24 dev br-00000000000$each
-    ip link set br-00000000000$each up
+for number in 1 2; do
+    ip link add br-00000000000$number type bridge; ip addr add 10.213.$number.1/24 dev br-00000000000$number
+    ip link set br-00000000000$number up
 done
 plug one 10.213.1.2 10.213.1.1 br-000000000001; plug neighbour 10.213.1.3 10.213.1.1 br-000000000001
 plug other 10.213.2.2 10.213.2.1 br-000000000002; plug stranger 192.168.77.2 192.168.77.1 ""
-for each in one stranger; do ip -n $each addr add 10.213.9.9/32 dev lo; done
+for name in one stranger; do ip -n $name addr add 10.213.9.9/32 dev lo; done
 echo 1 > /proc/sys/net/ipv4/ip_forward
-for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $each; done
+for switch in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $switch; done
 """
 _SEND = """
 import socket, subprocess, sys

@@ -31,8 +31,8 @@ inspect)
     for name; do
         if [ -f "$folder/$kind/$name" ]; then
             printf "%s" "$comma"
-            read -r told <"$folder/$kind/$name"
-            printf "%s" "$told"
+            read -r line <"$folder/$kind/$name"
+            printf "%s" "$line"
             comma=,
         else
             echo "Error: No such $kind: $name" >&2

@@ -138,7 +138,7 @@ def test_a_shim_in_a_container_is_not_ours(layout: Layout, shim: Path, tmp_path:
     place.mkdir(parents=True)
     inside = tmp_path / "root"
     inside.mkdir()
-    folders = "mkdir old; for each in bin dev lib lib64 usr tmp; do mkdir $each && mount --rbind /$each $each; done"
+    folders = "mkdir old; for name in bin dev lib lib64 usr tmp; do mkdir $name && mount --rbind /$name $name; done"
     enter = f"mount -t tmpfs none {inside} && cd {inside} && {folders}; pivot_root . old"
     script = f'{enter} && cd {place} && exec {shim} -e "$PERL"'
     argv = ["env", f"PERL={_PERL}", "unshare", "--mount", "sh", "-c", script]

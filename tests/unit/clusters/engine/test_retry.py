@@ -56,10 +56,10 @@ def test_what_does_not_die_is_thawed(thawed: list[str]) -> None:
     assert (engine.asked, thawed) == (["kill a", "kill a"], ["abc"])
 
 
-@pytest.mark.parametrize("said", [_ENDED, "Error response from daemon: No such container: a"])
-def test_another_refusal_is_told(said: str, thawed: list[str]) -> None:
+@pytest.mark.parametrize("refusal", [_ENDED, "Error response from daemon: No such container: a"])
+def test_another_refusal_is_told(refusal: str, thawed: list[str]) -> None:
     """One that runs no longer was not ended by us."""
-    engine = Engine(answers=[Completed("", said, 1)])
+    engine = Engine(answers=[Completed("", refusal, 1)])
     with pytest.raises(CommandFailed, match="`docker kill a`: Error response from daemon: "):
         insist(engine, ["kill"], ["a"], Deadline.after(10, "a to go down"))
     assert (engine.asked, thawed) == (["kill a"], [])

@@ -103,11 +103,11 @@ def test_another_digest_is_another_image() -> None:
 
 def test_a_pull_that_fails_says_why_once_and_the_image_is_built() -> None:
     """Nothing is tried again, and nothing is pulled by the tag."""
-    engine, said = _Engine(), io.StringIO()
+    engine, stream = _Engine(), io.StringIO()
 
-    assert resolve(engine, _entry(engine), _LOCK, Progress(said)) == Held("node:v1-key", "built", "built")
+    assert resolve(engine, _entry(engine), _LOCK, Progress(stream)) == Held("node:v1-key", "built", "built")
     assert engine.did == [f"pull --quiet {_REFERENCE}", "build"]
-    lines = [line for line in said.getvalue().splitlines() if "built instead" in line]
+    lines = [line for line in stream.getvalue().splitlines() if "built instead" in line]
     assert lines == [f"   {_REFERENCE} cannot be pulled, it is built instead: manifest for {_REFERENCE} not found"]
 
 

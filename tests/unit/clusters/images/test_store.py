@@ -98,11 +98,11 @@ def test_what_a_killed_maker_left_is_removed_by_the_next(tmp_path: Path) -> None
     killed = _in_process(tmp_path / "log", die=True)
     killed.join(30)
     artefacts = _artefact(tmp_path / "log").folder.parent
-    (left,) = artefacts.iterdir()
+    (leftover,) = artefacts.iterdir()
     with held(f"{MAKING}live", artefacts) as live:
         made = _artefact(tmp_path / "log").get(Progress.quiet())
         assert sorted(artefacts.iterdir()) == sorted([live, made])
-    assert (live.exists(), left.exists()) == (False, False)
+    assert (live.exists(), leftover.exists()) == (False, False)
 
 
 def _die_with_scratch() -> None:

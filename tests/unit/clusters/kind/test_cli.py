@@ -161,9 +161,9 @@ def test_kind_finds_the_wrapper_before_the_docker_on_path(
     kind.write_wrapper(_LABELS)
     with pytest.raises(CommandFailed, match="ended with status 3"):
         kind.create("", "net", Deadline.after(60, "kind"))
-    said = (tmp_path / "kind.log").read_text().splitlines()
-    assert json.loads(said[0])[-1] == "x"
-    assert said[1] == "net unix:///nowhere/docker.sock"
+    lines = (tmp_path / "kind.log").read_text().splitlines()
+    assert json.loads(lines[0])[-1] == "x"
+    assert lines[1] == "net unix:///nowhere/docker.sock"
     assert (tmp_path / "bin" / "docker").stat().st_mode & 0o777 == 0o700
     assert not list(tmp_path.glob("kubeconfig-*"))
 
@@ -191,8 +191,8 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
 ) -> None:
     """Of pages of output the lines with the errors are in the message, and all of it is in a file."""
     fake = tmp_path / "kind"
-    said = "ERROR: failed to create cluster\nI1123 noise\nerror: error execution phase preflight\nmain.main\n"
-    fake.write_text(f"#!/bin/sh\nprintf '{said}' >&2\nexit 1\n")
+    output = "ERROR: failed to create cluster\nI1123 noise\nerror: error execution phase preflight\nmain.main\n"
+    fake.write_text(f"#!/bin/sh\nprintf '{output}' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     with pytest.raises(CommandFailed) as caught:
@@ -202,7 +202,7 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
         "ERROR: failed to create cluster",
         "error: error execution phase preflight",
     ]
-    assert (tmp_path / "kind.log").read_text() == said
+    assert (tmp_path / "kind.log").read_text() == output
 
 
 _VERBS: dict[str, Callable[[Kind, Deadline], object]] = {

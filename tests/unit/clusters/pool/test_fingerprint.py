@@ -156,16 +156,16 @@ def test_what_changed_among_the_objects_is_named(server: RestServer, cluster: Cl
 
 
 @pytest.mark.parametrize(
-    ("said", "part"),
+    ("inside", "part"),
     [
         (_INSIDE.replace("ACCEPT", "DROP"), "rules"),
         (_INSIDE.replace("a\n", ""), "images"),
         (f"{_INSIDE}T /usr/bin/kubelet\n", "stopped"),
     ],
 )
-def test_what_changed_inside_a_node_is_named(cluster: Cluster, engine: Nodes, said: str, part: str) -> None:
+def test_what_changed_inside_a_node_is_named(cluster: Cluster, engine: Nodes, inside: str, part: str) -> None:
     """Rules of iptables, images that went, processes that were stopped."""
-    (difference,) = changed(cluster, lambda: engine.inside.update({"c-worker": said}))
+    (difference,) = changed(cluster, lambda: engine.inside.update({"c-worker": inside}))
     assert difference.startswith(f"changed: node c-worker {part} (was ")
 
 

@@ -103,7 +103,7 @@ def test_what_others_wrote_is_shown() -> None:
     with display.step(evil, lambda: evil) as step:
         step.detail = evil
     display.say(f"one\n{evil}")
-    left = re.sub(r"\r\x1b\[K|\x1b\[\d+m", "", stream.getvalue())
+    visible = re.sub(r"\r\x1b\[K|\x1b\[\d+m", "", stream.getvalue())
 
-    assert left.count(r"\x1b]52;c;cm0=\x07\x1b[2J") == 4
-    assert all(line.isprintable() for line in left.splitlines())
+    assert visible.count(r"\x1b]52;c;cm0=\x07\x1b[2J") == 4
+    assert all(line.isprintable() for line in visible.splitlines())

@@ -126,9 +126,9 @@ def test_history(make: Callable[..., Experiment]) -> None:
 def test_undoes_first(make: Callable[..., Experiment], cluster: Cluster, world: World) -> None:
     """What a crashed experiment left broken is undone before the steady state is looked at."""
     world.cordoned = {"w-worker"}
-    left = Journal(cluster.directory / "journal.jsonl")
-    left.record(Undo("pods.uncordon", {"control_plane": "w-control-plane", "node": "w-worker"}))
-    left.close()
+    old_journal = Journal(cluster.directory / "journal.jsonl")
+    old_journal.record(Undo("pods.uncordon", {"control_plane": "w-control-plane", "node": "w-worker"}))
+    old_journal.close()
     with make() as experiment:
         assert world.cordoned == set()
     assert uncordon.__name__ in experiment.record.phases[0].detail

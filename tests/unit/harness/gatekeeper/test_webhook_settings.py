@@ -75,7 +75,7 @@ def test_refused(cluster: Cluster, world: LossyWorld) -> None:
         'Error from server (NotFound): "gatekeeper" not found',
         "connection refused",
     )
-    answers = iter([Completed("", said, 1) for said in gone])
+    answers = iter([Completed("", refusal, 1) for refusal in gone])
     world.answer = lambda words: next(answers)  # type: ignore[method-assign]
     for _ in gone[:2]:
         set_back(cluster.engine, **place, patch="{}")

@@ -97,7 +97,7 @@ def _noted() -> HarnessError:
 
 
 @pytest.mark.parametrize(
-    ("work", "expected", "said"),
+    ("work", "expected", "sentence"),
     [
         (_raises(BadScenario(["one", "two"])), 2, "error: one\ntwo\n"),
         (_raises(PreparationFailed("place pods: no worker")), 1, "error: place pods: no worker\n"),
@@ -131,7 +131,7 @@ def _noted() -> HarnessError:
 def test_each_end_has_an_answer(
     work: Callable[[], int],
     expected: int,
-    said: str,
+    sentence: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -142,7 +142,7 @@ def test_each_end_has_an_answer(
     monkeypatch.chdir(_ROOT)
     assert status(work) == expected
     stderr = capsys.readouterr().err
-    assert said in stderr
+    assert sentence in stderr
     assert stderr.startswith("error: ")
     assert "Traceback" not in stderr
 

@@ -97,8 +97,8 @@ def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_number_that_another_process_has_now_is_not_the_run(killed: Path) -> None:
     """The run's process is known by its start, too: whoever has its number now does not keep it from being told."""
-    said = json.loads((killed / "run.json").read_text(encoding="utf-8"))
-    (killed / "run.json").write_text(json.dumps({**said, "pid": os.getpid()}), encoding="utf-8")
+    document = json.loads((killed / "run.json").read_text(encoding="utf-8"))
+    (killed / "run.json").write_text(json.dumps({**document, "pid": os.getpid()}), encoding="utf-8")
 
     assert "was killed" in rescue(killed)[0]
 
@@ -106,8 +106,8 @@ def test_a_number_that_another_process_has_now_is_not_the_run(killed: Path) -> N
 @pytest.mark.parametrize(("seconds", "lives"), [(10, True), (3600, False)])
 def test_a_run_that_cannot_be_seen_lives_while_it_writes(killed: Path, seconds: int, lives: bool) -> None:
     """Of another machine's run, or one from before the start was noted, the files tell whether it goes on."""
-    said = json.loads((killed / "run.json").read_text(encoding="utf-8"))
-    (killed / "run.json").write_text(json.dumps({**said, "boot_id": "another"}), encoding="utf-8")
+    document = json.loads((killed / "run.json").read_text(encoding="utf-8"))
+    (killed / "run.json").write_text(json.dumps({**document, "boot_id": "another"}), encoding="utf-8")
     for path in killed.rglob("*"):
         os.utime(path, (time.time() - seconds, time.time() - seconds))
 

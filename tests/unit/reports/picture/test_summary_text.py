@@ -27,9 +27,9 @@ def _story() -> Told:
 
 def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
     """Versions, faults with their moments, losses with theirs, and the claim that broke, in plain words."""
-    said = sentence(replace(_RECORD, claims=[_CLAIM]), tell(_story().recorded()))
+    text = sentence(replace(_RECORD, claims=[_CLAIM]), tell(_story().recorded()))
 
-    assert said == (
+    assert text == (
         "Gatekeeper v3.23.1 (manifest) on Kubernetes v1.36.4 with 2 workers: cut registry from 10.0 s, proved, "
         "healed at 80.0 s; harmed: 1 killed, in 80 s. Of 101 canary requests 1 was lost, at 60.0 s "
         "(1 'create mutable pod'). 0 of 1 claims came out as expected; “pods serve” is violated: p does not serve."
@@ -37,7 +37,7 @@ def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"outcome": "holds"}, "1 of 1 claims came out as expected."),
         ({"expected": "violated", "issue": "a/gatekeeper#1"}, "known upstream defect gatekeeper#1 reproduces."),
@@ -45,11 +45,11 @@ def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
         ({"outcome": "inconclusive"}, "nothing can be said on “pods serve”"),
     ],
 )
-def test_each_way_a_claim_can_come_out_has_its_words(changes: dict[str, str], said: str) -> None:
+def test_each_way_a_claim_can_come_out_has_its_words(changes: dict[str, str], words: str) -> None:
     """A known defect, one that no longer reproduces, and what could not be judged are not the same."""
     claim = replace(_CLAIM, **changes)  # type: ignore[arg-type]
 
-    assert said in sentence(replace(_RECORD, claims=[claim]), tell(_story().recorded()))
+    assert words in sentence(replace(_RECORD, claims=[claim]), tell(_story().recorded()))
 
 
 def test_page_has_the_sentence_first_and_the_command_last() -> None:

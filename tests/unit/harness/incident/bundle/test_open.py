@@ -86,9 +86,9 @@ def test_what_a_killed_reader_unpacked_goes_with_gc(
         with opened(folder):
             os._exit(9)
     os.waitpid(killed, 0)
-    (left,) = place.iterdir()
+    (leftover,) = place.iterdir()
     with opened(folder) as (_, root):
-        assert sweep() == [f"folder {left}"]
+        assert sweep() == [f"folder {leftover}"]
         assert list(place.iterdir()) == [root]
 
 

@@ -107,17 +107,17 @@ def test_times_of_what_is_left(tmp_path: Path) -> None:
 
 def test_without(loaded: Loaded) -> None:
     """What is left is an incident, in which steps begin when they would have begun."""
-    left = without(
+    smaller = without(
         loaded, frozenset({Part("step", 1), Part("object", 1), Part("probe", 1), Part("turn", 2), Part("worker", 2)})
     )
 
-    assert left
-    assert [(step.fault, step.at, step.after, step.delay) for step in left.incident.faults] == [
+    assert smaller
+    assert [(step.fault, step.at, step.after, step.delay) for step in smaller.incident.faults] == [
         ("kill_containers", 3.0, None, 1.0),
         ("reschedule_pod", None, "kill", 0.0),
     ]
-    assert (len(left.workload), len(left.incident.workload), left.incident.probes) == (1, 1, [])
-    assert (left.shape.workers, left.incident.repeat) == (2, 1)
+    assert (len(smaller.workload), len(smaller.incident.workload), smaller.incident.probes) == (1, 1, [])
+    assert (smaller.shape.workers, smaller.incident.repeat) == (2, 1)
     assert without(loaded, frozenset(structure(loaded))) is None
 
 
@@ -264,10 +264,10 @@ def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None
 
     The words of its error decide nothing.
     """
-    path, left = tmp_path / "ledger.jsonl", iter(reasons)
+    path, upcoming = tmp_path / "ledger.jsonl", iter(reasons)
 
     def live(_: Loaded) -> Lived:
-        reason = next(left)
+        reason = next(upcoming)
         error = "Inconclusive: BadScenario" if reason else ""
         seen: Literal["broken", "reproduced"] = "broken" if reason else "reproduced"
         return Lived(directory="runs/1", seen=seen, seconds=1.0, error=error, reason=reason)
@@ -283,12 +283,12 @@ def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None
 )
 def test_inconclusive_runs(loaded: Loaded, tmp_path: Path, seen: list[Any], outcome: bool | None) -> None:
     """A run that says nothing is made again; a candidate of which nothing can be said counts as needed."""
-    left = iter(seen)
+    upcoming = iter(seen)
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
-    shrinking.live = lambda _: Lived(directory="runs/1", seen=next(left), seconds=1.0)
+    shrinking.live = lambda _: Lived(directory="runs/1", seen=next(upcoming), seconds=1.0)
 
     assert shrinking._attempt(frozenset({"probe/1"})) is outcome
-    assert list(left) == []
+    assert list(upcoming) == []
 
 
 def test_the_whole_incident_breaks(loaded: Loaded, tmp_path: Path) -> None:
