@@ -110,5 +110,5 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         return opened[-1]
 
     yield live
-    for each in opened:
-        each.end()
+    for life in opened:
+        life.end()

@@ -55,7 +55,7 @@ def test_what_is_asked_abroad_is_told(machine: Path) -> None:
     events = ", ".join(f'{{"type": 5, "params": {{"url": "{url}", "initiator": "{who}"}}}}' for url, who in asked)
     log = f'{{"constants": {{"logEventTypes": {{"URL_REQUEST_START_JOB": 5}}}}, "events": [{events}]}}'
     (machine / "chromium").write_text(
-        f"#!/bin/bash\nfor each in \"$@\"; do case $each in --log-net-log=*) echo '{log}' > ${{each#*=}};; esac; done\n"
+        f"#!/bin/bash\nfor word in \"$@\"; do case $word in --log-net-log=*) echo '{log}' > ${{word#*=}};; esac; done\n"
         'echo "<p>$*</p>"\n',
         encoding="utf-8",
     )

@@ -33,7 +33,7 @@ def _problems(path: str, source: str) -> list[str]:
 def _past(path: str, node: ast.AST) -> Iterator[str]:
     """Yield what is wrong with one node of a source; it stands at its line."""
     if isinstance(node, ast.Import | ast.ImportFrom):
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
         if any(name.partition(".")[0] in ("docker", "dockerpty", "aiodocker") for name in names):
             yield "imports Docker's SDK, which knows no guard: Engine.run"
     if isinstance(node, ast.Attribute):
@@ -45,8 +45,8 @@ def _past(path: str, node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and "docker.sock" in node.value:
         yield "names Docker's socket"
     if isinstance(node, ast.Call) and _called(node) in _RUNNERS:
-        words = [*node.args, *(each.value for each in node.keywords)]
-        if any(_begins_with_docker(each) for each in words):
+        words = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if any(_begins_with_docker(word) for word in words):
             yield "runs docker: Engine.run"
         if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value).endswith("engine") and node.args:
             yield from _unknown(node.args[0])
@@ -70,7 +70,11 @@ def _unknown(node: ast.expr) -> Iterator[str]:
     """Yield that the guard does not know a command that is written out."""
     if not isinstance(node, ast.List | ast.Tuple):
         return
-    words = [each.value for each in node.elts[:2] if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    words = [
+        element.value
+        for element in node.elts[:2]
+        if isinstance(element, ast.Constant) and isinstance(element.value, str)
+    ]
     if words:
         try:
             guard.verb_of(words)
@@ -80,7 +84,7 @@ def _unknown(node: ast.expr) -> Iterator[str]:
 
 def test_nobody_goes_past_the_guard() -> None:
     """Every source of ours changes Docker's things by Engine.run alone."""
-    files = [*(each for folder in _FOLDERS for each in (_ROOT / folder).rglob("*.py")), _ROOT / "noxfile.py"]
+    files = [*(file for folder in _FOLDERS for file in (_ROOT / folder).rglob("*.py")), _ROOT / "noxfile.py"]
     assert len(files) > 100
     problems = [
         problem
@@ -110,7 +114,7 @@ def test_nobody_goes_past_the_guard() -> None:
 )
 def test_a_planted_offender_is_found(source: str) -> None:
     """Each way past the guard is told with its file and line."""
-    assert [each.partition(": ")[0] for each in _problems("harness/faults/planted.py", f"\n{source}\n")][:1] == [
+    assert [problem.partition(": ")[0] for problem in _problems("harness/faults/planted.py", f"\n{source}\n")][:1] == [
         "harness/faults/planted.py:2"
     ]
 

@@ -87,18 +87,18 @@ _NOT_OURS = {
 def _problems(path: str, source: str) -> list[str]:
     """Return what in a Python file, named by its path in the repository, breaks a rule."""
     tree = ast.parse(source)
-    found = list(_imports_refused(path, tree))
-    found += [] if path.startswith("tests/") else _errors_refused(path, tree)
+    problems = list(_imports_refused(path, tree))
+    problems += [] if path.startswith("tests/") else _errors_refused(path, tree)
     if len(source.splitlines()) > _MOST_LINES:
-        found.append(f"more than {_MOST_LINES} lines: it mixes two things")
+        problems.append(f"more than {_MOST_LINES} lines: it mixes two things")
     if not (ast.get_docstring(tree) or "").partition("\n")[0].endswith("."):
-        found.append("no docstring that begins with one sentence")
+        problems.append("no docstring that begins with one sentence")
     says_more = len(tree.body) > 1
     if path.partition("/")[0] in _WITH_ALL and says_more and not _assigns(tree, "__all__"):
-        found.append("no __all__")
+        problems.append("no __all__")
     if path != _SLEEPER and "sleep" in source and any(_is_sleep(node) for node in ast.walk(tree)):
-        found.append(f"sleeps; only {_SLEEPER} may")
-    return found
+        problems.append(f"sleeps; only {_SLEEPER} may")
+    return problems
 
 
 def _imports_refused(path: str, tree: ast.Module) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _imported_from_above(tree: ast.Module) -> Iterator[str]:
 
 
 def _below(module: str, allowed: tuple[str, ...]) -> bool:
-    return any(f"{module}.".startswith(f"{each}.") for each in allowed)
+    return any(f"{module}.".startswith(f"{prefix}.") for prefix in allowed)
 
 
 def _assigns(tree: ast.Module, name: str) -> bool:
@@ -261,10 +261,10 @@ def test_no_file_names_a_package_registry() -> None:
 )
 def test_planted_violation_is_found(path: str, planted: str, problem: str) -> None:
     """Each rule is seen to catch what breaks it."""
-    found = _problems(path, f'"""A noun: what it does."""\n{planted}\n__all__ = ["a"]\n')
+    problems = _problems(path, f'"""A noun: what it does."""\n{planted}\n__all__ = ["a"]\n')
 
-    assert len(found) == 1
-    assert problem in found[0]
+    assert len(problems) == 1
+    assert problem in problems[0]
 
 
 @pytest.mark.parametrize(

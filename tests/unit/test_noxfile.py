@@ -56,7 +56,7 @@ def _declared(*groups: str) -> Iterator[Requirement]:
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     texts = list(project["project"]["dependencies"])
     for group in groups:
-        texts += [each for each in project["dependency-groups"][group] if isinstance(each, str)]
+        texts += [entry for entry in project["dependency-groups"][group] if isinstance(entry, str)]
     return (Requirement(text) for text in texts)
 
 
@@ -64,7 +64,11 @@ def _declared(*groups: str) -> Iterator[Requirement]:
 def test_lock_is_up_to_date(lock: str, groups: tuple[str, ...]) -> None:
     """Each dependency that pyproject.toml declares is locked to a version that it allows."""
     pins = _pins(lock)
-    stale = [str(each) for each in _declared(*groups) if pins.get(_name(each.name), Version("0")) not in each.specifier]
+    stale = [
+        str(requirement)
+        for requirement in _declared(*groups)
+        if pins.get(_name(requirement.name), Version("0")) not in requirement.specifier
+    ]
 
     assert stale == [], "`nox -s lock` resolves pyproject.toml anew"
 
@@ -73,8 +77,8 @@ def test_lowest_lock_holds_the_lower_bounds() -> None:
     """What is tested as lowest is what pyproject.toml calls the lowest, for each dependency."""
     pins = _pins("lowest")
     bounds = {
-        each.name: [Version(part.version) for part in each.specifier if part.operator == ">="]
-        for each in _declared("test", "lint", "dev")
+        requirement.name: [Version(part.version) for part in requirement.specifier if part.operator == ">="]
+        for requirement in _declared("test", "lint", "dev")
     }
 
     assert {name: [pins[_name(name)]] for name in bounds} == bounds
@@ -173,7 +177,7 @@ def _made(place: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "received"),
     [
         (["-s", "chaos"], "scenarios\n"),
         (["-s", "chaos", "--", "-k", "registry"], "scenarios -k registry\n"),
@@ -186,13 +190,13 @@ def _made(place: Path) -> str:
         ),
     ],
 )
-def test_arguments_go_to_pytest(place: Path, arguments: list[str], told: str) -> None:
+def test_arguments_go_to_pytest(place: Path, arguments: list[str], received: str) -> None:
     """What stands behind -- reaches pytest as it is."""
     with _nox(place, *arguments) as nox:
         output, _ = nox.communicate(timeout=300)
 
     assert nox.returncode == 0, output
-    assert _told(place) == told
+    assert _told(place) == received
 
 
 @pytest.mark.parametrize(("arguments", "reports"), [(["leaves results"], 1), ([], 0)])

@@ -78,13 +78,13 @@ def test_what_a_stranger_wrote_is_answered(name: str, tmp_path: Path) -> None:
             reads = READERS[name].sample(chance, Path(folder))
             began = time.process_time()
             try:
-                said = reads()
+                answer = reads()
             except ChaosError as error:
-                said = str(error)
+                answer = str(error)
             assert time.process_time() - began < _SECONDS
-            if isinstance(said, str):
-                assert shown(said, lines=True) == said
-                assert len(said) < _LONGEST
+            if isinstance(answer, str):
+                assert shown(answer, lines=True) == answer
+                assert len(answer) < _LONGEST
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fuzz()
@@ -179,10 +179,10 @@ def test_what_tables_are_made_of(tmp_path: Path, name: str, content: bytes) -> N
     (run / name).write_bytes(content)
     (run / "history.jsonl").write_bytes(whole_files()["runs/1/history.jsonl"])
     (tmp_path / "planted").write_text("planted words")
-    said: list[str] = []
+    problems: list[str] = []
     try:
-        truth_rows.gathered([run if name == verdict_log.FILE else run / name], said.append)
+        truth_rows.gathered([run if name == verdict_log.FILE else run / name], problems.append)
     except ChaosError as error:
-        said.append(str(error))
-    assert said
-    assert [line for line in said if not line.isprintable() or "planted words" in line] == []
+        problems.append(str(error))
+    assert problems
+    assert [line for line in problems if not line.isprintable() or "planted words" in line] == []

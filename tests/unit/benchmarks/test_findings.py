@@ -26,9 +26,9 @@ def test_a_part_that_fails_is_told_and_the_next_is_measured(tmp_path: Path) -> N
     with findings.part("second"):
         thing.samples[0].figures.append(0.5)
     assert findings.problems == ["first could not be measured: OSError: no space left"]
-    told = findings.told()
-    assert "first could not be measured" in told
-    assert "✓ at most 1" in told
+    text = findings.told()
+    assert "first could not be measured" in text
+    assert "✓ at most 1" in text
 
 
 def test_machines_find_it_after_each_part(tmp_path: Path) -> None:
@@ -36,5 +36,5 @@ def test_machines_find_it_after_each_part(tmp_path: Path) -> None:
     thing = Thing()
     with Findings(tmp_path / "new", Progress.quiet(), [thing]).part("only"):
         thing.samples[0].figures.append(0.5)
-    told = json.loads((tmp_path / "new" / "bench.json").read_text(encoding="utf-8"))
-    assert (told["limits"][0]["value"], told["about"]["load"][0][0]) == (0.5, "only")
+    document = json.loads((tmp_path / "new" / "bench.json").read_text(encoding="utf-8"))
+    assert (document["limits"][0]["value"], document["about"]["load"][0][0]) == (0.5, "only")

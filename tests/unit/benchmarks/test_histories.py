@@ -5,8 +5,8 @@ from benchmarks.histories import Histories
 
 def test_longer_histories_are_checked_in_nearly_the_same_memory() -> None:
     """A hundred times the operations do not take twice the memory: entries are read one by one."""
-    found = Histories((100, 10_000))
-    found.measure(1)
-    assert all(each.figures for each in found.samples)
-    assert found.verdicts == {"holds"}
-    assert found.memory[1].median < 2 * found.memory[0].median
+    histories = Histories((100, 10_000))
+    histories.measure(1)
+    assert all(sample.figures for sample in histories.samples)
+    assert histories.verdicts == {"holds"}
+    assert histories.memory[1].median < 2 * histories.memory[0].median

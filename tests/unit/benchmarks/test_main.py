@@ -22,6 +22,6 @@ def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 def test_without_an_engine_it_is_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """There is one message, as with every other command, and no table."""
     assert command.main(["histories", "--output", str(tmp_path / "out")]) == 1
-    told = capsys.readouterr()
-    assert (told.err.count("error:"), told.out) == (1, "")
-    assert "docker info" in told.err
+    captured = capsys.readouterr()
+    assert (captured.err.count("error:"), captured.out) == (1, "")
+    assert "docker info" in captured.err

@@ -12,9 +12,9 @@ def peak(code: str) -> float:
     """Return what a process tells of itself that did something, started by this one, which holds a lot."""
     held = bytearray(b"x" * (200 * _MIB))
     argv = [sys.executable, "-c", f"from benchmarks.peak import peak_mib\n{code}\nprint(peak_mib())"]
-    told = float(run(argv, Deadline.after(60, "a process")).stdout)
+    highest = float(run(argv, Deadline.after(60, "a process")).stdout)
     assert held
-    return told
+    return highest
 
 
 def test_what_the_starting_process_holds_does_not_count() -> None:

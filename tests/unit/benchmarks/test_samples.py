@@ -37,9 +37,13 @@ def test_a_table_tells_number_median_range_and_whether_aims_are_met() -> None:
 
 def test_machines_get_the_same() -> None:
     """Number, median, range and what the ratios were made of."""
-    told = json.loads(to_json([_OURS], [Ratio("r", _OURS, _PLAIN)], [Limit("l", _OURS, 2)], {"cores": 2}))
-    assert told["samples"][0] | {"n": 3, "median": 2.0, "low": 1.0, "high": 9.0} == told["samples"][0]
-    assert (told["ratios"][0]["n"], told["limits"][0]["value"], told["about"]) == ([3, 3], 2.0, {"cores": 2})
+    document = json.loads(to_json([_OURS], [Ratio("r", _OURS, _PLAIN)], [Limit("l", _OURS, 2)], {"cores": 2}))
+    assert document["samples"][0] | {"n": 3, "median": 2.0, "low": 1.0, "high": 9.0} == document["samples"][0]
+    assert (document["ratios"][0]["n"], document["limits"][0]["value"], document["about"]) == (
+        [3, 3],
+        2.0,
+        {"cores": 2},
+    )
 
 
 def test_what_failed_is_no_figure() -> None:

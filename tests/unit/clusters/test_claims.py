@@ -166,4 +166,4 @@ def test_garbage_is_what_a_collection_would_remove() -> None:
     engine.add("container", "far", unseen().labels())
     engine.add("container", "kept", dead("kept").labels(keep=True))
     engine.add("container", "dead", dead().labels())
-    assert [each.name for each in garbage(engine, Deadline.after(60, "the garbage"))] == ["dead"]
+    assert [thing.name for thing in garbage(engine, Deadline.after(60, "the garbage"))] == ["dead"]

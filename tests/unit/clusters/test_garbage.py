@@ -37,7 +37,7 @@ def test_only_what_dead_runs_own_is_collected() -> None:
         engine.add(kind, f"live-{kind}", Owner.mine("live").labels())
         engine.add(kind, f"foreign-{kind}", {"com.example.owner": "somebody"})
     removed = collect_garbage(engine)
-    assert [each.split()[1] for each in removed] == ["dead-container", "dead-network", "dead-volume"]
+    assert [line.split()[1] for line in removed] == ["dead-container", "dead-network", "dead-volume"]
     assert not [name for name in engine.names() if name.startswith("dead")]
     assert len(engine.names()) == 6
 
@@ -47,7 +47,7 @@ def test_containers_go_before_what_they_use() -> None:
     engine = FakeEngine()
     for kind in ("volume", "network", "container"):
         engine.add(kind, kind, dead().labels())
-    assert [each.split()[0] for each in collect_garbage(engine)] == ["container", "network", "volume"]
+    assert [line.split()[0] for line in collect_garbage(engine)] == ["container", "network", "volume"]
 
 
 def test_what_is_kept_stays_until_everything_goes() -> None:
@@ -166,8 +166,8 @@ def test_names_of_a_dead_push_are_removed(cli: str) -> None:
     ports = {"PortBindings": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "21000"}]}}
     engine.add("container", "registry", dead().labels(), HostConfig=ports)
     removed = collect_garbage(engine)
-    assert [each for each in removed if each.startswith("image")] == ([f"image name {name}"] if cli == "docker" else [])
-    assert [each for each in engine.asked if each.startswith("rmi")] == [f"rmi --no-prune {name}"]
+    assert [line for line in removed if line.startswith("image")] == ([f"image name {name}"] if cli == "docker" else [])
+    assert [command for command in engine.asked if command.startswith("rmi")] == [f"rmi --no-prune {name}"]
 
 
 def pooled(engine: FakeEngine) -> Owner:

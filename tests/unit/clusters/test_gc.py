@@ -40,13 +40,13 @@ class Machine:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
-    found = Machine()
+    machine = Machine()
     monkeypatch.delenv("CHAOS_ENGINE", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr("chaos_harness.clusters.engine.inventory._PATIENCE_SECONDS", 0.3)
-    monkeypatch.setattr(engines, "find", found.find)
-    monkeypatch.setattr(engines, "stop_private", found.stop)
-    return found
+    monkeypatch.setattr(engines, "find", machine.find)
+    monkeypatch.setattr(engines, "stop_private", machine.stop)
+    return machine
 
 
 def far(run: str = "far") -> Owner:
@@ -128,5 +128,5 @@ def test_garbage_that_stays_is_told_after_all_else(
     machine.engine.add("container", "node", Owner.mine("alive").labels())
     monkeypatch.setattr(garbage, "collect_garbage", refuse)
     assert command.main(["gc"]) == 1
-    told = capsys.readouterr()
-    assert ("left 1 container of alive" in told.out, "garbage is left:\nx" in told.err) == (True, True)
+    captured = capsys.readouterr()
+    assert ("left 1 container of alive" in captured.out, "garbage is left:\nx" in captured.err) == (True, True)

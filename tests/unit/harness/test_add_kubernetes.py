@@ -28,8 +28,8 @@ _RECIPES = "clusters/images/go/kubernetes"
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copy of the project that may be changed, on a machine with Go."""
-    found = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda name, **how: "/usr/bin/go" if name == "go" else found(name, **how))
+    real_which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, **how: "/usr/bin/go" if name == "go" else real_which(name, **how))
     place = tmp_path / "project"
     for name in ("clusters", "harness"):
         shutil.copytree(_ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -70,13 +70,17 @@ def test_what_there_is() -> None:
 
 def test_a_new_fault_is_one_new_file(planted: Path) -> None:
     """A function that returns a Fault is found because its module is there; what a module only uses is not."""
-    found = entries("fault")
+    fault_entries = entries("fault")
 
-    assert found["do_nothing"].make({"names": ["a", "b"], "seconds": 2, "spare": ["c"]}) == (("a", "b"), 2.0, "c")
-    assert found["do_nothing"].make({}) == ((), 1.0)
-    assert found["do_nothing"].summary == "Return the fault that does nothing."
-    assert "helper" not in found
-    assert found["cut_registry"].factory.__module__ == "chaos_harness.harness.faults.registry.cut"
+    assert fault_entries["do_nothing"].make({"names": ["a", "b"], "seconds": 2, "spare": ["c"]}) == (
+        ("a", "b"),
+        2.0,
+        "c",
+    )
+    assert fault_entries["do_nothing"].make({}) == ((), 1.0)
+    assert fault_entries["do_nothing"].summary == "Return the fault that does nothing."
+    assert "helper" not in fault_entries
+    assert fault_entries["cut_registry"].factory.__module__ == "chaos_harness.harness.faults.registry.cut"
 
 
 def test_what_no_file_can_give_cannot_be_named() -> None:
@@ -123,10 +127,10 @@ def test_two_watches_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_wrong_parameters(values: dict[str, object], place: tuple[str, ...], words: str) -> None:
     """A missing, a wrong and an unknown parameter are told with their place; nothing is converted."""
     entry = entries("check")["recovers_within"]
-    ((found, told),) = entry.problems(values)
+    ((where, problem),) = entry.problems(values)
 
-    assert found == place
-    assert words in told
+    assert where == place
+    assert words in problem
     with pytest.raises(BadScenario):
         entry.make(values)
 

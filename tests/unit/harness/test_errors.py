@@ -15,7 +15,7 @@ def drawn() -> dict[str, str]:
     for line in tree.splitlines():
         indent = len(line) - len(line.lstrip())
         name = line.split()[0].removesuffix("(AssertionError)")
-        above = [(each, parent) for each, parent in above if each < indent]
+        above = [(depth, parent) for depth, parent in above if depth < indent]
         parents[name] = above[-1][1] if above else "Exception"
         above.append((indent, name))
     return parents
@@ -28,8 +28,8 @@ def test_drawing() -> None:
 
 def test_exported() -> None:
     """Every error that harness.errors knows is exported."""
-    found = {name for name, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, Exception)}
-    assert found == set(errors.__all__)
+    defined = {name for name, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, Exception)}
+    assert defined == set(errors.__all__)
 
 
 def test_only_the_product_fails() -> None:

@@ -60,7 +60,7 @@ def test_any_word_is_read_back(name: str, listed: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("gone(1)", "there is no check gone"),
         ("undisturbed(", "expected a value at its letter 13"),
@@ -70,16 +70,16 @@ def test_any_word_is_read_back(name: str, listed: Sequence[str]) -> None:
         ("", "expected a check's name"),
     ],
 )
-def test_another_id_is_refused(text: str, told: str) -> None:
+def test_another_id_is_refused(text: str, problem: str) -> None:
     """An id of another version names what there is not (any more), and says so."""
-    with pytest.raises(BadScenario, match=told):
+    with pytest.raises(BadScenario, match=problem):
         check_of(text)
 
 
 def test_each_check_has_a_digest() -> None:
     """What judges is known for every check that there is, and for one that a scenario made itself."""
     digests = {name: today(f"{name}()") for name in entries("check")}
-    assert all(len(each) == 12 for each in digests.values())
+    assert all(len(digest) == 12 for digest in digests.values())
     assert digests["undisturbed"] != digests["fail_open_window"]
     assert judge_of(undisturbed()) == digests["undisturbed"]
     own = Checked(lambda _recorded: Verdict("holds", "it does"))
@@ -219,7 +219,7 @@ def _reached(check: str) -> list[tuple[str, int]]:
         more = [token for token in _code().tokens(place) if isinstance(token, Place) and token not in places]
         places |= dict.fromkeys(more)
         waiting += dict.fromkeys(more)
-    found = []
+    reachable = []
     for module in dict.fromkeys(place.module for place in places):
         tree = ast.parse(_source(module).text)
         read = _code()._module(module)
@@ -227,8 +227,8 @@ def _reached(check: str) -> list[tuple[str, int]]:
         statements = [statement for place in here for statement in read.statements(place.name)] if read else []
         within = [range(node.lineno, (node.end_lineno or 0) + 1) for node in statements]
         nodes = enumerate(_changeable(tree))
-        found += [(module, number) for number, node in nodes if any(node.lineno in lines for lines in within)]
-    return found
+        reachable += [(module, number) for number, node in nodes if any(node.lineno in lines for lines in within)]
+    return reachable
 
 
 def _changeable(tree: ast.Module) -> Iterator[ast.Constant | ast.BinOp | ast.Compare | ast.BoolOp]:

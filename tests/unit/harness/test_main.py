@@ -45,12 +45,12 @@ def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixtu
 def test_unknown_versions_are_all_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Every unknown version is named once, with those that there are, before any engine is looked for."""
     status = command.main(["images", "--kubernetes", "v1.2.3", "1.36", "--gatekeeper", "v9.9.9"])
-    told = capsys.readouterr().err
+    stderr = capsys.readouterr().err
 
     assert status == 2
-    assert told.count("v1.2.3 has no recipe") == told.count("v9.9.9 has no recipe") == 1
-    assert versions.DEFAULT_KUBERNETES in told
-    assert versions.DEFAULT_GATEKEEPER in told
+    assert stderr.count("v1.2.3 has no recipe") == stderr.count("v9.9.9 has no recipe") == 1
+    assert versions.DEFAULT_KUBERNETES in stderr
+    assert versions.DEFAULT_GATEKEEPER in stderr
 
 
 def test_minors_are_images_of_their_newest(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,12 +81,12 @@ def test_unknown_engine_ends_with_2(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_missing_engine_is_one_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Without an engine there is one message with the command to type, status 1, and nothing left on disk."""
     status = command.main(["images"])
-    told = capsys.readouterr().err
+    stderr = capsys.readouterr().err
 
     assert status == 1
-    assert told.count("error:") == 1
-    assert "docker info" in told
-    assert "Traceback" not in told
+    assert stderr.count("error:") == 1
+    assert "docker info" in stderr
+    assert "Traceback" not in stderr
     assert list((tmp_path / "chaos-harness/runs").iterdir()) == []
 
 
@@ -110,10 +110,10 @@ def test_gc_tells_what_it_leaves_run_by_run(
 ) -> None:
     """A cluster has a dozen things with long names: their number is enough to know what stands there."""
     things: list[tuple[Kind, str]] = [("container", "a"), ("volume", "a"), ("volume", "a"), ("network", "pool-b")]
-    found = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
+    leftovers = [Thing(kind, "0" * 64, "0" * 64, {RUN: run}, {}) for kind, run in things]
     monkeypatch.setattr(engine, "find", FakeEngine)
     monkeypatch.setattr(garbage, "collect_garbage", lambda *_, **__: [])
-    monkeypatch.setattr(command, "inventory", lambda *_: found)
+    monkeypatch.setattr(command, "inventory", lambda *_: leftovers)
 
     assert command.main(["gc"]) == 0
     assert capsys.readouterr().out == (
@@ -123,7 +123,7 @@ def test_gc_tells_what_it_leaves_run_by_run(
 
 
 @pytest.mark.parametrize(
-    ("raised", "status", "told"),
+    ("raised", "status", "message"),
     [
         (KeyboardInterrupt(), 130, "interrupted"),
         (EngineUnavailable("no engine"), 1, "error: no engine\n"),
@@ -135,7 +135,7 @@ def test_status_is_decided_in_one_place(
     capsys: pytest.CaptureFixture[str],
     raised: BaseException,
     status: int,
-    told: str,
+    message: str,
 ) -> None:
     """An interrupt is 130 and an error of ours 1, whichever verb it comes from."""
 
@@ -145,7 +145,7 @@ def test_status_is_decided_in_one_place(
     monkeypatch.setattr("chaos_harness.clusters.engine.connect", refuse)
 
     assert command.main(["images"]) == status
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_sigterm_is_an_interrupt(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_sigterm_is_an_interrupt(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
         process.terminate()
-        _, told = process.communicate(timeout=300)
+        _, stderr = process.communicate(timeout=300)
 
     assert process.returncode == 130
-    assert told.startswith("error: interrupted")
-    assert "Traceback" not in told
+    assert stderr.startswith("error: interrupted")
+    assert "Traceback" not in stderr

@@ -24,23 +24,23 @@ def make(tmp_path: Path) -> Iterator[Callable[[], Experiment]]:
 
 def test_preparation(make: Callable[[], Experiment]) -> None:
     """What is prepared lasts for its block, or to the end of the experiment, is told as a phase, and is no fault."""
-    did: list[str] = []
+    done: list[str] = []
 
     @contextmanager
     def ready(cluster: Cluster, written: Journal) -> Iterator[str]:
-        did.append(f"{cluster.name} {written.path.name}")
+        done.append(f"{cluster.name} {written.path.name}")
         yield "it is so"
-        did.append("as before")
+        done.append("as before")
 
     state = Preparation("make ready", ready)
     with make() as experiment:
         with experiment.prepared(state) as proof:
-            assert (proof, did) == ("it is so", ["w journal.jsonl"])
-        assert did.pop() == "as before"
+            assert (proof, done) == ("it is so", ["w journal.jsonl"])
+        assert done.pop() == "as before"
         assert experiment.prepare(state) == "it is so"
-        assert "as before" not in did
-    assert did[-1] == "as before"
-    assert [each.detail for each in experiment.record.phases if each.name == "make ready"] == ["it is so"] * 2
+        assert "as before" not in done
+    assert done[-1] == "as before"
+    assert [phase.detail for phase in experiment.record.phases if phase.name == "make ready"] == ["it is so"] * 2
     assert experiment.record.faults == []
     with pytest.raises(HarnessError, match="make ready: the experiment is not open"):
         experiment.prepare(state)
@@ -56,4 +56,4 @@ def test_preparation_that_fails(make: Callable[[], Experiment]) -> None:
 
     with pytest.raises(CommandFailed), make() as experiment:
         experiment.prepare(Preparation("never ready", never))
-    assert [each.status for each in experiment.record.phases if each.name == "never ready"] == ["broken"]
+    assert [phase.status for phase in experiment.record.phases if phase.name == "never ready"] == ["broken"]

@@ -18,8 +18,8 @@ counts = st.integers(1, 400).flatmap(lambda total: st.tuples(st.integers(0, tota
 )
 def test_wilson_as_in_tables(hits: int, total: int, low: float, high: float) -> None:
     """Wilson's interval is that of the textbook."""
-    found = wilson(hits, total)
-    assert [found.low, found.high] == pytest.approx([low, high], abs=1e-4)
+    interval = wilson(hits, total)
+    assert [interval.low, interval.high] == pytest.approx([low, high], abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_wilson_as_in_tables(hits: int, total: int, low: float, high: float) -> 
 )
 def test_exact_as_in_tables(hits: int, total: int, low: float, high: float) -> None:
     """The exact interval is that of the textbook."""
-    found = exact(hits, total)
-    assert [found.low, found.high] == pytest.approx([low, high], abs=1e-4)
+    interval = exact(hits, total)
+    assert [interval.low, interval.high] == pytest.approx([low, high], abs=1e-4)
 
 
 @pytest.mark.parametrize("interval", [wilson, exact])
@@ -37,9 +37,9 @@ def test_exact_as_in_tables(hits: int, total: int, low: float, high: float) -> N
 def test_holds_the_estimate(interval: Callable[[int, int], Interval], pair: tuple[int, int]) -> None:
     """An interval lies within 0 and 1 and around its estimate, and mirrors when hits and misses swap."""
     hits, total = pair
-    found, mirrored = interval(hits, total), interval(total - hits, total)
-    assert 0 <= found.low <= found.estimate <= found.high <= 1
-    assert found.low == pytest.approx(1 - mirrored.high, abs=1e-9)
+    direct, mirrored = interval(hits, total), interval(total - hits, total)
+    assert 0 <= direct.low <= direct.estimate <= direct.high <= 1
+    assert direct.low == pytest.approx(1 - mirrored.high, abs=1e-9)
 
 
 @settings(deadline=None)
@@ -47,9 +47,12 @@ def test_holds_the_estimate(interval: Callable[[int, int], Interval], pair: tupl
 def test_exact_covers_at_its_bounds(pair: tuple[int, int]) -> None:
     """At the lower bound so many hits, or more, are as improbable as promised."""
     hits, total = pair
-    found = exact(hits, total)
+    interval = exact(hits, total)
     if hits:
-        more = sum(math.comb(total, each) * found.low**each * (1 - found.low) ** (total - each) for each in range(hits))
+        more = sum(
+            math.comb(total, count) * interval.low**count * (1 - interval.low) ** (total - count)
+            for count in range(hits)
+        )
         assert 1 - more == pytest.approx((1 - CONFIDENCE) / 2, abs=1e-6)
 
 
@@ -79,26 +82,26 @@ def test_nonsense_is_refused(hits: int, total: int, confidence: float) -> None:
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.sampled_from([0.1, 0.5, 0.9, 0.99]))
 def test_percentile_is_a_sample(values: list[float], share: float) -> None:
     """A percentile is one of the samples, its bounds are samples or infinite, and the order of samples is nothing."""
-    found = percentile(values, share)
-    assert found.estimate in values
-    assert found.low <= found.estimate <= found.high
-    assert {found.low, found.high} <= {*values, -math.inf, math.inf}
-    assert percentile(values[::-1], share) == found
+    interval = percentile(values, share)
+    assert interval.estimate in values
+    assert interval.low <= interval.estimate <= interval.high
+    assert {interval.low, interval.high} <= {*values, -math.inf, math.inf}
+    assert percentile(values[::-1], share) == interval
 
 
 def test_percentile_covers() -> None:
     """Of many intervals for the median, about as many as promised hold it, and never far fewer."""
     chance = random.Random(7)  # noqa: S311 - the same samples each time
-    found = [percentile([chance.random() for _ in range(25)], 0.5) for _ in range(1000)]
-    held = sum(each.low <= 0.5 <= each.high for each in found)
+    intervals = [percentile([chance.random() for _ in range(25)], 0.5) for _ in range(1000)]
+    held = sum(interval.low <= 0.5 <= interval.high for interval in intervals)
     assert held >= 1000 * CONFIDENCE - 15
 
 
 @pytest.mark.parametrize(("total", "low", "high"), [(6, 1, 6), (10, 2, 9), (25, 8, 18), (5, -math.inf, math.inf)])
 def test_bounds_of_a_median_are_those_of_tables(total: int, low: float, high: float) -> None:
     """The median of so many samples lies between these ranks, as in tables of its 95 % interval."""
-    found = percentile([float(rank) for rank in range(1, total + 1)], 0.5)
-    assert (found.low, found.high) == (low, high)
+    interval = percentile([float(rank) for rank in range(1, total + 1)], 0.5)
+    assert (interval.low, interval.high) == (low, high)
 
 
 def test_few_samples_bound_nothing() -> None:

@@ -28,9 +28,9 @@ def test_each_test_has_its_outcome(every_kind: Session) -> None:
 def test_claims_are_properties_in_place_of_records(every_kind: Session) -> None:
     """A claim and its figures can be read without knowing our JSON, and no record is left in raw form."""
     properties = _cases(every_kind)["test_pods_restart[Always]"].iter("property")
-    found = {each.get("name"): each.get("value") for each in properties}
+    values = {element.get("name"): element.get("value") for element in properties}
 
-    assert found == {
+    assert values == {
         "seed": "7",
         "claim: pods ready within 60 s": "violated, expected violated (open-policy-agent/gatekeeper#3839): "
         "0 of 4 ready after 60 s",
@@ -50,12 +50,12 @@ def test_whatever_a_claim_says_it_is_xml_without_secrets() -> None:
     """Controls, escape sequences, half characters and what is none are written out; nothing planted is left."""
     claim = ClaimRecord(_HOSTILE, "holds", "violated", _HOSTILE, _HOSTILE, [], {_HOSTILE: 1.0})
     record = Record("test_c[1]", {}, 7, "", "", claims=[claim])
-    found = clean(_WRITTEN, {"a/test_b.py::test_c[1]": record})
-    values = [each.get("value") or "" for each in ET.fromstring(found).iter("property")]
+    cleaned = clean(_WRITTEN, {"a/test_b.py::test_c[1]": record})
+    values = [element.get("value") or "" for element in ET.fromstring(cleaned).iter("property")]
 
     assert len(values) == 3
     assert "\\x1b]0;x\\x07 \\ud800 \\uffff \\x00 <![CDATA[ ]]> &amp;" in values[1]
-    assert b"Winter2026x" not in found
+    assert b"Winter2026x" not in cleaned
 
 
 def test_what_is_cut_off_is_not_told() -> None:

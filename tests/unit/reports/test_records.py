@@ -10,8 +10,8 @@ def test_half_of_a_character_does_not_keep_a_record_from_being_read() -> None:
     """What a cluster said may not be Unicode; its record is read all the same, whole characters as they were."""
     record = Record("a\ud800 \U0001f600 é\\ud", {"name": "x"}, 7, "", "")
 
-    found = record_in([(PROPERTY, record.json())])
-    assert found is not None
-    assert found.name.startswith("a\ufffd")
-    assert found.name.endswith(" \U0001f600 é\\ud")
-    json.dumps(found.json()).encode()
+    read_back = record_in([(PROPERTY, record.json())])
+    assert read_back is not None
+    assert read_back.name.startswith("a\ufffd")
+    assert read_back.name.endswith(" \U0001f600 é\\ud")
+    json.dumps(read_back.json()).encode()

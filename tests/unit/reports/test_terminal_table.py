@@ -21,8 +21,8 @@ def test_matrix_has_a_line_for_each_cell(every_kind: Session) -> None:
     assert len(re.findall(r"^✓ .* recovered 62 s +\d+ s$", every_kind.output, re.MULTILINE)) == 3
     cells = _lines(every_kind, "scenarios/test_registry.py::test_pods_restart")
 
-    told = "pods ready within 60 s violated gatekeeper#3839 violated recovered 62 s"
-    assert cells == [f"✓ Always {told}", f"✓ IfNotPresent {told}"]
+    columns = "pods ready within 60 s violated gatekeeper#3839 violated recovered 62 s"
+    assert cells == [f"✓ Always {columns}", f"✓ IfNotPresent {columns}"]
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,13 @@ def test_policies_ask_on_every_version(policy: Policy, rules: Rules) -> None:
     assert rules.bindings(templates, [constraint]) == set()
 
 
-def constraint(*told: dict[str, Any]) -> dict[str, Any]:
+def constraint(*statuses: dict[str, Any]) -> dict[str, Any]:
     """Return a constraint of generation 2 of which pods tell this."""
-    return {"metadata": {"generation": 2}, "status": {"byPod": list(told)}}
+    return {"metadata": {"generation": 2}, "status": {"byPod": list(statuses)}}
 
 
 @pytest.mark.parametrize(
-    ("found", "settled"),
+    ("candidate", "settled"),
     [
         (constraint({"observedGeneration": 2}, {"observedGeneration": 2}), True),
         (constraint({"observedGeneration": 2}, {"observedGeneration": 1}), False),
@@ -38,19 +38,19 @@ def constraint(*told: dict[str, Any]) -> dict[str, Any]:
         ({"metadata": {"generation": 2}}, False),
     ],
 )
-def test_settled(tmp_path: Path, found: dict[str, Any], *, settled: bool) -> None:
+def test_settled(tmp_path: Path, candidate: dict[str, Any], *, settled: bool) -> None:
     """A constraint is settled when all pods have dealt with it as it is."""
     with World().cluster(tmp_path) as cluster, Generated(cluster, CONFIG_MAPS) as generated:
-        assert generated.settled(found) is settled
+        assert generated.settled(candidate) is settled
 
 
 @pytest.mark.parametrize(("state", "settled"), [("generated", True), ("waiting", False)])
 def test_settled_with_its_binding(tmp_path: Path, state: str, *, settled: bool) -> None:
     """A constraint whose binding is still to come is not settled."""
     points = [{"enforcementPoint": "vap.k8s.io", "state": state}, {"enforcementPoint": "other", "state": "active"}]
-    found = constraint({"observedGeneration": 2, "enforcementPointsStatus": points})
+    with_points = constraint({"observedGeneration": 2, "enforcementPointsStatus": points})
     with World().cluster(tmp_path) as cluster, Generated(cluster, CONFIG_MAPS) as generated:
-        assert generated.settled(found) is settled
+        assert generated.settled(with_points) is settled
 
 
 def test_who_generates() -> None:

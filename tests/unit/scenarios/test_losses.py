@@ -25,7 +25,7 @@ def test_both_verdicts_are_predicted() -> None:
 def test_only_usual_rows_run_by_default() -> None:
     """What is not usual carries the marker by which it is left out."""
     params: Any = rows()
-    assert [bool(each.marks) for each in params] == [not row.usual for row in ROWS]
+    assert [bool(param.marks) for param in params] == [not row.usual for row in ROWS]
 
 
 def test_webhook_pods_that_outlive_the_loss() -> None:
@@ -57,9 +57,9 @@ def test_replacements_that_count(pod: dict[str, str], counts: bool) -> None:
     metadata: dict[str, Any] = {"ownerReferences": [{"kind": pod.get("owner", "ReplicaSet")}]}
     if "leaving" in pod:
         metadata["deletionTimestamp"] = pod["leaving"]
-    found = {
+    replacement = {
         "metadata": metadata,
         "spec": {"nodeName": pod.get("node", "other")},
         "status": {"conditions": [{"type": "Ready", "status": pod.get("ready", "True")}]},
     }
-    assert _replaced(1, "victim", {"a": found}) is counts
+    assert _replaced(1, "victim", {"a": replacement}) is counts

@@ -8,8 +8,8 @@ from chaos_harness.scenarios.rollout.table import CASES, ISSUE
 
 def expected(version: str) -> dict[str, list[tuple[str, str | None]]]:
     """Return what is expected of a version, and why, case by case."""
-    claims = {case.name: [Claim.on(each, version) for each in case.claims("fault")] for case in CASES}
-    return {name: [(each.expected, each.issue) for each in found] for name, found in claims.items()}
+    claims = {case.name: [Claim.on(check, version) for check in case.claims("fault")] for case in CASES}
+    return {name: [(claim.expected, claim.issue) for claim in of_case] for name, of_case in claims.items()}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_expectations(version: str, lasts: tuple[str, str | None]) -> None:
 
 def test_names() -> None:
     """A claim says during what pods are created, and what is excused; none is about how long something may take."""
-    names = [each.__name__ for case in (CASES[0], CASES[2]) for each in case.claims("fault")]
+    names = [check.__name__ for case in (CASES[0], CASES[2]) for check in case.claims("fault")]
     assert names == [
         "at most 2 % of pods are created unmutated during fault (mutate pods), unless timed out",
         "enforcement comes back after fault (mutate pods, deny by rego), unless timed out",

@@ -14,8 +14,8 @@ from tests.fakes.world import World
 def test_led(tmp_path: Path) -> None:
     """Both leaders are told once each has renewed its lease."""
     with World().cluster(tmp_path) as cluster:
-        told = wait_led(cluster, Deadline.after(30, "leaders"))
-    assert told == "w_1 leads as kube-controller-manager, w_1 leads as kube-scheduler"
+        proof = wait_led(cluster, Deadline.after(30, "leaders"))
+    assert proof == "w_1 leads as kube-controller-manager, w_1 leads as kube-scheduler"
 
 
 @pytest.mark.parametrize("dead", LEADERS)
@@ -23,8 +23,8 @@ def test_not_led(tmp_path: Path, dead: str) -> None:
     """A lease that stays as it is is nobody's, whatever stands in it."""
     world = World()
     world.leaders.discard(dead)
-    told = f"renews the lease of {dead} since 00:00:00, see `kubectl logs .* component={dead}`$"
-    with world.cluster(tmp_path) as cluster, pytest.raises(DeadlineExceeded, match=told):
+    message = f"renews the lease of {dead} since 00:00:00, see `kubectl logs .* component={dead}`$"
+    with world.cluster(tmp_path) as cluster, pytest.raises(DeadlineExceeded, match=message):
         wait_led(cluster, Deadline.after(1, "leaders"))
 
 

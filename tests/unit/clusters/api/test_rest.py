@@ -197,14 +197,14 @@ def test_delete_of_what_is_gone(server: Server, api: ApiClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "begin"),
     [(b'{"message": "no"}', "no"), (b"went", "went"), (b"{}", "{}"), (b"\xff", "Gone"), (b"[" * 9999, "[")],
 )
-def test_message(server: Server, api: ApiClient, body: bytes, said: str) -> None:
+def test_message(server: Server, api: ApiClient, body: bytes, begin: str) -> None:
     """What was said is the status's message, or, without one, the body or the reason; a person reads its begin."""
     server.status, server.said = 410, body
     with pytest.raises(ApiRefused) as error:
         request(api, "GET", "/api/v1")
-    assert error.value.message.startswith(said)
+    assert error.value.message.startswith(begin)
     assert error.value.brief == error.value.message[:400]
     assert error.value.cause == f"410 {error.value.brief}"

@@ -70,9 +70,9 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
 @pytest.mark.parametrize("shape", [Shape(), Shape(install="chart"), Shape(registry=False, install="chart")])
 def test_no_pod_comes_before_all_nodes_are_ready(shape: Shape) -> None:
     """What is applied while workers still join is scheduled to the first of them, all of it."""
-    found = titles(shape)
-    (install,) = [title for title in found if title.startswith("install")]
-    assert found.index("wait for the nodes") < found.index(install)
+    steps = titles(shape)
+    (install,) = [title for title in steps if title.startswith("install")]
+    assert steps.index("wait for the nodes") < steps.index(install)
 
 
 def test_a_node_is_ready_when_it_takes_pods() -> None:
@@ -124,7 +124,7 @@ def test_an_action_that_fails_ends_kind_first(monkeypatch: pytest.MonkeyPatch, t
     engine = FakeEngine(errors={"run": "no space left on device"})
     with pytest.raises(ClusterUnavailable, match="could not start the registry"):
         bring_up(engine)
-    assert not [each for each in threading.enumerate() if each.name == "kind"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "kind"]
     assert not done.exists()
 
 

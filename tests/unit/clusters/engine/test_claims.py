@@ -48,8 +48,8 @@ def test_a_claim_names_its_holder_and_its_life() -> None:
     """What one client puts into the engine every other one reads there."""
     engine, owner = FakeEngine(), Owner.mine("r")
     hold(engine, owner)
-    (found,) = standing(engine)
-    assert (found.owner, found.life, round(found.age), found.expired) == (owner, LIFE_SECONDS, 0, False)
+    (claim,) = standing(engine)
+    assert (claim.owner, claim.life, round(claim.age), claim.expired) == (owner, LIFE_SECONDS, 0, False)
     assert held() == {"r"}
 
 
@@ -73,7 +73,7 @@ def test_a_claim_is_renewed_at_a_third_of_its_life(monkeypatch: pytest.MonkeyPat
     clock[0] += 1
     until_gone(engine, name)
     assert len(standing(engine)) == 1
-    asked = [each.split()[:2] for each in engine.asked if each.startswith(("volume create", "volume rm"))]
+    asked = [command.split()[:2] for command in engine.asked if command.startswith(("volume create", "volume rm"))]
     assert asked == [["volume", "create"], ["volume", "create"], ["volume", "rm"]]
 
 
@@ -88,7 +88,7 @@ def test_a_claim_is_renewed_at_once_when_the_clock_is_set(monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "time", lambda: now() + hours * 3600)
     until_gone(engine, name)
     threading.Event().wait(0.2)
-    assert len([each for each in engine.asked if each.startswith("volume create")]) == 2
+    assert len([command for command in engine.asked if command.startswith("volume create")]) == 2
 
 
 def test_an_engine_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_what_is_released_is_gone_and_not_renewed(monkeypatch: pytest.MonkeyPatc
         hold(engine, Owner.mine(run))
     release(engine, "r")
     release(engine, "r")
-    assert [each.owner.run for each in standing(engine)] == ["other"]
+    assert [claim.owner.run for claim in standing(engine)] == ["other"]
     engine.errors["volume"] = CommandFailed("away")
     release(engine, "other")
     clock[0] = LIFE_SECONDS
@@ -137,8 +137,8 @@ def test_what_is_left_has_a_life_of_its_own_and_no_process() -> None:
     engine, owner = FakeEngine(), Owner.mine("r")
     hold(engine, owner)
     leave(engine, owner, 3600, keep=True)
-    (found,) = standing(engine)
-    assert (found.life, found.keep, found.owner.seen(), held()) == (3600, True, None, frozenset())
+    (claim,) = standing(engine)
+    assert (claim.life, claim.keep, claim.owner.seen(), held()) == (3600, True, None, frozenset())
 
 
 def test_what_was_left_is_held_again_by_who_takes_it() -> None:
@@ -147,7 +147,7 @@ def test_what_was_left_is_held_again_by_who_takes_it() -> None:
     leave(engine, Owner.nobody("pool-1"), 3600)
     owner = Owner.mine("pool-1")
     hold(engine, owner)
-    assert [each.owner for each in standing(engine)] == [owner]
+    assert [claim.owner for claim in standing(engine)] == [owner]
 
 
 def test_holding_twice_renews_at_once() -> None:
@@ -156,18 +156,18 @@ def test_holding_twice_renews_at_once() -> None:
     threads = []
     for _ in range(2):
         hold(engine, owner)
-        threads.append(sum(each.name == "claim of r" for each in threading.enumerate()))
+        threads.append(sum(thread.name == "claim of r" for thread in threading.enumerate()))
     assert (len(standing(engine)), threads) == (1, [1, 1])
 
 
-@pytest.mark.parametrize("told", ["", "yesterday"])
-def test_a_moment_that_the_engine_does_not_tell_is_its_owners_word(told: str) -> None:
+@pytest.mark.parametrize("created_at", ["", "yesterday"])
+def test_a_moment_that_the_engine_does_not_tell_is_its_owners_word(created_at: str) -> None:
     """Some engines tell no time of a volume: it expires when its owner's labels do."""
     engine = FakeEngine()
     for run, expires in (("young", int(time.time()) + 60), ("old", int(time.time()) - 60)):
         owner = replace(Owner.mine(run), expires=expires, pid=0)
-        engine.add("volume", run, {**owner.labels(), CLAIM: "900"}, CreatedAt=told)
-    assert {each.owner.run: each.expired for each in standing(engine)} == {"young": False, "old": True}
+        engine.add("volume", run, {**owner.labels(), CLAIM: "900"}, CreatedAt=created_at)
+    assert {claim.owner.run: claim.expired for claim in standing(engine)} == {"young": False, "old": True}
 
 
 def test_an_engine_that_does_not_tell_its_time_is_an_error() -> None:

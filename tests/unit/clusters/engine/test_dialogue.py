@@ -41,10 +41,10 @@ def test_half_a_line_is_kept_until_it_is_whole() -> None:
         spoken.say("")
         assert heard(spoken) == ["onetwo"]
         spoken.say("")
-        told: list[str] = []
+        lines: list[str] = []
         while not spoken.ended:
-            told += heard(spoken)
-        assert told == ["three"]
+            lines += heard(spoken)
+        assert lines == ["three"]
 
 
 def test_who_can_read_no_more_ends() -> None:
@@ -70,11 +70,11 @@ def test_who_does_not_end_is_ended(error: type[Exception] | None) -> None:
 def test_an_end_is_heard() -> None:
     """What a command says last, of errors too, is told with its end; what is said to it then is lost."""
     with dialogue(["bash", "-c", "echo no such thing >&2; exit 3"]) as spoken:
-        told: list[str] = []
+        lines: list[str] = []
         while not spoken.ended:
-            told += heard(spoken)
+            lines += heard(spoken)
         spoken.say("hello?")
-        assert told == ["no such thing"]
+        assert lines == ["no such thing"]
 
 
 def test_a_program_that_is_missing() -> None:

@@ -78,10 +78,10 @@ def _rules(tmp_path: Path, *pools: str, before: str = "true") -> list[str]:
     script = f"{before}; {words} && iptables -S && iptables -t nat -S"
     argv = ["unshare", "--net", "sh", "-c", script]
     root = Path(__file__).parents[4]
-    told = subprocess.run(
+    completed = subprocess.run(
         argv, cwd=root, env={**os.environ, "ALLOW": _ALLOW}, check=True, stdout=subprocess.PIPE, text=True
     )
-    return [line for line in told.stdout.splitlines() if "CHAOS-UNIT" in line]
+    return [line for line in completed.stdout.splitlines() if "CHAOS-UNIT" in line]
 
 
 _in_a_namespace = pytest.mark.skipif(
@@ -110,22 +110,22 @@ def test_who_forges_an_address_of_ours_is_not_forwarded(tmp_path: Path) -> None:
 _NETWORK = """
 set -e
 mkdir -p /run/netns; mount -t tmpfs none /run/netns
-for each in one other neighbour stranger; do ip netns add $each; done
+for name in one other neighbour stranger; do ip netns add $name; done
 plug() {
     ip link add v$1 type veth peer name eth0 netns $1; ip link set v$1 up
     if [ -n "$4" ]; then ip link set v$1 master $4; else ip addr add $3/24 dev v$1; fi
     ip -n $1 addr add $2/24 dev eth0; ip -n $1 link set eth0 up; ip -n $1 link set lo up
     ip -n $1 route add default via $3
 }
-for each in 1 2; do
-    ip link add br-00000000000$each type bridge; ip addr add 10.213.$each.1/24 dev br-00000000000$each
-    ip link set br-00000000000$each up
+for number in 1 2; do
+    ip link add br-00000000000$number type bridge; ip addr add 10.213.$number.1/24 dev br-00000000000$number
+    ip link set br-00000000000$number up
 done
 plug one 10.213.1.2 10.213.1.1 br-000000000001; plug neighbour 10.213.1.3 10.213.1.1 br-000000000001
 plug other 10.213.2.2 10.213.2.1 br-000000000002; plug stranger 192.168.77.2 192.168.77.1 ""
-for each in one stranger; do ip -n $each addr add 10.213.9.9/32 dev lo; done
+for name in one stranger; do ip -n $name addr add 10.213.9.9/32 dev lo; done
 echo 1 > /proc/sys/net/ipv4/ip_forward
-for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $each; done
+for switch in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $switch; done
 """
 _SEND = """
 import socket, subprocess, sys
@@ -168,10 +168,10 @@ def test_packets_of_containers_pass_and_strangers_do_not(tmp_path: Path, filtere
     script = "\n".join([_NETWORK, sees, f"{send} 'one 10.213.1.2 other 10.213.2.2 20'", allows, f"{send} {quoted}"])
     environment = {**os.environ, "ALLOW": _ALLOW, "SEND": _SEND}
     argv = ["unshare", "--net", "--mount", "sh", "-c", script]
-    told = subprocess.run(
+    completed = subprocess.run(
         argv, cwd=Path(__file__).parents[4], env=environment, check=True, stderr=subprocess.PIPE, text=True
     )
-    assert told.stderr.split() == ["10.213.1.2", *flows.values()]
+    assert completed.stderr.split() == ["10.213.1.2", *flows.values()]
 
 
 @_in_a_namespace
@@ -188,7 +188,7 @@ def test_the_chain_is_journalled_and_goes(tmp_path: Path, monkeypatch: pytest.Mo
     """What is put back for an engine that does not run is its chain, too; asking again does nothing."""
     monkeypatch.setattr(traces, "HOME", tmp_path)
     assert _rules(tmp_path, "10.213.0.0/16") != []
-    assert [each.what for each in traces.pending()] == ["iptables chain CHAOS-UNIT"]
+    assert [trace.what for trace in traces.pending()] == ["iptables chain CHAOS-UNIT"]
     assert _rules(tmp_path, "10.213.0.0/16", "back", "back") == []
     assert traces.pending() == []
 

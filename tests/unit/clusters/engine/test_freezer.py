@@ -19,7 +19,7 @@ def test_all_below_a_container_is_thawed(tmp_path: Path) -> None:
     scope = _frozen(tmp_path / "system.slice" / "docker-abc.scope")
     stranger = _frozen(tmp_path / "chaos-harness" / "def")
     thaw(of_container("abc", tmp_path))
-    assert [each.read_text() for each in (deep, unified, scope, stranger)] == ["THAWED", "0", "THAWED", "FROZEN"]
+    assert [path.read_text() for path in (deep, unified, scope, stranger)] == ["THAWED", "0", "THAWED", "FROZEN"]
 
 
 def test_what_is_refused_keeps_nothing_else_from_being_thawed(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ inspect)
     for name; do
         if [ -f "$folder/$kind/$name" ]; then
             printf "%s" "$comma"
-            read -r told <"$folder/$kind/$name"
-            printf "%s" "$told"
+            read -r line <"$folder/$kind/$name"
+            printf "%s" "$line"
             comma=,
         else
             echo "Error: No such $kind: $name" >&2
@@ -60,9 +60,9 @@ class Docker:
     def add(self, kind: str, name: str, labels: Mapping[str, str] | None, **attributes: Any) -> None:
         file = self.folder / kind / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        told = {"Name": f"/{name}", **attributes}
-        told |= {"Labels": labels} if kind in ("network", "volume") else {"Config": {"Labels": labels}}
-        file.write_text(json.dumps(told) + "\n", encoding="utf-8")
+        inspected = {"Name": f"/{name}", **attributes}
+        inspected |= {"Labels": labels} if kind in ("network", "volume") else {"Config": {"Labels": labels}}
+        file.write_text(json.dumps(inspected) + "\n", encoding="utf-8")
 
     def ran(self) -> list[str]:
         """Return what was done, but for questions."""

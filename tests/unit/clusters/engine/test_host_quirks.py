@@ -92,11 +92,11 @@ def test_another_missing_capability_changes_no_node() -> None:
     assert quirks.any
 
 
-@pytest.mark.parametrize(("kubernetes", "told"), [("v1.34.11", False), ("v1.35.8", True), ("v1.37.0", True)])
-def test_kubelets_from_1_35_on_are_told_to_accept_cgroup_v1(kubernetes: str, told: bool) -> None:
+@pytest.mark.parametrize(("kubernetes", "patched"), [("v1.34.11", False), ("v1.35.8", True), ("v1.37.0", True)])
+def test_kubelets_from_1_35_on_are_told_to_accept_cgroup_v1(kubernetes: str, patched: bool) -> None:
     """FailCgroupV1 is set for the versions that refuse cgroup v1, and for no other."""
-    patches = [yaml.safe_load(each) for each in HostQuirks(cgroup_v1=True).kubeadm_patches(kubernetes)]
-    assert patches == ([{"kind": "KubeletConfiguration", "failCgroupV1": False}] if told else [])
+    patches = [yaml.safe_load(patch) for patch in HostQuirks(cgroup_v1=True).kubeadm_patches(kubernetes)]
+    assert patches == ([{"kind": "KubeletConfiguration", "failCgroupV1": False}] if patched else [])
 
 
 def test_one_kubeadm_patch_carries_both_answers() -> None:

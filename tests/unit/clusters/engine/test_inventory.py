@@ -37,7 +37,7 @@ def test_the_inventory_is_what_carries_all_labels(soon: Deadline) -> None:
     engine.add("container", "b", {**_OURS, "chaos-harness.cluster": "d"})
     engine.add("volume", "v", {**_OURS, "chaos-harness.cluster": "c"})
     engine.add("container", "foreign", {"chaos-harness.cluster": "c"})
-    assert [(each.kind, each.name) for each in inventory(engine, soon, cluster="c")] == [
+    assert [(thing.kind, thing.name) for thing in inventory(engine, soon, cluster="c")] == [
         ("container", "a"),
         ("volume", "v"),
     ]
@@ -95,10 +95,10 @@ def test_what_an_engine_finishes_late_is_removed_too(soon: Deadline) -> None:
 
     class Refilled(dict[str, dict[str, Any]]):
         def pop(self, *args: Any) -> Any:
-            found = super().pop(*args)
-            if found["Name"] == "early":
+            removed = super().pop(*args)
+            if removed["Name"] == "early":
                 engine.add("container", "late", labels)
-            return found
+            return removed
 
     engine = FakeEngine(things=Refilled())
     engine.add("container", "early", labels)

@@ -51,20 +51,20 @@ def test_a_daemon_gets_nothing_of_the_environment_but_what_it_needs(
     _launch(layout)
     file = layout.run / "told"
     assert any(file.exists() and "PATH=" in file.read_text() for _ in Deadline.after(30, "the fake").attempts())
-    told = dict(line.split("=", 1) for line in file.read_text().splitlines())
-    assert told["PATH"] == packages.SEARCH_PATH
-    assert told["https_proxy"] == "http://proxy:3128"
-    assert told["SSL_CERT_FILE"] == "/etc/ssl/ours.pem"
+    environment = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert environment["PATH"] == packages.SEARCH_PATH
+    assert environment["https_proxy"] == "http://proxy:3128"
+    assert environment["SSL_CERT_FILE"] == "/etc/ssl/ours.pem"
     kept = {name for name in os.environ if private._KEPT_ENVIRONMENT.fullmatch(name)}
-    assert set(told) - {"PATH", "PWD", "OLDPWD", "SHLVL", "_"} == kept
+    assert set(environment) - {"PATH", "PWD", "OLDPWD", "SHLVL", "_"} == kept
 
 
 def test_a_daemon_is_found_as_soon_as_it_is_started(layout: Layout, dockerd: Path) -> None:
     """It belongs to nobody, and its log is for root alone."""
     _launch(layout)
-    (found,) = processes.find(layout, "dockerd")
+    (daemon,) = processes.find(layout, "dockerd")
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    assert str(found.pid) not in children
+    assert str(daemon.pid) not in children
     assert stat.S_IMODE(layout.log("dockerd").stat().st_mode) == 0o600
 
 
@@ -104,7 +104,7 @@ def test_the_engines_directories_are_roots_alone(
     monkeypatch.setattr(private, "_launch", lambda *_: layout.run.joinpath("none").unlink())
     with pytest.raises(FileNotFoundError):
         private._start(layout)
-    assert [stat.S_IMODE(each.stat().st_mode) for each in (layout.data, layout.cli_config)] == [0o700, 0o700]
+    assert [stat.S_IMODE(directory.stat().st_mode) for directory in (layout.data, layout.cli_config)] == [0o700, 0o700]
     assert put_back == [layout]
 
 

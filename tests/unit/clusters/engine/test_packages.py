@@ -56,7 +56,9 @@ def _nobody() -> Iterator[None]:
 def _apt(bare: Path, brings: list[str]) -> Path:
     """Put an apt-get there whose `install` brings the programs `brings`; return the log of its calls."""
     log = bare.parent / "apt.log"
-    install = "; ".join(f"echo '#!/bin/sh' > {bare}/{each}; /bin/chmod +x {bare}/{each}" for each in brings) or ":"
+    install = (
+        "; ".join(f"echo '#!/bin/sh' > {bare}/{program}; /bin/chmod +x {bare}/{program}" for program in brings) or ":"
+    )
     apt = bare / "apt-get"
     apt.write_text(_APT.format(policy=bare.parent / "policy-rc.d", log=log, install=install))
     apt.chmod(0o755)
@@ -87,7 +89,7 @@ def test_a_unit_that_the_installation_enabled_does_not_start_at_boot(bare: Path)
         for unit in ("docker.service", "containerd.service"):
             script.write(f'case "$*" in *install*) /bin/ln -sf /lib/systemd/system/{unit} {wants}/{unit} ;; esac\n')
     packages.ensure(Progress.quiet())
-    assert [each.name for each in wants.iterdir()] == ["containerd.service"]
+    assert [link.name for link in wants.iterdir()] == ["containerd.service"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets as far as apt")
@@ -107,7 +109,7 @@ def test_what_a_killed_installation_enabled_is_taken_back(bare: Path) -> None:
     assert (wants / "docker.service").is_symlink()
     deadline = Deadline.after(60, "what is left of the killed run to end")
     assert next(healed for _ in deadline.attempts() if (healed := packages.heal())) == ["units that start at boot"]
-    assert [each.name for each in wants.iterdir()] == ["containerd.service"]
+    assert [link.name for link in wants.iterdir()] == ["containerd.service"]
     assert packages.heal() == []
 
 

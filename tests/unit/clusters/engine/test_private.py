@@ -87,23 +87,23 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("CHAOS_ENGINE", "private")
-    found = Machine(Layout("chaos-unit", tmp_path / "data", tmp_path / "run"))
-    monkeypatch.setattr(processes, "find", found.find)
-    monkeypatch.setattr(processes, "end", found.does("end"))
-    monkeypatch.setattr(private, "answers", lambda _: len(found.running) > 1 and found.answer)
-    monkeypatch.setattr(private, "_start", found.launch)
+    machine = Machine(Layout("chaos-unit", tmp_path / "data", tmp_path / "run"))
+    monkeypatch.setattr(processes, "find", machine.find)
+    monkeypatch.setattr(processes, "end", machine.does("end"))
+    monkeypatch.setattr(private, "answers", lambda _: len(machine.running) > 1 and machine.answer)
+    monkeypatch.setattr(private, "_start", machine.launch)
     monkeypatch.setattr(private, "_pool", lambda _: "10.0.0.0/16")
     monkeypatch.setattr(private, "_BUSY_SECONDS", 0.2)
     monkeypatch.setattr(private, "_START_SECONDS", 0.2)
-    monkeypatch.setattr(cleanup, "clear", found.does("clear"))
+    monkeypatch.setattr(cleanup, "clear", machine.does("clear"))
     monkeypatch.setattr(packages, "ensure", lambda _: None)
     for module, name in ((firewall, "allow"), (limits, "widen"), (limits, "restore")):
         monkeypatch.setattr(module, name, lambda *_: None)
-    monkeypatch.setattr(engines, "_private", lambda _: found.engine)
-    found.layout.run.mkdir()
-    yield found
+    monkeypatch.setattr(engines, "_private", lambda _: machine.engine)
+    machine.layout.run.mkdir()
+    yield machine
     for _, run in list(claims._renewals):
-        claims.release(found.engine, run)
+        claims.release(machine.engine, run)
 
 
 def stop(machine: Machine, used: Callable[[Engine], bool] | None = None) -> bool:

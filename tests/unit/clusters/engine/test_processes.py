@@ -46,7 +46,7 @@ def dockerd(layout: Layout) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_daemon_is_found_by_what_it_wrote_down(layout: Layout, dockerd: subprocess.Popen[str]) -> None:
     """It says which process it is before it becomes dockerd, so it is found from its first moment on."""
-    assert [each.pid for each in processes.find(layout, "dockerd")] == [dockerd.pid]
+    assert [daemon.pid for daemon in processes.find(layout, "dockerd")] == [dockerd.pid]
     assert processes.running(layout)
     assert processes.find(layout, "containerd") == []
 
@@ -76,7 +76,7 @@ def test_who_listens_on_the_socket_is_the_daemon(layout: Layout) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as listening:
         listening.bind(str(layout.socket))
         listening.listen()
-        assert [each.pid for each in processes.find(layout, "dockerd")] == [os.getpid()]
+        assert [daemon.pid for daemon in processes.find(layout, "dockerd")] == [os.getpid()]
     assert processes.find(layout, "dockerd") == []
 
 
@@ -96,8 +96,8 @@ def test_a_daemon_that_cannot_be_seen_is_not_gone(layout: Layout) -> None:
     looks += "print(processes.find(layout, 'dockerd'), processes.running(layout))"
     with _up([sys.executable, "-c", _LISTENS, layout.socket]):
         argv = [*outside, sys.executable, "-c", looks]
-        told = subprocess.run(argv, cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    assert told.stdout == "[] True\n"
+        completed = subprocess.run(argv, cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    assert completed.stdout == "[] True\n"
     assert not processes.running(layout)
 
 
@@ -120,7 +120,9 @@ def test_a_shim_is_found_by_where_it_works(layout: Layout, shim: Path, kept: boo
     with _up([shim, "-e", _PERL], place) as process:
         if not kept:
             place.rmdir()
-        assert [each.pid for each in processes.find(layout, "containerd-shim-runc-v2")] == [process.pid]
+        assert [container_shim.pid for container_shim in processes.find(layout, "containerd-shim-runc-v2")] == [
+            process.pid
+        ]
 
 
 def test_a_shim_elsewhere_is_not_ours(layout: Layout, shim: Path, tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_a_shim_in_a_container_is_not_ours(layout: Layout, shim: Path, tmp_path:
     place.mkdir(parents=True)
     inside = tmp_path / "root"
     inside.mkdir()
-    folders = "mkdir old; for each in bin dev lib lib64 usr tmp; do mkdir $each && mount --rbind /$each $each; done"
+    folders = "mkdir old; for name in bin dev lib lib64 usr tmp; do mkdir $name && mount --rbind /$name $name; done"
     enter = f"mount -t tmpfs none {inside} && cd {inside} && {folders}; pivot_root . old"
     script = f'{enter} && cd {place} && exec {shim} -e "$PERL"'
     argv = ["env", f"PERL={_PERL}", "unshare", "--mount", "sh", "-c", script]
@@ -146,8 +148,8 @@ def test_a_shim_in_a_container_is_not_ours(layout: Layout, shim: Path, tmp_path:
 
 def test_kill_follows_term_after_the_grace(layout: Layout, dockerd: subprocess.Popen[str]) -> None:
     """A process that ignores TERM is killed when its grace is over; a zombie counts as ended."""
-    found = processes.find(layout, "dockerd")
-    assert processes.end(found, Deadline.after(60, "the process to end"), grace=0.2) == []
+    daemons = processes.find(layout, "dockerd")
+    assert processes.end(daemons, Deadline.after(60, "the process to end"), grace=0.2) == []
     assert dockerd.wait(5) == -signal.SIGKILL
 
 
@@ -164,4 +166,4 @@ def test_processes_of_containers_are_found_in_cgroups_below_the_parent(layout: L
     inner.mkdir(parents=True)
     for directory, text in ((inner, f"{os.getpid()}\n0\n"), (inner.parents[1], "")):
         (directory / "cgroup.procs").write_text(text)
-    assert [each.pid for each in processes.containers(layout, tmp_path / "cgroup")] == [os.getpid()]
+    assert [process.pid for process in processes.containers(layout, tmp_path / "cgroup")] == [os.getpid()]

@@ -36,10 +36,10 @@ class Engine(FakeEngine):
 
 @pytest.fixture
 def thawed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    found: list[str] = []
+    thawed: list[str] = []
     monkeypatch.setattr(retry, "of_container", lambda identity: [Path(identity)])
-    monkeypatch.setattr(retry, "thaw", lambda directories: found.extend(map(str, directories)))
-    return found
+    monkeypatch.setattr(retry, "thaw", lambda directories: thawed.extend(map(str, directories)))
+    return thawed
 
 
 def test_only_what_was_not_frozen_is_asked_for_again() -> None:
@@ -56,10 +56,10 @@ def test_what_does_not_die_is_thawed(thawed: list[str]) -> None:
     assert (engine.asked, thawed) == (["kill a", "kill a"], ["abc"])
 
 
-@pytest.mark.parametrize("said", [_ENDED, "Error response from daemon: No such container: a"])
-def test_another_refusal_is_told(said: str, thawed: list[str]) -> None:
+@pytest.mark.parametrize("refusal", [_ENDED, "Error response from daemon: No such container: a"])
+def test_another_refusal_is_told(refusal: str, thawed: list[str]) -> None:
     """One that runs no longer was not ended by us."""
-    engine = Engine(answers=[Completed("", said, 1)])
+    engine = Engine(answers=[Completed("", refusal, 1)])
     with pytest.raises(CommandFailed, match="`docker kill a`: Error response from daemon: "):
         insist(engine, ["kill"], ["a"], Deadline.after(10, "a to go down"))
     assert (engine.asked, thawed) == (["kill a"], [])

@@ -74,9 +74,9 @@ def test_an_engine_on_another_machine_cannot_be_used(host: str, monkeypatch: pyt
 def test_the_current_docker_context_names_the_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without DOCKER_HOST the endpoint is the one that `docker context inspect` tells."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    told = [{"Name": "mine", "Endpoints": {"docker": {"Host": f"unix://{tmp_path}/mine.sock"}}, "TLSMaterial": {}}]
+    contexts = [{"Name": "mine", "Endpoints": {"docker": {"Host": f"unix://{tmp_path}/mine.sock"}}, "TLSMaterial": {}}]
     cli = tmp_path / "docker"
-    cli.write_text(f"#!/bin/sh\n[ \"$*\" = 'context inspect' ] && echo '{json.dumps(told)}'\n")
+    cli.write_text(f"#!/bin/sh\n[ \"$*\" = 'context inspect' ] && echo '{json.dumps(contexts)}'\n")
     cli.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert user_engine.find().host == f"unix://{tmp_path}/mine.sock"
@@ -118,6 +118,6 @@ def test_the_users_engine_has_a_host_wherever_its_process_is(
     (tmp_path / "docker").write_text("#!/bin/sh\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    found = engine.find("system", layout)
-    assert found
-    assert (asked, found.quirks.cgroup_v1) == ([] if of is None else [of], of is not None)
+    users_engine = engine.find("system", layout)
+    assert users_engine
+    assert (asked, users_engine.quirks.cgroup_v1) == ([] if of is None else [of], of is not None)

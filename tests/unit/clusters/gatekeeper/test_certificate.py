@@ -32,8 +32,8 @@ class HostEngine(FakeEngine):
 
 @pytest.fixture
 def server() -> Iterator[RestServer]:
-    with rest_server() as found:
-        yield found
+    with rest_server() as server:
+        yield server
 
 
 def prepare(server: RestServer, folder: Path, shape: Shape | None = None) -> dict[str, Any]:

@@ -96,9 +96,9 @@ def test_a_replica_serves_only_if_it_denies_what_it_must(
 ) -> None:
     """A replica that admits everything, or says anything else, does not serve."""
     monkeypatch.setattr(FakeEngine, "run", lambda *_, **__: Completed(answer, "", 0))
-    said = _ask(cluster, _URL, Deadline.after(60, "x"))
-    assert (said is None) == (wrong is None)
-    assert (said or "").startswith(wrong or "")
+    problem = _ask(cluster, _URL, Deadline.after(60, "x"))
+    assert (problem is None) == (wrong is None)
+    assert (problem or "").startswith(wrong or "")
 
 
 def test_a_replica_is_asked_without_the_api_server(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

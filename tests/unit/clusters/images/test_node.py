@@ -60,8 +60,8 @@ def test_a_build_container_that_a_kill_has_left_is_seen(engine: _Engine, tmp_pat
     """The next collection finds it by the label of its run, whose process is no more."""
     owner = Owner.mine()
     _import(engine, owner, tmp_path)
-    (left,) = inventory(engine, _soon())
-    assert Owner.from_labels(left.labels) == owner
+    (container,) = inventory(engine, _soon())
+    assert Owner.from_labels(container.labels) == owner
 
 
 def test_what_is_committed_is_of_no_run(engine: _Engine) -> None:

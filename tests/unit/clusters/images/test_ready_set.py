@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def _kept() -> list[str]:
-    return sorted(each.name for each in cache_dir("artefacts").iterdir())
+    return sorted(artefact.name for artefact in cache_dir("artefacts").iterdir())
 
 
 def _refused(path: Path, why: type[HarnessError] = BadScenario) -> str:
@@ -139,7 +139,7 @@ def test_what_was_changed(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "problem"),
     [
         ({"format": 1}, "has format 1, this version reads 2"),
         ({"format": "\x1b[2J"}, r"has format \x1b[2J, this version reads 2"),
@@ -162,11 +162,11 @@ def test_what_was_changed(path: Path) -> None:
         ),
     ],
 )
-def test_bad_indexes(path: Path, changes: Mapping[str, Any], told: str) -> None:
+def test_bad_indexes(path: Path, changes: Mapping[str, Any], problem: str) -> None:
     """An index that says what no index says is refused with the first thing that is wrong."""
     ready_set(path, **changes)
 
-    assert told in (refused := _refused(path))
+    assert problem in (refused := _refused(path))
     assert "write it anew with `nox -s images -- --save set.tar` on the machine it came from" in refused
     assert len(refused) < 600
 
@@ -296,7 +296,7 @@ def test_a_place_that_no_file_can_have(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_index_alone(path: Path) -> None:
     """What a set says of itself can be read without unpacking it."""
     ready_set(path, {_FILE: b"abc"})
-    found = read_index(path)
-    assert (found.images, found.files[_FILE].bytes) == ([IMAGE], 3)
-    assert found == unpack(path, path.with_name("out"))
-    assert json.loads(found.model_dump_json())["format"] == 2
+    set_index = read_index(path)
+    assert (set_index.images, set_index.files[_FILE].bytes) == ([IMAGE], 3)
+    assert set_index == unpack(path, path.with_name("out"))
+    assert json.loads(set_index.model_dump_json())["format"] == 2

@@ -169,8 +169,8 @@ def _sum_of(tmp_path: Path) -> None:
     """Commit the sums of the module that is served."""
     argv = ["go", "mod", "download", "-json", f"{_MODULE}@{_VERSION}"]
     environment = {**os.environ, "GOSUMDB": "off", "GOMODCACHE": str(tmp_path / "other"), "GOFLAGS": "-modcacherw"}
-    told = subprocess.run(argv, cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-    facts = json.loads(told)
+    printed = subprocess.run(argv, cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    facts = json.loads(printed)
     lines = [f"{_MODULE} {_VERSION} {facts['Sum']}", f"{_MODULE} {_VERSION}/go.mod {facts['GoModSum']}"]
     golang.SUMS.write_text("".join(f"{line}\n" for line in lines))
 

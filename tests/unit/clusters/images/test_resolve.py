@@ -103,11 +103,11 @@ def test_another_digest_is_another_image() -> None:
 
 def test_a_pull_that_fails_says_why_once_and_the_image_is_built() -> None:
     """Nothing is tried again, and nothing is pulled by the tag."""
-    engine, said = _Engine(), io.StringIO()
+    engine, stream = _Engine(), io.StringIO()
 
-    assert resolve(engine, _entry(engine), _LOCK, Progress(said)) == Held("node:v1-key", "built", "built")
+    assert resolve(engine, _entry(engine), _LOCK, Progress(stream)) == Held("node:v1-key", "built", "built")
     assert engine.did == [f"pull --quiet {_REFERENCE}", "build"]
-    lines = [line for line in said.getvalue().splitlines() if "built instead" in line]
+    lines = [line for line in stream.getvalue().splitlines() if "built instead" in line]
     assert lines == [f"   {_REFERENCE} cannot be pulled, it is built instead: manifest for {_REFERENCE} not found"]
 
 
@@ -219,7 +219,7 @@ def test_a_build_that_fails_is_no_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "problem"),
     [
         (None, "cannot be read: No such file"),
         (b"\xff", "expected UTF-8, byte 0 is not"),
@@ -234,13 +234,13 @@ def test_a_build_that_fails_is_no_image() -> None:
         (b'"\\e[2J": "\\e[2J"\n', r"\x1b[2J: '\x1b[2J' is not REPOSITORY@sha256"),
     ],
 )
-def test_a_lock_that_is_none(tmp_path: Path, content: bytes | None, told: str) -> None:
+def test_a_lock_that_is_none(tmp_path: Path, content: bytes | None, problem: str) -> None:
     """Whatever stands in a lock's place, it is refused in time, with a line that can be shown."""
     path = tmp_path / "lock.yaml"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(BadScenario) as error:
         read_lock(path)
-    assert told in error.value.problems[0]
+    assert problem in error.value.problems[0]
     assert error.value.problems[0].isprintable()
     assert len(str(error.value)) < 1000

@@ -88,19 +88,20 @@ def build(place: Path, stuck_at: str) -> subprocess.Popen[bytes]:
 
 def left(place: Path) -> list[int]:
     """Return the processes that still have something to do with a build."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"PLACE={place}".encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
-                found.append(int(path.parent.name))
+                pids.append(int(path.parent.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 @needs_root
 @pytest.mark.parametrize(
-    ("end", "moment"), [*(("kill", each) for each in _MOMENTS), *(("interrupt", each) for each in _MOMENTS[1::2])]
+    ("end", "moment"),
+    [*(("kill", moment) for moment in _MOMENTS), *(("interrupt", moment) for moment in _MOMENTS[1::2])],
 )
 def test_a_build_that_is_ended_leaves_nothing(place: Path, moment: str, end: str) -> None:
     """Ended at any moment, what was mounted is as before, no process is left, and the next build is whole."""

@@ -98,11 +98,11 @@ def test_what_a_killed_maker_left_is_removed_by_the_next(tmp_path: Path) -> None
     killed = _in_process(tmp_path / "log", die=True)
     killed.join(30)
     artefacts = _artefact(tmp_path / "log").folder.parent
-    (left,) = artefacts.iterdir()
+    (leftover,) = artefacts.iterdir()
     with held(f"{MAKING}live", artefacts) as live:
         made = _artefact(tmp_path / "log").get(Progress.quiet())
         assert sorted(artefacts.iterdir()) == sorted([live, made])
-    assert (live.exists(), left.exists()) == (False, False)
+    assert (live.exists(), leftover.exists()) == (False, False)
 
 
 def _die_with_scratch() -> None:
@@ -129,9 +129,9 @@ def test_an_artefact_that_another_user_of_the_cache_was_faster_with(tmp_path: Pa
         other.folder.mkdir()
         (other.folder / "part").write_text("first")
 
-    found = Artefact("thing", "abc", make).get(Progress.quiet())
-    assert (found / "part").read_text() == "first"
-    assert list(found.parent.iterdir()) == [found]
+    folder = Artefact("thing", "abc", make).get(Progress.quiet())
+    assert (folder / "part").read_text() == "first"
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_what_is_mounted_in_an_unfinished_folder_is_told_and_stays(
@@ -148,9 +148,9 @@ def test_what_is_mounted_in_an_unfinished_folder_is_told_and_stays(
     with pytest.raises(RuntimeError) as caught:
         Artefact("thing", "abc", make).get(Progress.quiet())
     assert f"umount {mounted[0]}" in caught.value.__notes__[0]
-    told = io.StringIO()
-    assert _artefact(tmp_path / "log").get(Progress(told)).is_dir()
-    assert f"umount {mounted[0]}" in told.getvalue()
+    stream = io.StringIO()
+    assert _artefact(tmp_path / "log").get(Progress(stream)).is_dir()
+    assert f"umount {mounted[0]}" in stream.getvalue()
 
 
 def test_two_processes_make_an_artefact_once(tmp_path: Path) -> None:

@@ -27,12 +27,13 @@ def level(user: str, verb: str, resource: str, namespace: str, group: str = "") 
             and verb in rule.get("verbs", [verb])
             and namespace in rule.get("namespaces", [namespace])
             and (
-                resources is None or any(each["group"] == group and resource in each["resources"] for each in resources)
+                resources is None
+                or any(entry["group"] == group and resource in entry["resources"] for entry in resources)
             )
         )
 
-    found: str = next(rule["level"] for rule in _POLICY["rules"] if fits(rule))
-    return found
+    level: str = next(rule["level"] for rule in _POLICY["rules"] if fits(rule))
+    return level
 
 
 @pytest.mark.parametrize(
@@ -73,15 +74,15 @@ def test_canaries_live_where_they_are_logged() -> None:
 
 def test_every_node_has_the_policy_that_the_api_server_is_told_of() -> None:
     """A control plane that joins later reads the same file; what it is told hangs on no version of kubeadm."""
-    told = yaml.safe_load(configuration("c", Shape(), image="i", port=1, mounts={}))["kubeadmConfigPatches"]
-    assert AUDIT_PATCH in told
+    patches = yaml.safe_load(configuration("c", Shape(), image="i", port=1, mounts={}))["kubeadmConfigPatches"]
+    assert AUDIT_PATCH in patches
     patch = yaml.safe_load(AUDIT_PATCH)
     assert patch.keys() == {"kind", "apiServer"}
     arguments = patch["apiServer"]["extraArgs"]
     assert arguments["audit-policy-file"] in NODE_FILES
     assert arguments["audit-log-path"] == AUDIT_LOG
     assert all(isinstance(value, str) for value in arguments.values())
-    mounted = {each["mountPath"]: each for each in patch["apiServer"]["extraVolumes"]}
+    mounted = {volume["mountPath"]: volume for volume in patch["apiServer"]["extraVolumes"]}
     assert mounted[arguments["audit-policy-file"]]["readOnly"] is True
     assert mounted[AUDIT_DIRECTORY]["readOnly"] is False
 

@@ -26,8 +26,8 @@ _LABELS = {"chaos-harness.run": "r", "chaos-harness.shape": '{"workers":2,"insta
 
 def config(shape: Shape, **settings: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = {"image": "node:v1", "port": 21000, "mounts": {}}
-    told: dict[str, Any] = yaml.safe_load(configuration("c", shape, **{**defaults, **settings}))
-    return told
+    document: dict[str, Any] = yaml.safe_load(configuration("c", shape, **{**defaults, **settings}))
+    return document
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def wrapped(docker: Path, *words: str) -> list[str]:
     wrapper.write_text(docker_wrapper(str(docker), _LABELS))
     wrapper.chmod(0o755)
     printed = subprocess.run([wrapper, *words], capture_output=True, check=True).stdout
-    found: list[str] = json.loads(printed)
-    return found
+    argv: list[str] = json.loads(printed)
+    return argv
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_nodes_have_the_names_that_kind_gives_them(shape: Shape, names: list[str
 def test_each_node_of_the_shape_is_configured_with_its_image() -> None:
     """Control planes come first, and every node runs the image that was made ready."""
     nodes = config(Shape(control_planes=3, workers=1))["nodes"]
-    assert [(each["role"], each["image"]) for each in nodes] == [("control-plane", "node:v1")] * 3 + [
+    assert [(node["role"], node["image"]) for node in nodes] == [("control-plane", "node:v1")] * 3 + [
         ("worker", "node:v1")
     ]
 
@@ -84,14 +84,14 @@ def test_files_of_the_host_are_mounted_read_only_into_every_node() -> None:
     """What a node finds at a path is a file that the harness wrote, and cannot be changed there."""
     nodes = config(Shape(), mounts={"/etc/x/hosts.toml": Path("/run/x")})["nodes"]
     expected = [{"hostPath": "/run/x", "containerPath": "/etc/x/hosts.toml", "readOnly": True}]
-    assert [each["extraMounts"] for each in nodes] == [expected] * 3
+    assert [node["extraMounts"] for node in nodes] == [expected] * 3
 
 
 def test_patches_of_the_host_come_after_ours() -> None:
     """The host's patches are merged last, so that it has the last word."""
-    told = config(Shape(), containerd_patches=["[a]"], kubeadm_patches=["kind: KubeletConfiguration"])
-    assert told["containerdConfigPatches"][-1] == "[a]"
-    assert told["kubeadmConfigPatches"][2:] == ["kind: KubeletConfiguration"]
+    document = config(Shape(), containerd_patches=["[a]"], kubeadm_patches=["kind: KubeletConfiguration"])
+    assert document["containerdConfigPatches"][-1] == "[a]"
+    assert document["kubeadmConfigPatches"][2:] == ["kind: KubeletConfiguration"]
 
 
 def test_a_kubelet_posts_its_status_as_often_as_it_renews_its_lease() -> None:
@@ -161,9 +161,9 @@ def test_kind_finds_the_wrapper_before_the_docker_on_path(
     kind.write_wrapper(_LABELS)
     with pytest.raises(CommandFailed, match="ended with status 3"):
         kind.create("", "net", Deadline.after(60, "kind"))
-    said = (tmp_path / "kind.log").read_text().splitlines()
-    assert json.loads(said[0])[-1] == "x"
-    assert said[1] == "net unix:///nowhere/docker.sock"
+    lines = (tmp_path / "kind.log").read_text().splitlines()
+    assert json.loads(lines[0])[-1] == "x"
+    assert lines[1] == "net unix:///nowhere/docker.sock"
     assert (tmp_path / "bin" / "docker").stat().st_mode & 0o777 == 0o700
     assert not list(tmp_path.glob("kubeconfig-*"))
 
@@ -191,8 +191,8 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
 ) -> None:
     """Of pages of output the lines with the errors are in the message, and all of it is in a file."""
     fake = tmp_path / "kind"
-    said = "ERROR: failed to create cluster\nI1123 noise\nerror: error execution phase preflight\nmain.main\n"
-    fake.write_text(f"#!/bin/sh\nprintf '{said}' >&2\nexit 1\n")
+    output = "ERROR: failed to create cluster\nI1123 noise\nerror: error execution phase preflight\nmain.main\n"
+    fake.write_text(f"#!/bin/sh\nprintf '{output}' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: fake)
     with pytest.raises(CommandFailed) as caught:
@@ -202,7 +202,7 @@ def test_a_failure_of_kind_is_told_by_its_errors_and_not_by_its_stack_traces(
         "ERROR: failed to create cluster",
         "error: error execution phase preflight",
     ]
-    assert (tmp_path / "kind.log").read_text() == said
+    assert (tmp_path / "kind.log").read_text() == output
 
 
 _VERBS: dict[str, Callable[[Kind, Deadline], object]] = {
@@ -226,12 +226,12 @@ def test_nodes_that_are_not_ours_keep_kind_from_being_run(
     engine = FakeEngine()
     engine.add("container", "c-worker", {"io.x-k8s.kind.cluster": "c", "chaos-harness.run": "r"})
     engine.add("container", "c-worker2", {"io.x-k8s.kind.cluster": "c"})
-    told = ""
+    answer = ""
     try:
-        told = str(_VERBS[verb](Kind(engine, "c", tmp_path), Deadline.after(60, "kind")))
+        answer = str(_VERBS[verb](Kind(engine, "c", tmp_path), Deadline.after(60, "kind")))
     except NotOurs as error:
-        told = str(error)
-    assert "container c-worker2: expected the label chaos-harness" in told
+        answer = str(error)
+    assert "container c-worker2: expected the label chaos-harness" in answer
     assert not ran.exists()
     del engine.things["container/id-c-worker2"]
     _VERBS[verb](Kind(engine, "c", tmp_path), Deadline.after(60, "kind"))
@@ -242,7 +242,7 @@ def test_each_verb_of_kind_is_in_the_table() -> None:
     """Who teaches the harness another command of kind says here that it is guarded."""
     source = ast.walk(ast.parse(inspect.getsource(Kind)))
     calls = [node for node in source if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("self._")]
-    lists = [each.elts for call in calls for each in call.args[:1] if isinstance(each, ast.List)]
+    lists = [argument.elts for call in calls for argument in call.args[:1] if isinstance(argument, ast.List)]
     verbs = [
         " ".join(ast.literal_eval(word) for word in words[:2] if isinstance(word, ast.Constant)) for words in lists
     ]
@@ -295,6 +295,6 @@ def test_credentials_are_there_before_kind_is_done(tmp_path: Path, monkeypatch: 
 def test_logs_that_cannot_be_exported_are_told_and_not_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No log hides the failure that it was wanted for."""
     monkeypatch.setattr("chaos_harness.clusters.kind.cli.tool", lambda _: Path("/bin/false"))
-    told = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(60, "logs"))
-    assert told is not None
-    assert "ended with status 1" in told
+    problem = Kind(FakeEngine(), "c", tmp_path).export_logs(tmp_path, Deadline.after(60, "logs"))
+    assert problem is not None
+    assert "ended with status 1" in problem

@@ -88,7 +88,7 @@ def policy(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def _there(policy: Path) -> dict[str, str]:
-    return {each.name: each.read_text() for each in policy.parent.iterdir()}
+    return {path.name: path.read_text() for path in policy.parent.iterdir()}
 
 
 def test_a_policy_that_was_there_comes_back(policy: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_policy_that_was_there_comes_back(policy: Path) -> None:
     before, seen = _there(policy), []
     with contextlib.suppress(KeyError), distribution.no_daemon_starts(policy):
         seen.append(policy.read_text())
-        assert [each.what for each in traces.pending()] == ["policy-rc.d"]
+        assert [trace.what for trace in traces.pending()] == ["policy-rc.d"]
         raise KeyError
     assert "exit 101" in seen[0]
     assert _there(policy) == before

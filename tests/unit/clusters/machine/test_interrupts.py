@@ -17,13 +17,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    before = [signal.getsignal(each) for each in _SIGNALS]
+    before = [signal.getsignal(number) for number in _SIGNALS]
     yield
-    assert [signal.getsignal(each) for each in _SIGNALS] == before
+    assert [signal.getsignal(number) for number in _SIGNALS] == before
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[Path]:
+def messages(tmp_path: Path) -> Iterator[Path]:
     """Give the file that interrupts are told in, while they are installed."""
     path = tmp_path / "told"
     with path.open("wb") as file:
@@ -37,57 +37,57 @@ def send(number: signal.Signals = signal.SIGINT) -> None:
 
 
 @pytest.mark.parametrize("number", _SIGNALS)
-def test_the_first_stops_and_later_ones_are_told(told: Path, number: signal.Signals) -> None:
+def test_the_first_stops_and_later_ones_are_told(messages: Path, number: signal.Signals) -> None:
     """Only the first raises; what is still owed is named with the sum of its seconds, and what breaks it off."""
     with owing("remove the cluster", 100.0), owing("heal", 20.0):
         with pytest.raises(KeyboardInterrupt):
             send(number)
-        assert told.read_bytes() == b""
+        assert messages.read_bytes() == b""
         send(number)
-    said = told.read_text(encoding="ascii")
-    assert "still goes on, for 120 s at most: heal, then remove the cluster\n" in said
-    assert f"type: kill -9 {os.getpid()}; nox -s gc\n" in said
+    text = messages.read_text(encoding="ascii")
+    assert "still goes on, for 120 s at most: heal, then remove the cluster\n" in text
+    assert f"type: kill -9 {os.getpid()}; nox -s gc\n" in text
 
 
-def test_a_block_is_done_to_its_end(told: Path) -> None:
+def test_a_block_is_done_to_its_end(messages: Path) -> None:
     """A signal within raises at the end of the outermost block, once."""
-    did = []
+    done = []
 
     def end() -> None:
         with unbroken("end", 10.0):
             with unbroken("heal", 5.0):
                 send()
-                did.append("healed")
+                done.append("healed")
             send(signal.SIGHUP)
-            did.append("ended")
+            done.append("ended")
 
     with pytest.raises(KeyboardInterrupt):
         end()
-    assert did == ["healed", "ended"]
-    assert told.read_text(encoding="ascii").count("goes on") == 2
+    assert done == ["healed", "ended"]
+    assert messages.read_text(encoding="ascii").count("goes on") == 2
     with unbroken("another", 5.0):
         send()
 
 
 def test_a_block_needs_nobody_to_have_installed_anything(capfd: pytest.CaptureFixture[str]) -> None:
     """Whoever uses an experiment in a program of his own has it healed, too, time after time."""
-    did = []
+    done = []
 
     def heal() -> None:
         with unbroken("heal", 5.0):
             send(signal.SIGTERM)
-            did.append("healed")
+            done.append("healed")
 
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             heal()
-    assert did == ["healed"] * 2
+    assert done == ["healed"] * 2
     assert capfd.readouterr().err.count("heal\n") == 2
 
 
-def test_a_context_is_left_to_its_end(told: Path) -> None:
+def test_a_context_is_left_to_its_end(messages: Path) -> None:
     """What a block has brought about is taken back whole, whether a signal comes in the block or afterwards."""
-    did = []
+    done = []
 
     @contextmanager
     def prepared() -> Iterator[str]:
@@ -95,11 +95,11 @@ def test_a_context_is_left_to_its_end(told: Path) -> None:
             yield "there"
         finally:
             send()
-            did.append("taken back")
+            done.append("taken back")
 
     def prepare(*, interrupted: bool) -> None:
         with leaving(prepared(), "take it back", 5.0) as proof:
-            did.append(proof)
+            done.append(proof)
             if interrupted:
                 send()
 
@@ -108,10 +108,10 @@ def test_a_context_is_left_to_its_end(told: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             prepare(interrupted=interrupted)
         restore()
-    assert did == ["there", "taken back"] * 2
+    assert done == ["there", "taken back"] * 2
 
 
-def test_what_is_ignored_stays_ignored(told: Path) -> None:
+def test_what_is_ignored_stays_ignored(messages: Path) -> None:
     """`nohup` has a run go on when the terminal closes."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -122,20 +122,20 @@ def test_what_is_ignored_stays_ignored(told: Path) -> None:
         restore()
     finally:
         signal.signal(signal.SIGHUP, before)
-    assert told.read_bytes() == b""
+    assert messages.read_bytes() == b""
 
 
 def test_another_thread_is_left_alone() -> None:
     """No signal reaches it, and it may not set handlers."""
-    did = []
+    done = []
 
     def work() -> None:
         restore = interrupts.install()
         with owing("heal", 1.0), unbroken("heal", 1.0):
-            did.append("healed")
+            done.append("healed")
         restore()
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert did == ["healed"]
+    assert done == ["healed"]

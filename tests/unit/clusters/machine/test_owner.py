@@ -253,8 +253,8 @@ _WHERES = st.fixed_dictionaries(dict.fromkeys(("pid", "start", "view", "engines"
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    owner=st.binary() | (_VALUES | _OWNERS).map(lambda found: json.dumps(found).encode()),
-    where=st.binary() | (_VALUES | _WHERES).map(lambda found: json.dumps(found).encode()),
+    owner=st.binary() | (_VALUES | _OWNERS).map(lambda document: json.dumps(document).encode()),
+    where=st.binary() | (_VALUES | _WHERES).map(lambda document: json.dumps(document).encode()),
 )
 def test_no_file_of_a_run_keeps_others_from_being_seen(owner: bytes, where: bytes) -> None:
     """Whatever bytes stand in it, every run is yielded, with an owner of whom it can be asked whether he lives."""
@@ -262,8 +262,8 @@ def test_no_file_of_a_run_keeps_others_from_being_seen(owner: bytes, where: byte
         Owner.mine(run).claim("engine-a")
     (runtime_dir("runs", "bad") / "owner.json").write_bytes(owner)
     (runtime_dir("runs", "bad") / "where.json").write_bytes(where)
-    found = {path.name: (each.alive(), engines_of(path)) for path, each in run_directories()}
-    assert (set(found), found["good"]) == ({"bad", "good"}, (True, frozenset({"engine-a"})))
+    runs = {path.name: (holder.alive(), engines_of(path)) for path, holder in run_directories()}
+    assert (set(runs), runs["good"]) == ({"bad", "good"}, (True, frozenset({"engine-a"})))
 
 
 @settings(max_examples=examples(100), deadline=None)

@@ -122,15 +122,15 @@ def test_a_command_that_no_signal_ends_is_left(monkeypatch: pytest.MonkeyPatch) 
 
 def group(leader: int) -> list[int]:
     """Return the processes whose group is `leader`."""
-    found = []
+    pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(fields[2]) == leader:
-            found.append(int(stat.parent.name))
-    return found
+            pids.append(int(stat.parent.name))
+    return pids
 
 
 def test_interrupt_ends_the_command() -> None:
@@ -297,7 +297,7 @@ def test_what_is_detached_lives_on(tmp_path: Path) -> None:
     )
     process.run([sys.executable, "-c", program], soon(60))
     for _ in soon().attempts(0.01):
-        if (tmp_path / "pid").exists() and (told := (tmp_path / "pid").read_text()):
+        if (tmp_path / "pid").exists() and (pid := (tmp_path / "pid").read_text()):
             break
-    assert not gone(int(told))
-    os.kill(int(told), signal.SIGKILL)
+    assert not gone(int(pid))
+    os.kill(int(pid), signal.SIGKILL)

@@ -75,7 +75,7 @@ def test_a_mount_point_is_told_as_it_is_written(tmp_path: Path) -> None:
     """The kernel escapes blanks; only what lies below counts, the deepest first."""
     info = tmp_path / "mountinfo"
     lines = ["/a", "/a/b\\040c", "/a/b\\040c/d", "/ab"]
-    info.write_text("".join(f"1 2 0:3 / {each} rw - tmpfs none rw\n" for each in lines))
+    info.write_text("".join(f"1 2 0:3 / {point} rw - tmpfs none rw\n" for point in lines))
     assert mounts([Path("/a")], info) == ["/a/b c/d", "/a/b c"]
 
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_all_of_the_project_removes_folders_by_it() -> None:
     """Nobody calls rmtree by himself."""
-    found = [
+    callers = [
         f"{path.relative_to(_ROOT)}"
         for folder in ("clusters", "harness", "reports", "scenarios")
         for path in (_ROOT / folder).rglob("*.py")
@@ -104,4 +104,4 @@ def test_all_of_the_project_removes_folders_by_it() -> None:
         for node in ast.walk(ast.parse(source))
         if "rmtree" in (getattr(node, "attr", ""), getattr(node, "id", ""), getattr(node, "name", ""))
     ]
-    assert found == [], "use chaos_harness.clusters.machine.removal.remove, which goes through no mount"
+    assert callers == [], "use chaos_harness.clusters.machine.removal.remove, which goes through no mount"

@@ -55,9 +55,9 @@ def test_folders_of_a_killed_process_are_removed() -> None:
     with _holder() as (process, folders):
         process.send_signal(signal.SIGKILL)
         process.wait(30)
-        assert [each.is_dir() for each in folders] == [True, True, True]
-        assert sorted(sweep()) == sorted(f"folder {each}" for each in folders)
-        assert [each.exists() for each in folders] == [False, False, False]
+        assert [folder.is_dir() for folder in folders] == [True, True, True]
+        assert sorted(sweep()) == sorted(f"folder {folder}" for folder in folders)
+        assert [folder.exists() for folder in folders] == [False, False, False]
         assert sweep() == []
 
 
@@ -65,7 +65,7 @@ def test_folders_of_a_live_process_stay() -> None:
     """Whoever looks: the lock is the kernel's."""
     with _holder() as (_, folders):
         assert sweep() == []
-        assert [each.is_dir() for each in folders] == [True, True, True]
+        assert [folder.is_dir() for folder in folders] == [True, True, True]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a PID namespace")
@@ -73,15 +73,15 @@ def test_folders_of_a_process_that_cannot_be_seen_stay() -> None:
     """A process in another PID namespace holds its folders all the same."""
     with _holder("unshare", "--pid", "--fork", "--mount-proc", "--kill-child") as (_, folders):
         assert sweep() == []
-        assert [each.is_dir() for each in folders] == [True, True, True]
+        assert [folder.is_dir() for folder in folders] == [True, True, True]
 
 
 def test_keys_are_for_their_owner_alone_and_go_at_the_end() -> None:
     """The folder for credentials is 0700, below the run-time state, and a process that ends takes it away."""
     script = _HOLDS.replace("signal.pause()", "")
-    told = subprocess.run([sys.executable, "-c", script], cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    folders = [Path(line) for line in told.stdout.splitlines()]
-    assert [each.exists() for each in folders] == [False, False, False]
+    completed = subprocess.run([sys.executable, "-c", script], cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    folders = [Path(line) for line in completed.stdout.splitlines()]
+    assert [folder.exists() for folder in folders] == [False, False, False]
     here = scratch.credentials()
     assert here.parent == runtime_dir("credentials")
     assert stat.S_IMODE(here.stat().st_mode) == 0o700
@@ -100,11 +100,11 @@ def test_bundles_that_earlier_versions_unpacked_are_removed() -> None:
     """One in the directory for temporary files goes when it is an hour old; a link there is never followed."""
     temporary = Path(tempfile.gettempdir())
     old, new, target = (temporary / name for name in ("chaos-bundle-old", "chaos-bundle-new", "target"))
-    for each in (old, new, target):
-        each.mkdir()
+    for folder in (old, new, target):
+        folder.mkdir()
     (temporary / "chaos-bundle-link").symlink_to(target)
-    for each in (old, temporary / "chaos-bundle-link"):
-        os.utime(each, (time.time() - 4000,) * 2, follow_symlinks=False)
+    for folder in (old, temporary / "chaos-bundle-link"):
+        os.utime(folder, (time.time() - 4000,) * 2, follow_symlinks=False)
     assert sweep() == [f"folder {old}"]
     assert target.is_dir()
 

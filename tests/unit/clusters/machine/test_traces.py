@@ -76,7 +76,7 @@ def test_what_cannot_be_put_back_stays() -> None:
     assert put_back("a", _undone(seen, gone=False)) == []
     with pytest.raises(HarnessError):
         put_back("a", fails)
-    assert [each.what for each in pending()] == ["x"]
+    assert [trace.what for trace in pending()] == ["x"]
 
 
 def test_one_undo_that_fails_keeps_no_other_from_being_tried() -> None:
@@ -94,7 +94,7 @@ def test_one_undo_that_fails_keeps_no_other_from_being_tried() -> None:
     with pytest.raises(HarnessError, match="iptables: no"):
         put_back("a", undo)
     assert seen == ["z", "y", "x"]
-    assert [each.what for each in pending()] == ["y"]
+    assert [trace.what for trace in pending()] == ["y"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_torn_line_hides_no_other(home: Path, torn: bytes) -> None:
     with (home / "changes.jsonl").open("ab") as file:
         file.write(torn)
     _record("y")
-    assert [each.what for each in pending()] == ["x", "y"]
+    assert [trace.what for trace in pending()] == ["x", "y"]
 
 
 def test_a_start_of_the_machine_has_put_back_what_lives_in_the_kernel(
@@ -117,9 +117,9 @@ def test_a_start_of_the_machine_has_put_back_what_lives_in_the_kernel(
     record("file", before="", after="", holder="a", volatile=False)
     (tmp_path / "boot").write_text("another\n")
     monkeypatch.setattr("chaos_harness.clusters.machine.boot.BOOT_ID", tmp_path / "boot")
-    assert [each.what for each in pending()] == ["file"]
+    assert [trace.what for trace in pending()] == ["file"]
     _record("sysctl", before="7")
-    assert [(each.what, each.before) for each in pending()] == [("file", ""), ("sysctl", "7")]
+    assert [(trace.what, trace.before) for trace in pending()] == [("file", ""), ("sysctl", "7")]
 
 
 def test_nothing_may_be_changed_that_cannot_be_written_down(home: Path) -> None:
@@ -139,7 +139,7 @@ def test_kill_at_any_moment_leaves_a_journal_that_can_be_read(home: Path) -> Non
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        told = [process.stdout.readline() for _ in range(5)]
+        lines = [process.stdout.readline() for _ in range(5)]
         os.kill(process.pid, signal.SIGKILL)
-        told += process.stdout.readlines()
-    assert {line.strip() for line in told} <= {each.what for each in pending()}
+        lines += process.stdout.readlines()
+    assert {line.strip() for line in lines} <= {trace.what for trace in pending()}

@@ -17,24 +17,24 @@ def _raises(error: BaseException) -> Callable[[], None]:
 
 def test_all_steps_are_tried_newest_first() -> None:
     """A step that fails keeps no other from being done; the first error comes out, and its notes tell the others."""
-    did: list[str] = []
+    done: list[str] = []
 
     @contextmanager
     def block() -> Iterator[str]:
         yield "entered"
-        did.append("left")
+        done.append("left")
 
     ending = Ending()
-    ending.callback(lambda: did.append("last"))
+    ending.callback(lambda: done.append("last"))
     ending.callback(_raises(OSError("full")))
     assert ending.enter_context(block()) == "entered"
     ending.callback(_raises(ValueError("no node")))
     with pytest.raises(ValueError, match="no node") as caught:
         ending.close()
-    assert did == ["left", "last"]
+    assert done == ["left", "last"]
     assert caught.value.__notes__ == ["and besides: OSError: full"]
     ending.close()
-    assert did == ["left", "last"]
+    assert done == ["left", "last"]
 
 
 def test_an_interrupt_comes_before_all_others() -> None:

@@ -45,8 +45,8 @@ class Nodes(FakeEngine):
 def container(name: str) -> dict[str, Any]:
     state = {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z"}
     networks = {"c": {"IPAddress": "10.0.0.2"}}
-    told = {"HostConfig": {"Memory": 0}, "NetworkSettings": {"Networks": networks}}
-    return {"Name": f"/{name}", "State": state, **told}
+    settings = {"HostConfig": {"Memory": 0}, "NetworkSettings": {"Networks": networks}}
+    return {"Name": f"/{name}", "State": state, **settings}
 
 
 def pod(name: str, restarts: int = 0, owner: str = "webhook-5f") -> dict[str, Any]:
@@ -72,14 +72,14 @@ def secret() -> dict[str, Any]:
 @pytest.fixture
 def server() -> Iterator[RestServer]:
     kinds = [{"name": name, "verbs": ["list"]} for name in ("pods", "secrets", "nodes", "events")]
-    with rest_server() as found:
-        found.answers["/apis"] = {"groups": []}
-        found.answers["/api/v1"] = {"resources": [*kinds, {"name": "pods/log", "verbs": ["get"]}]}
-        found.answers[_PODS] = {"items": [pod("a"), pod("b")]}
-        found.answers[_SECRETS] = {"items": [secret()]}
-        found.answers[_NODES] = {"items": [node()]}
-        found.answers["/api/v1/events"] = 500
-        yield found
+    with rest_server() as server:
+        server.answers["/apis"] = {"groups": []}
+        server.answers["/api/v1"] = {"resources": [*kinds, {"name": "pods/log", "verbs": ["get"]}]}
+        server.answers[_PODS] = {"items": [pod("a"), pod("b")]}
+        server.answers[_SECRETS] = {"items": [secret()]}
+        server.answers[_NODES] = {"items": [node()]}
+        server.answers["/api/v1/events"] = 500
+        yield server
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def changed(cluster: Cluster, change: Callable[[], object]) -> list[str]:
 def items(server: RestServer, path: str) -> list[Any]:
     """Return the objects at a path, copied, so that a change is a change."""
     server.answers[path] = copy.deepcopy(server.answers[path])
-    found: list[Any] = server.answers[path]["items"]
-    return found
+    objects: list[Any] = server.answers[path]["items"]
+    return objects
 
 
 def test_a_cluster_that_nobody_touched_is_as_it_was(server: RestServer, cluster: Cluster) -> None:
@@ -118,9 +118,9 @@ def test_a_cluster_that_nobody_touched_is_as_it_was(server: RestServer, cluster:
 
     def live() -> None:
         server.answers[_PODS] = {"items": [pod("x"), pod("y")]}
-        found = items(server, _NODES)[0]
-        found["metadata"]["resourceVersion"] = "9"
-        found["status"]["conditions"][0]["lastHeartbeatTime"] = "2"
+        worker = items(server, _NODES)[0]
+        worker["metadata"]["resourceVersion"] = "9"
+        worker["status"]["conditions"][0]["lastHeartbeatTime"] = "2"
 
     assert changed(cluster, live) == []
 
@@ -141,32 +141,32 @@ def test_what_changed_among_the_objects_is_named(server: RestServer, cluster: Cl
 
     def is_named(path: str, change: Callable[[list[Any]], object], *words: str) -> None:
         original = server.answers[path]
-        (told,) = changed(cluster, lambda: change(items(server, path)))
-        assert all(word in told for word in words), told
+        (difference,) = changed(cluster, lambda: change(items(server, path)))
+        assert all(word in difference for word in words), difference
         server.answers[path] = original
 
-    is_named(_SECRETS, lambda found: found.clear(), "gone: secrets gatekeeper-system/cert")
-    is_named(_SECRETS, lambda found: found.append({"metadata": {"name": "more"}}), "new: secrets more")
-    is_named(_SECRETS, lambda found: found[0]["data"].update({"tls.crt": "Qg=="}), "changed: secrets", "cert")
-    is_named(_PODS, lambda found: found.append(pod("c")), "changed: pods of gatekeeper-system/ReplicaSet webhook-5f")
-    is_named(_PODS, lambda found: found.append(pod("c", owner="webhook-6a")), "new: pods of", "webhook-6a")
-    is_named(_PODS, lambda found: found.__setitem__(0, pod("a", restarts=1)), "changed: pods of")
-    is_named(_NODES, lambda found: found[0]["spec"].update(taints=[{"key": "x"}]), "changed: nodes c-worker")
-    is_named(_NODES, lambda found: found[0]["status"]["conditions"][0].update(status="False"), "changed: nodes")
+    is_named(_SECRETS, lambda secrets: secrets.clear(), "gone: secrets gatekeeper-system/cert")
+    is_named(_SECRETS, lambda secrets: secrets.append({"metadata": {"name": "more"}}), "new: secrets more")
+    is_named(_SECRETS, lambda secrets: secrets[0]["data"].update({"tls.crt": "Qg=="}), "changed: secrets", "cert")
+    is_named(_PODS, lambda pods: pods.append(pod("c")), "changed: pods of gatekeeper-system/ReplicaSet webhook-5f")
+    is_named(_PODS, lambda pods: pods.append(pod("c", owner="webhook-6a")), "new: pods of", "webhook-6a")
+    is_named(_PODS, lambda pods: pods.__setitem__(0, pod("a", restarts=1)), "changed: pods of")
+    is_named(_NODES, lambda nodes: nodes[0]["spec"].update(taints=[{"key": "x"}]), "changed: nodes c-worker")
+    is_named(_NODES, lambda nodes: nodes[0]["status"]["conditions"][0].update(status="False"), "changed: nodes")
 
 
 @pytest.mark.parametrize(
-    ("said", "part"),
+    ("inside", "part"),
     [
         (_INSIDE.replace("ACCEPT", "DROP"), "rules"),
         (_INSIDE.replace("a\n", ""), "images"),
         (f"{_INSIDE}T /usr/bin/kubelet\n", "stopped"),
     ],
 )
-def test_what_changed_inside_a_node_is_named(cluster: Cluster, engine: Nodes, said: str, part: str) -> None:
+def test_what_changed_inside_a_node_is_named(cluster: Cluster, engine: Nodes, inside: str, part: str) -> None:
     """Rules of iptables, images that went, processes that were stopped."""
-    (told,) = changed(cluster, lambda: engine.inside.update({"c-worker": said}))
-    assert told.startswith(f"changed: node c-worker {part} (was ")
+    (difference,) = changed(cluster, lambda: engine.inside.update({"c-worker": inside}))
+    assert difference.startswith(f"changed: node c-worker {part} (was ")
 
 
 def test_a_blow_that_no_status_tells_of_yet_is_named(cluster: Cluster, engine: Nodes) -> None:
@@ -176,8 +176,8 @@ def test_a_blow_that_no_status_tells_of_yet_is_named(cluster: Cluster, engine: N
     def run(*starts: int) -> None:
         ours = [f"gatekeeper-system manager started {number} times\n" for number in starts]
         engine.inside.update({names[0]: f"{_INSIDE}== containers\n{ours[0]}", names[1]: f"{_INSIDE}== containers\n"})
-        for each in ours[1:]:
-            engine.inside[names[1]] += each
+        for line in ours[1:]:
+            engine.inside[names[1]] += line
 
     run(1, 2)
     assert changed(cluster, lambda: run(2, 1)) == []
@@ -202,8 +202,8 @@ def test_a_cluster_is_settled_when_no_pod_is_still_beginning(
     """A fingerprint of what is not ready yet would tell of a change as soon as it is."""
     pods = items(server, _PODS)
     pods[1]["status"].update(changes)
-    for each in pods:
-        each["metadata"]["resourceVersion"] = "1"
+    for listed_pod in pods:
+        listed_pod["metadata"]["resourceVersion"] = "1"
     server.answers[_PODS] |= {"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"}}
     waiting = nullcontext() if settled else pytest.raises(DeadlineExceeded, match="all pods")
     with waiting:
@@ -219,8 +219,8 @@ def test_a_registry_that_was_stopped_and_started_is_as_it_was(
     engine.containers["c-registry"] = made = container("c-registry")
     later, stopped = ({"Status": status, "StartedAt": "2026-01-01T01:00:00Z"} for status in ("running", "exited"))
     assert changed(cluster, lambda: engine.containers.update({"c-registry": made | {"State": later}})) == []
-    (told,) = changed(cluster, lambda: engine.containers.update({"c-registry": made | {"State": stopped}}))
-    assert told == "changed: container c-registry state (was running, is exited)"
+    (difference,) = changed(cluster, lambda: engine.containers.update({"c-registry": made | {"State": stopped}}))
+    assert difference == "changed: container c-registry state (was running, is exited)"
 
 
 @pytest.mark.parametrize(
@@ -235,5 +235,7 @@ def test_what_changed_about_a_container_is_named(
     cluster: Cluster, engine: Nodes, field_: str, value: Any, part: str
 ) -> None:
     """A node that was restarted, throttled, or cut off is not the node that it was."""
-    (told,) = changed(cluster, lambda: engine.containers.update({"c-worker": container("c-worker") | {field_: value}}))
-    assert told.startswith(f"changed: container c-worker {part} (was ")
+    (difference,) = changed(
+        cluster, lambda: engine.containers.update({"c-worker": container("c-worker") | {field_: value}})
+    )
+    assert difference.startswith(f"changed: container c-worker {part} (was ")

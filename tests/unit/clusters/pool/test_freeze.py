@@ -55,17 +55,17 @@ def node(name: str, heartbeat: datetime, status: str = "True", effect: str = "")
 
 @pytest.fixture
 def server() -> Iterator[RestServer]:
-    with rest_server() as found:
+    with rest_server() as server:
         ticks = itertools.count()
 
         def renewing() -> Any:
             now = _EPOCH + timedelta(seconds=next(ticks))
             return listed(lease(name, now) for name in _JUDGES)
 
-        found.answers[_SYSTEM] = renewing
+        server.answers[_SYSTEM] = renewing
         for name in _JUDGES:
-            found.answers[f"{_SYSTEM}/{name}"] = lease(name, _EPOCH - timedelta(days=1))
-        yield found
+            server.answers[f"{_SYSTEM}/{name}"] = lease(name, _EPOCH - timedelta(days=1))
+        yield server
 
 
 @pytest.fixture
@@ -171,12 +171,12 @@ def test_a_node_that_takes_no_new_pods_for_a_moment_is_waited_for(server: RestSe
     freeze(cluster, Deadline.after(10, "frost"))
     barred = server.answers["/api/v1/nodes"]
     awake(server, cluster)
-    free, told = server.answers["/api/v1/nodes"], itertools.count()
-    for each in free["items"]:
-        each["metadata"]["resourceVersion"] = "2"
-    server.answers["/api/v1/nodes"] = lambda: barred if next(told) < 3 else free
+    free, requests = server.answers["/api/v1/nodes"], itertools.count()
+    for listed_node in free["items"]:
+        listed_node["metadata"]["resourceVersion"] = "2"
+    server.answers["/api/v1/nodes"] = lambda: barred if next(requests) < 3 else free
     thaw(cluster, Deadline.after(5, "dawn"))
-    assert next(told) > 3
+    assert next(requests) > 3
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", json.dumps({"at": 1.0})])

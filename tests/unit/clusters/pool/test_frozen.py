@@ -52,7 +52,7 @@ def test_no_cluster_is_taken_twice() -> None:
     """Of many who ask at once for the last ones, each gets another one, and the others none."""
     shelf = {shelved() for _ in range(3)}
     with ThreadPoolExecutor(8) as pool:
-        taken = [found for found in pool.map(take, [_ENGINE] * 8, ["recipe"] * 8) if found]
+        taken = [directory for directory in pool.map(take, [_ENGINE] * 8, ["recipe"] * 8) if directory]
     assert (len(taken), set(taken)) == (3, shelf)
 
 

@@ -87,9 +87,9 @@ class World:
     ) -> Cluster:
         folder = directory / f"c-{len(self.clusters)}"
         folder.mkdir()
-        found = Cluster(folder.name, shape, engine, folder / "kubeconfig", "c", None, owner.run, folder)
-        self.clusters[found.name], self.states[found.name] = found, dict(_MADE)
-        return found
+        cluster = Cluster(folder.name, shape, engine, folder / "kubeconfig", "c", None, owner.run, folder)
+        self.clusters[cluster.name], self.states[cluster.name] = cluster, dict(_MADE)
+        return cluster
 
     @staticmethod
     def _reset(state: State) -> None:
@@ -102,13 +102,13 @@ def verdicts(order: list[Callable[[State], None]]) -> tuple[dict[str, State], in
     with pytest.MonkeyPatch.context() as patch:
         world = World(patch)
         pool = Pool(FakeEngine(), Progress.quiet())
-        found = {}
+        at_begin = {}
         for scenario in order:
             cluster = pool.get(Shape(), _IMAGES, Kept(Path("/nowhere")))
-            found[scenario.__name__] = dict(world.states[cluster.name])
+            at_begin[scenario.__name__] = dict(world.states[cluster.name])
             scenario(world.states[cluster.name])
             pool.give_back(cluster)
-        return found, len(world.clusters)
+        return at_begin, len(world.clusters)
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -117,7 +117,7 @@ def test_verdicts_do_not_hang_on_the_order(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     order = list(_SCENARIOS)
     random.Random(seed).shuffle(order)  # noqa: S311 - chosen again from the same seed
-    found, made = verdicts(order)
-    assert found == {scenario.__name__: _MADE for scenario in _SCENARIOS}
+    at_begin, made = verdicts(order)
+    assert at_begin == {scenario.__name__: _MADE for scenario in _SCENARIOS}
     spoiled = (_forgets_a_rule, _rotates, _leaves_objects)
     assert made == 1 + len(spoiled) - (order[-1] in spoiled)

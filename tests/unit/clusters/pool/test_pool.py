@@ -46,9 +46,9 @@ class World:
         self.act("create")
         folder = directory / f"c-{len(self.clusters)}"
         folder.mkdir()
-        found = Cluster(folder.name, shape, engine, folder / "kubeconfig", "c", None, owner.run, folder)
-        self.clusters[found.name] = found
-        return found
+        cluster = Cluster(folder.name, shape, engine, folder / "kubeconfig", "c", None, owner.run, folder)
+        self.clusters[cluster.name] = cluster
+        return cluster
 
     def does(self, verb: str) -> Callable[..., None]:
         return lambda *_: self.act(verb)
@@ -56,25 +56,25 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    found = World()
+    world = World()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(pools, "create", found.create)
+    monkeypatch.setattr(pools, "create", world.create)
     for verb in ("delete", "freeze", "thaw", "reset"):
-        monkeypatch.setattr(pools, verb, found.does(verb))
-    monkeypatch.setattr(pools, "fingerprint", lambda *_: dict(found.like))
-    monkeypatch.setattr(Cluster, "open", lambda _engine, name: found.clusters[name])
+        monkeypatch.setattr(pools, verb, world.does(verb))
+    monkeypatch.setattr(pools, "fingerprint", lambda *_: dict(world.like))
+    monkeypatch.setattr(Cluster, "open", lambda _engine, name: world.clusters[name])
     for verb in ("remember", "wait_settled"):
         monkeypatch.setattr(pools, verb, lambda *_: None)
     monkeypatch.setattr(capacity, "memory", lambda _: None)
-    return found
+    return world
 
 
 def pool(**settings: Any) -> Pool:
     return Pool(FakeEngine(), Progress.quiet(), **settings)
 
 
-def get(found: Pool, **shape: Any) -> Cluster:
-    return found.get(Shape(**shape), _IMAGES, _LOGS)
+def get(lender: Pool, **shape: Any) -> Cluster:
+    return lender.get(Shape(**shape), _IMAGES, _LOGS)
 
 
 def test_an_empty_shelf_costs_a_new_cluster(world: World) -> None:
@@ -152,16 +152,16 @@ def test_a_cluster_that_cannot_be_proved_healthy_is_not_handed_out(
     world: World, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     """It is removed, why is told, and a new one is made."""
-    told = io.StringIO()
+    stream = io.StringIO()
     pool().give_back(get(pool()))
     world.failing["thaw"] = ClusterUnavailable("that it was frozen was noticed")
     if verb == "open":
         world.clusters.clear()
         monkeypatch.setattr(Cluster, "open", lambda *_: world.act("thaw"))
-    noisy = Pool(FakeEngine(), Progress(told))
+    noisy = Pool(FakeEngine(), Progress(stream))
     assert get(noisy)
     assert world.did == ["create", "freeze", "thaw", "create"]
-    assert "was not handed out: that it was frozen was noticed" in told.getvalue()
+    assert "was not handed out: that it was frozen was noticed" in stream.getvalue()
     assert len(list(run_directories())) == 1
 
 
@@ -182,11 +182,11 @@ def test_a_full_pool_takes_no_more(world: World) -> None:
 def test_less_memory_makes_a_smaller_pool_and_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cluster is removed each time, and the reason is shown the first time."""
     monkeypatch.setattr(capacity, "memory", lambda _: "100 MiB of memory are available")
-    told = io.StringIO()
-    small = Pool(FakeEngine(), Progress(told))
+    stream = io.StringIO()
+    small = Pool(FakeEngine(), Progress(stream))
     for _ in range(2):
         assert small.give_back(get(small)) == ["100 MiB of memory are available"]
-    assert told.getvalue().count("the pool stays small") == 1
+    assert stream.getvalue().count("the pool stays small") == 1
 
 
 def test_filling_makes_what_is_not_there_yet(world: World) -> None:

@@ -34,8 +34,8 @@ _MADE = {
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RestServer]:
     monkeypatch.setattr(reset_gatekeeper, "wait_serving", lambda *_: [])
-    with rest_server() as found:
-        yield found
+    with rest_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def listed(server: RestServer, path: str, *items: Any, stays: bool = False) -> N
     """Let the path list the items, until the first of them is deleted."""
 
     def answer() -> Any:
-        deleted = any(verb == "DELETE" and told.startswith(path) for verb, told, _ in server.changes)
-        found = [] if deleted and not stays else list(items)
-        return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": found}
+        deleted = any(verb == "DELETE" and target.startswith(path) for verb, target, _ in server.changes)
+        remaining = [] if deleted and not stays else list(items)
+        return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": remaining}
 
     server.answers[path] = answer
 

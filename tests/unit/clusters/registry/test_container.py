@@ -109,8 +109,8 @@ def test_nodes_are_given_no_registry_to_fall_back_to() -> None:
 def test_nodes_send_the_password_unasked(tmp_path: Path) -> None:
     """The header stands at the server itself, so that no request is refused first, and none is seen twice."""
     authorization = Login.make(tmp_path).authorization
-    told = tomllib.loads(hosts_toml("10.0.0.254:5000", authorization))
-    assert told == {"server": "http://10.0.0.254:5000", "header": {"Authorization": [authorization]}}
+    hosts = tomllib.loads(hosts_toml("10.0.0.254:5000", authorization))
+    assert hosts == {"server": "http://10.0.0.254:5000", "header": {"Authorization": [authorization]}}
 
 
 def test_the_registry_asks_for_a_password() -> None:

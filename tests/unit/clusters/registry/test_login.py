@@ -27,7 +27,7 @@ def test_each_registry_has_a_password_of_its_own(tmp_path: Path) -> None:
         assert password not in repr(login)
         assert password not in login.htpasswd
     assert len(passwords) == 2
-    assert {len(each) for each in passwords} == {len("chaos_pw_") + 32}
+    assert {len(password) for password in passwords} == {len("chaos_pw_") + 32}
 
 
 def test_a_password_is_not_made_twice(tmp_path: Path) -> None:

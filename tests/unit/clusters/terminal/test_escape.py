@@ -42,14 +42,14 @@ def test_a_long_text_is_cut() -> None:
 @given(st.text(st.characters(codec=None, categories=None)))
 def test_whatever_it_was_it_is_printable_afterwards_and_stays_so(text: str) -> None:
     """Any text comes out printable, can be encoded, fits into XML, and is the same when it is shown again."""
-    found = shown(text)
-    assert found.isprintable()
-    assert shown(found) == found
-    assert len(found) <= 10 * len(text)
-    found.encode()
+    escaped = shown(text)
+    assert escaped.isprintable()
+    assert shown(escaped) == escaped
+    assert len(escaped) <= 10 * len(text)
+    escaped.encode()
     element = ET.Element("a")
-    element.text = found
-    assert ET.fromstring(ET.tostring(element)).text == (found or None)
+    element.text = escaped
+    assert ET.fromstring(ET.tostring(element)).text == (escaped or None)
 
 
 def test_it_takes_time_in_proportion_to_the_text() -> None:

@@ -90,8 +90,8 @@ def test_say() -> None:
 
 def test_what_goes_on_meanwhile_stands_beside() -> None:
     """Each line asks anew what to tell behind the time."""
-    stream, told = io.StringIO(), iter(["1 lost"])
-    with Progress(stream).step("hold", lambda: next(told)):
+    stream, details = io.StringIO(), iter(["1 lost"])
+    with Progress(stream).step("hold", lambda: next(details)):
         pass
     assert re.fullmatch(r" ✓ hold 0\.\d s \| 1 lost", stream.getvalue().splitlines()[-1])
 
@@ -99,11 +99,11 @@ def test_what_goes_on_meanwhile_stands_beside() -> None:
 def test_what_others_wrote_is_shown() -> None:
     """A name, how far, what goes on beside it, and what is said, may have others' words in them: none is obeyed."""
     stream, evil = Terminal(), "\x1b]52;c;cm0=\x07\x1b[2J"
-    told = Progress(stream)
-    with told.step(evil, lambda: evil) as step:
+    display = Progress(stream)
+    with display.step(evil, lambda: evil) as step:
         step.detail = evil
-    told.say(f"one\n{evil}")
-    left = re.sub(r"\r\x1b\[K|\x1b\[\d+m", "", stream.getvalue())
+    display.say(f"one\n{evil}")
+    visible = re.sub(r"\r\x1b\[K|\x1b\[\d+m", "", stream.getvalue())
 
-    assert left.count(r"\x1b]52;c;cm0=\x07\x1b[2J") == 4
-    assert all(line.isprintable() for line in left.splitlines())
+    assert visible.count(r"\x1b]52;c;cm0=\x07\x1b[2J") == 4
+    assert all(line.isprintable() for line in visible.splitlines())

@@ -22,17 +22,17 @@ def _pipe() -> Lossy:
 def test_a_reader_that_has_gone() -> None:
     """Steps go on, their errors come out, and closing the stream raises nothing."""
     stream = _pipe()
-    progress, did = Progress(stream.as_text()), []
+    progress, done = Progress(stream.as_text()), []
 
     def remove() -> None:
         with progress.step("remove"):
-            did.append("removed")
+            done.append("removed")
             raise ValueError("ours")
 
     with pytest.raises(ValueError, match="ours"):
         remove()
     progress.say("done")
-    assert did == ["removed"]
+    assert done == ["removed"]
     assert isinstance(stream.lost, BrokenPipeError)
     stream.close()
 

@@ -49,14 +49,14 @@ def test_pauses_begin_anew(server: FakeApiServer, api: ApiClient) -> None:
     changes.close()
 
 
-@pytest.mark.parametrize(("told", "least", "most"), [("1", 1.0, 20.0), ("600", 0.5, 20.0), ("soon", 0.0, 0.9)])
+@pytest.mark.parametrize(("retry_after", "least", "most"), [("1", 1.0, 20.0), ("600", 0.5, 20.0), ("soon", 0.0, 0.9)])
 def test_a_server_that_wants_to_be_left_alone_is(
-    server: FakeApiServer, api: ApiClient, told: str, least: float, most: float
+    server: FakeApiServer, api: ApiClient, retry_after: str, least: float, most: float
 ) -> None:
     """Retry-After is heeded, within reason."""
     server.status.append(429)
-    server.retry_after = told
-    changes = Watch(api, PATH, timing=replace(QUICK, patience=1.0 if told == "1" else 0.5)).changes(
+    server.retry_after = retry_after
+    changes = Watch(api, PATH, timing=replace(QUICK, patience=1.0 if retry_after == "1" else 0.5)).changes(
         Deadline.after(60, "the test")
     )
     gap = in_background(lambda: next(changes))()

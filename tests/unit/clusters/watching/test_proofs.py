@@ -44,25 +44,25 @@ class Watched:
 @contextmanager
 def watched(server: FakeApiServer, api: ApiClient, **timing: float) -> Iterator[Watched]:
     """Watch during the block, from a first whole list on; at its end the folded state is that of the server."""
-    found, stop = Watched(), threading.Event()
+    watch, stop = Watched(), threading.Event()
     changes = Watch(api, PATH, timing=replace(SHORT, **timing)).changes(
-        Deadline.after(60, "the test"), stop, proofs=found.proofs
+        Deadline.after(60, "the test"), stop, proofs=watch.proofs
     )
 
     def follow() -> None:
         for change in changes:
-            found.seen.append(change)
+            watch.seen.append(change)
 
     thread = threading.Thread(target=follow)
     thread.start()
-    found.wait("LISTED")
+    watch.wait("LISTED")
     server.wait_for_stream()
     try:
-        yield found
+        yield watch
         state: dict[str, object] = {}
-        for change in found.seen:
+        for change in watch.seen:
             fold(state, change)  # type: ignore[arg-type]
-        assert state == {f"default/{name}": each for name, each in server.objects.items()}
+        assert state == {f"default/{name}": pod for name, pod in server.objects.items()}
     finally:
         stop.set()
         thread.join()
@@ -71,37 +71,37 @@ def watched(server: FakeApiServer, api: ApiClient, **timing: float) -> Iterator[
 def test_a_proof_comes_behind_all_that_there_is(server: FakeApiServer, api: ApiClient) -> None:
     """Who asks whether all was told gets it, in much less than a second, and then a sign of life that says so."""
     server.put("a")
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.put("b")
         began = time.monotonic()
-        assert found.proofs.ask(20)
+        assert watch.proofs.ask(20)
         assert time.monotonic() - began < 10
-        assert found.rows[2:] == [("ADDED", "default/b", False), ("BOOKMARK", "", False)]
-        assert found.seen[-1].resource_version == "3"
-        assert found.proofs.ask(20)
-        assert found.rows[4:] == [("BOOKMARK", "", False)]
+        assert watch.rows[2:] == [("ADDED", "default/b", False), ("BOOKMARK", "", False)]
+        assert watch.seen[-1].resource_version == "3"
+        assert watch.proofs.ask(20)
+        assert watch.rows[4:] == [("BOOKMARK", "", False)]
 
 
 def test_what_a_stream_does_not_tell_is_noticed(server: FakeApiServer, api: ApiClient) -> None:
     """A stream that lives and withholds a change is a gap, told of when it should have been, and then made up for."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.order("lose")
         server.put("a")
-        assert found.proofs.ask(20)
-        gap, added, resumed, *signs = found.rows[1:]
+        assert watch.proofs.ask(20)
+        gap, added, resumed, *signs = watch.rows[1:]
         assert (gap, added, resumed) == (("GAP", "", False), ("ADDED", "default/a", True), ("RESUMED", "", False))
         assert set(signs) == {("BOOKMARK", "", False)}
-        assert found.seen[1].why == "silent"
+        assert watch.seen[1].why == "silent"
 
 
 def test_what_came_and_went_is_noticed(server: FakeApiServer, api: ApiClient) -> None:
     """A list that looks as it should proves nothing of what was between: the server must tell that in a new stream."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.order("lose")
         server.put("a")
         server.delete("a")
-        assert found.proofs.ask(20)
-        assert found.rows[1:] == [
+        assert watch.proofs.ask(20)
+        assert watch.rows[1:] == [
             ("GAP", "", False),
             ("ADDED", "default/a", True),
             ("DELETED", "default/a", True),
@@ -112,38 +112,38 @@ def test_what_came_and_went_is_noticed(server: FakeApiServer, api: ApiClient) ->
 
 def test_no_proof_without_a_server(server: FakeApiServer, api: ApiClient) -> None:
     """A watch that sees nothing proves nothing; it does as soon as it can."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.refuse()
-        found.wait("GAP")
-        assert not found.proofs.ask(0.3)
-        assert found.rows[-1] == ("GAP", "", False)
+        watch.wait("GAP")
+        assert not watch.proofs.ask(0.3)
+        assert watch.rows[-1] == ("GAP", "", False)
         server.accept()
-        assert found.proofs.ask(20)
-        assert found.rows[2:] == [("RESUMED", "", False), ("BOOKMARK", "", False)]
+        assert watch.proofs.ask(20)
+        assert watch.rows[2:] == [("RESUMED", "", False), ("BOOKMARK", "", False)]
 
 
 def test_a_new_list_is_a_proof(server: FakeApiServer, api: ApiClient) -> None:
     """A list that was asked for since is one, though no stream comes to be after it."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.watch_status.extend([410] * 1000)
         server.order("cut")
-        assert found.proofs.ask(20)
+        assert watch.proofs.ask(20)
         server.watch_status.clear()
         server.order("end")
-        assert {row[0] for row in found.rows[1:]} <= {"GAP", "LISTED", "BOOKMARK"}
+        assert {row[0] for row in watch.rows[1:]} <= {"GAP", "LISTED", "BOOKMARK"}
 
 
 def test_a_server_that_will_not_say_is_asked_again(server: FakeApiServer, api: ApiClient) -> None:
     """A stream that lives is no gap only because the server refuses, for now, to say what there is."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.status.extend([429, 503])
-        assert found.proofs.ask(20)
-        assert found.rows[1:] == [("BOOKMARK", "", False)]
+        assert watch.proofs.ask(20)
+        assert watch.rows[1:] == [("BOOKMARK", "", False)]
 
 
 def test_a_busy_stream_proves_itself(server: FakeApiServer, api: ApiClient) -> None:
     """A change that is newer than what there was when it was asked is proof enough."""
-    with watched(server, api, proof=20) as found:
+    with watched(server, api, proof=20) as watch:
         stop = threading.Event()
 
         def work() -> None:
@@ -152,64 +152,64 @@ def test_a_busy_stream_proves_itself(server: FakeApiServer, api: ApiClient) -> N
 
         worker = threading.Thread(target=work)
         worker.start()
-        proved = found.proofs.ask(20)
+        proved = watch.proofs.ask(20)
         stop.set()
         worker.join()
         assert proved
-        assert found.proofs.ask(20)
-        assert "GAP" not in {change.kind for change in found.seen}
+        assert watch.proofs.ask(20)
+        assert "GAP" not in {change.kind for change in watch.seen}
 
 
 def test_signs_of_life_come_by_themselves(server: FakeApiServer, api: ApiClient) -> None:
     """A stream that ends in its time is one, each time."""
-    with watched(server, api, chunk=0.1) as found:
-        found.wait("BOOKMARK")
-        found.wait("BOOKMARK")
-        assert {row[0] for row in found.rows[1:]} == {"BOOKMARK"}
+    with watched(server, api, chunk=0.1) as watch:
+        watch.wait("BOOKMARK")
+        watch.wait("BOOKMARK")
+        assert {row[0] for row in watch.rows[1:]} == {"BOOKMARK"}
 
 
 def test_still_not_served(server: FakeApiServer, api: ApiClient) -> None:
     """That there still is no such list is a sign of life, when somebody asks."""
     server.put("a")
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.status.extend([404] * 1000)
         server.order("cut")
-        assert found.proofs.ask(20)
-        assert found.rows[2:] == [
+        assert watch.proofs.ask(20)
+        assert watch.rows[2:] == [
             ("GAP", "", False),
             ("GAP", "", False),
             ("DELETED", "default/a", True),
             ("BOOKMARK", "", False),
         ]
         server.status.clear()
-        found.wait("LISTED")
+        watch.wait("LISTED")
 
 
 def test_a_server_that_went_back_is_listed_anew(server: FakeApiServer, api: ApiClient) -> None:
     """A server that knows less than it told, as after its database was restored, cannot be gone on with."""
     server.put("a")
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.put("b")
-        assert found.proofs.ask(20)
+        assert watch.proofs.ask(20)
         server.refuse()
         server.restore(2)
         server.accept()
-        found.wait("LISTED")
-        assert found.rows[4:] == [("GAP", "", False), ("DELETED", "default/b", True), ("LISTED", "", False)]
+        watch.wait("LISTED")
+        assert watch.rows[4:] == [("GAP", "", False), ("DELETED", "default/b", True), ("LISTED", "", False)]
 
 
 def test_a_server_that_went_back_and_on_is_listed_anew(server: FakeApiServer, api: ApiClient) -> None:
     """One that has come as far again, otherwise, never tells what is missing: that is given up in time."""
     server.put("a")
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.put("b")
-        assert found.proofs.ask(20)
+        assert watch.proofs.ask(20)
         server.refuse()
         server.restore(2)
         server.put("other")
         server.accept()
-        found.wait("LISTED")
-        assert found.rows[-3:] == [
+        watch.wait("LISTED")
+        assert watch.rows[-3:] == [
             ("DELETED", "default/b", True),
             ("ADDED", "default/other", True),
             ("LISTED", "", False),
@@ -218,78 +218,78 @@ def test_a_server_that_went_back_and_on_is_listed_anew(server: FakeApiServer, ap
 
 def test_streams_that_tell_nothing_are_given_up(server: FakeApiServer, api: ApiClient) -> None:
     """If it cannot be known in time what came in a gap, the list tells what is left of it, and that it is a list."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.withholds = True
         server.order("end")
         server.put("a")
-        found.wait("LISTED")
-        assert found.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("LISTED", "", False)]
+        watch.wait("LISTED")
+        assert watch.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("LISTED", "", False)]
         server.withholds = False
         server.order("end")
-        assert found.proofs.ask(20)
+        assert watch.proofs.ask(20)
 
 
 def test_streams_that_do_not_live_are_given_up(server: FakeApiServer, api: ApiClient) -> None:
     """A server that lists, and ends each stream before it could tell that all was told, is listed anew in time."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.impatient = True
         server.version += 1  # of another kind's object: nothing that this watch would be told
         server.order("end")
         for _ in Deadline.after(20, "a new list").attempts(0.01, 0.05):
-            if len(found.rows) > 2:
+            if len(watch.rows) > 2:
                 break
-        assert found.rows[1:3] == [("GAP", "", False), ("LISTED", "", False)]
+        assert watch.rows[1:3] == [("GAP", "", False), ("LISTED", "", False)]
 
 
 @pytest.mark.parametrize("status", [400, 500, 504])
 def test_a_version_that_is_refused_for_good(server: FakeApiServer, api: ApiClient, status: int) -> None:
     """A server that lists and yet takes no watch from a version, whatever it says, is listed anew."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.watch_status.extend([status] * 3)
         server.order("cut")
         server.put("a")
-        found.wait("LISTED")
-        assert found.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("LISTED", "", False)]
+        watch.wait("LISTED")
+        assert watch.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("LISTED", "", False)]
 
 
 @pytest.mark.parametrize("status", [500, 403, 429, 503])
 def test_a_server_that_starts(server: FakeApiServer, api: ApiClient, status: int) -> None:
     """One that refuses everything for a while, as when it starts, is gone on with."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.status.extend([status] * 6)
         server.order("cut")
         server.put("a")
-        found.wait("RESUMED", "LISTED")
-        assert found.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("RESUMED", "", False)]
+        watch.wait("RESUMED", "LISTED")
+        assert watch.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("RESUMED", "", False)]
 
 
 def test_an_error_in_the_stream(server: FakeApiServer, api: ApiClient) -> None:
     """An error event other than 410 is a gap of its code, and the watch goes on from where it was."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.order("error")
         server.put("a")
-        found.wait("RESUMED", "LISTED")
-        assert found.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("RESUMED", "", False)]
-        assert found.seen[1].why == "500"
+        watch.wait("RESUMED", "LISTED")
+        assert watch.rows[1:] == [("GAP", "", False), ("ADDED", "default/a", True), ("RESUMED", "", False)]
+        assert watch.seen[1].why == "500"
 
 
 def test_what_is_told_twice_is_told_once(server: FakeApiServer, api: ApiClient) -> None:
     """A change that the server sends again is not told again."""
-    with watched(server, api) as found:
+    with watched(server, api) as watch:
         server.put("a")
         server.put("a", phase="Running")
         server.order("repeat")
         server.put("b")
-        assert found.proofs.ask(20)
-        assert [row[0] for row in found.rows[1:]] == ["ADDED", "MODIFIED", "ADDED", "BOOKMARK"]
+        assert watch.proofs.ask(20)
+        assert [row[0] for row in watch.rows[1:]] == ["ADDED", "MODIFIED", "ADDED", "BOOKMARK"]
 
 
 def test_a_bookmark_ends_a_gap(server: FakeApiServer, api: ApiClient) -> None:
     """A bookmark of the version that the server had says that all up to it was told."""
-    with watched(server, api, replay=20, catch_up=20) as found:
+    with watched(server, api, replay=20, catch_up=20) as watch:
         server.order("cut")
         server.put("a")
         server.put("a", phase="Running")
         server.delete("a")
-        found.wait("RESUMED")
-        assert [row[2] for row in found.rows[2:]] == [True, True, True, False]
+        watch.wait("RESUMED")
+        assert [row[2] for row in watch.rows[2:]] == [True, True, True, False]

@@ -65,8 +65,8 @@ def assert_accounted(seen: list[Change], server: FakeApiServer) -> None:
         elif whole(change):
             assert blind, "a list without a gap"
             blind = False
-            for each in late if change.kind == "RESUMED" else ():
-                take(each)
+            for late_change in late if change.kind == "RESUMED" else ():
+                take(late_change)
             while upcoming and upcoming.version <= version:
                 assert change.kind == "LISTED", "something of a gap was not told"
                 upcoming = next(log, None)
@@ -131,5 +131,5 @@ def test_any_schedule(steps: list[tuple[str, str]], gone_as: str) -> None:
         server.speak()
         server.put("end")
         follower.join()
-        assert {key(each): each for each in server.objects.values()} == state
+        assert {key(pod): pod for pod in server.objects.values()} == state
         assert_accounted(seen, server)

@@ -95,7 +95,7 @@ def test_lost_events(server: FakeApiServer, api: ApiClient) -> None:
     server.order("lose")
     server.put("lost")
     assert named(change()) == ("ADDED", "default/seen", False)
-    assert [named(each) for each in take(changes, lambda each: each.object is not None)] == [
+    assert [named(event) for event in take(changes, lambda event: event.object is not None)] == [
         ("BOOKMARK", "", False),
         ("ADDED", "default/lost", False),
     ]
@@ -106,10 +106,10 @@ def test_bookmark(server: FakeApiServer, changes: Iterator[Change]) -> None:
     """A bookmark is no change of any object; the version it brings is where the watch goes on."""
     server.put("a")
     take(changes, whole)
-    found = in_background(lambda: next(iter(changes)))
+    change = in_background(lambda: next(iter(changes)))
     server.wait_for_stream()
     server.order("bookmark")
-    assert found() == Change("BOOKMARK", resource_version="2")
+    assert change() == Change("BOOKMARK", resource_version="2")
 
 
 def happen(server: FakeApiServer) -> None:

@@ -10,25 +10,27 @@ from tests.fakes.histories import Told
 
 def test_files(tmp_path: Path) -> None:
     """Events, the last state of each pod, and the registry's log are written, with what was done in between."""
-    told = Told().fault(9, 10, 80).pod(1, "a").pod(20, "a", ready=False).harm(15, "killed", "a")
-    told.event(16, "Pulling", "a", "Pulling image").request(85, "/v2/x/manifests/v1")
-    found = {each.name: each for each in write(told.recorded(), tmp_path)}
-    events = Path(found["events"].path).read_text(encoding="utf-8").splitlines()
+    history = Told().fault(9, 10, 80).pod(1, "a").pod(20, "a", ready=False).harm(15, "killed", "a")
+    history.event(16, "Pulling", "a", "Pulling image").request(85, "/v2/x/manifests/v1")
+    attachments = {attachment.name: attachment for attachment in write(history.recorded(), tmp_path)}
+    events = Path(attachments["events"].path).read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in events] == ["9.000", "10.000", "15.000", "16.000", "80.000", "80.000"]
     assert "killed: a on worker" in events[2]
     assert "Pulling image" in events[3]
-    pods = json.loads(Path(found["pods"].path).read_text(encoding="utf-8"))
+    pods = json.loads(Path(attachments["pods"].path).read_text(encoding="utf-8"))
     assert [(pod["metadata"]["name"], pod["seconds"]) for pod in pods] == [("a", 20)]
-    log = Path(found["registry log"].path).read_text(encoding="utf-8").splitlines()
+    log = Path(attachments["registry log"].path).read_text(encoding="utf-8").splitlines()
     assert "heal" in log[-2]
     assert log[-1].split()[-1] == "200"
 
 
 def test_failed_calls(tmp_path: Path) -> None:
     """What the API server said of webhooks that it did without is written at the moment at which it said it."""
-    told = Asked().fault(9, 10, 80).call(15, "connection refused").call(90, "EOF")
-    [found] = [each for each in write(told.recorded(), tmp_path) if each.name == "failed webhook calls"]
-    lines = Path(found.path).read_text(encoding="utf-8").splitlines()
+    history = Asked().fault(9, 10, 80).call(15, "connection refused").call(90, "EOF")
+    [attachment] = [
+        attachment for attachment in write(history.recorded(), tmp_path) if attachment.name == "failed webhook calls"
+    ]
+    lines = Path(attachment.path).read_text(encoding="utf-8").splitlines()
     assert [line.split()[0] for line in lines] == ["9.000", "10.000", "15.000", "80.000", "80.000", "90.000"]
     assert lines[2].endswith("connection refused")
 
@@ -41,23 +43,23 @@ def test_nothing_to_write(tmp_path: Path) -> None:
 
 def test_harm_to_a_node(tmp_path: Path) -> None:
     """What was done to a node is told without a pod."""
-    told = Told().pod(1, "a").event(1, "Started", "a").add(5, "info", "harm", "killed node", {"node": "worker"})
-    write(told.recorded(), tmp_path)
+    history = Told().pod(1, "a").event(1, "Started", "a").add(5, "info", "harm", "killed node", {"node": "worker"})
+    write(history.recorded(), tmp_path)
     assert "--- killed node: worker\n" in (tmp_path / "events.txt").read_text(encoding="utf-8")
 
 
 def test_how_late_a_watch_was(tmp_path: Path) -> None:
     """The proved lag is told, when it was too long or not known, and what was read of clocks."""
     value = {"offset": 2.0, "uncertainty": 0.05, "measured": 2.0, "round_trip": 0.1, "same": False}
-    told = Told().add(0.5, "ok", "clock w", "read", value)
-    told.add(0.6, "change", "watch number", "LISTED", {"resource_version": "1"})
+    history = Told().add(0.5, "ok", "clock w", "read", value)
+    history.add(0.6, "change", "watch number", "LISTED", {"resource_version": "1"})
     for number in (*range(1, 10), *range(20, 30)):
-        told.add(number, "invoke", "number", "write", {"number": number})
-        told.add(number + 0.1, "ok", "number", "write", {"number": number})
+        history.add(number, "invoke", "number", "write", {"number": number})
+        history.add(number + 0.1, "ok", "number", "write", {"number": number})
         at = number + (3.5 if number == 25 else 0.2)
         if number not in (26, 27, 28):
-            told.add(at, "change", "watch number", "MODIFIED", {"object": {"number": number}})
-    write(told.recorded(), tmp_path)
+            history.add(at, "change", "watch number", "MODIFIED", {"object": {"number": number}})
+    write(history.recorded(), tmp_path)
     assert (tmp_path / "lag.txt").read_text(encoding="utf-8").splitlines() == [
         "The watch on the numbered object told of 19 numbers, of each within 3.400 s.",
         "Later than 1 s: 25.1 to 29.2 s.",
@@ -70,6 +72,6 @@ def test_how_late_a_watch_was(tmp_path: Path) -> None:
 def test_a_node_with_another_clock(tmp_path: Path) -> None:
     """What it said is written at the moment at which it came, by this machine's clock."""
     value = {"offset": -5.0, "uncertainty": 0.05, "measured": -5.0, "round_trip": 0.1, "same": False}
-    told = Asked().add(0.5, "ok", "clock w", "read", value).call(10, "EOF")
-    write(told.recorded(), tmp_path)
+    history = Asked().add(0.5, "ok", "clock w", "read", value).call(10, "EOF")
+    write(history.recorded(), tmp_path)
     assert (tmp_path / "webhooks.txt").read_text(encoding="utf-8").startswith("   15.000 s  ")

@@ -53,7 +53,7 @@ def make(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
     return make
 
 
-def found(outcome: Outcome) -> Checked:
+def finds(outcome: Outcome) -> Checked:
     """Return a check that finds this whatever the history says."""
 
     def check(_: Recorded) -> Verdict:
@@ -73,7 +73,7 @@ def test_life_cycle(make: Callable[..., Experiment]) -> None:
         with experiment.fault(cut_registry()) as proof:
             experiment.hold(0.01)
         assert experiment.recovered()
-        assert experiment.claim(found("holds")).outcome == "holds"
+        assert experiment.claim(finds("holds")).outcome == "holds"
     assert "is exited" in proof
     assert phases(experiment) == [
         "undo what an earlier experiment left",
@@ -111,8 +111,8 @@ def test_history(make: Callable[..., Experiment]) -> None:
     """The history has every step of a fault, and its journal, healed, lies beside it."""
     with make() as experiment, experiment.fault(cut_registry()):
         pass
-    entries = [each for each in read(experiment.history.path).entries if each.process == "fault 1"]
-    assert [(each.kind, each.f) for each in entries] == [
+    entries = [entry for entry in read(experiment.history.path).entries if entry.process == "fault 1"]
+    assert [(entry.kind, entry.f) for entry in entries] == [
         ("invoke", "inject"),
         ("ok", "observed"),
         ("ok", "observed"),
@@ -126,9 +126,9 @@ def test_history(make: Callable[..., Experiment]) -> None:
 def test_undoes_first(make: Callable[..., Experiment], cluster: Cluster, world: World) -> None:
     """What a crashed experiment left broken is undone before the steady state is looked at."""
     world.cordoned = {"w-worker"}
-    left = Journal(cluster.directory / "journal.jsonl")
-    left.record(Undo("pods.uncordon", {"control_plane": "w-control-plane", "node": "w-worker"}))
-    left.close()
+    old_journal = Journal(cluster.directory / "journal.jsonl")
+    old_journal.record(Undo("pods.uncordon", {"control_plane": "w-control-plane", "node": "w-worker"}))
+    old_journal.close()
     with make() as experiment:
         assert world.cordoned == set()
     assert uncordon.__name__ in experiment.record.phases[0].detail
@@ -175,7 +175,7 @@ def test_one_heal_that_fails(make: Callable[..., Experiment], world: World) -> N
     with pytest.raises(UndoFailed, match="is paused"), experiment:
         _remove_then_drop(experiment, world)
     assert IMAGE in world.images["w-worker2"]
-    assert [each.action for each in journal.pending(Path(experiment.record.journal))] == ["registry.drop_no_more"]
+    assert [undo.action for undo in journal.pending(Path(experiment.record.journal))] == ["registry.drop_no_more"]
 
 
 def _remove_then_drop(experiment: Experiment, world: World) -> None:
@@ -240,7 +240,7 @@ def test_claims(
 ) -> None:
     """A verdict that is not the expected one raises, and stands in the record all the same."""
     with make() as experiment, pytest.raises(error):
-        experiment.claim(found(outcome), expected=expected, issue="gatekeeper#1")
+        experiment.claim(finds(outcome), expected=expected, issue="gatekeeper#1")
     (claim,) = experiment.record.claims
     assert (claim.outcome, 0 < (claim.at or 0) <= experiment.history.end) == (outcome, True)
 
@@ -257,7 +257,7 @@ def test_claim_afterwards(make: Callable[..., Experiment]) -> None:
     with make() as experiment:
         pass
     other = experiment.record.of("another test")
-    experiment.claim(found("violated").expect("violated", issue="gatekeeper#4441", on=">=3.23"), record=other)
+    experiment.claim(finds("violated").expect("violated", issue="gatekeeper#4441", on=">=3.23"), record=other)
     assert (len(other.claims), len(experiment.record.claims)) == (1, 0)
     assert (other.claims[0].expected, other.claims[0].issue) == ("violated", "gatekeeper#4441")
 
@@ -274,7 +274,7 @@ def test_broken_probe(make: Callable[..., Experiment]) -> None:
     with pytest.raises(ProbeBroken), experiment:
         experiment.hold(5)
     with pytest.raises(ProbeBroken):
-        experiment.claim(found("holds"))
+        experiment.claim(finds("holds"))
     assert experiment.record.claims == []
 
 
@@ -282,7 +282,10 @@ def test_evidence(make: Callable[..., Experiment]) -> None:
     """With the usual probes, pods and the registry's log are written beside the history."""
     with make(probes=usual_probes) as experiment, experiment.fault(cut_registry("503")):
         experiment.hold(3)
-    written = {each.name: Path(each.path).read_text(encoding="utf-8") for each in experiment.record.attachments}
+    written = {
+        attachment.name: Path(attachment.path).read_text(encoding="utf-8")
+        for attachment in experiment.record.attachments
+    }
     assert "fault 1: cut registry: observed" in written["registry log"]
     assert "GET /v2/ 503" in written["registry log"]
     assert json.loads(written["pods"])[0]["metadata"]["name"] == "a"

@@ -40,5 +40,5 @@ def test_each_end_is_told(record: Record, history: History, error: Exception | N
     assert (phase.name, phase.status) == ("step", status)
     assert phase.stop is not None
     assert record.phases == [phase]
-    marks = [(each.kind, each.process, each.f, each.value) for each in read(history.path).entries]
+    marks = [(entry.kind, entry.process, entry.f, entry.value) for entry in read(history.path).entries]
     assert marks == [("mark", "experiment", "begin", "step"), ("mark", "experiment", "end", "step")]

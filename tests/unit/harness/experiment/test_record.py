@@ -23,9 +23,9 @@ def record() -> Record:
 
 def test_json() -> None:
     """A record is JSON, with everything in it by its name."""
-    found = json.loads(record().json())
-    assert found["claims"][0]["figures"] == {"ready_seconds": 1.5}
-    assert found["faults"] == [
+    document = json.loads(record().json())
+    assert document["claims"][0]["figures"] == {"ready_seconds": 1.5}
+    assert document["faults"] == [
         {"name": "cut registry", "injected_at": 3.0, "proof": "", "healed_at": None, "heal_proof": ""}
     ]
 

@@ -10,10 +10,10 @@ from chaos_harness.harness.redaction import REDACTED
 
 def test_values_are_written_without_secrets(tmp_path: Path) -> None:
     """Answers, proofs and lines of logs lose their secrets on the way into the file; its mode is 0600."""
-    said = "Post http://jdoe:Winter2026@proxy: Bearer Winter2026Winter2026"
+    message = "Post http://jdoe:Winter2026@proxy: Bearer Winter2026Winter2026"
     history = Recording(tmp_path / "history.jsonl", "a")
     entry = history.append(
-        "info", "fail open", "call", {"said": said, "webhook": "x", "pods": ("a", "token=Winter2026")}
+        "info", "fail open", "call", {"said": message, "webhook": "x", "pods": ("a", "token=Winter2026")}
     )
     history.append("ok", "canary deny 1", "asked", {"status": 403, "seconds": 0.01})
     history.finish()

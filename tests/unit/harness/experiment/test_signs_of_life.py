@@ -37,15 +37,15 @@ def make(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
     return make
 
 
-def found(outcome: Outcome) -> Checked:
+def finds(outcome: Outcome) -> Checked:
     """Return a check that finds this whatever the history says."""
     return Checked(lambda _: Verdict(outcome, "because"))
 
 
-def told(experiment: Experiment) -> list[str]:
+def events(experiment: Experiment) -> list[str]:
     """Return what the history has of marks, faults and one probe, in its order."""
     ours = ("experiment", "fault 1", "p", "history")
-    return [each.f for each in read(experiment.history.path).entries if each.process in ours]
+    return [entry.f for entry in read(experiment.history.path).entries if entry.process in ours]
 
 
 def writes(cluster: Cluster, history: History) -> list[Probe]:
@@ -63,31 +63,31 @@ def test_claims_are_judged_behind_a_mark(make: Callable[..., Experiment]) -> Non
     judged: list[list[str]] = []
 
     def check(recorded: Recorded) -> Verdict:
-        judged.append([each.f for each in recorded.entries if each.process in ("experiment", "p")])
+        judged.append([entry.f for entry in recorded.entries if entry.process in ("experiment", "p")])
         return Verdict("holds", "seen")
 
     with make(probes=writes) as experiment:
         experiment.claim(Checked(check))
         experiment.claim(Checked(check))
-    assert [each[-2:] for each in judged] == [["judge", "asked"]] * 2
+    assert [marks[-2:] for marks in judged] == [["judge", "asked"]] * 2
     assert judged[0] == judged[1]
 
 
 def test_what_is_done_between_claims_is_judged(make: Callable[..., Experiment]) -> None:
     """A claim after something was done marks anew, however soon it comes."""
     with make(probes=writes) as experiment:
-        experiment.claim(found("holds"))
+        experiment.claim(finds("holds"))
         experiment.hold(0.01)
-        experiment.claim(found("holds"))
-        assert told(experiment)[-6:] == ["judge", "asked", "begin", "end", "judge", "asked"]
+        experiment.claim(finds("holds"))
+        assert events(experiment)[-6:] == ["judge", "asked", "begin", "end", "judge", "asked"]
 
 
 def test_the_end_is_marked_before_anything_is_taken_away(make: Callable[..., Experiment], world: World) -> None:
     """All that runs gives a last sign while faults are not healed and policies are in force; then all ends."""
     with make(probes=writes) as experiment:
         experiment.act(cut_registry())
-        judged = len(told(experiment))
-    assert told(experiment)[judged:] == ["judge", "asked", "begin", "heal", "healed", "end", "end"]
+        judged = len(events(experiment))
+    assert events(experiment)[judged:] == ["judge", "asked", "begin", "heal", "healed", "end", "end"]
     assert world.running
 
 
@@ -109,13 +109,13 @@ def test_an_end_that_cannot_be_marked_heals(
 def test_all_that_asks_gives_a_sign(make: Callable[..., Experiment]) -> None:
     """Watches, admission probe, replicas, numbers and the registry's log: each has something behind the mark."""
     with make(probes=usual_probes) as experiment:
-        experiment.claim(found("holds"))
+        experiment.claim(finds("holds"))
         entries = list(read(experiment.history.path).entries)
-    judged = max(each.index for each in entries if each.f == "judge")
-    signs = {each.process.partition(" ")[0] for each in entries[judged + 1 :] if each.kind in ("ok", "change")}
+    judged = max(entry.index for entry in entries if entry.f == "judge")
+    signs = {entry.process.partition(" ")[0] for entry in entries[judged + 1 :] if entry.kind in ("ok", "change")}
     assert signs == {"watch", "canary", "replica", "number", "registry"}
-    watches = {each.process for each in entries[judged:] if each.f in ("LISTED", "BOOKMARK")}
-    assert watches == {f"watch {each.name}" for each in (*USUAL, NUMBERED)}
+    watches = {entry.process for entry in entries[judged:] if entry.f in ("LISTED", "BOOKMARK")}
+    assert watches == {f"watch {watch.name}" for watch in (*USUAL, NUMBERED)}
 
 
 def test_policies_bring_their_questions(
@@ -128,8 +128,8 @@ def test_policies_bring_their_questions(
         entries: list[Entry] = []
         for _ in Deadline.after(20, "a review").attempts(0.05, 0.2):
             entries = list(read(experiment.history.path).entries)
-            if any(each.f == "review mutate pods" for each in entries):
+            if any(entry.f == "review mutate pods" for entry in entries):
                 break
         assert {"watch canaries", "replicas", "canary"} <= set(experiment._probes.names)
-    assert any(each.f == "review mutate pods" for each in entries)
+    assert any(entry.f == "review mutate pods" for entry in entries)
     assert not {"replicas", "canary"} & set(experiment._probes.names)

@@ -42,14 +42,14 @@ def soon() -> Deadline:
 
 
 def entries(history: History) -> list[Entry]:
-    return [each for each in read(history.path).entries if each.process.startswith(TRIGGER)]
+    return [entry for entry in read(history.path).entries if entry.process.startswith(TRIGGER)]
 
 
 def test_acts_at_the_moment(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
     """The action gets the object that fits, and the history how long after it was seen the action was over."""
     acted: list[str] = []
     server.put("generated-0")
-    with arm(When("Pod", "ADDED", "generated-*"), lambda found: acted.append(found["metadata"]["name"])) as trigger:
+    with arm(When("Pod", "ADDED", "generated-*"), lambda pod: acted.append(pod["metadata"]["name"])) as trigger:
         server.put("other")
         server.put("generated-1")
         trigger.wait(soon())
@@ -68,8 +68,8 @@ def test_acts_at_the_moment(server: FakeApiServer, history: History, arm: Callab
         (When("Pod", "MODIFIED"), True),
         (When("Pod", "MODIFIED", namespace="default"), True),
         (When("Pod", "MODIFIED", namespace="kube-*"), False),
-        (When("Pod", "MODIFIED", where=lambda found: found["status"] == {"phase": "Running"}), True),
-        (When("Pod", "MODIFIED", where=lambda found: found["status"] == {}), False),
+        (When("Pod", "MODIFIED", where=lambda pod: pod["status"] == {"phase": "Running"}), True),
+        (When("Pod", "MODIFIED", where=lambda pod: pod["status"] == {}), False),
         (When("Pod", "DELETED"), False),
     ],
 )
@@ -91,7 +91,7 @@ def test_several_times(server: FakeApiServer, history: History, arm: Callable[..
         for name in ("a", "b", "c"):
             server.put(name)
         trigger.wait(soon())
-    assert [each.value["name"] for each in entries(history) if each.f == "acted"] == ["a", "b"]
+    assert [entry.value["name"] for entry in entries(history) if entry.f == "acted"] == ["a", "b"]
 
 
 def test_action_fails(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
@@ -100,7 +100,7 @@ def test_action_fails(server: FakeApiServer, history: History, arm: Callable[...
         server.put("a")
         with pytest.raises(ValueError, match="bad luck"):
             trigger.wait(soon())
-    assert [each.kind for each in entries(history)] == ["invoke", "fail"]
+    assert [entry.kind for entry in entries(history)] == ["invoke", "fail"]
 
 
 def _fail(_: dict[str, Any]) -> None:
@@ -155,7 +155,7 @@ def test_moment_in_a_gap(server: FakeApiServer, history: History, arm: Callable[
         server.put("a")
         server.accept()
         trigger.wait(soon())
-    assert [each.value["in_gap"] for each in entries(history)] == [True, True]
+    assert [entry.value["in_gap"] for entry in entries(history)] == [True, True]
 
 
 def test_cannot_be_armed(history: History, server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:

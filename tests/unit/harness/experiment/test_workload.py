@@ -26,10 +26,10 @@ def test_all_on_one_node(bench: Bench, world: LossyWorld, on: str) -> None:
     """All pods are on the chosen node, DaemonSets' on every worker, and every node takes pods again afterwards."""
     with deploy("chaos-x", *ALL, on=on).make(bench.cluster, bench.journal) as proof:
         where, _, image = proof.rpartition(" run ")
-        assert [each.rpartition(" on ")[2] for each in where.split(", ")].count(on) == 4
+        assert [place.rpartition(" on ")[2] for place in where.split(", ")].count(on) == 4
         assert image == PAUSE
         assert world.cordoned == set()
-        assert [each.action for each in bench.pending()] == ["objects.delete"]
+        assert [undo.action for undo in bench.pending()] == ["objects.delete"]
     assert world.applied == {}
     assert bench.pending() == []
 
@@ -37,12 +37,12 @@ def test_all_on_one_node(bench: Bench, world: LossyWorld, on: str) -> None:
 def test_what_is_deployed(bench: Bench, world: LossyWorld) -> None:
     """Pods leave a lost node after 5 s, run an image that is there, and need nobody's permission."""
     with deploy("chaos-x", *ALL, on="w-worker").make(bench.cluster, bench.journal):
-        made = {each["kind"]: each for each in world.applied.values()}
+        made = {manifest["kind"]: manifest for manifest in world.applied.values()}
     assert set(made) == {"Namespace", "Deployment", "StatefulSet", "DaemonSet"}
     assert made["Deployment"]["spec"]["replicas"] == 2
     assert "replicas" not in made["DaemonSet"]["spec"]
     pod = made["Deployment"]["spec"]["template"]["spec"]
-    assert {each["tolerationSeconds"] for each in pod["tolerations"]} == {5}
+    assert {toleration["tolerationSeconds"] for toleration in pod["tolerations"]} == {5}
     assert pod["containers"][0]["image"] == PAUSE
 
 
@@ -51,7 +51,7 @@ def test_what_was_missed_is_admitted_anew(bench: Bench, world: LossyWorld, carry
     """Pods that are to carry the mutation, and were let through without it, are born again from a mutated template."""
     world.missed = 2
     with deploy("chaos-x", *ALL, on="w-worker", carrying=carrying).make(bench.cluster, bench.journal) as proof:
-        assert [mutated(each) for each in world.workload()] == [carrying] * 3 + [True] * 2
+        assert [mutated(pod) for pod in world.workload()] == [carrying] * 3 + [True] * 2
     assert proof.partition("; ")[2] == f"{anew} were admitted anew, for they lacked the mutation" * carrying
 
 

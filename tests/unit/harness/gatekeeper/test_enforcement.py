@@ -76,8 +76,8 @@ def test_all_policies_come_into_force_and_go(
     assert [line.split()[2] for line in policed.ran] == names[::-1]
     assert policed.ran[-1].startswith("delete Namespace chaos-canary --ignore-not-found")
     assert any(line.startswith("delete Assign.v1.mutations.gatekeeper.sh chaos-pods") for line in policed.ran)
-    told = [(each.kind, each.f) for each in read(history.path).entries]
-    assert told == [("invoke", "apply"), ("ok", "in force"), ("invoke", "remove"), ("ok", "removed")]
+    events = [(entry.kind, entry.f) for entry in read(history.path).entries]
+    assert events == [("invoke", "apply"), ("ok", "in force"), ("invoke", "remove"), ("ok", "removed")]
 
 
 @pytest.mark.usefixtures("quick")

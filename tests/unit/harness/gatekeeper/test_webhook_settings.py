@@ -23,11 +23,11 @@ def world() -> LossyWorld:
 
 def of(world: LossyWorld, field: str) -> list[Any]:
     """Return a field of both webhooks."""
-    return [each[field] for each in world.webhooks.values()]
+    return [webhook[field] for webhook in world.webhooks.values()]
 
 
 @pytest.mark.parametrize(
-    ("preparation", "field", "inside", "told"),
+    ("preparation", "field", "inside", "sentence"),
     [
         (
             fail_mutation("Fail"),
@@ -46,12 +46,12 @@ def of(world: LossyWorld, field: str) -> list[Any]:
     ids=["mutation", "both", "time-outs"],
 )
 def test_sets_and_sets_back(
-    bench: Bench, world: LossyWorld, preparation: Preparation, field: str, inside: list[Any], told: str
+    bench: Bench, world: LossyWorld, preparation: Preparation, field: str, inside: list[Any], sentence: str
 ) -> None:
     """A field is what was asked for inside the block, and what it was before afterwards."""
     with preparation.make(bench.cluster, bench.journal) as proof:
         assert of(world, field) == inside
-        assert told in proof
+        assert sentence in proof
         assert bench.pending()
     assert world.webhooks == SHIPPED
     assert bench.pending() == []
@@ -75,7 +75,7 @@ def test_refused(cluster: Cluster, world: LossyWorld) -> None:
         'Error from server (NotFound): "gatekeeper" not found',
         "connection refused",
     )
-    answers = iter([Completed("", said, 1) for said in gone])
+    answers = iter([Completed("", refusal, 1) for refusal in gone])
     world.answer = lambda words: next(answers)  # type: ignore[method-assign]
     for _ in gone[:2]:
         set_back(cluster.engine, **place, patch="{}")

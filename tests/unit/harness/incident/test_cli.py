@@ -65,10 +65,10 @@ def test_repro(
     incident(place)
 
     assert command.main(["repro", "a.yaml", "--times", "3", "--seed", "7", "--gatekeeper", "3.20"]) == status
-    told = capsys.readouterr().out
-    assert words in told
-    assert "Gatekeeper v3.20.1" in told
-    assert "live it again:     nox -s repro -- a.yaml --gatekeeper v3.20.1" in told
+    stdout = capsys.readouterr().out
+    assert words in stdout
+    assert "Gatekeeper v3.20.1" in stdout
+    assert "live it again:     nox -s repro -- a.yaml --gatekeeper v3.20.1" in stdout
     (bundle,) = place.glob("reports/out/incidents/*-repro-a/bundle.zip")
     assert command.main(["recheck", str(bundle)]) == 0
     assert "3 verdicts given again, none changed" in capsys.readouterr().out
@@ -94,9 +94,9 @@ def test_bad_input(place: Path, capsys: pytest.CaptureFixture[str], arguments: l
     before = sorted(place.rglob("*"))
 
     assert command.main(arguments) == 2
-    told = capsys.readouterr()
-    assert told.err.count("error: ") == 1
-    assert told.out == ""
+    captured = capsys.readouterr()
+    assert captured.err.count("error: ") == 1
+    assert captured.out == ""
     assert sorted(place.rglob("*")) == before
 
 
@@ -123,10 +123,10 @@ def test_no_engine(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     incident(place)
 
     assert command.main(["repro", "a.yaml"]) == 1
-    told = capsys.readouterr().out
-    assert "reproduced 0 of 0, 1 broken" in told
-    assert "run 1: broken" in told
-    assert "EngineUnavailable" in told
+    stdout = capsys.readouterr().out
+    assert "reproduced 0 of 0, 1 broken" in stdout
+    assert "run 1: broken" in stdout
+    assert "EngineUnavailable" in stdout
     assert list(place.glob("reports/out/incidents/*/bundle.zip"))
 
 
@@ -162,11 +162,11 @@ def test_shrink(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     incident(place, probes=probes, shape={"workers": 1})
 
     assert command.main(["shrink", "a.yaml", "--budget", "1h", "--seed", "7"]) == 0
-    told = capsys.readouterr()
+    captured = capsys.readouterr()
     (smallest,) = place.glob("reports/out/incidents/*-shrink-a/a.yaml")
-    assert "1 of 2 parts are left" in told.out
-    assert "without probe 1: reproduced" in told.out
-    assert f"--resume {smallest.parent.relative_to(place)}" in told.err
+    assert "1 of 2 parts are left" in captured.out
+    assert "without probe 1: reproduced" in captured.out
+    assert f"--resume {smallest.parent.relative_to(place)}" in captured.err
     assert load(smallest).incident.probes == []
 
 
@@ -184,8 +184,8 @@ def test_shrink_that_is_stopped(
 
     assert command.main(["shrink", "a.yaml", "--seed", "7"]) == 130
     (folder,) = place.glob("reports/out/incidents/*-shrink-a")
-    told = capsys.readouterr().err
-    assert f"stopped after 1 runs; go on: nox -s shrink -- a.yaml --resume {folder.relative_to(place)}" in told
+    stderr = capsys.readouterr().err
+    assert f"stopped after 1 runs; go on: nox -s shrink -- a.yaml --resume {folder.relative_to(place)}" in stderr
 
 
 def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,9 +193,9 @@ def test_every_verb_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         command.main(["--help"])
 
-    told = capsys.readouterr().out
+    stdout = capsys.readouterr().out
     for verb in ("repro", "recheck", "shrink", "new-incident", "record", "schema"):
-        assert f"\n    {verb}" in told
+        assert f"\n    {verb}" in stdout
 
 
 def test_a_place_for_results_that_cannot_be(
@@ -208,9 +208,9 @@ def test_a_place_for_results_that_cannot_be(
 
     for verb in ("repro", "shrink"):
         assert command.main([verb, "a.yaml"]) == 2
-        told = capsys.readouterr().err
-        assert "cannot be made: Not a directory; type the command where you may write" in told
-        assert told.count("\n") == 1
+        stderr = capsys.readouterr().err
+        assert "cannot be made: Not a directory; type the command where you may write" in stderr
+        assert stderr.count("\n") == 1
 
 
 def test_a_long_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,6 +236,6 @@ def test_a_title_reaches_no_terminal_as_it_is(
     monkeypatch.setattr(cli, "Runner", Broken)
     incident(place)
     command.main(["repro", "a.yaml"])
-    told = capsys.readouterr().out
-    assert r"\x1b]52;c;cm0=\x07" in told
-    assert all(line.isprintable() for line in told.splitlines())
+    stdout = capsys.readouterr().out
+    assert r"\x1b]52;c;cm0=\x07" in stdout
+    assert all(line.isprintable() for line in stdout.splitlines())

@@ -146,18 +146,18 @@ def test_quiet() -> None:
     assert "# no event of the last hour says that something of Gatekeeper failed" in _draft(**{"/api/v1/events": []})
 
 
-@pytest.mark.parametrize("said", ["\x1b]52;c;cm0=\x07", "a\0b", "\u202egpj", "\u2028", "\udc80", "a\r\x85b"])
-def test_signs_that_nobody_sees(tmp_path: Path, said: str) -> None:
+@pytest.mark.parametrize("hidden", ["\x1b]52;c;cm0=\x07", "a\0b", "\u202egpj", "\u2028", "\udc80", "a\r\x85b"])
+def test_signs_that_nobody_sees(tmp_path: Path, hidden: str) -> None:
     """Whatever the cluster's objects and events have in them, the draft is text that can be shown, and can be read."""
-    constraint = {"metadata": {"name": "c", "labels": {"a": said}}, "spec": {said: [said]}}
-    event = _event(f"admission webhook {said}", "2026-11-24T11:59:00Z")
+    constraint = {"metadata": {"name": "c", "labels": {"a": hidden}}, "spec": {hidden: [hidden]}}
+    event = _event(f"admission webhook {hidden}", "2026-11-24T11:59:00Z")
     text = _draft(**{"/apis/constraints.gatekeeper.sh/v1beta1/ks": [constraint], "/api/v1/events": [event]})
 
     assert shown(text, lines=True) == text
     path = tmp_path / "a.yaml"
     path.write_text(text, encoding="utf-8")
     kept = load(path).policies
-    assert kept == () if said == "\udc80" else kept[0][0]["spec"] == {said: [said]}
+    assert kept == () if hidden == "\udc80" else kept[0][0]["spec"] == {hidden: [hidden]}
 
 
 @pytest.mark.parametrize(

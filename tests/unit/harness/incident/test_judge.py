@@ -18,7 +18,7 @@ def _judged(outcome: Outcome, *, symptom: bool = True) -> Judged:
 
 
 @pytest.mark.parametrize(
-    ("symptoms", "others", "found"),
+    ("symptoms", "others", "expected"),
     [
         (["violated"], ["violated"], "reproduced"),
         (["violated", "violated"], ["inconclusive"], "reproduced"),
@@ -29,11 +29,11 @@ def _judged(outcome: Outcome, *, symptom: bool = True) -> Judged:
         ([], ["holds", "violated"], "not reproduced"),
     ],
 )
-def test_seen(symptoms: list[Outcome], others: list[Outcome], found: str) -> None:
+def test_seen(symptoms: list[Outcome], others: list[Outcome], expected: str) -> None:
     """All symptoms must be violated; if no claim is a symptom, every claim is one."""
-    claims = [_judged(each) for each in symptoms] + [_judged(each, symptom=False) for each in others]
+    claims = [_judged(outcome) for outcome in symptoms] + [_judged(outcome, symptom=False) for outcome in others]
 
-    assert seen(claims) == found
+    assert seen(claims) == expected
 
 
 @pytest.mark.parametrize(("answered", "outcome"), [(True, "violated"), (False, "holds")])
@@ -41,10 +41,10 @@ def test_judged(tmp_path: Path, answered: bool, outcome: str) -> None:
     """A history is judged by the incident's claims, with what is expected on its versions."""
     loaded = incident(tmp_path)
     _, directory = lived(loaded, tmp_path, answered=answered)
-    (found,) = judge(loaded.incident, loaded.shape, read(directory / "history.jsonl"))
+    (judged,) = judge(loaded.incident, loaded.shape, read(directory / "history.jsonl"))
 
-    assert (found.outcome, found.expected, found.symptom) == (outcome, "violated", True)
-    assert found.as_expected == answered
+    assert (judged.outcome, judged.expected, judged.symptom) == (outcome, "violated", True)
+    assert judged.as_expected == answered
 
 
 class _Recording:
@@ -53,11 +53,11 @@ class _Recording:
     def __init__(self, path: Path, loaded: Any) -> None:
         self._recorded = read(path)
         self.cluster = loaded
-        self.told: list[str] = []
+        self.claimed: list[str] = []
         self.known: list[str | None] = []
 
     def claim(self, check: Any, *, expected: Any, issue: str | None, because: Any, known: Any) -> None:
-        self.told.append(check.__name__)
+        self.claimed.append(check.__name__)
         self.known.append(known)
         Claim(check, expected, issue, tuple(because)).judge(self._recorded)
 
@@ -82,12 +82,12 @@ def test_claimed(tmp_path: Path) -> None:
 
     with pytest.raises(InvariantViolated, match="expected holds, found violated"):
         claim(loaded, recording)  # type: ignore[arg-type]
-    assert len(recording.told) == 2
+    assert len(recording.claimed) == 2
     assert recording.known == [None, "version"]
 
 
 def test_every_outcome_is_marked() -> None:
     """A verdict is as expected if it is the expected one, or nothing was expected."""
     for expected, outcome in product(("holds", "violated", None), ("holds", "violated", "inconclusive")):
-        found = Judged("a", True, expected, outcome, "", ())  # type: ignore[arg-type]
-        assert found.as_expected == (expected is None or expected == outcome)
+        judged = Judged("a", True, expected, outcome, "", ())  # type: ignore[arg-type]
+        assert judged.as_expected == (expected is None or expected == outcome)

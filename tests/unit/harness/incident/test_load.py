@@ -39,29 +39,29 @@ def _problems(folder: Path, **changes: Any) -> list[str]:
 
 def test_an_incident(tmp_path: Path) -> None:
     """What a file says is there in seconds, and what it leaves open has its default."""
-    found = _load(tmp_path)
+    loaded = _load(tmp_path)
 
-    assert found.name == "a"
-    assert (found.incident.faults[0].at, found.incident.faults[0].lasts) == (2.0, 60.0)
-    assert (found.incident.budget, found.incident.recovery, found.incident.seed) == (900.0, 300.0, None)
-    assert found.shape.slug == f"1cp2w-k{versions.DEFAULT_KUBERNETES[1:]}-g3.23.1-manifest"
+    assert loaded.name == "a"
+    assert (loaded.incident.faults[0].at, loaded.incident.faults[0].lasts) == (2.0, 60.0)
+    assert (loaded.incident.budget, loaded.incident.recovery, loaded.incident.seed) == (900.0, 300.0, None)
+    assert loaded.shape.slug == f"1cp2w-k{versions.DEFAULT_KUBERNETES[1:]}-g3.23.1-manifest"
 
 
 def test_what_is_asked_for_counts_more(tmp_path: Path) -> None:
     """Versions that are asked for beside the file replace the file's; unknown ones are refused."""
-    found = _load(tmp_path, {"gatekeeper": "v3.20.1"}, shape={"gatekeeper": "v3.18.3", "workers": 1})
+    loaded = _load(tmp_path, {"gatekeeper": "v3.20.1"}, shape={"gatekeeper": "v3.18.3", "workers": 1})
 
-    assert (found.shape.gatekeeper, found.shape.workers) == ("v3.20.1", 1)
+    assert (loaded.shape.gatekeeper, loaded.shape.workers) == ("v3.20.1", 1)
     with pytest.raises(BadScenario, match=r"options: gatekeeper: Gatekeeper v9.9.9 has no recipe"):
         _load(tmp_path, {"gatekeeper": "v9.9.9"})
 
 
 def test_a_minor_is_enough(tmp_path: Path) -> None:
     """A minor in the file, or asked for beside it, means the newest patch, by whose full name the shape goes on."""
-    found = _load(tmp_path, {"kubernetes": "1.35"}, shape={"gatekeeper": "3.20"})
+    loaded = _load(tmp_path, {"kubernetes": "1.35"}, shape={"gatekeeper": "3.20"})
 
-    assert found.shape.gatekeeper == found.incident.shape.gatekeeper == "v3.20.1"
-    assert found.shape.kubernetes == versions.meant("1.35", versions.KUBERNETES)
+    assert loaded.shape.gatekeeper == loaded.incident.shape.gatekeeper == "v3.20.1"
+    assert loaded.shape.kubernetes == versions.meant("1.35", versions.KUBERNETES)
 
 
 def test_a_version_without_quotes(tmp_path: Path) -> None:
@@ -76,14 +76,14 @@ def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
     old = {"kubernetes": "v1.30.1", "gatekeeper": "v3.1.0"}
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(_GOOD | {"shape": old}), encoding="utf-8")
 
-    found = load(tmp_path / "a.yaml", {"kubernetes": "v1.30.9"}, context=RECORDED)
-    assert (found.shape.kubernetes, found.incident.shape.gatekeeper) == ("v1.30.9", "v3.1.0")
+    loaded = load(tmp_path / "a.yaml", {"kubernetes": "v1.30.9"}, context=RECORDED)
+    assert (loaded.shape.kubernetes, loaded.incident.shape.gatekeeper) == ("v1.30.9", "v3.1.0")
     with pytest.raises(BadScenario, match="options: kubernetes: Kubernetes new has no recipe"):
         load(tmp_path / "a.yaml", {"kubernetes": "new"}, context=RECORDED)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "problem"),
     [
         ({"titel": "x"}, "titel: no such field"),
         ({"title": 7}, "title: Input should be a valid string"),
@@ -203,12 +203,12 @@ def test_what_was_lived_before_needs_no_recipe(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_one_problem(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+def test_one_problem(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
     """Each thing that a file must not say is told once, behind file, line and column."""
     problems = _problems(tmp_path, **changes)
 
     assert len(problems) == 1, problems
-    assert told in problems[0]
+    assert problem in problems[0]
     assert problems[0].startswith(f"{tmp_path}/a.yaml:")
     line = int(problems[0].removeprefix(f"{tmp_path}/a.yaml:").partition(":")[0])
     assert line >= 1
@@ -224,40 +224,42 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         workload=[{"file": "nowhere.yaml"}],
     )
 
-    told = "\n".join(problems)
+    text = "\n".join(problems)
     for words in ("title", "no such fault 'cut'", "faults.0.at", "either names of pods", "found at and after", "never"):
-        assert words in told
+        assert words in text
     assert "nowhere.yaml" in problems[-1]
-    lines = [int(each.removeprefix(f"{tmp_path}/a.yaml:").partition(":")[0]) for each in problems[:-1]]
+    lines = [int(problem.removeprefix(f"{tmp_path}/a.yaml:").partition(":")[0]) for problem in problems[:-1]]
     assert lines == sorted(lines)
 
 
 @pytest.mark.parametrize("name", ["b\0.yaml", "b" * 300, "b/" * 5000, "\x1b[2J"])
 def test_a_file_s_name_that_no_file_can_have(tmp_path: Path, name: str) -> None:
     """A NUL, too many letters, or signs that are not seen, are a problem of the file, with its line."""
-    told = _problems(tmp_path, policies=[{"file": name}])
+    problems = _problems(tmp_path, policies=[{"file": name}])
 
-    assert [each for each in told if not each.startswith(f"{tmp_path}/a.yaml:10:3: policies.0.file: ")] == []
-    assert [each for each in told if not each.isprintable() or len(each) > 500] == []
+    assert [
+        problem for problem in problems if not problem.startswith(f"{tmp_path}/a.yaml:10:3: policies.0.file: ")
+    ] == []
+    assert [problem for problem in problems if not problem.isprintable() or len(problem) > 500] == []
 
 
 def test_a_list_of_secrets_is_refused(tmp_path: Path) -> None:
     """A List does not hide what it holds."""
     listed = {"kind": "List", "apiVersion": "v1", "metadata": {"name": "a"}, "items": [{"kind": "Secret", "data": {}}]}
-    (told,) = _problems(tmp_path, workload=[{"object": listed}])
+    (problem,) = _problems(tmp_path, workload=[{"object": listed}])
 
-    assert "a Secret does not belong" in told
+    assert "a Secret does not belong" in problem
 
 
 def test_an_ordinary_object_that_speaks_of_secrets_is_none(tmp_path: Path) -> None:
     """A reference to a Secret, and a name with a colon, are what Kubernetes has every day."""
-    found = {
+    binding = {
         "kind": "ClusterRoleBinding",
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "metadata": {"name": "system:a"},
         "spec": {"ref": {"kind": "Secret", "name": "a"}, "kinds": ["Secret"]},
     }
-    assert _load(tmp_path, workload=[{"object": found}]).workload == ((found,),)
+    assert _load(tmp_path, workload=[{"object": binding}]).workload == ((binding,),)
 
 
 def test_a_long_chain_of_steps_is_refused_in_time(tmp_path: Path) -> None:
@@ -274,7 +276,7 @@ def test_a_long_chain_of_steps_is_refused_in_time(tmp_path: Path) -> None:
 
 def test_a_circle(tmp_path: Path) -> None:
     """Steps that wait for each other are refused, and the circle is told."""
-    steps = [{"fault": "cut_registry", "id": each, "after": before} for each, before in ("ac", "ba", "cb")]
+    steps = [{"fault": "cut_registry", "id": step, "after": before} for step, before in ("ac", "ba", "cb")]
 
     assert "faults.0.after: the steps wait for each other: a after c" in _problems(tmp_path, faults=steps)[0]
 
@@ -293,15 +295,15 @@ def test_files_beside(tmp_path: Path) -> None:
     file.write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\nkind: Pod\nmetadata: {}\n")
 
     problems = _problems(tmp_path, workload=[{"file": "more/objects.yaml"}])
-    assert [each.replace(str(file), "file") for each in problems] == [
+    assert [problem.replace(str(file), "file") for problem in problems] == [
         "file:5:1: an object needs the field apiVersion",
         "file:5:1: an object needs the field metadata.name",
     ]
 
     file.write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")
-    found = _load(tmp_path, workload=[{"file": "more/objects.yaml"}, {"object": yaml.safe_load(file.read_text())}])
-    assert [[each["metadata"]["name"] for each in item] for item in found.workload] == [["a"], ["a"]]
-    assert found.files == (file,)
+    loaded = _load(tmp_path, workload=[{"file": "more/objects.yaml"}, {"object": yaml.safe_load(file.read_text())}])
+    assert [[manifest["metadata"]["name"] for manifest in item] for item in loaded.workload] == [["a"], ["a"]]
+    assert loaded.files == (file,)
 
 
 def test_a_file_that_is_named_often_is_read_once(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_constraint_alone(tmp_path: Path) -> None:
 def test_order(tmp_path: Path) -> None:
     """Policies, the harness's own among them, come before the workload."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
-    found = applied(incident(tmp_path, policies=[{"policy": "mutate_pods"}], workload=[{"object": namespace}]))
+    policies = applied(incident(tmp_path, policies=[{"policy": "mutate_pods"}], workload=[{"object": namespace}]))
 
-    assert [each.name for each in found] == ["mutate pods", "workload Namespace n"]
-    assert found[0].questions
+    assert [policy.name for policy in policies] == ["mutate pods", "workload Namespace n"]
+    assert policies[0].questions

@@ -65,7 +65,7 @@ def test_not_there(cluster: Cluster, word: str) -> None:
 @pytest.mark.parametrize("word", ["$", "$workers", "$worker0", "$pod", "$pod()", "$pod(a=b)[0]", "$HOME", "$(id)"])
 def test_refused(word: str) -> None:
     """What begins as a reference and is none is told with its place."""
-    ((place, told),) = refused({"nodes": ["$worker", word]})
+    ((place, problem),) = refused({"nodes": ["$worker", word]})
 
     assert place == ("nodes", 1)
-    assert f"no such reference {word!r}" in told
+    assert f"no such reference {word!r}" in problem

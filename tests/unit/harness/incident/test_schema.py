@@ -15,30 +15,30 @@ _FILE = _FOLDER / "schema.json"
 _INCIDENTS = sorted(_FOLDER.glob("*.yaml"))
 
 
-def _bare(found: Any) -> Any:
+def _bare(part: Any) -> Any:
     """Return a schema without the descriptions, which say nothing of what is accepted."""
-    match found:
+    match part:
         case dict():
-            return {name: _bare(each) for name, each in found.items() if name != "description"}
+            return {name: _bare(child) for name, child in part.items() if name != "description"}
         case list():
-            return [_bare(each) for each in found]
-    return found
+            return [_bare(child) for child in part]
+    return part
 
 
 def test_true() -> None:
     """The file is what is exported, but for its words, and for faults, probes and checks that are newer."""
-    told = json.loads(_FILE.read_text(encoding="utf-8"))
-    known = {kind: told["$defs"][PARTS[kind]]["properties"][kind]["examples"] for kind in KINDS}
+    exported = json.loads(_FILE.read_text(encoding="utf-8"))
+    known = {kind: exported["$defs"][PARTS[kind]]["properties"][kind]["examples"] for kind in KINDS}
 
     assert all(set(names) <= entries(kind).keys() for kind, names in known.items())
     made = json.loads(json.dumps(schema(lambda kind, name: name in known[kind])))
-    assert _bare(told) == _bare(made), "make it anew: nox -s schema > scenarios/incidents/schema.json"
+    assert _bare(exported) == _bare(made), "make it anew: nox -s schema > scenarios/incidents/schema.json"
 
 
 def test_parameters_are_told() -> None:
     """For each named thing there is a branch with its parameters and the first sentence of what it is."""
     branches = schema()["$defs"]["Step"]["allOf"]
-    (cut,) = [each for each in branches if each["if"]["properties"]["fault"]["const"] == "cut_registry"]
+    (cut,) = [branch for branch in branches if branch["if"]["properties"]["fault"]["const"] == "cut_registry"]
     parameters: dict[str, Any] = cut["then"]["properties"]["with"]
 
     assert parameters["properties"]["how"]["enum"] == ["stop", "drop", "503"]

@@ -24,34 +24,34 @@ def test_longest() -> None:
 @pytest.mark.parametrize("removed", [0, 1, 2])
 def test_rewired(removed: int) -> None:
     """When a step is taken out, the others keep their order and begin when they would have begun."""
-    left = rewired(_STEPS, removed)
+    steps = rewired(_STEPS, removed)
 
-    assert [step.fault for step in left] == [step.fault for step in _STEPS if step is not _STEPS[removed]]
-    assert longest(left, None) == {0: 117, 1: 117, 2: 70}[removed]
+    assert [step.fault for step in steps] == [step.fault for step in _STEPS if step is not _STEPS[removed]]
+    assert longest(steps, None) == {0: 117, 1: 117, 2: 70}[removed]
 
 
 def test_rewired_behind_a_trigger() -> None:
     """A step that came after a triggered one waits for the same trigger."""
     trigger = Trigger(kind="Pod")
-    (left,) = rewired([Step(fault="cut", id="a", when=trigger, delay=1.0), Step(fault="kill", after="a", delay=2.0)], 0)
+    (step,) = rewired([Step(fault="cut", id="a", when=trigger, delay=1.0), Step(fault="kill", after="a", delay=2.0)], 0)
 
-    assert (left.when, left.after, left.delay) == (trigger, None, 3.0)
+    assert (step.when, step.after, step.delay) == (trigger, None, 3.0)
 
 
 def _steps(*steps: tuple[str, float, float | None, dict[str, Any]]) -> list[str]:
     """Return what is impossible in steps that begin at a moment and last; one that lasts None is a blow."""
-    given = []
+    faults = []
     for fault, at, lasts, values in steps:
-        given.append({"fault": fault, "at": at, "with": values} | ({"lasts": lasts} if lasts else {}))
-    found = problems_of_time({"faults": given})
-    return [f"{place[1]}: {words}" for place, words in found]
+        faults.append({"fault": fault, "at": at, "with": values} | ({"lasts": lasts} if lasts else {}))
+    problems = problems_of_time({"faults": faults})
+    return [f"{place[1]}: {words}" for place, words in problems]
 
 
 _NODE = {"node": "$worker"}
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"),
+    ("steps", "expected"),
     [
         (
             [("kill_node", 0, 60, _NODE), ("pause_node", 10, 20, {"node": "$worker1"})],
@@ -69,10 +69,10 @@ _NODE = {"node": "$worker"}
         ),
     ],
 )
-def test_what_cannot_be_undone(steps: list[Any], told: str) -> None:
+def test_what_cannot_be_undone(steps: list[Any], expected: str) -> None:
     """Two faults of which one cannot be healed while the other lasts are refused before anything runs."""
     (problem,) = _steps(*steps)
-    assert problem.startswith(told)
+    assert problem.startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("a: &x [1]\nb: *x\n", "a.yaml:2:4: the alias *x is refused"),
         ("a: &x\n  b: *x\n", "a.yaml:2:6: the alias *x is refused"),
@@ -53,12 +53,12 @@ def test_values() -> None:
         ("a: \x01\n", "a.yaml: not YAML"),
     ],
 )
-def test_refused(text: str, told: str) -> None:
+def test_refused(text: str, problem: str) -> None:
     """Bombs, circles, code, doubles and what is no data are refused with the place where they stand."""
     with pytest.raises(BadScenario) as error:
         parse(text, _PATH)
 
-    assert error.value.problems[0].startswith(told) or told in error.value.problems[0]
+    assert error.value.problems[0].startswith(problem) or problem in error.value.problems[0]
     assert len(error.value.problems) == 1
 
 
@@ -83,18 +83,18 @@ def test_a_bomb_is_refused_before_it_grows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "problem"),
     [
         (b"a: \xff", "expected UTF-8, byte 3 is not"),
         (b"#" * (MOST_BYTES + 1), "is larger than 256 KiB"),
         (None, "cannot be read: No such file"),
     ],
 )
-def test_files(tmp_path: Path, data: bytes | None, told: str) -> None:
+def test_files(tmp_path: Path, data: bytes | None, problem: str) -> None:
     """A file that is missing, too large or no text is one problem."""
     path = tmp_path / "a.yaml"
     if data is not None:
         path.write_bytes(data)
 
-    with pytest.raises(BadScenario, match=told):
+    with pytest.raises(BadScenario, match=problem):
         read(path)

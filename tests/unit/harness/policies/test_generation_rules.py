@@ -28,7 +28,7 @@ def constraint(*points: str, name: str = "c", kind: str = "ChaosLabels", **metad
     """Return a constraint, scoped to these enforcement points if there are any."""
     spec: dict[str, Any] = {"match": {}}
     if points:
-        action = {"action": "deny", "enforcementPoints": [{"name": each} for each in points]}
+        action = {"action": "deny", "enforcementPoints": [{"name": point} for point in points]}
         spec = {"enforcementAction": "scoped", "scopedEnforcementActions": [action]}
     return {"kind": kind, "metadata": {"name": name, **metadata}, "spec": spec}
 
@@ -120,7 +120,7 @@ def test_content_of_policies(changed: dict[str, Any], *, same: bool) -> None:
 
 def test_failure_policy_that_is_not_asked_for() -> None:
     """What happens if a policy fails is each version's own affair, unless its template says it."""
-    silent = {name: each for name, each in SOURCE.items() if name != "failurePolicy"}
+    silent = {name: setting for name, setting in SOURCE.items() if name != "failurePolicy"}
     assert asked_of_policy(of_source(silent)).is_in(policy_content({"spec": {**POLICY, "failurePolicy": "Ignore"}}))
 
 

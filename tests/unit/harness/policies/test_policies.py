@@ -41,7 +41,7 @@ def test_policies_do_not_share_objects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "carries"),
+    ("manifest", "carries"),
     [
         ({"spec": MARK}, True),
         ({"spec": {"template": {"spec": MARK}}}, True),
@@ -52,6 +52,6 @@ def test_policies_do_not_share_objects() -> None:
         ({}, False),
     ],
 )
-def test_mark(found: dict[str, object], carries: bool) -> None:
+def test_mark(manifest: dict[str, object], carries: bool) -> None:
     """A pod carries the mark in its spec, a controller in its template's."""
-    assert mutated(found) is carries
+    assert mutated(manifest) is carries

@@ -91,7 +91,7 @@ def bench(tmp_path: Path) -> Plugged:
 
 
 def write(bench: Plugged, harm: str, healing: tuple[signal.Signals, ...] = ()) -> None:
-    numbers = [int(each) for each in healing]
+    numbers = [int(number) for number in healing]
     bench.write(cut=_WORLD.replace("HARM", harm).replace("HEALING", f"{numbers}"))
 
 

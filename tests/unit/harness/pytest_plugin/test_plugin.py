@@ -125,7 +125,7 @@ def test_seed(bench: Plugged) -> None:
     """The seed is told: the one that is given, else a new one."""
     bench.write(nothing="def test_nothing(): pass\n")
     assert "chaos: --seed 7\n" in bench.run("--seed", "7")[1]
-    seeds = {found[1] for _ in range(2) if (found := re.search(r"--seed (\d+)", bench.run()[1]))}
+    seeds = {match[1] for _ in range(2) if (match := re.search(r"--seed (\d+)", bench.run()[1]))}
     assert len(seeds) == 2
 
 
@@ -223,11 +223,11 @@ def test_times(bench: Plugged) -> None:
     bench.write(tried=TRIED)
     status, output = bench.run("--times", "3", "--seed", "7")
     assert status == 0, output
-    told = [line.split()[1:] for line in bench.did() if line.startswith("tried")]
-    assert sorted({(cell, seed) for cell, seed, _ in told}) == [
+    tries = [line.split()[1:] for line in bench.did() if line.startswith("tried")]
+    assert sorted({(cell, seed) for cell, seed, _ in tries}) == [
         (cell, seed) for cell in ("a1", "a2", "b1", "b2") for seed in ("7", "8", "9")
     ]
-    assert len({experiment for _, _, experiment in told}) == 6
+    assert len({experiment for _, _, experiment in tries}) == 6
     assert len([line for line in bench.did() if line.startswith("create")]) == 1
 
 

@@ -61,10 +61,10 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
 def use(
     session: Session, during: Callable[[Cluster], object] = lambda _: None, upcoming: Shape | None = None
 ) -> Supply:
-    found = Supply(session, FakeEngine(), lambda _: None)  # type: ignore[arg-type, return-value]  # no images needed
-    with found.cluster(Shape(), lambda: 0, upcoming) as cluster:
+    supply = Supply(session, FakeEngine(), lambda _: None)  # type: ignore[arg-type, return-value]  # no images needed
+    with supply.cluster(Shape(), lambda: 0, upcoming) as cluster:
         during(cluster)
-    return found
+    return supply
 
 
 def test_a_session_with_a_pool_leases_and_returns(session: Session) -> None:

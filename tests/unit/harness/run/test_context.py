@@ -22,15 +22,15 @@ from tests.fakes.engine import FakeEngine
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
-    found = FakeEngine()
+    engine = FakeEngine()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def connect(*_: Any, owner: Any) -> FakeEngine:
-        claims.hold(found, owner)
-        return found
+        claims.hold(engine, owner)
+        return engine
 
     monkeypatch.setattr(engines, "connect", connect)
-    return found
+    return engine
 
 
 def begun(tmp_path: Path) -> Session:
@@ -38,8 +38,8 @@ def begun(tmp_path: Path) -> Session:
 
 
 def lives(engine: FakeEngine) -> list[tuple[str, float]]:
-    found = register(engine, Deadline.after(60, "the claims"))
-    return [(each.owner.run, each.life) for each in found.claims]
+    registered = register(engine, Deadline.after(60, "the claims"))
+    return [(claim.owner.run, claim.life) for claim in registered.claims]
 
 
 def test_a_session_claims_its_engine_before_anything_else(engine: FakeEngine, tmp_path: Path) -> None:

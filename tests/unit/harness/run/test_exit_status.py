@@ -72,8 +72,8 @@ def test_a_full_disk_below_the_output_is_told(shell: Shell) -> None:
 
 def test_a_small_alphabet_is_no_error(shell: Shell) -> None:
     """What an ASCII terminal lacks is a question mark there."""
-    out, err, found = shell("", PYTHONIOENCODING="ascii")
-    assert (out.splitlines()[0], len(out.splitlines()), err, found) == ("? line 0", 5000, "", "3")
+    out, err, exit_status = shell("", PYTHONIOENCODING="ascii")
+    assert (out.splitlines()[0], len(out.splitlines()), err, exit_status) == ("? line 0", 5000, "", "3")
 
 
 def _raises(error: BaseException) -> Callable[[], int]:
@@ -97,7 +97,7 @@ def _noted() -> HarnessError:
 
 
 @pytest.mark.parametrize(
-    ("work", "found", "said"),
+    ("work", "expected", "sentence"),
     [
         (_raises(BadScenario(["one", "two"])), 2, "error: one\ntwo\n"),
         (_raises(PreparationFailed("place pods: no worker")), 1, "error: place pods: no worker\n"),
@@ -130,8 +130,8 @@ def _noted() -> HarnessError:
 )
 def test_each_end_has_an_answer(
     work: Callable[[], int],
-    found: int,
-    said: str,
+    expected: int,
+    sentence: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -140,11 +140,11 @@ def test_each_end_has_an_answer(
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.chdir(_ROOT)
-    assert status(work) == found
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.startswith("error: ")
-    assert "Traceback" not in told
+    assert status(work) == expected
+    stderr = capsys.readouterr().err
+    assert sentence in stderr
+    assert stderr.startswith("error: ")
+    assert "Traceback" not in stderr
 
 
 def test_a_fault_of_ours_can_be_seen_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

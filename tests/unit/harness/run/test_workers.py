@@ -40,10 +40,10 @@ def test_this_machine_bears_at_least_one() -> None:
 def test_the_tests_of_a_file_stay_together(tmp_path: Path, workers: str) -> None:
     """However many workers there are, and without being told so; `auto` is as many as the machine bears."""
     for name in ("a", "b"):
-        told = "import os, pathlib\n" + "".join(
+        source = "import os, pathlib\n" + "".join(
             f"def test_{n}(): pathlib.Path('{name}-' + os.environ['PYTEST_XDIST_WORKER']).touch()\n" for n in range(4)
         )
-        (tmp_path / f"test_{name}.py").write_text(told)
+        (tmp_path / f"test_{name}.py").write_text(source)
     compiled = {"PYTHONPYCACHEPREFIX": sys.pycache_prefix} if sys.pycache_prefix else {}  # or each worker compiles all
     environment = {
         **compiled,

@@ -19,11 +19,11 @@ def test_very_large_history_is_cut_and_said_to_be(tmp_path: Path) -> None:
         for number in range(15_000):
             lines.write(json.dumps({"index": number, "value": noise.randbytes(400).hex()}) + "\n")
 
-    found = file("history", path, "application/jsonl")
-    *kept, last = gzip.decompress(found.body).decode().splitlines()
+    attachment = file("history", path, "application/jsonl")
+    *kept, last = gzip.decompress(attachment.body).decode().splitlines()
 
-    assert len(found.body) < 5 * 1024 * 1024
-    assert found.name == f"history, the first {len(kept):,} lines.gz"
+    assert len(attachment.body) < 5 * 1024 * 1024
+    assert attachment.name == f"history, the first {len(kept):,} lines.gz"
     assert 1_000 < len(kept) < 15_000
     assert json.loads(kept[-1])["index"] == len(kept) - 1
     assert last == f"cut here; the whole is {path}"
@@ -35,11 +35,11 @@ def test_secret_across_many_lines_is_found_in_a_large_file(tmp_path: Path) -> No
     key = "-----BEGIN RSA PRIVATE KEY-----\n" + "planted\n" * 500 + "-----END RSA PRIVATE KEY-----\n"
     path.write_text("fine\n" * 60_000 + key + "fine\n" * 60_000, encoding="utf-8")
 
-    found = file("log", path, "text/plain")
+    attachment = file("log", path, "text/plain")
 
-    assert found.name == "log.gz"
-    assert gzip.decompress(found.body).count(b"fine\n") >= 119_999
-    assert b"planted" not in gzip.decompress(found.body)
+    assert attachment.name == "log.gz"
+    assert gzip.decompress(attachment.body).count(b"fine\n") >= 119_999
+    assert b"planted" not in gzip.decompress(attachment.body)
 
 
 def test_shared_files_are_read_once(tmp_path: Path) -> None:
@@ -54,21 +54,21 @@ def test_shared_files_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "events.txt").write_text("more\n", encoding="utf-8")
     second = files.of(record)
 
-    assert [each.name for each in first] == ["history", "journal", "events"]
+    assert [attachment.name for attachment in first] == ["history", "journal", "events"]
     assert second[0] is first[0]
     assert second[2].body == b"more\n"
 
 
 def test_pictures_are_a_timeline_and_a_close_up(tmp_path: Path) -> None:
     """A close-up comes along if losses are close together."""
-    told = Told().canaries(0, 100)
+    history = Told().canaries(0, 100)
     record = Record("x", {}, 1, str(tmp_path / "none"), "")
-    quiet = pictures(record, tell(told.recorded()))
-    told.add(50, "invoke", "canary 1", "q").add(50.1, "fail", "canary 1", "q", {})
-    lossy = pictures(record, tell(told.recorded()))
+    quiet = pictures(record, tell(history.recorded()))
+    history.add(50, "invoke", "canary 1", "q").add(50.1, "fail", "canary 1", "q", {})
+    lossy = pictures(record, tell(history.recorded()))
 
-    assert [each.name for each in quiet] == ["timeline"]
-    assert [each.name for each in lossy] == ["timeline", "close-up, 49.0 to 51.0 s"]
+    assert [picture.name for picture in quiet] == ["timeline"]
+    assert [picture.name for picture in lossy] == ["timeline", "close-up, 49.0 to 51.0 s"]
     assert lossy[0].address.startswith("data:image/svg+xml;base64,")
 
 
@@ -85,7 +85,7 @@ def _some(name: str, number: int, letter: str = "x") -> Attached:
 
 
 def _of(*outcomes: str) -> Record:
-    claims = [ClaimRecord("c", "holds", each, None, "", [], {}) for each in outcomes]
+    claims = [ClaimRecord("c", "holds", outcome, None, "", [], {}) for outcome in outcomes]
     return Record("x", {}, 1, "/run/experiments/x/history.jsonl", "", claims=claims)
 
 
@@ -93,12 +93,15 @@ def test_run_attaches_no_more_than_its_budget(tmp_path: Path) -> None:
     """Once half of it is used up, only tests in which something came out otherwise attach more, until it is empty."""
     budget, fine, odd = Budget(1_000), _of("holds"), _of("holds", "violated")
 
-    found = [
-        [each.name for each in budget.within([_some("picture", 200, letter), _some("log", 125, letter * 2)], record)]
+    attached = [
+        [
+            attachment.name
+            for attachment in budget.within([_some("picture", 200, letter), _some("log", 125, letter * 2)], record)
+        ]
         for letter, record in (("a", fine), ("b", fine), ("c", odd), ("d", odd))
     ]
 
-    assert found == [["picture", "log"], ["left out"], ["picture", "log"], ["left out"]]
+    assert attached == [["picture", "log"], ["left out"], ["picture", "log"], ["left out"]]
 
 
 def test_what_was_left_out_is_named_with_its_place() -> None:
@@ -116,7 +119,7 @@ def test_what_tests_share_is_attached_to_the_first_and_where_it_matters() -> Non
 
     first, second, odd = (budget.within(shared, _of(outcome)) for outcome in ("holds", "holds", "violated"))
 
-    assert [[each.name for each in found] for found in (first, second, odd)] == [
+    assert [[attachment.name for attachment in attachments] for attachments in (first, second, odd)] == [
         ["history", "journal"],
         ["journal", "elsewhere"],
         ["history", "journal"],
@@ -133,9 +136,9 @@ def test_five_thousand_tests_stay_within_the_budget() -> None:
     """However many tests a run has, what they attach is bounded, and each one says so."""
     budget, total, notes = Budget(10_000_000), 0, 0
     for number in range(5_000):
-        for each in budget.within([_some("history.gz", 40_000, f"{number:08}"[-8:])], _of("holds")):
-            total += len(each.body)
-            notes += each.name == "left out"
+        for attachment in budget.within([_some("history.gz", 40_000, f"{number:08}"[-8:])], _of("holds")):
+            total += len(attachment.body)
+            notes += attachment.name == "left out"
 
     assert total < 10_000_000
     assert notes > 4_900

@@ -27,8 +27,8 @@ Matcher = Callable[[str, str], re.Match[str] | None]
 
 
 def _categories(status: str, message: str, matches: Matcher = re.fullmatch) -> list[str]:
-    of_status = [each for each in CATEGORIES if status in each["matchedStatuses"]]
-    return [each["name"] for each in of_status if matches(each["messageRegex"], message)]
+    of_status = [category for category in CATEGORIES if status in category["matchedStatuses"]]
+    return [category["name"] for category in of_status if matches(category["messageRegex"], message)]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,13 @@ def test_environment_of_several_shapes_names_each_value_once() -> None:
         for gatekeeper in ("v3.20.1", "v3.23.1", "v3.20.1")
     ]
 
-    found = environment(records)
+    properties = environment(records)
 
-    assert (found["gatekeeper"], found["kubernetes"], found["seed"]) == ("v3.20.1, v3.23.1", "v1.36.4", "7")
+    assert (properties["gatekeeper"], properties["kubernetes"], properties["seed"]) == (
+        "v3.20.1, v3.23.1",
+        "v1.36.4",
+        "7",
+    )
 
 
 def test_properties_are_escaped(tmp_path: Path) -> None:

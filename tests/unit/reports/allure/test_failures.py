@@ -37,7 +37,7 @@ def test_a_terminal_gets_neither_secrets_nor_what_it_obeys(tmp_path: Path) -> No
 
     assert session.status == 1
     assert "Winter2026planted" not in session.output
-    assert not any(each in session.output for each in ("\x1b]", "\x1b[2J", "\x07", "\x9b"))
+    assert not any(sequence in session.output for sequence in ("\x1b]", "\x1b[2J", "\x07", "\x9b"))
     assert "INTERNALERROR" not in session.output
     assert "AssertionError: \\x1b[2J \\x9b Authorization: Basic <redacted>" in session.output
     assert "ValueError: http://<redacted>@b" in session.output

@@ -51,14 +51,14 @@ def _load(run: Path, pattern: str) -> list[Any]:
 
 def test_killed_run_says_so_and_shows_what_was_open(killed: Path) -> None:
     """The kill is an error of the run; the experiment that was open is a broken result with timeline and history."""
-    told = rescue(killed)
+    messages = rescue(killed)
     (wide,), (result,) = _load(killed, "*-globals.json"), _load(killed, "*-result.json")
 
-    assert told[0] == wide["errors"][0]["message"]
-    assert "was killed while it ran test_open" in told[0]
-    assert [(each.met, each.message) for each in quality_gate.read(killed)] == [(False, told[0])]
+    assert messages[0] == wide["errors"][0]["message"]
+    assert "was killed while it ran test_open" in messages[0]
+    assert [(rule.met, rule.message) for rule in quality_gate.read(killed)] == [(False, messages[0])]
     assert (result["name"], result["status"]) == ("open (killed)", "broken")
-    assert [each["name"] for each in result["attachments"]] == ["timeline", "history"]
+    assert [attachment["name"] for attachment in result["attachments"]] == ["timeline", "history"]
     picture = (killed / "results" / result["attachments"][0]["source"]).read_text(encoding="utf-8")
     assert "0 good, 1 lost" in picture
     assert not any(b"planted" in path.read_bytes() for path in (killed / "results").iterdir())
@@ -97,8 +97,8 @@ def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_number_that_another_process_has_now_is_not_the_run(killed: Path) -> None:
     """The run's process is known by its start, too: whoever has its number now does not keep it from being told."""
-    said = json.loads((killed / "run.json").read_text(encoding="utf-8"))
-    (killed / "run.json").write_text(json.dumps({**said, "pid": os.getpid()}), encoding="utf-8")
+    document = json.loads((killed / "run.json").read_text(encoding="utf-8"))
+    (killed / "run.json").write_text(json.dumps({**document, "pid": os.getpid()}), encoding="utf-8")
 
     assert "was killed" in rescue(killed)[0]
 
@@ -106,8 +106,8 @@ def test_a_number_that_another_process_has_now_is_not_the_run(killed: Path) -> N
 @pytest.mark.parametrize(("seconds", "lives"), [(10, True), (3600, False)])
 def test_a_run_that_cannot_be_seen_lives_while_it_writes(killed: Path, seconds: int, lives: bool) -> None:
     """Of another machine's run, or one from before the start was noted, the files tell whether it goes on."""
-    said = json.loads((killed / "run.json").read_text(encoding="utf-8"))
-    (killed / "run.json").write_text(json.dumps({**said, "boot_id": "another"}), encoding="utf-8")
+    document = json.loads((killed / "run.json").read_text(encoding="utf-8"))
+    (killed / "run.json").write_text(json.dumps({**document, "boot_id": "another"}), encoding="utf-8")
     for path in killed.rglob("*"):
         os.utime(path, (time.time() - seconds, time.time() - seconds))
 

@@ -43,7 +43,7 @@ def test_steps_tell_phases_faults_and_claims_in_order(every_kind: Session) -> No
         ("claim: pods ready within 60 s: violated (expected violated)", "passed", 1_072_000, 1_072_000),
     ]
     assert [step["name"] for step in steps[1]["steps"]] == ["observed: no request since", "healed: answers 200"]
-    assert [(each["name"], each["value"]) for each in steps[3]["parameters"]] == [
+    assert [(parameter["name"], parameter["value"]) for parameter in steps[3]["parameters"]] == [
         ("recovered_seconds", "62"),
         ("asked_seconds", "1.5"),
     ]
@@ -68,10 +68,10 @@ def test_what_did_not_end_is_not_shown_as_passed(every_kind: Session) -> None:
 def test_history_hangs_on_shape_and_not_on_names(every_kind: Session, again: Session) -> None:
     """Cluster name and seed are excluded: another run of the same test has the same history id."""
     first, second = (one.result("test_pods_restart[Always]") for one in (every_kind, again))
-    excluded = {each["name"] for each in first["parameters"] if each.get("excluded")}
+    excluded = {parameter["name"] for parameter in first["parameters"] if parameter.get("excluded")}
 
     assert excluded == {"cluster", "seed"}
-    assert {"kubernetes", "install", "policy"} <= {each["name"] for each in first["parameters"]}
+    assert {"kubernetes", "install", "policy"} <= {parameter["name"] for parameter in first["parameters"]}
     assert first["historyId"] == second["historyId"]
     assert first["historyId"] != every_kind.result("test_pods_restart[IfNotPresent]")["historyId"]
 
@@ -148,26 +148,26 @@ def test_crashed_worker_leaves_a_broken_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenarios", "told"),
+    ("scenarios", "reason"),
     [
         ("import nothing_of_this_name\n", "cannot be collected"),
         ("import pytest\ndef test_x(): pytest.exit('engine died')\n", "engine died"),
     ],
 )
-def test_session_that_ends_early_leaves_an_error(tmp_path: Path, scenarios: str, told: str) -> None:
+def test_session_that_ends_early_leaves_an_error(tmp_path: Path, scenarios: str, reason: str) -> None:
     """A session that broke outside any test leaves its reason among the global errors."""
     session = run(tmp_path, scenarios)
 
     assert session.status not in {0, 1}
-    assert told in str(session.load("*-globals.json"))
+    assert reason in str(session.load("*-globals.json"))
 
 
 def test_result_leads_back_to_its_test(every_kind: Session) -> None:
     """A result tells the id by which pytest knows its test."""
-    found = {nodeid_of(result) for result in every_kind.load("*-result.json")}
+    nodeids = {nodeid_of(result) for result in every_kind.load("*-result.json")}
 
-    assert "scenarios/test_registry.py::test_pods_restart[Always]" in found
-    assert len(found) == 7
+    assert "scenarios/test_registry.py::test_pods_restart[Always]" in nodeids
+    assert len(nodeids) == 7
 
 
 def test_sentence_comes_first(every_kind: Session) -> None:
@@ -228,7 +228,7 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
     test = "scenarios/test_registry.py::test_pods_restart[Always]"
     key = f"{test} | v1.36.4 | pods ready within 60 s | recovered_seconds"
     earlier = [{"name": f"run {number}", "started": number, "figures": {key: seconds}} for number in range(6)]
-    trend.write_text("".join(f"{json.dumps(each)}\n" for each in earlier), encoding="utf-8")
+    trend.write_text("".join(f"{json.dumps(entry)}\n" for entry in earlier), encoding="utf-8")
 
     session = run(tmp_path, SCENARIOS, "-k", "restart and Always", *options)
 
@@ -237,7 +237,7 @@ def test_regression_is_said(tmp_path: Path, seconds: float, options: list[str], 
     assert "1 of 1 claims came out as expected" in session.output
     run_ = session.results.parent
     assert json.loads((run_ / "run.json").read_text(encoding="utf-8"))["status"] == status
-    assert [each.met for each in quality_gate.read(run_)] == [True, not lines]
+    assert [rule.met for rule in quality_gate.read(run_)] == [True, not lines]
     assert len(session.load("*-globals.json")) == lines
 
 

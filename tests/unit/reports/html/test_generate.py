@@ -205,16 +205,16 @@ def test_gate_of_the_run_goes_to_allure(run: Path, tmp_path: Path) -> None:
     """What the run must meet is handed over with the results; a run that has told nothing hands over nothing."""
     asked = (
         "import json, pathlib, sys; "
-        "pathlib.Path('{told}').write_text(json.dumps([pathlib.Path(each).is_file() for each in sys.argv]));"
+        "pathlib.Path('{answers}').write_text(json.dumps([pathlib.Path(word).is_file() for word in sys.argv]));"
     )
     allure = _allure(tmp_path)
     script = Path(allure[1])
-    script.write_text(asked.format(told=tmp_path / "told") + script.read_text(encoding="utf-8"), encoding="utf-8")
-    found = []
+    script.write_text(asked.format(answers=tmp_path / "told") + script.read_text(encoding="utf-8"), encoding="utf-8")
+    handed_over = []
     for rules in ([], [quality_gate.Rule("claims", False, "1 of 2", 2, 1)]):
         if rules:
             quality_gate.write(run, rules)
         generate.generate(run, allure)
-        found.append(json.loads((tmp_path / "told").read_text(encoding="utf-8"))[4:-1])
+        handed_over.append(json.loads((tmp_path / "told").read_text(encoding="utf-8"))[4:-1])
 
-    assert found == [[], [False, True]]
+    assert handed_over == [[], [False, True]]

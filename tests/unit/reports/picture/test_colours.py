@@ -40,12 +40,12 @@ def _lab(light: tuple[float, float, float]) -> tuple[float, float, float]:
 
 
 def _distance(first: str, second: str, sight: str) -> float:
-    found = []
+    points = []
     for colour in (first, second):
         light = _light(colour)
         seen = [sum(weight * part for weight, part in zip(row, light, strict=True)) for row in _SIGHTS[sight]]
-        found.append(_lab((seen[0], seen[1], seen[2])))
-    return math.dist(*found)
+        points.append(_lab((seen[0], seen[1], seen[2])))
+    return math.dist(*points)
 
 
 @pytest.mark.parametrize("sight", _SIGHTS)

@@ -10,7 +10,7 @@ def test_bins_widen_instead_of_growing() -> None:
         bins.add(float(second))
 
     assert len(bins.bins) <= 400
-    assert sum(each.good for each in bins.bins.values()) == 100_000
+    assert sum(bin_.good for bin_ in bins.bins.values()) == 100_000
     assert bins.width == 256.0
 
 
@@ -22,6 +22,6 @@ def test_each_lost_request_is_kept_up_to_the_bound() -> None:
     tally.add(0.5, 5.5, "silent", "timed out")
 
     assert (len(tally.kept), tally.unkept) == (MOST_LOST + 1, 5), "as many of each outcome"
-    assert sum(each.lost for each in tally.bins.bins.values()) == tally.total.lost == MOST_LOST + 5
+    assert sum(bin_.lost for bin_ in tally.bins.bins.values()) == tally.total.lost == MOST_LOST + 5
     assert (tally.first_lost, tally.last_lost) == (0.0, (MOST_LOST + 4) / 10)
     assert tally.words == "0 good, 2,005 lost, 1 unanswered"

@@ -26,15 +26,15 @@ def _shapes(drawn: str, style: str) -> list[ET.Element]:
     """Return the shapes of a class that stand in lanes, not in the legend."""
     root = ET.fromstring(drawn)
     legend = {id(shape) for group in root.findall(f"{_SVG}g") for shape in group}
-    return [each for each in root.iter() if each.get("class") == style and id(each) not in legend]
+    return [shape for shape in root.iter() if shape.get("class") == style and id(shape) not in legend]
 
 
 def _lost(*moments: float, until: float = 100.0) -> Story:
-    told = Told().canaries(0, int(until))
+    history = Told().canaries(0, int(until))
     for number, at in enumerate(moments, start=1):
-        told.add(at, "invoke", f"canary {number}", "create forbidden namespace")
-        told.add(at + 0.01, "fail", f"canary {number}", "create forbidden namespace", {"said": "admitted"})
-    return tell(told.recorded())
+        history.add(at, "invoke", f"canary {number}", "create forbidden namespace")
+        history.add(at + 0.01, "fail", f"canary {number}", "create forbidden namespace", {"said": "admitted"})
+    return tell(history.recorded())
 
 
 def test_every_lost_request_has_a_mark_of_its_own() -> None:
@@ -57,11 +57,11 @@ def test_lost_requests_beyond_the_bound_are_areas() -> None:
 
 def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
     """However many got no answer before, one that is lost has a mark of its own."""
-    told = Told()
+    history = Told()
     for number in range(3 * MOST_LOST):
-        told.add(number / 100, "invoke", "canary 1", "q").add(number / 100, "info", "canary 1", "q", {})
-    told.add(90, "invoke", "canary 1", "q").add(90.01, "fail", "canary 1", "q", {})
-    drawn = timeline(tell(told.recorded()), "x")
+        history.add(number / 100, "invoke", "canary 1", "q").add(number / 100, "info", "canary 1", "q", {})
+    history.add(90, "invoke", "canary 1", "q").add(90.01, "fail", "canary 1", "q", {})
+    drawn = timeline(tell(history.recorded()), "x")
 
     (mark,) = _shapes(drawn, "tick s-lost")
     assert float((mark.get("d") or "")[1:].partition(" ")[0]) == pytest.approx(Axis(0, 90.01).x(90), abs=0.1)
@@ -69,11 +69,11 @@ def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
 
 def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
     """Ten questions that all lose more than is kept make no large picture, and each of them shows where it lost."""
-    told = Told()
+    history = Told()
     for number in range(10 * (MOST_LOST + 100)):
         process, f = f"canary {number % 10}", f"question {number % 10}"
-        told.add(number / 100, "invoke", process, f).add(number / 100, "fail", process, f, {"said": "lost " * 30})
-    drawn = timeline(tell(told.recorded()), "x")
+        history.add(number / 100, "invoke", process, f).add(number / 100, "fail", process, f, {"said": "lost " * 30})
+    drawn = timeline(tell(history.recorded()), "x")
 
     assert len(drawn) < 1_500_000
     tops = {shape.get("y") for shape in _shapes(drawn, "lost")}
@@ -89,7 +89,7 @@ def test_fault_is_a_band_with_its_proofs() -> None:
     assert float(full.get("x", "")) == pytest.approx(axis.x(20), abs=0.1)
     assert float(pale.get("x", "")) == float(shade.get("x", "")) == pytest.approx(axis.x(10), abs=0.1)
     assert float(shade.get("height", "")) > 80
-    hints = [each.text for each in ET.fromstring(drawn).iter(f"{_SVG}title")]
+    hints = [title.text for title in ET.fromstring(drawn).iter(f"{_SVG}title")]
     assert {"observed: seen", "healed: seen"} <= set(hints)
 
 
@@ -103,9 +103,9 @@ def test_fault_without_proof_is_never_full() -> None:
 
 def test_picture_follows_pods_to_their_end() -> None:
     """A pod's states are stretches in their colours, with a pattern where colour alone would not do."""
-    told = Told().pod(0, "p").pod(10, "p", ready=False, container="", waiting="ImagePullBackOff").pod(40, "p")
-    told.pod(50, "p", deleting=True).pod(60, "p", f="DELETED").canaries(0, 100)
-    drawn = timeline(tell(told.recorded()), "x")
+    history = Told().pod(0, "p").pod(10, "p", ready=False, container="", waiting="ImagePullBackOff").pod(40, "p")
+    history.pod(50, "p", deleting=True).pod(60, "p", f="DELETED").canaries(0, 100)
+    drawn = timeline(tell(history.recorded()), "x")
 
     assert [len(_shapes(drawn, style)) for style in ("ready", "waiting", "idle")] == [2, 1, 1]
     assert "url(#stripes)" in drawn
@@ -125,8 +125,8 @@ def test_verdicts_and_words_stand_beside_the_picture() -> None:
 
 def _places(drawn: str, style: str) -> list[tuple[float, float]]:
     """Return where the glyphs of a class stand."""
-    groups = [each for each in ET.fromstring(drawn).iter(f"{_SVG}g") if each[0].get("class") == style]
-    words = [(each.get("transform") or "").removeprefix("translate(").removesuffix(")").split() for each in groups]
+    groups = [group for group in ET.fromstring(drawn).iter(f"{_SVG}g") if group[0].get("class") == style]
+    words = [(group.get("transform") or "").removeprefix("translate(").removesuffix(")").split() for group in groups]
     return [(float(x), float(y)) for x, y in words]
 
 
@@ -137,10 +137,12 @@ def test_verdicts_stand_where_they_were_decided() -> None:
     drawn = timeline(_lost(50), "x", [_CLAIM, held, unsure, replace(held, at=None)])
 
     marks = [_places(drawn, f"verdict s-{name}") for name in ("lost", "good", "idle")]
-    assert [[x for x, _ in each] for each in marks] == [[pytest.approx(axis.x(at), abs=0.1)] for at in (50.5, 99, 80)]
+    assert [[x for x, _ in places] for places in marks] == [
+        [pytest.approx(axis.x(at), abs=0.1)] for at in (50.5, 99, 80)
+    ]
     (line,) = _shapes(drawn, "decided")
     assert (line.get("d") or "").startswith(f"M{marks[0][0][0]:.2f} 30V")
-    hints = [each.text for each in ET.fromstring(drawn).iter(f"{_SVG}title")]
+    hints = [title.text for title in ET.fromstring(drawn).iter(f"{_SVG}title")]
     assert "50.5 s: 1. violated, expected holds: pods serve: 3 requests lost" in hints
 
 
@@ -161,7 +163,7 @@ def test_close_up_shows_what_only_it_can_show() -> None:
     assert close_up(_lost(5, 90)) is None
     assert close_up(_lost()) is None
     drawn = timeline(story, "x", (), (49, 52))
-    marks = [float((each.get("d") or "")[1:].partition(" ")[0]) for each in _shapes(drawn, "tick s-lost")]
+    marks = [float((mark.get("d") or "")[1:].partition(" ")[0]) for mark in _shapes(drawn, "tick s-lost")]
     assert marks == pytest.approx([Axis(49, 52).x(at) for at in (50, 50.5, 51)], abs=0.1)
 
 

@@ -18,18 +18,18 @@ _NODE = "scenarios/test_a.py::test_b[c d]"
 
 
 def _story() -> Told:
-    told = Told().fault(10, 14, 80).harm(15, "killed", "p").canaries(0, 50).event(20, "Failed", "p", "no <image>")
-    told.add(60, "invoke", "canary 0", "create mutable pod").add(
+    history = Told().fault(10, 14, 80).harm(15, "killed", "p").canaries(0, 50).event(20, "Failed", "p", "no <image>")
+    history.add(60, "invoke", "canary 0", "create mutable pod").add(
         61, "fail", "canary 0", "create mutable pod", {"outcome": "unmutated"}
     )
-    return told
+    return history
 
 
 def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
     """Versions, faults with their moments, losses with theirs, and the claim that broke, in plain words."""
-    said = sentence(replace(_RECORD, claims=[_CLAIM]), tell(_story().recorded()))
+    text = sentence(replace(_RECORD, claims=[_CLAIM]), tell(_story().recorded()))
 
-    assert said == (
+    assert text == (
         "Gatekeeper v3.23.1 (manifest) on Kubernetes v1.36.4 with 2 workers: cut registry from 10.0 s, proved, "
         "healed at 80.0 s; harmed: 1 killed, in 80 s. Of 101 canary requests 1 was lost, at 60.0 s "
         "(1 'create mutable pod'). 0 of 1 claims came out as expected; “pods serve” is violated: p does not serve."
@@ -37,7 +37,7 @@ def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"outcome": "holds"}, "1 of 1 claims came out as expected."),
         ({"expected": "violated", "issue": "a/gatekeeper#1"}, "known upstream defect gatekeeper#1 reproduces."),
@@ -45,11 +45,11 @@ def test_sentence_says_what_was_done_what_was_lost_and_what_broke() -> None:
         ({"outcome": "inconclusive"}, "nothing can be said on “pods serve”"),
     ],
 )
-def test_each_way_a_claim_can_come_out_has_its_words(changes: dict[str, str], said: str) -> None:
+def test_each_way_a_claim_can_come_out_has_its_words(changes: dict[str, str], words: str) -> None:
     """A known defect, one that no longer reproduces, and what could not be judged are not the same."""
     claim = replace(_CLAIM, **changes)  # type: ignore[arg-type]
 
-    assert said in sentence(replace(_RECORD, claims=[claim]), tell(_story().recorded()))
+    assert words in sentence(replace(_RECORD, claims=[claim]), tell(_story().recorded()))
 
 
 def test_page_has_the_sentence_first_and_the_command_last() -> None:
@@ -58,7 +58,7 @@ def test_page_has_the_sentence_first_and_the_command_last() -> None:
     written = page(record, tell(_story().recorded()), _NODE, fact="A pod serves.", picture="data:x")
     order = ["A pod serves.", "is violated", "data:x", "p: ErrImagePull", "What happened", "not ended", "nox -s chaos"]
 
-    assert [written.index(each) for each in order] == sorted(written.index(each) for each in order)
+    assert [written.index(part) for part in order] == sorted(written.index(part) for part in order)
     assert "no &lt;image&gt;" in written
     assert "60.0 s" in written
     assert "pods serve: violated (expected holds): p does not serve" in written
@@ -97,8 +97,8 @@ def test_page_holds_no_secret() -> None:
 
 def test_link_of_the_chain_is_one_line() -> None:
     """What a kubelet says can be long; a page shows its begin and its end, the attached events all of it."""
-    told = _story().event(30, "Failed", "p", "x" * 500)
-    written = page(_RECORD, tell(told.recorded()), _NODE)
+    history = _story().event(30, "Failed", "p", "x" * 500)
+    written = page(_RECORD, tell(history.recorded()), _NODE)
 
     assert "x" * 80 in written
     assert "x" * 200 not in written
@@ -106,7 +106,7 @@ def test_link_of_the_chain_is_one_line() -> None:
 
 def test_error_leaves_room_for_the_sentence() -> None:
     """Of a long evidence an error shows the begin, and its own end, which tells its kind; short ones stay."""
-    told = [
+    lines = [
         "Violated: c: expected holds, found violated: x",
         *(f"  {number} s: lost" for number in range(9)),
         "no longer",
@@ -114,11 +114,11 @@ def test_error_leaves_room_for_the_sentence() -> None:
 
     claim = replace(_CLAIM, evidence=[f"{number} s: lost" for number in range(9)])
 
-    assert brief("\n".join(told), [claim]).splitlines() == [
-        *told[:4],
+    assert brief("\n".join(lines), [claim]).splitlines() == [
+        *lines[:4],
         "  and 6 lines more, in the description and the claim's step",
         "no longer",
     ]
     indented = "AssertionError: assert [1] == [2]\n" + "  is no evidence\n" * 9 + "end"
-    for message in ("one line", "\n".join(told[:5]), indented):
+    for message in ("one line", "\n".join(lines[:5]), indented):
         assert brief(message, [claim]) == message

@@ -27,18 +27,18 @@ def test_key_holds_what_makes_a_figure_comparable() -> None:
 
 def test_allure_gets_values_and_titles() -> None:
     """Each figure has a value in milliseconds of time, and a title with a unit."""
-    found = samples(_records())
+    figures = samples(_records())
 
-    assert [(each["key"], each["start"], each["value"]) for each in performance(found)] == [
-        (found[0].key, 10_000, 12.5),
-        (found[1].key, 10_000, 2),
+    assert [(entry["key"], entry["start"], entry["value"]) for entry in performance(figures)] == [
+        (figures[0].key, 10_000, 12.5),
+        (figures[1].key, 10_000, 2),
     ]
-    assert titles(found)[found[0].key] == {
+    assert titles(figures)[figures[0].key] == {
         "title": 'b[c]: pods "a" recover: serving',
         "unit": "s",
         "better": "lower",
     }
-    assert "better" not in titles(found)[found[1].key], "of restarts nobody knows"
+    assert "better" not in titles(figures)[figures[1].key], "of restarts nobody knows"
 
 
 def test_text_is_open_metrics() -> None:
@@ -49,8 +49,8 @@ def test_text_is_open_metrics() -> None:
     sample = re.compile(r'(\w+)\{(\w+="(?:[^"\\]|\\.)*",?)*\} \S+')
     current = ""
     for line in lines[:-1]:
-        if found := family.fullmatch(line):
-            current = found[1]
+        if typed := family.fullmatch(line):
+            current = typed[1]
         elif not line.startswith("#"):
             matched = sample.fullmatch(line)
             assert matched is not None, line
@@ -70,5 +70,5 @@ def test_whatever_a_claim_says_it_is_one_line() -> None:
     text = open_metrics(samples(hostile), hostile)
 
     text.encode()
-    assert text.isprintable() or set(filter(lambda each: not each.isprintable(), text)) == {"\n"}
+    assert text.isprintable() or set(filter(lambda letter: not letter.isprintable(), text)) == {"\n"}
     assert r'claim="a\\r\n\\x1b[2J\\ud800\"\\"' in text

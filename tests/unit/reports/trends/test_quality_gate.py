@@ -16,7 +16,7 @@ _NODE = "scenarios/test_a.py::test_b"
 
 
 def _record(*outcomes: str) -> Record:
-    claims = [ClaimRecord(f"claim {each}", "holds", each, None, "", [], {}) for each in outcomes]
+    claims = [ClaimRecord(f"claim {outcome}", "holds", outcome, None, "", [], {}) for outcome in outcomes]
     return Record("x", {}, 7, "", "", claims=claims)
 
 
@@ -55,7 +55,7 @@ def test_claims_are_a_rule(outcomes: list[str], ended: dict[str, str], met: bool
 
 
 @pytest.mark.parametrize(
-    ("value", "earlier", "found"),
+    ("value", "earlier", "expected"),
     [
         (12.0, [11, 12, 13, 12, 11, 12], [("no figure is worse, beyond noise", True)]),
         (62.0, [11, 12, 13, 12, 11, 12], [("worse, beyond noise: b: pods recover: serving", False)]),
@@ -63,12 +63,12 @@ def test_claims_are_a_rule(outcomes: list[str], ended: dict[str, str], met: bool
     ],
 )
 def test_figures_are_a_rule_once_they_can_be_compared(
-    value: float, earlier: list[float], found: list[tuple[str, bool]]
+    value: float, earlier: list[float], expected: list[tuple[str, bool]]
 ) -> None:
     """A regression is a rule of its own that is not met; with too few earlier runs nothing is claimed."""
     _, *rules = quality_gate.rules({}, {}, _judged(value, earlier))
 
-    assert [(each.name, each.met) for each in rules] == found
+    assert [(rule.name, rule.met) for rule in rules] == expected
 
 
 def test_worse_tells_what_noise_explains() -> None:

@@ -15,8 +15,8 @@ def _sample(value: float, figure: str = "serving_seconds", test: str = "t") -> S
 
 def _outcome(value: float, earlier: Sequence[float], figure: str = "serving_seconds") -> str:
     sample = _sample(value, figure)
-    found = judge([sample], {sample.key: earlier})
-    return found[0].outcome if found else "not gated"
+    judgements = judge([sample], {sample.key: earlier})
+    return judgements[0].outcome if judgements else "not gated"
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_false_alarms_are_as_rare_as_said(shape: str, runs: int) -> None:
     alarms = 0
     for _ in range(300):
         samples = [_sample(draw(), test=str(number)) for number in range(40)]
-        earlier = {each.key: [draw() for _ in range(runs)] for each in samples}
-        alarms += any(each.outcome == "worse" for each in judge(samples, earlier))
+        earlier = {sample.key: [draw() for _ in range(runs)] for sample in samples}
+        alarms += any(judgement.outcome == "worse" for judgement in judge(samples, earlier))
 
     assert alarms <= 9
 
@@ -104,6 +104,6 @@ def test_few_quiet_runs_do_not_explain_everything() -> None:
 def test_words_tell_the_comparison() -> None:
     """A line says value, verdict, what was before and what noise explains."""
     sample = _sample(62.0)
-    (found,) = judge([sample], {sample.key: [11, 12, 13, 12, 11, 12]})
+    (judgement,) = judge([sample], {sample.key: [11, 12, 13, 12, 11, 12]})
 
-    assert found.words.startswith("t: c: serving seconds 62, worse: 11.83 in 6 earlier runs, up to 1")
+    assert judgement.words.startswith("t: c: serving seconds 62, worse: 11.83 in 6 earlier runs, up to 1")

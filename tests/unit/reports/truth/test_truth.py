@@ -56,9 +56,9 @@ def test_a_row_is_a_claim_on_a_version() -> None:
         {"expected": "violated"},
         {"known": "healthy"},
     ]
-    found = merged([row(given()), *(row(given(), **each) for each in others), row(given(number=2), claim="reworded")])
-    assert [len(each.verdicts) for each in found.rows] == [2, 1, 1, 1, 1, 1, 1]
-    assert found.rows[0].claim == "reworded"
+    truth = merged([row(given()), *(row(given(), **other) for other in others), row(given(number=2), claim="reworded")])
+    assert [len(table_row.verdicts) for table_row in truth.rows] == [2, 1, 1, 1, 1, 1, 1]
+    assert truth.rows[0].claim == "reworded"
 
 
 def test_a_verdict_counts_once() -> None:
@@ -69,20 +69,20 @@ def test_a_verdict_counts_once() -> None:
 
 def test_only_verdicts_of_todays_checks_count() -> None:
     """What other sources judged is kept, and told as not counted."""
-    found = merged([row(given(judge="other"), given("violated", 2, judge="other"), given(number=3))])
-    (count,) = found.counts()
+    truth = merged([row(given(judge="other"), given("violated", 2, judge="other"), given(number=3))])
+    (count,) = truth.counts()
     assert (count.decided, count.seen, count.earlier) == (1, 1, 2)
-    assert last_line(found).endswith("2 histories judged by other checks than today's only")
-    assert by_claim(found).endswith("| 10 s (10 to 10) | 2 |")
+    assert last_line(truth).endswith("2 histories judged by other checks than today's only")
+    assert by_claim(truth).endswith("| 10 s (10 to 10) | 2 |")
 
 
 def test_what_is_judged_again_stands_apart() -> None:
     """Of a history that was judged again by today's checks the later verdict counts, in a column of its own."""
-    found = merged([row(given("violated", judge="other"), given("holds", again=True), given("holds", 2))])
-    (count,) = found.counts()
+    truth = merged([row(given("violated", judge="other"), given("holds", again=True), given("holds", 2))])
+    (count,) = truth.counts()
     assert (count.came_out("holds"), count.came_out("holds", again=True), count.came_out("violated")) == (2, 1, 0)
     assert (count.seen, count.earlier) == (2, 0)
-    assert "| 2 | 2 | 0 | 0 | 1 0 0 |" in by_claim(found)
+    assert "| 2 | 2 | 0 | 0 | 1 0 0 |" in by_claim(truth)
 
 
 def test_a_history_counts_once_per_claim() -> None:
@@ -92,7 +92,7 @@ def test_a_history_counts_once_per_claim() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "known", "outcome", "changes", "told"),
+    ("expected", "known", "outcome", "changes", "counts"),
     [
         ("holds", None, "holds", {}, (1, 0, 0, 0, 0)),
         ("holds", None, "violated", {}, (0, 1, 0, 0, 0)),
@@ -105,20 +105,20 @@ def test_a_history_counts_once_per_claim() -> None:
     ],
 )
 def test_truth_and_prediction_are_told_apart(
-    expected: str, known: str | None, outcome: str, changes: dict[str, Any], told: Sequence[int]
+    expected: str, known: str | None, outcome: str, changes: dict[str, Any], counts: Sequence[int]
 ) -> None:
     """A verdict is a false alarm, or a miss, only where the truth is known; elsewhere a prediction was wrong."""
     (count,) = merged([row(given(outcome, **changes), expected=expected, known=known)]).counts()
-    assert (count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed) == told
+    assert (count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed) == counts
 
 
 def test_histories_and_verdicts_are_both_counted() -> None:
     """Three claims of one history are three verdicts and one history."""
-    rows = [row(given(), id=each) for each in (_ID, "leases_renewed(70)")]
-    found = merged([*rows, row(given("violated", judge=today("undisturbed()")), id="undisturbed()")])
-    total = counted(found.counts())
+    rows = [row(given(), id=id_) for id_ in (_ID, "leases_renewed(70)")]
+    truth = merged([*rows, row(given("violated", judge=today("undisturbed()")), id="undisturbed()")])
+    total = counted(truth.counts())
     assert (total.decided, total.seen) == (3, 1)
-    assert by_check(found).splitlines()[2:] == [
+    assert by_check(truth).splitlines()[2:] == [
         "| leases_renewed | 2 | 1 | 2 | 0 | 0 | 2 | 0 | 0 | 0 | 0 |",
         "| undisturbed | 1 | 1 | 0 | 1 | 0 | 0 | 1 | 0 | 0 | 0 |",
         "| all | 3 | 1 | 2 | 1 | 0 | 2 | 1 | 0 | 0 | 0 |",
@@ -127,8 +127,8 @@ def test_histories_and_verdicts_are_both_counted() -> None:
 
 def test_a_row_reads_well() -> None:
     """A row has the scenario, the claim, the versions, what is expected and why, the counts, the rate and the time."""
-    found = merged([row(given("violated"), expected="violated", issue="owner/gatekeeper#1", known="version")])
-    assert by_claim(found).splitlines()[2] == (
+    truth = merged([row(given("violated"), expected="violated", issue="owner/gatekeeper#1", known="version")])
+    assert by_claim(truth).splitlines()[2] == (
         "| x: row | `leases_renewed(60)` | v1.36.4 v3.23.1 manifest | violated gatekeeper#1 (known by version) | 1 | 0 "
         "| 1 | 0 | - | 100.00 % (20.65 to 100.00 %) | 10 s (10 to 10) | - |"
     )
@@ -136,8 +136,8 @@ def test_a_row_reads_well() -> None:
 
 def test_names_cannot_break_the_table() -> None:
     """What a test or a claim is called stays within its cell."""
-    found = merged([row(given(), test="a.py::test_y[<b>|\n`c`]", id='leases_renewed(60, spare=["|`"])')])
-    (line,) = by_claim(found).splitlines()[2:]
+    truth = merged([row(given(), test="a.py::test_y[<b>|\n`c`]", id='leases_renewed(60, spare=["|`"])')])
+    (line,) = by_claim(truth).splitlines()[2:]
     assert line.startswith("| y: &lt;b>\\| 'c' | `leases_renewed(60, spare=[\"\\|'\"])` |")
 
 
@@ -157,8 +157,8 @@ def test_status(tmp_path: Path, lines: list[Line], status: int, capsys: pytest.C
     write(tmp_path, lines)
     assert main([str(tmp_path), "--write", str(tmp_path / "truth.json")]) == status
     assert "| scenario | claim |" in capsys.readouterr().out
-    found = table(tmp_path / "truth.json")
-    assert (tmp_path / "truth.md").read_text() == page(found)
+    truth = table(tmp_path / "truth.json")
+    assert (tmp_path / "truth.md").read_text() == page(truth)
 
 
 def test_page_takes_no_tables_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,7 +178,7 @@ def test_tables_are_added_up(tmp_path: Path) -> None:
     second.mkdir()
     write(second, [line(run="run 2")])
     main([str(second), str(first), "--write", str(both)])
-    assert [len(each.verdicts) for each in table(both).rows] == [2, 1]
+    assert [len(table_row.verdicts) for table_row in table(both).rows] == [2, 1]
 
 
 def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,13 +186,13 @@ def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str
     lost, unknown = line(judge="other", history="lost/history.jsonl"), line(judge="other", id="gone(1)")
     path = keep(tmp_path, line(judge="other"), lost, unknown, line(judge="other", history=""))
     main([str(tmp_path), "--write", str(path)])
-    rows = {each.id: each.verdicts for each in table(path).rows}
-    (again,) = [each for each in rows[_ID] if each.again]
+    rows = {table_row.id: table_row.verdicts for table_row in table(path).rows}
+    (again,) = [verdict for verdict in rows[_ID] if verdict.again]
     assert (again.history, again.outcome, again.judge) == ("a/history.jsonl", "inconclusive", today(_ID))
-    told = capsys.readouterr().err
-    assert "lost/history.jsonl: no history can be read" in told
-    assert "there is no check gone" in told
-    assert "they name no history" in told
+    stderr = capsys.readouterr().err
+    assert "lost/history.jsonl: no history can be read" in stderr
+    assert "there is no check gone" in stderr
+    assert "they name no history" in stderr
 
 
 @pytest.mark.parametrize("run_first", [True, False])
@@ -203,7 +203,7 @@ def test_a_verdict_that_a_table_counts_is_not_given_again(tmp_path: Path, *, run
     path.write_text(merged([row(kept)]).json())
     arguments = [str(tmp_path), str(path)] if run_first else [str(path), str(tmp_path)]
     main([*arguments, "--write", str(path)])
-    assert [each.verdicts for each in table(path).rows] == [(kept,)]
+    assert [table_row.verdicts for table_row in table(path).rows] == [(kept,)]
 
 
 def test_a_verdict_that_counts_no_more_is_given_again_once(tmp_path: Path) -> None:
@@ -213,12 +213,15 @@ def test_a_verdict_that_counts_no_more_is_given_again_once(tmp_path: Path) -> No
     path.write_text(replace(merged([row(kept)]), judges={_ID: "earlier"}).json())
     for _ in range(2):
         main([str(path), str(tmp_path), "--write", str(path)])
-        (found,) = table(path).rows
-        assert [(each.judge, each.again) for each in found.verdicts] == [("earlier", False), (today(_ID), True)]
+        (table_row,) = table(path).rows
+        assert [(verdict.judge, verdict.again) for verdict in table_row.verdicts] == [
+            ("earlier", False),
+            (today(_ID), True),
+        ]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("", "all of it"),
         ("[]", "all of it"),
@@ -227,13 +230,13 @@ def test_a_verdict_that_counts_no_more_is_given_again_once(tmp_path: Path) -> No
         (None, "No such file"),
     ],
 )
-def test_no_table(tmp_path: Path, text: str | None, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_table(tmp_path: Path, text: str | None, problem: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What is neither a run nor a table is refused, and the place is named."""
     path = tmp_path / "truth.json"
     if text is not None:
         path.write_text(text)
     assert main([str(path)]) == 2
-    assert told in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
     with pytest.raises(BadScenario):
         table(path)
 
@@ -266,4 +269,4 @@ def keep(run: Path, *lines: Line) -> Path:
 
 
 def write(directory: Path, lines: list[Line]) -> None:
-    (directory / FILE).write_text("".join(f"{json.dumps(asdict(each))}\n" for each in lines), encoding="utf-8")
+    (directory / FILE).write_text("".join(f"{json.dumps(asdict(entry))}\n" for entry in lines), encoding="utf-8")

@@ -25,26 +25,26 @@ def test_alone(leave, time):
 
 def test_each_claim_is_a_line(every_kind: Session) -> None:
     """What was claimed, expected and seen, of which shape, and how long the experiment took."""
-    (found,) = [each for each in _lines(every_kind) if "[IfNotPresent]" in each.test]
-    assert (found.claim, found.expected, found.outcome) == ("pods ready within 60 s", "violated", "violated")
-    assert (found.issue, found.seed) == ("open-policy-agent/gatekeeper#3839", 7)
-    assert found.shape == {"kubernetes": "v1.36.4", "install": "manifest"}
-    assert (found.seconds, found.figures["asked_seconds"]) == (72.0, 1.5)
+    (line,) = [line for line in _lines(every_kind) if "[IfNotPresent]" in line.test]
+    assert (line.claim, line.expected, line.outcome) == ("pods ready within 60 s", "violated", "violated")
+    assert (line.issue, line.seed) == ("open-policy-agent/gatekeeper#3839", 7)
+    assert line.shape == {"kubernetes": "v1.36.4", "install": "manifest"}
+    assert (line.seconds, line.figures["asked_seconds"]) == (72.0, 1.5)
 
 
 def test_a_line_tells_where_it_comes_from(every_kind: Session) -> None:
     """All lines of a run have its name; each has the history that was judged, and what judged it up to when."""
     lines = _lines(every_kind)
-    assert len({each.run for each in lines}) == 1
-    (found,) = [each for each in lines if "[IfNotPresent]" in each.test]
-    assert (found.judge, found.until, found.known) == ("0123456789ab", 72.0, "version")
-    assert (every_kind.results.parent / found.history).name == "history.jsonl"
+    assert len({line.run for line in lines}) == 1
+    (line,) = [line for line in lines if "[IfNotPresent]" in line.test]
+    assert (line.judge, line.until, line.known) == ("0123456789ab", 72.0, "version")
+    assert (every_kind.results.parent / line.history).name == "history.jsonl"
 
 
 def test_a_run_has_a_name_of_its_own(every_kind: Session, tmp_path: Path) -> None:
     """Two runs are told apart wherever their lines come together."""
-    (other,) = {each.run for each in _lines(run(tmp_path, _REPEATED))}
-    assert other not in {each.run for each in _lines(every_kind)}
+    (other,) = {line.run for line in _lines(run(tmp_path, _REPEATED))}
+    assert other not in {line.run for line in _lines(every_kind)}
 
 
 def test_the_commit_is_told(tmp_path: Path) -> None:
@@ -74,13 +74,13 @@ def test_the_commit_is_told(tmp_path: Path) -> None:
 )
 def test_what_went_wrong_beside_the_claims_is_a_line(every_kind: Session, test: str, outcomes: list[str]) -> None:
     """A test that failed for another reason than a claim is told as broken, also if it left no record."""
-    assert [each.outcome for each in _lines(every_kind) if f"::{test}" in each.test] == outcomes
+    assert [line.outcome for line in _lines(every_kind) if f"::{test}" in line.test] == outcomes
 
 
 def test_repetitions_are_of_one_test(tmp_path: Path) -> None:
     """The part of a test's id that counts repetitions is left out, the rest stays."""
     lines = _lines(run(tmp_path, _REPEATED))
-    assert [(each.test.partition("::")[2], each.seed) for each in lines] == [
+    assert [(line.test.partition("::")[2], line.seed) for line in lines] == [
         ("test_row[Always]", 1),
         ("test_row[Always]", 2),
         ("test_alone", 7),

@@ -86,9 +86,9 @@ def test_what_a_killed_reader_unpacked_goes_with_gc(
         with opened(folder):
             os._exit(9)
     os.waitpid(killed, 0)
-    (left,) = place.iterdir()
+    (leftover,) = place.iterdir()
     with opened(folder) as (_, root):
-        assert sweep() == [f"folder {left}"]
+        assert sweep() == [f"folder {leftover}"]
         assert list(place.iterdir()) == [root]
 
 
@@ -157,7 +157,7 @@ def test_other_schemas(tmp_path: Path, schema: object, remedy: str, *, zipped: b
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "problem"),
     [
         (lambda manifest: manifest.pop("seed"), "bundle.json: seed: Field required"),
         (lambda manifest: manifest.update(more=1), "bundle.json: more: Extra inputs"),
@@ -189,10 +189,10 @@ def test_other_schemas(tmp_path: Path, schema: object, remedy: str, *, zipped: b
         (lambda manifest: manifest.update(schema_version=2, harness="\x1b[2J"), r"by chaos-harness \x1b[2J; this"),
     ],
 )
-def test_bad_manifests(tmp_path: Path, edit: Callable[[Any], object], told: str) -> None:
+def test_bad_manifests(tmp_path: Path, edit: Callable[[Any], object], problem: str) -> None:
     """A manifest that lacks something, or promises too much, is refused with the first thing that is wrong."""
     refused = _refused(_edit(bundled(tmp_path), edit))
-    assert told in refused
+    assert problem in refused
     assert refused.isprintable()
     assert len(refused) < 1000
 

@@ -44,9 +44,9 @@ def test_a_version_that_was_replaced(tmp_path: Path) -> None:
     text = manifest.read_text(encoding="utf-8")
     manifest.write_text(text.replace(versions.DEFAULT_KUBERNETES, "v1.30.1"), encoding="utf-8")
 
-    found = recheck(folder)
-    assert "Kubernetes v1.30.1" in "\n".join(report(folder, *found))
-    assert not found[2][0].changed
+    rechecked = recheck(folder)
+    assert "Kubernetes v1.30.1" in "\n".join(report(folder, *rechecked))
+    assert not rechecked[2][0].changed
 
 
 def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,11 +62,11 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "chaos_harness.harness.incident.judge.check_of", lambda *_: Checked(check, id_="no_request_during()")
     )
 
-    found = recheck(folder)
+    rechecked = recheck(folder)
     assert entry
-    assert found[2][0].changed
+    assert rechecked[2][0].changed
     assert "≠ runs/1: the registry answers nothing during cut registry: holds, was violated" in "\n".join(
-        report(folder, *found)
+        report(folder, *rechecked)
     )
 
 

@@ -100,6 +100,6 @@ def test_half_a_character(tmp_path: Path) -> None:
     loaded = incident(tmp_path)
     run, directory = lived(loaded, tmp_path)
     runs = [(run.model_copy(update={"error": "OSError: \udc80"}), directory)]
-    left = write(tmp_path / "bundle", loaded, seed=7, runs=runs, environment={"engine": "\udc80"}, images={})
+    bundle = write(tmp_path / "bundle", loaded, seed=7, runs=runs, environment={"engine": "\udc80"}, images={})
 
-    assert recheck(left)[0].runs[0].error == "OSError: ?"
+    assert recheck(bundle)[0].runs[0].error == "OSError: ?"

@@ -123,7 +123,7 @@ def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
     experiment = live(faults=[CUT], recovery="10s")
     cut = "cut registry"
 
-    assert faults(experiment) == [(cut, each) for each in ("inject", "observed", "observed", "heal", "healed")]
+    assert faults(experiment) == [(cut, event) for event in ("inject", "observed", "observed", "heal", "healed")]
     assert moments(experiment, "heal")[0] - moments(experiment, "observed")[0] >= 0.3
     assert experiment.record.phases[-1].name == "recovered"
 
@@ -142,7 +142,7 @@ def test_steps_overlap(live: Callable[..., Experiment]) -> None:
     """Steps need not end in the order in which they began."""
     experiment = live(faults=[hold("long", at=0, lasts=1.5), hold("short", at=0.1, lasts=0.1)])
 
-    done = [each for each in faults(experiment) if each[1] in ("inject", "healed")]
+    done = [event for event in faults(experiment) if event[1] in ("inject", "healed")]
     assert done == [("long", "inject"), ("short", "inject"), ("short", "healed"), ("long", "healed")]
 
 
@@ -220,8 +220,8 @@ def test_a_trigger(live: Callable[..., Experiment], server: FakeApiServer) -> No
     experiment = live(faults=[hold("triggered", when=when, delay=0.2, lasts=0.1), hold("first", at=0)])
 
     assert [name for name, f in faults(experiment) if f == "inject"] == ["first", "triggered"]
-    seen = [each for each in read(experiment.history.path).entries if each.process == "trigger Pod"]
-    assert [each.value["name"] for each in seen if each.f == "seen"] == ["new-a", "new-b"]
+    seen = [entry for entry in read(experiment.history.path).entries if entry.process == "trigger Pod"]
+    assert [entry.value["name"] for entry in seen if entry.f == "seen"] == ["new-a", "new-b"]
     assert moments(experiment, "inject")[1] - seen[-1].at >= 0.1
 
 

@@ -77,8 +77,8 @@ def test_unknown_digests() -> None:
 
 def test_host() -> None:
     """The machine is told by what it can do, not by its name."""
-    found = host()
+    facts = host()
 
-    assert int(found["processors"]) >= 1
-    assert int(found["memory MiB"]) >= 256
-    assert "node" not in found
+    assert int(facts["processors"]) >= 1
+    assert int(facts["memory MiB"]) >= 256
+    assert "node" not in facts

@@ -25,7 +25,7 @@ Seen = Literal["reproduced", "not reproduced", "inconclusive", "broken"]
 )
 def test_score(seen: list[Seen], words: str) -> None:
     """Runs that decided nothing are no part of the count, and are told; the interval is Wilson's."""
-    assert score([Lived(directory="runs/1", seen=each, seconds=1.0) for each in seen]) == words
+    assert score([Lived(directory="runs/1", seen=outcome, seconds=1.0) for outcome in seen]) == words
 
 
 def test_report(tmp_path: Path) -> None:

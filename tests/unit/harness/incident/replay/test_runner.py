@@ -109,7 +109,7 @@ def test_one_cluster_for_many_runs(bench: Bench) -> None:
     assert [run.directory for run, _ in runs] == ["runs/1", "runs/2"]
     assert runs[0][0].missing == ("logs of w-worker: none",)
     for _, directory in runs:
-        assert {each.name for each in directory.iterdir()} >= {"history.jsonl", "journal.jsonl", "record.json"}
+        assert {path.name for path in directory.iterdir()} >= {"history.jsonl", "journal.jsonl", "record.json"}
     assert runner.environment["engine"] == "Docker 20.10.24 (private)"
     assert runner.images["gatekeeper"]
 

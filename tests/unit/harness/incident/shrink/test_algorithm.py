@@ -37,12 +37,12 @@ def test_planted() -> None:
     results = Counter[str]()
     for seed in range(200):
         try:
-            found = Shrinker(_FAULTS, Planted(seed).attempt, confidence=0.95).run()
+            shrunk = Shrinker(_FAULTS, Planted(seed).attempt, confidence=0.95).run()
         except Inconclusive:
             results["not seen in the first six runs"] += 1
             continue
-        assert set(found.kept) >= _NEEDED, f"seed {seed} lost a needed fault"
-        results["exact" if set(found.kept) == _NEEDED else "more"] += 1
+        assert set(shrunk.kept) >= _NEEDED, f"seed {seed} lost a needed fault"
+        results["exact" if set(shrunk.kept) == _NEEDED else "more"] += 1
 
     assert results["not seen in the first six runs"] <= 3  # 0.4 ** 6 of 200 is one
     assert results["exact"] >= 0.95 * (results["exact"] + results["more"]), results
@@ -69,21 +69,21 @@ def test_the_stated_risk_is_that_of_leaving_out_too_much(usual: float, share: fl
 @pytest.mark.parametrize("probability", [0.6, 1.0])
 def test_what_each_removal_showed(probability: float) -> None:
     """Each decision names its runs; the last ones say of each needed fault that it is, and the whole risk is stated."""
-    found = Shrinker(_FAULTS, Planted(1, probability).attempt).run()
-    shown = {each.parts: each for each in found.findings}
+    shrunk = Shrinker(_FAULTS, Planted(1, probability).attempt).run()
+    shown = {finding.parts: finding for finding in shrunk.findings}
 
-    assert found.finished
-    assert 0 < found.risk <= 0.05
-    for each in _NEEDED:
-        finding = shown[each,]
+    assert shrunk.finished
+    assert 0 < shrunk.risk <= 0.05
+    for fault in _NEEDED:
+        finding = shown[fault,]
         assert finding.conclusion == "needed"
-        assert finding.words({each: "that"}) == f"without that: reproduced {finding.hits} of {finding.runs}: needed"
-    assert all(each.runs >= 2 for each in found.findings)
+        assert finding.words({fault: "that"}) == f"without that: reproduced {finding.hits} of {finding.runs}: needed"
+    assert all(finding.runs >= 2 for finding in shrunk.findings)
 
 
 def test_one_pass_proves_nothing() -> None:
     """A needed fault without which the incident was seen once, by chance, is not left out for that."""
-    flukes = {frozenset({each}) for each in _NEEDED}
+    flukes = {frozenset({fault}) for fault in _NEEDED}
 
     def attempt(left_out: frozenset[str]) -> bool:
         if left_out in flukes:
@@ -109,20 +109,20 @@ def test_nothing_to_shrink() -> None:
 def test_budget(budget: int) -> None:
     """When there is no time for another run, what was left out by then stays out, and no needed fault is."""
     planted = Planted(4, 1.0, budget=budget)
-    found = Shrinker(_FAULTS, planted.attempt).run()
+    shrunk = Shrinker(_FAULTS, planted.attempt).run()
 
-    assert not found.finished
+    assert not shrunk.finished
     assert planted.runs == budget
-    assert set(found.kept) >= _NEEDED
-    assert [each.conclusion for each in found.findings].count("undecided") <= 1
+    assert set(shrunk.kept) >= _NEEDED
+    assert [finding.conclusion for finding in shrunk.findings].count("undecided") <= 1
 
 
 def test_all_parts_at_once_are_not_tried() -> None:
     """What leaves no incident is needed without a run."""
-    found = Shrinker(["a"], lambda left_out: None if left_out else True).run()
+    shrunk = Shrinker(["a"], lambda left_out: None if left_out else True).run()
 
-    assert found.kept == ["a"]
-    assert found.findings[0].words({"a": "that"}) == "without that: cannot be lived or judged: needed"
+    assert shrunk.kept == ["a"]
+    assert shrunk.findings[0].words({"a": "that"}) == "without that: cannot be lived or judged: needed"
 
 
 @pytest.mark.parametrize(

@@ -107,26 +107,26 @@ def test_times_of_what_is_left(tmp_path: Path) -> None:
 
 def test_without(loaded: Loaded) -> None:
     """What is left is an incident, in which steps begin when they would have begun."""
-    left = without(
+    smaller = without(
         loaded, frozenset({Part("step", 1), Part("object", 1), Part("probe", 1), Part("turn", 2), Part("worker", 2)})
     )
 
-    assert left
-    assert [(step.fault, step.at, step.after, step.delay) for step in left.incident.faults] == [
+    assert smaller
+    assert [(step.fault, step.at, step.after, step.delay) for step in smaller.incident.faults] == [
         ("kill_containers", 3.0, None, 1.0),
         ("reschedule_pod", None, "kill", 0.0),
     ]
-    assert (len(left.workload), len(left.incident.workload), left.incident.probes) == (1, 1, [])
-    assert (left.shape.workers, left.incident.repeat) == (2, 1)
+    assert (len(smaller.workload), len(smaller.incident.workload), smaller.incident.probes) == (1, 1, [])
+    assert (smaller.shape.workers, smaller.incident.repeat) == (2, 1)
     assert without(loaded, frozenset(structure(loaded))) is None
 
 
 def test_smallest(loaded: Loaded, tmp_path: Path) -> None:
     """Only what matters is in the smallest file, which can be read, and says what each removal showed."""
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
-    smallest, found = shrinking.run()
+    smallest, searches = shrinking.run()
     (tmp_path / "small").mkdir()
-    lines = list(shrinking.report(smallest, found, tmp_path / "small"))
+    lines = list(shrinking.report(smallest, searches, tmp_path / "small"))
     read = load(tmp_path / "small/a.yaml")
 
     assert [(step.fault, step.at, step.lasts) for step in read.incident.faults] == [("cut_registry", 3.0, 20.0)]
@@ -160,12 +160,12 @@ def test_resumed(loaded: Loaded, tmp_path: Path) -> None:
         file.write('{"without": ["torn')
     second = Runs()
     resumed = _shrinking(loaded, second, path)
-    ended, found = resumed.run()
+    ended, searches = resumed.run()
     (tmp_path / "small").mkdir()
 
     assert ended.incident == expected.incident
     assert first.made + second.made == whole.made
-    head, *_ = resumed.report(ended, found, tmp_path / "small")
+    head, *_ = resumed.report(ended, searches, tmp_path / "small")
     assert head.endswith(f"after {whole.made} runs, {first.made} of them before an interruption")
 
 
@@ -173,13 +173,13 @@ def test_budget(loaded: Loaded, tmp_path: Path) -> None:
     """No run is begun that would not end within the budget, by the longest before; how to go on is told."""
     runs = Runs()
     shrinking = _shrinking(loaded, runs, tmp_path / "ledger.jsonl", budget=30.0)
-    smallest, found = shrinking.run()
+    smallest, searches = shrinking.run()
     (tmp_path / "small").mkdir()
 
     assert runs.made == 1
     assert smallest.incident.faults == loaded.incident.faults
     assert f"the budget of 30 s is used up; to go on, add: --resume {tmp_path}/small" in "\n".join(
-        shrinking.report(smallest, found, tmp_path / "small")
+        shrinking.report(smallest, searches, tmp_path / "small")
     )
 
 
@@ -264,10 +264,10 @@ def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None
 
     The words of its error decide nothing.
     """
-    path, left = tmp_path / "ledger.jsonl", iter(reasons)
+    path, upcoming = tmp_path / "ledger.jsonl", iter(reasons)
 
     def live(_: Loaded) -> Lived:
-        reason = next(left)
+        reason = next(upcoming)
         error = "Inconclusive: BadScenario" if reason else ""
         seen: Literal["broken", "reproduced"] = "broken" if reason else "reproduced"
         return Lived(directory="runs/1", seen=seen, seconds=1.0, error=error, reason=reason)
@@ -283,12 +283,12 @@ def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None
 )
 def test_inconclusive_runs(loaded: Loaded, tmp_path: Path, seen: list[Any], outcome: bool | None) -> None:
     """A run that says nothing is made again; a candidate of which nothing can be said counts as needed."""
-    left = iter(seen)
+    upcoming = iter(seen)
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
-    shrinking.live = lambda _: Lived(directory="runs/1", seen=next(left), seconds=1.0)
+    shrinking.live = lambda _: Lived(directory="runs/1", seen=next(upcoming), seconds=1.0)
 
     assert shrinking._attempt(frozenset({"probe/1"})) is outcome
-    assert list(left) == []
+    assert list(upcoming) == []
 
 
 def test_the_whole_incident_breaks(loaded: Loaded, tmp_path: Path) -> None:
