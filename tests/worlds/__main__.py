@@ -8,7 +8,7 @@ from tests.worlds.judging import judge
 from tests.worlds.metamorphic import broken
 from tests.worlds.mutants import rows, survivors
 from tests.worlds.scoring import Score, run, table
-from tests.worlds.telling import told
+from tests.worlds.telling import description
 from tests.worlds.truths import TRUTHS, world
 
 _SHOWN = 12
@@ -16,28 +16,28 @@ _SHOWN = 12
 
 def main(arguments: list[str]) -> int:
     """Run; return 1 if a verdict is wrong."""
-    given = _parsed(arguments)
-    checks = given.check or list(TRUTHS)
-    if given.show is not None:
+    options = _parsed(arguments)
+    checks = options.check or list(TRUTHS)
+    if options.show is not None:
         for check in checks:
-            claimed = world(check, given.show)
-            _say(*told(claimed, judge(claimed), lines=not given.brief))
+            claimed = world(check, options.show)
+            _say(*description(claimed, judge(claimed), lines=not options.brief))
         return 0
-    if given.mutants or given.rows:
-        return _mutants(checks, given)
-    low, _, high = given.seeds.partition(":")
+    if options.mutants or options.rows:
+        return _mutants(checks, options)
+    low, _, high = options.seeds.partition(":")
     seeds = range(int(low), int(high))
-    if given.first:
-        return _first(checks, seeds, metamorphic=given.metamorphic)
-    if given.metamorphic:
-        return _metamorphic(checks, seeds, given.jobs)
-    scores = [Score(check, run(check, seeds, jobs=given.jobs, store=given.store)) for check in checks]
+    if options.first:
+        return _first(checks, seeds, metamorphic=options.metamorphic)
+    if options.metamorphic:
+        return _metamorphic(checks, seeds, options.jobs)
+    scores = [Score(check, run(check, seeds, jobs=options.jobs, store=options.store)) for check in checks]
     _say(table(scores))
     for score in scores:
-        for how in dict.fromkeys(each.wrong for each in score.wrong):
-            failing = [each for each in score.wrong if each.wrong == how]
-            told_of = " ".join(str(each.seed) for each in failing[:_SHOWN])
-            _say(f"{score.check}: {how} ({len(failing)}): {told_of}")
+        for how in dict.fromkeys(judged.wrong for judged in score.wrong):
+            failing = [judged for judged in score.wrong if judged.wrong == how]
+            shown = " ".join(str(judged.seed) for judged in failing[:_SHOWN])
+            _say(f"{score.check}: {how} ({len(failing)}): {shown}")
     return 1 if any(score.wrong for score in scores) else 0
 
 
@@ -49,10 +49,10 @@ def _say(*lines: str) -> None:
 def _metamorphic(checks: list[str], seeds: range, jobs: int) -> int:
     failed = 0
     for check in checks:
-        found = broken(check, seeds, jobs=jobs)
-        failed += len(found)
-        _say(f"{check}: {len(found)} times in {len(seeds)} worlds who saw less was surer, or other than before")
-        _say(*(f"  {each}" for each in found[:_SHOWN]))
+        breaches = broken(check, seeds, jobs=jobs)
+        failed += len(breaches)
+        _say(f"{check}: {len(breaches)} times in {len(seeds)} worlds who saw less was surer, or other than before")
+        _say(*(f"  {breach}" for breach in breaches[:_SHOWN]))
     return 1 if failed else 0
 
 
@@ -61,25 +61,25 @@ def _first(checks: list[str], seeds: range, *, metamorphic: bool) -> int:
     for check in checks:
         for seed in seeds:
             if metamorphic:
-                found = next((each for each in broken(check, [seed]) if "raised" not in each), "")
+                wrong = next((breach for breach in broken(check, [seed]) if "raised" not in breach), "")
             else:
                 judged = judge(world(check, seed))
-                found = f"{judged.wrong}: {seed}" if judged.wrong not in ("", "raised", "missing") else ""
-            if found:
-                _say(f"{check}: {found}")
+                wrong = f"{judged.wrong}: {seed}" if judged.wrong not in ("", "raised", "missing") else ""
+            if wrong:
+                _say(f"{check}: {wrong}")
                 return 1
     return 0
 
 
-def _mutants(checks: list[str], given: argparse.Namespace) -> int:
+def _mutants(checks: list[str], options: argparse.Namespace) -> int:
     lived, done = 0, []
-    for mutant, check, how in survivors(checks, jobs=given.jobs, store=given.store, rows=given.rows):
+    for mutant, check, how in survivors(checks, jobs=options.jobs, store=options.store, rows=options.rows):
         lived += not how and not mutant.lives
         words = how or f"SURVIVES{f': {mutant.lives}' if mutant.lives else ''}"
         row = f"{mutant.row} " if mutant.row else ""
         _say(f"{row}{check}: {mutant.file}: {mutant.old.strip()!r} -> {mutant.new.strip()!r}: {words}")
         done.append((mutant, check, words))
-    _say(f"{lived} mutants survive without a reason", *(rows(done) if given.rows else ()))
+    _say(f"{lived} mutants survive without a reason", *(rows(done) if options.rows else ()))
     return 1 if lived else 0
 
 

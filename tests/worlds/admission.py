@@ -85,10 +85,10 @@ class Scene:
 
     def lost(self, policy: str, at: float, number: int) -> Losing | None:
         """Return how a request that is decided at a moment is truly lost, if it is; `number` is its own."""
-        for each in (*self.losing, *self._after):
-            if each.policy == policy and each.begin <= at < each.end:
-                if each.share >= 1 or unit(self.stage.seed, number) < each.share:
-                    return each
+        for losing in (*self.losing, *self._after):
+            if losing.policy == policy and losing.begin <= at < losing.end:
+                if losing.share >= 1 or unit(self.stage.seed, number) < losing.share:
+                    return losing
                 return None
         return None
 
@@ -102,7 +102,7 @@ class Scene:
     def late(self, policy: str, seq: int) -> bool:
         """Whether the call for a request of this number times out by itself: the first since such a moment, alone."""
         begin, rate = self.canary.begin, self.canary.rate
-        return policy != _VAP and any(seq == ceil((each - begin) * rate) for each in self.alone)
+        return policy != _VAP and any(seq == ceil((moment - begin) * rate) for moment in self.alone)
 
     def answer(self, question: Question, at: float, seq: int) -> Answer:
         """Return the true answer to a question; one single call in a while times out, whatever it asks."""
@@ -136,10 +136,10 @@ def drawn_scene(dice: Dice, policies: list[str], *, rate: float = 4.0, faults: b
     early = dice.chance(0.1)
     removed = stage.judge - dice.between(5, 20) if early else stage.judge + 2
     stage.policies(LEADING, removed, *policies)
-    found = drawn_faults(dice, stage, dice.between(14, 35)) if faults else []
-    written(stage, found)
+    true_faults = drawn_faults(dice, stage, dice.between(14, 35)) if faults else []
+    written(stage, true_faults)
     stage.judged()
-    scene = Scene(stage, found, policies, rate, removed)
+    scene = Scene(stage, true_faults, policies, rate, removed)
     questions = tuple(question for policy in policies for question in QUESTIONS[policy])
     end = stage.judge + 1.5
     stage.canaries.append(Canary(LEADING + 0.1, end, rate * len(questions), questions, scene.answer))
@@ -154,7 +154,7 @@ def lose(dice: Dice, scene: Scene, policy: str, *, cruel: bool) -> None:
     stage = scene.stage
     for _ in range(dice.pick(1, 1, 2)):
         length = dice.between(6, 60) if cruel else dice.between(0.4, 6)
-        edges = [edge for each in scene.faults for edge in (each.injected, each.healing) if edge < stage.judge]
+        edges = [edge for fault in scene.faults for edge in (fault.injected, fault.healing) if edge < stage.judge]
         if edges and dice.chance(0.85):
             edge = dice.choice(edges)
             begin = edge + dice.pick(dice.between(-length, 0), dice.between(0.1, 3), 0.0, dice.between(-1, 1))
@@ -166,7 +166,7 @@ def lose(dice: Dice, scene: Scene, policy: str, *, cruel: bool) -> None:
         share = dice.pick(0.125, 0.5) if dice.chance(0.12) else 1.0
         losing = Losing(policy, begin, min(end, stage.end), "bare" if policy == _VAP and how == "slow" else how, share)
         if not any(
-            each.policy == policy and each.begin < losing.end and losing.begin < each.end for each in scene.losing
+            other.policy == policy and other.begin < losing.end and losing.begin < other.end for other in scene.losing
         ):
             scene.losing.append(losing)
             stage.say(str(losing))
@@ -176,7 +176,7 @@ def refuse(dice: Dice, scene: Scene, policy: str) -> None:
     """Let requests be refused for a while, because the webhook fails closed."""
     begin = dice.between(LEADING + 1, scene.stage.judge - 10)
     losing = Losing(policy, begin, min(begin + dice.between(3, 60), scene.stage.judge - 3), "refused")
-    if policy != _VAP and not any(each.policy == policy for each in scene.losing):
+    if policy != _VAP and not any(other.policy == policy for other in scene.losing):
         scene.losing.append(losing)
         scene.stage.say(str(losing))
 
@@ -185,33 +185,33 @@ def be_late(dice: Dice, scene: Scene) -> None:
     """Let single calls time out, far from each other, as they do on a busy machine."""
     at = LEADING + dice.between(3, 15)
     while at < scene.stage.judge - 5:
-        if not any(each.begin - 4 < at < each.end + 4 for each in scene.losing):
+        if not any(losing.begin - 4 < at < losing.end + 4 for losing in scene.losing):
             scene.alone.append(at)
         at += dice.between(12, 40)
-    scene.stage.say(f"single calls time out at {', '.join(f'{each:.1f}' for each in scene.alone)} s")
+    scene.stage.say(f"single calls time out at {', '.join(f'{moment:.1f}' for moment in scene.alone)} s")
 
 
 def born(dice: Dice, scene: Scene) -> list[tuple[float, bool]]:
     """Let pods of a workload be born now and then; return when each was, and whether it is mutated."""
-    found = []
+    births = []
     at, number = dice.between(1, 4), 0
     every = dice.between(1.5, 6)
     scene.stage.watch(WATCH_WORKLOAD)
     while at < scene.stage.judge - 1:
         number += 1
         losing = scene.lost(MUTATE, at, 100_000 + number) if at >= LEADING else None
-        found.append((at, losing is None and at >= LEADING))
-        spec = {"securityContext": {"seLinuxOptions": {"level": LEVEL}}} if found[-1][1] else {}
+        births.append((at, losing is None and at >= LEADING))
+        spec = {"securityContext": {"seLinuxOptions": {"level": LEVEL}}} if births[-1][1] else {}
         owner = {"kind": "ReplicaSet", "name": "load", "uid": "uid-load", "controller": True}
         name = f"load-{number}"
         metadata = {"namespace": "chaos-load", "name": name, "uid": f"uid-{name}", "ownerReferences": [owner]}
         scene.stage.put(WATCH_WORKLOAD, at, name, {"metadata": metadata, "spec": spec, "status": {}})
-        how = losing.how if losing else "" if found[-1][1] else "bare"
+        how = losing.how if losing else "" if births[-1][1] else "bare"
         _created(scene, at, metadata, how)
         if dice.chance(0.3):
             scene.stage.put(WATCH_WORKLOAD, at + dice.between(0.5, 20), name, None)
         at += dice.between(0.2 * every, 1.8 * every)
-    return found
+    return births
 
 
 def _created(scene: Scene, at: float, metadata: dict[str, Any], how: str) -> None:

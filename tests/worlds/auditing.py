@@ -67,7 +67,7 @@ def decided(hook: str, how: str, *, denied: bool, mutates: bool) -> Object:
     mutates is called for each; what does not mutate leaves no trace where it allows.
     """
     called = {MUTATION: mutates and not how}
-    found: Object = {
+    decision: Object = {
         "code": _CREATED,
         "called": called,
         "failed_open": [],
@@ -77,55 +77,57 @@ def decided(hook: str, how: str, *, denied: bool, mutates: bool) -> Object:
     }
     if how == "refused":
         said = f'Internal error occurred: failed calling webhook "{hook}": connect: connection refused'
-        return found | {"code": _FAILED, "said": said, "called": {} if mutates else called}
+        return decision | {"code": _FAILED, "said": said, "called": {} if mutates else called}
     if how in ("down", "slow") and hook:
-        found |= {"failed_open": [hook], "called": {} if mutates else called}
+        decision |= {"failed_open": [hook], "called": {} if mutates else called}
         if how == "slow":
-            found["seconds"] = {"mutating" if mutates else "validating": _WAITED_SECONDS}
+            decision["seconds"] = {"mutating" if mutates else "validating": _WAITED_SECONDS}
     elif denied and not how:
         said = f'admission webhook "{hook}" denied the request' if hook else f"ValidatingAdmissionPolicy '{_POLICY}'"
-        return found | {"code": _DENIED if hook else _INVALID, "denied_by": hook or _POLICY, "said": said}
-    return found
+        return decision | {"code": _DENIED if hook else _INVALID, "denied_by": hook or _POLICY, "said": said}
+    return decision
 
 
 def of_one(process: str, stage: Stage, decisions: Sequence[Decided]) -> list[Decided]:
     """Return what one of the API servers decided, in its order."""
-    mine = stage.audits.index(process)
-    some = [
-        each for number, each in enumerate(decisions) if int(unit(stage.seed, 10 + number) * len(stage.audits)) == mine
+    index = stage.audits.index(process)
+    own = [
+        decision
+        for number, decision in enumerate(decisions)
+        if int(unit(stage.seed, 10 + number) * len(stage.audits)) == index
     ]
-    return sorted(some, key=lambda each: each.at)
+    return sorted(own, key=lambda decision: decision.at)
 
 
 def copied(
-    process: str, log: Sequence[Decided], hidden: Sequence[Hiding], told: Callable[[float], float], stage: Stage
+    process: str, log: Sequence[Decided], hidden: Sequence[Hiding], clock: Callable[[float], float], stage: Stage
 ) -> Iterator[Line]:
     """Yield what is copied of one API server's log at each reading, and from when to when that is all there was.
 
     "unread": what was not read is read later. "rotated": by then it is gone. "cut": one line is broken, as who was
     killed leaves it.
     """
-    if any(each.how == "absent" for each in hidden):
+    if any(hiding.how == "absent" for hiding in hidden):
         return
-    left = list(log)
-    losses = [each for each in hidden if each.how in ("rotated", "cut")]
+    unread = list(log)
+    losses = [hiding for hiding in hidden if hiding.how in ("rotated", "cut")]
     since: float | None = None
     at = _FIRST_SECONDS
     while at <= stage.judge + _EVERY_SECONDS + _LAST_SECONDS:
-        reading = told(min(at, stage.judge + _LAST_SECONDS))
+        reading = clock(min(at, stage.judge + _LAST_SECONDS))
         at += _EVERY_SECONDS
-        if any(each.begin <= reading < each.end and each.how != "cut" for each in hidden):
+        if any(hiding.begin <= reading < hiding.end and hiding.how != "cut" for hiding in hidden):
             yield Line(reading, "info", process, READ, {"said": "no answer"})
             continue
         began = reading - _BEHIND_SECONDS
-        fresh = [each for each in left if each.at <= began]
-        left = left[len(fresh) :]
+        fresh = [decision for decision in unread if decision.at <= began]
+        unread = unread[len(fresh) :]
         why = ""
-        for loss in [each for each in losses if each.begin <= began]:
+        for loss in [hiding for hiding in losses if hiding.begin <= began]:
             losses.remove(loss)
-            gone = [each for each in fresh if loss.begin <= each.at < loss.end - _LATEST_SECONDS]
+            gone = [decision for decision in fresh if loss.begin <= decision.at < loss.end - _LATEST_SECONDS]
             gone = gone[:1] if loss.how == "cut" else gone
-            fresh = [each for each in fresh if each not in gone]
+            fresh = [decision for decision in fresh if decision not in gone]
             why = "1 lines are broken" if loss.how == "cut" else "the log that was read before is gone"
         for value in _told(fresh, stage):
             yield Line(reading, "info", process, REQUESTS if "audit_ids" in value else REQUEST, value)

@@ -64,12 +64,12 @@ class Claimed:
     def excuses(self) -> list[str]:
         """Return why the verdict may be inconclusive; it must not if there is nothing."""
         drawn = self.drawn
-        long = [each for each in self.hidings if not self._tolerated(each)]
+        long = [hiding for hiding in self.hidings if not self._tolerated(hiding)]
         needed = hides(long, drawn.streams, *drawn.window)
         for stream, (span, seconds) in drawn.also.items():
-            longer = [each for each in long if each.stream == ALL or each.span[1] - each.span[0] > seconds]
-            needed += [each for each in hides(longer, {stream}, *span) if each not in needed]
-        return [str(each) for each in needed] + [drawn.unsure] * bool(drawn.unsure)
+            longer = [hiding for hiding in long if hiding.stream == ALL or hiding.span[1] - hiding.span[0] > seconds]
+            needed += [hiding for hiding in hides(longer, {stream}, *span) if hiding not in needed]
+        return [str(hiding) for hiding in needed] + [drawn.unsure] * bool(drawn.unsure)
 
     def _tolerated(self, hiding: Hiding) -> bool:
         """Whether so little is hidden of questions that it counts as seen: less than a second from one to the next."""
@@ -83,7 +83,7 @@ class Claimed:
 
 def proof(truth: Truth, faults: Iterable[TrueFault]) -> Truth:
     """Return what is true if not all faults of a claim were proved: nothing, but for what one that was has done."""
-    proved = [each.proved is not None for each in faults]
+    proved = [fault.proved is not None for fault in faults]
     if all(proved):
         return truth
     return "borderline" if truth in ("violated", "borderline") and any(proved) else "inconclusive"
@@ -98,20 +98,20 @@ def staged(dice: Dice, end: float) -> Stage:
 def hidden(dice: Dice, drawing: Drawn, *, much: bool) -> tuple[Hiding, ...]:
     """Return what is hidden of a world: nothing, or, if `much`, one thing or two; never two gaps of one stream."""
     stage = drawing.stage
-    found = [*drawing.away, *(Hiding(ALL, at, at, "step") for at, _ in stage.steps)]
+    hidings = [*drawing.away, *(Hiding(ALL, at, at, "step") for at, _ in stage.steps)]
     if not much:
-        return tuple(found)
+        return tuple(hidings)
     for _ in range(dice.pick(1, 1, 2)):
         streams = (
             sorted((drawing.streams | drawing.helps) & set(stage.streams())) if dice.chance(0.85) else stage.streams()
         )
         more = drawn(dice, stage, streams or stage.streams())
-        places = [(stream, each) for stream, spans in drawing.places.items() for each in spans if stream in streams]
+        places = [(stream, span) for stream, spans in drawing.places.items() for span in spans if stream in streams]
         if places and len(more) == 1 and more[0].stream != ALL and more[0].how != "absent" and dice.chance(0.5):
             more = [_at(dice, more[0], *dice.choice(places))]
-        taken = {each.stream for each in found}
-        found += [each for each in more if each.stream not in taken or each.stream == ALL]
-    return tuple(found)
+        taken = {hiding.stream for hiding in hidings}
+        hidings += [hiding for hiding in more if hiding.stream not in taken or hiding.stream == ALL]
+    return tuple(hidings)
 
 
 def _at(dice: Dice, hiding: Hiding, stream: str, place: Stretch) -> Hiding:

@@ -24,7 +24,7 @@ class Dice(random.Random):
     def some(self, options: Sequence[Any_], least: int, most: int) -> list[Any_]:
         """Return so many of some things, in their order."""
         chosen = set(self.sample(range(len(options)), min(len(options), self.randint(least, most))))
-        return [each for number, each in enumerate(options) if number in chosen]
+        return [option for number, option in enumerate(options) if number in chosen]
 
     def between(self, low: float, high: float) -> float:
         """Return a number of so many seconds, to the millisecond."""
@@ -41,13 +41,13 @@ def unit(seed: int, number: int) -> float:
 
 def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     """Return the moments that lie in any of them, as stretches in their order."""
-    found: list[Stretch] = []
-    for begin, end in sorted(each for each in stretches if each[0] < each[1]):
-        if found and begin <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], end)
+    merged: list[Stretch] = []
+    for begin, end in sorted(stretch for stretch in stretches if stretch[0] < stretch[1]):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
         else:
-            found.append((begin, end))
-    return found
+            merged.append((begin, end))
+    return merged
 
 
 def clipped(stretches: Iterable[Stretch], begin: float, end: float) -> list[Stretch]:
@@ -57,11 +57,11 @@ def clipped(stretches: Iterable[Stretch], begin: float, end: float) -> list[Stre
 
 def without(stretches: Iterable[Stretch], taken: Iterable[Stretch]) -> list[Stretch]:
     """Return what of them does not lie in others."""
-    left = joined(stretches)
+    remaining = joined(stretches)
     for begin, end in joined(taken):
-        left = [part for one, other in left for part in ((one, min(other, begin)), (max(one, end), other))]
-        left = joined(left)
-    return left
+        remaining = [part for one, other in remaining for part in ((one, min(other, begin)), (max(one, end), other))]
+        remaining = joined(remaining)
+    return remaining
 
 
 def total(stretches: Iterable[Stretch]) -> float:

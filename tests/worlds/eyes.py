@@ -31,22 +31,22 @@ _LAST_READ_SECONDS = 1.2
 def observe(stage: Stage, hidings: Iterable[Hiding]) -> Recorded:
     """Return the history of a world of which something is hidden."""
     hidden = list(hidings)
-    told = _Clock(stage, hidden)
+    clock = _Clock(stage, hidden)
     lines: list[Line] = list(stage.lines)
     for process, versions in stage.lists.items():
-        lines += watched(process, versions, _of(hidden, process), stage, told)
+        lines += watched(process, versions, _of(hidden, process), stage, clock)
     logged: list[tuple[float, dict[str, Any]]] = []
-    decisions = [Decided(*each) for each in stage.decisions]
+    decisions = [Decided(*decision) for decision in stage.decisions]
     for canary in stage.canaries:
-        lines += _canary(canary, hidden, told, stage, logged, decisions)
+        lines += _canary(canary, hidden, clock, stage, logged, decisions)
     for asking in stage.askings:
-        lines += _asking(asking, _of(hidden, asking.stream), told, stage)
+        lines += _asking(asking, _of(hidden, asking.stream), clock, stage)
     for process, log in stage.logs.items():
-        both = [*log.lines, *(logged if process == FAIL_OPEN else ())]
-        lines += _log(process, log._replace(lines=both), _of(hidden, process), told, stage)
+        both_logs = [*log.lines, *(logged if process == FAIL_OPEN else ())]
+        lines += _log(process, log._replace(lines=both_logs), _of(hidden, process), clock, stage)
     for process in stage.audits:
-        lines += copied(process, of_one(process, stage, decisions), _of(hidden, process), told, stage)
-    lines += [Line(end, "info", METRONOME, LATE, {"seconds": round(end - begin, 3)}) for begin, end in told.pauses]
+        lines += copied(process, of_one(process, stage, decisions), _of(hidden, process), clock, stage)
+    lines += [Line(end, "info", METRONOME, LATE, {"seconds": round(end - begin, 3)}) for begin, end in clock.pauses]
     lines.append(Line(stage.end, "mark", HISTORY, END))
     return _recorded(lines, stage, hidden)
 
@@ -55,7 +55,9 @@ class _Clock:
     """When something is written that comes at a moment: later, if this machine pauses just then."""
 
     def __init__(self, stage: Stage, hidden: Sequence[Hiding]) -> None:
-        self.pauses = sorted((each.begin, each.end) for each in hidden if each.stream == ALL and each.how == "paused")
+        self.pauses = sorted(
+            (hiding.begin, hiding.end) for hiding in hidden if hiding.stream == ALL and hiding.how == "paused"
+        )
 
     def __call__(self, at: float) -> float:
         for begin, end in self.pauses:
@@ -65,17 +67,17 @@ class _Clock:
 
 
 def _of(hidden: Iterable[Hiding], stream: str) -> list[Hiding]:
-    return sorted((each for each in hidden if each.stream == stream), key=lambda each: each.begin)
+    return sorted((hiding for hiding in hidden if hiding.stream == stream), key=lambda hiding: hiding.begin)
 
 
 def _lies(at: float, hidden: Sequence[Hiding]) -> Hiding | None:
-    return next((each for each in hidden if each.begin <= at < each.end), None)
+    return next((hiding for hiding in hidden if hiding.begin <= at < hiding.end), None)
 
 
 def _canary(
     canary: Canary,
     hidden: Sequence[Hiding],
-    told: _Clock,
+    clock: _Clock,
     stage: Stage,
     logged: list[tuple[float, dict[str, Any]]],
     decisions: list[Decided],
@@ -84,7 +86,7 @@ def _canary(
 
     And the `decisions` on them, each with the id by which it is known in the audit log.
     """
-    by_policy = {each.policy: _of(hidden, f"asked {each.policy}") for each in canary.questions}
+    by_policy = {question.policy: _of(hidden, f"asked {question.policy}") for question in canary.questions}
     free: list[int] = []
     busy: list[tuple[float, int]] = []
     threads, count = 0, len(canary.questions)
@@ -92,7 +94,7 @@ def _canary(
     while (due := canary.begin + (seq + 1) / canary.rate) < canary.end:
         seq += 1
         question = canary.questions[seq % count]
-        asked = told(due)
+        asked = clock(due)
         kind, took, value, log, decided = canary.answer(question, asked, seq)
         logged += [log] if log else []
         hiding = _lies(asked, by_policy[question.policy])
@@ -105,7 +107,7 @@ def _canary(
             slow = seq % 3 == 0
             kind, took = "info", _NO_ANSWER_SECONDS if slow else 0.01
             value = {"outcome": "timed out" if slow else "refused", "said": "no answer"}
-        answered = told(asked + took)
+        answered = clock(asked + took)
         while busy and busy[0][0] < asked:
             heapq.heappush(free, heapq.heappop(busy)[1])
         if free:
@@ -120,10 +122,10 @@ def _canary(
             yield Line(answered, kind, process, f, {**of, **value})
 
 
-def _asking(asking: Asking, hidden: Sequence[Hiding], told: _Clock, stage: Stage) -> Iterator[Line]:
+def _asking(asking: Asking, hidden: Sequence[Hiding], clock: _Clock, stage: Stage) -> Iterator[Line]:
     due = asking.begin
     while due < min(asking.end, stage.end):
-        asked = told(due)
+        asked = clock(due)
         kind, took, value, *_ = asking.answer(asked)
         hiding = _lies(asked, hidden)
         if hiding and hiding.how == "absent":
@@ -131,7 +133,7 @@ def _asking(asking: Asking, hidden: Sequence[Hiding], told: _Clock, stage: Stage
         if hiding:
             slow = int(due) % 2 and asking.process != API_SERVER
             kind, took, value = "info", 3.0 if slow else 0.01, {"said": "no answer"}
-        answered = told(asked + took)
+        answered = clock(asked + took)
         yield Line(asked, "invoke", asking.process, asking.f, dict(asking.value) or None)
         if answered < stage.end:
             yield Line(answered, kind, asking.process, asking.f, {**asking.value, **value})
@@ -140,14 +142,14 @@ def _asking(asking: Asking, hidden: Sequence[Hiding], told: _Clock, stage: Stage
             due += asking.every
 
 
-def _log(process: str, log: Log, hidden: Sequence[Hiding], told: _Clock, stage: Stage) -> Iterator[Line]:
+def _log(process: str, log: Log, hidden: Sequence[Hiding], clock: _Clock, stage: Stage) -> Iterator[Line]:
     """Yield what is copied: what was not read is read later, but for what was there before the first reading."""
-    if any(each.how == "absent" for each in hidden):
+    if any(hiding.how == "absent" for hiding in hidden):
         return
-    pending = sorted(log.lines, key=lambda each: each[0])
+    pending = sorted(log.lines, key=lambda line: line[0])
     at, number = 0.8, 0
     while at <= stage.judge + log.every + _LAST_READ_SECONDS:
-        reading = told(min(at, stage.judge + _LAST_READ_SECONDS))
+        reading = clock(min(at, stage.judge + _LAST_READ_SECONDS))
         at += log.every
         if _lies(reading, hidden):
             yield Line(reading, "info", process, READ, {"said": "no answer"})
@@ -166,18 +168,20 @@ def _recorded(lines: Iterable[Line], stage: Stage, hidden: Sequence[Hiding]) -> 
     entries: list[Entry] = []
     steps = sorted(stage.steps)
     shift = 0.0
-    for line in sorted(lines, key=lambda each: each.at):
+    for line in sorted(lines, key=lambda line: line.at):
         while steps and steps[0][0] <= line.at:
             seconds = steps.pop(0)[1]
             shift += seconds
             entries.append(_entry(len(entries), "info", HISTORY, CLOCK_STEP, {"seconds": seconds}, line.at, shift))
         entries.append(_entry(len(entries), line.kind, line.process, line.f, line.value, line.at, shift))
-    killed = min((each.begin for each in hidden if each.how == "killed"), default=inf)
+    killed = min((hiding.begin for hiding in hidden if hiding.how == "killed"), default=inf)
     ended = killed == inf
     lost = {
-        next((entry.index for entry in entries if entry.at >= each.begin), -1) for each in hidden if each.how == "line"
+        next((entry.index for entry in entries if entry.at >= hiding.begin), -1)
+        for hiding in hidden
+        if hiding.how == "line"
     }
-    kept = [each for each in entries if each.at < killed and each.index not in lost]
+    kept = [entry for entry in entries if entry.at < killed and entry.index not in lost]
     ended = ended and bool(kept) and kept[-1].f == END
     return Recorded(Header(SCHEMA, "worlds", STARTED, "0"), kept, truncated=False, ended=ended)
 

@@ -33,13 +33,13 @@ class TrueFault:
 
 def time_of(fault: TrueFault, faults: Sequence[TrueFault], judge: float) -> Stretch:
     """Return the time that belongs to a fault: until another one begins after its healing, or it is judged."""
-    after = (each.injected for each in faults if each.injected >= fault.healing)
+    after = (other.injected for other in faults if other.injected >= fault.healing)
     return fault.injected, min([*after, judge])
 
 
 def harm_of_others(chosen: Collection[TrueFault], faults: Sequence[TrueFault], window: Stretch) -> list[Stretch]:
     """Return when, in a window, another fault than the chosen ones did harm, too."""
-    return clipped(joined(each.harm for each in faults if each not in chosen), *window)
+    return clipped(joined(fault.harm for fault in faults if fault not in chosen), *window)
 
 
 def drawn_faults(
@@ -47,7 +47,7 @@ def drawn_faults(
 ) -> list[TrueFault]:
     """Return one fault or more: one after the other, one within another, of one name or several, some unproved."""
     last = stage.judge - 8
-    found: list[TrueFault] = []
+    faults: list[TrueFault] = []
     at = first
     for number in range(dice.randint(1, most)):
         if at > last - 6:
@@ -57,31 +57,32 @@ def drawn_faults(
         healing = min(at + (dice.between(1.5, 4) if one_shot else lasts), last)
         if dice.chance(0.08):  # dealt as a blow, or kept until the experiment ends
             healing = stage.judge + 1.5
-        name = found[0].name if found and dice.chance(0.25) else dice.choice(names)
+        name = faults[0].name if faults and dice.chance(0.25) else dice.choice(names)
         proved = None if dice.chance(0.04) else at + dice.between(0.3, 1.2)
         healed = healing + dice.between(0.2, 2.0)
-        found.append(TrueFault(f"{FAULT} {number + 1}", name, at, proved, healing, healed, one_shot))
+        faults.append(TrueFault(f"{FAULT} {number + 1}", name, at, proved, healing, healed, one_shot))
         within = dice.chance(0.3)  # the one before, or across its end
         at = at + dice.between(2, lasts) if within else min(healed, last) + dice.between(4, 30)
-    return found
+    return faults
 
 
 def written(stage: Stage, faults: Sequence[TrueFault]) -> None:
     """Have the marks of faults written, as an experiment does."""
-    for each in faults:
-        value = {"name": each.name}
-        stage.mark(each.injected, "invoke", each.id, INJECT, value)
-        if each.proved is not None:
-            stage.mark(each.proved, "ok", each.id, OBSERVED, {**value, "proof": "its effect was seen"})
-            if each.healing - 0.1 > each.proved:
-                stage.mark(each.healing - 0.05, "ok", each.id, OBSERVED, {**value, "proof": "still seen"})
-        if each.healing < stage.end:
-            stage.mark(each.healing, "invoke", each.id, HEAL, value)
-        if each.healed < stage.end:
-            proof = "nothing to heal: it was one blow" if each.one_shot else "nothing of it is left"
-            stage.mark(each.healed, "ok", each.id, HEALED, {**value, "proof": proof})
-        words = "never proved" if each.proved is None else f"proved {each.proved:.1f}"
-        blow = ", one-shot" if each.one_shot else ""
+    for fault in faults:
+        value = {"name": fault.name}
+        stage.mark(fault.injected, "invoke", fault.id, INJECT, value)
+        if fault.proved is not None:
+            stage.mark(fault.proved, "ok", fault.id, OBSERVED, {**value, "proof": "its effect was seen"})
+            if fault.healing - 0.1 > fault.proved:
+                stage.mark(fault.healing - 0.05, "ok", fault.id, OBSERVED, {**value, "proof": "still seen"})
+        if fault.healing < stage.end:
+            stage.mark(fault.healing, "invoke", fault.id, HEAL, value)
+        if fault.healed < stage.end:
+            proof = "nothing to heal: it was one blow" if fault.one_shot else "nothing of it is left"
+            stage.mark(fault.healed, "ok", fault.id, HEALED, {**value, "proof": proof})
+        words = "never proved" if fault.proved is None else f"proved {fault.proved:.1f}"
+        blow = ", one-shot" if fault.one_shot else ""
         stage.say(
-            f"{each.id} {each.name!r}: {each.injected:.1f} to {each.healing:.1f}/{each.healed:.1f} s, {words}{blow}"
+            f"{fault.id} {fault.name!r}: {fault.injected:.1f} to {fault.healing:.1f}/{fault.healed:.1f} s, "
+            f"{words}{blow}"
         )

@@ -56,23 +56,29 @@ def policies_match(dice: Dice) -> Drawn:
         )
         _differ(dice, world, dice.choice(world.made), min(length, stage.judge - 5))
     world.write()
-    found = list(world.differences(0.7, stage.judge))
-    standing = [each for each in found if each[1] >= stage.judge]
+    differences = list(world.differences(0.7, stage.judge))
+    standing = [stretch for stretch in differences if stretch[1] >= stage.judge]
     truth: Truth = "borderline"
-    if longest(found) > late + _SLACK:
+    if longest(differences) > late + _SLACK:
         truth = "violated"
     elif standing:
         young = all(stage.judge - begin < late - _SLACK and stage.judge - begin > 0.5 for begin, _ in standing)
-        truth = "inconclusive" if young and longest(found) < late - _SLACK else "borderline"
-    elif longest(found) < late - _SLACK and not any(stage.judge - 1 < each[1] for each in found):
+        truth = "inconclusive" if young and longest(differences) < late - _SLACK else "borderline"
+    elif longest(differences) < late - _SLACK and not any(stage.judge - 1 < stretch[1] for stretch in differences):
         truth = "holds"
-    if not any(each.asked for each in world.made):
+    if not any(made.asked for made in world.made):
         truth = "borderline"
     parameters = _parameters(dice, late)
-    places = {stream: [each for each in found if each[1] - each[0] > 1] for stream in (WATCH_POLICIES, WATCH_BINDINGS)}
+    places = {
+        stream: [stretch for stretch in differences if stretch[1] - stretch[0] > 1]
+        for stream in (WATCH_POLICIES, WATCH_BINDINGS)
+    }
     unsure = "a difference is young" if standing else ""
     if any(
-        begin < away.begin < end + SIGN_SECONDS for away in world.away for begin, end in found if end - begin > late
+        begin < away.begin < end + SIGN_SECONDS
+        for away in world.away
+        for begin, end in differences
+        if end - begin > late
     ):
         unsure = "its list ended while something differed, which is not seen from its last sign of life on"
     return Drawn(
@@ -140,7 +146,7 @@ def never_orphaned(dice: Dice) -> Drawn:
     policy = world.template("raced", states)
     binding = world.constraint("raced", "rule", [(-290.0, inf)])
     orphans: list[Stretch] = []
-    ends = [*(each[0] for each in states[3::2]), stage.judge]
+    ends = [*(state[0] for state in states[3::2]), stage.judge]
     rate = dice.pick(0.0, 0.0, 0.4, 1.0)
     for number, moment in enumerate(decided):
         until = ends[number] if number < len(ends) else stage.judge
@@ -150,8 +156,8 @@ def never_orphaned(dice: Dice) -> Drawn:
             end = min(until - 0.2, begin + dice.between(late + 3, late + 30)) if long else begin + late * 0.5
             end = inf if number == len(decided) - 1 and dice.chance(0.5) and long else end
             orphans.append((begin, end))
-    for each in (policy, binding):
-        each.there = joined((begin + 0.3, end + 0.02) for begin, end in each.asked)
+    for made in (policy, binding):
+        made.there = joined((begin + 0.3, end + 0.02) for begin, end in made.asked)
     dice.pick(policy, binding).there += orphans
     for moment in decided:
         stage.mark(moment, "mark", RACE, DECIDED)
@@ -159,15 +165,16 @@ def never_orphaned(dice: Dice) -> Drawn:
     truths: list[Truth] = []
     for number, moment in enumerate(decided):
         until = decided[number + 1] - 3 if number + 1 < len(decided) else stage.judge
-        spans = [clipped(each.orphaned(), moment, until) for each in world.made]
-        most = max(longest(each) for each in spans)
+        spans = [clipped(made.orphaned(), moment, until) for made in world.made]
+        most = max(longest(stretches) for stretches in spans)
         truths.append("violated" if most > late + 0.4 else "holds" if most < late - 0.4 else "borderline")
-    stage.say(f"decided at {', '.join(f'{each:.1f}' for each in decided)} s; orphans {orphans}")
+    stage.say(f"decided at {', '.join(f'{moment:.1f}' for moment in decided)} s; orphans {orphans}")
     truth = _worst(truths)
     parameters = _parameters(dice, late)
     window = (0.0, stage.judge)
     places = {
-        stream: orphans or [(each, each + late) for each in decided] for stream in (WATCH_POLICIES, WATCH_BINDINGS)
+        stream: orphans or [(moment, moment + late) for moment in decided]
+        for stream in (WATCH_POLICIES, WATCH_BINDINGS)
     }
     return Drawn(stage, parameters, truth, _needs(world, parameters), window, "", away=world.away, places=places)
 
@@ -185,10 +192,10 @@ def no_orphan_stays(dice: Dice) -> Drawn:
         at = states[-1][0] + dice.between(6, 12)
     policy = world.template("refusing", states)
     binding = world.constraint("refusing", "rule", [(-290.0, inf)])
-    for each in (policy, binding):
-        each.there = joined((begin + 0.5, end + dice.between(0.1, 3)) for begin, end in each.asked)
+    for made in (policy, binding):
+        made.there = joined((begin + 0.5, end + dice.between(0.1, 3)) for begin, end in made.asked)
     refusing = [(begin, min(end, stage.judge)) for begin, end in without([(0.0, stage.judge)], policy.asked)]
-    refusing = [each for each in refusing if each[1] - each[0] > late + 2]
+    refusing = [stretch for stretch in refusing if stretch[1] - stretch[0] > late + 2]
     if refusing and dice.chance(0.6):
         begin, end = dice.choice(refusing)
         stays = dice.pick(end - begin + 2, late * 0.6, late + 3, inf)
@@ -198,11 +205,11 @@ def no_orphan_stays(dice: Dice) -> Drawn:
     truths: list[Truth] = []
     times = without([(0.7, stage.judge)], policy.asked)
     for name in world.templates:
-        mine = [each for each in world.made if each.template == name]
-        asked = next(each.asked for each in mine if not each.binding)
+        of_template = [made for made in world.made if made.template == name]
+        asked = next(made.asked for made in of_template if not made.binding)
         for begin, end in without([(0.7, stage.judge)], asked):
             since = begin + world.seen_after
-            long = max(longest(clipped(each.orphaned(), since, end)) for each in mine)
+            long = max(longest(clipped(made.orphaned(), since, end)) for made in of_template)
             if end - since < late + _SLACK:
                 truths.append("holds" if long < late - _SLACK else "borderline")
             else:

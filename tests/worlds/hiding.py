@@ -74,15 +74,15 @@ def of_stream(dice: Dice, stream: str, begin: float, end: float) -> Hiding:
 
 def restart(dice: Dice, stage: Stage, begin: float, end: float) -> list[Hiding]:
     """Return what a restart of the API server hides: it answers nobody, and ends all watches."""
-    streams = [each for each in stage.streams() if each not in (REGISTRY, FAIL_OPEN) and not is_audit(each)]
-    found = [
-        replace(of_stream(dice, each, begin, end + dice.between(0, 1)), how=dice.pick("broken", "ended"))
-        if is_watch(each)
-        else Hiding(each, begin, end, "info")
-        for each in streams
+    streams = [stream for stream in stage.streams() if stream not in (REGISTRY, FAIL_OPEN) and not is_audit(stream)]
+    hidings = [
+        replace(of_stream(dice, stream, begin, end + dice.between(0, 1)), how=dice.pick("broken", "ended"))
+        if is_watch(stream)
+        else Hiding(stream, begin, end, "info")
+        for stream in streams
     ]
     logs = [*([FAIL_OPEN] if FAIL_OPEN in stage.logs else []), *stage.audits]
-    return [*found, *(Hiding(each, begin, end, "unread") for each in logs)]
+    return [*hidings, *(Hiding(log, begin, end, "unread") for log in logs)]
 
 
 def is_audit(stream: str) -> bool:
@@ -111,18 +111,18 @@ def drawn(dice: Dice, stage: Stage, streams: list[str]) -> list[Hiding]:
 
 def hides(hidings: list[Hiding], streams: set[str], begin: float, end: float) -> list[Hiding]:
     """Return which of these hide something of these streams between two moments, or may."""
-    found = []
-    for each in hidings:
-        if each.stream not in streams | {ALL} or (each.how == "404" and each.end == inf):
+    relevant = []
+    for hiding in hidings:
+        if hiding.stream not in streams | {ALL} or (hiding.how == "404" and hiding.end == inf):
             continue
-        one, other = each.span
-        if each.how in ("killed", "step"):  # whether a fault was repeated is not known; a step shifts what was logged
-            one, other = -inf, inf
-        elif each.how == "line":  # what it told may be missing for ever
-            other = inf
-        if one < end + 1 and other > begin - 1:
-            found.append(each)
-    return found
+        first, last = hiding.span
+        if hiding.how in ("killed", "step"):  # whether a fault was repeated is not known; a step shifts what was logged
+            first, last = -inf, inf
+        elif hiding.how == "line":  # what it told may be missing for ever
+            last = inf
+        if first < end + 1 and last > begin - 1:
+            relevant.append(hiding)
+    return relevant
 
 
 def _paused(dice: Dice, stage: Stage) -> list[Hiding]:

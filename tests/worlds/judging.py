@@ -41,16 +41,16 @@ class Judged(NamedTuple):
 @cache
 def catalogue() -> dict[str, Callable[..., Any]]:
     """Return the public functions that return a check, by their names."""
-    found: dict[str, Callable[..., Any]] = {}
+    functions: dict[str, Callable[..., Any]] = {}
     for module in pkgutil.iter_modules(chaos_harness.harness.checks.__path__, "chaos_harness.harness.checks."):
         loaded = importlib.import_module(module.name)
         for name in getattr(loaded, "__all__", ()):
-            each = getattr(loaded, name)
-            if inspect.isfunction(each) and each.__module__ == module.name:
-                returns = inspect.signature(each).return_annotation
+            function = getattr(loaded, name)
+            if inspect.isfunction(function) and function.__module__ == module.name:
+                returns = inspect.signature(function).return_annotation
                 if getattr(returns, "__name__", returns) == "Checked":
-                    found[name] = each
-    return found
+                    functions[name] = function
+    return functions
 
 
 @cache
@@ -94,9 +94,9 @@ def _limited() -> Iterator[None]:
 def judge(claimed: Claimed, more: Iterable[Hiding] = ()) -> Judged:
     """Return the verdict on a world, and whether it is wrong."""
     try:
-        found = verdict(claimed, claimed.recorded(more))
-        outcome, summary = (found.outcome, found.summary) if found else ("missing", "no such check")
-        evidence = tuple(found.evidence) if found else ()
+        checked = verdict(claimed, claimed.recorded(more))
+        outcome, summary = (checked.outcome, checked.summary) if checked else ("missing", "no such check")
+        evidence = tuple(checked.evidence) if checked else ()
     except Exception as error:  # noqa: BLE001 - that a check raises is what is looked for
         last = traceback.extract_tb(error.__traceback__)[-1]
         outcome, summary = "raised", f"{error!r} in {Path(last.filename).name}:{last.lineno}"

@@ -43,7 +43,7 @@ def leases_renewed(dice: Dice) -> Drawn:
     for node in plane.nodes:
         plane.node(-900.0, node, ready=True)
     truth = _worst(truths)
-    places = {WATCH_LEASES: [each for lease in plane.leases for each in lease.silent]}
+    places = {WATCH_LEASES: [stretch for lease in plane.leases for stretch in lease.silent]}
     parameters = {"seconds": seconds, "spare": list(spare)}
     return Drawn(stage, parameters, truth, {WATCH_LEASES}, (0.0, stage.judge), "", places=places)
 

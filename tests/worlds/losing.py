@@ -50,31 +50,31 @@ def _lost(
     least: list[Stretch] = []
     most: list[Stretch] = []
     partly, slack = 0.0, 0.3 + 2 * scene.interval
-    mine = [each for each in scene.losing if each.policy == policy and each.bypass == bypass]
-    for each in mine:
-        (span,) = clipped([each.span], *window) or [(0.0, 0.0)]
+    losings = [losing for losing in scene.losing if losing.policy == policy and losing.bypass == bypass]
+    for losing in losings:
+        (span,) = clipped([losing.span], *window) or [(0.0, 0.0)]
         if not total([span]):
             continue
-        slow = each.how == "slow"
+        slow = losing.how == "slow"
         slack += 2 * scene.interval + (_SLOW_SECONDS if slow else 0.0)
         most.append((span[0], span[1] + (_SLOW_SECONDS if slow else 0.0)))
-        if each.share < 1 and slow and excused:
+        if losing.share < 1 and slow and excused:
             continue  # single time-outs, or runs of them: nobody can tell
-        if each.share < 1:
-            partly += each.share * total([span])
-        elif not (slow and excused and each.end - each.begin < _SHORT_SLOW_SECONDS):
+        if losing.share < 1:
+            partly += losing.share * total([span])
+        elif not (slow and excused and losing.end - losing.begin < _SHORT_SLOW_SECONDS):
             least.append(span)
     if bypass and not excused and policy != "deny by cel (vap)":
         width = scene.interval * 2 + _SLOW_SECONDS
         most += [(at - width / 2, at + width) for at in scene.alone if window[0] - 1 <= at <= window[1]]
-    alone = [without(each, others) for each in (joined(least), joined(most))]
+    alone = [without(stretches, others) for stretches in (joined(least), joined(most))]
     outside = partly if not others else 0.0
     return _Lost(total(joined(least)) + partly, total(joined(most)), total(alone[0]) + outside, total(alone[1]), slack)
 
 
 def _chosen(dice: Dice, scene: Scene) -> tuple[str, list[TrueFault]]:
     name = dice.choice(scene.faults).name
-    return name, [each for each in scene.faults if each.name == name]
+    return name, [fault for fault in scene.faults if fault.name == name]
 
 
 def _window(scene: Scene, fault: TrueFault) -> Stretch:
@@ -83,16 +83,16 @@ def _window(scene: Scene, fault: TrueFault) -> Stretch:
 
 
 def _needs(policies: list[str], excused: list[str], audits: list[str]) -> set[str]:
-    return {*(f"asked {each}" for each in policies), *([FAIL_OPEN, *audits] if excused else [])}
+    return {*(f"asked {policy}" for policy in policies), *([FAIL_OPEN, *audits] if excused else [])}
 
 
 def _places(scene: Scene) -> dict[str, list[Stretch]]:
-    found: dict[str, list[Stretch]] = {}
-    for each in scene.losing:
-        found.setdefault(f"asked {each.policy}", []).append(each.span)
+    places: dict[str, list[Stretch]] = {}
+    for losing in scene.losing:
+        places.setdefault(f"asked {losing.policy}", []).append(losing.span)
         for log in (FAIL_OPEN, *scene.stage.audits):
-            found.setdefault(log, []).append(each.span)
-    return found
+            places.setdefault(log, []).append(losing.span)
+    return places
 
 
 def fail_open_window(dice: Dice) -> Drawn:
@@ -107,31 +107,31 @@ def refused_for_at_most(dice: Dice) -> Drawn:
 
 def _for_at_most(dice: Dice, scene: Scene, policies: list[str], excused: list[str], *, bypass: bool) -> Drawn:
     name, chosen = _chosen(dice, scene)
-    found: list[_Lost] = []
+    losses: list[_Lost] = []
     for fault in chosen:
         window = _window(scene, fault)
         others = harm_of_others(chosen, scene.faults, window)
-        found += [_lost(scene, policy, window, others, excused, bypass=bypass) for policy in policies]
-    worst = max(each.least for each in found)
-    most = max(each.most for each in found)
+        losses += [_lost(scene, policy, window, others, excused, bypass=bypass) for policy in policies]
+    worst = max(loss.least for loss in losses)
+    most = max(loss.most for loss in losses)
     seconds = dice.pick(0.0, 1.0, 5.0, 20.0, round(0.6 * worst), round(1.3 * most + 3))
-    hit = [each for each in found if (each.least_alone > seconds + each.slack)]
-    union = sum(each.most for each in found) if len(chosen) > 1 else most
+    hit = [loss for loss in losses if (loss.least_alone > seconds + loss.slack)]
+    union = sum(loss.most for loss in losses) if len(chosen) > 1 else most
     truth: Truth = "borderline"
     if hit:
         truth = "violated"
-    elif all(each.most <= (seconds - each.slack if each.most else seconds) for each in found) and (
+    elif all(loss.most <= (seconds - loss.slack if loss.most else seconds) for loss in losses) and (
         len(chosen) == 1 or not union or union + 3 < seconds
     ):
         truth = "holds"
-    elif all(each.most_alone <= (seconds - each.slack if each.most_alone else seconds) for each in found) and any(
-        each.least > seconds + each.slack for each in found
+    elif all(loss.most_alone <= (seconds - loss.slack if loss.most_alone else seconds) for loss in losses) and any(
+        loss.least > seconds + loss.slack for loss in losses
     ):
         truth = "inconclusive"
     truth = proof(truth, chosen)
-    windows = [_window(scene, each) for each in chosen]
+    windows = [_window(scene, fault) for fault in chosen]
     short = any(end - begin < 5 * scene.interval for begin, end in windows)
-    partial = any(each.share < 1 for each in scene.losing)
+    partial = any(losing.share < 1 for losing in scene.losing)
     unsure = "some of many are lost" if partial else "the window is short" if short else ""
     if short and truth != "inconclusive":
         truth = "borderline"
@@ -159,7 +159,7 @@ def comes_back(dice: Dice) -> Drawn:
     truth = proof(_worst(truths), chosen)
     parameters = {"fault": name, "policies": policies, "excused": excused, "before_healing": before}
     reach = (min(begin for begin, _ in ends), max(end for _, end in ends))
-    places = {f"asked {each}": ends for each in policies}
+    places = {f"asked {policy}": ends for policy in policies}
     unsure = "the window is short" if "borderline" in truths else ""
     needs, helps = _needs(policies, excused, scene.stage.audits), set(scene.stage.audits)
     return Drawn(scene.stage, parameters, truth, needs, reach, unsure, helps=helps, places=places)
@@ -169,19 +169,21 @@ def _tail(scene: Scene, policy: str, window: Stretch, tail: float, others: list[
     begin, end = window
     if end - begin < tail + 2:
         return "borderline"
-    mine = [
-        each for each in scene.losing if each.policy == policy and each.end > end - tail - 2 and each.begin < end + 1
+    losings = [
+        losing
+        for losing in scene.losing
+        if losing.policy == policy and losing.end > end - tail - 2 and losing.begin < end + 1
     ]
     late = not excused and any(end - tail - 2 < at < end + 1 for at in scene.alone)
-    if not mine and not late:
+    if not losings and not late:
         return "holds"
     last = (end - (_LAST - 2) * scene.interval, end)
-    for each in mine:
-        lost = clipped([each.span], *last)
-        enough = 4 * scene.interval + (_SLOW_SECONDS if each.how == "slow" else 0.0)
-        short = each.how == "slow" and each.end - each.begin < _SHORT_SLOW_SECONDS
-        if each.share == 1 and total(lost) > enough and not (excused and short):
-            alone = without([each.span], others)
+    for losing in losings:
+        lost = clipped([losing.span], *last)
+        enough = 4 * scene.interval + (_SLOW_SECONDS if losing.how == "slow" else 0.0)
+        short = losing.how == "slow" and losing.end - losing.begin < _SHORT_SLOW_SECONDS
+        if losing.share == 1 and total(lost) > enough and not (excused and short):
+            alone = without([losing.span], others)
             if total(without(lost, others)) > enough:
                 return "violated"
             return "inconclusive" if not total(clipped(alone, begin, end)) else "borderline"
@@ -189,9 +191,9 @@ def _tail(scene: Scene, policy: str, window: Stretch, tail: float, others: list[
 
 
 def _worst(truths: list[Truth]) -> Truth:
-    for each in ("violated", "borderline", "inconclusive"):
-        if each in truths:
-            return each
+    for truth in ("violated", "borderline", "inconclusive"):
+        if truth in truths:
+            return truth
     return "holds"
 
 
@@ -213,7 +215,7 @@ def outlasts(dice: Dice) -> Drawn:
     truth = proof(_worst(truths), chosen)
     parameters = {"seconds": seconds, "fault": name, "policies": policies, "excused": excused}
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
-    places = {f"asked {each}": windows for each in policies}
+    places = {f"asked {policy}": windows for policy in policies}
     unsure = "the window is short" if "borderline" in truths else ""
     needs, helps = _needs(policies, excused, scene.stage.audits), set(scene.stage.audits)
     return Drawn(scene.stage, parameters, truth, needs, reach, unsure, helps=helps, places=places)
@@ -221,18 +223,22 @@ def outlasts(dice: Dice) -> Drawn:
 
 def _early(scene: Scene, policy: str, window: Stretch, others: list[Stretch], excused: list[str]) -> Truth:
     begin, end = window
-    near = [each for each in scene.losing if each.policy == policy and each.begin < end + 2 and each.end > begin - 2]
+    near = [
+        losing
+        for losing in scene.losing
+        if losing.policy == policy and losing.begin < end + 2 and losing.end > begin - 2
+    ]
     late = not excused and any(begin - 2 < at < end + 2 for at in scene.alone)
     if not near and not late:
         return "holds"
-    for each in near:
-        lost = clipped([each.span], begin, end - _SLOW_SECONDS)
-        enough = 3 * scene.interval + (_SLOW_SECONDS if each.how == "slow" else 0.0)
-        short = each.how == "slow" and each.end - each.begin < _SHORT_SLOW_SECONDS
-        if each.share == 1 and total(lost) > enough and not (excused and short):
+    for losing in near:
+        lost = clipped([losing.span], begin, end - _SLOW_SECONDS)
+        enough = 3 * scene.interval + (_SLOW_SECONDS if losing.how == "slow" else 0.0)
+        short = losing.how == "slow" and losing.end - losing.begin < _SHORT_SLOW_SECONDS
+        if losing.share == 1 and total(lost) > enough and not (excused and short):
             if total(without(lost, others)) > enough:
                 return "violated"
-            wide = clipped([each.span], begin, end + _SLOW_SECONDS)
+            wide = clipped([losing.span], begin, end + _SLOW_SECONDS)
             return "inconclusive" if not total(without(wide, others)) else "borderline"
     return "borderline"
 
@@ -244,18 +250,18 @@ def enforcement_parity(dice: Dice) -> Drawn:
     for policy in policies:
         if dice.chance(0.5):
             lose(dice, scene, policy, cruel=dice.chance(0.5))
-    one, other = ([each for each in scene.losing if each.policy == policy] for policy in policies[:2])
+    of_webhook, of_policy = ([losing for losing in scene.losing if losing.policy == policy] for policy in policies[:2])
     differ = joined(
         [
-            *without([a.span for a in one], [b.span for b in other]),
-            *without([b.span for b in other], [a.span for a in one]),
+            *without([a.span for a in of_webhook], [b.span for b in of_policy]),
+            *without([b.span for b in of_policy], [a.span for a in of_webhook]),
         ]
     )
     differ = clipped(differ, LEADING, min(scene.removed, scene.stage.judge))
     seconds = dice.pick(0.0, 0.0, 2.0, 10.0, round(0.5 * longest(differ)))
     slack = 3 * scene.interval + _SLOW_SECONDS + 0.5
     truth: Truth = "borderline"
-    partial = any(each.share < 1 for each in [*one, *other])
+    partial = any(losing.share < 1 for losing in [*of_webhook, *of_policy])
     apart = all(b[0] - a[1] > 4 * scene.interval + 2 for a, b in itertools.pairwise(differ))
     if not differ and not scene.alone:
         truth = "holds"
@@ -264,7 +270,7 @@ def enforcement_parity(dice: Dice) -> Drawn:
     elif seconds and longest(differ) < seconds - slack and apart and not partial:
         truth = "holds"
     parameters = {"seconds": seconds}
-    needs = {f"asked {each}" for each in policies[:2]}
+    needs = {f"asked {policy}" for policy in policies[:2]}
     window = (LEADING, scene.stage.judge)
     return Drawn(
         scene.stage, parameters, truth, needs, window, "some of many" if partial else "", places=_places(scene)

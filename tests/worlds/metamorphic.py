@@ -24,11 +24,11 @@ def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
     """Yield histories of the same world of which more is hidden, or in which it was starved, each with what is so."""
     stage = claimed.drawn.stage
     needed = sorted((claimed.drawn.streams | claimed.drawn.helps) & set(stage.streams()))
-    taken = {each.stream for each in claimed.hidings}
+    taken = {hiding.stream for hiding in claimed.hidings}
     holes = {ALL} & taken  # where a watch goes on after a gap is a sign of life, nearer to a hole than there was before
     for _ in range(_TIMES):
-        streams = [each for each in (needed if dice.chance(0.8) else stage.streams()) if each not in taken]
-        streams = [each for each in streams if not (holes and is_watch(each))]
+        streams = [stream for stream in (needed if dice.chance(0.8) else stage.streams()) if stream not in taken]
+        streams = [stream for stream in streams if not (holes and is_watch(stream))]
         low, high = claimed.drawn.window
         begin = dice.between(max(0.0, low - 15), min(stage.judge, high + 5))
         end = begin + dice.pick(0.3, 3.0, 12.0, 45.0, inf)
@@ -81,15 +81,17 @@ def outside(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
     """Yield histories of which something is hidden that the claim does not name, or far from its window."""
     stage = claimed.drawn.stage
     low, high = claimed.drawn.window
-    taken = {each.stream for each in claimed.hidings}
-    foreign = [each for each in stage.streams() if each not in claimed.drawn.streams | claimed.drawn.helps | taken]
+    taken = {hiding.stream for hiding in claimed.hidings}
+    foreign = [
+        stream for stream in stage.streams() if stream not in claimed.drawn.streams | claimed.drawn.helps | taken
+    ]
     if foreign:
         stream = dice.choice(foreign)
         begin = dice.between(1, stage.judge)
         more = [dice.pick(Hiding(stream, 0.0, inf, "absent"), of_stream(dice, stream, begin, begin + 30))]
         yield str(more[0]), claimed.recorded(more)
-    mine = sorted(each for each in claimed.drawn.streams & set(stage.streams()) if each not in taken)
-    for stream in mine:
+    named = sorted(stream for stream in claimed.drawn.streams & set(stage.streams()) if stream not in taken)
+    for stream in named:
         if high + _FAR_SECONDS < stage.judge and not (
             is_watch(stream) or is_audit(stream) or stream in (FAIL_OPEN, REGISTRY)
         ):
@@ -105,29 +107,29 @@ def _broken(check: str, seed: int) -> list[str]:
     before = verdict(claimed, claimed.recorded())
     if before is None:
         return []
-    found = []
+    breaches = []
     for words, recorded in less(claimed, dice):
         after = _outcome(claimed, recorded)
         if after not in (before.outcome, "inconclusive"):
-            found.append(f"seed {seed}: {before.outcome}, but {after} with less: {words}")
+            breaches.append(f"seed {seed}: {before.outcome}, but {after} with less: {words}")
     for words, recorded in outside(claimed, dice):
         after = _outcome(claimed, recorded)
         if after != before.outcome:
-            found.append(f"seed {seed}: {before.outcome}, but {after} without what it does not name: {words}")
-    return found
+            breaches.append(f"seed {seed}: {before.outcome}, but {after} without what it does not name: {words}")
+    return breaches
 
 
 def _outcome(claimed: Claimed, recorded: Recorded) -> str:
     try:
-        found = verdict(claimed, recorded)
+        checked = verdict(claimed, recorded)
     except Exception as error:  # noqa: BLE001 - that a check raises is what is looked for
         return f"raised {error!r}"
-    return found.outcome if found else "missing"
+    return checked.outcome if checked else "missing"
 
 
 def broken(check: str, seeds: Iterable[int], *, jobs: int = 1) -> list[str]:
     """Return, in words, in which worlds a check became surer, or another, because something was hidden."""
     if jobs == 1:
-        return [each for seed in seeds for each in _broken(check, seed)]
+        return [breach for seed in seeds for breach in _broken(check, seed)]
     with ProcessPoolExecutor(jobs) as pool:
-        return [each for found in pool.map(partial(_broken, check), seeds, chunksize=10) for each in found]
+        return [breach for breaches in pool.map(partial(_broken, check), seeds, chunksize=10) for breach in breaches]

@@ -15,7 +15,7 @@ from tests.worlds.judging import digest
 from tests.worlds.mutated import MUTANTS, Mutant
 from tests.worlds.taken_back import ROWS
 
-__all__ = ["found", "mutated", "rows", "survivors"]
+__all__ = ["finders", "mutated", "rows", "survivors"]
 
 _ROOT = Path(__file__).parents[2]
 _COPIED = ("harness", "reports", "src", "tests")
@@ -31,15 +31,15 @@ def mutated(source: str, mutant: Mutant) -> str:
     return source.replace(mutant.old, mutant.new)
 
 
-def found(mutant: Mutant) -> dict[str, str]:
+def finders(mutant: Mutant) -> dict[str, str]:
     """Return, for each check that a mutant makes wrong, how worlds found that, or that its test did; "" if none did."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         for name in _COPIED:
             shutil.copytree(_ROOT / name, root / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        for other in _ROOT.iterdir():
-            if other.name not in _COPIED and not other.name.startswith("."):
-                (root / other.name).symlink_to(other)
+        for entry in _ROOT.iterdir():
+            if entry.name not in _COPIED and not entry.name.startswith("."):
+                (root / entry.name).symlink_to(entry)
         path = root / mutant.file
         path.write_text(mutated(path.read_text(encoding="utf-8"), mutant), encoding="utf-8")
         if mutant.test:
@@ -85,11 +85,11 @@ def survivors(
     """
     wanted, known = set(checks), dict(_stored(store))
     worlds = [*ROWS, *(() if rows else MUTANTS)]
-    every = [each._replace(checks=(check,)) for each in worlds for check in each.checks if check in wanted]
-    every = [*(each for each in every if each.row), *ELSEWHERE, *(each for each in every if not each.row)]
-    left = list({_key(mutant): mutant for mutant in every if _key(mutant) not in known}.values())
+    every = [mutant._replace(checks=(check,)) for mutant in worlds for check in mutant.checks if check in wanted]
+    every = [*(mutant for mutant in every if mutant.row), *ELSEWHERE, *(mutant for mutant in every if not mutant.row)]
+    untried = list({_key(mutant): mutant for mutant in every if _key(mutant) not in known}.values())
     with ThreadPoolExecutor(jobs) as pool:
-        trying = pool.map(found, left)
+        trying = pool.map(finders, untried)
         for mutant in every:
             key = _key(mutant)
             if key not in known:
@@ -106,9 +106,9 @@ def _stored(store: Path | None) -> Iterator[tuple[tuple[str, ...], str]]:
     if store is None or not store.exists():
         return
     for line in store.read_text(encoding="utf-8").splitlines():
-        found = json.loads(line)
-        if "mutant" in found and found["digest"] == digest():
-            yield tuple(found["mutant"]), found["how"]
+        stored = json.loads(line)
+        if "mutant" in stored and stored["digest"] == digest():
+            yield tuple(stored["mutant"]), stored["how"]
 
 
 def _store(store: Path | None, key: tuple[str, ...], how: str) -> None:
@@ -120,12 +120,12 @@ def _store(store: Path | None, key: tuple[str, ...], how: str) -> None:
 def rows(done: Iterable[tuple[Mutant, str, str]]) -> list[str]:
     """Return a table: the mistakes that checks once made, by the number of their kind, and who finds each."""
     lines = [(mutant.row, f"`{_short(mutant)}`", f"{check}: {how}") for mutant, check, how in done]
-    numbered = sorted(lines, key=lambda each: [int(part) for part in each[0].split(".")])
+    numbered = sorted(lines, key=lambda line: [int(part) for part in line[0].split(".")])
     return [
         "",
         "| row | the mistake put back | found by |",
         "| --- | --- | --- |",
-        *(f"| {' | '.join(each)} |" for each in numbered),
+        *(f"| {' | '.join(line)} |" for line in numbered),
     ]
 
 

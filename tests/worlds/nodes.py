@@ -74,7 +74,7 @@ class _World:
             *(born + 0.3 for _ in [0] if born >= 0),
             *(edge for span in unready for edge in span),
         }
-        for at in sorted(each for each in moments if each < min(gone, self.stage.end)):
+        for at in sorted(moment for moment in moments if moment < min(gone, self.stage.end)):
             down = any(begin <= at < end for begin, end in unready)
             put(at, is_ready=ready <= at and not down)
         if gone < self.stage.end:
@@ -129,17 +129,17 @@ def _webhook(name: str, node: str) -> Object:
 
 
 def _slice(*names: str) -> Object:
-    endpoints = [{"conditions": {"ready": True}, "targetRef": {"name": each, "uid": f"uid-{each}"}} for each in names]
+    endpoints = [{"conditions": {"ready": True}, "targetRef": {"name": name, "uid": f"uid-{name}"}} for name in names]
     return {"metadata": {"name": "slice", "uid": "uid-slice"}, "endpoints": endpoints}
 
 
 def _owners(dice: Dice, kinds: tuple[str, ...]) -> tuple[list[tuple[str, str, str]], str, tuple[str, ...]]:
     """Return controllers with pods, and the namespace and the kinds that a claim names."""
-    found = [
+    owners = [
         (dice.choice(kinds), f"chaos-{dice.pick('one', 'two')}", f"set{number}") for number in range(dice.randint(1, 3))
     ]
-    kind, namespace, _ = found[0]
-    return found, namespace if dice.chance(0.4) else "", (kind,) if dice.chance(0.5) or kind == "DaemonSet" else ()
+    kind, namespace, _ = owners[0]
+    return owners, namespace if dice.chance(0.4) else "", (kind,) if dice.chance(0.5) or kind == "DaemonSet" else ()
 
 
 def _counts(owner: tuple[str, str, str], namespace: str, kinds: tuple[str, ...]) -> bool:
@@ -148,8 +148,8 @@ def _counts(owner: tuple[str, str, str], namespace: str, kinds: tuple[str, ...])
 
 
 def _finish(world: _World, parameters: dict[str, Any], truth: Truth, end: float, unsure: str = "") -> Drawn:
-    for each in world.fates:
-        world.stage.say(each)
+    for fate in world.fates:
+        world.stage.say(fate)
     truth = proof(truth, world.faults)
     begin = world.harmed[0][0]
     window = (0.0 if begin < 1 else begin - 5, end)
@@ -194,7 +194,7 @@ def replaced_within(dice: Dice) -> Drawn:
                     full = full and (done < recorded - _SLACK or limit < recorded - _SLACK)
     truth: Truth = "violated" if late else "borderline" if short else "holds"
     if late and not any(
-        _short_of(each) for each in whose.values()
+        _short_of(pods) for pods in whose.values()
     ):  # one that came early may stand for one that did not
         truth = "borderline"
     if late and not full:
@@ -207,7 +207,7 @@ def replaced_within(dice: Dice) -> Drawn:
 
 def _short_of(pods: list[tuple[float, float]]) -> bool:
     """Whether, whoever is taken for whose replacement, one came too late; of each pod its limit, and when one came."""
-    limits, done = (sorted(each) for each in zip(*pods, strict=True))
+    limits, done = (sorted(moments) for moments in zip(*pods, strict=True))
     return any(came > limit + _SLACK for limit, came in zip(limits, done, strict=True))
 
 
@@ -287,7 +287,7 @@ def never_replaced(dice: Dice) -> Drawn:
             world.fates.append(f"{old} of {owner} on {node}: {fate}; the node is back at {back:.1f} s")
     truth: Truth = "violated" if hurt or young else "holds"
     if young and not hurt:
-        early = any(each.healed + 15 > world.stage.judge for each in world.faults)
+        early = any(fault.healed + 15 > world.stage.judge for fault in world.faults)
         truth = "inconclusive" if early else "violated"
     if young and truth == "inconclusive":
         truth = "borderline"

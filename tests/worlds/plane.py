@@ -84,19 +84,19 @@ class Plane:
             "ready": not dead,
             "state": state,
         }
-        found = {
+        pod = {
             "metadata": {"name": name, "namespace": "kube-system", "uid": uid or f"uid-{name}"},
             "spec": {"nodeName": node},
             "status": {"containerStatuses": [status], "conditions": [{"type": "Ready", "status": str(not dead)}]},
         }
-        self.stage.put(WATCH_SYSTEM_PODS, at, name, found)
+        self.stage.put(WATCH_SYSTEM_PODS, at, name, pod)
 
     def node(self, at: float, name: str, *, ready: bool) -> None:
         """Let a node be Ready or not from a moment on."""
         changed = datetime.fromtimestamp(self.stage.wall(max(at, -900)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         condition = {"type": "Ready", "status": "True" if ready else "Unknown", "lastTransitionTime": changed}
-        found = {"metadata": {"name": name, "uid": f"uid-{name}"}, "spec": {}, "status": {"conditions": [condition]}}
-        self.stage.put(WATCH_NODES, at, name, found)
+        node = {"metadata": {"name": name, "uid": f"uid-{name}"}, "spec": {}, "status": {"conditions": [condition]}}
+        self.stage.put(WATCH_NODES, at, name, node)
 
 
 def drawn_plane(dice: Dice, low: float = 90, high: float = 180) -> Plane:
@@ -143,7 +143,7 @@ def _lose(dice: Dice, plane: Plane) -> tuple[str, float]:
     plane.pod(healing + 2, name, "proxy1", restarts=1, node=node)
     plane.node(at + 8, node, ready=False)
     plane.node(healing + 3, node, ready=True)
-    next(each for each in plane.leases if each.name == node).silent.append((at, healing + 2))
+    next(lease for lease in plane.leases if lease.name == node).silent.append((at, healing + 2))
     stage.say(f"{node} is lost at {at:.1f} s and back at {healing + 2:.1f} s")
     return node, at
 

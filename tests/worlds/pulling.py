@@ -43,13 +43,13 @@ def _log(dice: Dice, scene: Scene, asked: list[tuple[float, str]]) -> None:
         if repository == _OTHER and dice.chance(0.3):
             lines.append((at + 0.1, {**value, "path": f"/v2/{_GATEKEEPER}/blobs/sha256:1"}))
     scene.stage.logs[REGISTRY] = Log(REQUEST, dice.pick(1.0, 3.0), lines)
-    scene.stage.say(f"asked: {', '.join(f'{at:.1f} s {what}' for at, what in sorted(asked))}")
+    scene.stage.say(f"asked: {', '.join(f'{at:.1f} s {repository}' for at, repository in sorted(asked))}")
 
 
 def _before(dice: Dice, *, wanted: bool) -> Drawn:
     scene, faults, asked = _scene(dice)
     begin = faults[0].injected
-    asked = [each for each in asked if abs(each[0] - begin) > 3]
+    asked = [request for request in asked if abs(request[0] - begin) > 3]
     if dice.chance(0.9):
         pod = scene.pods[0]
         at = dice.between(2, begin - 5)
@@ -62,13 +62,13 @@ def _before(dice: Dice, *, wanted: bool) -> Drawn:
     scene.finish()
     if not started:
         events = scene.stage.lists[WATCH_EVENTS]
-        events[:] = [each._replace(at=begin + 5) for each in events[: dice.randint(0, 1)]]
+        events[:] = [event._replace(at=begin + 5) for event in events[: dice.randint(0, 1)]]
     _log(dice, scene, asked)
-    there = any(at < begin and what == _GATEKEEPER for at, what in asked)
+    there = any(at < begin and repository == _GATEKEEPER for at, repository in asked)
     truth: Truth = "holds" if there == wanted else "violated"
     if not started or faults[0].proved is None:
         truth = "borderline" if there and faults[0].proved is not None else "inconclusive"
-    if any(each.proved is None for each in faults) and faults[0].proved is not None:
+    if any(fault.proved is None for fault in faults) and faults[0].proved is not None:
         truth = "borderline"
     needs = {REGISTRY, WATCH_EVENTS}
     places = {stream: [(begin - 10, begin)] for stream in needs}
@@ -89,15 +89,15 @@ def no_request_during(dice: Dice) -> Drawn:
     """Draw a claim that a cut registry answers nothing."""
     scene, faults, asked = _scene(dice)
     for fault in faults:
-        asked = [each for each in asked if not fault.injected - 2 < each[0] < fault.healing + 2]
-    hit = [each for each in faults if dice.chance(0.5 / len(faults))]
-    asked += [(dice.between(each.injected + 2, each.healing - 1), dice.pick(_GATEKEEPER, _OTHER)) for each in hit]
+        asked = [request for request in asked if not fault.injected - 2 < request[0] < fault.healing + 2]
+    hit = [fault for fault in faults if dice.chance(0.5 / len(faults))]
+    asked += [(dice.between(fault.injected + 2, fault.healing - 1), dice.pick(_GATEKEEPER, _OTHER)) for fault in hit]
     scene.finish()
     _log(dice, scene, asked)
     truth: Truth = "violated" if hit else "holds"
-    unproved = [each for each in faults if each.proved is None]
+    unproved = [fault for fault in faults if fault.proved is None]
     if unproved:
-        truth = "inconclusive" if not [each for each in hit if each not in unproved] else "borderline"
+        truth = "inconclusive" if not [fault for fault in hit if fault not in unproved] else "borderline"
     window = (faults[0].injected, faults[-1].healing)
-    places = {REGISTRY: [(each.injected, each.healing) for each in faults]}
+    places = {REGISTRY: [(fault.injected, fault.healing) for fault in faults]}
     return Drawn(scene.stage, {"fault": _CUT}, truth, {REGISTRY}, window, "", places=places)

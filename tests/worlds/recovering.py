@@ -76,7 +76,7 @@ def _harmed(
     """Harm a pod or two; return when each serves for good, whether one came to the node it was on, and who is asked."""
     serving, same, asked = [], False, set()
     any_pod = how == "killed" and dice.chance(0.4)
-    pods = dice.some([each for each in scene.pods if each.webhook or any_pod], 1, 1 if how == "rescheduled" else 2)
+    pods = dice.some([pod for pod in scene.pods if pod.webhook or any_pod], 1, 1 if how == "rescheduled" else 2)
     scene.harm(at, how, *pods)
     for pod in pods:
         if how == "rescheduled":
@@ -161,7 +161,7 @@ def recovers_after(dice: Dice) -> Drawn:
 
 
 def _ways(scene: Scene, serving: list[float]) -> None:
-    scene.stage.say(f"serve for good from {', '.join(f'{each:.1f}' for each in serving)} s on")
+    scene.stage.say(f"serve for good from {', '.join(f'{moment:.1f}' for moment in serving)} s on")
 
 
 def undisturbed(dice: Dice) -> Drawn:
@@ -176,7 +176,7 @@ def undisturbed(dice: Dice) -> Drawn:
         faults.append(TrueFault("fault 2", _CUT, begin, proved, healing, healing + 0.5))
     written(stage, faults)
     stage.judged()
-    windows = [(each.injected, min(each.healing, stage.judge)) for each in faults]
+    windows = [(fault.injected, min(fault.healing, stage.judge)) for fault in faults]
     truths: list[Truth] = ["holds"]
     alone = list(scene.pods)
     if dice.chance(0.6):
@@ -187,13 +187,13 @@ def undisturbed(dice: Dice) -> Drawn:
     truths += [_disturb(dice, scene, pod, windows) for pod in alone if dice.chance(0.45)]
     scene.finish()
     truth: Truth = "holds"
-    for each in ("violated", "borderline"):
-        if each in truths:
-            truth = each
+    for worst in ("violated", "borderline"):
+        if worst in truths:
+            truth = worst
             break
     truth = proof(truth, faults)
-    asked = {replica(each) for each in (scene.pods if len(faults) > 1 else alone) if each.webhook}
-    deaf = any(each.deaf and each.mute for each in alone)
+    asked = {replica(pod) for pod in (scene.pods if len(faults) > 1 else alone) if pod.webhook}
+    deaf = any(pod.deaf and pod.mute for pod in alone)
     unsure = "one gives no answer, as if it was not seen" if deaf and "violated" in truths else ""
     window = (min(begin for begin, _ in windows), max(end for _, end in windows))
     places = dict.fromkeys({WATCH_PODS, *asked}, windows)

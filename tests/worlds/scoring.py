@@ -31,12 +31,12 @@ def run(
     `store` is a file of JSON lines, to which each new verdict is added as soon as it is there.
     """
     wanted = list(seeds)
-    known = {each.seed: each for each in _stored(store, check)}
-    left = [seed for seed in wanted if seed not in known]
+    known = {judged.seed: judged for judged in _stored(store, check)}
+    missing = [seed for seed in wanted if seed not in known]
     with ProcessPoolExecutor(jobs) if jobs > 1 else _Here() as pool:
-        for each in pool.map(judge_one, [check] * len(left), left, chunksize=_CHUNK):
-            known[each.seed] = each
-            _store(store, each)
+        for judged in pool.map(judge_one, [check] * len(missing), missing, chunksize=_CHUNK):
+            known[judged.seed] = judged
+            _store(store, judged)
     return [known[seed] for seed in wanted]
 
 
@@ -57,9 +57,9 @@ def _stored(store: Path | None, check: str) -> Iterator[Judged]:
     if store is None or not store.exists():
         return
     for line in store.read_text(encoding="utf-8").splitlines():
-        found = json.loads(line)
-        if found.pop("digest") == digest() and found.get("check") == check:
-            yield Judged(**found)
+        fields = json.loads(line)
+        if fields.pop("digest") == digest() and fields.get("check") == check:
+            yield Judged(**fields)
 
 
 def _store(store: Path | None, judged: Judged) -> None:
@@ -71,16 +71,16 @@ def _store(store: Path | None, judged: Judged) -> None:
 class Score:
     """Counts of one check's verdicts."""
 
-    def __init__(self, check: str, found: Sequence[Judged]) -> None:
+    def __init__(self, check: str, verdicts: Sequence[Judged]) -> None:
         self.check = check
-        self.all = found
-        self.wrong = [each for each in found if each.wrong]
+        self.all = verdicts
+        self.wrong = [judged for judged in verdicts if judged.wrong]
 
     def count(self, truth: str, outcome: str = "", *, clear: bool | None = None) -> int:
         """Return how many worlds have this truth and verdict ("": any), in which nothing (or something) was hidden."""
         return sum(
-            each.truth == truth and outcome in ("", each.outcome) and clear in (None, not each.hidden)
-            for each in self.all
+            judged.truth == truth and outcome in ("", judged.outcome) and clear in (None, not judged.hidden)
+            for judged in self.all
         )
 
     def share(self, truth: str, *, clear: bool | None = None) -> str:
@@ -89,12 +89,12 @@ class Score:
 
     def wrongs(self, how: str) -> int:
         """Return how many verdicts are wrong in this way."""
-        return sum(each.wrong == how for each in self.wrong)
+        return sum(judged.wrong == how for judged in self.wrong)
 
     @property
     def open(self) -> str:
         """Which share of all verdicts is inconclusive."""
-        return _percent(sum(each.outcome == "inconclusive" for each in self.all), len(self.all))
+        return _percent(sum(judged.outcome == "inconclusive" for judged in self.all), len(self.all))
 
 
 def _percent(some: int, all_: int) -> str:
@@ -118,4 +118,4 @@ def row(score: Score) -> str:
 
 def table(scores: Iterable[Score]) -> str:
     """Return all lines, with a head."""
-    return "\n".join([_HEAD, "|" + " --- |" * 11, *(row(each) for each in scores)])
+    return "\n".join([_HEAD, "|" + " --- |" * 11, *(row(score) for score in scores)])

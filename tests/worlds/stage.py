@@ -82,8 +82,8 @@ class Canary:
     @property
     def interval(self) -> float:
         """How many seconds there are between two questions about one policy, the rarest."""
-        policies = [each.policy for each in self.questions]
-        return len(policies) / min(policies.count(each) for each in policies) / self.rate
+        policies = [question.policy for question in self.questions]
+        return len(policies) / min(policies.count(policy) for policy in policies) / self.rate
 
 
 class Log(NamedTuple):
@@ -113,7 +113,7 @@ class Stage:
         self.audits: list[str] = []
         self.decisions: list[tuple[float, float, Object]] = []
         self.steps = list(steps)
-        self.told: list[str] = []
+        self.sentences: list[str] = []
 
     def wall(self, at: float) -> float:
         """Return what the wall clock shows at a moment, in unix seconds."""
@@ -127,9 +127,9 @@ class Stage:
         """Have a list of objects watched; return its versions, for more to be put in, in any order."""
         return self.lists.setdefault(process, [])
 
-    def put(self, process: str, at: float, key: str, found: Object | None) -> None:
+    def put(self, process: str, at: float, key: str, body: Object | None) -> None:
         """Let an object be like this from a moment on (None: gone)."""
-        self.watch(process).append(Version(at, key, found))
+        self.watch(process).append(Version(at, key, body))
 
     def policies(self, since: float, until: float, *policies: str) -> Stretch:
         """Have policies put in force; return when they are."""
@@ -146,15 +146,15 @@ class Stage:
 
     def streams(self) -> list[str]:
         """Return all that anybody looks at."""
-        asked = dict.fromkeys(f"asked {each.policy}" for canary in self.canaries for each in canary.questions)
-        return [*self.lists, *asked, *dict.fromkeys(each.stream for each in self.askings), *self.logs, *self.audits]
+        asked = dict.fromkeys(f"asked {question.policy}" for canary in self.canaries for question in canary.questions)
+        return [*self.lists, *asked, *dict.fromkeys(asking.stream for asking in self.askings), *self.logs, *self.audits]
 
     def asked_every(self, stream: str) -> float:
         """Return how many seconds there are between two questions of a stream; infinite if nobody asks."""
-        asking = [each.every for each in self.askings if each.stream == stream]
-        canaries = (each for each in self.canaries if stream in {f"asked {one.policy}" for one in each.questions})
-        return max([*asking, *(each.interval for each in canaries)], default=inf)
+        intervals = [asking.every for asking in self.askings if asking.stream == stream]
+        canaries = (canary for canary in self.canaries if stream in {f"asked {one.policy}" for one in canary.questions})
+        return max([*intervals, *(canary.interval for canary in canaries)], default=inf)
 
     def say(self, words: str) -> None:
         """Note something of the truth, for whoever looks at a world."""
-        self.told.append(words)
+        self.sentences.append(words)

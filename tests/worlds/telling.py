@@ -6,24 +6,24 @@ from chaos_harness.harness.history import Entry
 from tests.worlds.claimed import Claimed
 from tests.worlds.judging import Judged
 
-__all__ = ["told"]
+__all__ = ["description"]
 
 _RUN = 3
 
 
-def told(claimed: Claimed, judged: Judged, *, lines: bool = True) -> Iterator[str]:
+def description(claimed: Claimed, judged: Judged, *, lines: bool = True) -> Iterator[str]:
     """Yield a world, line by line; of many questions of one kind with one answer only the first and the last."""
     drawn = claimed.drawn
     yield f"{claimed.check}({', '.join(f'{name}={value!r}' for name, value in drawn.parameters.items())})"
     yield f"truth: {drawn.truth}; verdict: {judged.outcome}{f' ({judged.wrong.upper()})' if judged.wrong else ''}"
     yield f"summary: {judged.summary}"
-    yield from (f"evidence: {each}" for each in judged.evidence)
+    yield from (f"evidence: {line}" for line in judged.evidence)
     yield f"streams {sorted(drawn.streams)} from {drawn.window[0]:.1f} to {drawn.window[1]:.1f} s"
     yield f"judged at {drawn.stage.judge:.1f} s, ends at {drawn.stage.end:.1f} s"
-    yield from (f"true: {each}" for each in drawn.stage.told)
+    yield from (f"true: {sentence}" for sentence in drawn.stage.sentences)
     yield from (f"true: the clock is set by {seconds} s at {at:.1f} s" for at, seconds in drawn.stage.steps)
-    yield from (f"hidden: {each}" for each in claimed.hidings)
-    yield from (f"excuse: {each}" for each in claimed.excuses())
+    yield from (f"hidden: {hiding}" for hiding in claimed.hidings)
+    yield from (f"excuse: {excuse}" for excuse in claimed.excuses())
     if lines:
         yield from _history(list(claimed.recorded().entries))
 
@@ -55,10 +55,10 @@ def _history(entries: list[Entry]) -> Iterator[str]:
 def _words(entry: Entry) -> str:
     if not isinstance(entry.value, dict):
         return str(entry.value or "")
-    found = entry.value.get("object")
+    whole = entry.value.get("object")
     rest = {name: value for name, value in entry.value.items() if name not in ("object", "resource_version", "detail")}
-    if found is None:
+    if whole is None:
         return str(rest or "")
-    metadata = {name: value for name, value in found["metadata"].items() if name in ("name", "deletionTimestamp")}
-    body = {name: value for name, value in found.items() if name != "metadata"}
+    metadata = {name: value for name, value in whole["metadata"].items() if name in ("name", "deletionTimestamp")}
+    body = {name: value for name, value in whole.items() if name != "metadata"}
     return f"{rest or ''} {metadata} {str(body)[:220]}"

@@ -61,7 +61,7 @@ class World:
 
     def template(self, name: str, states: list[tuple[float, bool | None]]) -> Made:
         """Let a template ask for its policy from moments on, or not (None: it is deleted); return the policy."""
-        self.templates[name] = sorted(states, key=lambda each: each[0])
+        self.templates[name] = sorted(states, key=lambda state: state[0])
         policy = Made(f"gatekeeper-{name}", name, binding=False, asked=self._asking(name))
         self.made.append(policy)
         return policy
@@ -78,9 +78,9 @@ class World:
 
     def differences(self, begin: float, end: float) -> Iterator[Stretch]:
         """Yield when something differed, between two moments."""
-        for each in self.made:
-            yield from clipped(each.orphaned(), begin, end)
-            yield from clipped(each.missing(), begin, end)
+        for made in self.made:
+            yield from clipped(made.orphaned(), begin, end)
+            yield from clipped(made.missing(), begin, end)
 
     def write(self) -> None:
         """Let the watches see all of it, and the Deployment whose version says how policies are made."""
@@ -91,8 +91,8 @@ class World:
         for name, states in self.templates.items():
             stage.watch(f"{CONSTRAINTS}{name}")
             for number, (at, asks) in enumerate(states):
-                found = None if asks is None else self._template(name, states[0][0], number + 1, asks=asks)
-                stage.put(WATCH_TEMPLATES, at, name, found)
+                body = None if asks is None else self._template(name, states[0][0], number + 1, asks=asks)
+                stage.put(WATCH_TEMPLATES, at, name, body)
                 if asks is None:
                     self.away.append(Hiding(f"{CONSTRAINTS}{name}", at + 0.5, inf, NOT_SERVED, resumed=False))
                     stage.say(f"{name} is deleted at {at:.1f} s, and with it what are its constraints")
@@ -102,24 +102,24 @@ class World:
         for (template, name), spans in self.constraints.items():
             for begin, end in spans:
                 self._put(f"{CONSTRAINTS}{template}", name, begin, end, _constraint(template, name, self._born(begin)))
-        for each in self.made:
-            process = WATCH_BINDINGS if each.binding else WATCH_POLICIES
-            for begin, end in joined(each.there):
+        for made in self.made:
+            process = WATCH_BINDINGS if made.binding else WATCH_POLICIES
+            for begin, end in joined(made.there):
                 spec = (
-                    {"policyName": f"gatekeeper-{each.template}", "validationActions": ["Deny"]} if each.binding else {}
+                    {"policyName": f"gatekeeper-{made.template}", "validationActions": ["Deny"]} if made.binding else {}
                 )
                 metadata = {
-                    "name": each.name,
-                    "uid": f"uid-{each.name}-{begin}",
+                    "name": made.name,
+                    "uid": f"uid-{made.name}-{begin}",
                     "creationTimestamp": self._born(begin),
                 }
-                self._put(process, each.name, begin, end, {"metadata": metadata, "spec": spec})
+                self._put(process, made.name, begin, end, {"metadata": metadata, "spec": spec})
 
     seen_after = 0.4
     """How soon all pods tell that they have seen a template, in seconds."""
 
-    def _put(self, process: str, name: str, begin: float, end: float, found: Object) -> None:
-        self.stage.put(process, begin, name, found)
+    def _put(self, process: str, name: str, begin: float, end: float, body: Object) -> None:
+        self.stage.put(process, begin, name, body)
         if end < self.stage.end:
             self.stage.put(process, end, name, None)
 

@@ -27,12 +27,12 @@ def never_unmutated(dice: Dice) -> Drawn:
     name = ""
     if dice.chance(0.6):
         name = dice.choice(scene.faults).name
-        chosen = [each for each in scene.faults if each.name == name]
+        chosen = [fault for fault in scene.faults if fault.name == name]
     asked = _events(scene, excused)
-    windows = [_window(scene, each) for each in chosen] or [(LEADING, min(scene.removed, scene.stage.judge))]
+    windows = [_window(scene, fault) for fault in chosen] or [(LEADING, min(scene.removed, scene.stage.judge))]
     others = [
         part
-        for each, window in zip(chosen, windows, strict=False)
+        for fault, window in zip(chosen, windows, strict=False)
         for part in harm_of_others(chosen, scene.faults, window)
     ]
     bad = [at for at, lost in asked if lost] + [at for at, there in pods if not there and at >= LEADING]
@@ -42,7 +42,10 @@ def never_unmutated(dice: Dice) -> Drawn:
     truth = proof(truth, chosen)
     count = min(sum(_in(at, [window], 0.0) for at, _ in asked) for window in windows)  # of each fault by itself
     unsure = "few were asked" if count < _ENOUGH else ""
-    if any(each.how == "slow" and (each.share < 1 or each.end - each.begin < 4) for each in scene.losing) and excused:
+    if (
+        any(losing.how == "slow" and (losing.share < 1 or losing.end - losing.begin < 4) for losing in scene.losing)
+        and excused
+    ):
         truth, unsure = "borderline", "short runs of time-outs"
     parameters = {"policy": MUTATE, "during": name, "at_most": at_most, "excused": excused}
     needs = {
@@ -50,9 +53,9 @@ def never_unmutated(dice: Dice) -> Drawn:
         *([WATCH_WORKLOAD] if pods else []),
         *([FAIL_OPEN, *scene.stage.audits] if excused else []),
     }
-    needs |= {each for each in scene.stage.lists if each == watch("canaries")}
+    needs |= {process for process in scene.stage.lists if process == watch("canaries")}
     reach = (min(begin for begin, _ in windows), max(end for _, end in windows))
-    spans = [each.span for each in scene.losing if each.policy == MUTATE] or windows
+    spans = [losing.span for losing in scene.losing if losing.policy == MUTATE] or windows
     places = dict.fromkeys(needs, spans)
     helps = set(scene.stage.audits)
     return Drawn(scene.stage, parameters, truth, needs, reach, unsure, helps=helps, places=places)
@@ -60,16 +63,16 @@ def never_unmutated(dice: Dice) -> Drawn:
 
 def _events(scene: Scene, excused: list[str]) -> list[tuple[float, bool]]:
     """Return when each pod was asked for, and whether it was lost in a way that counts."""
-    found: list[tuple[float, bool]] = []
+    asked: list[tuple[float, bool]] = []
     canary, seq = scene.canary, 0
     count = len(canary.questions)
     while (at := canary.begin + seq / canary.rate) < scene.stage.judge:
         if canary.questions[seq % count].policy == MUTATE:
             losing = scene.lost(MUTATE, at, seq)
             late = losing is None and not excused and scene.late(MUTATE, seq)
-            found.append((at, bool(losing) or late))
+            asked.append((at, bool(losing) or late))
         seq += 1
-    return found
+    return asked
 
 
 def _watch_canaries(scene: Scene) -> None:
@@ -83,8 +86,8 @@ def _watch_canaries(scene: Scene) -> None:
         if question.policy == MUTATE and not question.dry_run:
             answer = scene.answer(question, at, seq)
             name = f"canary-{seq}"
-            found = {"kind": "Pod", "metadata": {"name": name, "uid": f"uid-{name}"}, "mutated": answer.kind == "ok"}
-            scene.stage.put(process, at + answer.took, name, found)
+            pod = {"kind": "Pod", "metadata": {"name": name, "uid": f"uid-{name}"}, "mutated": answer.kind == "ok"}
+            scene.stage.put(process, at + answer.took, name, pod)
             scene.stage.put(process, at + answer.took + 0.3, name, None)
         seq += 1
 
@@ -124,7 +127,7 @@ def _share(
     And what was lost after the healing is a share of all up to then, whatever rest came later.
     """
     shares: list[float] = []
-    harms = [(each.injected, min(each.healed, scene.stage.judge)) for each in chosen] or windows
+    harms = [(fault.injected, min(fault.healed, scene.stage.judge)) for fault in chosen] or windows
     for spans in (windows, harms):
         seen = [at for at in every if _in(at, spans, 0.0)]
         lost = [at for at in bad if _in(at, spans, 0.0)]

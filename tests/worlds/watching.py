@@ -28,13 +28,13 @@ NOT_SERVED = "404"
 
 
 def watched(
-    process: str, versions: Sequence[Version], hidden: Sequence[Hiding], stage: Stage, told: Callable[[float], float]
+    process: str, versions: Sequence[Version], hidden: Sequence[Hiding], stage: Stage, clock: Callable[[float], float]
 ) -> list[Line]:
-    """Return what a watch writes; `told` says when something is written that comes at a moment."""
-    if any(each.how == "absent" for each in hidden):
+    """Return what a watch writes; `clock` says when something is written that comes at a moment."""
+    if any(hiding.how == "absent" for hiding in hidden):
         return []
-    ordered = sorted(versions, key=lambda each: each.at)
-    return list(_Watch(process, ordered, hidden, stage, told).lines())
+    ordered = sorted(versions, key=lambda version: version.at)
+    return list(_Watch(process, ordered, hidden, stage, clock).lines())
 
 
 class _Watch:
@@ -44,13 +44,13 @@ class _Watch:
         versions: Sequence[Version],
         hidden: Sequence[Hiding],
         stage: Stage,
-        told: Callable[[float], float],
+        clock: Callable[[float], float],
     ) -> None:
         self._process = process
         self._versions = list(versions)
         self._hidden = list(hidden)
         self._stage = stage
-        self._told = told
+        self._clock = clock
         self._state: State = {}
         self._next = 0
         self._sign = 0.0
@@ -66,8 +66,8 @@ class _Watch:
             open_at = self._over(first, 0.0)
             self._hidden.remove(first)
         self._fold(open_at)
-        for each in self._state.values():
-            yield self._line(open_at, LISTED, each)
+        for body in self._state.values():
+            yield self._line(open_at, LISTED, body)
         yield self._line(open_at, LISTED)
         now = open_at
         while now < self._stage.end:
@@ -80,7 +80,7 @@ class _Watch:
             now = yield from self._gap(gap)
 
     def _gap_after(self, moment: float) -> Hiding | None:
-        return next((each for each in self._hidden if each.end > moment), None)
+        return next((gap for gap in self._hidden if gap.end > moment), None)
 
     def _open(self, begin: float, until: float) -> Iterator[Line]:
         """Yield what comes on an open stream: changes, and bookmarks where nothing comes; one after it is judged."""
@@ -94,13 +94,13 @@ class _Watch:
             self._next += 1
         if begin <= judge < until:
             moments.append((judge, None))
-        for at, told in sorted(moments, key=lambda each: each[0]):
+        for at, change in sorted(moments, key=lambda moment: moment[0]):
             yield from self._bookmarks(at)
             self._sign = at
-            if told is None:
+            if change is None:
                 yield self._line(at, BOOKMARK)
             else:
-                yield from self._change(at, told)
+                yield from self._change(at, change)
         yield from self._bookmarks(min(until, self._stage.judge))
 
     def _bookmarks(self, until: float) -> Iterator[Line]:
@@ -123,14 +123,14 @@ class _Watch:
 
     def _gap(self, gap: Hiding) -> Generator[Line, None, float]:
         """Yield a gap and what comes to light after it; return when that was."""
-        told = max(gap.begin, self._sign)
+        told_at = max(gap.begin, self._sign)
         if gap.how == "silent":
-            told = self._sign + gap.late
-        end = self._over(gap, told)
-        if told < self._stage.end:
-            yield self._line(told, GAP, why=gap.how.partition(" ")[0])
+            told_at = self._sign + gap.late
+        end = self._over(gap, told_at)
+        if told_at < self._stage.end:
+            yield self._line(told_at, GAP, why=gap.how.partition(" ")[0])
         if gap.how.startswith(NOT_SERVED):
-            yield from self._away(gap, told)
+            yield from self._away(gap, told_at)
         if end >= self._stage.end:
             return self._stage.end
         at = end - 0.01
@@ -149,22 +149,22 @@ class _Watch:
         self._sign = end
         return end
 
-    def _away(self, gap: Hiding, told: float) -> Iterator[Line]:
+    def _away(self, gap: Hiding, told_at: float) -> Iterator[Line]:
         """Yield that all is gone, since there is no such list, and that this is so; until nobody answers any more."""
-        for each in self._state.values():
-            yield self._line(told + 0.001, DELETED, each, in_gap=True)
+        for body in self._state.values():
+            yield self._line(told_at + 0.001, DELETED, body, in_gap=True)
         self._state, self._lost = {}, True
         until = min(gap.end, self._stage.end)
         if gap.how != NOT_SERVED:
-            until = min(told + 2.0, (told + until) / 2)
+            until = min(told_at + 2.0, (told_at + until) / 2)
             yield self._line(until, GAP, why="503")
-        self._sign = told
+        self._sign = told_at
         yield from self._bookmarks(min(until, self._stage.judge))
-        if told < self._stage.judge < until:
+        if told_at < self._stage.judge < until:
             yield self._line(self._stage.judge + 0.2, BOOKMARK)
 
-    def _over(self, gap: Hiding, told: float) -> float:
-        return max(gap.end, told + _RELIST_SECONDS)
+    def _over(self, gap: Hiding, told_at: float) -> float:
+        return max(gap.end, told_at + _RELIST_SECONDS)
 
     def _differences(self, before: State, at: float) -> Iterator[Line]:
         for key, old in before.items():
@@ -185,22 +185,22 @@ class _Watch:
             else:
                 self._state[version.key] = version.object
 
-    def _line(self, at: float, f: str, found: Object | None = None, *, in_gap: bool = False, why: str = "") -> Line:
+    def _line(self, at: float, f: str, body: Object | None = None, *, in_gap: bool = False, why: str = "") -> Line:
         self._number += 1
         value: Object = {"resource_version": str(self._number)}
-        if found is not None:
-            value["object"] = found
+        if body is not None:
+            value["object"] = body
         if in_gap:
             value["in_gap"] = True
         if why:
             value |= {"why": why, "detail": ""}
-        return Line(self._told(at), "change", self._process, f, value)
+        return Line(self._clock(at), "change", self._process, f, value)
 
 
 def hash_of(text: str) -> int:
     """Return a number that depends on a text alone, in every process."""
-    return sum(ord(each) * (index + 7) for index, each in enumerate(text))
+    return sum(ord(letter) * (index + 7) for index, letter in enumerate(text))
 
 
-def _uid(found: Object) -> Any:
-    return found["metadata"].get("uid")
+def _uid(body: Object) -> Any:
+    return body["metadata"].get("uid")

@@ -63,14 +63,14 @@ class Pod:
 
     def state(self, at: float) -> State | None:
         """Return what it is at a moment."""
-        return next((each for each in reversed(self.states) if each.at <= at), None)
+        return next((state for state in reversed(self.states) if state.at <= at), None)
 
     def ready(self, at: float) -> bool:
         """Whether it is Ready: its container runs for some time."""
         now = self.state(at)
         if now is None or not now.container or now.gone or any(begin <= at < end for begin, end in self.unready):
             return False
-        since = next(each.at for each in self.states if each.container == now.container)
+        since = next(state.at for state in self.states if state.container == now.container)
         return at >= since + _READY_SECONDS
 
     def serves(self, at: float) -> bool:
@@ -81,9 +81,9 @@ class Pod:
 
     def moments(self) -> list[float]:
         """Return when anything changes of it that a watch can see."""
-        ready = [each.at + _READY_SECONDS for each in self.states if each.container]
+        ready = [state.at + _READY_SECONDS for state in self.states if state.container]
         edges = [edge for span in self.unready for edge in span if edge < inf]
-        return sorted({*(each.at for each in self.states), *ready, *edges})
+        return sorted({*(state.at for state in self.states), *ready, *edges})
 
 
 @dataclass
@@ -124,20 +124,20 @@ class Scene:
                 self._ask(pod)
         for moment in sorted(rotations):
             at = moment + _ROTATION_SECONDS
-            names = [each for each in self.pods if each.webhook and not each.barred and each.ready(moment)]
-            alive = [each for each in names if (now := each.state(at)) and not now.deleting]
+            names = [pod for pod in self.pods if pod.webhook and not pod.barred and pod.ready(moment)]
+            alive = [pod for pod in names if (now := pod.state(at)) and not now.deleting]
             stage.put(WATCH_SLICES, at, "slice", _slice(alive))
         question = Question(FORBIDDEN, "create forbidden namespace", dry_run=True)
         stage.canaries.append(Canary(0.7, stage.judge + 1.5, 2.0, (question,), self._canary))
 
     def _canary(self, _question: Question, at: float, _seq: int) -> Answer:
-        if any(each.webhook and each.serves(at) for each in self.pods):
+        if any(pod.webhook and pod.serves(at) for pod in self.pods):
             return Answer("ok", 0.02, {"outcome": "denied by webhook", "said": "as it must"})
         return Answer("fail", 0.02, {"outcome": "refused", "said": "500 failed calling webhook: no endpoints"})
 
     def _ask(self, pod: Pod) -> None:
         begin = max(0.9, pod.states[0].at + 0.4)
-        end = next((each.at for each in pod.states if each.gone), self.stage.judge + 1.5)
+        end = next((state.at for state in pod.states if state.gone), self.stage.judge + 1.5)
         value = {"pod": pod.name, "uid": pod.uid}
 
         def answer(at: float) -> Answer:
@@ -146,7 +146,7 @@ class Scene:
                 if pod.deaf:
                     return Answer("info", 3.0, {"said": "ReadTimeoutError"})
                 return Answer("fail", 2.0, {"status": 503, "said": f"{_UNREACHED}: i/o timeout"})
-            since = next((each.at for each in pod.states if now and each.container == now.container), inf)
+            since = next((state.at for state in pod.states if now and state.container == now.container), inf)
             if now is None or not now.container or at < since + _READY_SECONDS / 2:
                 return Answer("fail", 0.02, {"status": 503, "said": f"{_UNREACHED}: connect: connection refused"})
             return Answer("ok", 0.03, {"said": "denied"})
@@ -156,20 +156,20 @@ class Scene:
 
     def _events(self, pod: Pod) -> None:
         started: set[str] = set()
-        for number, each in enumerate(pod.states):
-            reasons = ["Started"] if each.container and each.container not in started else []
-            started.add(each.container)
-            if each.reason.startswith("ImagePull"):
+        for number, state in enumerate(pod.states):
+            reasons = ["Started"] if state.container and state.container not in started else []
+            started.add(state.container)
+            if state.reason.startswith("ImagePull"):
                 reasons = ["Pulling", "Failed"]
             for reason in reasons:
                 name = f"{pod.name}.{number}.{reason}"
-                found = {
+                event = {
                     "metadata": {"name": name, "uid": f"uid-{name}"},
                     "involvedObject": {"uid": pod.uid, "name": pod.name},
                     "reason": reason,
-                    "message": f"{reason}: {each.reason}",
+                    "message": f"{reason}: {state.reason}",
                 }
-                self.stage.put(WATCH_EVENTS, each.at + 0.1, name, found)
+                self.stage.put(WATCH_EVENTS, state.at + 0.1, name, event)
 
 
 def replica(pod: Pod) -> str:
@@ -196,9 +196,9 @@ def _object(pod: Pod, now: State, at: float) -> Object:
     }
     if now.deleting:
         metadata["deletionTimestamp"] = "2027-01-15T08:00:30Z"
-    restarts = sum(bool(each.container) for each in pod.states if each.at <= at) - 1
+    restarts = sum(bool(earlier.container) for earlier in pod.states if earlier.at <= at) - 1
     state = {"running": {}} if now.container else {"waiting": {"reason": now.reason or "CrashLoopBackOff"}}
-    last = next((each.container for each in reversed(pod.states) if each.at <= at and each.container), "")
+    last = next((earlier.container for earlier in reversed(pod.states) if earlier.at <= at and earlier.container), "")
     container = {"name": "manager", "restartCount": max(0, restarts), "state": state, "ready": pod.ready(at)}
     if last:
         container["containerID"] = f"containerd://{last}"
@@ -210,7 +210,7 @@ def _object(pod: Pod, now: State, at: float) -> Object:
 
 
 def _slice(pods: Sequence[Pod]) -> Object:
-    endpoints = [{"conditions": {"ready": True}, "targetRef": {"name": each.name, "uid": each.uid}} for each in pods]
+    endpoints = [{"conditions": {"ready": True}, "targetRef": {"name": pod.name, "uid": pod.uid}} for pod in pods]
     return {"metadata": {"name": "slice", "namespace": "gatekeeper-system", "uid": "uid-slice"}, "endpoints": endpoints}
 
 

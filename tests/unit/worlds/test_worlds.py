@@ -94,8 +94,8 @@ def test_the_truth_knows_no_check() -> None:
             continue
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-        ours = [each for each in modules if each.startswith("chaos_harness.")]
-        assert [each for each in ours if each not in allowed] == []
+        ours = [module for module in modules if module.startswith("chaos_harness.")]
+        assert [module for module in ours if module not in allowed] == []
 
 
 def _pods(claimed: Claimed, *hidings: Hiding) -> Recorded:
@@ -117,9 +117,9 @@ def test_a_list_that_is_not_served_is_empty() -> None:
     """All that there was is told to be gone, then that it is still so; what there truly is comes with the next list."""
     claimed = world("undisturbed", 0)
     recorded = _pods(claimed, Hiding(WATCH_PODS, 30.0, 60.0, "404", resumed=False))
-    told = [entry.f for entry in recorded.entries if entry.process == WATCH_PODS and 29.9 < entry.at < 59.0]
-    assert told[0] == GAP
-    assert set(told[1:]) == {DELETED, BOOKMARK}
+    events = [entry.f for entry in recorded.entries if entry.process == WATCH_PODS and 29.9 < entry.at < 59.0]
+    assert events[0] == GAP
+    assert set(events[1:]) == {DELETED, BOOKMARK}
 
 
 def _audited(nodes: int, *hidings: Hiding) -> Recorded:
@@ -130,13 +130,13 @@ def _audited(nodes: int, *hidings: Hiding) -> Recorded:
 @cache
 def _with_audits(nodes: int) -> Claimed:
     every = (world("outlasts", seed) for seed in itertools.count())
-    return next(each for each in every if len(each.drawn.stage.audits) == nodes and not each.hidings)
+    return next(claimed for claimed in every if len(claimed.drawn.stage.audits) == nodes and not claimed.hidings)
 
 
 def _told(recorded: Recorded) -> set[str]:
     """Return the ids of the requests of which audit logs tell."""
     entries = [entry for entry in recorded.entries if entry.process.startswith("audit ")]
-    alike = {each for entry in entries if entry.f == REQUESTS for each in entry.value["audit_ids"]}
+    alike = {audit_id for entry in entries if entry.f == REQUESTS for audit_id in entry.value["audit_ids"]}
     return alike | {entry.value["audit_id"] for entry in entries if entry.f == REQUEST}
 
 
@@ -153,14 +153,14 @@ def test_audit_logs_tell_of_each_request(nodes: int) -> None:
     assert asked <= _told(_audited(nodes, *hidden))
 
 
-@pytest.mark.parametrize(("how", "told"), [("rotated", "ok info"), ("cut", "ok info"), ("absent", "")])
-def test_what_an_audit_log_lacks_is_told(how: str, told: str) -> None:
+@pytest.mark.parametrize(("how", "kinds"), [("rotated", "ok info"), ("cut", "ok info"), ("absent", "")])
+def test_what_an_audit_log_lacks_is_told(how: str, kinds: str) -> None:
     """Who was rotated away unread, or broken, leaves a reading that says so; without a log nothing is read."""
     recorded = _audited(1, Hiding("audit a", 30.0, 41.0, how))
     lost = _told(_audited(1)) - _told(recorded)
     readings = [entry for entry in recorded.entries if entry.process == "audit a" and entry.f == READ]
     assert len(lost) == 1 if how == "cut" else len(lost) > 20
-    assert {entry.kind for entry in readings if 30 <= entry.at < 50} == set(told.split())
+    assert {entry.kind for entry in readings if 30 <= entry.at < 50} == set(kinds.split())
 
 
 def test_a_call_that_times_out_alone_is_one_requests() -> None:
@@ -196,10 +196,10 @@ def test_what_is_judged_is_kept(tmp_path: Path) -> None:
         judged.append(seed)
         return judge(world(check, seed))
 
-    found = run("outlasts", range(3), store=store, judge_one=count)
+    verdicts = run("outlasts", range(3), store=store, judge_one=count)
     assert judged == [2]
-    assert [each.seed for each in found] == [0, 1, 2]
-    assert row(Score("outlasts", found)).startswith("| outlasts | 3 |")
+    assert [verdict.seed for verdict in verdicts] == [0, 1, 2]
+    assert row(Score("outlasts", verdicts)).startswith("| outlasts | 3 |")
 
 
 def test_mutants_can_be_made() -> None:
@@ -208,7 +208,7 @@ def test_mutants_can_be_made() -> None:
     every = [*MUTANTS, *ROWS, *ELSEWHERE]
     for file in {mutant.file for mutant in every}:
         source = made = (root / file).read_text(encoding="utf-8")
-        for mutant in (each for each in every if each.file == file):
+        for mutant in (mutant for mutant in every if mutant.file == file):
             alone = mutated(source, mutant)
             if made.count(mutant.old) != 1:  # several that do not touch each other are read at once
                 ast.parse(made, file)
@@ -226,7 +226,7 @@ def test_each_mend_of_the_review_is_taken_back() -> None:
 
 def test_what_finds_a_mutant_is_there() -> None:
     """Each unit test that holds what no world shows is one, by its name."""
-    for mutant in (*ELSEWHERE, *(each for each in MUTANTS if each.test)):
+    for mutant in (*ELSEWHERE, *(mutant for mutant in MUTANTS if mutant.test)):
         path, _, name = mutant.test.partition("::")
         assert f"def {name}" in (_FOLDER.parents[1] / path).read_text(encoding="utf-8")
 

@@ -50,13 +50,13 @@ def world(seed: int) -> Asked:
     Of some questions only the audit log, or the watch on canaries, says what became of them.
     """
     draw = random.Random(seed)  # noqa: S311 - the same worlds each time
-    told = Decided().watched(*[float(at) for at in range(61)])
-    told.add(0.1, "invoke", "policies", "apply", {"policies": ["mutate pods"]})
-    told.in_force(0.5, "mutate pods", until=draw.choice([None, 55.0]))
-    told.fault(10, 11, 30, name="kill")
+    history = Decided().watched(*[float(at) for at in range(61)])
+    history.add(0.1, "invoke", "policies", "apply", {"policies": ["mutate pods"]})
+    history.in_force(0.5, "mutate pods", until=draw.choice([None, 55.0]))
+    history.fault(10, 11, 30, name="kill")
     if draw.random() < 0.5:
         begin = draw.choice([15.0, 29.0, 40.0])
-        told.fault(begin, begin + 1, begin + 8, name=draw.choice(["kill", "drain"]), process="fault 2")
+        history.fault(begin, begin + 1, begin + 8, name=draw.choice(["kill", "drain"]), process="fault 2")
     lost = [(at, at + draw.choice([0.15, 1.5, 6.0, 25.0])) for at in draw.sample([5.0, 9.0, 12.0, 25.0, 38.0, 50.0], 2)]
     lost = lost if draw.random() < 0.7 else []
     outcome = draw.choice(["unmutated", "unmutated", "refused"])
@@ -64,31 +64,33 @@ def world(seed: int) -> Asked:
         at = number / 5
         bad = any(begin <= at < end for begin, end in lost)
         slow = 1.0 if bad and draw.random() < 0.5 else 0.01
-        told.put(
+        history.put(
             at, "fail" if bad else "ok", took=slow, outcome=outcome if bad else "", said="EOF", dry_run=bool(number % 2)
         )
         failed = bad and draw.random() < 0.7
         if failed:
-            told.call(at + slow, draw.choice(["context deadline exceeded", "connection refused"]))
+            history.call(at + slow, draw.choice(["context deadline exceeded", "connection refused"]))
         closed: dict[str, Any] = {}
         if bad and outcome != "unmutated":
             closed = {"code": 500, "said": f'failed calling webhook "{MUTATION}": EOF'}
         failed_open = [MUTATION] if failed and not closed else []
-        told.log(at, slow, failed_open=failed_open, called={} if failed or closed else {MUTATION: not bad}, **closed)
+        history.log(at, slow, failed_open=failed_open, called={} if failed or closed else {MUTATION: not bad}, **closed)
         if not number % 2 and not closed:
-            told.canary(at + slow, 2 * number, mutated=not bad)
-        told.ask(at + 0.1, policy="check ignore label", outcome="denied by webhook")
+            history.canary(at + slow, 2 * number, mutated=not bad)
+        history.ask(at + 0.1, policy="check ignore label", outcome="denied by webhook")
     if draw.random() < 0.3:
         at = draw.choice([8.0, 20.0, 45.0])
-        told.workload(at, "bare", mutated=False)
-        told.log(at - 1.02, 1.0, audit_id="pod", uid="uid-bare", failed_open=[MUTATION] if draw.random() < 0.5 else [])
-        told.call(at - 0.02, "context deadline exceeded")
+        history.workload(at, "bare", mutated=False)
+        history.log(
+            at - 1.02, 1.0, audit_id="pod", uid="uid-bare", failed_open=[MUTATION] if draw.random() < 0.5 else []
+        )
+        history.call(at - 0.02, "context deadline exceeded")
     for at in range(3, 61, 3):
-        told.add(at, "ok", "fail open", "read", {"until": 1_800_000_000.0 + at - 0.1})
+        history.add(at, "ok", "fail open", "read", {"until": 1_800_000_000.0 + at - 0.1})
         span = {"since": 1_800_000_000.0 + at - 4.6, "until": 1_800_000_000.0 + at - 1.6}
-        told.add(at, "ok", "audit node", "read", span)
-    told.canaries_watched(*range(62))
-    return told.add(59.7, "mark", "experiment", JUDGE).add(63, "mark", "history", END)
+        history.add(at, "ok", "audit node", "read", span)
+    history.canaries_watched(*range(62))
+    return history.add(59.7, "mark", "experiment", JUDGE).add(63, "mark", "history", END)
 
 
 def _unanswered(recorded: Recorded, draw: random.Random) -> Recorded:

@@ -19,14 +19,14 @@ WINDOW = fail_open_window(30, fault=NAME, policies=MUTATE)
 
 def killed(until: float = 300, *, inject: float = 25.0, healed: float | None = 200.0) -> Asked:
     """Return a history in which policies are in force from 1 s on, and a node is killed for a while."""
-    told = Asked().in_force(1, "mutate pods").fault(inject, inject + 2, healed, name=NAME)
-    return told.add(until, "mark", "experiment", JUDGE).add(until + 3, "mark", "history", "end")
+    history = Asked().in_force(1, "mutate pods").fault(inject, inject + 2, healed, name=NAME)
+    return history.add(until, "mark", "experiment", JUDGE).add(until + 3, "mark", "history", "end")
 
 
 def test_what_was_lost_before_the_fault_is_lost_in_its_time() -> None:
     """A policy that is lost from 20 s on, and never comes back, is lost for all of a fault that begins at 25 s."""
-    told = killed().asks(1, 20).asks(20, 300.2, "fail")
-    verdict = WINDOW(told.written())
+    history = killed().asks(1, 20).asks(20, 300.2, "fail")
+    verdict = WINDOW(history.written())
     assert (verdict.outcome, verdict.figures["mutate_pods_lost_requests"]) == ("violated", 2750)
     assert verdict.figures["mutate_pods_lost_least_seconds"] == pytest.approx(275, abs=0.2)
 
@@ -40,30 +40,30 @@ def test_what_is_lost_after_it_was_judged_does_not_count(check: Checked) -> None
 
 def test_one_bad_answer_before_the_fault_hides_nothing() -> None:
     """A bad answer 50 ms before the fault, and 40 s of outage from then on, is a loss of 40 s."""
-    told = killed().asks(1, 24.95).asks(24.95, 64.95, "fail").asks(64.95, 300.2)
-    assert WINDOW(told.written()).figures["mutate_pods_lost_least_seconds"] == pytest.approx(40, abs=0.3)
+    history = killed().asks(1, 24.95).asks(24.95, 64.95, "fail").asks(64.95, 300.2)
+    assert WINDOW(history.written()).figures["mutate_pods_lost_least_seconds"] == pytest.approx(40, abs=0.3)
 
 
 def test_the_next_fault_ends_what_was_lost_by_the_first() -> None:
     """What is lost for 15 s of the fault's own time, and on in the next one's, is 15 s of it."""
-    told = killed(healed=80).asks(1, 75).asks(75, 106, "fail").asks(106, 300.2)
-    told.fault(90, 91, 120, name="drain node", process="fault 2")
-    verdict = fail_open_window(20, fault=NAME, policies=MUTATE)(told.written())
+    history = killed(healed=80).asks(1, 75).asks(75, 106, "fail").asks(106, 300.2)
+    history.fault(90, 91, 120, name="drain node", process="fault 2")
+    verdict = fail_open_window(20, fault=NAME, policies=MUTATE)(history.written())
     assert verdict.outcome == "holds"
     assert verdict.figures["mutate_pods_lost_most_seconds"] == pytest.approx(15, abs=0.3)
-    assert fail_open_window(20, fault="drain node")(told.written()).figures[
+    assert fail_open_window(20, fault="drain node")(history.written()).figures[
         "mutate_pods_lost_most_seconds"
     ] == pytest.approx(16, abs=0.3)
 
 
 def test_a_black_hole_is_not_excused() -> None:
     """Where every call times out for 40 s, nothing is isolated; where one does, it is."""
-    told = killed().asks(1, 30).asks(30, 70, "fail", took=1).asks(70, 300.2)
+    history = killed().asks(1, 30).asks(30, 70, "fail", took=1).asks(70, 300.2)
     for at in range(10, 302, 3):
-        told.calls_read(float(at))
+        history.calls_read(float(at))
     for number in range(400):
-        told.call(30.99 + number / 10, "context deadline exceeded")
-    assert fail_open_window(5, fault=NAME, excused=["timed out"])(told.written()).outcome == "violated"
+        history.call(30.99 + number / 10, "context deadline exceeded")
+    assert fail_open_window(5, fault=NAME, excused=["timed out"])(history.written()).outcome == "violated"
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_a_black_hole_is_not_excused() -> None:
 @pytest.mark.parametrize("how", ["info", None])
 def test_what_nobody_saw_did_not_hold(begin: float, end: float, check: Checked, how: str | None) -> None:
     """Questions without an answer leave it open: what was asked may have been admitted."""
-    told = killed().asks(1, begin).asks(end, 300.2)
-    told.asks(begin, end, how)  # type: ignore[arg-type]  # kinds, as parameters have them
-    verdict = check(told.written())
+    history = killed().asks(1, begin).asks(end, 300.2)
+    history.asks(begin, end, how)  # type: ignore[arg-type]  # kinds, as parameters have them
+    verdict = check(history.written())
     assert verdict.outcome == "inconclusive"
     assert "not seen from" in verdict.summary or "are needed" in verdict.summary
     assert check(killed().asks(1, 300.2).written()).outcome == "holds"
@@ -91,50 +91,50 @@ def test_what_nobody_saw_did_not_hold(begin: float, end: float, check: Checked, 
 
 def test_silence_outside_of_a_claims_window_changes_nothing() -> None:
     """What was not seen before the fault, after the next one, or of another policy, hides nothing of this one."""
-    told = killed(healed=80).asks(1, 5).asks(20, 150).fault(120, 121, 130, name="drain", process="fault 2")
-    told.asks(1, 30, policy="deny by rego")
+    history = killed(healed=80).asks(1, 5).asks(20, 150).fault(120, 121, 130, name="drain", process="fault 2")
+    history.asks(1, 30, policy="deny by rego")
     for check in (fail_open_window(0, fault=NAME, policies=MUTATE), never_unmutated(during=NAME)):
-        assert check(told.written()).outcome == "holds"
-    assert fail_open_window(0, fault=NAME)(told.written()).outcome == "inconclusive", "all policies are claimed"
+        assert check(history.written()).outcome == "holds"
+    assert fail_open_window(0, fault=NAME)(history.written()).outcome == "inconclusive", "all policies are claimed"
 
 
 @pytest.mark.parametrize("check", [WINDOW, comes_back(fault=NAME), never_unmutated(during=NAME)])
 def test_a_file_that_was_cut_may_lack_what_came_then(check: Checked) -> None:
     """A kill between two lines leaves no trace but that the end mark is missing."""
-    told = Asked().in_force(1, "mutate pods").fault(25, 27, 200, name=NAME).asks(1, 300)
-    assert check(told.written(ended=False)).outcome == "inconclusive"
-    assert check(told.written()).outcome == "holds"
+    history = Asked().in_force(1, "mutate pods").fault(25, 27, 200, name=NAME).asks(1, 300)
+    assert check(history.written(ended=False)).outcome == "inconclusive"
+    assert check(history.written()).outcome == "holds"
 
 
 def test_fail_closed_is_no_bypass() -> None:
     """400 creates that are refused because mutation fails closed go by nothing: nobody is served for 40 s."""
     said = 'Internal error occurred: failed calling webhook "mutation.gatekeeper.sh": EOF'
-    told = killed().asks(1, 50).asks(50, 90, "fail", outcome="other", said=said).asks(90, 300.2)
-    assert fail_open_window(0, fault=NAME)(told.written()).outcome == "holds"
-    assert never_unmutated(during=NAME)(told.written()).outcome == "holds"
-    verdict = refused_for_at_most(30, fault=NAME, policies=MUTATE)(told.written())
+    history = killed().asks(1, 50).asks(50, 90, "fail", outcome="other", said=said).asks(90, 300.2)
+    assert fail_open_window(0, fault=NAME)(history.written()).outcome == "holds"
+    assert never_unmutated(during=NAME)(history.written()).outcome == "holds"
+    verdict = refused_for_at_most(30, fault=NAME, policies=MUTATE)(history.written())
     assert (verdict.outcome, verdict.at) == ("violated", 50)
     assert verdict.summary.startswith("mutate pods: refused for 39.9 to 40.1 s, 400 of 2750 requests")
     assert verdict.figures["mutate_pods_lost_requests"] == 0
-    assert refused_for_at_most(41, fault=NAME)(told.written()).outcome == "holds"
-    assert comes_back(fault=NAME)(told.written()).outcome == "holds"
+    assert refused_for_at_most(41, fault=NAME)(history.written()).outcome == "holds"
+    assert comes_back(fault=NAME)(history.written()).outcome == "holds"
 
 
 def test_compliant_pods_that_are_denied_are_refused() -> None:
     """A pod that violates nothing and is denied is a refusal, and that violating ones are denied is none."""
-    told = killed().asks(1, 300.2, policy="deny by rego").asks(1, 60, policy=ADMIT, outcome="admitted")
-    told.asks(60, 61, "fail", policy=ADMIT, outcome="denied by webhook").asks(61, 300.2, policy=ADMIT)
+    history = killed().asks(1, 300.2, policy="deny by rego").asks(1, 60, policy=ADMIT, outcome="admitted")
+    history.asks(60, 61, "fail", policy=ADMIT, outcome="denied by webhook").asks(61, 300.2, policy=ADMIT)
     check = refused_for_at_most(0, fault=NAME, policies=[ADMIT, "deny by rego"])
     assert check.__name__ == f"what complies is refused for at most 0 s after kill node ({ADMIT}, deny by rego)"
-    assert (check(told.written()).outcome, check(told.written()).at) == ("violated", 60)
-    assert fail_open_window(0, fault=NAME, policies=[ADMIT, "deny by rego"])(told.written()).outcome == "holds"
+    assert (check(history.written()).outcome, check(history.written()).at) == ("violated", 60)
+    assert fail_open_window(0, fault=NAME, policies=[ADMIT, "deny by rego"])(history.written()).outcome == "holds"
 
 
 @pytest.mark.parametrize("rest", [60.0, 300.0])
 def test_a_share_is_not_diluted_by_rest(rest: float) -> None:
     """All pods of a fault of 6 s lack the mutation: however long all is well then, that is no 5 %."""
-    told = killed(60 + rest, inject=50, healed=56).asks(1, 50).asks(50, 56, "fail").asks(56, 60.2 + rest)
-    verdict = never_unmutated(during=NAME, at_most=0.05)(told.written())
+    history = killed(60 + rest, inject=50, healed=56).asks(1, 50).asks(50, 56, "fail").asks(56, 60.2 + rest)
+    verdict = never_unmutated(during=NAME, at_most=0.05)(history.written())
     assert verdict.outcome == "violated"
     assert verdict.figures["unmutated_low_percent"] == pytest.approx(100, abs=2)
 
@@ -142,29 +142,29 @@ def test_a_share_is_not_diluted_by_rest(rest: float) -> None:
 @pytest.mark.parametrize(("lost", "outcome"), [(2.0, "holds"), (12.0, "violated")])
 def test_a_share_of_a_blow_is_of_the_first_pods(lost: float, outcome: str) -> None:
     """Where there is nothing to heal, what is asked long after the last miss does not count."""
-    told = killed(400, inject=50, healed=None).asks(1, 60).asks(60, 60 + lost, "fail").asks(60 + lost, 405)
-    told.add(401, "ok", "fault 1", "healed", {"name": NAME, "proof": "nothing to heal: it comes back by itself"})
-    assert never_unmutated(during=NAME, at_most=0.2)(told.written()).outcome == outcome
+    history = killed(400, inject=50, healed=None).asks(1, 60).asks(60, 60 + lost, "fail").asks(60 + lost, 405)
+    history.add(401, "ok", "fault 1", "healed", {"name": NAME, "proof": "nothing to heal: it comes back by itself"})
+    assert never_unmutated(during=NAME, at_most=0.2)(history.written()).outcome == outcome
 
 
 def test_late_questions_do_not_hide_misses() -> None:
     """A canary that asks ten of 600 questions 1.5 s late did not make twenty pods unmutated."""
-    told = killed(90).asks(1, 30).asks(30, 31, late=1.5).asks(31, 40).asks(40, 42, "fail").asks(42, 90.2)
-    assert never_unmutated(during=NAME)(told.written()).outcome == "violated"
+    history = killed(90).asks(1, 30).asks(30, 31, late=1.5).asks(31, 40).asks(40, 42, "fail").asks(42, 90.2)
+    assert never_unmutated(during=NAME)(history.written()).outcome == "violated"
 
 
 def test_a_pause_elsewhere_does_not_hide_misses() -> None:
     """Five seconds in which the machine starved say nothing of 300 misses of another half minute."""
-    told = killed(100).asks(1, 40).asks(40, 70, "fail").asks(70, 100.2)
-    told.add(20, "info", "metronome", "late", {"seconds": 5.1})
-    assert never_unmutated(during=NAME)(told.written()).outcome == "violated"
+    history = killed(100).asks(1, 40).asks(40, 70, "fail").asks(70, 100.2)
+    history.add(20, "info", "metronome", "late", {"seconds": 5.1})
+    assert never_unmutated(during=NAME)(history.written()).outcome == "violated"
 
 
 def test_a_fault_of_one_name_that_is_not_proved_is_not_judged_with_those_that_are() -> None:
     """Each of the repetitions must be proved, not one of them."""
-    told = killed().asks(1, 300.2).fault(210, None, 220, name=NAME, process="fault 2")
-    assert never_unmutated(during=NAME)(told.written()).outcome == "inconclusive"
-    assert never_unmutated(during="fault 1")(told.written()).outcome == "holds"
+    history = killed().asks(1, 300.2).fault(210, None, 220, name=NAME, process="fault 2")
+    assert never_unmutated(during=NAME)(history.written()).outcome == "inconclusive"
+    assert never_unmutated(during="fault 1")(history.written()).outcome == "holds"
 
 
 def test_a_gap_of_the_workload_outside_of_the_window_hides_nothing() -> None:
@@ -177,30 +177,30 @@ def test_a_gap_of_the_workload_outside_of_the_window_hides_nothing() -> None:
         (120.5, 120.55, "LISTED", "holds"),
         (20, 40, "LISTED", "inconclusive"),
     ):
-        told = killed(healed=80).asks(1, 300.2).fault(120, 121, 125, name="drain", process="fault 2")
-        told.watched(*[at for at in range(1, 302) if not begin <= at < end])
-        told.add(begin, "change", "watch workload", "GAP", {"why": "ended", "detail": ""})
-        told.add(end, "change", "watch workload", how, {"resource_version": "9"})
-        assert never_unmutated(during=NAME)(told.written()).outcome == outcome, (begin, how)
+        history = killed(healed=80).asks(1, 300.2).fault(120, 121, 125, name="drain", process="fault 2")
+        history.watched(*[at for at in range(1, 302) if not begin <= at < end])
+        history.add(begin, "change", "watch workload", "GAP", {"why": "ended", "detail": ""})
+        history.add(end, "change", "watch workload", how, {"resource_version": "9"})
+        assert never_unmutated(during=NAME)(history.written()).outcome == outcome, (begin, how)
 
 
 def test_a_pod_that_a_gap_hid_may_be_older_than_the_policy() -> None:
     """First seen after a gap that began before the policy was in force, it may have been created before that."""
-    told = Asked().in_force(10, "mutate pods").asks(10, 60).watched(1, 2, 3, 15, 61).blind(4)
-    told.workload(14, "bare", mutated=False, in_gap=True)
-    verdict = never_unmutated()(told.written())
+    history = Asked().in_force(10, "mutate pods").asks(10, 60).watched(1, 2, 3, 15, 61).blind(4)
+    history.workload(14, "bare", mutated=False, in_gap=True)
+    verdict = never_unmutated()(history.written())
     assert verdict.outcome == "inconclusive"
     assert "seen after a gap without the mutation" in verdict.evidence[0]
-    assert never_unmutated()(told.workload(20, "other", mutated=False).written()).outcome == "violated"
+    assert never_unmutated()(history.workload(20, "other", mutated=False).written()).outcome == "violated"
 
 
 def test_a_clock_that_is_set_moves_no_time_out() -> None:
     """The log's times are read by the clock as it was when they were copied: time-outs stay with their lines."""
-    told = killed(100).asks(1, 100.2).calls_read(2).calls_read(98)
+    history = killed(100).asks(1, 100.2).calls_read(2).calls_read(98)
     for at in (60.05, 62.05):
-        told.ask(at, "fail", took=1).call(at + 0.99 - 1.5, "context deadline exceeded")
-    told.add(50.05, "info", "history", CLOCK_STEP, {"seconds": -1.5})
-    recorded = told.written()
+        history.ask(at, "fail", took=1).call(at + 0.99 - 1.5, "context deadline exceeded")
+    history.add(50.05, "info", "history", CLOCK_STEP, {"seconds": -1.5})
+    recorded = history.written()
     entries = [replace(entry, wall=entry.wall - 1.5 * (entry.at >= 50.05)) for entry in recorded.entries]
     check = never_unmutated(during=NAME, excused=["timed out"])
     assert check(recorded).outcome == "violated"
@@ -209,11 +209,11 @@ def test_a_clock_that_is_set_moves_no_time_out() -> None:
 
 def test_two_faults_that_lose_together() -> None:
     """All replicas are killed while no image can be pulled: neither fault alone is to blame, both together are."""
-    told = killed(150, inject=20, healed=100).asks(1, 31).asks(31, 120, "fail").asks(120, 150.2)
-    told.fault(30, 30.5, None, name="kill containers", process="fault 2")
+    history = killed(150, inject=20, healed=100).asks(1, 31).asks(31, 120, "fail").asks(120, 150.2)
+    history.fault(30, 30.5, None, name="kill containers", process="fault 2")
     for fault, outcome in ((NAME, "inconclusive"), ([NAME, "kill containers"], "violated")):
-        assert comes_back(fault=fault, before_healing=True)(told.written()).outcome == outcome
-        assert comes_back(fault=fault)(told.written()).outcome == "holds"
+        assert comes_back(fault=fault, before_healing=True)(history.written()).outcome == outcome
+        assert comes_back(fault=fault)(history.written()).outcome == "holds"
 
 
 def test_names_tell_policies_apart() -> None:

@@ -42,10 +42,10 @@ def no_more_than_five(recorded: Recorded) -> Verdict:
 
 def canaries(*moments: float) -> Told:
     """Return a history of canaries and a fault, healed at 10 s."""
-    told = Told().fault(1, 2, 10)
+    history = Told().fault(1, 2, 10)
     for at in moments:
-        told.add(at, "ok", "canary 0", "ask")
-    return told
+        history.add(at, "ok", "canary 0", "ask")
+    return history
 
 
 @given(OUTCOMES, OUTCOMES, OUTCOMES)
@@ -61,8 +61,8 @@ def test_joined_checks_find_what_joined_verdicts_do(one: Outcome, two: Outcome, 
 @given(st.lists(st.floats(0, 40), max_size=12), st.floats(0, 20))
 def test_within_judges_the_beginning_only(moments: list[float], seconds: float) -> None:
     """A limited check counts what came up to then, and nothing of what came later."""
-    told = canaries(*moments).add(41, "mark", "experiment", "end")
-    figures = no_more_than_five.within(seconds)(told.recorded()).figures
+    history = canaries(*moments).add(41, "mark", "experiment", "end")
+    figures = no_more_than_five.within(seconds)(history.recorded()).figures
     assert figures == {"canaries": sum(at <= 10 + seconds for at in moments)}
 
 
@@ -94,19 +94,19 @@ def test_within_needs_enough_of_a_history() -> None:
 
 def test_within_counts_from_the_last_fault_of_the_name() -> None:
     """Several faults of one name: time begins with the end of the last."""
-    told = canaries(1, 2, 3, 4, 5, 31).fault(20, 21, 30, process="fault 2").add(50, "mark", "experiment", "end")
-    assert no_more_than_five.within(5)(told.recorded()).outcome == "violated"
-    assert no_more_than_five.within(0.5, after="cut registry")(told.recorded()).outcome == "holds"
+    history = canaries(1, 2, 3, 4, 5, 31).fault(20, 21, 30, process="fault 2").add(50, "mark", "experiment", "end")
+    assert no_more_than_five.within(5)(history.recorded()).outcome == "violated"
+    assert no_more_than_five.within(0.5, after="cut registry")(history.recorded()).outcome == "holds"
 
 
 def test_within_needs_every_fault_of_the_name() -> None:
     """Each of the faults of a name must be proved and healed; an id names one of them."""
-    told = canaries(1, 2).fault(20, None, 30, process="fault 2").add(50, "mark", "experiment", "end")
-    assert no_more_than_five.within(5)(told.recorded()).outcome == "inconclusive"
-    assert no_more_than_five.within(5, after="fault 2")(told.recorded()).outcome == "inconclusive"
-    assert no_more_than_five.within(5, after="fault 1")(told.recorded()).outcome == "holds"
-    told.fault(35, 36, None, process="fault 3")
-    assert no_more_than_five.within(5, after="cut registry")(told.recorded()).outcome == "inconclusive"
+    history = canaries(1, 2).fault(20, None, 30, process="fault 2").add(50, "mark", "experiment", "end")
+    assert no_more_than_five.within(5)(history.recorded()).outcome == "inconclusive"
+    assert no_more_than_five.within(5, after="fault 2")(history.recorded()).outcome == "inconclusive"
+    assert no_more_than_five.within(5, after="fault 1")(history.recorded()).outcome == "holds"
+    history.fault(35, 36, None, process="fault 3")
+    assert no_more_than_five.within(5, after="cut registry")(history.recorded()).outcome == "inconclusive"
 
 
 def test_within_needs_all_lines() -> None:
@@ -119,8 +119,8 @@ def test_within_needs_all_lines() -> None:
 
 def test_within_ends_where_it_was_judged() -> None:
     """What was recorded after the history was judged is none of its time."""
-    told = canaries(1, 50).add(12, "mark", "experiment", "judge")
-    assert no_more_than_five.within(5)(told.recorded()).summary == "only 2.0 of 5 s after a fault were recorded"
+    history = canaries(1, 50).add(12, "mark", "experiment", "judge")
+    assert no_more_than_five.within(5)(history.recorded()).summary == "only 2.0 of 5 s after a fault were recorded"
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_within_ends_where_it_was_judged() -> None:
 )
 def test_watch_that_was_alive_at_the_end_of_a_part(next_: str, *, seen: bool) -> None:
     """A watch whose next sign of life comes after the end of a part saw all up to that end."""
-    told = Told().add(0, "change", WATCH_PODS, "LISTED", {}).add(8, "change", WATCH_PODS, "BOOKMARK", {})
+    history = Told().add(0, "change", WATCH_PODS, "LISTED", {}).add(8, "change", WATCH_PODS, "BOOKMARK", {})
     if next_ in ("silent", "refused", "ended"):
-        told.add(40, "change", WATCH_PODS, "GAP", {"why": next_})
+        history.add(40, "change", WATCH_PODS, "GAP", {"why": next_})
     else:
-        told.add(40, "change", WATCH_PODS, next_, {})
-    whole = replace(told.add(50, "mark", "experiment", "end").recorded(), header=Header(2, "test", STARTED, "0"))
+        history.add(40, "change", WATCH_PODS, next_, {})
+    whole = replace(history.add(50, "mark", "experiment", "end").recorded(), header=Header(2, "test", STARTED, "0"))
     part = replace(whole, entries=Until(whole, 20), until=20)
     coverage = Coverage(part)
     follow(part, coverage)

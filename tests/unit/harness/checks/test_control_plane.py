@@ -31,7 +31,7 @@ def steady(until: int = 20, **late: float) -> History:
 
 def test_names_are_those_of_others() -> None:
     """The model reads what the probes write, and knows as leaders those whom clusters wait for."""
-    assert set(WATCHES) <= {f"watch {each.name}" for each in (*objects.CONTROL_PLANE, *objects.USUAL)}
+    assert set(WATCHES) <= {f"watch {watched.name}" for watched in (*objects.CONTROL_PLANE, *objects.USUAL)}
     assert control_plane.LEADERS == leader_election.LEADERS
     assert control_plane.STREAMS == WATCHES
 

@@ -58,20 +58,26 @@ def test_one_that_was_dead_from_the_begin() -> None:
     ("harm", "words"),
     [
         (
-            lambda told: told.container(50, "coredns", "c1", pod="coredns-a", node="worker", f=DELETED),
+            lambda history: history.container(50, "coredns", "c1", pod="coredns-a", node="worker", f=DELETED),
             "coredns-a: there",
         ),
         (
-            lambda told: told.container(50, "coredns", "c1", pod="coredns-a", node="worker", f=DELETED).container(
+            lambda history: history.container(50, "coredns", "c1", pod="coredns-a", node="worker", f=DELETED).container(
                 51, "coredns", "c2", pod="coredns-b", state="running", ready=True, f=ADDED
             ),
             "pod coredns-a: there, then gone",
         ),
-        (lambda told: told.node(50, f=DELETED), "node worker: Ready=True since before, then gone"),
-        (lambda told: told.lease(50, SCHEDULER, holder="w_uuid", f=DELETED), "then gone"),
-        (lambda told: told.container(30, "etcd", "etcd-1", f=DELETED, mirror=True), "pod etcd-w was not Ready for 70"),
-        (lambda told: told.container(30, "etcd", "etcd-1", state="running", ready=False), "etcd-w was not Ready for"),
-        (lambda told: told.container(50, "etcd", "etcd-1", state="terminated"), "container etcd of etcd-w"),
+        (lambda history: history.node(50, f=DELETED), "node worker: Ready=True since before, then gone"),
+        (lambda history: history.lease(50, SCHEDULER, holder="w_uuid", f=DELETED), "then gone"),
+        (
+            lambda history: history.container(30, "etcd", "etcd-1", f=DELETED, mirror=True),
+            "pod etcd-w was not Ready for 70",
+        ),
+        (
+            lambda history: history.container(30, "etcd", "etcd-1", state="running", ready=False),
+            "etcd-w was not Ready for",
+        ),
+        (lambda history: history.container(50, "etcd", "etcd-1", state="terminated"), "container etcd of etcd-w"),
     ],
     ids=["deleted", "replaced", "node", "lease", "mirror", "unready", "ended"],
 )
@@ -126,24 +132,24 @@ def test_leaders_of_a_harmed_node_are_replaced() -> None:
     history = lost(node="w").lease(38, SCHEDULER, holder="v_uuid", transitions=1)
     for at in range(40, 201, 2):
         history.lease(at + 0.5, SCHEDULER, holder="v_uuid", transitions=1)
-    history._entries = [one for one in history._entries if not _of_w(one)]
+    history._entries = [entry for entry in history._entries if not _of_w(entry)]
     assert control_plane_unharmed()(history.today(200)).outcome == "holds"
     moved = history.lease(150.7, SCHEDULER, holder="u_uuid", transitions=2).lease(
         151, SCHEDULER, holder="u_uuid", transitions=2
     )
-    moved._entries = [one for one in moved._entries if not (one[2] == WATCH_LEASES and one[0] > 151)]
+    moved._entries = [entry for entry in moved._entries if not (entry[2] == WATCH_LEASES and entry[0] > 151)]
     assert "then u_uuid (transition 2)" in control_plane_unharmed()(moved.today(152)).evidence[0]
 
 
 def _of_w(entry: tuple[float, str, str, str, dict[str, dict[str, dict[str, str]]]]) -> bool:
     """Whether it tells of the scheduler's lease as w's after w's death."""
     at, _, process, _, value = entry
-    found = (value or {}).get("object", {}) if process == WATCH_LEASES else {}
+    lease = (value or {}).get("object", {}) if process == WATCH_LEASES else {}
     return (
-        bool(found)
+        bool(lease)
         and at > 20
-        and found["metadata"]["name"] == SCHEDULER
-        and found["spec"]["holderIdentity"] == "w_uuid"
+        and lease["metadata"]["name"] == SCHEDULER
+        and lease["spec"]["holderIdentity"] == "w_uuid"
     )
 
 
@@ -170,7 +176,9 @@ def test_a_name_is_no_excuse_for_a_container() -> None:
     assert control_plane_unharmed(spare=("kube-apiserver",))(other.today(100)).outcome == "violated"
     led = plane(100).fault(20, 21, 25).container(40, SCHEDULER, "s2", 1, state="running", ready=True)
     led.lease(41, SCHEDULER, holder="w_other", transitions=1)
-    led._entries = [one for one in led._entries if one[2] != WATCH_LEASES or one[0] <= 40 or SCHEDULER not in str(one)]
+    led._entries = [
+        entry for entry in led._entries if entry[2] != WATCH_LEASES or entry[0] <= 40 or SCHEDULER not in str(entry)
+    ]
     led.lease(41, SCHEDULER, holder="w_other", transitions=1).lease(43, SCHEDULER, holder="w_other", transitions=1)
     assert control_plane_unharmed(spare=(SCHEDULER,))(led.today(44)).outcome == "holds"
     assert control_plane_unharmed()(led.today(44)).outcome == "violated"
@@ -199,16 +207,16 @@ def test_nobody_saw() -> None:
     """Watches that are blind to the end, that were so from the begin, or all the time, decide nothing."""
     for stream in WATCHES:
         blind = plane(100)
-        blind._entries = [one for one in blind._entries if one[2] != stream or one[0] < 30]
+        blind._entries = [entry for entry in blind._entries if entry[2] != stream or entry[0] < 30]
         blind._hidden[stream] = [(30, 120)]
         assert control_plane_unharmed()(blind.today(100)).outcome == "inconclusive", stream
         late = plane(100)
-        late._entries = [one for one in late._entries if one[2] != stream]
+        late._entries = [entry for entry in late._entries if entry[2] != stream]
         late.add(0, "change", stream, "GAP", {"why": "refused", "detail": ""})
         late._entries += [(at + 10, *rest) for at, *rest in plane(100)._entries if rest[1] == stream]
         assert control_plane_unharmed()(late.today(100)).outcome == "inconclusive", stream
         never = plane(100)
-        never._entries = [one for one in never._entries if one[2] != stream]
+        never._entries = [entry for entry in never._entries if entry[2] != stream]
         never._hidden[stream] = [(0, 120)]
         assert control_plane_unharmed()(never.today(100)).outcome == "inconclusive", stream
 
@@ -269,7 +277,7 @@ def test_a_line_that_is_missing_may_tell_of_a_change() -> None:
     gap = plane(100).blind(30, 40, *WATCHES).container(39.9, "etcd", "etcd-2", 1, state="running", gap=True)
     gap.add(39.8, "change", WATCH_SYSTEM_PODS, "BOOKMARK", {"resource_version": "1"})
     for recorded in (gap.today(100), lost().today(200)):
-        entries = [one for one in recorded.entries if one.process != "harm" and "etcd-2" not in str(one.value)]
+        entries = [entry for entry in recorded.entries if entry.process != "harm" and "etcd-2" not in str(entry.value)]
         assert control_plane_unharmed()(replace(recorded, entries=entries)).outcome == "inconclusive"
 
 

@@ -71,14 +71,15 @@ CLAIMS: dict[str, tuple[History, Checked, str]] = {
 
 def renumbered(recorded: Recorded, entries: list[Entry]) -> Recorded:
     """Return a history of these entries as if no other one had been written."""
-    ordered = sorted(entries, key=lambda one: one.at)
+    ordered = sorted(entries, key=lambda entry: entry.at)
     return replace(recorded, entries=[replace(entry, index=index) for index, entry in enumerate(ordered)])
 
 
 def apart(recorded: Recorded) -> Recorded:
     """Return a history in which no two entries have one moment."""
     entries = [
-        replace(one, at=one.at + number * 1e-6, value=one.value or {}) for number, one in enumerate(recorded.entries)
+        replace(entry, at=entry.at + number * 1e-6, value=entry.value or {})
+        for number, entry in enumerate(recorded.entries)
     ]
     return replace(recorded, entries=entries)
 
@@ -87,32 +88,38 @@ def blinded(recorded: Recorded, stream: str, begin: float, end: float, how: str,
     """Return what a watch would have written that saw nothing between two moments, and then listed, or went on."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
-    kept, told = [], []
+    kept, in_gap = [], []
     for entry in recorded.entries:
-        found = entry.value.get("object") if entry.process == stream else None
+        resource = entry.value.get("object") if entry.process == stream else None
         inside = entry.process == stream and begin < entry.at <= end
-        if found is not None and entry.at <= end:
+        if resource is not None and entry.at <= end:
             for state in (before, after) if entry.at <= begin else (after,):
-                state[found["metadata"]["name"]] = None if entry.f == DELETED else found
-        if inside and found is not None:
-            told.append(replace(entry, at=end, value={**entry.value, "in_gap": True}))
+                state[resource["metadata"]["name"]] = None if entry.f == DELETED else resource
+        if inside and resource is not None:
+            in_gap.append(replace(entry, at=end, value={**entry.value, "in_gap": True}))
         if not inside:
             kept.append(entry)
     if how == LISTED:
-        changed = [(name, found) for name, found in after.items() if before.get(name) != found]
-        entries = [(DELETED if found is None else "MODIFIED", found or before.get(name)) for name, found in changed]
-        told = [
-            Entry(0, "change", stream, f, {"object": found, "in_gap": True}, end, 0) for f, found in entries if found
+        changed = [(name, resource) for name, resource in after.items() if before.get(name) != resource]
+        entries = [
+            (DELETED if resource is None else "MODIFIED", resource or before.get(name)) for name, resource in changed
+        ]
+        in_gap = [
+            Entry(0, "change", stream, f, {"object": resource, "in_gap": True}, end, 0)
+            for f, resource in entries
+            if resource
         ]
     gap = Entry(0, "change", stream, GAP, {"why": why, "detail": ""}, end if why == "silent" else begin, 0)
-    return renumbered(recorded, [*kept, gap, *told, Entry(0, "change", stream, how, {"resource_version": "9"}, end, 0)])
+    return renumbered(
+        recorded, [*kept, gap, *in_gap, Entry(0, "change", stream, how, {"resource_version": "9"}, end, 0)]
+    )
 
 
 def less(recorded: Recorded) -> Iterator[tuple[str, Recorded]]:
     """Yield histories in which less was seen, and what was taken away."""
     entries = list(recorded.entries)
     for stream in (*WATCHES, API_SERVER):
-        yield f"no {stream}", renumbered(recorded, [one for one in entries if one.process != stream])
+        yield f"no {stream}", renumbered(recorded, [entry for entry in entries if entry.process != stream])
     for begin in range(0, UNTIL, 10):
         for length in (1, 25):
             end = begin + length + 0.5
@@ -121,16 +128,16 @@ def less(recorded: Recorded) -> Iterator[tuple[str, Recorded]]:
                     words = f"{stream} {why} from {begin} to {end}, then {how}"
                     yield words, blinded(recorded, stream, begin + 0.3, end, how, why)
             unknown = [
-                replace(one, kind="info", value={"said": "?"})
-                if one.f == WRITE_LEASE and one.kind != "invoke" and begin <= one.at <= end
-                else one
-                for one in entries
+                replace(entry, kind="info", value={"said": "?"})
+                if entry.f == WRITE_LEASE and entry.kind != "invoke" and begin <= entry.at <= end
+                else entry
+                for entry in entries
             ]
             yield f"no answers from {begin} to {end}", replace(recorded, entries=unknown)
-            unasked = [one for one in entries if one.f != WRITE_LEASE or not begin <= one.at <= end]
+            unasked = [entry for entry in entries if entry.f != WRITE_LEASE or not begin <= entry.at <= end]
             yield f"no questions from {begin} to {end}", renumbered(recorded, unasked)
         for stream in WATCHES:
-            heard = [one for one in entries if one.process != stream or one.at < begin]
+            heard = [entry for entry in entries if entry.process != stream or entry.at < begin]
             yield f"{stream} half-open from {begin}", renumbered(recorded, heard)
     for number, entry in enumerate(entries):
         if entry.f != END and (number % 7 == 0 or entry.process.startswith(("fault", HARM))):
@@ -155,5 +162,9 @@ def test_what_is_not_named_changes_nothing(name: str) -> None:
     recorded = apart(history.today(UNTIL))
     others = {"admitted": WATCHES, "denied": WATCHES, "unharmed": (API_SERVER,), "harmed": (API_SERVER,)}
     unnamed = others.get(name, (API_SERVER,) if name == "not there" else (API_SERVER, WATCH_SYSTEM_PODS, WATCH_NODES))
-    entries = [one for one in recorded.entries if one.process not in unnamed and (one.f != WRITE_LEASE or one.at > 20)]
+    entries = [
+        entry
+        for entry in recorded.entries
+        if entry.process not in unnamed and (entry.f != WRITE_LEASE or entry.at > 20)
+    ]
     assert check(renumbered(recorded, entries)) == check(recorded)

@@ -36,29 +36,29 @@ def world(steps: list[str]) -> Recorded:
     T, C, P, B: template, constraint, policy or binding comes or goes. F: the template asks, or refuses. E: somebody
     edits the binding. D: a repetition is decided.
     """
-    told, there, asks, action = Generating().begin(), dict.fromkeys("TCPB", False), True, "Deny"
+    history, there, asks, action = Generating().begin(), dict.fromkeys("TCPB", False), True, "Deny"
     for at, step in enumerate(steps, start=1):
         moment = float(at * SECONDS)
         if step == "D":
-            told.add(moment, "mark", RACE, DECIDED, {})
+            history.add(moment, "mark", RACE, DECIDED, {})
         elif step == "E" and there["B"]:
             action = "Audit" if action == "Deny" else "Deny"
-            told.binding(moment, "MODIFIED", action=action)
+            history.binding(moment, "MODIFIED", action=action)
         elif step == "F" and there["T"]:
             asks = not asks
-            told.template(moment, generate=asks)
+            history.template(moment, generate=asks)
         elif step in there:
             there[step] = not there[step]
             f: Change = "ADDED" if there[step] else "DELETED"
             if step == "T":
-                told.template(moment, generate=asks, f=f)
+                history.template(moment, generate=asks, f=f)
             elif step == "C":
-                told.constraint(moment, f)
+                history.constraint(moment, f)
             elif step == "P":
-                told.policy(moment, f)
+                history.policy(moment, f)
             else:
-                told.binding(moment, f)
-    return new(told, (len(steps) + 1) * SECONDS)
+                history.binding(moment, f)
+    return new(history, (len(steps) + 1) * SECONDS)
 
 
 def may_be(check: Checked, less: Recorded, whole: Recorded) -> bool:
@@ -132,12 +132,12 @@ def test_missing_line(check: Checked, steps: list[str], line: int) -> None:
 def test_starved(check: Checked, steps: list[str], moment: float) -> None:
     """Nothing was seen as it happened for some seconds, for this machine was too busy, and all of it at their end."""
     whole, late = world(steps), moment + 3
-    told = Generating()
+    history = Generating()
     for entry in whole.entries:
         hidden = entry.kind == "change" and moment < entry.at < late
-        told.add(late if hidden else entry.at, entry.kind, entry.process, entry.f, entry.value)
-    told.add(late, "info", METRONOME, LATE, {"seconds": 3.0})
-    assert may_be(check, replace(told.recorded(), header=whole.header), whole)
+        history.add(late if hidden else entry.at, entry.kind, entry.process, entry.f, entry.value)
+    history.add(late, "info", METRONOME, LATE, {"seconds": 3.0})
+    assert may_be(check, replace(history.recorded(), header=whole.header), whole)
 
 
 def seconds(steps: list[str]) -> list[tuple[bool, bool, bool]]:

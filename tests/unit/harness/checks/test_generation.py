@@ -44,20 +44,20 @@ def listed() -> ToldGeneration:
     return ToldGeneration().constraint(0, f="LISTED").whole(0, CONSTRAINTS)
 
 
-def told() -> ToldGeneration:
+def constrained() -> ToldGeneration:
     return watched().constraint(10)
 
 
 @pytest.mark.parametrize(
     ("history", "outcome", "words"),
     [
-        (told().binding(12), "holds", "generated 2.0 s after"),
-        (told().binding(90), "violated", "generated 80.0 s after"),
-        (told().binding(11, "gatekeeper-x-other").constraint(100), "violated", "no binding of c for 90.0 s"),
-        (told().binding(5).binding(11, f="DELETED").constraint(100), "violated", "no binding"),
-        (told().constraint(20), "inconclusive", "for only 10.0 of 30 s"),
-        (told().gap(12).binding(13), "inconclusive", "watched for only"),
-        (told().gap(12).constraint(60), "inconclusive", f"{WATCH_BINDINGS} was not seen from 12.0 to 40.0 s"),
+        (constrained().binding(12), "holds", "generated 2.0 s after"),
+        (constrained().binding(90), "violated", "generated 80.0 s after"),
+        (constrained().binding(11, "gatekeeper-x-other").constraint(100), "violated", "no binding of c for 90.0 s"),
+        (constrained().binding(5).binding(11, f="DELETED").constraint(100), "violated", "no binding"),
+        (constrained().constraint(20), "inconclusive", "for only 10.0 of 30 s"),
+        (constrained().gap(12).binding(13), "inconclusive", "watched for only"),
+        (constrained().gap(12).constraint(60), "inconclusive", f"{WATCH_BINDINGS} was not seen from 12.0 to 40.0 s"),
         (ToldGeneration().constraint(1, "other").binding(2), "inconclusive", "never seen"),
         (watched().gap(2).constraint(10).binding(12).whole(12), "holds", "2.0 s"),
         (watched().gap(2).constraint(10).binding(60).whole(60), "inconclusive", "was not seen from 10.0 to 40.0 s"),
@@ -72,7 +72,7 @@ def test_time_until_the_binding(history: ToldGeneration, outcome: str, words: st
 
 def test_one_that_was_made_too_late_to_be_judged_is_none() -> None:
     """Its binding may come after the mark, and late: what was made and judged before is what decides."""
-    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    history = constrained().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
     history.constraint(80).binding(112).add(105, "mark", EXPERIMENT, JUDGE).add(120, "mark", HISTORY, END)
     assert CHECK(replace(history.recorded(), ended=True)).outcome == "holds"
 
@@ -89,10 +89,10 @@ def test_one_that_was_made_too_late_to_be_judged_is_none() -> None:
             "inconclusive",
         ),
         (ToldGeneration().constraint(0, f="LISTED").whole(0).whole(0, CONSTRAINTS).binding(90), "inconclusive"),
-        (told().constraint(12, f="DELETED").constraint(20).binding(22), "holds"),
-        (told().constraint(12, f="DELETED").constraint(60, "other"), "inconclusive"),
+        (constrained().constraint(12, f="DELETED").constraint(20).binding(22), "holds"),
+        (constrained().constraint(12, f="DELETED").constraint(60, "other"), "inconclusive"),
         (
-            told()
+            constrained()
             .binding(12)
             .constraint(13, f="DELETED")
             .binding(14, f="DELETED")
@@ -100,10 +100,10 @@ def test_one_that_was_made_too_late_to_be_judged_is_none() -> None:
             .constraint(60, "other"),
             "violated",
         ),
-        (told().gap(15).binding(35).whole(35, f="RESUMED"), "holds"),
-        (told().gap(15).binding(60).whole(60, f="RESUMED"), "inconclusive"),
-        (told().gap(15).whole(35, f="RESUMED").constraint(60, "other"), "violated"),
-        (told().gap(15).whole(35).constraint(60, "other"), "inconclusive"),
+        (constrained().gap(15).binding(35).whole(35, f="RESUMED"), "holds"),
+        (constrained().gap(15).binding(60).whole(60, f="RESUMED"), "inconclusive"),
+        (constrained().gap(15).whole(35, f="RESUMED").constraint(60, "other"), "violated"),
+        (constrained().gap(15).whole(35).constraint(60, "other"), "inconclusive"),
     ],
     ids=[
         "order",
@@ -128,26 +128,26 @@ def test_which_came_first(history: ToldGeneration, outcome: str) -> None:
 
 def test_another_life_that_nobody_saw() -> None:
     """A constraint that may have been made anew, long enough ago to be judged, is not known to have its binding."""
-    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    history = constrained().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
     blind = history.add(58, "change", CONSTRAINTS, "GAP", {"why": "refused"}).binding(90, "other")
     verdict = CHECK(blind.recorded())
     assert (verdict.outcome, verdict.summary) == ("inconclusive", f"{CONSTRAINTS} was not seen from 58.0 to 90.0 s")
-    gone = told().binding(12).constraint(50, f="DELETED").binding(60, "other")
+    gone = constrained().binding(12).constraint(50, f="DELETED").binding(60, "other")
     assert CHECK(gone.recorded()).outcome == "holds"
 
 
 def test_another_life_that_is_too_young() -> None:
     """What is made, or may have been, so late that its time is not over, says nothing against an earlier time."""
-    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    history = constrained().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
     assert CHECK(history.constraint(58).constraint(60, "other").recorded()).outcome == "holds"
-    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
+    history = constrained().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED")
     blind = history.add(58, "change", CONSTRAINTS, "GAP", {"why": "refused"}).binding(60, "other")
     assert CHECK(blind.recorded()).outcome == "holds"
 
 
 def test_another_life_whose_begin_nobody_saw() -> None:
     """What was first seen too late to be judged, but may have been made much earlier, is not known to be too young."""
-    history = told().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED").gap(52)
+    history = constrained().binding(12).constraint(50, f="DELETED").binding(51, f="DELETED").gap(52)
     blind = history.add(53, "change", CONSTRAINTS, "GAP", {"why": "refused"}).constraint(85)
     late = blind.whole(85, CONSTRAINTS, "RESUMED").whole(85, f="RESUMED").constraint(90, "other")
     assert CHECK(late.recorded()).outcome == "inconclusive"
@@ -155,7 +155,7 @@ def test_another_life_whose_begin_nobody_saw() -> None:
 
 def test_a_life_whose_begin_nobody_saw_is_not_known_to_be_short() -> None:
     """What was first seen shortly before it was deleted may have been made long before: it is not passed over."""
-    blind = told().constraint(1, f="DELETED").gap(2).add(2, "change", CONSTRAINTS, "GAP", {"why": "refused"})
+    blind = constrained().constraint(1, f="DELETED").gap(2).add(2, "change", CONSTRAINTS, "GAP", {"why": "refused"})
     short = blind.constraint(22).whole(22, CONSTRAINTS).whole(22).constraint(40, f="DELETED")
     again = short.constraint(60).binding(62).constraint(200, "other")
     assert CHECK(again.recorded()).outcome == "inconclusive"
@@ -170,4 +170,4 @@ def test_limited() -> None:
 
 def test_figure() -> None:
     """How long it took is a figure, also when that was too long."""
-    assert dict(CHECK(told().binding(90).recorded()).figures) == {"generation_seconds": 80}
+    assert dict(CHECK(constrained().binding(90).recorded()).figures) == {"generation_seconds": 80}

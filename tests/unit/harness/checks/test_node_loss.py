@@ -23,23 +23,23 @@ def replacements(recorded: Recorded, *, namespace: str = "", kinds: tuple[str, .
     return Scene(recorded, Chosen(HOW, (), namespace, kinds)).lost
 
 
-def lost(told: ToldLoss | None = None) -> ToldLoss:
+def lost(history: ToldLoss | None = None) -> ToldLoss:
     """Return a node that is lost at 20 s with one pod on it, and is known to be lost at 70 s."""
-    told = (told or ToldLoss()).workload(5, "a", node=NODE, ready=True, f="ADDED").lose(20)
-    return told.node(10, "True").node(70, "Unknown").node(71, "Unknown", "unreachable").node(200, "Unknown")
+    history = (history or ToldLoss()).workload(5, "a", node=NODE, ready=True, f="ADDED").lose(20)
+    return history.node(10, "True").node(70, "Unknown").node(71, "Unknown", "unreachable").node(200, "Unknown")
 
 
-def replaced(name: str = "b", *, mutated: bool = True, told: ToldLoss | None = None) -> ToldLoss:
+def replaced(name: str = "b", *, mutated: bool = True, history: ToldLoss | None = None) -> ToldLoss:
     """Return that the pod leaves at 76 s and is replaced by one that is Ready at 79 s."""
-    told = lost(told).workload(76, "a", node=NODE, ready=True, leaving=True)
-    told.workload(76.1, name, mutated=mutated, f="ADDED").workload(76.3, name, node=OTHER, mutated=mutated)
-    return told.pulled(77, name).workload(79, name, node=OTHER, ready=True, mutated=mutated)
+    history = lost(history).workload(76, "a", node=NODE, ready=True, leaving=True)
+    history.workload(76.1, name, mutated=mutated, f="ADDED").workload(76.3, name, node=OTHER, mutated=mutated)
+    return history.pulled(77, name).workload(79, name, node=OTHER, ready=True, mutated=mutated)
 
 
 def test_phases() -> None:
     """Every phase of a replacement is told, in seconds since the node was harmed."""
-    (found,) = replacements(replaced().recorded())
-    assert found.phases() == {
+    (replacement,) = replacements(replaced().recorded())
+    assert replacement.phases() == {
         "detected": 50,
         "tainted": 51,
         "evicted": 56,
@@ -49,8 +49,10 @@ def test_phases() -> None:
         "started": 59,
         "ready": 59,
     }
-    assert tuple(found.phases()) == PHASES
-    assert str(found).startswith("chaos-pods/a on worker2 → b on worker, mutated: detected 50.0 s, tainted 51.0 s")
+    assert tuple(replacement.phases()) == PHASES
+    assert str(replacement).startswith(
+        "chaos-pods/a on worker2 → b on worker, mutated: detected 50.0 s, tainted 51.0 s"
+    )
 
 
 def test_mutated_replacement() -> None:
@@ -75,10 +77,10 @@ def test_mutated_replacement() -> None:
 )
 def test_root_cause(rotation: list[str], nodes_of: dict[str, str], cause: str) -> None:
     """A replacement without the mutation is a violation that tells who could have been asked when it was admitted."""
-    told = replaced(mutated=False).rotation(1, "w1", "w2").rotation(72, *rotation)
+    history = replaced(mutated=False).rotation(1, "w1", "w2").rotation(72, *rotation)
     for name, node in nodes_of.items():
-        told.pod(1, name, node=node)
-    verdict = MUTATED(told.recorded())
+        history.pod(1, name, node=node)
+    verdict = MUTATED(history.recorded())
     assert (verdict.outcome, verdict.at) == ("violated", 76.1)
     assert verdict.summary.startswith(f"1 of 1 replacements lack the mutation: {cause}")
     assert "NOT mutated" in verdict.evidence[-1]
@@ -99,30 +101,30 @@ def test_root_cause(rotation: list[str], nodes_of: dict[str, str], cause: str) -
 )
 def test_excused(excuse: Literal["nobody in rotation"], changes: list[tuple[float, list[str]]], outcome: str) -> None:
     """A pod may lack the mutation if just that was so when it was born, or shortly before."""
-    told = replaced(mutated=False).pod(1, "w1", node=NODE).pod(1, "w2", node=OTHER).rotation(1, "w1", "w2")
+    history = replaced(mutated=False).pod(1, "w1", node=NODE).pod(1, "w2", node=OTHER).rotation(1, "w1", "w2")
     for at, names in changes:
-        told.rotation(at, *names)
-    verdict = replacements_mutated(HOW, excused=(excuse,))(told.recorded())
+        history.rotation(at, *names)
+    verdict = replacements_mutated(HOW, excused=(excuse,))(history.recorded())
     assert (verdict.outcome, verdict.figures["unmutated"]) == (outcome, 1)
     if outcome == "holds":
         assert verdict.summary == f"0 of 1 replacements carry the mutation, 1 are excused: {excuse}"
-    assert MUTATED(told.recorded()).outcome == "violated"
+    assert MUTATED(history.recorded()).outcome == "violated"
 
 
 def test_nothing_is_excused_that_was_not_watched() -> None:
     """Who was in rotation must be known for an excuse, and to refuse one."""
     check = replacements_mutated(HOW, excused=("nobody in rotation", "endpoint on the lost node"))
-    told = replaced(mutated=False)
-    told._entries = [entry for entry in told._entries if entry[2] != WATCH_SLICES]
-    verdict = check(told.recorded())
+    history = replaced(mutated=False)
+    history._entries = [entry for entry in history._entries if entry[2] != WATCH_SLICES]
+    verdict = check(history.recorded())
     assert (verdict.outcome, "who was in rotation was not seen" in verdict.summary) == ("inconclusive", True)
-    assert MUTATED(told.recorded()).outcome == "violated", "who excuses nothing needs not know"
+    assert MUTATED(history.recorded()).outcome == "violated", "who excuses nothing needs not know"
 
 
 def test_mutated_later_is_not_mutated_when_born() -> None:
     """What counts is how the pod was admitted, not what somebody made of it afterwards."""
-    told = replaced(mutated=False).workload(90, "b", node=OTHER, ready=True)
-    assert MUTATED(told.recorded()).outcome == "violated"
+    history = replaced(mutated=False).workload(90, "b", node=OTHER, ready=True)
+    assert MUTATED(history.recorded()).outcome == "violated"
 
 
 INCONCLUSIVE = {
@@ -138,17 +140,17 @@ INCONCLUSIVE = {
 @pytest.mark.parametrize("name", INCONCLUSIVE)
 def test_undecided(name: str) -> None:
     """Without a proved loss, a pod on the node, a replacement and a whole watch, nothing is said of mutation."""
-    told, why = INCONCLUSIVE[name]
-    verdict = MUTATED(told.recorded())
+    history, why = INCONCLUSIVE[name]
+    verdict = MUTATED(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert why in verdict.summary
 
 
 def test_not_watched() -> None:
     """A workload that was never listed was not watched."""
-    told = replaced()
-    told._entries = [each for each in told._entries if each[3] != "LISTED"]
-    assert MUTATED(told.recorded()).summary == "the workload was not watched"
+    history = replaced()
+    history._entries = [entry for entry in history._entries if entry[3] != "LISTED"]
+    assert MUTATED(history.recorded()).summary == "the workload was not watched"
 
 
 def test_a_gap_before_the_loss() -> None:
@@ -188,20 +190,25 @@ def test_never_in_time() -> None:
 
 def test_only_those_that_were_lost() -> None:
     """Pods elsewhere, pods that were leaving before, the canary's, and other namespaces are not lost with the node."""
-    told = replaced().workload(4, "elsewhere", node=OTHER, ready=True, f="ADDED")
-    told.workload(4, "left", node=NODE, f="ADDED").workload(19, "left", node=NODE, leaving=True)
-    told.workload(4, "canary", node=NODE, namespace="chaos-canary").workload(4, "other", node=NODE, namespace="chaos-x")
-    assert [each.lost.name for each in replacements(told.recorded(), namespace="chaos-pods")] == ["a"]
+    history = replaced().workload(4, "elsewhere", node=OTHER, ready=True, f="ADDED")
+    history.workload(4, "left", node=NODE, f="ADDED").workload(19, "left", node=NODE, leaving=True)
+    history.workload(4, "canary", node=NODE, namespace="chaos-canary").workload(
+        4, "other", node=NODE, namespace="chaos-x"
+    )
+    assert [replacement.lost.name for replacement in replacements(history.recorded(), namespace="chaos-pods")] == ["a"]
 
 
 def test_a_stateful_set_keeps_names() -> None:
     """A pod of a StatefulSet is replaced by the one of its own name only, and is not seen as the same one."""
-    told = ToldLoss()
+    history = ToldLoss()
     for number in (0, 1):
-        told.workload(5, f"s-{number}", node=NODE, ready=True, kind="StatefulSet", uid=f"old-{number}")
-    told.lose(20).workload(90, "s-1", node=OTHER, kind="StatefulSet", uid="new-1")
-    found = replacements(told.recorded(), kinds=("StatefulSet",))
-    assert {each.lost.name: each.by and each.by.uid for each in found} == {"s-0": None, "s-1": "new-1"}
+        history.workload(5, f"s-{number}", node=NODE, ready=True, kind="StatefulSet", uid=f"old-{number}")
+    history.lose(20).workload(90, "s-1", node=OTHER, kind="StatefulSet", uid="new-1")
+    replaced_pods = replacements(history.recorded(), kinds=("StatefulSet",))
+    assert {replacement.lost.name: replacement.by and replacement.by.uid for replacement in replaced_pods} == {
+        "s-0": None,
+        "s-1": "new-1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -215,14 +222,14 @@ def test_a_stateful_set_keeps_names() -> None:
 )
 def test_what_never_was_there_is_not_lost(first: tuple[bool, bool], second: tuple[bool, bool], outcome: str) -> None:
     """A pod without the mutation whose predecessor lacked it, too, decides nothing; one that lost it does."""
-    told = ToldLoss()
+    history = ToldLoss()
     for name, (before, _) in (("a", first), ("s", second)):
-        told.workload(5, name, node=NODE, ready=True, mutated=before, namespace=f"chaos-{name}")
-    told.lose(20)
+        history.workload(5, name, node=NODE, ready=True, mutated=before, namespace=f"chaos-{name}")
+    history.lose(20)
     for name, (_, after) in (("a", first), ("s", second)):
-        told.workload(76, name, node=NODE, leaving=True, mutated=True, namespace=f"chaos-{name}")
-        told.workload(77, f"{name}2", node=OTHER, ready=True, mutated=after, namespace=f"chaos-{name}")
-    verdict = MUTATED(told.recorded())
+        history.workload(76, name, node=NODE, leaving=True, mutated=True, namespace=f"chaos-{name}")
+        history.workload(77, f"{name}2", node=OTHER, ready=True, mutated=after, namespace=f"chaos-{name}")
+    verdict = MUTATED(history.recorded())
     assert verdict.outcome == outcome
     if outcome == "inconclusive":
         assert verdict.summary == "1 of 2 pods lacked the mutation before anything was done to their node"
@@ -230,9 +237,9 @@ def test_what_never_was_there_is_not_lost(first: tuple[bool, bool], second: tupl
 
 def test_a_node_that_is_gone() -> None:
     """A Node object that is removed is detected by that."""
-    told = ToldLoss().workload(5, "a", node=NODE).lose(20).node(21, "True", f="DELETED")
-    (found,) = replacements(told.recorded())
-    assert found.phases() == {"detected": 1, "tainted": 1}
+    history = ToldLoss().workload(5, "a", node=NODE).lose(20).node(21, "True", f="DELETED")
+    (replacement,) = replacements(history.recorded())
+    assert replacement.phases() == {"detected": 1, "tainted": 1}
 
 
 def test_names_of_harm() -> None:
@@ -247,16 +254,16 @@ _PODS = st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(1, 100)), min
 
 
 def _history(pods: list[tuple[bool, bool, float]]) -> Recorded:
-    told = ToldLoss().lose(20).node(300, "Unknown")
+    history = ToldLoss().lose(20).node(300, "Unknown")
     for number, (replaced_, mutated, took) in enumerate(pods):
         place = f"chaos-{number}"
-        told.workload(5, f"old{number}", node=NODE, ready=True, f="ADDED", namespace=place)
+        history.workload(5, f"old{number}", node=NODE, ready=True, f="ADDED", namespace=place)
         if replaced_:
-            told.workload(19.9 + took, f"old{number}", node=NODE, leaving=True, namespace=place)
-            told.workload(
+            history.workload(19.9 + took, f"old{number}", node=NODE, leaving=True, namespace=place)
+            history.workload(
                 20 + took, f"new{number}", node=OTHER, ready=True, mutated=mutated, f="ADDED", namespace=place
             )
-    return told.recorded()
+    return history.recorded()
 
 
 @given(_PODS)
@@ -275,9 +282,13 @@ def test_the_slowest_decides(pods: list[tuple[bool, bool, float]], seconds: floa
     """All are in time if and only if the slowest is, and no phase lies before the one that must come first."""
     recorded = _history(pods)
     slowest = max(round(took, 3) if replaced_ else 1000 for replaced_, _, took in pods)
-    found = replacements(recorded)
-    taken = max(each.phases().get("ready", 1000) for each in found)
+    replaced_pods = replacements(recorded)
+    taken = max(replacement.phases().get("ready", 1000) for replacement in replaced_pods)
     assert taken == pytest.approx(slowest, abs=0.002)
     assume(abs(taken - seconds) > 0.001)
     assert replaced_within(seconds, HOW)(recorded).outcome == ("holds" if taken <= seconds else "violated")
-    assert all(each.phases()["admitted"] <= each.phases()["ready"] for each in found if each.by)
+    assert all(
+        replacement.phases()["admitted"] <= replacement.phases()["ready"]
+        for replacement in replaced_pods
+        if replacement.by
+    )

@@ -21,25 +21,25 @@ MEANWHILE = comes_back(fault="delete", policies=["mutate pods"], before_healing=
 
 def lost(begin: float, end: float, said: str = "connect: connection refused") -> Asked:
     """Return a history of 60 s whose fault lasts from 10 s to 40 s, with answers lost from `begin` to `end`."""
-    told = Asked().asks(0, begin).asks(begin, end, "fail").asks(end, 60)
+    history = Asked().asks(0, begin).asks(begin, end, "fail").asks(end, 60)
     for number in range(round((end - begin) * 10)):
-        told.call(begin + number / 10 + 0.005, said)
-    return told.calls_read(60).fault(FAULT, 11, 40, name="delete")
+        history.call(begin + number / 10 + 0.005, said)
+    return history.calls_read(60).fault(FAULT, 11, 40, name="delete")
 
 
 def timed_out(*moments: float) -> Asked:
     """Return such a history in which what was asked at some moments, and nothing else, timed out."""
-    told = Asked().fault(FAULT, 11, 40, name="delete").calls_read(70)
+    history = Asked().fault(FAULT, 11, 40, name="delete").calls_read(70)
     for number in range(600):
         bad = number / 10 in moments
-        told.ask(number / 10, "fail" if bad else "ok", took=1.0 if bad else 0.01)
+        history.ask(number / 10, "fail" if bad else "ok", took=1.0 if bad else 0.01)
     for at in moments:
-        told.call(at + 1.0, "context deadline exceeded")
-    return told
+        history.call(at + 1.0, "context deadline exceeded")
+    return history
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome", "summary"),
+    ("history", "outcome", "summary"),
     [
         (lost(10.2, 24), "violated", "mutate pods: the first request is lost 0.2 s after delete"),
         (lost(20.4, 24), "holds", "mutate pods: the first request is lost 10.4 s after delete"),
@@ -48,9 +48,9 @@ def timed_out(*moments: float) -> Asked:
         (timed_out(12, 14), "holds", "mutate pods: no request was lost after delete"),
     ],
 )
-def test_outlasts(told: Asked, outcome: str, summary: str) -> None:
+def test_outlasts(history: Asked, outcome: str, summary: str) -> None:
     """Replicas that go at once lose the first request early, those that serve on late; a time-out does not count."""
-    verdict = LASTS(told.recorded())
+    verdict = LASTS(history.recorded())
     assert (verdict.outcome, verdict.summary) == (outcome, summary)
     assert verdict.at == (pytest.approx(10.2, abs=0.01) if outcome == "violated" else None)
 
@@ -67,8 +67,8 @@ def test_what_did_not_last_is_no_time_out() -> None:
     """An answer after 10 ms is not excused by some other request's time-out in the log; one after 1 s is."""
     quick = timed_out().ask(13.05, "fail").call(13.06, "context deadline exceeded")
     assert LASTS(quick.recorded()).outcome == "violated"
-    told = f'{"x"}?timeout=3s": context deadline exceeded'
-    long = timed_out().ask(13.05, "fail", took=1.0).call(14.05, told)
+    logged = f'{"x"}?timeout=3s": context deadline exceeded'
+    long = timed_out().ask(13.05, "fail", took=1.0).call(14.05, logged)
     assert LASTS(long.recorded()).outcome == "violated", "the API server would have waited for 3 s"
 
 
@@ -81,21 +81,21 @@ def test_figures() -> None:
 
 def test_the_failed_call_tells_the_moment() -> None:
     """A slow request is lost when its call fails, as logged; without a log it is somewhere in between."""
-    told = Asked().asks(0, 17).ask(17, "fail", took=3).asks(17.1, 60).fault(FAULT, 11, 40, name="delete")
-    verdict = LASTS(told.recorded())
+    history = Asked().asks(0, 17).ask(17, "fail", took=3).asks(17.1, 60).fault(FAULT, 11, 40, name="delete")
+    verdict = LASTS(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert verdict.summary.endswith("mutate pods: the first request is lost 7.0 s or more after delete")
-    summary = LASTS(told.calls_read(60).recorded()).summary
+    summary = LASTS(history.calls_read(60).recorded()).summary
     assert summary.endswith("mutate pods: the first request is lost 7.0 to 10.0 s after delete")
-    assert LASTS(told.call(19.5).recorded()).outcome == "holds"
+    assert LASTS(history.call(19.5).recorded()).outcome == "holds"
 
 
 def test_the_first_of_all_policies_decides() -> None:
     """If any policy is lost early, it is early; each policy's own webhook tells its causes."""
-    told = lost(25, 26)
-    told.asks(0, 12, policy="deny by rego").asks(12, 13, "fail", policy="deny by rego")
-    told.asks(13, 60, policy="deny by rego")
-    verdict = outlasts(LIMIT, fault="delete")(told.recorded())
+    history = lost(25, 26)
+    history.asks(0, 12, policy="deny by rego").asks(12, 13, "fail", policy="deny by rego")
+    history.asks(13, 60, policy="deny by rego")
+    verdict = outlasts(LIMIT, fault="delete")(history.recorded())
     assert verdict.outcome == "violated"
     assert verdict.summary == "deny by rego: the first request is lost 2.0 s after delete"
     assert "causes (by time): 10 not logged" in verdict.evidence
@@ -103,16 +103,16 @@ def test_the_first_of_all_policies_decides() -> None:
 
 def test_refused_requests_tell_why() -> None:
     """Who was refused, because the webhook fails closed, was told why: no log is needed."""
-    told = Asked().asks(0, 20, policy="check ignore label").fault(FAULT, 11, 40, name="delete")
-    told.ask(20, "fail", policy="check ignore label", outcome="other", said="500 failed calling webhook: EOF")
-    told.ask(20.1, "fail", policy="check ignore label", outcome="denied by configuration error", said="500 no sync")
-    told.asks(20.2, 60, policy="check ignore label")
-    verdict = outlasts(LIMIT, fault="delete")(told.recorded())
+    history = Asked().asks(0, 20, policy="check ignore label").fault(FAULT, 11, 40, name="delete")
+    history.ask(20, "fail", policy="check ignore label", outcome="other", said="500 failed calling webhook: EOF")
+    history.ask(20.1, "fail", policy="check ignore label", outcome="denied by configuration error", said="500 no sync")
+    history.asks(20.2, 60, policy="check ignore label")
+    verdict = outlasts(LIMIT, fault="delete")(history.recorded())
     assert "causes: 1 cut in the middle, 1 denied by configuration error" in verdict.evidence
 
 
 @pytest.mark.parametrize(
-    ("told", "back", "meanwhile"),
+    ("history", "back", "meanwhile"),
     [
         (lost(12, 24), "holds", "holds"),
         (lost(12, 45), "holds", "violated"),
@@ -123,38 +123,40 @@ def test_refused_requests_tell_why() -> None:
         (lost(20, 20), "holds", "holds"),
     ],
 )
-def test_comes_back(told: Asked, back: str, meanwhile: str) -> None:
+def test_comes_back(history: Asked, back: str, meanwhile: str) -> None:
     """The last ten requests that count decide: of all, or of those while the fault lasted."""
-    assert BACK(told.recorded()).outcome == back
-    assert MEANWHILE(told.recorded()).outcome == meanwhile
+    assert BACK(history.recorded()).outcome == back
+    assert MEANWHILE(history.recorded()).outcome == meanwhile
 
 
 def test_what_the_next_fault_loses_was_outlasted() -> None:
     """Once another fault has begun after the healing, what is lost is that one's, however soon it comes."""
-    told = Asked().fault(FAULT, 11, 12, name="delete").fault(15, 16, 40, name="other", process="fault 2").asks(0, 16)
-    assert LASTS(told.asks(16, 17, "fail").asks(17, 60).recorded()).outcome == "holds"
+    history = Asked().fault(FAULT, 11, 12, name="delete").fault(15, 16, 40, name="other", process="fault 2").asks(0, 16)
+    assert LASTS(history.asks(16, 17, "fail").asks(17, 60).recorded()).outcome == "holds"
 
 
 def test_what_is_answered_after_the_next_fault_began_is_not_surely_lost_before() -> None:
     """One of the last ten that was decided about when another fault began may be that one's doing."""
-    told = Asked().fault(FAULT, 11, 20, name="delete").fault(30, 31, 40, name="other", process="fault 2").asks(0, 29.9)
-    told.ask(29.9, "fail", took=0.2)
-    assert BACK(told.asks(30, 60).recorded()).outcome == "inconclusive"
+    history = (
+        Asked().fault(FAULT, 11, 20, name="delete").fault(30, 31, 40, name="other", process="fault 2").asks(0, 29.9)
+    )
+    history.ask(29.9, "fail", took=0.2)
+    assert BACK(history.asks(30, 60).recorded()).outcome == "inconclusive"
 
 
-@pytest.mark.parametrize(("told", "outcome"), [(lost(20, 49.8), "violated"), (lost(50.2, 60), "holds")])
-def test_what_is_answered_after_it_was_judged_does_not_count(told: Asked, outcome: str) -> None:
+@pytest.mark.parametrize(("history", "outcome"), [(lost(20, 49.8), "violated"), (lost(50.2, 60), "holds")])
+def test_what_is_answered_after_it_was_judged_does_not_count(history: Asked, outcome: str) -> None:
     """Whoever is served again, or lost, after the mark was not when it was judged."""
-    told.add(50, "mark", EXPERIMENT, JUDGE).add(60, "mark", HISTORY, END)
-    assert BACK(told.written()).outcome == outcome
+    history.add(50, "mark", EXPERIMENT, JUDGE).add(60, "mark", HISTORY, END)
+    assert BACK(history.written()).outcome == outcome
 
 
 @pytest.mark.parametrize(("begin", "outcome"), [(25, "inconclusive"), (55.2, "holds")])
 def test_a_missing_line_may_say_that_it_was_over_sooner(begin: float, outcome: str) -> None:
     """What is served at the end proves nothing if another fault may have begun while something was still lost."""
-    told = lost(20, 30).add(55, "mark", EXPERIMENT, JUDGE).add(60, "mark", HISTORY, END)
-    told.add(begin + 0.001, "invoke", "fault 2", INJECT, {"name": "other"})
-    whole = told.written()
+    history = lost(20, 30).add(55, "mark", EXPERIMENT, JUDGE).add(60, "mark", HISTORY, END)
+    history.add(begin + 0.001, "invoke", "fault 2", INJECT, {"name": "other"})
+    whole = history.written()
     entries = [entry for entry in whole.entries if entry.f != INJECT or entry.process == "fault 1"]
     assert BACK(replace(whole, entries=entries)).outcome == outcome
 
@@ -172,7 +174,7 @@ def test_what_it_cost_is_told() -> None:
 
 @pytest.mark.parametrize("check", [LASTS, BACK, MEANWHILE])
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("history", "words"),
     [
         (Asked().asks(0, 60), "delete was not proved"),
         (Asked().asks(0, 60).fault(FAULT, None, 40, name="delete"), "delete was not proved"),
@@ -180,17 +182,17 @@ def test_what_it_cost_is_told() -> None:
         (lost(12, 24).fault(12, 13, 14, name="delete", process="fault 2").fault(15, None, 16, name="delete"), "proved"),
     ],
 )
-def test_inconclusive(check: Checked, told: Asked, words: str) -> None:
+def test_inconclusive(check: Checked, history: Asked, words: str) -> None:
     """No proof, no answers, or a late canary leave it open."""
-    verdict = check(told.recorded())
+    verdict = check(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert words in verdict.summary
 
 
 def test_silence_at_the_beginning_is_no_service() -> None:
     """If hardly anything was answered in the first seconds, nobody knows whether it would have been lost."""
-    told = Asked().asks(0, 10).asks(10, 18, "info").asks(18, 60).fault(FAULT, 11, 40, name="delete")
-    verdict = LASTS(told.recorded())
+    history = Asked().asks(0, 10).asks(10, 18, "info").asks(18, 60).fault(FAULT, 11, 40, name="delete")
+    verdict = LASTS(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert verdict.summary.startswith("asked mutate pods was not seen from 10.0 to 18.0 s")
 
@@ -204,23 +206,23 @@ def test_silence_at_the_beginning_is_no_service() -> None:
 )
 def test_a_slow_machine_changes_no_verdict(begins: float, lasts: float, slow: list[float], timeouts: set[int]) -> None:
     """However slow answers are and whatever times out, the verdict is that of when requests began to be refused."""
-    told, first = Asked().fault(FAULT, 11, 40, name="delete").calls_read(64), None
+    history, first = Asked().fault(FAULT, 11, 40, name="delete").calls_read(64), None
     for number in range(600):
         asked, took = number / 10, slow[number % len(slow)]
         decided = asked + took / 2
         if FAULT + begins <= decided < FAULT + begins + lasts:
-            told.ask(asked, "fail", took=took).call(decided)
+            history.ask(asked, "fail", took=took).call(decided)
             first = min(decided, first or decided)
         elif number in timeouts and not FAULT + begins - 2 <= asked < FAULT + begins + lasts + 2:
-            told.ask(asked, "fail", took=1 + took).call(asked + 1, "context deadline exceeded")
+            history.ask(asked, "fail", took=1 + took).call(asked + 1, "context deadline exceeded")
         else:
-            told.ask(asked, took=took)
-    outcome = LASTS(told.recorded()).outcome
+            history.ask(asked, took=took)
+    outcome = LASTS(history.recorded()).outcome
     assert first is not None
     assert outcome in {"violated" if first - FAULT < LIMIT else "holds", "inconclusive"}
     if abs(first - FAULT - LIMIT) > max(slow) and len(timeouts) < 10:
         assert outcome != "inconclusive"
-    assert BACK(told.recorded()).outcome == "holds"
+    assert BACK(history.recorded()).outcome == "holds"
 
 
 def test_names() -> None:
@@ -233,9 +235,11 @@ def test_names() -> None:
 
 def _twice(lost: tuple[float, float]) -> Asked:
     """Return a history in which two faults of one name overlap, from 20 to 100 s and from 40 to 50 s, and another."""
-    told = Asked().fault(20, 21, 100, name="kill node").fault(40, 41, 50, name="kill node", process="fault 2")
-    told.fault(70, 71, 75, name="cut", process="fault 3")
-    return told.asks(0, lost[0]).asks(lost[0], lost[1], "fail").asks(lost[1], 130.2).add(130, "mark", "history", "end")
+    history = Asked().fault(20, 21, 100, name="kill node").fault(40, 41, 50, name="kill node", process="fault 2")
+    history.fault(70, 71, 75, name="cut", process="fault 3")
+    return (
+        history.asks(0, lost[0]).asks(lost[0], lost[1], "fail").asks(lost[1], 130.2).add(130, "mark", "history", "end")
+    )
 
 
 @pytest.mark.parametrize(
@@ -259,8 +263,8 @@ def test_two_faults_of_one_name_that_overlap_are_two(lost: tuple[float, float], 
 
 def test_a_history_without_an_end_may_lack_the_same_fault_once_more() -> None:
     """A cut file does not tell whether a fault came again, but what one fault, by its id, did is known."""
-    told = Asked().fault(10, 11, 30, name="kill").fault(40, 41, 50, name="cut", process="fault 2").asks(0, 60)
+    history = Asked().fault(10, 11, 30, name="kill").fault(40, 41, 50, name="cut", process="fault 2").asks(0, 60)
     for fault, outcome in (("kill", "inconclusive"), ("fault 1", "holds")):
-        verdict = outlasts(5, fault=fault)(told.written(ended=False))
+        verdict = outlasts(5, fault=fault)(history.written(ended=False))
         assert verdict.outcome == outcome
-        assert outlasts(5, fault=fault)(told.written()).outcome == "holds"
+        assert outlasts(5, fault=fault)(history.written()).outcome == "holds"

@@ -16,11 +16,11 @@ CHECK = enforcement_parity()
 
 def both(rounds: list[tuple[Kind, Kind]]) -> Asked:
     """Return a history in which both are asked once a second, and the webhook answers first."""
-    told = Asked()
+    history = Asked()
     for number, (webhook, vap) in enumerate(rounds):
-        told.ask(number, webhook, policy=WEBHOOK, round_=number)
-        told.ask(number + 0.1, vap, policy=VAP, round_=number)
-    return told
+        history.ask(number, webhook, policy=WEBHOOK, round_=number)
+        history.ask(number + 0.1, vap, policy=VAP, round_=number)
+    return history
 
 
 ALIKE: list[tuple[Kind, Kind]] = [("ok", "ok")] * 60
@@ -46,8 +46,8 @@ def test_both_fail_alike() -> None:
 )
 def test_disagreement(seconds: float, outcome: str) -> None:
     """Three rounds that differ last from the agreement before to that after, 4.11 s, and surely 1.89 s between them."""
-    told = both([*ALIKE, *DIFFERENT, *ALIKE])
-    verdict = enforcement_parity(seconds)(told.recorded())
+    history = both([*ALIKE, *DIFFERENT, *ALIKE])
+    verdict = enforcement_parity(seconds)(history.recorded())
     assert verdict.outcome == outcome
     assert verdict.evidence == (
         "59.0 s to 63.1 s (3 times): deny by cel (webhook): admitted, deny by cel (vap): denied by policy",
@@ -59,19 +59,19 @@ def test_disagreement(seconds: float, outcome: str) -> None:
 
 def test_few_rounds_prove_that_they_differ() -> None:
     """Three rounds that differ are enough to say so, and seven that agree are none for saying that they never do."""
-    told = both([*ALIKE[:2], *DIFFERENT, *ALIKE[:2]])
-    assert CHECK(told.recorded()).outcome == "violated"
-    assert enforcement_parity(5)(told.recorded()).outcome == "inconclusive"
+    history = both([*ALIKE[:2], *DIFFERENT, *ALIKE[:2]])
+    assert CHECK(history.recorded()).outcome == "violated"
+    assert enforcement_parity(5)(history.recorded()).outcome == "inconclusive"
 
 
 def test_rounds_without_an_answer_are_not_compared() -> None:
     """What is not known does not differ, and does not agree."""
-    told = both([*ALIKE, ("info", "ok"), ("fail", "info")])
-    assert CHECK(told.recorded()).figures["compared_rounds"] == 60
+    history = both([*ALIKE, ("info", "ok"), ("fail", "info")])
+    assert CHECK(history.recorded()).figures["compared_rounds"] == 60
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("history", "words"),
     [
         (both(ALIKE[:40]), "40 rounds can be compared"),
         (Asked().asks(0, 60, policy=VAP), "0 rounds"),
@@ -80,9 +80,9 @@ def test_rounds_without_an_answer_are_not_compared() -> None:
         (both(ALIKE).add(70, "mark", "history", "end"), "was not seen from 59.0 to 70.0 s"),
     ],
 )
-def test_inconclusive(told: Asked, words: str) -> None:
+def test_inconclusive(history: Asked, words: str) -> None:
     """Too few rounds, or too few in a row, leave it open."""
-    verdict = CHECK(told.recorded())
+    verdict = CHECK(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert words in verdict.summary
 
@@ -115,53 +115,53 @@ def test_as_counted(rounds: list[tuple[Kind, Kind]]) -> None:
 )
 def test_both_at_once(after: tuple[Kind, Kind] | None, outcome: str) -> None:
     """Who denied before and admits after may have changed between two questions, as the other did: no quarrel."""
-    told = both([*ALIKE, ("ok", "fail"), *([after] * 60 if after else [])])
-    assert CHECK(told.recorded()).outcome == outcome
+    history = both([*ALIKE, ("ok", "fail"), *([after] * 60 if after else [])])
+    assert CHECK(history.recorded()).outcome == outcome
 
 
 def test_late_questions_hide_nothing() -> None:
     """A question that came late was asked when it was asked: two that differ differ."""
-    told = Asked()
+    history = Asked()
     for number in range(60):
-        told.ask(number, "fail" if number == 30 else "ok", policy=WEBHOOK, round_=number, late=1.5)
-        told.ask(number + 0.1, policy=VAP, round_=number, late=1.5)
-    assert CHECK(told.recorded()).outcome == "violated"
+        history.ask(number, "fail" if number == 30 else "ok", policy=WEBHOOK, round_=number, late=1.5)
+        history.ask(number + 0.1, policy=VAP, round_=number, late=1.5)
+    assert CHECK(history.recorded()).outcome == "violated"
 
 
 def test_a_short_silence_is_borne_by_a_bound() -> None:
     """What is not known for some seconds may be a disagreement: a bound that is longer bears it, a shorter one not."""
-    told = both([*ALIKE, *UNHEARD, *ALIKE]).recorded()
-    assert enforcement_parity(4)(told).outcome == "inconclusive"
-    assert enforcement_parity(8)(told).outcome == "holds"
+    recorded = both([*ALIKE, *UNHEARD, *ALIKE]).recorded()
+    assert enforcement_parity(4)(recorded).outcome == "inconclusive"
+    assert enforcement_parity(8)(recorded).outcome == "holds"
 
 
 def test_two_short_disagreements_are_two() -> None:
     """Two that have an agreement between them do not add up."""
-    told = both([*ALIKE, *DIFFERENT, ("ok", "ok"), *DIFFERENT, *ALIKE])
-    assert enforcement_parity(4.2)(told.recorded()).outcome == "holds"
+    history = both([*ALIKE, *DIFFERENT, ("ok", "ok"), *DIFFERENT, *ALIKE])
+    assert enforcement_parity(4.2)(history.recorded()).outcome == "holds"
 
 
 def test_looked_at_while_in_force() -> None:
     """Before both policies are in force, and once one is to be removed, nobody need look at them."""
-    told = both(ALIKE).in_force(1, "deny by cel", until=59.5).add(300, "mark", "history", "end")
-    assert CHECK(told.recorded()).outcome == "holds"
+    history = both(ALIKE).in_force(1, "deny by cel", until=59.5).add(300, "mark", "history", "end")
+    assert CHECK(history.recorded()).outcome == "holds"
 
 
 def test_more_rounds_after_a_new_start() -> None:
     """A canary that numbers its rounds anew does not mix them with those of the one before."""
-    told = both(ALIKE)
-    told.ask(60, "fail", policy=WEBHOOK, round_=60)
-    told.again()
+    history = both(ALIKE)
+    history.ask(60, "fail", policy=WEBHOOK, round_=60)
+    history.again()
     for number in range(61):
-        told.ask(80 + number, policy=WEBHOOK, round_=number)
-        told.ask(80.1 + number, policy=VAP, round_=number)
-    assert CHECK(told.recorded()).figures["different_rounds"] == 0
+        history.ask(80 + number, policy=WEBHOOK, round_=number)
+        history.ask(80.1 + number, policy=VAP, round_=number)
+    assert CHECK(history.recorded()).figures["different_rounds"] == 0
 
 
 def test_any_line_may_be_missing() -> None:
     """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
-    for told in (both(ALIKE), both([*ALIKE, *DIFFERENT[:1], *ALIKE[:5]])):
-        recorded = told.recorded()
+    for history in (both(ALIKE), both([*ALIKE, *DIFFERENT[:1], *ALIKE[:5]])):
+        recorded = history.recorded()
         entries = list(recorded.entries)
         expected = {CHECK(recorded).outcome, "inconclusive"}
         for index in range(len(entries)):

@@ -135,8 +135,8 @@ def test_version_is_read_from_the_history(image: str, outcome: str) -> None:
     history = matching()
     assert policies_match()(history.end(200)).outcome == "inconclusive"
     containers = [{"image": f"docker.io/openpolicyagent/gatekeeper:{image}"}]
-    found = {"metadata": {"name": "gatekeeper-audit"}, "spec": {"template": {"spec": {"containers": containers}}}}
-    history.add(0, "change", "watch deployments", "LISTED", {"resource_version": "1", "object": found})
+    deployment = {"metadata": {"name": "gatekeeper-audit"}, "spec": {"template": {"spec": {"containers": containers}}}}
+    history.add(0, "change", "watch deployments", "LISTED", {"resource_version": "1", "object": deployment})
     assert policies_match()(history.end(200)).outcome == outcome
 
 

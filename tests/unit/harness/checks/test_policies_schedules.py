@@ -16,7 +16,7 @@ def judged(recorded: Recorded, late: float) -> Verdict:
 STEPS = st.lists(st.sampled_from("TCPB-"), max_size=24)
 
 
-def told(steps: str | list[str], gaps: frozenset[int] = frozenset()) -> Generating:
+def scheduled(steps: str | list[str], gaps: frozenset[int] = frozenset()) -> Generating:
     """Return a history in which each second one thing changes: T, C, P and B toggle, "-" is nothing.
 
     In the seconds of `gaps` the watch of the thing that changes is blind, and the change comes to light at the end.
@@ -55,9 +55,9 @@ def oracle(steps: str | list[str], late: float) -> Outcome:
             there[step] = not there[step]
         asked = asked or there["T"]
         wanted = {"policy": there["T"], "binding": there["T"] and there["C"]}
-        found = {"policy": there["P"], "binding": there["B"]}
+        present = {"policy": there["P"], "binding": there["B"]}
         for what, age in list(ages.items()):
-            kind = int(found[what]) - int(wanted[what])
+            kind = int(present[what]) - int(wanted[what])
             ages[what] = 0 if not kind else age + 1 if kind == kinds[what] else 1
             kinds[what] = kind
         longest = max(longest, *ages.values())
@@ -72,20 +72,20 @@ def oracle(steps: str | list[str], late: float) -> Outcome:
 @example(list("B----"))
 def test_any_schedule(steps: list[str]) -> None:
     """Whatever comes and goes when, the check finds what counting seconds finds."""
-    recorded = told(steps).end(len(steps) + 2)
+    recorded = scheduled(steps).end(len(steps) + 2)
     assert judged(recorded, late=3.5).outcome == oracle(steps, 3.5)
 
 
 @given(STEPS, st.frozensets(st.integers(1, 24), max_size=5))
 def test_any_schedule_with_gaps(steps: list[str], gaps: frozenset[int]) -> None:
     """Gaps make a verdict inconclusive at most: they never turn a violation into a pass or the other way round."""
-    found = judged(told(steps, gaps).end(len(steps) + 2), late=3.5).outcome
-    assert found in ("inconclusive", oracle(steps, 3.5))
+    outcome = judged(scheduled(steps, gaps).end(len(steps) + 2), late=3.5).outcome
+    assert outcome in ("inconclusive", oracle(steps, 3.5))
 
 
 @given(STEPS)
 def test_more_time_allowed_is_never_worse(steps: list[str]) -> None:
     """What holds with less time holds with more."""
-    recorded = told(steps).end(len(steps) + 2)
+    recorded = scheduled(steps).end(len(steps) + 2)
     if judged(recorded, late=2.5).outcome == "holds":
         assert judged(recorded, late=5.5).outcome == "holds"

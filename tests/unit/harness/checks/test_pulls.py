@@ -31,7 +31,7 @@ def test_asked(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [
         cut(),
         cut().request(85, MANIFEST),
@@ -41,14 +41,14 @@ def test_asked(method: str) -> None:
     ],
     ids=["nothing", "after-the-cut", "no-manifest", "another-repository", "a-push"],
 )
-def test_not_asked(told: Told) -> None:
+def test_not_asked(history: Told) -> None:
     """Other requests, and those after the cut, do not count."""
-    assert (ASKED(told.recorded()).outcome, ASKED(told.recorded()).at) == ("violated", 9)
-    assert NOT_ASKED(told.recorded()).outcome == "holds"
+    assert (ASKED(history.recorded()).outcome, ASKED(history.recorded()).at) == ("violated", 9)
+    assert NOT_ASKED(history.recorded()).outcome == "holds"
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [
         Told().event(2, "Started", "a").fault(9, 10, 80).log_read(5),
         Told().fault(9, 10, 80).log_read(90),
@@ -57,19 +57,19 @@ def test_not_asked(told: Told) -> None:
     ],
     ids=["log-not-read", "nothing-started", "started-too-late", "unproved"],
 )
-def test_asked_undecided(told: Told) -> None:
+def test_asked_undecided(history: Told) -> None:
     """Without the registry's log, a container that started, and a cut, silence means nothing."""
-    assert ASKED(told.recorded()).outcome == "inconclusive"
-    assert NOT_ASKED(told.recorded()).outcome == "inconclusive"
+    assert ASKED(history.recorded()).outcome == "inconclusive"
+    assert NOT_ASKED(history.recorded()).outcome == "inconclusive"
 
 
 @pytest.mark.parametrize(("line", "outcome"), [(95, "holds"), (2, "inconclusive")])
 def test_a_cut_whose_begin_is_missing(line: float, outcome: str) -> None:
     """One that came later takes nothing from what was before the first; where lines are missing before, it may."""
-    told = cut().request(1, MANIFEST).log_read(3).fault(96, 97, 99, process="fault 2")
-    told.add(95, "info", "cluster", "snapshot").add(2, "info", "cluster", "snapshot")
-    recorded = told.recorded()
-    without = [one for one in recorded.entries if (one.at, one.f) not in {(96, "inject"), (line, "snapshot")}]
+    history = cut().request(1, MANIFEST).log_read(3).fault(96, 97, 99, process="fault 2")
+    history.add(95, "info", "cluster", "snapshot").add(2, "info", "cluster", "snapshot")
+    recorded = history.recorded()
+    without = [entry for entry in recorded.entries if (entry.at, entry.f) not in {(96, "inject"), (line, "snapshot")}]
     assert ASKED(replace(recorded, entries=without)).outcome == outcome
 
 
@@ -89,39 +89,39 @@ def test_leaky_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [Told().fault(9, 10, 80).log_read(79), Told().fault(9, 10, None).log_read(90), Told().log_read(90)],
     ids=["log-not-read", "not-healed", "no-fault"],
 )
-def test_cut_undecided(told: Told) -> None:
+def test_cut_undecided(history: Told) -> None:
     """Without a proved and healed cut, and the registry's log to its end, nothing is decided."""
-    assert no_request_during()(told.recorded()).outcome == "inconclusive"
+    assert no_request_during()(history.recorded()).outcome == "inconclusive"
 
 
 def test_many_requests() -> None:
     """Of many requests the first are told, and how many more there were."""
-    told = cut()
+    history = cut()
     for at in range(20, 28):
-        told.request(at, MANIFEST)
-    assert no_request_during()(told.recorded()).evidence[-1] == "and 3 more"
+        history.request(at, MANIFEST)
+    assert no_request_during()(history.recorded()).evidence[-1] == "and 3 more"
 
 
 @pytest.mark.parametrize("first", [30, 70])
 def test_each_cut(first: float) -> None:
     """Of a cut that was repeated each time is judged, and none may be unproved or go on for ever."""
-    told = Told().fault(9, 10, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
-    verdict = no_request_during()(told.recorded())
+    history = Told().fault(9, 10, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
+    verdict = no_request_during()(history.recorded())
     assert (verdict.outcome, verdict.figures["cut_seconds"]) == ("holds", 50)
-    assert no_request_during()(told.request(first, MANIFEST).recorded()).outcome == "violated"
-    assert no_request_during("fault 2")(told.recorded()).outcome == ("violated" if first == 70 else "holds")
-    told = Told().fault(9, None, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
-    assert no_request_during()(told.recorded()).outcome == "inconclusive"
+    assert no_request_during()(history.request(first, MANIFEST).recorded()).outcome == "violated"
+    assert no_request_during("fault 2")(history.recorded()).outcome == ("violated" if first == 70 else "holds")
+    history = Told().fault(9, None, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
+    assert no_request_during()(history.recorded()).outcome == "inconclusive"
 
 
-def set_clock(told: Told, at: float, seconds: float) -> Recorded:
+def set_clock(history: Told, at: float, seconds: float) -> Recorded:
     """Return a history in which the wall clock was set at a moment, by so many seconds."""
-    recorded = told.add(at, "info", "history", "clock-jump", {"seconds": seconds}).recorded()
-    entries = [replace(one, wall=one.wall + seconds) if one.at >= at else one for one in recorded.entries]
+    recorded = history.add(at, "info", "history", "clock-jump", {"seconds": seconds}).recorded()
+    entries = [replace(entry, wall=entry.wall + seconds) if entry.at >= at else entry for entry in recorded.entries]
     return replace(recorded, entries=entries)
 
 
@@ -135,30 +135,30 @@ def request(wall: float) -> tuple[Kind, str, str, dict[str, Any]]:
 @pytest.mark.parametrize("seconds", [-3.0, 30.0])
 def test_the_clock_is_set(seconds: float, at: float, outcome: str) -> None:
     """Where the wall clock was set between an answer and its reading nobody knows when it was: it may be in the cut."""
-    told = Told().fault(9, 10, 80).log_read(5)
+    history = Told().fault(9, 10, 80).log_read(5)
     for moment in (8.5, 20, 40, 60, 79.9, 84, 86.5, 90):
-        told.add(moment, "ok", "registry", "read", {"until": STARTED + moment + (seconds if moment >= at else 0)})
+        history.add(moment, "ok", "registry", "read", {"until": STARTED + moment + (seconds if moment >= at else 0)})
     copied = 52.0 if at == 50 else 83.9  # 60 is the reading after 50, and 84 that after 82
-    told.add(copied, *request(82 + seconds if at == 7 else 81))
-    assert no_request_during()(set_clock(told, at, seconds)).outcome == outcome
+    history.add(copied, *request(82 + seconds if at == 7 else 81))
+    assert no_request_during()(set_clock(history, at, seconds)).outcome == outcome
 
 
 def test_a_clock_that_is_set_moves_no_request() -> None:
     """A request that is read long after the clock was set stands where it was answered."""
-    told = Told().event(2, "Started", "a").log_read(5).fault(39, 40, 80)
-    told.add(10, "ok", "registry", "read", {"until": STARTED + 610})
-    told.add(62, *request(660))
-    told.add(90, "ok", "registry", "read", {"until": STARTED + 690})
-    verdict = no_request_during()(set_clock(told, 6, 600))
+    history = Told().event(2, "Started", "a").log_read(5).fault(39, 40, 80)
+    history.add(10, "ok", "registry", "read", {"until": STARTED + 610})
+    history.add(62, *request(660))
+    history.add(90, "ok", "registry", "read", {"until": STARTED + 690})
+    verdict = no_request_during()(set_clock(history, 6, 600))
     assert verdict.outcome == "violated"
     assert verdict.at == pytest.approx(60)
 
 
-@pytest.mark.parametrize("told", [cut(), cut().request(40, MANIFEST), cut().request(2, MANIFEST)])
+@pytest.mark.parametrize("history", [cut(), cut().request(40, MANIFEST), cut().request(2, MANIFEST)])
 @pytest.mark.parametrize("check", [ASKED, NOT_ASKED, no_request_during()])
-def test_any_line_may_be_missing(told: Told, check: Check) -> None:
+def test_any_line_may_be_missing(history: Told, check: Check) -> None:
     """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
-    recorded = told.add(3, "change", WATCH_EVENTS, "LISTED", {"resource_version": "1"}).recorded()
+    recorded = history.add(3, "change", WATCH_EVENTS, "LISTED", {"resource_version": "1"}).recorded()
     entries = list(recorded.entries)
     expected = {check(recorded).outcome, "inconclusive"}
     for index in range(len(entries)):

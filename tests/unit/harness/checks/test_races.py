@@ -17,40 +17,40 @@ REPETITION = 20
 
 def races(stays: list[float], *, last: float = REPETITION) -> Told:
     """Return a history of one repetition each 20 s: a binding that nobody asks for stays so long after its decision."""
-    told = Told()
+    history = Told()
     for process in (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS):
-        told.add(0, "change", process, "LISTED", {"resource_version": "1"})
+        history.add(0, "change", process, "LISTED", {"resource_version": "1"})
     binding = {"metadata": {"name": "gatekeeper-chaoslabels-c"}, "spec": {"policyName": "gatekeeper-chaoslabels"}}
     for number, seconds in enumerate(stays):
         decided = (number + 1) * REPETITION
-        told.add(decided - 2, "change", BINDINGS, "ADDED", {"resource_version": "2", "object": binding})
-        told.add(decided, "mark", RACE, DECIDED, {"repetition": number})
-        told.add(decided + seconds, "change", BINDINGS, "DELETED", {"resource_version": "3", "object": binding})
-    return told.add(len(stays) * REPETITION + last, "mark", "experiment", "end")
+        history.add(decided - 2, "change", BINDINGS, "ADDED", {"resource_version": "2", "object": binding})
+        history.add(decided, "mark", RACE, DECIDED, {"repetition": number})
+        history.add(decided + seconds, "change", BINDINGS, "DELETED", {"resource_version": "3", "object": binding})
+    return history.add(len(stays) * REPETITION + last, "mark", "experiment", "end")
 
 
-def judged(told: Told) -> tuple[str, dict[str, float]]:
-    verdict = never_orphaned(gatekeeper="v3.23.1")(told.recorded())
+def judged(history: Told) -> tuple[str, dict[str, float]]:
+    verdict = never_orphaned(gatekeeper="v3.23.1")(history.recorded())
     return verdict.outcome, dict(verdict.figures)
 
 
 @given(st.lists(st.floats(0.1, 17), min_size=1, max_size=12))
 def test_orphans_are_those_that_stay(stays: list[float]) -> None:
     """A repetition counts if something stayed for more than 5 s after it was decided."""
-    left = [seconds for seconds in stays if seconds > 5]
+    too_long = [seconds for seconds in stays if seconds > 5]
     outcome, figures = judged(races(stays))
-    assert outcome == ("violated" if left else "holds")
-    assert (figures["orphaned"], figures["repetitions"]) == (len(left), len(stays))
-    assert figures["oldest_orphan_seconds"] == pytest.approx(max(left, default=0.0), abs=0.001)
+    assert outcome == ("violated" if too_long else "holds")
+    assert (figures["orphaned"], figures["repetitions"]) == (len(too_long), len(stays))
+    assert figures["oldest_orphan_seconds"] == pytest.approx(max(too_long, default=0.0), abs=0.001)
     assert figures["orphan_rate_low"] <= figures["orphan_rate"] <= figures["orphan_rate_high"]
 
 
 def test_orphan_that_is_still_there() -> None:
     """An orphan that never goes counts, and is told."""
-    told = races([1, 1])
+    history = races([1, 1])
     binding = {"metadata": {"name": "gatekeeper-x"}, "spec": {"policyName": "gatekeeper-y"}}
-    told.add(39, "change", BINDINGS, "ADDED", {"resource_version": "4", "object": binding})
-    verdict = never_orphaned(gatekeeper="v3.23.1")(told.recorded())
+    history.add(39, "change", BINDINGS, "ADDED", {"resource_version": "4", "object": binding})
+    verdict = never_orphaned(gatekeeper="v3.23.1")(history.recorded())
     assert verdict.at == 45, "5 s after the second repetition was decided"
     assert verdict.summary.startswith("1 of 2 repetitions left an orphan: 50.00 %")
     assert verdict.evidence == ("orphan binding gatekeeper-x of gatekeeper-y: since 39.0 s and still, 21.0 s old",)
@@ -75,42 +75,42 @@ def test_inconclusive(recorded: Recorded) -> None:
 
 def decided(*, first: float = 20, count: int = 3, history: Generating | None = None) -> Generating:
     """Return a history of a template that refuses its policy, and of repetitions each 20 s."""
-    told = (history or Generating()).begin().template(1, generate=False, f="ADDED").constraint(1)
+    refusing = (history or Generating()).begin().template(1, generate=False, f="ADDED").constraint(1)
     for number in range(count):
-        told.add(first + number * REPETITION, "mark", RACE, DECIDED, {"repetition": number})
-    return told
+        refusing.add(first + number * REPETITION, "mark", RACE, DECIDED, {"repetition": number})
+    return refusing
 
 
-def found(told: Generating, end: float = 80) -> tuple[str, float]:
-    verdict = never_orphaned(gatekeeper="v3.23.1")(new(told, end))
+def judged_today(history: Generating, end: float = 80) -> tuple[str, float]:
+    verdict = never_orphaned(gatekeeper="v3.23.1")(new(history, end))
     return verdict.outcome, verdict.figures.get("orphaned", 0)
 
 
 def test_orphan_that_comes_after_the_mark() -> None:
     """An orphan counts in the repetition in which it is there, also if it comes and goes after the mark (2.5)."""
-    assert found(decided()) == ("holds", 0)
-    assert found(decided().binding(20.5)) == ("violated", 3)
-    assert found(decided().binding(25).binding(31, "DELETED")) == ("violated", 1)
-    assert found(decided().binding(38).binding(42, "DELETED")) == ("holds", 0)
+    assert judged_today(decided()) == ("holds", 0)
+    assert judged_today(decided().binding(20.5)) == ("violated", 3)
+    assert judged_today(decided().binding(25).binding(31, "DELETED")) == ("violated", 1)
+    assert judged_today(decided().binding(38).binding(42, "DELETED")) == ("holds", 0)
     assert never_orphaned(gatekeeper="v3.23.1")(new(decided().binding(20.5), 80)).at == 25.5
 
 
 def test_what_is_asked_for_anew_is_another_race() -> None:
     """What is left of a policy that was asked for again after the mark is none of the repetition's."""
     again = decided(count=1).template(30, generate=True).policy(31).template(40, generate=False)
-    assert found(again.policy(60, "DELETED")) == ("holds", 0)
+    assert judged_today(again.policy(60, "DELETED")) == ("holds", 0)
     hidden = new(decided(count=1).template(30, generate=True).template(40, generate=False).policy(45), 80)
     assert never_orphaned(gatekeeper="v3.23.1")(gapped(hidden, TEMPLATES, 26, 44)).outcome == "inconclusive"
 
 
 def test_repetitions_that_nobody_watched() -> None:
     """Repetitions before anything was watched are not clean, and make the rate wider (truth.md 2.5)."""
-    told = Generating()
+    history = Generating()
     for process in LISTS:
-        told.whole(63, process)
+        history.whole(63, process)
     for number in range(3):
-        told.add(20 * (number + 1), "mark", RACE, DECIDED, {})
-    verdict = never_orphaned(gatekeeper="v3.23.1")(new(told, 90))
+        history.add(20 * (number + 1), "mark", RACE, DECIDED, {})
+    verdict = never_orphaned(gatekeeper="v3.23.1")(new(history, 90))
     assert verdict.outcome == "inconclusive"
     assert "0 of 1 repetitions" in verdict.summary
     assert verdict.figures["orphan_rate_high"] > 0.9
@@ -134,49 +134,49 @@ def template(*, asks: bool, generation: int, seen: int) -> dict[str, Any]:
     """Return a template that asks for a policy or not, of which two pods tell generations, one of them `seen`."""
     source = {"generateVAP": asks}
     code = [{"engine": "K8sNativeValidation", "source": source}]
-    told = [{"observedGeneration": generation}, {"observedGeneration": seen}]
+    pods = [{"observedGeneration": generation}, {"observedGeneration": seen}]
     return {
         "metadata": {"name": "chaoslabels", "generation": generation},
         "spec": {"targets": [{"code": code}]},
-        "status": {"byPod": told},
+        "status": {"byPod": pods},
     }
 
 
 def refused(stays: list[float]) -> Told:
     """Return a history in which a template refuses its policy at 30 s, 60 s, …, and the binding stays so long."""
-    told = Told()
+    history = Told()
     for process in (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS):
-        told.add(0, "change", process, "LISTED", {"resource_version": "1"})
+        history.add(0, "change", process, "LISTED", {"resource_version": "1"})
     binding = {"metadata": {"name": "gatekeeper-chaoslabels-c"}, "spec": {"policyName": "gatekeeper-chaoslabels"}}
     for number, seconds in enumerate(stays, start=1):
         at = 30 * number
         for moment, asks, generation, seen in ((-4, True, 1, 1), (-1, False, 2, 1), (0, False, 2, 2)):
             value = {"resource_version": "2", "object": template(asks=asks, generation=generation, seen=seen)}
-            told.add(at + moment, "change", TEMPLATES, "MODIFIED", value)
-        told.add(at, "change", BINDINGS, "ADDED", {"resource_version": "3", "object": binding})
-        told.add(at + seconds, "change", BINDINGS, "DELETED", {"resource_version": "4", "object": binding})
-    return told.add(30 * len(stays) + 29, "mark", "experiment", "end")
+            history.add(at + moment, "change", TEMPLATES, "MODIFIED", value)
+        history.add(at, "change", BINDINGS, "ADDED", {"resource_version": "3", "object": binding})
+        history.add(at + seconds, "change", BINDINGS, "DELETED", {"resource_version": "4", "object": binding})
+    return history.add(30 * len(stays) + 29, "mark", "experiment", "end")
 
 
 @given(st.lists(st.floats(0.1, 25), min_size=1, max_size=8))
 def test_no_orphan_stays(stays: list[float]) -> None:
     """What is left for 15 s after all pods have seen that it is refused is an orphan, once for each refusal."""
-    left = [seconds for seconds in stays if seconds > 15]
+    too_long = [seconds for seconds in stays if seconds > 15]
     verdict = no_orphan_stays(gatekeeper="v3.23.1")(refused(stays).recorded())
-    assert verdict.outcome == ("violated" if left else "holds")
-    assert (verdict.figures["orphaned"], verdict.figures["repetitions"]) == (len(left), len(stays))
-    assert verdict.figures["oldest_orphan_seconds"] == pytest.approx(max(left, default=0.0), abs=0.001)
-    assert len(verdict.evidence) == len(left)
-    assert (verdict.at is not None) == bool(left)
+    assert verdict.outcome == ("violated" if too_long else "holds")
+    assert (verdict.figures["orphaned"], verdict.figures["repetitions"]) == (len(too_long), len(stays))
+    assert verdict.figures["oldest_orphan_seconds"] == pytest.approx(max(too_long, default=0.0), abs=0.001)
+    assert len(verdict.evidence) == len(too_long)
+    assert (verdict.at is not None) == bool(too_long)
 
 
 def test_orphan_of_another_template() -> None:
     """What is left of another template's policy is not this one's, and its own evidence says since when all knew."""
-    told = refused([20])
+    history = refused([20])
     other = {"metadata": {"name": "gatekeeper-x"}, "spec": {"policyName": "gatekeeper-y"}}
-    told.add(59.5, "change", BINDINGS, "ADDED", {"resource_version": "5", "object": other})
-    told.add(99, "mark", "experiment", "end")
-    verdict = no_orphan_stays(gatekeeper="v3.23.1")(told.recorded())
+    history.add(59.5, "change", BINDINGS, "ADDED", {"resource_version": "5", "object": other})
+    history.add(99, "mark", "experiment", "end")
+    verdict = no_orphan_stays(gatekeeper="v3.23.1")(history.recorded())
     (evidence,) = verdict.evidence
     assert verdict.at == 45, "15 s after all pods had seen it"
     assert evidence.endswith("since 30.0 s until 50.0 s, 20.0 s old; all pods had seen that by 30.0 s")

@@ -12,9 +12,9 @@ from tests.fakes.podded import LISTS, Podded, cut, killed, killed_and_back, kill
 KILLED = recovers_within(60, "killed")
 
 
-def outcome(told: Podded) -> str:
+def outcome(history: Podded) -> str:
     """Return what is said of a history."""
-    return KILLED(told.recorded()).outcome
+    return KILLED(history.recorded()).outcome
 
 
 def test_serves_again() -> None:
@@ -40,15 +40,15 @@ def test_never_serves_again() -> None:
 
 def test_late_for_another_reason() -> None:
     """A container that waited for its image, and then ran and was Ready too late, is told apart from one without."""
-    told = killed().pod(17, "a", ready=False, container="", waiting="ErrImagePull")
-    verdict = KILLED(told.pod(20, "a", ready=False, container="c2").recorded())
+    history = killed().pod(17, "a", ready=False, container="", waiting="ErrImagePull")
+    verdict = KILLED(history.pod(20, "a", ready=False, container="c2").recorded())
     assert (verdict.figures["late_pods"], verdict.figures["late_pods_without_image"]) == (1, 0)
 
 
 def test_last_phase() -> None:
     """A pod serves when it both answers and gets requests, whichever comes last."""
-    told = killed().pod(25, "a", container="c2").rotation(40, "a", "b").asked(26, 95, "a")
-    assert KILLED(told.recorded()).figures["serving_seconds"] == 25
+    history = killed().pod(25, "a", container="c2").rotation(40, "a", "b").asked(26, 95, "a")
+    assert KILLED(history.recorded()).figures["serving_seconds"] == 25
 
 
 def test_answers_wrongly() -> None:
@@ -58,14 +58,14 @@ def test_answers_wrongly() -> None:
 
 def test_one_policy_of_two() -> None:
     """A pod that denies what it must and does not mutate has not recovered; it serves when it does all it is asked."""
-    told = killed_and_back(30, until=30)
+    history = killed_and_back(30, until=30)
     for begin, end in ((2, 15), (31, 95)):
-        told.asked(begin, end, "a", question="label")
-    told.asked(2, 15, "a", question="mutate").without("replica a", 1.9, 15)
-    assert outcome(told.asked(31.2, 95, "a", "fail", question="mutate")) == "violated"
-    told = killed_and_back(30, until=30).asked(31, 95, "a", question="label")
-    told.asked(31.2, 50, "a", "fail", question="mutate").asked(50.2, 95, "a", question="mutate")
-    assert KILLED(told.recorded()).figures["serving_seconds"] == pytest.approx(35.6)
+        history.asked(begin, end, "a", question="label")
+    history.asked(2, 15, "a", question="mutate").without("replica a", 1.9, 15)
+    assert outcome(history.asked(31.2, 95, "a", "fail", question="mutate")) == "violated"
+    history = killed_and_back(30, until=30).asked(31, 95, "a", question="label")
+    history.asked(31.2, 50, "a", "fail", question="mutate").asked(50.2, 95, "a", question="mutate")
+    assert KILLED(history.recorded()).figures["serving_seconds"] == pytest.approx(35.6)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_denied_by_an_error() -> None:
 
 def test_proved_twice() -> None:
     """A fault that proves itself at its end, too, was in force from its first proof on."""
-    told = killed_and_back(30).add(79, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "seen"})
-    assert outcome(told) == "holds"
+    history = killed_and_back(30).add(79, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "seen"})
+    assert outcome(history) == "holds"
 
 
 def test_serves_too_late() -> None:
@@ -105,62 +105,64 @@ def test_stale_ready() -> None:
 @pytest.mark.parametrize("until", [30, 28])
 def test_ready_but_not_asked(until: float) -> None:
     """Whether a webhook pod that is Ready, or was before it was, serves is not known if nobody asks it."""
-    told = killed_and_back(30, until=30)
-    assert outcome(told.asked(20, 22, "a") if until == 28 else told) == "inconclusive"
+    history = killed_and_back(30, until=30)
+    assert outcome(history.asked(20, 22, "a") if until == 28 else history) == "inconclusive"
 
 
 def test_ready_but_not_in_rotation() -> None:
     """A webhook pod to which the Service sends nothing has not recovered."""
-    told = killed().pod(25, "a", container="c2").asked(26, 95, "a")
-    assert outcome(told) == "violated"
+    history = killed().pod(25, "a", container="c2").asked(26, 95, "a")
+    assert outcome(history) == "violated"
 
 
 def test_audit_need_not_serve() -> None:
     """A pod that is no webhook has recovered when it is Ready with a new container."""
-    told = cut().pod(1, "audit", webhook=False).blow(15, "killed", "audit")
-    told.pod(16, "audit", webhook=False, ready=False, container="").pod(30, "audit", webhook=False, container="c2")
-    verdict = KILLED(told.recorded())
+    history = cut().pod(1, "audit", webhook=False).blow(15, "killed", "audit")
+    history.pod(16, "audit", webhook=False, ready=False, container="").pod(30, "audit", webhook=False, container="c2")
+    verdict = KILLED(history.recorded())
     assert verdict.outcome == "holds"
     assert verdict.figures["serving_seconds"] == 15
 
 
 def test_one_of_two() -> None:
     """One killed pod that does not recover is enough, and the figures are of the slowest."""
-    told = killed_and_back(30).pod(1, "audit", webhook=False).harm(15, "killed", "audit")
-    told.pod(15.5, "audit", webhook=False, ready=False, container="")
-    assert outcome(told) == "violated"
-    told.pod(50, "audit", webhook=False, container="c2")
-    verdict = KILLED(told.recorded())
+    history = killed_and_back(30).pod(1, "audit", webhook=False).harm(15, "killed", "audit")
+    history.pod(15.5, "audit", webhook=False, ready=False, container="")
+    assert outcome(history) == "violated"
+    history.pod(50, "audit", webhook=False, container="c2")
+    verdict = KILLED(history.recorded())
     assert verdict.outcome == "holds"
     assert verdict.figures["ready_seconds"] == 35
 
 
 def test_serves_and_falls() -> None:
     """A pod that serves for a second and then crashes again and again has not recovered; how long it must is asked."""
-    told = killed()
+    history = killed()
     for nth, at in enumerate((20, 40, 60, 72)):
-        told.pod(at, "a", container=f"c{nth + 2}").rotation(at, "a", "b").asked(at, at + 2, "a")
-        told.pod(at + 2, "a", ready=False, container="").rotation(at + 2, "b")
-    verdict = KILLED(told.recorded())
+        history.pod(at, "a", container=f"c{nth + 2}").rotation(at, "a", "b").asked(at, at + 2, "a")
+        history.pod(at + 2, "a", ready=False, container="").rotation(at + 2, "b")
+    verdict = KILLED(history.recorded())
     assert (verdict.outcome, verdict.at) == ("violated", 75)
     assert "but from 20.4 to 21.5 s" in verdict.summary
-    assert recovers_within(60, "killed", steady=1)(told.recorded()).outcome == "holds"
-    assert recovers_after(12, "killed")(told.recorded()).outcome == "violated"
+    assert recovers_within(60, "killed", steady=1)(history.recorded()).outcome == "holds"
+    assert recovers_after(12, "killed")(history.recorded()).outcome == "violated"
 
 
 def test_serves_to_the_end() -> None:
     """Who serves when a recording ends, or something else is done to it, need not go on with it any longer."""
     assert outcome(killed_and_back(73, told=cut(end=80), until=80)) == "holds"
-    told = killed_and_back(30, until=36).blow(36, "killed", "a", process="fault 3")
-    told.pod(36.5, "a", ready=False, container="").without("harm", 35, 37).harm(36, "killed", "other", container="c2")
-    assert outcome(told) == "violated"
+    history = killed_and_back(30, until=36).blow(36, "killed", "a", process="fault 3")
+    history.pod(36.5, "a", ready=False, container="").without("harm", 35, 37).harm(
+        36, "killed", "other", container="c2"
+    )
+    assert outcome(history) == "violated"
     again = killed_and_back(30, until=36).add(35.9, "invoke", "fault 3", "inject", {"name": "kill containers"})
     again.harm(36, "deleted", "a", container="c2").pod(36.5, "a", ready=False, container="")
     assert outcome(again) == "holds"
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("history", "why"),
     [
         (cut().pod(1, "a"), "no pod was killed"),
         (Podded().watched(0, 90).pod(1, "a").blow(15, "killed", "a"), "cut registry was not proved"),
@@ -173,17 +175,17 @@ def test_serves_to_the_end() -> None:
     ],
     ids=["nobody", "no-cut", "unproved", "proved-late", "cut-short", "ends-early", "elsewhere", "no-kill"],
 )
-def test_undecided(told: Podded, why: str) -> None:
+def test_undecided(history: Podded, why: str) -> None:
     """Without harm, proof, or time, nothing is decided."""
-    verdict = KILLED(told.recorded())
+    verdict = KILLED(history.recorded())
     assert verdict.outcome == "inconclusive"
     assert why in verdict.summary
 
 
 def test_other_harm_does_not_count() -> None:
     """What was harmed before the fault, or after it, is not the claim's."""
-    told = killed_for_good(Podded().fault(20, 21, 85).watched(0, 95))
-    assert KILLED(told.recorded()).summary == "no pod was killed"
+    history = killed_for_good(Podded().fault(20, 21, 85).watched(0, 95))
+    assert KILLED(history.recorded()).summary == "no pod was killed"
     assert (
         outcome(killed_and_back(30, told=cut(heal=80)).pod(1, "b").blow(90, "killed", "b", process="fault 3"))
         == "holds"
@@ -194,13 +196,13 @@ def test_other_harm_does_not_count() -> None:
 @pytest.mark.parametrize("ready", [30, 200])
 def test_who_sees_less_is_less_sure(hidden: str, ready: float) -> None:
     """Without a stream, or what it told in the time, a verdict stays or decides nothing."""
-    for told in (killed_and_back(ready), killed_and_back(ready)):
-        before = outcome(told)
-        assert outcome(told.without(hidden)) in (before, "inconclusive")
+    for history in (killed_and_back(ready), killed_and_back(ready)):
+        before = outcome(history)
+        assert outcome(history.without(hidden)) in (before, "inconclusive")
     for how in ("LISTED", "RESUMED"):
-        told = killed_and_back(ready)
+        history = killed_and_back(ready)
         if hidden != "replica":
-            assert outcome(told.blind(14, 79, hidden, how=how)) in (
+            assert outcome(history.blind(14, 79, hidden, how=how)) in (
                 "holds" if ready == 30 else "violated",
                 "inconclusive",
             )
@@ -208,17 +210,17 @@ def test_who_sees_less_is_less_sure(hidden: str, ready: float) -> None:
 
 def test_nobody_was_answered() -> None:
     """While the API server answers nobody, nothing is known of a pod that may serve again."""
-    told = killed().without("canary")
+    history = killed().without("canary")
     for process in LISTS:
-        told.blind(15.55, 79, process)
-    assert outcome(told.asked(16, 79, "a", "info")) == "inconclusive"
+        history.blind(15.55, 79, process)
+    assert outcome(history.asked(16, 79, "a", "info")) == "inconclusive"
 
 
 def test_who_answers_serves() -> None:
     """A pod that the Service sends requests to, and that answers them, serves, though its status is not seen."""
-    told = killed_and_back(20).blind(15.2, 94, WATCH_PODS)
-    assert outcome(told) == "holds"
-    old = replace(told.without("fault 2").recorded(), header=Told().recorded().header)
+    history = killed_and_back(20).blind(15.2, 94, WATCH_PODS)
+    assert outcome(history) == "holds"
+    old = replace(history.without("fault 2").recorded(), header=Told().recorded().header)
     assert KILLED(old).outcome == "holds"
 
 
@@ -227,10 +229,10 @@ def test_another_fault_may_be_why() -> None:
     verdict = KILLED(killed_for_good().fault(20, 21, 40, name="throttle", process="fault 3").recorded())
     assert verdict.outcome == "inconclusive"
     assert "both cut registry and throttle" in verdict.summary
-    told = killed_for_good().fault(5, 6, None, name="remove image", process="fault 3")
-    assert outcome(told) == "inconclusive"
+    history = killed_for_good().fault(5, 6, None, name="remove image", process="fault 3")
+    assert outcome(history) == "inconclusive"
     both = recovers_within(60, "killed", during=["cut registry", "remove image"])
-    assert both(told.recorded()).outcome == "violated"
+    assert both(history.recorded()).outcome == "violated"
     aimed = killed_for_good().add(20, "invoke", "fault 3", "inject", {"name": "kill node"})
     assert outcome(aimed.add(20.1, "info", "harm", "killed node", {"node": "worker9"})) == "violated"
     assert outcome(aimed.add(20.2, "info", "harm", "killed node", {"node": "worker"})) == "inconclusive"

@@ -13,14 +13,14 @@ MOVED = recovers_within(60, "rescheduled")
 
 def moved(node: str = "worker2") -> Podded:
     """Return a pod that is deleted at 15 s, and one that replaces it on a node."""
-    told = cut().pod(1, "a").blow(15, "rescheduled", "a").pod(15.1, "a", deleting=True)
-    return told.pod(15.2, "new", ready=False, container="", node=node, f="ADDED")
+    history = cut().pod(1, "a").blow(15, "rescheduled", "a").pod(15.1, "a", deleting=True)
+    return history.pod(15.2, "new", ready=False, container="", node=node, f="ADDED")
 
 
 def test_rescheduled_to_the_other_node() -> None:
     """A deleted pod has recovered when the pod that replaces it on another node serves."""
-    told = moved().pod(28, "new", container="c9", node="worker2").rotation(28.5, "new").asked(28.6, 95, "new")
-    verdict = MOVED(told.recorded())
+    history = moved().pod(28, "new", container="c9", node="worker2").rotation(28.5, "new").asked(28.6, 95, "new")
+    verdict = MOVED(history.recorded())
     assert verdict.outcome == "holds"
     assert "new on worker2" in verdict.evidence[0]
 
@@ -38,11 +38,11 @@ def test_rescheduled_to_the_same_node() -> None:
 
 def test_two_replacements() -> None:
     """Each of two deleted pods gets a replacement of its own; one that is gone again is none."""
-    told = cut().pod(1, "a").pod(1, "b").blow(15, "rescheduled", "a").harm(15.5, "rescheduled", "b")
-    told.pod(16, "w", node="worker2", f="ADDED").pod(16.5, "w", node="worker2", f="DELETED")
-    told.pod(17, "x", node="worker2", f="ADDED").pod(18, "y", node="worker2", f="ADDED")
-    history = PodHistory(told.recorded())
-    assert [back.pod for back in history.recoveries(history.harms.of("rescheduled"))] == ["x", "y"]
+    history = cut().pod(1, "a").pod(1, "b").blow(15, "rescheduled", "a").harm(15.5, "rescheduled", "b")
+    history.pod(16, "w", node="worker2", f="ADDED").pod(16.5, "w", node="worker2", f="DELETED")
+    history.pod(17, "x", node="worker2", f="ADDED").pod(18, "y", node="worker2", f="ADDED")
+    pods = PodHistory(history.recorded())
+    assert [back.pod for back in pods.recoveries(pods.harms.of("rescheduled"))] == ["x", "y"]
 
 
 def test_slow_after_the_cut() -> None:
@@ -64,7 +64,7 @@ def test_not_back_after_the_cut() -> None:
     long = killed_for_good(cut(end=160)).recorded()
     assert check(long).outcome == "violated"
     assert (
-        check(replace(long, entries=[one for one in long.entries if one.at < 139], ended=False)).outcome
+        check(replace(long, entries=[entry for entry in long.entries if entry.at < 139], ended=False)).outcome
         == "inconclusive"
     )
 
@@ -78,20 +78,20 @@ def test_what_it_still_waits_for_after_the_cut_is_the_cause() -> None:
 
 def test_each_for_its_own_fault() -> None:
     """Of two cuts each pod is judged by the one in whose time it was harmed."""
-    told = killed_and_back(60, told=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")
-    told.pod(1, "audit", webhook=False).blow(120, "killed", "audit", process="fault 4")
-    told.pod(121, "audit", webhook=False, ready=False, container="").pod(155, "audit", webhook=False, container="c2")
-    verdict = recovers_after(30, "killed")(told.recorded())
+    history = killed_and_back(60, told=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")
+    history.pod(1, "audit", webhook=False).blow(120, "killed", "audit", process="fault 4")
+    history.pod(121, "audit", webhook=False, ready=False, container="").pod(155, "audit", webhook=False, container="c2")
+    verdict = recovers_after(30, "killed")(history.recorded())
     assert (verdict.outcome, verdict.figures["after_heal_seconds"]) == ("holds", 21)
-    assert recovers_after(10, "killed", fault="fault 3")(told.recorded()).outcome == "holds"
-    assert recovers_after(10, "killed")(told.recorded()).outcome == "violated"
+    assert recovers_after(10, "killed", fault="fault 3")(history.recorded()).outcome == "holds"
+    assert recovers_after(10, "killed")(history.recorded()).outcome == "violated"
 
 
 @pytest.mark.parametrize(("observed", "heal"), [(10, None), (None, 80)], ids=["never-healed", "never-proved"])
 def test_after_nothing(observed: float | None, heal: float | None) -> None:
     """Without a fault that was proved and healed there is no afterwards."""
-    told = killed_and_back(30, told=Podded().fault(9, observed, heal).watched(0, 95))
-    assert recovers_after(60, "killed")(told.recorded()).outcome == "inconclusive"
+    history = killed_and_back(30, told=Podded().fault(9, observed, heal).watched(0, 95))
+    assert recovers_after(60, "killed")(history.recorded()).outcome == "inconclusive"
 
 
 def test_after_nobody() -> None:

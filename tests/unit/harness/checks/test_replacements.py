@@ -298,5 +298,5 @@ def test_who_sees_less_is_less_sure(name: str, check: Callable[[Recorded], Verdi
         assert check(replace(whole, entries=rest)).outcome in sure, entry
         assert check(replace(whole, entries=entries[:line], ended=False)).outcome in sure, entry
     for process in (WATCH_WORKLOAD, WATCH_SLICES, WATCH_PODS, POLICIES):
-        story._entries = [one for one in WORLDS[name]().rotation(1, "w")._entries if one[2] != process]
+        story._entries = [entry for entry in WORLDS[name]().rotation(1, "w")._entries if entry[2] != process]
         assert check(story.seen(300)).outcome in sure, process

@@ -38,14 +38,14 @@ VERSION = "v3.23.1"
 
 def asked(begin: float, end: float, outcome: str = "") -> Asked:
     """Return 60 s of good answers but for those of a stretch, with a fault from 10 to 40 s."""
-    told = Asked().in_force(0, "mutate pods").watched(0, 30, 61).fault(10, 11, 40, name=NAME)
-    return told.asks(0.1, begin).asks(begin, end, "fail", outcome=outcome).asks(end, 60.2)
+    history = Asked().in_force(0, "mutate pods").watched(0, 30, 61).fault(10, 11, 40, name=NAME)
+    return history.asks(0.1, begin).asks(begin, end, "fail", outcome=outcome).asks(end, 60.2)
 
 
 def silent() -> Podded:
     """Return a webhook pod that nobody reaches from 30 to 45 s, in a cut."""
-    told = cut().pod(1, "a").rotation(1, "a").asked(0, 30, "a").asked(45, 85, "a")
-    return told.asked(30, 45, "a", "fail", status=503, said="error trying to reach service: i/o timeout")
+    history = cut().pod(1, "a").rotation(1, "a").asked(0, 30, "a").asked(45, 85, "a")
+    return history.asked(30, 45, "a", "fail", status=503, said="error trying to reach service: i/o timeout")
 
 
 def lost(ready: float) -> ToldLoss:
@@ -68,21 +68,21 @@ def generated(binding: float) -> Generating:
 
 def orphaned(until: float) -> Generating:
     """Return a template that refuses its policy from 20 s on, which was decided then; the policy goes at a moment."""
-    told = Generating().begin().template(1, generate=True, f="ADDED").policy(2).template(20, generate=False)
-    return told.add(20, "mark", RACE, DECIDED, {}).policy(until, "DELETED")
+    history = Generating().begin().template(1, generate=True, f="ADDED").policy(2).template(20, generate=False)
+    return history.add(20, "mark", RACE, DECIDED, {}).policy(until, "DELETED")
 
 
-def written(told: Told) -> Recorded:
+def written(history: Told) -> Recorded:
     """Return a history as it is written today."""
-    if isinstance(told, History):
-        return told.today(100)
-    if isinstance(told, ToldLoss):
-        return told.seen(300)
-    if isinstance(told, Podded):
-        return told.recorded()
-    if isinstance(told, Asked):
-        return told.add(61, "mark", "history", "end").written()
-    return new(told, 100)
+    if isinstance(history, History):
+        return history.today(100)
+    if isinstance(history, ToldLoss):
+        return history.seen(300)
+    if isinstance(history, Podded):
+        return history.recorded()
+    if isinstance(history, Asked):
+        return history.add(61, "mark", "history", "end").written()
+    return new(history, 100)
 
 
 CASES: dict[str, tuple[Told, Checked, tuple[float, float]]] = {
@@ -127,9 +127,9 @@ CASES: dict[str, tuple[Told, Checked, tuple[float, float]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_no_fault_starves_this_machine(name: str) -> None:
     """What was lost, or told late, while nobody ran is held against nobody, but is without the mark that says so."""
-    told, check, (begin, end) = CASES[name]
-    assert check(written(deepcopy(told))).outcome == "violated"
-    marked = deepcopy(told).add(end, "info", METRONOME, LATE, {"seconds": end - begin})
+    history, check, (begin, end) = CASES[name]
+    assert check(written(deepcopy(history))).outcome == "violated"
+    marked = deepcopy(history).add(end, "info", METRONOME, LATE, {"seconds": end - begin})
     assert check(written(marked)).outcome == "inconclusive"
 
 
@@ -139,8 +139,8 @@ SCHEDULER = "kube-scheduler"
 
 def denied() -> History:
     """Return an API server that is restarted at 20 s, and denies Leases from 40 to 43 s."""
-    told = plane(90).fault(20, 22, 24, name=NAME).asks(0, 40).asks(43, 110)
-    return told.asks(40, 43, "fail", status=500, said=TIMED_OUT)
+    history = plane(90).fault(20, 22, 24, name=NAME).asks(0, 40).asks(43, 110)
+    return history.asks(40, 43, "fail", status=500, said=TIMED_OUT)
 
 
 def replaced() -> ToldLoss:
@@ -153,35 +153,35 @@ def replaced() -> ToldLoss:
 
 def differing() -> Asked:
     """Return 60 s of rounds in which the policy denies, and the webhook does not from 20 to 22 s."""
-    told = Asked()
+    history = Asked()
     for number in range(600):
-        told.ask(number / 10, policy="deny by cel (vap)", round_=number)
+        history.ask(number / 10, policy="deny by cel (vap)", round_=number)
         kind: Kind = "fail" if 200 <= number < 220 else "ok"
-        told.ask(number / 10 + 0.02, kind, policy="deny by cel (webhook)", round_=number)
-    return told
+        history.ask(number / 10 + 0.02, kind, policy="deny by cel (webhook)", round_=number)
+    return history
 
 
 def away(*, container: str = "c1") -> Podded:
     """Return a webhook pod to which nothing is done, and that is not Ready from 43 to 46 s, and what runs then."""
-    told = cut().pod(1, "a").asked(0, 85, "a").pod(43, "a", ready=False, container="")
-    return told.pod(44, "a", ready=False, container=container).pod(46, "a", container=container)
+    history = cut().pod(1, "a").asked(0, 85, "a").pod(43, "a", ready=False, container="")
+    return history.pod(44, "a", ready=False, container=container).pod(46, "a", container=container)
 
 
 def led() -> History:
     """Return a scheduler whose lease is not renewed from 40 s on, and is another one's from 80 s on."""
-    told = plane(100, silent={SCHEDULER: (40, 101)})
+    history = plane(100, silent={SCHEDULER: (40, 101)})
     for at in range(80, 101, 2):
-        told.lease(at, SCHEDULER, holder="w_new", transitions=1)
-    return told
+        history.lease(at, SCHEDULER, holder="w_new", transitions=1)
+    return history
 
 
 def ending(*moments: float) -> History:
     """Return a scheduler whose container ends, and is followed by the next one, at some moments."""
-    told = plane(100)
+    history = plane(100)
     for number, at in enumerate(moments, 2):
         identity = f"{SCHEDULER}-{number}"
-        told.container(at, SCHEDULER, identity, number - 1, state="running", ready=True, mirror=True)
-    return told
+        history.container(at, SCHEDULER, identity, number - 1, state="running", ready=True, mirror=True)
+    return history
 
 
 def unready() -> History:
@@ -195,7 +195,7 @@ class Miss(NamedTuple):
     That is meanwhile, at another time, and when it began, but for less time than it went on.
     """
 
-    told: Told
+    history: Told
     check: Checked
     meanwhile: tuple[float, float]
     elsewhere: tuple[float, float]
@@ -217,23 +217,23 @@ MISSES = {
 }
 
 
-def outcome(told: Told, check: Checked, *span: float) -> str:
+def outcome(history: Told, check: Checked, *span: float) -> str:
     """Return what is said if this machine was starved between two moments (none: it was not); no check raises."""
-    verdict = check(starved(told, *span) if span else written(deepcopy(told)))
+    verdict = check(starved(history, *span) if span else written(deepcopy(history)))
     assert not verdict.broken
     return verdict.outcome
 
 
-def starved(told: Told, begin: float, end: float) -> Recorded:
+def starved(history: Told, begin: float, end: float) -> Recorded:
     """Return a history as it is written today, in which this machine was starved between two moments."""
-    return written(deepcopy(told).add(end, "info", METRONOME, LATE, {"seconds": end - begin}))
+    return written(deepcopy(history).add(end, "info", METRONOME, LATE, {"seconds": end - begin}))
 
 
 @pytest.mark.parametrize("name", MISSES)
 def test_what_went_wrong_meanwhile_is_held_against_nobody(name: str) -> None:
     """It is, if this machine was starved at another time, or when it began, but for less time than it went on."""
-    told, check, meanwhile, *others = MISSES[name]
-    outcomes = [outcome(told, check, *span) for span in ((), meanwhile, *others)]
+    history, check, meanwhile, *others = MISSES[name]
+    outcomes = [outcome(history, check, *span) for span in ((), meanwhile, *others)]
     assert outcomes == ["violated", "inconclusive", "violated", "violated"]
 
 
@@ -269,7 +269,7 @@ class Lateness(NamedTuple):
     That is as long as it came too late, at least, and for less.
     """
 
-    told: Told
+    history: Told
     check: Checked
     meanwhile: tuple[float, float]
     shorter: tuple[float, float]
@@ -297,6 +297,6 @@ LATENESSES = {
 @pytest.mark.parametrize("name", LATENESSES)
 def test_starved_seconds_are_not_counted(name: str) -> None:
     """What is late by no longer than this machine was starved before it is late through nobody's fault."""
-    told, check, meanwhile, shorter = LATENESSES[name]
-    outcomes = [outcome(told, check, *span) for span in ((), meanwhile, shorter)]
+    history, check, meanwhile, shorter = LATENESSES[name]
+    outcomes = [outcome(history, check, *span) for span in ((), meanwhile, shorter)]
     assert outcomes == ["violated", "inconclusive", "violated"]

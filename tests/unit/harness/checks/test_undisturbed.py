@@ -18,13 +18,13 @@ def cut() -> Podded:
 
 def left_alone() -> Podded:
     """Return a webhook pod and the audit pod, both Ready, and a pod that is killed."""
-    told = cut().pod(1, "a").pod(1, "audit", webhook=False).pod(1, "k").blow(15, "killed", "k")
-    return told.pod(16, "k", ready=False, container="").asked(0, 85, "a")
+    history = cut().pod(1, "a").pod(1, "audit", webhook=False).pod(1, "k").blow(15, "killed", "k")
+    return history.pod(16, "k", ready=False, container="").asked(0, 85, "a")
 
 
-def outcome(told: Podded) -> str:
+def outcome(history: Podded) -> str:
     """Return what is said of a history."""
-    return undisturbed()(told.recorded()).outcome
+    return undisturbed()(history.recorded()).outcome
 
 
 def test_left_alone() -> None:
@@ -42,18 +42,18 @@ DISTURBED = [
 ]
 
 
-@pytest.mark.parametrize(("told", "why"), DISTURBED)
-def test_disturbed(told: Podded, why: str) -> None:
+@pytest.mark.parametrize(("history", "why"), DISTURBED)
+def test_disturbed(history: Podded, why: str) -> None:
     """A pod left alone that is not Ready, restarted or deleted meanwhile is a violation."""
-    verdict = undisturbed()(told.recorded())
+    verdict = undisturbed()(history.recorded())
     assert (verdict.outcome, verdict.at) == ("violated", 40)
     assert why in verdict.summary
 
 
 def silent(**rest: object) -> Podded:
     """Return a pod of which, from 30 to 45 s, is told what `rest` says."""
-    told = cut().pod(1, "a").asked(0, 30, "a").asked(30, 45, "a", "fail", **rest)
-    return told.asked(45, 85, "a")
+    history = cut().pod(1, "a").asked(0, 30, "a").asked(30, 45, "a", "fail", **rest)
+    return history.asked(45, 85, "a")
 
 
 @pytest.mark.parametrize("rest", [_UNREACHED, {"said": "allowed"}], ids=["not-reached", "allows"])
@@ -66,7 +66,7 @@ def test_silent(rest: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [
         cut().asked(0, 30, "a").asked(30, 45, "a", "info").asked(45, 85, "a"),
         cut().asked(0, 30, "a").asked(30, 45, "a", "fail", status=429, said="too many requests").asked(45, 85, "a"),
@@ -75,28 +75,28 @@ def test_silent(rest: dict[str, object]) -> None:
     ],
     ids=["no-answer", "api-server-busy", "asked-late", "not-asked"],
 )
-def test_whose_silence_it_is(told: Podded) -> None:
+def test_whose_silence_it_is(history: Podded) -> None:
     """Who is not asked, or gives no answer, is not known to be silent: the question may have been lost on its way."""
-    verdict = undisturbed()(told.pod(1, "a").recorded())
+    verdict = undisturbed()(history.pod(1, "a").recorded())
     assert (verdict.outcome, verdict.figures["longest_silence_seconds"]) == ("inconclusive", 16.0)
     assert "nothing is known of a for 16.0 s" in verdict.summary
 
 
 def test_short_silence() -> None:
     """What is not seen for 10 s or less may be silence: a pod need not be asked more often than it may be silent."""
-    told = cut().pod(1, "a").asked(0, 30, "a").asked(31, 39, "a", "info").asked(39, 85, "a")
-    assert outcome(told) == "holds"
+    history = cut().pod(1, "a").asked(0, 30, "a").asked(31, 39, "a", "info").asked(39, 85, "a")
+    assert outcome(history) == "holds"
 
 
 def test_a_policy_that_does_not_work() -> None:
     """A pod that answers one question as it must and another one not for longer than 10 s is disturbed."""
-    told = cut().pod(1, "a").asked(0, 85, "a", question="label")
-    told.asked(20.2, 40, "a", question="mutate").asked(40.2, 56, "a", "fail", question="mutate")
-    assert outcome(told.asked(56.2, 70, "a", question="mutate")) == "violated"
+    history = cut().pod(1, "a").asked(0, 85, "a", question="label")
+    history.asked(20.2, 40, "a", question="mutate").asked(40.2, 56, "a", "fail", question="mutate")
+    assert outcome(history.asked(56.2, 70, "a", question="mutate")) == "violated"
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [
         cut(),
         cut().pod(1, "a"),
@@ -118,9 +118,9 @@ def test_a_policy_that_does_not_work() -> None:
         "watch-ends",
     ],
 )
-def test_alone_undecided(told: Podded) -> None:
+def test_alone_undecided(history: Podded) -> None:
     """Without a pod that was Ready before, proved faults, questions and the watch, nothing is decided."""
-    assert outcome(told) == "inconclusive"
+    assert outcome(history) == "inconclusive"
 
 
 def test_a_gap_that_misses_nothing() -> None:
@@ -132,47 +132,49 @@ def test_a_gap_that_misses_nothing() -> None:
 
 def test_each_fault_of_the_name() -> None:
     """Of a fault that was repeated, each time is judged, not only the last one."""
-    told = Podded().fault(9, 10, 30).fault(50, 51, 80, process="fault 2").watched(0, 90).pod(1, "a").asked(0, 85, "a")
-    assert outcome(told) == "holds"
-    told.pod(20, "a", ready=False).pod(25, "a")
-    assert outcome(told) == "violated"
-    assert undisturbed(during="fault 2")(told.recorded()).outcome == "holds"
-    assert outcome(told.pod(40, "b").pod(41, "b", ready=False)) == "violated"
+    history = (
+        Podded().fault(9, 10, 30).fault(50, 51, 80, process="fault 2").watched(0, 90).pod(1, "a").asked(0, 85, "a")
+    )
+    assert outcome(history) == "holds"
+    history.pod(20, "a", ready=False).pod(25, "a")
+    assert outcome(history) == "violated"
+    assert undisturbed(during="fault 2")(history.recorded()).outcome == "holds"
+    assert outcome(history.pod(40, "b").pod(41, "b", ready=False)) == "violated"
 
 
 def test_what_is_done_to_a_node() -> None:
     """Pods on a node that was killed are none that are left alone; those on others are."""
-    told = left_alone().add(20, "invoke", "fault 3", "inject", {"name": "kill node"})
-    told.add(20, "info", "harm", "killed node", {"node": "worker2"})
-    told.pod(1, "there", node="worker2").pod(60, "there", node="worker2", ready=False)
-    assert outcome(told) == "holds"
-    assert outcome(told.pod(60, "a", ready=False)) == "violated"
+    history = left_alone().add(20, "invoke", "fault 3", "inject", {"name": "kill node"})
+    history.add(20, "info", "harm", "killed node", {"node": "worker2"})
+    history.pod(1, "there", node="worker2").pod(60, "there", node="worker2", ready=False)
+    assert outcome(history) == "holds"
+    assert outcome(history.pod(60, "a", ready=False)) == "violated"
 
 
 def test_another_fault_may_be_why() -> None:
     """What changes while a fault lasts that tells of nobody whom it harms is neither's alone; outside of it, it is."""
-    told = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
-    verdict = undisturbed()(told.pod(40, "a", ready=False).recorded())
+    history = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
+    verdict = undisturbed()(history.pod(40, "a", ready=False).recorded())
     assert verdict.outcome == "inconclusive"
     assert "both cut registry and throttle" in verdict.summary
-    told = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
-    assert outcome(told.pod(70, "a", ready=False)) == "violated"
+    history = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
+    assert outcome(history.pod(70, "a", ready=False)) == "violated"
 
 
 def test_harmed_before() -> None:
     """A pod that was killed before the fault was not left alone, though it was Ready again; one after it was."""
-    told = Podded().fault(39, 40, 80, process="fault 3").watched(0, 90).pod(1, "a").blow(5, "killed", "a")
-    told.pod(6, "a", ready=False, container="").asked(0, 85, "a")
-    verdict = undisturbed()(told.pod(20, "a", container="c2").recorded())
+    history = Podded().fault(39, 40, 80, process="fault 3").watched(0, 90).pod(1, "a").blow(5, "killed", "a")
+    history.pod(6, "a", ready=False, container="").asked(0, 85, "a")
+    verdict = undisturbed()(history.pod(20, "a", container="c2").recorded())
     assert (verdict.outcome, verdict.summary) == ("inconclusive", "no pod was left alone")
-    told = left_alone().blow(85, "killed", "a", process="fault 3").pod(86, "a", ready=False, container="")
-    assert outcome(told) == "holds"
+    history = left_alone().blow(85, "killed", "a", process="fault 3").pod(86, "a", ready=False, container="")
+    assert outcome(history) == "holds"
 
 
-@pytest.mark.parametrize("told", [left_alone(), DISTURBED[0][0]], ids=["holds", "violated"])
-def test_any_line_may_be_missing(told: Podded) -> None:
+@pytest.mark.parametrize("history", [left_alone(), DISTURBED[0][0]], ids=["holds", "violated"])
+def test_any_line_may_be_missing(history: Podded) -> None:
     """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
-    recorded = told.recorded()
+    recorded = history.recorded()
     entries = list(recorded.entries)
     expected = {undisturbed()(recorded).outcome, "inconclusive"}
     for index in range(len(entries)):

@@ -71,7 +71,7 @@ def test_each_undo_is_in_the_table(live: Callable[[], Run]) -> None:
     for name in LASTING:
         run = live()
         run.inject(name)
-        seen |= {each.action for each in journal.pending(run.journal.path)}
+        seen |= {undo.action for undo in journal.pending(run.journal.path)}
     assert seen == set(ACTIONS) - _EARLIER
 
 
@@ -91,10 +91,10 @@ def test_killed(live: Callable[[], Run], monkeypatch: pytest.MonkeyPatch, name: 
 def _named(run: Run) -> set[str]:
     """Return the containers on which the undos are to be done."""
     undos = journal.pending(run.journal.path)
-    words = [each.arguments.get(name, "") for each in undos for name in ("container", "node", "control_plane")]
-    through_planes = any("control_plane" in each.arguments for each in undos)
-    planes = {each for each in words if each.startswith("w-control-plane")} if through_planes else set()
-    return planes or {each for each in words if each}
+    words = [undo.arguments.get(name, "") for undo in undos for name in ("container", "node", "control_plane")]
+    through_planes = any("control_plane" in undo.arguments for undo in undos)
+    planes = {word for word in words if word.startswith("w-control-plane")} if through_planes else set()
+    return planes or {word for word in words if word}
 
 
 @pytest.mark.parametrize("name", LASTING)
@@ -112,7 +112,7 @@ def test_stopped(live: Callable[[], Run], name: str) -> None:
     else:
         assert run.replay()
         assert journal.pending(run.journal.path) == []
-    down = {each for each in stopped if run.world.containers[each]["status"] == "exited"}
+    down = {container for container in stopped if run.world.containers[container]["status"] == "exited"}
     assert down == (set() if expected == "started" else stopped)
     for container in down:
         run.world.start(container)
@@ -125,15 +125,15 @@ def test_all_planes_stopped(live: Callable[[], Run], name: str) -> None:
     """What control planes keep is pending as long as none of them runs, and done when one does."""
     run = live()
     run.inject(name)
-    planes = [each for each in run.world.containers if "control-plane" in each]
-    for each in planes:
-        run.world.stop(each)
+    planes = [plane for plane in run.world.containers if "control-plane" in plane]
+    for plane in planes:
+        run.world.stop(plane)
     with pytest.raises(UndoFailed, match="no control plane is left to ask"):
         run.replay()
     run.world.start(planes[-1])
     assert run.replay()
-    for each in planes[:-1]:
-        run.world.start(each)
+    for plane in planes[:-1]:
+        run.world.start(plane)
     run.is_healed()
 
 
@@ -166,8 +166,8 @@ def test_one_of_them_is_stuck(live: Callable[[], Run], name: str, monkeypatch: p
             patch.setattr(run.world, "docker", refuse)
             with pytest.raises(HarnessError, match="stuck"):
                 run.heal(fault)
-        left = [each for each in undos if _word_of(each) == word]
-        assert journal.pending(run.journal.path) == left
+        kept = [undo for undo in undos if _word_of(undo) == word]
+        assert journal.pending(run.journal.path) == kept
         run.replay()
         run.is_healed()
 
@@ -183,13 +183,13 @@ _JOURNALS = json.loads(Path(__file__).parents[3].joinpath("fakes", "journals.jso
 @pytest.mark.parametrize("name", LASTING)
 def test_journals_outlive_versions(live: Callable[[], Run], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """What an earlier version of the harness promised is undone by this one."""
-    lines = [json.dumps(each) for each in _JOURNALS[name]]
+    lines = [json.dumps(entry) for entry in _JOURNALS[name]]
     for chosen in re.findall(r'(?:chaos-harness:|"label": ")([0-9a-f]{8})"', lines[0]):
         monkeypatch.setattr("secrets.token_hex", lambda _, chosen=chosen: chosen)
     run = live()
     run.inject(name)
     assert run.world.changes
     run.journal.close()
-    run.journal.path.write_text("".join(f"{each}\n" for each in lines))
+    run.journal.path.write_text("".join(f"{line}\n" for line in lines))
     assert len(run.replay()) == len(lines)
     run.is_healed()

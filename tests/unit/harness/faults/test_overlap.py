@@ -79,7 +79,7 @@ def test_the_other_one_goes_on(live: Callable[[], Run], healed: int) -> None:
     scale = run.inject("scale_to_zero")
     run.heal(faults[healed])
     run.heal(edits[healed])
-    limits = {each["limits"][key] for each in run.world.containers.values() for key in each["limits"]}
+    limits = {container["limits"][key] for container in run.world.containers.values() for key in container["limits"]}
     assert limits == {"-1", "50000" if healed == 0 else "10000"}
     assert run.world.objects["/api/v1/namespaces/n/configmaps/c"]["data"]["a"] == ("6" if healed == 0 else "5")
     assert run.world.objects[DEPLOYMENT]["spec"]["replicas"] == 0
@@ -99,8 +99,8 @@ def test_a_node_that_was_closed_before(live: Callable[[], Run], name: str) -> No
         fault = run.inject(name)
         if healing:
             run.heal(fault)
-            told = fault.healed(run.cluster, Deadline.after(5, "the proof"))
-            assert told == "w-worker takes no pods: it was cordoned before"
+            proof = fault.healed(run.cluster, Deadline.after(5, "the proof"))
+            assert proof == "w-worker takes no pods: it was cordoned before"
         run.replay()
         run.is_healed()
 
@@ -109,11 +109,11 @@ def test_a_node_that_two_faults_close(live: Callable[[], Run]) -> None:
     """It is opened by the last one, and the first one says why it is not."""
     run = live()
     faults = [run.inject("reschedule_pod"), run.inject("drain_node")]
-    told = []
+    proofs = []
     for fault in faults:
         with pytest.raises(FaultNotApplied, match="it is cordoned"):
             fault.healed(run.cluster, Deadline.after(5, "the proof"))
         run.heal(fault)
-        told.append(fault.healed(run.cluster, Deadline.after(5, "the proof")))
-    assert told == ["w-worker takes no pods: another fault keeps it cordoned", "w-worker takes pods again"]
+        proofs.append(fault.healed(run.cluster, Deadline.after(5, "the proof")))
+    assert proofs == ["w-worker takes no pods: another fault keeps it cordoned", "w-worker takes pods again"]
     run.is_healed()

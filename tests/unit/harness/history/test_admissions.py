@@ -20,55 +20,65 @@ from chaos_harness.harness.policies import ADMIT
 from tests.fakes.asked import Asked
 
 
-def read(told: Asked) -> list[Admission]:
-    return list(answers(told.recorded()))
+def read(history: Asked) -> list[Admission]:
+    return list(answers(history.recorded()))
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.001, 5), st.sampled_from(["ok", "fail", "info", None])), max_size=60))
 def test_order_of_the_questions(asked: list[tuple[float, str | None]]) -> None:
     """However long answers take, they come by their numbers, each once; unanswered questions give none."""
-    told = Asked()
+    history = Asked()
     for number, (took, kind) in enumerate(asked):
-        told.ask(number / 10, kind, took=took)  # type: ignore[arg-type]  # kinds, as a strategy has them
-    given_ = read(told.add(1000, "mark", "experiment", "end"))
-    assert [each.seq for each in given_] == [number for number, (_, kind) in enumerate(asked) if kind]
-    for each in given_:
-        assert each.answered - each.asked == pytest.approx(asked[each.seq][0], abs=1e-6)
-        assert each.kind == asked[each.seq][1]
+        history.ask(number / 10, kind, took=took)  # type: ignore[arg-type]  # kinds, as a strategy has them
+    admissions = read(history.add(1000, "mark", "experiment", "end"))
+    assert [admission.seq for admission in admissions] == [number for number, (_, kind) in enumerate(asked) if kind]
+    for admission in admissions:
+        assert admission.answered - admission.asked == pytest.approx(asked[admission.seq][0], abs=1e-6)
+        assert admission.kind == asked[admission.seq][1]
 
 
 def test_questions_that_were_never_answered_are_given_to_who_wants_them() -> None:
     """They come in their order, with what they said, and say that nothing was answered."""
-    told = Asked().ask(0, None, audit_id="a", wanted="mutated").ask(0.1).ask(0.2, None).again().ask(10).ask(30)
-    found: list[Admission] = []
-    reader = Answers(found.append, all_=True)
-    for entry in told.recorded().entries:
+    history = Asked().ask(0, None, audit_id="a", wanted="mutated").ask(0.1).ask(0.2, None).again().ask(10).ask(30)
+    admissions: list[Admission] = []
+    reader = Answers(admissions.append, all_=True)
+    for entry in history.recorded().entries:
         take = reader.takes(entry.process)
         assert take is not None
         take(entry)
     reader.close(30.0)
-    assert [(each.seq, each.kind, each.outcome) for each in found] == [
+    assert [(admission.seq, admission.kind, admission.outcome) for admission in admissions] == [
         (0, "info", NO_ANSWER),
         (1, "ok", "mutated"),
         (2, "info", NO_ANSWER),
         (0, "ok", "mutated"),
         (1, "ok", "mutated"),
     ]
-    assert (found[0].audit_id, found[0].wants, found[1].wants, found[1].wanted) == ("a", "mutated", "", "mutated")
+    assert (admissions[0].audit_id, admissions[0].wants, admissions[1].wants, admissions[1].wanted) == (
+        "a",
+        "mutated",
+        "",
+        "mutated",
+    )
 
 
 def test_a_second_canary_counts_anew() -> None:
     """When numbers begin anew, what waits is given first, and nothing is mixed up."""
-    told = Asked().ask(0, None).ask(0.1).ask(0.2).again().ask(10).ask(10.1)
-    assert [(each.seq, each.asked) for each in read(told)] == [(1, 0.1), (2, 0.2), (0, 10.0), (1, 10.1)]
+    history = Asked().ask(0, None).ask(0.1).ask(0.2).again().ask(10).ask(10.1)
+    assert [(admission.seq, admission.asked) for admission in read(history)] == [
+        (1, 0.1),
+        (2, 0.2),
+        (0, 10.0),
+        (1, 10.1),
+    ]
 
 
 def test_entries_without_a_number_are_not_read() -> None:
     """Canaries of older histories, which number nothing, give no answers."""
-    told = Asked()
-    told.canaries(0, 5)
-    assert read(told) == []
+    history = Asked()
+    history.canaries(0, 5)
+    assert read(history) == []
 
 
 @pytest.mark.parametrize("lost", [10, 11])
@@ -82,7 +92,7 @@ def test_a_line_that_is_missing_holds_nothing_up(lost: int) -> None:
     for entry in recorded.entries:
         if entry.index != lost:
             take(entry)
-    assert [each.seq for each in waiting] == [number for number in range(len(waiting) + 1) if number != 5]
+    assert [admission.seq for admission in waiting] == [number for number in range(len(waiting) + 1) if number != 5]
     assert len(waiting) > 1500
 
 
@@ -107,8 +117,8 @@ def test_bypassed_and_refused_are_two(policy: str, outcome: str, said: str, what
 def test_in_force() -> None:
     """A policy is in force from its proof to its removal; one that nobody applied always is."""
     force = InForce()
-    told = Asked().in_force(1, "p", until=50).add(60, "ok", "policies", "removed", {"policies": ["p"]})
-    follow(told.recorded(), force)
+    history = Asked().in_force(1, "p", until=50).add(60, "ok", "policies", "removed", {"policies": ["p"]})
+    follow(history.recorded(), force)
     assert force.sure("p") == force.maybe("p (vap)") == Spans.of([(1, 50)])
     assert force.sure("other").total == float("inf")
     assert force.names == ("p",)
@@ -119,8 +129,8 @@ def test_in_force() -> None:
 )
 def test_a_missing_line_makes_it_less_sure(f: str, sure: list[tuple[float, float]], maybe: object) -> None:
     """Where the line is missing that says that a policy is in force, or is to go, it may be, or may have been."""
-    told = Asked().add(0, "invoke", "policies", "apply", {"policies": ["p"]}).in_force(1, "p", until=50)
-    recorded = told.add(60, "ok", "policies", "removed", {"policies": ["p"]}).recorded()
+    history = Asked().add(0, "invoke", "policies", "apply", {"policies": ["p"]}).in_force(1, "p", until=50)
+    recorded = history.add(60, "ok", "policies", "removed", {"policies": ["p"]}).recorded()
     force = InForce()
     follow(Recorded(recorded.header, [entry for entry in recorded.entries if entry.f != f]), force)
     assert (list(force.sure("p")), list(force.maybe("p"))) == (sure, maybe)
@@ -128,10 +138,10 @@ def test_a_missing_line_makes_it_less_sure(f: str, sure: list[tuple[float, float
 
 def test_workload() -> None:
     """Pods that came into being are kept, with when that was: one that a gap hid may have come at any time of it."""
-    told = Asked().watched(0, 8).blind(9).workload(3, "old", f="LISTED").workload(7, "new").workload(7.5, "old")
-    told.workload(13, "late", mutated=False, in_gap=True).workload(14, "late")
+    history = Asked().watched(0, 8).blind(9).workload(3, "old", f="LISTED").workload(7, "new").workload(7.5, "old")
+    history.workload(13, "late", mutated=False, in_gap=True).workload(14, "late")
     workload = Workload()
-    follow(told.recorded(), workload)
+    follow(history.recorded(), workload)
     assert [(pod.name, pod.after, pod.at, pod.mutated) for pod in workload.created] == [
         ("chaos-work/new", 7, 7, True),
         ("chaos-work/late", 8, 13, False),
@@ -140,12 +150,12 @@ def test_workload() -> None:
 
 def test_odd_objects_raise_nothing() -> None:
     """A pod without a status or a spec, an endpoint without conditions, an answer without its outcome."""
-    told = Asked().add(1, "change", "watch workload", "ADDED", {"object": {"metadata": {"uid": "u"}}})
-    told.add(2, "change", "watch endpointslices", "ADDED", {"object": {"metadata": {"name": "s"}}})
-    told.add(3, "change", "watch pods", "DELETED", {"object": {"metadata": {"name": "a"}}})
-    told.add(4, "invoke", "canary 1", "q", {"seq": 0, "policy": "p"})
-    told.add(5, "fail", "canary 1", "q", {"seq": 0, "policy": "p"})
-    recorded = told.recorded()
+    history = Asked().add(1, "change", "watch workload", "ADDED", {"object": {"metadata": {"uid": "u"}}})
+    history.add(2, "change", "watch endpointslices", "ADDED", {"object": {"metadata": {"name": "s"}}})
+    history.add(3, "change", "watch pods", "DELETED", {"object": {"metadata": {"name": "a"}}})
+    history.add(4, "invoke", "canary 1", "q", {"seq": 0, "policy": "p"})
+    history.add(5, "fail", "canary 1", "q", {"seq": 0, "policy": "p"})
+    recorded = history.recorded()
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     losses, failures = Losses(), Failures(coverage, audit)
@@ -154,10 +164,10 @@ def test_odd_objects_raise_nothing() -> None:
 
 
 def _entries(count: int) -> list[Entry]:
-    told = {"policy": "mutate pods", "dry_run": True, "round": 0}
+    common = {"policy": "mutate pods", "dry_run": True, "round": 0}
     entries = []
     for seq in range(count):
-        value = {**told, "seq": seq}
+        value = {**common, "seq": seq}
         entries.append(Entry(0, "invoke", "canary 1", "create mutable pod", {**value, "late": 0.0}, seq / 20, 0.0))
         entries.append(
             Entry(0, "ok", "canary 1", "create mutable pod", {**value, "outcome": "mutated", "said": ""}, seq / 20, 0.0)

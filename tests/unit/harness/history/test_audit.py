@@ -26,13 +26,13 @@ class Audited(Asked):
         value = {"seq": seq, "policy": "mutate pods", "dry_run": True}
         self.add(at, "invoke", f"canary {seq}", "create mutable pod", {**value, "late": 0.0, "audit_id": audit_id})
         if kind is not None:
-            told = {**value, "outcome": "unmutated", "said": "so"}
-            self.add(at + took, kind, f"canary {seq}", "create mutable pod", told)
+            answer = {**value, "outcome": "unmutated", "said": "so"}
+            self.add(at + took, kind, f"canary {seq}", "create mutable pod", answer)
         return self
 
     def request(self, audit_id: str = "a", at: float = 12.0, *, node: str = NODES[0], **value: Any) -> Self:  # type: ignore[override]
         """Add what an API server wrote down of one request, which is copied at a moment."""
-        told = {
+        written = {
             "audit_id": audit_id,
             **dict.fromkeys(("verb", "resource", "namespace", "name", "uid", "who", "said", "denied_by"), ""),
             "code": 201,
@@ -42,7 +42,7 @@ class Audited(Asked):
             "failed_open": [],
             "seconds": {},
         }
-        return self.add(at, "info", node, "request", {**told, **value})
+        return self.add(at, "info", node, "request", {**written, **value})
 
     def alike(self, *ids: str, at: float = 12.0, code: int = 201, mutated: bool = True, denied_by: str = "") -> Self:
         """Add what was decided at once and alike."""
@@ -55,34 +55,34 @@ class Audited(Asked):
         return self.add(until + 0.5, kind, node, "read", {"since": STARTED + since, "until": STARTED + until})
 
 
-def read(told: Asked) -> tuple[Audit, Coverage]:
-    recorded = replace(told.recorded(), header=Header(2, "test", STARTED, "0"))
+def read(history: Asked) -> tuple[Audit, Coverage]:
+    recorded = replace(history.recorded(), header=Header(2, "test", STARTED, "0"))
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     follow(recorded, coverage, audit)
     return audit, coverage
 
 
-def cause(told: Asked, webhook: str = MUTATION, audit_id: str = "a") -> Cause | None:
-    return read(told)[0].cause_of(audit_id, webhook)
+def cause(history: Asked, webhook: str = MUTATION, audit_id: str = "a") -> Cause | None:
+    return read(history)[0].cause_of(audit_id, webhook)
 
 
-def what(told: Asked, webhook: str = MUTATION) -> str:
-    found = cause(told, webhook)
-    return found.what if found else "unknown"
+def what(history: Asked, webhook: str = MUTATION) -> str:
+    reason = cause(history, webhook)
+    return reason.what if reason else "unknown"
 
 
 def test_a_webhook_that_could_not_be_called() -> None:
     """It failed open: known of this request, and not of another one at that time; the log says why."""
-    told = Audited().question("a").question("b", seq=1).alike("b", mutated=False)
-    told.request("a", failed_open=[MUTATION]).call(10.03, REFUSED).call(10.2, SLOW)
-    found = cause(told)
-    assert found is not None
-    assert (found.what, found.mutated) == ("failed open", False)
-    assert [REFUSED in said for said in found.logged] == [True]
-    assert found.took == pytest.approx(0.04)
-    assert cause(told, audit_id="b") == Cause("called", MUTATION, 201)
-    assert cause(told, VALIDATION) == replace(found, what="no trace", webhook=VALIDATION, logged=(), at=None)
+    history = Audited().question("a").question("b", seq=1).alike("b", mutated=False)
+    history.request("a", failed_open=[MUTATION]).call(10.03, REFUSED).call(10.2, SLOW)
+    reason = cause(history)
+    assert reason is not None
+    assert (reason.what, reason.mutated) == ("failed open", False)
+    assert [REFUSED in said for said in reason.logged] == [True]
+    assert reason.took == pytest.approx(0.04)
+    assert cause(history, audit_id="b") == Cause("called", MUTATION, 201)
+    assert cause(history, VALIDATION) == replace(reason, what="no trace", webhook=VALIDATION, logged=(), at=None)
 
 
 def test_what_webhooks_take_tells_which_reason_is_whose() -> None:
@@ -92,23 +92,23 @@ def test_what_webhooks_take_tells_which_reason_is_whose() -> None:
         "decided": STARTED + 14.02,
         "seconds": {"mutating": 1.0, "validating": 3.0},
     }
-    told = Audited().question("a", took=4.0).request("a", failed_open=[MUTATION, VALIDATION], **slow)
+    history = Audited().question("a", took=4.0).request("a", failed_open=[MUTATION, VALIDATION], **slow)
     for at in (10.5, 11.5, 12.5):
-        told.call(at, REFUSED).call(at, REFUSED, VALIDATION)
-    told.call(11.01, SLOW).call(14.01, SLOW, VALIDATION)
+        history.call(at, REFUSED).call(at, REFUSED, VALIDATION)
+    history.call(11.01, SLOW).call(14.01, SLOW, VALIDATION)
     for webhook, seconds in ((MUTATION, 1.0), (VALIDATION, 3.0)):
-        found = cause(told, webhook)
-        assert found is not None
-        assert [SLOW in said for said in found.logged] == [True]
-        assert found.took == seconds
+        reason = cause(history, webhook)
+        assert reason is not None
+        assert [SLOW in said for said in reason.logged] == [True]
+        assert reason.took == seconds
 
 
 def test_reasons_that_may_both_be_its_own() -> None:
     """Where two calls failed in the same moment for different reasons, both are given, for nobody knows."""
-    told = Audited().question("a").request("a", failed_open=[MUTATION]).call(10.02, REFUSED).call(10.03, SLOW)
-    found = cause(told)
-    assert found is not None
-    assert len(found.logged) == 2
+    history = Audited().question("a").request("a", failed_open=[MUTATION]).call(10.02, REFUSED).call(10.03, SLOW)
+    reason = cause(history)
+    assert reason is not None
+    assert len(reason.logged) == 2
 
 
 @pytest.mark.parametrize(
@@ -129,16 +129,16 @@ def test_reasons_that_may_both_be_its_own() -> None:
 )
 def test_what_became_of_it(value: dict[str, Any], webhook: str, expected: str) -> None:
     """An admitted, a denied, a refused and an abandoned request are told apart, and what each webhook did about it."""
-    told = Audited().question("a").question("other", seq=1).alike("other").request("a", **value)
-    assert what(told, webhook) == expected
+    history = Audited().question("a").question("other", seq=1).alike("other").request("a", **value)
+    assert what(history, webhook) == expected
 
 
 def test_a_question_without_an_answer() -> None:
     """Also of what was never answered, or answered with nothing that says anything, it is known how it was decided."""
-    told = Audited().question("a", kind=None).question("b", kind="info", seq=1)
-    told.alike("b").request("a", failed_open=[MUTATION])
-    assert what(told) == "failed open"
-    audit, _ = read(told)
+    history = Audited().question("a", kind=None).question("b", kind="info", seq=1)
+    history.alike("b").request("a", failed_open=[MUTATION])
+    assert what(history) == "failed open"
+    audit, _ = read(history)
     decision = audit.decision_of("b")
     assert decision is not None
     assert decision.admitted
@@ -147,14 +147,14 @@ def test_a_question_without_an_answer() -> None:
 
 def test_the_log_may_be_ahead_of_the_answer() -> None:
     """Who waits for an answer until it is given up finds the decision in the log long before."""
-    told = Audited().question("a", took=8.0, kind="info").request("a", at=12.0)
-    assert what(told) == "called"
+    history = Audited().question("a", took=8.0, kind="info").request("a", at=12.0)
+    assert what(history) == "called"
 
 
 def test_good_answers_are_forgotten() -> None:
     """Nothing is kept of what was answered as it must be, before or after the log tells of it."""
-    told = Audited().question("a", took=8.0, kind="ok").question("b", kind="ok", seq=1).alike("a", "b")
-    audit, _ = read(told)
+    history = Audited().question("a", took=8.0, kind="ok").question("b", kind="ok", seq=1).alike("a", "b")
+    audit, _ = read(history)
     assert (audit.decision_of("a"), audit.decision_of("b")) == (None, None)
     assert not audit._asked
     assert not audit._decisions
@@ -162,20 +162,20 @@ def test_good_answers_are_forgotten() -> None:
 
 def test_a_second_canary_begins_anew() -> None:
     """Numbers are used again by the next canary; ids are not."""
-    told = (
+    history = (
         Audited().question("a", 10).question("b", 20, kind="ok").request("a", failed_open=[MUTATION]).alike("b", at=22)
     )
-    assert what(told) == "failed open"
+    assert what(history) == "failed open"
 
 
 def test_what_no_api_server_decided() -> None:
     """Once all logs are read for as long as an API server may work at it, it is known never to have been decided."""
-    told = Audited().question("a", kind=None).copied(0, 80)
-    assert cause(told) == Cause("undecided", MUTATION)
+    history = Audited().question("a", kind=None).copied(0, 80)
+    assert cause(history) == Cause("undecided", MUTATION)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [
         Audited().question("a", kind=None),
         Audited().question("a", kind=None).copied(0, 70),
@@ -187,27 +187,27 @@ def test_what_no_api_server_decided() -> None:
         Audited().question("b", kind=None).copied(0, 80),
     ],
 )
-def test_what_is_not_known(told: Audited) -> None:
+def test_what_is_not_known(history: Audited) -> None:
     """Without a log, with one that was not read to the end, or lost a part, or is one of several, nothing is known."""
-    assert cause(told) is None
+    assert cause(history) is None
 
 
 def test_a_log_that_is_cut_hides_nothing_that_is_there() -> None:
     """What stands in a log is true, whatever else of it is missing."""
-    told = Audited().question("a").request("a", failed_open=[MUTATION]).copied(0, 5).copied(5, 20, kind="info")
-    assert what(told) == "failed open"
+    history = Audited().question("a").request("a", failed_open=[MUTATION]).copied(0, 5).copied(5, 20, kind="info")
+    assert what(history) == "failed open"
 
 
 def test_a_pod_is_known_by_its_uid() -> None:
     """What a controller created is found by what the watch knows of it, with who created it."""
-    told = Audited().request("x", uid="u1", name="set-1", who="replicaset-controller", called={MUTATION: True})
-    told.request("y", uid="u2", failed_open=[MUTATION]).request("z", called={MUTATION: False}, uid="u3")
-    audit, _ = read(told)
+    history = Audited().request("x", uid="u1", name="set-1", who="replicaset-controller", called={MUTATION: True})
+    history.request("y", uid="u2", failed_open=[MUTATION]).request("z", called={MUTATION: False}, uid="u3")
+    audit, _ = read(history)
     decision = audit.decision_of_pod("u1")
     assert decision is not None
     assert (decision.name, decision.who) == ("set-1", "replicaset-controller")
-    found = [audit.cause_of_pod(uid, MUTATION) for uid in ("u1", "u2", "u3", "u4")]
-    assert [(each.what, each.mutated) if each else None for each in found] == [
+    reasons = [audit.cause_of_pod(uid, MUTATION) for uid in ("u1", "u2", "u3", "u4")]
+    assert [(reason.what, reason.mutated) if reason else None for reason in reasons] == [
         ("called", True),
         ("failed open", False),
         ("called", False),
@@ -217,9 +217,9 @@ def test_a_pod_is_known_by_its_uid() -> None:
 
 def test_coverage_of_each_control_plane() -> None:
     """Each log is a stream; what a reading lost is a hole, and a node that was away is none once it is read again."""
-    told = Audited().copied(1, 10).copied(10, 20, kind="info").copied(20, 40)
-    told.copied(1, 5, node=NODES[1]).add(10, "info", NODES[1], "read", {"said": "away"}).copied(5, 40, node=NODES[1])
-    audit, coverage = read(told.add(41, "mark", "history", "end"))
+    history = Audited().copied(1, 10).copied(10, 20, kind="info").copied(20, 40)
+    history.copied(1, 5, node=NODES[1]).add(10, "info", NODES[1], "read", {"said": "away"}).copied(5, 40, node=NODES[1])
+    audit, coverage = read(history.add(41, "mark", "history", "end"))
     assert audit.streams == NODES
     assert coverage.of(NODES[0]).spans == Spans.of([(1, 10), (20, 40)])
     assert coverage.of(NODES[1]).spans == Spans.of([(1, 40)])
@@ -232,27 +232,27 @@ def test_coverage_of_each_control_plane() -> None:
 @pytest.mark.parametrize("lost", range(6))
 def test_a_lost_line_may_have_been_of_the_log(lost: int) -> None:
     """What was copied while a line of the history was lost is not covered: the line may have told of a request."""
-    told = Audited().question("a", kind=None).copied(0, 9).copied(9, 20).copied(20, 80).copied(80, 90)
-    told.add(80.1, "mark", "x", "x").request("a", at=80.2, failed_open=[MUTATION])
-    whole = told.recorded()
+    history = Audited().question("a", kind=None).copied(0, 9).copied(9, 20).copied(20, 80).copied(80, 90)
+    history.add(80.1, "mark", "x", "x").request("a", at=80.2, failed_open=[MUTATION])
+    whole = history.recorded()
     entries = [entry for entry in whole.entries if entry.index != lost]
     recorded = Recorded(Header(2, "test", STARTED, "0"), entries)
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     follow(recorded, coverage, audit)
-    found = audit.cause_of("a", MUTATION)
-    assert found is None or found.what == "failed open"
+    reason = audit.cause_of("a", MUTATION)
+    assert reason is None or reason.what == "failed open"
 
 
 def test_a_clock_that_is_set_moves_no_log() -> None:
     """Moments of the log are the history's by the clocks of the entry that tells of them."""
     recorded = Audited().question("a").request("a", failed_open=[MUTATION]).copied(0, 20).copied(20, 90).recorded()
-    later = [replace(each, wall=each.wall + 1000) if each.at > 21 else each for each in recorded.entries]
+    later = [replace(entry, wall=entry.wall + 1000) if entry.at > 21 else entry for entry in recorded.entries]
     moved = [
-        replace(each, value={**each.value, "until": each.value["until"] + 1000})
-        if each.f == "read" and each.at > 21
-        else each
-        for each in later
+        replace(entry, value={**entry.value, "until": entry.value["until"] + 1000})
+        if entry.f == "read" and entry.at > 21
+        else entry
+        for entry in later
     ]
     recorded = Recorded(Header(2, "test", STARTED, "0"), moved)
     coverage = Coverage(recorded)

@@ -29,28 +29,28 @@ from tests.fakes.histories import STARTED
 NODE = "w-control-plane"
 
 
-def clock(told: Asked, offset: float, uncertainty: float = 0.0, *, at: float = 0.5, node: str = NODE) -> Asked:
+def clock(history: Asked, offset: float, uncertainty: float = 0.0, *, at: float = 0.5, node: str = NODE) -> Asked:
     """Add what was read of a node's clock; without an offset it is this machine's own."""
     value = {"offset": offset, "uncertainty": uncertainty, "same": not offset}
-    told.add(at, "ok", numbered(CLOCK, node), READ, value)
-    return told
+    history.add(at, "ok", numbered(CLOCK, node), READ, value)
+    return history
 
 
-def registry(told: Asked, answered: float) -> Asked:
+def registry(history: Asked, answered: float) -> Asked:
     value = {"method": "GET", "path": "/v2/x", "status": 200, "remote": "r", "time": STARTED + answered}
-    told.add(12.0, "info", REGISTRY, REQUEST, value).add(12.0, "ok", REGISTRY, READ, {"until": STARTED + 11.9})
-    return told
+    history.add(12.0, "info", REGISTRY, REQUEST, value).add(12.0, "ok", REGISTRY, READ, {"until": STARTED + 11.9})
+    return history
 
 
-def requests(told: Asked) -> Requests:
-    found = Requests()
-    follow(told.recorded(), found)
-    return found
+def requests(history: Asked) -> Requests:
+    reader = Requests()
+    follow(history.recorded(), reader)
+    return reader
 
 
-def clocks(told: Asked) -> Clocks:
-    coverage = Coverage(told.recorded())
-    follow(told.recorded(), coverage)
+def clocks(history: Asked) -> Clocks:
+    coverage = Coverage(history.recorded())
+    follow(history.recorded(), coverage)
     return coverage.clocks
 
 
@@ -78,38 +78,38 @@ def test_what_the_registry_logged_is_placed_by_its_clock() -> None:
 
 def test_several_nodes() -> None:
     """Each has its own; who is none of them is within what all allow."""
-    told = clock(clock(Asked(), 1.0, 0.1), 1.2, 0.1, node="other")
-    assert clocks(told).of(NODE) == Offset(1.0, 0.1)
-    assert clocks(told).of().seconds == pytest.approx(1.1)
-    assert clocks(told).of().unsure == pytest.approx(0.2)
+    history = clock(clock(Asked(), 1.0, 0.1), 1.2, 0.1, node="other")
+    assert clocks(history).of(NODE) == Offset(1.0, 0.1)
+    assert clocks(history).of().seconds == pytest.approx(1.1)
+    assert clocks(history).of().unsure == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("same", [True, False])
 def test_this_machines_clock_is_set(same: bool) -> None:
     """The clock of another kernel stays, or follows later; the same clock is set with it."""
-    told = clock(Asked(), 0.0 if same else 4.0)
-    told.add(5, "info", HISTORY, CLOCK_STEP, {"seconds": 2.0})
-    assert clocks(told).of(NODE) == (Offset() if same else Offset(3.0, 1.0))
+    history = clock(Asked(), 0.0 if same else 4.0)
+    history.add(5, "info", HISTORY, CLOCK_STEP, {"seconds": 2.0})
+    assert clocks(history).of(NODE) == (Offset() if same else Offset(3.0, 1.0))
 
 
 def test_a_newer_reading_places_what_comes_after_it() -> None:
     """What was placed before stays where it was, so that a claim is judged the same later."""
-    told = clock(registry(clock(Asked(), 5.0, 0.1), 15.0), 9.0, 0.1, at=30)
-    assert requests(told).all[0].latest == pytest.approx(10.1)
-    assert clocks(told).of(NODE) == Offset(9.0, 0.1)
+    history = clock(registry(clock(Asked(), 5.0, 0.1), 15.0), 9.0, 0.1, at=30)
+    assert requests(history).all[0].latest == pytest.approx(10.1)
+    assert clocks(history).of(NODE) == Offset(9.0, 0.1)
 
 
-def _call(told: Asked, at: float, **node: Any) -> Asked:
+def _call(history: Asked, at: float, **node: Any) -> Asked:
     value = {"time": STARTED + at, "webhook": MUTATION, "said": "connection refused", **node}
-    told.add(12.0, "info", FAIL_OPEN, "call", value)
-    return told
+    history.add(12.0, "info", FAIL_OPEN, "call", value)
+    return history
 
 
 def test_what_api_servers_logged_is_placed_by_the_clock_of_their_node() -> None:
     """Its own log and its audit log: the call that failed is found for the request in which it did."""
-    told = clock(clock(Asked(), 60.0, 0.05), -60.0, 0.05, node="other")
-    told.add(10.0, "invoke", "canary 0", "create", {"seq": 0, "policy": "mutate pods", "audit_id": "a"})
-    told.add(10.1, "fail", "canary 0", "create", {"seq": 0, "policy": "mutate pods", "outcome": "unmutated"})
+    history = clock(clock(Asked(), 60.0, 0.05), -60.0, 0.05, node="other")
+    history.add(10.0, "invoke", "canary 0", "create", {"seq": 0, "policy": "mutate pods", "audit_id": "a"})
+    history.add(10.1, "fail", "canary 0", "create", {"seq": 0, "policy": "mutate pods", "outcome": "unmutated"})
     request = {
         **dict.fromkeys(("verb", "resource", "namespace", "name", "uid", "who", "said", "denied_by"), ""),
         "audit_id": "a",
@@ -120,8 +120,8 @@ def test_what_api_servers_logged_is_placed_by_the_clock_of_their_node() -> None:
         "failed_open": [MUTATION],
         "seconds": {},
     }
-    told.add(12.0, "info", f"audit {NODE}", REQUEST, request)
-    recorded = replace(_call(told, 70.03, node=NODE).recorded(), header=Header(2, "test", STARTED, "0"))
+    history.add(12.0, "info", f"audit {NODE}", REQUEST, request)
+    recorded = replace(_call(history, 70.03, node=NODE).recorded(), header=Header(2, "test", STARTED, "0"))
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     follow(recorded, coverage, audit, Failures(coverage, audit))
@@ -137,8 +137,8 @@ def test_what_api_servers_logged_is_placed_by_the_clock_of_their_node() -> None:
 @pytest.mark.parametrize(("unsure", "why"), [(0.0, ("not logged",)), (0.5, ("connection refused", "not logged"))])
 def test_a_call_is_matched_by_time_as_well_as_that_is_known(unsure: float, why: tuple[str, ...]) -> None:
     """Without an audit log, a call may be that of an answer from which it is no farther than its clock is unsure."""
-    told = clock(Asked(), 60.0, unsure).add(12.5, "ok", FAIL_OPEN, READ, {"until": STARTED + 12.4})
-    recorded = _call(told, 70.5, node=NODE).recorded()
+    history = clock(Asked(), 60.0, unsure).add(12.5, "ok", FAIL_OPEN, READ, {"until": STARTED + 12.4})
+    recorded = _call(history, 70.5, node=NODE).recorded()
     coverage = Coverage(recorded)
     failures = Failures(coverage, Audit(coverage))
     follow(recorded, coverage, failures)

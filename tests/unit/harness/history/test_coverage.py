@@ -16,9 +16,9 @@ from tests.fakes.histories import STARTED, Told
 _OBJECT = {"object": {"metadata": {"name": "a", "uid": "a"}}}
 
 
-def _new(told: Told, *, ended: bool = True) -> Recorded:
+def _new(history: Told, *, ended: bool = True) -> Recorded:
     """Return a history as it is written today, with an end mark if it is `ended`."""
-    recorded = told.recorded()
+    recorded = history.recorded()
     return replace(recorded, header=Header(2, "test", STARTED, "0"), ended=ended)
 
 
@@ -29,10 +29,10 @@ def _covered(recorded: Recorded) -> Coverage:
 
 
 def _watched(*beats: float) -> Told:
-    told = Told().add(1, "change", WATCH_PODS, "LISTED", {"resource_version": "1"})
+    history = Told().add(1, "change", WATCH_PODS, "LISTED", {"resource_version": "1"})
     for at in beats:
-        told.add(at, "change", WATCH_PODS, "BOOKMARK", {"resource_version": "2"})
-    return told
+        history.add(at, "change", WATCH_PODS, "BOOKMARK", {"resource_version": "2"})
+    return history
 
 
 def test_a_watch_is_seen_up_to_its_last_sign_of_life() -> None:
@@ -44,33 +44,33 @@ def test_a_watch_is_seen_up_to_its_last_sign_of_life() -> None:
 
 def test_old_histories_gave_no_signs() -> None:
     """In a history of schema 1 a watch without a gap is seen to the end; a silent gap began 35 s before it was told."""
-    told = _watched().add(60, "change", WATCH_PODS, "GAP", {"why": "silent", "detail": ""})
-    told.add(70, "change", WATCH_PODS, "LISTED", {"resource_version": "3"}).add(90, "mark", "experiment", "end")
-    assert _covered(told.recorded()).of(WATCH_PODS).spans == Spans.of([(1, 25), (70, 90)])
+    history = _watched().add(60, "change", WATCH_PODS, "GAP", {"why": "silent", "detail": ""})
+    history.add(70, "change", WATCH_PODS, "LISTED", {"resource_version": "3"}).add(90, "mark", "experiment", "end")
+    assert _covered(history.recorded()).of(WATCH_PODS).spans == Spans.of([(1, 25), (70, 90)])
 
 
 @pytest.mark.parametrize(("why", "until"), [("silent", 10.0), ("broken", 10.0), ("refused", 10.0), ("ended", 30.0)])
 def test_a_gap_reaches_back(why: str, until: float) -> None:
     """A gap begins with the last sign of life; that a stream was ended by the server is one itself."""
-    told = _watched(10, 60).add(30, "change", WATCH_PODS, "GAP", {"why": why, "detail": ""})
-    told.add(40, "change", WATCH_PODS, "LISTED", {"resource_version": "3"})
-    assert _covered(_new(told)).of(WATCH_PODS).spans == Spans.of([(1, until), (40, 60)])
+    history = _watched(10, 60).add(30, "change", WATCH_PODS, "GAP", {"why": why, "detail": ""})
+    history.add(40, "change", WATCH_PODS, "LISTED", {"resource_version": "3"})
+    assert _covered(_new(history)).of(WATCH_PODS).spans == Spans.of([(1, until), (40, 60)])
 
 
 def test_a_gap_whose_line_is_missing() -> None:
     """What a watch tells of a gap, and that its list is whole again, say that there was one, from its last sign on."""
-    told = _watched(10, 60).add(35, "change", WATCH_PODS, "MODIFIED", {**_OBJECT, "in_gap": True})
-    told.add(40, "change", WATCH_PODS, "LISTED", {"resource_version": "3"})
-    assert _covered(_new(told)).of(WATCH_PODS).spans == Spans.of([(1, 10), (40, 60)])
+    history = _watched(10, 60).add(35, "change", WATCH_PODS, "MODIFIED", {**_OBJECT, "in_gap": True})
+    history.add(40, "change", WATCH_PODS, "LISTED", {"resource_version": "3"})
+    assert _covered(_new(history)).of(WATCH_PODS).spans == Spans.of([(1, 10), (40, 60)])
 
 
 @pytest.mark.parametrize(("how", "known"), [("LISTED", [(1, 10), (40, 60)]), ("RESUMED", [(1, 60)])])
 def test_a_watch_that_goes_on_misses_nothing(how: str, known: list[tuple[float, float]]) -> None:
     """After a gap from which it went on where it was, all is known, though not when; after a new list it is not."""
-    told = _watched(10, 60).add(30, "change", WATCH_PODS, "GAP", {"why": "refused", "detail": ""})
-    told.add(35, "change", WATCH_PODS, "MODIFIED", {**_OBJECT, "in_gap": True})
-    told.add(40, "change", WATCH_PODS, how, {"resource_version": "3"})
-    coverage = _covered(_new(told))
+    history = _watched(10, 60).add(30, "change", WATCH_PODS, "GAP", {"why": "refused", "detail": ""})
+    history.add(35, "change", WATCH_PODS, "MODIFIED", {**_OBJECT, "in_gap": True})
+    history.add(40, "change", WATCH_PODS, how, {"resource_version": "3"})
+    coverage = _covered(_new(history))
     assert coverage.of(WATCH_PODS).spans == Spans.of([(1, 10), (40, 60)])
     assert coverage.of(WATCH_PODS).known == Spans.of(known)
     assert bool(coverage.unknown([WATCH_PODS], 2, 50)) == (how == "LISTED")
@@ -78,42 +78,42 @@ def test_a_watch_that_goes_on_misses_nothing(how: str, known: list[tuple[float, 
 
 def test_answers_that_say_nothing_are_not_seen() -> None:
     """A policy is seen from one answer that decides to the next; `info` is none, and one missing look is a hole."""
-    told = Asked().asks(0, 10).asks(10, 14, "info").asks(14, 20)
-    seen = _covered(_new(told)).of(asked("mutate pods"))
+    history = Asked().asks(0, 10).asks(10, 14, "info").asks(14, 20)
+    seen = _covered(_new(history)).of(asked("mutate pods"))
     assert seen.interval == pytest.approx(0.1)
     assert [tuple(round(at, 6) for at in span) for span in seen.spans] == [(0.0, 9.9), (14.0, 19.9)]
 
 
 def test_a_slow_answer_is_one() -> None:
     """Answers may come in another order than the questions: a slow one covers the moment when it was asked."""
-    told = Asked().asks(0, 10).ask(10, "fail", took=8).asks(10.1, 20)
-    (span,) = _covered(_new(told)).of(asked("mutate pods")).spans
+    history = Asked().asks(0, 10).ask(10, "fail", took=8).asks(10.1, 20)
+    (span,) = _covered(_new(history)).of(asked("mutate pods")).spans
     assert span == pytest.approx((0, 19.9))
 
 
 def test_who_is_given_more_to_ask_asks_more_rarely() -> None:
     """The interval of a policy is that of the slowest time at which all went well; it is no hole."""
-    told = Asked().asks(0, 30, rate=5).asks(30, 90, rate=2)
-    assert _covered(_new(told)).of(asked("mutate pods")).interval == pytest.approx(0.5)
-    assert len(list(_covered(_new(told)).of(asked("mutate pods")).spans)) == 1
+    history = Asked().asks(0, 30, rate=5).asks(30, 90, rate=2)
+    assert _covered(_new(history)).of(asked("mutate pods")).interval == pytest.approx(0.5)
+    assert len(list(_covered(_new(history)).of(asked("mutate pods")).spans)) == 1
 
 
 def test_questions_that_come_two_at_a_time_hide_nothing() -> None:
     """A probe that asks one policy twice in a row, then others, looks at it as rarely as its longest usual pause."""
-    told = Asked()
+    history = Asked()
     for number in range(100):
-        told.ask(number / 4).ask(number / 4 + 0.05)
-    seen = _covered(_new(told)).of(asked("mutate pods"))
+        history.ask(number / 4).ask(number / 4 + 0.05)
+    seen = _covered(_new(history)).of(asked("mutate pods"))
     assert seen.interval == pytest.approx(0.2)
     assert len(list(seen.spans)) == 1
 
 
 def test_who_waits_for_answers_is_slower_while_something_is_wrong() -> None:
     """A probe that waits for its answers asks more rarely in an outage, which does not widen what counts as seen."""
-    told = Told().reviews(0, 100, "a")
+    history = Told().reviews(0, 100, "a")
     for at in range(100, 400, 6):
-        told.review(float(at), "a")
-    seen = _covered(_new(told)).of(replica("uid-a"))
+        history.review(float(at), "a")
+    seen = _covered(_new(history)).of(replica("uid-a"))
     assert seen.interval == pytest.approx(1.0)
     assert seen.spans.longest == pytest.approx(99.5)
 
@@ -137,15 +137,15 @@ def test_a_starved_machine_sees_late() -> None:
 
 def test_a_clock_that_is_set_hides_a_moment() -> None:
     """From the entry before a step of the wall clock to the step itself nothing is seen."""
-    told = _watched(*range(2, 30)).add(15.5, "info", "history", "clock-jump", {"seconds": 600.0})
-    assert _covered(_new(told)).blind == Spans.of([(15, 15.5)])
+    history = _watched(*range(2, 30)).add(15.5, "info", "history", "clock-jump", {"seconds": 600.0})
+    assert _covered(_new(history)).blind == Spans.of([(15, 15.5)])
 
 
 def test_a_window_ends_where_it_was_judged() -> None:
     """After the mark each probe gave one more sign of life: a window without an end reaches just up to it."""
-    told = _watched(10, 20.4).add(20, "mark", "experiment", "judge").add(21, "mark", "history", "end")
-    assert _covered(_new(told)).unseen([WATCH_PODS], 5, inf) == Spans()
-    assert _covered(_new(told)).until == 20
+    history = _watched(10, 20.4).add(20, "mark", "experiment", "judge").add(21, "mark", "history", "end")
+    assert _covered(_new(history)).unseen([WATCH_PODS], 5, inf) == Spans()
+    assert _covered(_new(history)).until == 20
 
 
 def test_without_an_end_mark_the_rest_is_unseen() -> None:
@@ -158,10 +158,10 @@ def test_without_an_end_mark_the_rest_is_unseen() -> None:
 
 def test_a_log_is_seen_up_to_its_last_reading() -> None:
     """A first reading says nothing of what was there before; a failed one takes nothing away."""
-    told = Told().add(10, "ok", "fail open", "read", {"until": STARTED + 9}).add(20, "info", "fail open", "read", {})
-    told.add(30, "ok", "fail open", "read", {"until": STARTED + 29})
-    assert _covered(_new(told)).of("fail open").spans == Spans.of([(9, 29)])
-    assert _covered(told.recorded()).of("fail open").spans == Spans.of([(-inf, 29)])
+    history = Told().add(10, "ok", "fail open", "read", {"until": STARTED + 9}).add(20, "info", "fail open", "read", {})
+    history.add(30, "ok", "fail open", "read", {"until": STARTED + 29})
+    assert _covered(_new(history)).of("fail open").spans == Spans.of([(9, 29)])
+    assert _covered(history.recorded()).of("fail open").spans == Spans.of([(-inf, 29)])
 
 
 def test_a_log_is_placed_by_the_clocks_of_who_reads_it() -> None:
@@ -173,13 +173,13 @@ def test_a_log_is_placed_by_the_clocks_of_who_reads_it() -> None:
 
 def test_each_question_to_a_replica_is_a_stream() -> None:
     """Who asks a webhook pod several things each second has not asked any of them more often."""
-    told = Told()
+    history = Told()
     for at in range(20):
         for nth, question in enumerate(("label", "mutate")):
             value = {"pod": "a", "uid": "uid-a", "question": question}
-            told.add(at + 0.1 * nth, "invoke", "replica a", f"review {question}", value)
-            told.add(at + 0.1 * nth + 0.05, "ok", "replica a", f"review {question}", value)
-    seen = _covered(_new(told)).of(replica("uid-a", "mutate"))
+            history.add(at + 0.1 * nth, "invoke", "replica a", f"review {question}", value)
+            history.add(at + 0.1 * nth + 0.05, "ok", "replica a", f"review {question}", value)
+    seen = _covered(_new(history)).of(replica("uid-a", "mutate"))
     assert seen.interval == pytest.approx(1.0)
     assert list(seen.spans) == [pytest.approx((0.1, 19.1))]
 
@@ -210,10 +210,10 @@ def test_a_line_is_missing_between_two_of_one_moment() -> None:
 )
 def test_what_was_decided_though_no_answer_says_so_was_seen(moments: list[float], unseen: Spans) -> None:
     """Who knows afterwards what became of questions fills a hole, as far as they were asked at their interval."""
-    told = Asked().asks(0, 10).asks(10, 20, "info").asks(20, 30)
-    coverage = _covered(_new(told.add(30, "mark", "history", "end")))
+    history = Asked().asks(0, 10).asks(10, 20, "info").asks(20, 30)
+    coverage = _covered(_new(history.add(30, "mark", "history", "end")))
     coverage.fill(asked("mutate pods"), moments)
     coverage.fill(asked("nobody asks"), moments)
-    found = coverage.unseen([asked("mutate pods")], 5, 25)
-    assert found.total == pytest.approx(unseen.total)
-    assert len(found.parts) == (1 if unseen else 0)
+    holes = coverage.unseen([asked("mutate pods")], 5, 25)
+    assert holes.total == pytest.approx(unseen.total)
+    assert len(holes.parts) == (1 if unseen else 0)

@@ -60,8 +60,8 @@ class Numbered(Told):
         return replace(self.recorded(), header=Header(2, "test", STARTED, "0"))
 
 
-def covered(told: Numbered) -> Coverage:
-    recorded = told.today()
+def covered(history: Numbered) -> Coverage:
+    recorded = history.today()
     coverage = Coverage(recorded)
     follow(recorded, coverage)
     return coverage
@@ -78,30 +78,30 @@ def test_the_lag_of_each_second_is_known() -> None:
 
 def test_a_number_may_be_told_before_its_answer() -> None:
     """The watch's thread may be faster than the one that waits for the answer: that is no lag."""
-    told = Numbered().healthy(1, 10).write(10, took=0.5).tell(10, 10.1).healthy(11, 20)
-    assert covered(told).lag.worst == pytest.approx(0.01)
-    assert not covered(told).unseen([NUMBER], 1, 19)
+    history = Numbered().healthy(1, 10).write(10, took=0.5).tell(10, 10.1).healthy(11, 20)
+    assert covered(history).lag.worst == pytest.approx(0.01)
+    assert not covered(history).unseen([NUMBER], 1, 19)
 
 
 def test_a_late_watch_is_unseen_from_the_answer_on() -> None:
     """What was written before it was told was not seen as it happened; that nothing is missing stays known."""
-    told = Numbered().healthy(1, 11)
+    history = Numbered().healthy(1, 11)
     for number in range(11, 16):
-        told.write(number)
-    coverage = covered(told.tell(15, 15.5).healthy(16, 30))
+        history.write(number)
+    coverage = covered(history.tell(15, 15.5).healthy(16, 30))
     (span,) = coverage.lag.late
     assert span == pytest.approx((11.02, 15.5))
     assert coverage.lag.worst == pytest.approx(4.48)
     assert coverage.unseen([WATCH_NUMBER], 1, 29) == coverage.lag.late
     assert coverage.delayed([WATCH_NUMBER]) & Spans.of([(1, 29)]) == coverage.lag.late
     assert not coverage.unknown([WATCH_NUMBER], 1, 29)
-    assert [tuple(map(round, each)) for each in coverage.unseen([NUMBER], 1, 29)] == [(10, 15)]
+    assert [tuple(map(round, span)) for span in coverage.unseen([NUMBER], 1, 29)] == [(10, 15)]
 
 
 def test_a_late_watch_says_nothing_of_another_one() -> None:
     """Each has a connection of its own; else a history without the numbers would be judged more surely."""
-    told = Numbered().healthy(1, 10).write(10).add(19, "change", WATCH_PODS, BOOKMARK, {"resource_version": "3"})
-    coverage = covered(told.tell(10, 19).healthy(20, 30))
+    history = Numbered().healthy(1, 10).write(10).add(19, "change", WATCH_PODS, BOOKMARK, {"resource_version": "3"})
+    coverage = covered(history.tell(10, 19).healthy(20, 30))
     assert coverage.lag.late
     assert not coverage.unseen([WATCH_PODS], 0, 29)
     assert not coverage.delayed([WATCH_PODS]).within(0, 29)
@@ -110,10 +110,10 @@ def test_a_late_watch_says_nothing_of_another_one() -> None:
 @pytest.mark.parametrize("kind", ["info", "fail"])
 def test_numbers_that_are_not_written_prove_nothing(kind: str) -> None:
     """While an API server is paused nobody knows the lag; the watch itself is not proved to be late."""
-    told = Numbered().healthy(1, 10)
+    history = Numbered().healthy(1, 10)
     for number in range(10, 20):
-        told.write(number, kind=kind, took=0.9)
-    coverage = covered(told.healthy(20, 30))
+        history.write(number, kind=kind, took=0.9)
+    coverage = covered(history.healthy(20, 30))
     assert not coverage.lag.late
     (hole,) = coverage.unseen([NUMBER], 1, 29)
     assert hole == pytest.approx((9, 20))
@@ -128,23 +128,23 @@ def test_a_number_that_is_never_told() -> None:
 
 def test_a_number_that_was_left_there() -> None:
     """What an earlier experiment wrote is no number of this one, however high it is."""
-    told = Numbered().tell(532, 0.5, LISTED).healthy(1, 10).write(10).tell(10, 15).healthy(16, 20)
-    assert covered(told).lag.worst == pytest.approx(4.98)
+    history = Numbered().tell(532, 0.5, LISTED).healthy(1, 10).write(10).tell(10, 15).healthy(16, 20)
+    assert covered(history).lag.worst == pytest.approx(4.98)
 
 
 def test_a_number_that_came_in_a_gap() -> None:
     """It is told when the gap is over, and was late until then."""
-    told = Numbered().healthy(1, 10).add(10, "change", WATCH_NUMBER, GAP, {"why": "broken", "detail": ""}).write(11)
-    told.tell(11, 14, ADDED, in_gap=True).add(14, "change", WATCH_NUMBER, RESUMED, {"resource_version": "4"})
-    coverage = covered(told.healthy(15, 20))
+    history = Numbered().healthy(1, 10).add(10, "change", WATCH_NUMBER, GAP, {"why": "broken", "detail": ""}).write(11)
+    history.tell(11, 14, ADDED, in_gap=True).add(14, "change", WATCH_NUMBER, RESUMED, {"resource_version": "4"})
+    coverage = covered(history.healthy(15, 20))
     assert coverage.lag.worst == pytest.approx(2.98)
     assert not coverage.unknown([WATCH_NUMBER], 1, 19)
 
 
 def test_a_machine_that_was_starved_is_no_late_watch() -> None:
     """What this machine did not let a thread tell is unseen as ever, in all streams."""
-    told = Numbered().healthy(1, 10).write(10).tell(10, 15).add(15, "info", METRONOME, LATE, {"seconds": 4.9})
-    coverage = covered(told.healthy(16, 20))
+    history = Numbered().healthy(1, 10).write(10).tell(10, 15).add(15, "info", METRONOME, LATE, {"seconds": 4.9})
+    coverage = covered(history.healthy(16, 20))
     assert coverage.late == Spans.of([(10.02, 10.1)])
     assert coverage.unseen([WATCH_PODS], 0, inf).within(0, 19) == coverage.blind
 
@@ -169,13 +169,13 @@ def _seen(recorded: Recorded) -> Recorded:
             late = 20.0 if number % 60 == 29 else 0.03
             lines.append((number + late, "change", WATCH_NUMBER, MODIFIED, {"object": {"number": number}}))
     offset = entries[0].wall - entries[0].at
-    told = [
+    numbers = [
         Entry(0, kind, process, f, value, at, offset + at)
         for at, kind, process, f, value in lines
         if entries[0].at <= at < entries[-1].at
     ]
-    ordered = [*sorted([*entries[:-1], *told], key=lambda each: each.at), entries[-1]]
-    return replace(recorded, entries=[replace(each, index=index) for index, each in enumerate(ordered)])
+    ordered = [*sorted([*entries[:-1], *numbers], key=lambda entry: entry.at), entries[-1]]
+    return replace(recorded, entries=[replace(entry, index=index) for index, entry in enumerate(ordered)])
 
 
 @pytest.mark.parametrize("check", list(TRUTHS))
@@ -185,5 +185,5 @@ def test_no_verdict_hangs_on_how_late_this_watch_was(check: str) -> None:
         claimed = world(check, seed)
         before = claimed.recorded()
         entries = list(before.entries)
-        if [each.index for each in entries] == list(range(len(entries))):
+        if [entry.index for entry in entries] == list(range(len(entries))):
             assert verdict(claimed, _seen(before)) == verdict(claimed, before)

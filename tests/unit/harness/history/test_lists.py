@@ -36,7 +36,7 @@ def spans(*parts: tuple[float, float]) -> Spans:
     return Spans.of(parts)
 
 
-def told() -> Generating:
+def bound() -> Generating:
     return Generating().begin(watched=(BINDINGS,)).binding(10)
 
 
@@ -53,13 +53,13 @@ def test_truth_is_of_three_values() -> None:
 
 def test_seen_all_the_time() -> None:
     """An object is there from when it came to when it went."""
-    assert known(new(told().binding(20, "DELETED"), 40)) == Known(spans((10, 20)), spans((0, 10), (20, 40)))
+    assert known(new(bound().binding(20, "DELETED"), 40)) == Known(spans((10, 20)), spans((0, 10), (20, 40)))
 
 
 def test_same_object_on_both_sides_of_a_gap() -> None:
     """What a new list does not tell of was there all the time; so was what changed in nothing that counts."""
-    assert known(gapped(new(told(), 40), BINDINGS, 12, 25)) == Known(spans((10, 40)), spans((0, 10)))
-    touched = gapped(new(told(), 40), BINDINGS, 12, 25)
+    assert known(gapped(new(bound(), 40), BINDINGS, 12, 25)) == Known(spans((10, 40)), spans((0, 10)))
+    touched = gapped(new(bound(), 40), BINDINGS, 12, 25)
     first = next(entry for entry in touched.entries if "object" in entry.value)
     status = {"object": {**first.value["object"], "status": {"seen": "later"}}, "in_gap": True}
     entries = list(touched.entries)
@@ -71,17 +71,17 @@ def test_same_object_on_both_sides_of_a_gap() -> None:
 
 def test_another_object_after_a_gap() -> None:
     """An object that was deleted and made anew in a gap may have been away for as long as that; so may one changed."""
-    anew = gapped(new(told().binding(15, "DELETED").binding(16), 40), BINDINGS, 12, 25)
+    anew = gapped(new(bound().binding(15, "DELETED").binding(16), 40), BINDINGS, 12, 25)
     assert known(anew) == Known(spans((10, 10), (25, 40)), spans((0, 10)))
-    assert known(gapped(new(told().binding(16, "MODIFIED"), 40), BINDINGS, 12, 25)).yes == spans((25, 40))
+    assert known(gapped(new(bound().binding(16, "MODIFIED"), 40), BINDINGS, 12, 25)).yes == spans((25, 40))
 
 
 def test_what_comes_and_goes_in_a_gap() -> None:
     """A new list shows no trace of it; a watch that goes on tells all of it, but not when it was."""
-    recorded = new(told().binding(11, "DELETED").binding(15).binding(17, "DELETED"), 40)
+    recorded = new(bound().binding(11, "DELETED").binding(15).binding(17, "DELETED"), 40)
     assert known(gapped(recorded, BINDINGS, 12, 25)) == Known(spans((10, 11)), spans((0, 10), (11, 11), (25, 40)))
     assert known(gapped(recorded, BINDINGS, 12, 25, how=RESUMED)) == known(gapped(recorded, BINDINGS, 12, 25))
-    quiet = new(told().binding(11, "DELETED"), 40)
+    quiet = new(bound().binding(11, "DELETED"), 40)
     assert known(gapped(quiet, BINDINGS, 12, 25, how=RESUMED)).no == spans((0, 10), (11, 40))
     assert known(gapped(quiet, BINDINGS, 12, 25)).no == spans((0, 10), (11, 11), (25, 40))
 
@@ -107,7 +107,7 @@ def generates_now(template: Mapping[str, Any]) -> bool:
 @pytest.mark.parametrize("then", ["503", "404", None])
 def test_not_served_forgets_nothing(then: str | None) -> None:
     """After a 404, whatever follows, nothing is known until the list is whole; what it does not tell of is there."""
-    history = told().gap(12, BINDINGS, "404")
+    history = bound().gap(12, BINDINGS, "404")
     if then:
         history.gap(14, BINDINGS, then)
     assert known(history.end(40)).yes == spans((10, 12))
@@ -116,7 +116,7 @@ def test_not_served_forgets_nothing(then: str | None) -> None:
 
 def test_not_served_as_it_is_told_today() -> None:
     """A watch that tells, at a 404, that all is gone, does not know that; it is there again if the list says so."""
-    history = told().gap(12, BINDINGS, "404")
+    history = bound().gap(12, BINDINGS, "404")
     (first,) = [entry.value["object"] for entry in history.recorded().entries if "object" in entry.value]
     history.add(12, "change", BINDINGS, "DELETED", {"object": first, "in_gap": True})
     assert known(history.end(40)) == Known(spans((10, 12)), spans((0, 10)))
@@ -126,20 +126,20 @@ def test_not_served_as_it_is_told_today() -> None:
 
 def test_half_open_to_the_end() -> None:
     """After the last sign of life nothing is known, of what was there and of what was not."""
-    less = silenced(new(told(), 40), BINDINGS, 21)
+    less = silenced(new(bound(), 40), BINDINGS, 21)
     assert known(less) == Known(spans((10, 20)), spans((0, 10)))
     assert known(less, "other").no == spans((0, 20))
 
 
 def test_nothing_is_known_behind_the_end_of_what_was_seen() -> None:
     """What a watch that never came back saw last is not there anew when it is judged."""
-    for recorded in (silenced(new(told(), 40), BINDINGS, 21), new(told().gap(21, BINDINGS), 40)):
+    for recorded in (silenced(new(bound(), 40), BINDINGS, 21), new(bound().gap(21, BINDINGS), 40)):
         assert known_for_ever(recorded).yes == spans((10, 20))
 
 
 def test_a_missing_line() -> None:
     """A line that is missing may have told anything, also of a gap: an object is known again when it is told of."""
-    recorded = new(told().binding(18, "MODIFIED"), 40)
+    recorded = new(bound().binding(18, "MODIFIED"), 40)
     line = next(entry.index for entry in recorded.entries if entry.at == 15)
     less = replace(recorded, entries=[entry for entry in recorded.entries if entry.index != line])
     assert known(less) == Known(spans((18, 40)), spans((0, 10)))
@@ -148,7 +148,7 @@ def test_a_missing_line() -> None:
 
 def test_a_starved_machine() -> None:
     """What was told while this machine was too busy came at any moment of that time."""
-    history = told().binding(20, "DELETED").add(20.2, "info", "metronome", "late", {"seconds": 4.2})
+    history = bound().binding(20, "DELETED").add(20.2, "info", "metronome", "late", {"seconds": 4.2})
     assert known(new(history, 40)) == Known(spans((10, 16)), spans((0, 10), (20, 40)))
 
 

@@ -34,28 +34,28 @@ class Creates(Told):
         return self.seen(end, "BOOKMARK")
 
 
-def read(told: Told) -> list[tuple[int, Became]]:
+def read(history: Told) -> list[tuple[int, Became]]:
     """Return what became of each create without an answer."""
-    recorded: Recorded = replace(told.recorded(), header=Header(2, "test", STARTED, "0"))
+    recorded: Recorded = replace(history.recorded(), header=Header(2, "test", STARTED, "0"))
     coverage = Coverage(recorded)
     resolved = Resolved(coverage)
     follow(recorded, coverage, resolved)
-    return [(each.seq, resolved.became(each)) for each in resolved.creates]
+    return [(create.seq, resolved.became(create)) for create in resolved.creates]
 
 
 @pytest.mark.parametrize("kind", ["info", None])
 @pytest.mark.parametrize("mutated", [True, False])
 def test_what_came_into_being_is_known(kind: str | None, mutated: bool) -> None:
     """An object of the question's number, told after it was asked, is what became of it."""
-    told = Creates().watched(0, 100).create(10, 3, kind).seen(10.5, "ADDED", "canary-3", mutated=mutated)
-    assert read(told) == [(3, "mutated" if mutated else "unmutated")]
+    history = Creates().watched(0, 100).create(10, 3, kind).seen(10.5, "ADDED", "canary-3", mutated=mutated)
+    assert read(history) == [(3, "mutated" if mutated else "unmutated")]
 
 
 def test_an_odd_object_is_not_known() -> None:
     """An entry that does not say whether the object was mutated says that there was one, and nothing else."""
-    told = Creates().watched(0, 100).create(10, 3)
-    told.add(11, "change", WATCH_CANARIES, "ADDED", {"object": {"metadata": {"name": "canary-3"}}})
-    assert read(told) == [(3, "unknown")]
+    history = Creates().watched(0, 100).create(10, 3)
+    history.add(11, "change", WATCH_CANARIES, "ADDED", {"object": {"metadata": {"name": "canary-3"}}})
+    assert read(history) == [(3, "unknown")]
 
 
 def test_nothing_came_into_being() -> None:
@@ -64,7 +64,7 @@ def test_nothing_came_into_being() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "history",
     [
         Creates().create(10, 3),
         Creates().watched(0, 40).create(10, 3),
@@ -74,26 +74,26 @@ def test_nothing_came_into_being() -> None:
     ],
     ids=["not watched", "not to the end", "not from the begin", "listed anew", "ends too early"],
 )
-def test_what_may_have_been_missed_is_not_known(told: Told) -> None:
+def test_what_may_have_been_missed_is_not_known(history: Told) -> None:
     """An object that nobody may have seen is not known not to have been there."""
-    assert read(told) == [(3, "unknown")]
+    assert read(history) == [(3, "unknown")]
 
 
 def test_a_gap_after_which_it_went_on_hides_nothing() -> None:
     """A watch that went on from where it was told what was created meanwhile, and what was not."""
-    told = Creates().watched(0, 12).create(10, 3).create(11, 4).seen(20, "GAP", why="refused")
-    told.seen(29, "ADDED", "canary-4", mutated=False).seen(30, "RESUMED").seen(100, "BOOKMARK")
-    assert read(told) == [(3, "nothing"), (4, "unmutated")]
+    history = Creates().watched(0, 12).create(10, 3).create(11, 4).seen(20, "GAP", why="refused")
+    history.seen(29, "ADDED", "canary-4", mutated=False).seen(30, "RESUMED").seen(100, "BOOKMARK")
+    assert read(history) == [(3, "nothing"), (4, "unmutated")]
 
 
 def test_an_object_belongs_to_the_last_question_of_its_number() -> None:
     """A second probe numbers anew; what was there before a question was asked is not its own."""
-    told = Creates().watched(0, 200).create(10, 3).create(100, 3)
-    told.seen(5, "ADDED", "canary-3").seen(100.5, "ADDED", "canary-3", mutated=False)
-    assert read(told) == [(3, "nothing"), (3, "unmutated")]
+    history = Creates().watched(0, 200).create(10, 3).create(100, 3)
+    history.seen(5, "ADDED", "canary-3").seen(100.5, "ADDED", "canary-3", mutated=False)
+    assert read(history) == [(3, "nothing"), (3, "unmutated")]
 
 
 def test_what_is_answered_or_asked_as_a_dry_run_is_none() -> None:
     """Only a real create without an answer has to be resolved."""
-    told = Creates().watched(0, 100).create(10, 3, "ok").create(20, 4, "fail").create(30, 5, dry_run=True)
-    assert read(told.add(40, "change", WATCH_CANARIES, "ADDED", {"object": {}})) == []
+    history = Creates().watched(0, 100).create(10, 3, "ok").create(20, 4, "fail").create(30, 5, dry_run=True)
+    assert read(history.add(40, "change", WATCH_CANARIES, "ADDED", {"object": {}})) == []

@@ -10,18 +10,18 @@ from tests.fakes.audited import MUTATION
 COUNTER = 'apiserver_admission_webhook_fail_open_count{name="mutation.gatekeeper.sh",type="admit"}'
 
 
-def counted(told: Asked) -> list[FailedOpen]:
-    recorded = told.recorded()
+def counted(history: Asked) -> list[FailedOpen]:
+    recorded = history.recorded()
     reader = Counted()
     follow(recorded, reader)
     return reader.failed_open()
 
 
-def metrics(told: Asked, *reads: tuple[float, float]) -> Asked:
+def metrics(history: Asked, *reads: tuple[float, float]) -> Asked:
     for at, count in reads:
-        told.add(at, "invoke", "metrics api server", "read")
-        told.add(at + 0.5, "ok", "metrics api server", "read", {COUNTER: count, "gatekeeper_x": 1.0})
-    return told
+        history.add(at, "invoke", "metrics api server", "read")
+        history.add(at + 0.5, "ok", "metrics api server", "read", {COUNTER: count, "gatekeeper_x": 1.0})
+    return history
 
 
 @pytest.mark.parametrize(
@@ -39,24 +39,24 @@ def test_the_counter_is_a_second_witness(
     reads: list[tuple[float, float]], number: int | None, agree: bool | None
 ) -> None:
     """The log has as many calls as the counter; those logged while it was read may be in or not; a restart hides it."""
-    told = metrics(Asked().call(1).call(11).call(12).call(40), *reads)
-    (found,) = counted(told)
-    assert (found.webhook, found.counted, found.agree) == (MUTATION, number, agree)
+    history = metrics(Asked().call(1).call(11).call(12).call(40), *reads)
+    (witness,) = counted(history)
+    assert (witness.webhook, witness.counted, witness.agree) == (MUTATION, number, agree)
 
 
 def test_a_webhook_that_never_failed_is_not_counted() -> None:
     """Without a reading there is no witness; what was logged and never counted disagrees."""
     assert counted(Asked().call(11)) == []
-    told = Asked().call(11)
+    history = Asked().call(11)
     for at in (5, 30):
-        told.add(at, "invoke", "metrics api server", "read").add(at + 0.5, "ok", "metrics api server", "read", {})
-    (found,) = counted(told)
-    assert (found.counted, found.logged, found.agree) == (0, (1, 1), False)
+        history.add(at, "invoke", "metrics api server", "read").add(at + 0.5, "ok", "metrics api server", "read", {})
+    (witness,) = counted(history)
+    assert (witness.counted, witness.logged, witness.agree) == (0, (1, 1), False)
 
 
 def test_a_log_with_another_clock() -> None:
     """What a node logged is placed by its clock, as well as that is known."""
     value = {"offset": 60.0, "uncertainty": 1.0, "same": False}
-    told = Asked().add(0.5, "ok", "clock w", "read", value).call(71).call(65.5)
-    (found,) = counted(metrics(told, (5, 7), (30, 8)))
-    assert (found.counted, found.logged, found.agree) == (1, (1, 2), True)
+    history = Asked().add(0.5, "ok", "clock w", "read", value).call(71).call(65.5)
+    (witness,) = counted(metrics(history, (5, 7), (30, 8)))
+    assert (witness.counted, witness.logged, witness.agree) == (1, (1, 2), True)

@@ -38,7 +38,7 @@ def asked(cluster: Cluster, history: History, enough: int, *, rate: float = 50) 
     probe = admission_canary(cluster, history, rate=rate, questions=QUESTIONS)
     probe.start()
     for _ in Deadline.after(20, "questions").attempts(0.01, 0.05):
-        if sum(each.kind == "invoke" for each in read(history.path).entries) >= enough:
+        if sum(entry.kind == "invoke" for entry in read(history.path).entries) >= enough:
             break
     probe.stop()
     return list(read(history.path).entries)
@@ -47,15 +47,19 @@ def asked(cluster: Cluster, history: History, enough: int, *, rate: float = 50) 
 def test_every_question_has_one_number_and_one_answer(cluster: Cluster, history: History) -> None:
     """Numbers are consecutive, questions come in turn, and the answer repeats the number: none is lost or doubled."""
     entries = asked(cluster, history, 50)
-    invoked = sorted((each for each in entries if each.kind == "invoke"), key=lambda each: each.value["seq"])
-    answered = sorted(each.value["seq"] for each in entries if each.kind != "invoke")
-    assert [each.value["seq"] for each in invoked] == answered == list(range(len(invoked)))
-    for each in invoked:
-        question = QUESTIONS[each.value["seq"] % len(QUESTIONS)]
-        assert (each.f, each.value["policy"], each.value["dry_run"]) == (question.f, question.policy, question.dry_run)
-        assert each.value["round"] == each.value["seq"] // len(QUESTIONS)
-    assert {each.kind for each in entries} >= {"invoke", "ok"}
-    assert {each.value["outcome"] for each in entries if each.kind == "ok"} == {
+    invoked = sorted((entry for entry in entries if entry.kind == "invoke"), key=lambda entry: entry.value["seq"])
+    answered = sorted(entry.value["seq"] for entry in entries if entry.kind != "invoke")
+    assert [entry.value["seq"] for entry in invoked] == answered == list(range(len(invoked)))
+    for entry in invoked:
+        question = QUESTIONS[entry.value["seq"] % len(QUESTIONS)]
+        assert (entry.f, entry.value["policy"], entry.value["dry_run"]) == (
+            question.f,
+            question.policy,
+            question.dry_run,
+        )
+        assert entry.value["round"] == entry.value["seq"] // len(QUESTIONS)
+    assert {entry.kind for entry in entries} >= {"invoke", "ok"}
+    assert {entry.value["outcome"] for entry in entries if entry.kind == "ok"} == {
         "denied by webhook",
         "mutated",
         "admitted",
@@ -65,8 +69,8 @@ def test_every_question_has_one_number_and_one_answer(cluster: Cluster, history:
 def test_a_process_asks_one_question_at_a_time(cluster: Cluster, history: History) -> None:
     """The entries of one process alternate: a question, its answer."""
     entries = asked(cluster, history, 50)
-    for process in {each.process for each in entries}:
-        mine = [each for each in entries if each.process == process]
+    for process in {entry.process for entry in entries}:
+        mine = [entry for entry in entries if entry.process == process]
         for question, answer in zip(mine[::2], mine[1::2], strict=True):
             assert question.kind == "invoke"
             assert question.value["seq"] == answer.value["seq"]
@@ -89,7 +93,7 @@ def test_slow_answers_delay_no_question(cluster: Cluster, policed: Policed, hist
             break
     release.set()
     probe.stop()
-    assert {each.kind for each in entries[:20]} == {"invoke"}
+    assert {entry.kind for entry in entries[:20]} == {"invoke"}
 
 
 def test_real_objects_are_deleted(cluster: Cluster, policed: Policed, history: History) -> None:
@@ -131,10 +135,10 @@ def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Poli
             break
     with pytest.raises(ProbeBroken, match="questions without an answer"):
         probe.settle(Deadline.after(0.5, "answers"))
-    asked_before = sum(each.kind == "invoke" for each in read(history.path).entries)
+    asked_before = sum(entry.kind == "invoke" for entry in read(history.path).entries)
     threading.Timer(0.2, release.set).start()
     probe.settle(Deadline.after(30, "answers"))
-    answered = {each.value["seq"] for each in read(history.path).entries if each.kind != "invoke"}
+    answered = {entry.value["seq"] for entry in read(history.path).entries if entry.kind != "invoke"}
     assert set(range(asked_before)) <= answered
     probe.stop()
 
@@ -151,7 +155,7 @@ def test_each_question_has_an_id_of_its_own(
 
     monkeypatch.setattr("chaos_harness.harness.probes.answers.request", send)
     entries = asked(cluster, history, 20)
-    ids = [each.value["audit_id"] for each in entries if each.kind == "invoke"]
+    ids = [entry.value["audit_id"] for entry in entries if entry.kind == "invoke"]
     assert len(set(ids)) == len(ids)
-    assert all(str(UUID(each)) == each for each in ids)
+    assert all(str(UUID(audit_id)) == audit_id for audit_id in ids)
     assert sorted(sent) == sorted(ids)

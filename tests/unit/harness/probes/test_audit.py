@@ -27,7 +27,7 @@ def log(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Au
     return log
 
 
-def told(log: AuditLog, line: str) -> Any:
+def copied(log: AuditLog, line: str) -> Any:
     """Return what one line becomes."""
     log.new()
     log.grow(line)
@@ -49,8 +49,8 @@ def test_questions_that_were_decided_alike_stand_together(log: AuditLog) -> None
     log.new()
     log.grow(event("one"), event("no", code=403, said=DENIED), event("not", mutated=False), event("two"))
     *requests, _ = log.new()
-    assert {each.f for each in requests} == {REQUESTS}
-    assert [each.value for each in requests] == [
+    assert {entry.f for entry in requests} == {REQUESTS}
+    assert [entry.value for entry in requests] == [
         {"code": 201, "called": {MUTATION: True}, "denied_by": "", "audit_ids": ["one", "two"]},
         {"code": 403, "called": {MUTATION: True}, "denied_by": VALIDATION, "audit_ids": ["no"]},
         {"code": 201, "called": {MUTATION: False}, "denied_by": "", "audit_ids": ["not"]},
@@ -60,7 +60,7 @@ def test_questions_that_were_decided_alike_stand_together(log: AuditLog) -> None
 def test_a_webhook_that_was_done_without(log: AuditLog) -> None:
     """It is named, the one that mutates and the one that only validates, with how long the API server waited."""
     line = event("a", took=4.0, mutated=False, failed_open=(MUTATION, VALIDATION), mutating_webhook="980.5ms")
-    value = told(log, line)
+    value = copied(log, line)
     assert value["failed_open"] == [MUTATION, VALIDATION]
     assert value["called"] == {MUTATION: False}
     assert value["seconds"] == {"mutating": pytest.approx(0.9805)}
@@ -69,7 +69,7 @@ def test_a_webhook_that_was_done_without(log: AuditLog) -> None:
 
 def test_a_pod_has_the_uid_of_the_response(log: AuditLog) -> None:
     """A controller gives a name to begin with only: its pod is known by what the API server answered."""
-    value = told(log, event("p", uid="u1"))
+    value = copied(log, event("p", uid="u1"))
     assert (value["uid"], value["name"], value["namespace"]) == ("u1", "set-u1", "chaos-work")
     assert value["who"].endswith("replicaset-controller")
 
@@ -101,7 +101,7 @@ def test_who_denied(log: AuditLog, said: str, code: int, by: str) -> None:
 )
 def test_a_refusal_that_is_no_denial(log: AuditLog, said: str, code: int) -> None:
     """It says nothing of the policy, and is told in full."""
-    value = told(log, event("a", code=code, said=said))
+    value = copied(log, event("a", code=code, said=said))
     assert (value["code"], value["said"], value["denied_by"]) == (code, said, "")
 
 
@@ -121,8 +121,8 @@ def test_what_is_under_way_is_not_told(log: AuditLog) -> None:
     """A request has one line that counts: the last one, also if the API server panicked."""
     log.new()
     log.grow(event("a", stage="ResponseStarted"), event("a", stage="Panic", code=500, said="APIServer panic'd: x"))
-    requests = [each.value for each in log.new() if each.f == REQUEST]
-    assert [(each["audit_id"], each["code"]) for each in requests] == [("a", 500)]
+    requests = [entry.value for entry in log.new() if entry.f == REQUEST]
+    assert [(request["audit_id"], request["code"]) for request in requests] == [("a", 500)]
 
 
 def test_an_api_server_that_was_killed(log: AuditLog) -> None:
@@ -132,7 +132,7 @@ def test_an_api_server_that_was_killed(log: AuditLog) -> None:
     log.new()
     log.grow(event("next"))
     *requests, reading = log.new()
-    assert [each.value["audit_ids"] for each in requests] == [["next"]]
+    assert [entry.value["audit_ids"] for entry in requests] == [["next"]]
     assert (reading.kind, reading.value["said"]) == ("info", "1 lines are broken")
     assert reading.value["since"] < reading.value["until"]
     assert log.ids() == ([], "ok")

@@ -21,7 +21,7 @@ def ahead(seconds: float, kernel: str) -> Callable[[], str]:
     return lambda: f"{kernel}\n{time.time() + seconds:.9f}\n"
 
 
-def told(cluster: Cluster, history: History) -> list[Entry]:
+def readings(cluster: Cluster, history: History) -> list[Entry]:
     probe = read_clocks(cluster, history)
     probe.start()
     probe.first(Deadline.after(20, "the clocks"))
@@ -32,9 +32,9 @@ def told(cluster: Cluster, history: History) -> list[Entry]:
 def test_each_node_at_both_ends(cluster: Cluster, world: World, history: History) -> None:
     """One look into each node when it begins, and one when it ends."""
     world.clock = ahead(0, KERNEL)
-    entries = told(cluster, history)
+    entries = readings(cluster, history)
     nodes = [f"clock {node}" for node in cluster.nodes()]
-    assert [(each.process, each.kind, each.f) for each in entries] == [
+    assert [(entry.process, entry.kind, entry.f) for entry in entries] == [
         (node, "ok", "read") for node in (*nodes, *nodes)
     ]
 
@@ -42,7 +42,7 @@ def test_each_node_at_both_ends(cluster: Cluster, world: World, history: History
 def test_one_kernel_has_one_clock(cluster: Cluster, world: World, history: History) -> None:
     """Whatever the reading says, which is no better than the time it took."""
     world.clock = ahead(0.2, KERNEL)
-    value = told(cluster, history)[0].value
+    value = readings(cluster, history)[0].value
     assert (value["offset"], value["uncertainty"], value["same"]) == (0.0, 0.0, True)
     assert value["measured"] == pytest.approx(0.2, abs=0.1)
 
@@ -50,7 +50,7 @@ def test_one_kernel_has_one_clock(cluster: Cluster, world: World, history: Histo
 def test_another_kernel_may_have_another_clock(cluster: Cluster, world: World, history: History) -> None:
     """As in the virtual machine of Docker Desktop: it was read at some moment of the round trip."""
     world.clock = ahead(-3.0, OTHER)
-    value = told(cluster, history)[0].value
+    value = readings(cluster, history)[0].value
     assert not value["same"]
     assert value["offset"] == value["measured"]
     assert value["uncertainty"] == pytest.approx(value["round_trip"] / 2, abs=1e-5)
@@ -61,12 +61,12 @@ def test_another_kernel_may_have_another_clock(cluster: Cluster, world: World, h
 def test_a_node_that_says_nothing(cluster: Cluster, world: World, history: History, said: str) -> None:
     """Nothing is known of its clock then; it is no reason to stop."""
     world.clock = lambda: said
-    assert {each.kind for each in told(cluster, history)} == {"info"}
+    assert {entry.kind for entry in readings(cluster, history)} == {"info"}
 
 
 def test_a_node_that_is_away(cluster: Cluster, world: World, history: History) -> None:
     """The others are read."""
     world.clock = ahead(0, KERNEL)
     world.paused = {cluster.nodes()[0]}
-    kinds = [each.kind for each in told(cluster, history)]
+    kinds = [entry.kind for entry in readings(cluster, history)]
     assert kinds[: len(cluster.nodes())] == ["info", "ok", "ok"]

@@ -87,7 +87,7 @@ def cluster(server: Server) -> Cluster:
     return cast("Cluster", server)
 
 
-def told(history: History, probe: Probe, process: str, kind: str) -> Entry:
+def first_entry(history: History, probe: Probe, process: str, kind: str) -> Entry:
     """Let the probe ask until the history has what is looked for; return the first."""
     if probe._thread.ident is None:
         probe.start()
@@ -101,9 +101,9 @@ def told(history: History, probe: Probe, process: str, kind: str) -> Entry:
 def test_latency(cluster: Cluster, server: Server, history: History) -> None:
     """Reads and Leases are timed; a Lease that is denied says by whom."""
     probe = ask_api_server(cluster, history, every=0.02)
-    assert 0 < told(history, probe, "api server", "ok").value["seconds"] < 5
+    assert 0 < first_entry(history, probe, "api server", "ok").value["seconds"] < 5
     server.denies = True
-    denied = told(history, probe, "api server", "fail")
+    denied = first_entry(history, probe, "api server", "fail")
     probe.stop()
     assert (denied.f, denied.value["status"]) == ("write lease", 403)
     assert "failed to configure binding" in denied.value["said"]
@@ -113,7 +113,7 @@ def test_who_may_have_answered(cluster: Cluster, server: Server, history: Histor
     """Of several API servers behind a balancer nobody knows which one answers, and each question says so."""
     server.control_planes = ("a", "b", "c")
     probe = ask_api_server(cluster, history, every=0.02)
-    assert told(history, probe, "api server", "invoke").value == {"servers": 3}
+    assert first_entry(history, probe, "api server", "invoke").value == {"servers": 3}
     probe.stop()
 
 
@@ -122,7 +122,7 @@ def test_no_answer(cluster: Cluster, server: Server, history: History) -> None:
     probe = ask_api_server(cluster, history, every=0.02)
     server.shutdown()
     server.server_close()
-    told(history, probe, "api server", "info")
+    first_entry(history, probe, "api server", "info")
     probe.stop()
     assert {entry.kind for entry in read(history.path).entries} == {"invoke", "info"}
 
@@ -130,9 +130,9 @@ def test_no_answer(cluster: Cluster, server: Server, history: History) -> None:
 def test_metrics(cluster: Cluster, history: History) -> None:
     """Of what the API server and Gatekeeper's pods count stands what is asked for, as numbers."""
     probe = read_metrics(cluster, history, every=0.05)
-    of_server = told(history, probe, "metrics api server", "ok").value
-    of_pod = told(history, probe, "metrics a", "ok").value
-    missing = told(history, probe, "metrics b", "info").value
+    of_server = first_entry(history, probe, "metrics api server", "ok").value
+    of_pod = first_entry(history, probe, "metrics a", "ok").value
+    missing = first_entry(history, probe, "metrics b", "info").value
     probe.stop()
     assert of_server == {'apiserver_admission_webhook_fail_open_count{name="mutation.gatekeeper.sh",type="admit"}': 12}
     assert of_pod == {'gatekeeper_constraints{status="active"}': 3}
@@ -141,5 +141,5 @@ def test_metrics(cluster: Cluster, history: History) -> None:
 
 def test_all_of_it(cluster: Cluster, history: History) -> None:
     """The control plane is watched by its leases and pods, asked, and its counters read."""
-    names = [each.name for each in watch_control_plane(cluster, history)]
+    names = [probe.name for probe in watch_control_plane(cluster, history)]
     assert names == ["watch leases", "watch system pods", "api server", "metrics"]

@@ -253,8 +253,8 @@ def test_a_gap_is_not_seen(cluster: Cluster, log: Path, tmp_path: Path) -> None:
                 _rotated(log, "20261128-120000").unlink()
             logs.read(pool, 60)
     history.finish()
-    readings = [each for each in read(history.path).entries if each.process == FAIL_OPEN]
-    assert [each.kind for each in readings] == ["ok", "ok", "info", "ok"]
+    readings = [entry for entry in read(history.path).entries if entry.process == FAIL_OPEN]
+    assert [entry.kind for entry in readings] == ["ok", "ok", "info", "ok"]
     coverage = Coverage(read(history.path))
     follow(read(history.path), coverage)
     first, second, last = (readings[number].value for number in (0, 1, 3))
@@ -267,10 +267,10 @@ def test_a_gap_is_not_seen(cluster: Cluster, log: Path, tmp_path: Path) -> None:
     ]
 
 
-def _until(history: History, found: Callable[[Entry], bool]) -> Entry:
+def _until(history: History, wanted: Callable[[Entry], bool]) -> Entry:
     for _ in Deadline.after(30, "an entry").attempts(0.01, 0.05):
         for entry in read(history.path).entries:
-            if found(entry):
+            if wanted(entry):
                 return entry
     pytest.fail("no such entry in 30 s")
 
@@ -289,8 +289,8 @@ def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytes
         raise CommandFailed("the node is away")
 
     monkeypatch.setattr(Cluster, "exec", fails)
-    told = _until(history, lambda entry: (entry.process, entry.f, entry.kind) == (FAIL_OPEN, "read", "info"))
-    assert told.value == {"said": "the node is away"}
+    reading = _until(history, lambda entry: (entry.process, entry.f, entry.kind) == (FAIL_OPEN, "read", "info"))
+    assert reading.value == {"said": "the node is away"}
     probe.stop()
     history.close()
 

@@ -29,7 +29,7 @@ def ticks(folder: Path, monkeypatch: pytest.MonkeyPatch, *moments: float) -> lis
         history = History(folder / "history.jsonl")
         metronome._tick(history, Late())  # type: ignore[arg-type]  # a probe that says when it is due
         history.close()
-    return [each.value["seconds"] for each in read(folder / "history.jsonl").entries if each.process == METRONOME]
+    return [entry.value["seconds"] for entry in read(folder / "history.jsonl").entries if entry.process == METRONOME]
 
 
 def test_only_what_is_late_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,10 +63,10 @@ def test_it_asks_like_any_probe(tmp_path: Path) -> None:
 
 def test_what_is_lost_while_the_machine_starves_is_nobodys_fault() -> None:
     """A time-out in such a moment is not counted, however short it is; what is lost half a minute later is."""
-    told = Asked().asks(0, 100).fault(10, 11, 60, name="restart").ask(19.5, "fail", took=1.0)
-    told.add(21, "info", "metronome", "late", {"seconds": 3.9})
+    history = Asked().asks(0, 100).fault(10, 11, 60, name="restart").ask(19.5, "fail", took=1.0)
+    history.add(21, "info", "metronome", "late", {"seconds": 3.9})
     check = fail_open_window(0, fault="restart")
-    verdict = check(told.written())
+    verdict = check(history.written())
     assert verdict.outcome == "inconclusive"
     assert "was not seen from 17.1 to 21.0 s" in verdict.summary
-    assert check(told.ask(50.05, "fail").written()).outcome == "violated"
+    assert check(history.ask(50.05, "fail").written()).outcome == "violated"

@@ -41,7 +41,7 @@ def test_a_line_that_is_cut_is_put_together(log: AuditLog, cut: int) -> None:
     assert reading.value["since"] == reading.value["until"]
     log.grow(line[cut:], event("two"))
     *requests, after = log.new()
-    assert [each.value["audit_ids"] for each in requests] == [["cut", "two"]]
+    assert [entry.value["audit_ids"] for entry in requests] == [["cut", "two"]]
     assert (after.kind, after.value["since"]) == ("ok", reading.value["until"])
     assert after.value["until"] > after.value["since"]
 
@@ -109,7 +109,7 @@ def test_a_node_that_was_away(log: AuditLog) -> None:
     assert (reading.kind, reading.value) == ("info", {"said": "the node is away"})
     log.broken = False
     *requests, after = log.new()
-    assert [each.value["audit_ids"] for each in requests] == [["one"]]
+    assert [entry.value["audit_ids"] for entry in requests] == [["one"]]
     assert (after.kind, after.value["since"]) == ("ok", before.value["until"])
 
 
@@ -140,5 +140,5 @@ def test_each_control_plane_by_itself(
     probe.start()
     probe.first(Deadline.after(20, "a sign of life"))
     probe.stop()
-    readings = {(each.process, each.kind) for each in read(history.path).entries if each.f == READ}
+    readings = {(entry.process, entry.kind) for entry in read(history.path).entries if entry.f == READ}
     assert readings == {(numbered(AUDIT, nodes[0]), "info"), (numbered(AUDIT, nodes[1]), "ok"), ("fail open", "info")}

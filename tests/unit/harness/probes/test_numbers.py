@@ -27,11 +27,11 @@ LEASE: dict[str, Any] = {
 }
 
 
-def _until(history: History, found: Callable[[list[Entry]], bool]) -> list[Entry]:
+def _until(history: History, wanted: Callable[[list[Entry]], bool]) -> list[Entry]:
     entries: list[Entry] = []
     for _ in Deadline.after(30, "entries").attempts(0.01, 0.05):
         entries = list(read(history.path).entries)
-        if found(entries):
+        if wanted(entries):
             return entries
     pytest.fail("no such entries in 30 s")
 
@@ -41,13 +41,13 @@ def test_each_second_is_known(cluster: Cluster, history: History) -> None:
     probes = write_numbers(cluster, history, every=0.05)
     for probe in probes:
         probe.start()
-    _until(history, lambda entries: sum((each.process, each.kind) == (NUMBER, "ok") for each in entries) >= 20)
-    _until(history, lambda entries: sum("object" in (each.value or {}) for each in entries) >= 2)
+    _until(history, lambda entries: sum((entry.process, entry.kind) == (NUMBER, "ok") for entry in entries) >= 20)
+    _until(history, lambda entries: sum("object" in (entry.value or {}) for entry in entries) >= 2)
     for probe in probes:
         probe.stop()
     history.finish()
     recorded = read(history.path)
-    numbers = [each.value["number"] for each in recorded.entries if (each.process, each.kind) == (NUMBER, "ok")]
+    numbers = [entry.value["number"] for entry in recorded.entries if (entry.process, entry.kind) == (NUMBER, "ok")]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert abs(numbers[0] - time.time()) < 60
     coverage = Coverage(recorded)
@@ -62,7 +62,7 @@ def test_one_request_a_number(cluster: Cluster, history: History, world: World) 
     probe.start()
     _until(history, lambda entries: len(entries) >= 20)
     probe.stop()
-    asked = [each for each in read(history.path).entries if each.kind == "invoke"]
+    asked = [entry for entry in read(history.path).entries if entry.kind == "invoke"]
     assert world.patched == len(asked)
 
 
@@ -75,24 +75,24 @@ def server(tmp_path: Any) -> Any:
 def _asked(server: RestServer, history: History, tmp_path: Any, engine: Any, kind: str) -> Entry:
     _, probe = write_numbers(cluster_on(server, engine, tmp_path), history, every=0.05)
     probe.start()
-    entries = _until(history, lambda entries: any(each.kind == kind for each in entries))
+    entries = _until(history, lambda entries: any(entry.kind == kind for entry in entries))
     probe.stop()
-    return next(each for each in entries if each.kind == kind)
+    return next(entry for entry in entries if entry.kind == kind)
 
 
 def test_what_was_refused(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
     """A policy that denies Leases denies this one; then nothing is known of the watch."""
     server.answers[f"PATCH {_LEASES}/chaos-harness-number"] = 403
-    told = _asked(server, history, tmp_path, cluster.engine, "fail")
-    assert told.value["status"] == 403
-    assert told.value["number"]
+    answer = _asked(server, history, tmp_path, cluster.engine, "fail")
+    assert answer.value["status"] == 403
+    assert answer.value["number"]
 
 
 def test_what_was_not_answered(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
     """Nobody knows whether a number was written of which no answer tells."""
     server.host = "http://127.0.0.1:9"
-    told = _asked(server, history, tmp_path, cluster.engine, "info")
-    assert "refused" in told.value["said"]
+    answer = _asked(server, history, tmp_path, cluster.engine, "info")
+    assert "refused" in answer.value["said"]
 
 
 def test_it_is_deleted(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:

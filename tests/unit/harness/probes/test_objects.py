@@ -41,15 +41,15 @@ LEASES, _ = CONTROL_PLANE
 
 def seen(history: History, probe: Probe, f: str, often: int = 1) -> list[Entry]:
     """Wait until a watch has written an `f`, so often, and return all that it wrote."""
-    found: list[Entry] = []
+    entries: list[Entry] = []
     for _ in Deadline.after(60, f).attempts(0.01, 0.05):
-        found = [each for each in read(history.path).entries if each.process == probe.name]
-        if sum(each.f == f for each in found) >= often:
+        entries = [entry for entry in read(history.path).entries if entry.process == probe.name]
+        if sum(entry.f == f for entry in entries) >= often:
             break
-    return found
+    return entries
 
 
-def told(watched: Watched, **fields: Any) -> Any:
+def object_as_written(watched: Watched, **fields: Any) -> Any:
     """Return what a watch writes of an object."""
     value = _value(Change("ADDED", {"kind": "X", **fields}, "7"), watched)
     return value["object"] if value else None
@@ -65,25 +65,25 @@ def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: H
     assert entries[0].f == "LISTED"
     assert entries[0].value["object"]["metadata"]["name"] == "a"
     assert "managedFields" not in entries[0].value["object"]["metadata"]
-    assert next(each.value["why"] for each in entries if each.f == "GAP") == "410"
+    assert next(entry.value["why"] for entry in entries if entry.f == "GAP") == "410"
 
 
 def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) -> None:
     """There is one probe for each list that was chosen, no two of one name, and the usual set watches no leases."""
     chosen = (*USUAL, *GENERATED, *WEBHOOKS, *CONTROL_PLANE, *WORKLOAD, *CANARY_PODS, *constraints("ChaosLabels"))
 
-    names = [each.name for each in watch_objects(cluster, history, chosen)]
+    names = [probe.name for probe in watch_objects(cluster, history, chosen)]
 
-    assert names == [f"watch {each.name}" for each in chosen]
+    assert names == [f"watch {watched.name}" for watched in chosen]
     assert len(set(names)) == len(names)
-    assert [each.name for each in watch_objects(cluster, history)] == [f"watch {each.name}" for each in USUAL]
+    assert [probe.name for probe in watch_objects(cluster, history)] == [f"watch {watched.name}" for watched in USUAL]
     assert LEASES not in USUAL
 
 
 def test_readers_know_the_names() -> None:
     """What is watched has, in the vocabulary, the name under which it is written; nothing else there has one."""
     watched = (*USUAL, *GENERATED, *CONTROL_PLANE, *WORKLOAD, *WORKLOAD_EVENTS, *CANARY_PODS, NUMBERED)
-    names = {vocabulary.watch(each.name) for each in watched}
+    names = {vocabulary.watch(resource.name) for resource in watched}
 
     assert names == {value for name, value in vars(vocabulary).items() if name.startswith("WATCH_")}
     assert vocabulary.watch(constraints("ChaosLabels")[0].name) == f"{vocabulary.CONSTRAINTS}chaoslabels"
@@ -94,7 +94,7 @@ def test_kind_that_is_not_served(cluster: Cluster, history: History) -> None:
     (probe,) = watch_objects(cluster, history, constraints("ChaosLabels"))
     probe.start()
     probe.first(Deadline.after(60, "a sign of life"))
-    assert [each.value["why"] for each in seen(history, probe, "GAP")] == ["404"]
+    assert [entry.value["why"] for entry in seen(history, probe, "GAP")] == ["404"]
     first = probe._beat
     for _ in Deadline.after(60, "one more beat").attempts():
         if probe._beat > first + 0.5:
@@ -126,11 +126,11 @@ def test_secrets_of_objects_are_never_written(cluster: Cluster, world: World, hi
     pod["spec"]["containers"] = [container]
     (probe,) = watch_objects(cluster, history, USUAL[:1])
     probe.start()
-    found = seen(history, probe, "LISTED")[0].value["object"]
+    written = seen(history, probe, "LISTED")[0].value["object"]
     probe.stop()
 
     assert "Winter2026" not in history.path.read_text(encoding="utf-8")
-    assert found["spec"]["containers"] == [
+    assert written["spec"]["containers"] == [
         {
             **container,
             "args": ["--operation=webhook", "--password", REDACTED, f"--api-key={REDACTED}"],
@@ -140,14 +140,14 @@ def test_secrets_of_objects_are_never_written(cluster: Cluster, world: World, hi
             ],
         }
     ]
-    assert found["metadata"]["annotations"] == {"proxy": f"http://{REDACTED}@proxy.example:3128"}
-    assert found["metadata"]["resourceVersion"] == pod["metadata"]["resourceVersion"]
-    assert found["status"] == pod["status"]
+    assert written["metadata"]["annotations"] == {"proxy": f"http://{REDACTED}@proxy.example:3128"}
+    assert written["metadata"]["resourceVersion"] == pod["metadata"]["resourceVersion"]
+    assert written["status"] == pod["status"]
 
 
 def test_objects_are_cleaned_about_as_fast_as_they_are_written() -> None:
     """Cleaning 1,000 pods takes no more than 25 times what it takes to make them JSON: far less than a write."""
-    env = [{"name": f"N{each}", "value": "a value"} for each in range(10)]
+    env = [{"name": f"N{number}", "value": "a value"} for number in range(10)]
     container = {
         "name": "a",
         "image": "b:v1",
@@ -156,7 +156,8 @@ def test_objects_are_cleaned_about_as_fast_as_they_are_written() -> None:
         "resources": {"limits": {"cpu": "1"}},
     }
     pods = [
-        {"kind": "Pod", "metadata": {"name": f"a-{each}"}, "spec": {"containers": [container]}} for each in range(1000)
+        {"kind": "Pod", "metadata": {"name": f"a-{number}"}, "spec": {"containers": [container]}}
+        for number in range(1000)
     ]
 
     def seconds(work: Callable[[Any], Any]) -> float:
@@ -172,8 +173,8 @@ def test_workload_is_what_lives_in_namespaces_of_chaos() -> None:
     """Pods of other namespaces are not written."""
     mine, other = ({"namespace": name, "name": "a"} for name in ("chaos-1", "default"))
 
-    assert told(WORKLOAD.lists[0], metadata=mine) == {"kind": "X", "metadata": mine}
-    assert told(WORKLOAD.lists[0], metadata=other) is None
+    assert object_as_written(WORKLOAD.lists[0], metadata=mine) == {"kind": "X", "metadata": mine}
+    assert object_as_written(WORKLOAD.lists[0], metadata=other) is None
 
 
 def test_canaries_are_short() -> None:
@@ -185,8 +186,8 @@ def test_canaries_are_short() -> None:
     pod = {"metadata": {**metadata, "labels": {"long": "x"}}, "spec": {"containers": []}}
     mutated = {**pod, "spec": {"securityContext": {"seLinuxOptions": {"level": LEVEL}}}}
 
-    assert told(CANARY_PODS[0], **pod) == {"kind": "X", "metadata": metadata, "mutated": False}
-    assert told(CANARY_PODS[0], **mutated)["mutated"] is True
+    assert object_as_written(CANARY_PODS[0], **pod) == {"kind": "X", "metadata": metadata, "mutated": False}
+    assert object_as_written(CANARY_PODS[0], **mutated)["mutated"] is True
 
 
 def test_leases_are_short() -> None:
@@ -195,15 +196,15 @@ def test_leases_are_short() -> None:
     spec = {"holderIdentity": "me", "renewTime": "now"}
     lease = {"metadata": {**metadata, "labels": {"long": "x"}}, "spec": spec}
 
-    assert told(LEASES, **lease) == {"kind": "X", "metadata": metadata, "spec": spec}
-    assert told(LEASES, metadata={**metadata, "namespace": "default"}, spec=spec) is None
+    assert object_as_written(LEASES, **lease) == {"kind": "X", "metadata": metadata, "spec": spec}
+    assert object_as_written(LEASES, metadata={**metadata, "namespace": "default"}, spec=spec) is None
 
 
 def test_nodes_are_written_without_their_images() -> None:
     """The list of a node's images, which is long, is left out; its conditions are not."""
     node = {"metadata": {"name": "a"}, "status": {"images": [{}], "conditions": [{}]}}
 
-    assert told(USUAL[-1], **node)["status"] == {"conditions": [{}]}
+    assert object_as_written(USUAL[-1], **node)["status"] == {"conditions": [{}]}
 
 
 def test_templates_are_written_without_rego() -> None:
@@ -212,10 +213,10 @@ def test_templates_are_written_without_rego() -> None:
     metadata = {"name": "a", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "x"}}
     targets = [{"target": "t", "rego": "package a", "libs": ["b"], "code": [rego, cel]}]
 
-    found = told(GENERATED.lists[0], metadata=metadata, spec={"crd": {}, "targets": targets})
+    template = object_as_written(GENERATED.lists[0], metadata=metadata, spec={"crd": {}, "targets": targets})
 
-    assert found["spec"] == {"crd": {}, "targets": [{"target": "t", "code": [cel]}]}
-    assert found["metadata"]["annotations"] == {"kept": "x"}
+    assert template["spec"] == {"crd": {}, "targets": [{"target": "t", "code": [cel]}]}
+    assert template["metadata"]["annotations"] == {"kept": "x"}
 
 
 @pytest.fixture
@@ -233,7 +234,7 @@ def probe(server: FakeApiServer, history: History) -> Iterator[Probe]:
 
 def last(history: History, probe: Probe) -> str:
     """Return the last that a probe wrote by now."""
-    return [each.f for each in read(history.path).entries if each.process == probe.name][-1]
+    return [entry.f for entry in read(history.path).entries if entry.process == probe.name][-1]
 
 
 def test_settles_behind_what_there_is(server: FakeApiServer, history: History, probe: Probe) -> None:
@@ -241,8 +242,8 @@ def test_settles_behind_what_there_is(server: FakeApiServer, history: History, p
     for name in "abc":
         server.put(name)
         probe.settle(Deadline.after(60, "a sign"))
-        entries = [each for each in read(history.path).entries if each.process == probe.name]
-        assert [each.f for each in entries[-2:]] == ["ADDED", "BOOKMARK"]
+        entries = [entry for entry in read(history.path).entries if entry.process == probe.name]
+        assert [entry.f for entry in entries[-2:]] == ["ADDED", "BOOKMARK"]
         assert entries[-2].value["object"]["metadata"]["name"] == name
 
 
@@ -269,10 +270,10 @@ def test_what_a_gap_hides(server: FakeApiServer, history: History, probe: Probe,
     recorded = read(history.path, so_far=True)
     coverage = Coverage(recorded)
     follow(recorded, coverage)
-    begun = next(each.at for each in recorded.entries if each.f == "LISTED")
+    begun = next(entry.at for entry in recorded.entries if entry.f == "LISTED")
     assert coverage.unseen([probe.name], begun, coverage.end)
     assert bool(coverage.unknown([probe.name], begun, coverage.end)) == missed
-    created = [each.value["object"]["metadata"]["name"] for each in recorded.entries if each.f == "ADDED"]
+    created = [entry.value["object"]["metadata"]["name"] for entry in recorded.entries if entry.f == "ADDED"]
     assert created == ([] if missed else ["a", "b"])
 
 
@@ -285,8 +286,8 @@ def test_all_settle_at_once(server: FakeApiServer, history: History) -> None:
     probes.give_signs()
     assert time.monotonic() - began < 10
     entries = list(read(history.path).entries)
-    judged = next(each.index for each in entries if each.f == "judge")
-    signs = {each.process for each in entries[judged:] if each.f == "BOOKMARK"}
+    judged = next(entry.index for entry in entries if entry.f == "judge")
+    signs = {entry.process for entry in entries[judged:] if entry.f == "BOOKMARK"}
     assert signs == set(probes.names)
     probes.stop()
 

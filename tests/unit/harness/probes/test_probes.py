@@ -39,8 +39,8 @@ def soon(what: Callable[[], object]) -> None:
 
 def entries(history: History, process: str, kind: str = "") -> list[Entry]:
     """Return what is recorded of a process."""
-    found = (each for each in read(history.path).entries if each.process.startswith(process))
-    return [each for each in found if kind in ("", each.kind)]
+    mine = (entry for entry in read(history.path).entries if entry.process.startswith(process))
+    return [entry for entry in mine if kind in ("", entry.kind)]
 
 
 def test_healthy() -> None:
@@ -226,9 +226,9 @@ def test_requests(cluster: Cluster, world: World, history: History) -> None:
     read_now = len(entries(history, "registry", "ok"))
     soon(lambda: len(entries(history, "registry", "ok")) > read_now + 2)
     probe.stop()
-    found = entries(history, "registry", "info")
-    assert [each.value["path"] for each in found] == ["/v2/", "/v2/"]
-    assert found[0].value["time"] == pytest.approx(found[0].wall, abs=5)
+    requests = entries(history, "registry", "info")
+    assert [entry.value["path"] for entry in requests] == ["/v2/", "/v2/"]
+    assert requests[0].value["time"] == pytest.approx(requests[0].wall, abs=5)
 
 
 def test_requests_of_others(cluster: Cluster, world: World, history: History) -> None:
@@ -244,7 +244,7 @@ def test_requests_of_others(cluster: Cluster, world: World, history: History) ->
     world._curl("w-worker", ["http://registry/v2/"])
     soon(lambda: entries(history, "registry", "info"))
     probe.stop()
-    assert [each.value["path"] for each in entries(history, "registry", "info")] == ["/v2/"]
+    assert [entry.value["path"] for entry in entries(history, "registry", "info")] == ["/v2/"]
 
 
 def test_requests_cannot_be_read(

@@ -36,7 +36,7 @@ def asked(cluster: Cluster, history: History, rounds: int) -> list[Entry]:
     probe = ask_replicas(cluster, history, every=0.02, questions=(*mutate_pods().questions, *deny_pods().questions))
     probe.start()
     for _ in Deadline.after(60, "rounds").attempts(0.01, 0.05):
-        if sum(each.f == "review" and each.kind != "invoke" for each in read(history.path).entries) >= 2 * rounds:
+        if sum(entry.f == "review" and entry.kind != "invoke" for entry in read(history.path).entries) >= 2 * rounds:
             break
     probe.stop()
     return list(read(history.path).entries)
@@ -44,7 +44,7 @@ def asked(cluster: Cluster, history: History, rounds: int) -> list[Entry]:
 
 def test_one_review_for_each_policy_that_webhook_pods_answer_for() -> None:
     """What the API server decides by itself is nothing that a webhook pod could be asked; the label is asked always."""
-    assert [(each.f, each.path, each.wanted) for each in reviews(QUESTIONS)] == [
+    assert [(review.f, review.path, review.wanted) for review in reviews(QUESTIONS)] == [
         ("review mutate pods", "/v1/mutate", "mutated"),
         ("review mutate templates", "/v1/mutate", "mutated"),
         ("review deny by rego", "/v1/admit", "denied"),
@@ -56,7 +56,7 @@ def test_one_review_for_each_policy_that_webhook_pods_answer_for() -> None:
 
 def test_a_review_is_what_the_api_server_sends() -> None:
     """It says who creates what, and where, in the form of admission.k8s.io/v1."""
-    pod, deployment = (each.body["request"] for each in reviews(QUESTIONS)[:2])
+    pod, deployment = (review.body["request"] for review in reviews(QUESTIONS)[:2])
     assert pod["kind"] == pod["requestKind"] == {"group": "", "version": "v1", "kind": "Pod"}
     assert deployment["resource"] == {"group": "apps", "version": "v1", "resource": "deployments"}
     for request in (pod, deployment):
@@ -71,7 +71,7 @@ def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: H
     """Questions come in turn, one at a time, to each replica; the answers name pod, uid and question."""
     entries = asked(cluster, history, 6)
     for pod in ("a", "b"):
-        mine = [each for each in entries if each.process == f"replica {pod}"]
+        mine = [entry for entry in entries if entry.process == f"replica {pod}"]
         turn = [
             "review",
             "review mutate pods",
@@ -80,11 +80,11 @@ def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: H
             "review",
             "review admit compliant pods",
         ]
-        assert [each.f for each in mine[::2]][:6] == turn
-        assert [each.f for each in mine[1::2]][:6] == turn
-        assert {each.kind for each in mine} == {"invoke", "ok"}
+        assert [entry.f for entry in mine[::2]][:6] == turn
+        assert [entry.f for entry in mine[1::2]][:6] == turn
+        assert {entry.kind for entry in mine} == {"invoke", "ok"}
         assert mine[2].value == {"pod": pod, "uid": pod, "question": "mutate pods"}
-        assert [each.value["said"] for each in mine[1:12:2]] == [
+        assert [entry.value["said"] for entry in mine[1:12:2]] == [
             "denied",
             "mutated",
             "denied",
@@ -97,8 +97,8 @@ def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: H
 def test_a_replica_without_its_policies_is_told_apart(cluster: Cluster, policed: Policed, history: History) -> None:
     """One that denies the label and neither mutates nor denies what violates a policy fails, and only it does."""
     policed.lax = {"b"}
-    failed = [each for each in asked(cluster, history, 6) if each.kind == "fail"]
-    assert {(each.process, each.f, each.value["said"]) for each in failed} == {
+    failed = [entry for entry in asked(cluster, history, 6) if entry.kind == "fail"]
+    assert {(entry.process, entry.f, entry.value["said"]) for entry in failed} == {
         ("replica b", "review mutate pods", "allowed"),
         ("replica b", "review deny by rego", "allowed"),
     }

@@ -17,14 +17,16 @@ _TIMES = 10
 def line(at: float, threads: Threads, *, name: str = "manager", pid: int = 812, held: int = 0, times: int = 0) -> str:
     """Return a line as a node tells it, of one process; threads have seconds run and waited."""
     times = times or round(at * _TIMES)
-    told = " ".join(f"{tid} {round(ran * 1e9)} {round(waited * 1e9)} {times}" for tid, (ran, waited) in threads.items())
-    return f"AT {at:.2f} P {name} {pid} {held} {told}".rstrip()
+    figures = " ".join(
+        f"{tid} {round(ran * 1e9)} {round(waited * 1e9)} {times}" for tid, (ran, waited) in threads.items()
+    )
+    return f"AT {at:.2f} P {name} {pid} {held} {figures}".rstrip()
 
 
 def starved(*lines: str) -> list[Starved | None]:
     """Return what is told of each line."""
     starving = Starving()
-    return [starving.take(parse(each)) for each in lines]
+    return [starving.take(parse(text)) for text in lines]
 
 
 def grows(*steps: tuple[float, float], times: int = _TIMES, threads: int = 1) -> list[str]:
@@ -47,7 +49,7 @@ def test_a_recorded_line() -> None:
         " P kube-apiserver 623 3 623 0 0 1"
     )
     assert sample.at == 25855.3
-    assert {pid: (each.name, each.held) for pid, each in sample.processes.items()} == {
+    assert {pid: (process.name, process.held) for pid, process in sample.processes.items()} == {
         612: ("etcd", 0),
         623: ("kube-apiserver", 3),
     }
@@ -114,8 +116,8 @@ def test_waiting_for_moments_does_not_end_with_the_first_better_second() -> None
 def test_a_stretch_does_not_end_with_the_first_better_second() -> None:
     """As long as it goes on, less of it will do; what begins so is nothing."""
     less, little = (0.02, 0.26), (0.02, 0.14)
-    told = starved(*grows(less, (0.02, 0.6), less, less, little, less, times=11))
-    assert [each is not None for each in told] == [False, False, True, True, True, False, False]
+    starvations = starved(*grows(less, (0.02, 0.6), less, less, little, less, times=11))
+    assert [starvation is not None for starvation in starvations] == [False, False, True, True, True, False, False]
 
 
 def test_a_long_wait_reaches_back() -> None:
@@ -128,19 +130,19 @@ def test_a_long_wait_reaches_back() -> None:
 def test_all_threads_of_a_process_count() -> None:
     """Its threads wait side by side, and none of them for as long as it takes."""
     before, after = (dict.fromkeys(range(4), (1.0, waited)) for waited in (1.0, 1.3))
-    _, told = starved(line(1, before), line(2, after))
-    assert told is not None
-    assert told.waited == pytest.approx(1.2)
-    assert told.seconds == 1.0
+    _, starvation = starved(line(1, before), line(2, after))
+    assert starvation is not None
+    assert starvation.waited == pytest.approx(1.2)
+    assert starvation.seconds == 1.0
 
 
 def test_several_processes() -> None:
     """Each is judged by itself: a busy API server does not hide a webhook that is starved."""
     first = "AT 1.00 P kube-apiserver 9 0 9 5000000000 5000000000 50 P manager 8 0 8 0 0 0"
     second = "AT 2.00 P kube-apiserver 9 0 9 5500000000 5500000000 990 P manager 8 0 8 1000000 700000000 9"
-    _, told = starved(first, second)
-    assert told is not None
-    assert told.who == ("manager",)
+    _, starvation = starved(first, second)
+    assert starvation is not None
+    assert starvation.who == ("manager",)
 
 
 def test_what_was_there_before_the_first_look_is_no_growth() -> None:
@@ -151,7 +153,11 @@ def test_what_was_there_before_the_first_look_is_no_growth() -> None:
 def test_a_thread_that_begins_counts_and_one_that_ends_does_not() -> None:
     """What a new one waited it waited since; of one that is gone nothing more is known."""
     both, one = {1: (1.0, 1.0), 2: (0.01, 0.9)}, {1: (1.0, 1.0)}
-    assert [each is not None for each in starved(line(1, one), line(2, both), line(3, one))] == [False, True, False]
+    assert [starvation is not None for starvation in starved(line(1, one), line(2, both), line(3, one))] == [
+        False,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("again", [{812: (0.01, 4.0)}, {812: (4.0, 0.01)}], ids=["ran less", "waited less"])
@@ -159,8 +165,8 @@ def test_figures_that_shrink_are_another_ones(again: Threads) -> None:
     """A container that was restarted may have the same pid, and counters may wrap: from there on it is counted anew."""
     assert starved(line(1, {812: (3.0, 3.0)}), line(2, again)) == [None, None]
     ran, waited = again[812]
-    *_, told = starved(line(1, {812: (3.0, 3.0)}), line(2, again), line(3, {812: (ran, waited + 0.9)}))
-    assert told is not None
+    *_, starvation = starved(line(1, {812: (3.0, 3.0)}), line(2, again), line(3, {812: (ran, waited + 0.9)}))
+    assert starvation is not None
 
 
 def test_a_pid_that_is_another_commands() -> None:
@@ -178,16 +184,16 @@ def test_who_has_used_up_a_limit_of_his_own_is_not_starved() -> None:
 def test_a_node_that_was_away() -> None:
     """What came in a minute is a minute's; a clock that did not go on tells nothing."""
     assert starved(line(1, {812: (1.0, 1.0)}), line(61, {812: (1.0, 3.0)})) == [None, None]
-    _, told = starved(line(1, {812: (1.0, 1.0)}), line(61, {812: (1.0, 41.0)}))
-    assert told is not None
-    assert told.seconds == 60.0
+    _, starvation = starved(line(1, {812: (1.0, 1.0)}), line(61, {812: (1.0, 41.0)}))
+    assert starvation is not None
+    assert starvation.seconds == 60.0
     assert starved(line(2, {812: (1.0, 1.0)}), line(1, {812: (1.0, 3.0)}), line(1, {812: (1.0, 5.0)})) == [None] * 3
 
 
 def test_a_kernel_that_does_not_count() -> None:
     """It is told from processes that never had to wait, and from a node without any."""
     blank = [
-        parse(each).blank for each in (line(1, {812: (0.0, 0.0)}), line(1, {}), line(1, {812: (0.1, 0.0)}), "AT 1")
+        parse(text).blank for text in (line(1, {812: (0.0, 0.0)}), line(1, {}), line(1, {812: (0.1, 0.0)}), "AT 1")
     ]
     assert blank == [True, True, False, False]
 
@@ -205,9 +211,9 @@ def test_the_script_tells_what_can_be_read() -> None:
             )
         finally:
             sleeper.kill()
-    samples = [parse(each) for each in done.stdout.splitlines()]
+    samples = [parse(text) for text in done.stdout.splitlines()]
     assert len(samples) == 2
     assert samples[0].at <= samples[1].at
-    found = [sample.processes.get(sleeper.pid) for sample in samples]
-    assert [each.name if each else "" for each in found] == ["sleep", "sleep"]
-    assert [list(each.threads) if each else [] for each in found] == [[sleeper.pid]] * 2
+    processes = [sample.processes.get(sleeper.pid) for sample in samples]
+    assert [process.name if process else "" for process in processes] == ["sleep", "sleep"]
+    assert [list(process.threads) if process else [] for process in processes] == [[sleeper.pid]] * 2

@@ -38,7 +38,7 @@ class Nodes:
         return dialogue(["bash", "-c", script])
 
 
-def told(*lines: str) -> str:
+def script_of(*lines: str) -> str:
     """Return a script that answers with these lines, one for each question, and then reads on."""
     return "".join(f"read -r; echo '{line}';" for line in lines) + "while read -r; do :; done"
 
@@ -70,7 +70,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
 
 def test_a_starved_second_is_told_as_the_metronome_tells(watch: Callable[..., list[Entry]]) -> None:
     """The mark covers it up to now, and says who was starved; before it stands what is watched."""
-    first, second = watch(Nodes(n=[told(_QUIET, _STARVED)]), 2)
+    first, second = watch(Nodes(n=[script_of(_QUIET, _STARVED)]), 2)
     assert (first.kind, first.process, first.f, first.value) == (
         "ok",
         "metronome n",
@@ -85,8 +85,8 @@ def test_a_starved_second_is_told_as_the_metronome_tells(watch: Callable[..., li
 def test_a_quiet_node_is_told_of_once(watch: Callable[..., list[Entry]]) -> None:
     """One line is all that a history has of it, as long as nobody starves there."""
     lines = [_QUIET, _QUIET.replace("1.00", "2.00"), _QUIET.replace("1.00", "3.00")]
-    entries = watch(Nodes(n=[told(*lines)], other=[told(_QUIET, _QUIET, _STARVED)]), 3)
-    assert [each.f for each in entries if each.process == "metronome n"] == ["read"]
+    entries = watch(Nodes(n=[script_of(*lines)], other=[script_of(_QUIET, _QUIET, _STARVED)]), 3)
+    assert [entry.f for entry in entries if entry.process == "metronome n"] == ["read"]
 
 
 @pytest.mark.parametrize(
@@ -107,16 +107,16 @@ def test_who_cannot_be_looked_into_is_told_once(
     watch: Callable[..., list[Entry]], script: str | None, said: str
 ) -> None:
     """It is tried again, fails nothing, and hides nothing of another node."""
-    entries = watch(Nodes(n=[script], other=[told(_QUIET, _STARVED)]), 3)
-    mine = [each for each in entries if each.process == "metronome n"]
-    assert [(each.kind, each.f, each.value) for each in mine] == [("info", "read", {"said": said})]
-    assert [each.f for each in entries if each.process == "metronome other"] == ["read", "late"]
+    entries = watch(Nodes(n=[script], other=[script_of(_QUIET, _STARVED)]), 3)
+    mine = [entry for entry in entries if entry.process == "metronome n"]
+    assert [(entry.kind, entry.f, entry.value) for entry in mine] == [("info", "read", {"said": said})]
+    assert [entry.f for entry in entries if entry.process == "metronome other"] == ["read", "late"]
 
 
 def test_a_node_that_comes_back_is_asked_again(watch: Callable[..., list[Entry]]) -> None:
     """What was told before it went away is what the next look is compared with."""
-    entries = watch(Nodes(n=["read -r; echo '" + _QUIET + "'", None, told(_STARVED)]), 4)
-    assert [(each.kind, each.f) for each in entries] == [
+    entries = watch(Nodes(n=["read -r; echo '" + _QUIET + "'", None, script_of(_STARVED)]), 4)
+    assert [(entry.kind, entry.f) for entry in entries] == [
         ("ok", "read"),
         ("info", "read"),
         ("info", "late"),
@@ -126,8 +126,8 @@ def test_a_node_that_comes_back_is_asked_again(watch: Callable[..., list[Entry]]
 
 def test_a_node_that_does_not_answer_holds_up_nobody(watch: Callable[..., list[Entry]]) -> None:
     """As long as it is paused it tells nothing; the others are asked on, and the end comes in time."""
-    entries = watch(Nodes(n=["sleep 600"], other=[told(_QUIET, _STARVED)]), 2)
-    assert [each.process for each in entries] == ["metronome other"] * 2
+    entries = watch(Nodes(n=["sleep 600"], other=[script_of(_QUIET, _STARVED)]), 2)
+    assert [entry.process for entry in entries] == ["metronome other"] * 2
 
 
 def test_it_is_no_error_to_be_stopped_before_anything_is_told(tmp_path: Path) -> None:

@@ -50,19 +50,19 @@ _HOSTILE: dict[str, Callable[[int], str]] = {
     "keys that do not end": lambda n: "-----BEGIN PRIVATE KEY-----" * (n // 6),
     "fields without values": lambda n: "token:" * n,
     "quotes that do not close": lambda n: 'token:"' * n,
-    "quotes in strings in strings": lambda n: "".join("token:" + "\\" * (each % 16) + '"' for each in range(n)),
+    "quotes in strings in strings": lambda n: "".join("token:" + "\\" * (number % 16) + '"' for number in range(n)),
     "lists that do not close": lambda n: "token:[" * n,
-    "blocks in blocks": lambda n: "".join(" " * (each % 50) + "token: |\n" for each in range(n // 8)),
+    "blocks in blocks": lambda n: "".join(" " * (number % 50) + "token: |\n" for number in range(n // 8)),
     "dashes": lambda n: "secret " + "-" * 4 * n,
     "blanks": lambda n: "bearer " + " " * 4 * n,
     "backslashes": lambda n: "token:" + "\\" * 4 * n,
     "addresses": lambda n: "://a@" * n,
     "braces of Secrets": lambda n: "kind: Secret data:{" * (n // 4),
     "data of Secrets": lambda n: "%kind: Secret\n" + "data:\n a: b\n" * (n // 4),
-    "YAML": lambda n: "kind: Secret\n" + "".join(f"k{each}: {{name: x, value: y}}\n" for each in range(n // 6)),
+    "YAML": lambda n: "kind: Secret\n" + "".join(f"k{number}: {{name: x, value: y}}\n" for number in range(n // 6)),
     "YAML that doubles": lambda n: (
         "kind: Secret\na0: &a0 [x]\n"
-        + "".join(f"a{each + 1}: &a{each + 1} [*a{each}, *a{each}]\n" for each in range(n // 8))
+        + "".join(f"a{number + 1}: &a{number + 1} [*a{number}, *a{number}]\n" for number in range(n // 8))
     ),
     "YAML that contains itself": lambda n: "kind: Secret\na: &a [*a]\n" + "b: c\n" * n,
     "YAML without an end": lambda n: "kind: Secret\na: " + "[" * n,
@@ -203,10 +203,10 @@ def test_a_file_that_is_drafted_can_be_read_whatever_it_holds(kind: str) -> None
     policy = {"apiVersion": "v1", "kind": "Labels", "metadata": {"name": "c"}, "spec": {"parameters": {"a": text}}}
     body = {"schema": 1, "title": "What went wrong", "policies": [{"object": policy}], "budget": "10m"}
     clean = redact("# a comment\n" + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110))
-    found = yaml.safe_load(clean)
+    parsed = yaml.safe_load(clean)
 
     assert clean.startswith("# a comment\nschema: 1\n")
-    assert found["policies"][0]["object"]["spec"]["parameters"].keys() == {"a"}
-    assert {**found, "policies": []} == {**body, "policies": []}
-    assert planted not in str(found)
+    assert parsed["policies"][0]["object"]["spec"]["parameters"].keys() == {"a"}
+    assert {**parsed, "policies": []} == {**body, "policies": []}
+    assert planted not in str(parsed)
     assert planted not in clean

@@ -58,8 +58,8 @@ def _swept(text: str, place: Path) -> str:
 def _swept_json(text: str, place: Path) -> str:
     (place / "a-result.json").write_text(json.dumps({"statusDetails": {"message": text}}), encoding="utf-8")
     sweep(place)
-    found: str = json.loads((place / "a-result.json").read_text(encoding="utf-8"))["statusDetails"]["message"]
-    return found
+    message: str = json.loads((place / "a-result.json").read_text(encoding="utf-8"))["statusDetails"]["message"]
+    return message
 
 
 _WAYS: dict[str, Callable[[str, Path], str]] = {

@@ -229,9 +229,9 @@ def test_a_second_opener_takes_nothing_away(path: Path) -> None:
         "for number in range(150): journal.record(Undo('test_journal.note', {'what': f'{sys.argv[2]}{number}'}))\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, path, name]) for name in "ab"]
-    while any(each.poll() is None for each in writers):
+    while any(writer.poll() is None for writer in writers):
         Journal(path).close()
-    assert [each.returncode for each in writers] == [0, 0]
+    assert [writer.returncode for writer in writers] == [0, 0]
     assert {entry.arguments["what"] for entry in pending(path)} == {f"{name}{n}" for name in "ab" for n in range(150)}
 
 

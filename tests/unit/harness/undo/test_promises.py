@@ -79,7 +79,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, **answers: Completed | BaseExcept
     asked: list[str] = []
 
     def run(_self: object, argv: Sequence[str], _deadline: Deadline, **_: Any) -> Completed:
-        name = next(each for each in argv if each in answers)
+        name = next(word for word in argv if word in answers)
         asked.append(name)
         answer = answers[name]
         if isinstance(answer, BaseException):
@@ -99,7 +99,7 @@ def test_every_undo_is_tried(opened: Journal, engine: Engine) -> None:
     with pytest.raises(UndoFailed, match="b is stuck"):
         undos.run()
     assert values == {"a": 1, "c": 1}
-    assert [each.arguments["place"] for each in journal.pending(opened.path)] == ["b"]
+    assert [entry.arguments["place"] for entry in journal.pending(opened.path)] == ["b"]
     stuck.clear()
     undos.run()
     assert journal.pending(opened.path) == []
@@ -232,7 +232,7 @@ def test_another_control_plane_is_asked(
 
 
 @pytest.mark.parametrize(
-    ("answers", "found"),
+    ("answers", "expected"),
     [
         ((_GONE, _GONE), None),
         ((_STOPPED, _GONE), CommandFailed),
@@ -243,13 +243,13 @@ def test_another_control_plane_is_asked(
     ids=["gone", "one stopped", "both down", "away", "late"],
 )
 def test_no_control_plane_answers(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, answers: Sequence[Any], found: Any
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, answers: Sequence[Any], expected: Any
 ) -> None:
     """Only if all of them are gone is the harm gone with them."""
     answering(monkeypatch, x=answers[0], y=answers[1])
     ask: Callable[[], Completed | None] = lambda: undo_by_kubectl(engine, "x", ["y"], "uncordon", "n")  # noqa: E731
-    if isinstance(found, type):
-        with pytest.raises(found):
+    if isinstance(expected, type):
+        with pytest.raises(expected):
             ask()
     else:
-        assert ask() is found
+        assert ask() is expected

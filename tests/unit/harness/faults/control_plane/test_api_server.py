@@ -35,8 +35,8 @@ class ControlPlane(World):
         if argv[1] == "inspect":
             return Completed(json.dumps({"info": {"pid": 99}}), "", 0)
         labels = {"io.kubernetes.pod.name": f"kube-apiserver-{NODE}", "io.kubernetes.pod.uid": "hash"}
-        found = [{"id": self.serving, "metadata": {"attempt": 1}, "labels": labels}] if self.serving else []
-        return Completed(json.dumps({"containers": found}), "", 0)
+        containers = [{"id": self.serving, "metadata": {"attempt": 1}, "labels": labels}] if self.serving else []
+        return Completed(json.dumps({"containers": containers}), "", 0)
 
     def _curl(self, node: str, argv: list[str]) -> Completed:
         assert argv[-1].endswith("/readyz")

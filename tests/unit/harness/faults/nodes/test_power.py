@@ -180,7 +180,7 @@ def test_address_is_fixed_once(bench: Bench, world: LossyWorld) -> None:
     fault = stop_node(NODE)
     bench.inject(fault)
     bench.heal(fault)
-    assert not [each for each in world.asked if each.startswith("network")]
+    assert not [question for question in world.asked if question.startswith("network")]
 
 
 @pytest.mark.parametrize(("action", "verb"), [(start, "start"), (resume, "unpause")])
@@ -195,7 +195,7 @@ def test_an_engine_that_refuses(cluster: Cluster, world: LossyWorld, action: Cal
         action(cluster.engine, node=NODE, **place)
 
 
-@pytest.mark.parametrize("make", [each[0] for each in LASTING.values()] + [reboot_node])
+@pytest.mark.parametrize("make", [row[0] for row in LASTING.values()] + [reboot_node])
 @pytest.mark.parametrize(("node", "message"), [("nobody", "has no node"), ("w-control-plane", "only control plane")])
 def test_bad_victims(bench: Bench, make: Callable[[str], Fault], node: str, message: str) -> None:
     """A node that is not there, and the only one that could tell that it is lost, are refused before any harm."""

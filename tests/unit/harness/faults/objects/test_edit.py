@@ -15,10 +15,10 @@ from tests.fakes.world import World, WorldEngine
 _PATCH = {"spec": {"replicas": 0, "paused": True, "list": [2], "old": None}}
 
 
-def _merge(found: Any, patch: Any) -> Any:
+def _merge(present: Any, patch: Any) -> Any:
     """Merge as an API server does."""
-    merged = {**found, **{name: value for name, value in patch.items() if not isinstance(value, dict)}}
-    merged |= {name: _merge(found.get(name) or {}, value) for name, value in patch.items() if isinstance(value, dict)}
+    merged = {**present, **{name: value for name, value in patch.items() if not isinstance(value, dict)}}
+    merged |= {name: _merge(present.get(name) or {}, value) for name, value in patch.items() if isinstance(value, dict)}
     return {name: value for name, value in merged.items() if value is not None}
 
 

@@ -74,11 +74,11 @@ def test_rule_that_counts_nothing(bench: Bench, world: World, monkeypatch: pytes
 
 def test_the_password_is_no_argument(bench: Bench, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node asks with the password, which it is told in a way that no list of processes shows."""
-    told: list[str] = []
+    inputs: list[str] = []
     run = WorldEngine.run
 
     def watched(engine: WorldEngine, argv: Sequence[str], deadline: Deadline, **options: Any) -> Completed:
-        told.append(options.get("stdin") or "")
+        inputs.append(options.get("stdin") or "")
         return run(engine, argv, deadline, **options)
 
     monkeypatch.setattr(WorldEngine, "run", watched)
@@ -89,10 +89,10 @@ def test_the_password_is_no_argument(bench: Bench, world: World, monkeypatch: py
     bench.healed(fault)
     assert bench.cluster.registry
     login = bench.cluster.registry.login
-    assert set(told) == {"", f'header = "Authorization: {login.authorization}"\n'}
+    assert set(inputs) == {"", f'header = "Authorization: {login.authorization}"\n'}
     secrets = (login.for_engine["password"], login.authorization.removeprefix("Basic "))
     written = "".join(path.read_text() for path in (bench.journal.path, bench.history.path))
-    assert [each for each in secrets if each in "\n".join(world.asked) + written] == []
+    assert [secret for secret in secrets if secret in "\n".join(world.asked) + written] == []
 
 
 def test_unreachable_but_running(bench: Bench, world: World) -> None:

@@ -74,7 +74,7 @@ def test_life(secrets: Secrets, on: Callable[..., None], tmp_path: Path, filled:
     def work(bench: Bench) -> None:
         fault = blank_certificate()
         bench.inject(fault)
-        assert [each.action for each in bench.pending()] == ["certificate.refill"]
+        assert [undo.action for undo in bench.pending()] == ["certificate.refill"]
         proof = bench.observed(fault)
         assert "was emptied in version 8" in proof
         assert proof.endswith("the API server said: failed calling webhook: x509")

@@ -28,15 +28,15 @@ class Templates:
 
     def request(self, *_words: object, query: dict[str, str]) -> Any:
         name, value = query["labelSelector"].split("=")
-        mine = [each for each in self.there if each["metadata"]["labels"].get(name) == value]
+        templates = [template for template in self.there if template["metadata"]["labels"].get(name) == value]
         seen = [{"observedGeneration": 2}]
         return {
             "items": [
                 {
-                    "metadata": {**each["metadata"], "generation": 2},
+                    "metadata": {**template["metadata"], "generation": 2},
                     "status": {"byPod": seen if number < self.compiled else []},
                 }
-                for number, each in enumerate(mine)
+                for number, template in enumerate(templates)
             ]
         }
 

@@ -35,7 +35,7 @@ def cluster(world: Replaced, tmp_path: Path) -> Iterator[Cluster]:
 @pytest.mark.parametrize(
     ("fault", "how"),
     [(restart_rollout(), "rolled out"), (delete_replicas(), "deleted"), (evict_replicas(), "evicted")],
-    ids=lambda each: getattr(each, "name", each),
+    ids=lambda argument: getattr(argument, "name", argument),
 )
 def test_replaces(bench: Bench, world: Replaced, fault: Fault, how: str) -> None:
     """All replicas go and others come; the history has who was harmed, and there is nothing to undo."""
@@ -78,7 +78,7 @@ def test_scales(bench: Bench, world: Replaced) -> None:
     fault = scale_to_zero()
     bench.inject(fault)
     assert world.replicas == 0
-    assert [each.action for each in bench.pending()] == ["edits.restore"]
+    assert [undo.action for undo in bench.pending()] == ["edits.restore"]
     assert "no webhook pod is left" in bench.observed(fault)
     with pytest.raises(FaultNotApplied, match="expected 2 replicas"):
         bench.healed(fault)

@@ -28,8 +28,8 @@ class Cgroups(World):
     def _kill(self, node: str, argv: list[str]) -> Completed:
         """Answer bash and cat."""
         if argv[0] == "cat":
-            found = self.files.get(argv[1])
-            return Completed(f"{found}\n", "", 0) if found else Completed("", "No such file or directory", 1)
+            content = self.files.get(argv[1])
+            return Completed(f"{content}\n", "", 0) if content else Completed("", "No such file or directory", 1)
         if argv[3] == "limit":
             (file,) = self.files
             return Completed(f"{file}\n{self.files[file]}\n", "", 0)
@@ -63,7 +63,7 @@ def test_throttles(bench: Bench, world: Cgroups, file: str, before: str, limit: 
     bench.inject(fault)
     assert world.files == {file: limit}
     assert bench.observed(fault) == f"{file} on w-worker says {limit}; held back in 2 of 3 periods"
-    assert [each.arguments["limit"] for each in bench.pending()] == [before]
+    assert [undo.arguments["limit"] for undo in bench.pending()] == [before]
     bench.heal(fault)
     assert world.files == {file: before}
     assert "1 containers have" in bench.healed(fault)
