@@ -43,7 +43,7 @@ _stopped = Event()
 def chaos(session: nox.Session) -> None:
     """Run the scenarios on real clusters (arguments go to pytest: -- scenarios/registry_cut -k Always --seed 7)."""
     _install(session, "chaos")
-    chosen = any(Path(each.partition("::")[0]).resolve().is_relative_to(_SCENARIOS) for each in session.posargs)
+    chosen = any(Path(argument.partition("::")[0]).resolve().is_relative_to(_SCENARIOS) for argument in session.posargs)
     before = _latest()
     try:
         _pytest(session, *([] if chosen else [_SCENARIOS.name]), *session.posargs)
@@ -74,15 +74,17 @@ def truth(session: nox.Session) -> None:
         )
     runs = Path("reports", "out", f"truth-{time.strftime('%Y%m%d-%H%M%S')}")
     names = ("python", "-m", "chaos_harness.clusters.versions", "gatekeeper", *chosen.versions)
-    each = [runs / version for version in dict.fromkeys((session.run(*names, silent=True) or "").split())]
-    for run in each:
+    version_runs = [runs / version for version in dict.fromkeys((session.run(*names, silent=True) or "").split())]
+    for run in version_runs:
         options = ["--gatekeeper", run.name, "--times", chosen.times, "--alluredir", str(run / "results")]
         # 1: a claim came out otherwise, which is for the table to tell; 5: the version contradicts all scenarios
         _pytest(session, _SCENARIOS.name, *options, *others, success_codes=[0, 1, 5])
-    told = [str(run) for run in each if (run / "verdicts.jsonl").exists()]
-    if not told:
+    judged_runs = [str(run) for run in version_runs if (run / "verdicts.jsonl").exists()]
+    if not judged_runs:
         session.error("no scenario ran on these versions; `pytest scenarios --collect-only` lists them")
-    session.run("python", "-m", "chaos_harness.reports.truth", *chosen.add, *told, "--write", str(runs / "truth.json"))
+    session.run(
+        "python", "-m", "chaos_harness.reports.truth", *chosen.add, *judged_runs, "--write", str(runs / "truth.json")
+    )
 
 
 @nox.session

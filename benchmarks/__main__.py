@@ -68,7 +68,7 @@ def _measure(chosen: argparse.Namespace) -> int:
             with findings.part("suites"):
                 suites.measure(chosen.rounds)
     finally:
-        sys.stdout.write(findings.told())
+        sys.stdout.write(findings.report())
         collect_garbage(engine, progress=progress, undo=partial(journal.replay, engine=engine))
         session.close()
     return 1 if findings.problems else 0
@@ -87,11 +87,11 @@ def _chosen(parts: set[str], **things: Measured) -> list[Measured]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures ratios on real clusters.")
-    told = f"of {', '.join(_PARTS)} (default: {_ALL})"
-    parser.add_argument("parts", nargs="*", choices=[_ALL, *_PARTS], default=_ALL, metavar="PART", help=told)
+    help_text = f"of {', '.join(_PARTS)} (default: {_ALL})"
+    parser.add_argument("parts", nargs="*", choices=[_ALL, *_PARTS], default=_ALL, metavar="PART", help=help_text)
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="turns of each way (default: 3)")
-    told = f"seconds under probes (default: {_PROBING_SECONDS:.0f})"
-    parser.add_argument("--probing", type=float, default=_PROBING_SECONDS, metavar="S", help=told)
+    help_text = f"seconds under probes (default: {_PROBING_SECONDS:.0f})"
+    parser.add_argument("--probing", type=float, default=_PROBING_SECONDS, metavar="S", help=help_text)
     parser.add_argument("--suite", default=CHOSEN, metavar="EXPRESSION", help=f"which scenarios (default: {CHOSEN!r})")
     parser.add_argument("--peer", type=Path, metavar="FILE", help="the `chaos` command of Chaos Toolkit")
     parser.add_argument("--output", type=Path, default=Path("reports", "out", "bench"), metavar="DIR")

@@ -124,7 +124,7 @@ def _ours(cluster: Cluster, value: str) -> None:
         until(
             api,
             _MAPS,
-            lambda state: any(each["data"]["value"] == value for each in state.values()),
+            lambda state: any(config_map["data"]["value"] == value for config_map in state.values()),
             Deadline.after(_SECONDS, "the change"),
             _ONLY,
         )

@@ -34,13 +34,13 @@ class Findings:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are worth their time
             self.problems.append(f"{name} could not be measured: {type(error).__name__}: {error}")
         self._load.append((name, round(os.getloadavg()[0], 1)))
-        self.told()
+        self.report()
 
-    def told(self) -> str:
+    def report(self) -> str:
         """Write everything down for machines, and return it for people."""
-        samples = [each for thing in self._things for each in thing.samples]
-        ratios = [each for thing in self._things for each in thing.ratios]
-        limits = [each for thing in self._things for each in thing.limits]
+        samples = [measured for thing in self._things for measured in thing.samples]
+        ratios = [ratio for thing in self._things for ratio in thing.ratios]
+        limits = [limit for thing in self._things for limit in thing.limits]
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         about = {"when": when, "cores": os.cpu_count(), "load": self._load, "problems": self.problems}
         self._path.write_text(to_json(samples, ratios, limits, about), encoding="utf-8")

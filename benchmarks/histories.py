@@ -71,10 +71,10 @@ class Histories:
                 _write(path, size)
                 for _ in range(rounds):
                     argv: list[str | Path] = [sys.executable, "-m", __name__, path]
-                    told = json.loads(run(argv, Deadline.after(_SECONDS, "a check")).stdout)
-                    self.verdicts.add(told["verdict"])
-                    times.figures.append(told["seconds"])
-                    memory.figures.append(told["mib"])
+                    printed = json.loads(run(argv, Deadline.after(_SECONDS, "a check")).stdout)
+                    self.verdicts.add(printed["verdict"])
+                    times.figures.append(printed["seconds"])
+                    memory.figures.append(printed["mib"])
                 path.unlink()
 
 
@@ -100,23 +100,23 @@ def _write(path: Path, operations: int) -> None:
             entry = Entry(next(lines), kind, process, f, value, moment, 1.8e9 + moment)
             file.write(json.dumps(asdict(entry), separators=(",", ":")) + "\n")
 
-        told: list[str] = []
+        audit_ids: list[str] = []
         for index in range(operations):
             seq, moment = index // 2, 0.1 + index / _RATE / 2
             value = {"seq": seq, "policy": _POLICY, "dry_run": True, "round": seq}
             audit_id = f"{seq:08}-4b1c-4a86-9d4f-1c2d3e4f5a6b"
             if index % 2:
                 value |= {"outcome": "denied by webhook", "said": "403 denied"}
-                told.append(audit_id)
+                audit_ids.append(audit_id)
             else:
                 value |= {"wanted": "denied by webhook", "late": 0.001, "audit_id": audit_id}
             write("ok" if index % 2 else "invoke", numbered(CANARY, seq % 8), "create violating pod", value, moment)
-            if len(told) == _READ_TOGETHER:
-                same = {"code": 403, "called": {}, "denied_by": "validation.gatekeeper.sh", "audit_ids": told}
+            if len(audit_ids) == _READ_TOGETHER:
+                same = {"code": 403, "called": {}, "denied_by": "validation.gatekeeper.sh", "audit_ids": audit_ids}
                 write("info", numbered(AUDIT, "node"), REQUESTS, same, moment)
                 read_ = {"since": 1.8e9 + moment - _READ_TOGETHER / _RATE, "until": 1.8e9 + moment}
                 write("ok", numbered(AUDIT, "node"), READ, read_, moment)
-                told.clear()
+                audit_ids.clear()
         write("mark", HISTORY, END, None, moment + 0.01)
 
 

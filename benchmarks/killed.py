@@ -41,7 +41,7 @@ def cordoned(cluster: Cluster) -> list[str]:
     """Return the nodes that take no pods."""
     with cluster.client() as api:
         nodes = request(api, "GET", _NODES)["items"]
-    return [each["metadata"]["name"] for each in nodes if each["spec"].get("unschedulable")]
+    return [node["metadata"]["name"] for node in nodes if node["spec"].get("unschedulable")]
 
 
 def uncordon(cluster: Cluster, nodes: Sequence[str]) -> None:

@@ -62,10 +62,10 @@ class Overhead:
         self.quiet.figures.append(100 * (api_server_seconds(cluster) - used) / (time.monotonic() - began))
         self.quiet.note = f"over {quiet:.0f} s"
         argv: list[str | Path] = [sys.executable, "-m", __name__, cluster.name, str(seconds)]
-        told = json.loads(run(argv, Deadline.after(seconds + _PATIENCE_SECONDS, "the probes")).stdout)
+        printed = json.loads(run(argv, Deadline.after(seconds + _PATIENCE_SECONDS, "the probes")).stdout)
         measured = (self.core, "core"), (self.memory, "mib"), (self.rate, "rate"), (self.asked, "api_server")
         for samples, name in measured:
-            samples.figures.append(told[name])
+            samples.figures.append(printed[name])
             samples.note = f"over {seconds:.0f} s"
 
 
@@ -75,7 +75,7 @@ def main(name: str, seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder, ExitStack() as stack:
         history = History(Path(folder) / "history.jsonl", "bench")
         stack.callback(history.close)
-        others = (each for each in usual_probes(cluster, history) if each.name != CANARY)
+        others = (probe for probe in usual_probes(cluster, history) if probe.name != CANARY)
         probes = [*others, admission_canary(cluster, history, rate=_RATE)]
         for probe in probes:
             probe.start()
@@ -91,10 +91,12 @@ def main(name: str, seconds: float) -> None:
         api_server = 100 * (api_server_seconds(cluster) - used) / (time.monotonic() - began)
         mib = peak_mib()
         answers = sum(
-            1 for each in read(history.path).entries if each.process.startswith(CANARY) and each.kind in ("ok", "fail")
+            1
+            for entry in read(history.path).entries
+            if entry.process.startswith(CANARY) and entry.kind in ("ok", "fail")
         )
-        told = {"core": core, "mib": mib, "rate": answers / took, "api_server": api_server}
-        sys.stdout.write(json.dumps(told))
+        measured = {"core": core, "mib": mib, "rate": answers / took, "api_server": api_server}
+        sys.stdout.write(json.dumps(measured))
 
 
 if __name__ == "__main__":

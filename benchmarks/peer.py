@@ -62,9 +62,9 @@ class Peer:
                 experiment.act(kill_containers(selector=_WEBHOOK))
                 experiment.recovered()
         answers = [
-            each.kind
-            for each in read(experiment.history.path).entries
-            if each.process.startswith(CANARY) and each.kind != "invoke"
+            entry.kind
+            for entry in read(experiment.history.path).entries
+            if entry.process.startswith(CANARY) and entry.kind != "invoke"
         ]
         lost = sum(1 for kind in answers if kind != "ok")
         self.ours.note = f"saw {lost} of {len(answers)} questions without the answer that policy demands"
@@ -84,10 +84,10 @@ class Peer:
         argv, folder, env = _command(cluster, chaos, experiment)
         done = run(argv, Deadline.after(_SECONDS, "Chaos Toolkit"), cwd=folder, env=env, check=False)
         try:
-            told = json.loads((folder / "journal.json").read_text(encoding="utf-8"))
+            journal = json.loads((folder / "journal.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CommandFailed(f"Chaos Toolkit left no journal: {done.stderr[-500:]}") from error
-        return f"{told['status']}, deviated: {told['deviated']}"
+        return f"{journal['status']}, deviated: {journal['deviated']}"
 
     def _kill(self, cluster: Cluster, chaos: Path) -> None:
         """Kill it while its fault is on; count the nodes that stay cordoned, and make them usable again."""

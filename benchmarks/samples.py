@@ -35,13 +35,13 @@ class Samples:
         """The figure that one in a hundred exceeds; of fewer, the highest."""
         return sorted(self.figures)[min(len(self.figures) - 1, int(len(self.figures) * 0.99))]
 
-    def told(self) -> dict[str, object]:
+    def for_machines(self) -> dict[str, object]:
         """Return it for machines."""
         if not self.figures:
             return {"name": self.name, "unit": self.unit, "n": 0, "note": self.note}
         low, high = min(self.figures), max(self.figures)
-        told = {"name": self.name, "unit": self.unit, "n": len(self.figures), "median": self.median}
-        return {**told, "low": low, "high": high, "p99": self.p99, "note": self.note}
+        fields = {"name": self.name, "unit": self.unit, "n": len(self.figures), "median": self.median}
+        return {**fields, "low": low, "high": high, "p99": self.p99, "note": self.note}
 
 
 @dataclass(frozen=True)
@@ -113,32 +113,37 @@ def to_json(
     """Return everything for machines."""
     compared = [
         {
-            "name": each.name,
-            "value": each.value,
-            "most": each.most,
-            "n": [len(each.ours.figures), len(each.other.figures)],
+            "name": ratio.name,
+            "value": ratio.value,
+            "most": ratio.most,
+            "n": [len(ratio.ours.figures), len(ratio.other.figures)],
         }
-        for each in ratios
+        for ratio in ratios
     ]
-    limited = [{"name": each.name, "value": each.value, "most": each.most} for each in limits]
-    told = {"about": about, "samples": [each.told() for each in samples], "ratios": compared, "limits": limited}
-    return json.dumps(told, indent=1)
+    limited = [{"name": limit.name, "value": limit.value, "most": limit.most} for limit in limits]
+    report = {
+        "about": about,
+        "samples": [measured.for_machines() for measured in samples],
+        "ratios": compared,
+        "limits": limited,
+    }
+    return json.dumps(report, indent=1)
 
 
 def table(samples: Sequence[Samples], ratios: Sequence[Ratio], limits: Sequence[Limit]) -> str:
     """Return everything for people."""
-    names = [each.name for group in (samples, ratios, limits) for each in group]
+    names = [row.name for group in (samples, ratios, limits) for row in group]
     width = max(map(len, names))
     lines = [f"{'':{width}}  {'n':>4} {'median':>10} {'range':>23}"]
-    for each in samples:
-        if each.figures:
-            spread = f"{_figure(min(each.figures))} to {_figure(max(each.figures))}"
-            told = f"{len(each.figures):>4} {_figure(each.median):>10} {spread:>23} {each.unit}"
+    for measured in samples:
+        if measured.figures:
+            spread = f"{_figure(min(measured.figures))} to {_figure(max(measured.figures))}"
+            numbers = f"{len(measured.figures):>4} {_figure(measured.median):>10} {spread:>23} {measured.unit}"
         else:
-            told = f"{0:>4} {_MISSING:>10}"
-        lines.append(f"{each.name:{width}}  {told}{f'  {each.note}' if each.note else ''}")
+            numbers = f"{0:>4} {_MISSING:>10}"
+        lines.append(f"{measured.name:{width}}  {numbers}{f'  {measured.note}' if measured.note else ''}")
     lines.append("")
-    lines += [f"{each.name:{width}}  {_aimed(each.value, each.most)}" for group in (ratios, limits) for each in group]
+    lines += [f"{row.name:{width}}  {_aimed(row.value, row.most)}" for group in (ratios, limits) for row in group]
     return "\n".join(lines)
 
 

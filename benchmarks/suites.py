@@ -90,16 +90,16 @@ class Suites:
         if done.returncode not in _STATUSES:
             raise CommandFailed(f"suite {name} ended with status {done.returncode}; see {run_directory}/output.txt")
         samples.figures.append(took)
-        told = verdicts(run_directory / "verdicts.jsonl")
-        self._first = self._first or told
-        differ = differing(self._first, told)
-        samples.note = "; ".join(filter(None, [samples.note, *(f"{name}: {each}" for each in differ)]))
+        outcomes = verdicts(run_directory / "verdicts.jsonl")
+        self._first = self._first or outcomes
+        differ = differing(self._first, outcomes)
+        samples.note = "; ".join(filter(None, [samples.note, *(f"{name}: {difference}" for difference in differ)]))
 
 
 def verdicts(path: Path) -> Verdicts:
     """Return what was said of each claim of each test."""
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {f"{each['test']}: {each['claim']}": each["outcome"] for each in lines}
+    return {f"{verdict['test']}: {verdict['claim']}": verdict["outcome"] for verdict in lines}
 
 
 def differing(first: Verdicts, other: Verdicts) -> Sequence[str]:

@@ -56,8 +56,8 @@ class Watched:
         """How it grows from the fewest Pods to the most; a change should not cost more because there are others."""
         most, fewest = f"{self._sizes[-1]:,}", f"{self._sizes[0]:,}"
         return [
-            Ratio(f"{name}: {most} / {fewest} Pods", each[-1], each[0], aim)
-            for name, each, aim in (("change seen", self.changes, 2.0), ("memory of the probe", self.memory, None))
+            Ratio(f"{name}: {most} / {fewest} Pods", measured[-1], measured[0], aim)
+            for name, measured, aim in (("change seen", self.changes, 2.0), ("memory of the probe", self.memory, None))
         ]
 
     @property
@@ -74,11 +74,11 @@ class Watched:
                 _make(cluster, range(made, size))
                 made = size
                 argv: list[str | Path] = [sys.executable, "-m", __name__, cluster.name]
-                told = json.loads(run(argv, Deadline.after(_SECONDS, f"the watch of {size} Pods")).stdout)
-                lists.figures.append(told["list"])
-                changes.figures += told["seen"]
-                processor.figures.append(told["processor"])
-                memory.figures.append(told["mib"])
+                printed = json.loads(run(argv, Deadline.after(_SECONDS, f"the watch of {size} Pods")).stdout)
+                lists.figures.append(printed["list"])
+                changes.figures += printed["seen"]
+                processor.figures.append(printed["processor"])
+                memory.figures.append(printed["mib"])
 
 
 def main(name: str) -> None:
@@ -94,24 +94,24 @@ def main(name: str) -> None:
         _wait(history.path, '"f":"LISTED","value":{"resource_version":', "object")
         listed = time.monotonic() - began
         api = stack.enter_context(cluster.client())
-        names = [each["metadata"]["name"] for each in request(api, "GET", _PODS, query={"limit": "10"})["items"]]
+        names = [pod["metadata"]["name"] for pod in request(api, "GET", _PODS, query={"limit": "10"})["items"]]
         before, mine = time.process_time(), time.thread_time()
         sent = _change(api, names)
         _wait(history.path, f'"{_MARK}":"{_CHANGES - 1}"')
         used = time.process_time() - before - (time.thread_time() - mine)
         mib = peak_mib()
         seen = {
-            each.value["object"]["metadata"]["annotations"][_MARK]: each.wall
-            for each in read(history.path).entries
-            if each.f == MODIFIED and _MARK in each.value["object"]["metadata"].get("annotations", {})
+            entry.value["object"]["metadata"]["annotations"][_MARK]: entry.wall
+            for entry in read(history.path).entries
+            if entry.f == MODIFIED and _MARK in entry.value["object"]["metadata"].get("annotations", {})
         }
-        told = {
+        measured = {
             "list": listed,
             "seen": [(seen[mark] - moment) * 1000 for mark, moment in sent.items()],
             "processor": 1000 * used / _CHANGES,
             "mib": mib,
         }
-        sys.stdout.write(json.dumps(told))
+        sys.stdout.write(json.dumps(measured))
 
 
 def _change(api: Any, names: Sequence[str]) -> dict[str, float]:

@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> int:
         run = run.parent
     named = options.run if options.run == _LATEST else run
     try:
-        for told in killed_runs.rescue(run):
-            _say(told)
+        for sentence in killed_runs.rescue(run):
+            _say(sentence)
         generate.check(run)
         index = generate.generate(run, allure_cli.allure(_say))
     except (HarnessError, OSError) as error:

@@ -53,16 +53,16 @@ def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
     for case in tree.iter("testcase"):
         record = named.get((case.get("classname", ""), case.get("name", "")))
         for properties in case.findall("properties"):
-            for each in [each for each in properties if each.get("name") == PROPERTY]:
-                properties.remove(each)
+            for record_property in [element for element in properties if element.get("name") == PROPERTY]:
+                properties.remove(record_property)
             if record is not None:
                 properties.extend(_claims(record))
             if not len(properties):
                 case.remove(properties)
     for element in tree.iter():
         element.text = shown(redact(element.text), lines=True) if element.text else element.text
-        told = recorded(dict(element.attrib))
-        for name, value in told.items():
+        attributes = recorded(dict(element.attrib))
+        for name, value in attributes.items():
             element.set(name, shown(value, lines=True))
     into = io.BytesIO()
     tree.write(into, encoding="utf-8", xml_declaration=True)
@@ -70,16 +70,16 @@ def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
 
 
 def _claims(record: Record) -> list[ET.Element]:
-    found = [ET.Element("property", name="seed", value=str(record.seed))]
+    properties = [ET.Element("property", name="seed", value=str(record.seed))]
     for claim in record.claims:
         known = f" ({claim.issue})" if claim.issue else ""
         words = f"{claim.outcome}, expected {claim.expected}{known}: {claim.summary}"
-        found.append(ET.Element("property", name=f"claim: {claim.name}", value=words))
-        found += [
+        properties.append(ET.Element("property", name=f"claim: {claim.name}", value=words))
+        properties += [
             ET.Element("property", name=f"figure: {claim.name}: {name}", value=f"{value:g}")
             for name, value in claim.figures.items()
         ]
-    return found
+    return properties
 
 
 def _name(nodeid: str) -> tuple[str, str]:

@@ -18,8 +18,8 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 def record_in(user_properties: Iterable[tuple[str, object]]) -> Record | None:
     """Return the record that a test's user properties carry: of the last one, its latest state."""
-    found = [value for name, value in user_properties if name == PROPERTY]
-    return _RECORD.validate_json(_whole(str(found[-1]))) if found else None
+    carried = [value for name, value in user_properties if name == PROPERTY]
+    return _RECORD.validate_json(_whole(str(carried[-1]))) if carried else None
 
 
 def _whole(text: str) -> str:

@@ -108,8 +108,8 @@ def noted(run: Path) -> tuple[list[str], set[str]]:
 
 def _last_written(run: Path) -> float:
     """Return when the run last wrote of a test or into a history."""
-    found = [run / _STATE, run / _TESTS, *(run / "experiments").glob("*/*/history.jsonl")]
-    return max((path.stat().st_mtime for path in found if path.exists()), default=0.0)
+    paths = [run / _STATE, run / _TESTS, *(run / "experiments").glob("*/*/history.jsonl")]
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
 
 def _write(run: Path, said: State) -> None:

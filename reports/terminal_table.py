@@ -35,10 +35,10 @@ _BLAMED: dict[Blame, tuple[str, str]] = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that makes the quality gate one that a run must pass."""
-    told = (
+    help_text = (
         "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
     )
-    parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=told)
+    parser.getgroup("chaos").addoption("--fail-on-regression", action="store_true", help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -94,12 +94,12 @@ class _Row:
     def cells(self) -> tuple[str, ...]:
         parameters = self.nodeid.partition("[")[2].removesuffix("]")
         return tuple(
-            _told(each)
-            for each in (self.mark, parameters, self.claim, self.expected, self.seen, self.figure, self.time)
+            _told(cell)
+            for cell in (self.mark, parameters, self.claim, self.expected, self.seen, self.figure, self.time)
         )
 
     @property
-    def told(self) -> str:
+    def why(self) -> str:
         """The line for a reader who asks why."""
         return _told(": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part))
 
@@ -181,7 +181,7 @@ def _aligned(cells: Iterable[str], widths: list[int]) -> str:
 
 def _write_reasons(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
     for mark, title in _REASONS.items():
-        reasons = [row.told for row in rows if row.mark == mark]
+        reasons = [row.why for row in rows if row.mark == mark]
         if reasons:
             terminal.write_line("")
             terminal.write_line(f"{title}:", bold=True)

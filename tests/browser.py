@@ -44,18 +44,18 @@ class Page:
 
 def browser(*, install: bool) -> str:
     """Return a browser; with `install` it is installed if there is none. Skips the test, and says why, if not."""
-    found = _found()
-    if found is None and not install:
+    program = _found()
+    if program is None and not install:
         pytest.skip("no browser on this machine, and this run installs none; type `apt-get install chromium`")
-    if found is None:
+    if program is None:
         try:
             apt.install(
                 ["chromium"], Progress.terminal(), lack="no browser on this machine", elsewhere="install Chromium"
             )
         except HarnessError as error:
             pytest.skip(str(error))
-        found = _found()
-    return found or pytest.skip("no browser on this machine, though apt-get has installed chromium")
+        program = _found()
+    return program or pytest.skip("no browser on this machine, though apt-get has installed chromium")
 
 
 def show(program: str, address: str, place: Path) -> Page:
@@ -64,8 +64,8 @@ def show(program: str, address: str, place: Path) -> Page:
     shown = _run(program, place, f"--log-net-log={log}", "--dump-dom", address)
     noted = json.loads(log.read_text(encoding="utf-8"))
     start = noted["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    asked = [each.get("params", {}) for each in noted["events"] if each["type"] == start]
-    urls = [each["url"] for each in asked if each.get("initiator") != _ITSELF and "url" in each]
+    asked = [event.get("params", {}) for event in noted["events"] if event["type"] == start]
+    urls = [request["url"] for request in asked if request.get("initiator") != _ITSELF and "url" in request]
     return Page(shown, [url for url in urls if not _AT_HOME.match(url)])
 
 

@@ -69,7 +69,7 @@ def readings(sources: Mapping[str, str]) -> list[Reading]:
     return [
         Reading(path, node.lineno, ast.get_source_segment(sources[path], node) or "")
         for path, tree in trees.items()
-        for node in sorted(_Follower(tree, worded).found(), key=lambda node: node.lineno)
+        for node in sorted(_Follower(tree, worded).expressions(), key=lambda node: node.lineno)
     ]
 
 
@@ -95,7 +95,7 @@ class _Follower:
         if not isinstance(scope, ast.Module):
             self._take_parameters(scope.args)
 
-    def found(self) -> Iterator[ast.expr]:
+    def expressions(self) -> Iterator[ast.expr]:
         """Yield the expressions that read a message."""
         known = (-1, -1)
         while known != (len(self._messages), len(self._errors)):
@@ -108,7 +108,7 @@ class _Follower:
             elif isinstance(node, ast.Match) and self._is_message(node.subject):
                 yield node.subject
             if isinstance(node, _Scope):
-                yield from _Follower(node, self._worded, self).found()
+                yield from _Follower(node, self._worded, self).expressions()
 
     def _take_parameters(self, arguments: ast.arguments) -> None:
         for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:

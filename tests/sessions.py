@@ -113,13 +113,13 @@ class Session:
 
     def result(self, name: str) -> Any:
         """Return the one result of this name."""
-        (found,) = [result for result in self.load("*-result.json") if result["name"] == name]
-        return found
+        (result,) = [result for result in self.load("*-result.json") if result["name"] == name]
+        return result
 
     def attachment(self, result: Any, name: str) -> bytes:
         """Return what was attached to the result under this name."""
         source: str
-        (source,) = [each["source"] for each in result["attachments"] if each["name"] == name]
+        (source,) = [attachment["source"] for attachment in result["attachments"] if attachment["name"] == name]
         return (self.results / source).read_bytes()
 
 

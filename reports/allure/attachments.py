@@ -64,22 +64,22 @@ class Budget:
         """Return the share of one of so many workers that make a run together."""
         return cls(_MOST_OF_RUN // workers)
 
-    def within(self, found: list[Attached], record: Record) -> list[Attached]:
+    def within(self, offered: list[Attached], record: Record) -> list[Attached]:
         """Return what may be attached for a record, in the order given, and what says where the rest is."""
         matters = any(not claim.as_expected for claim in record.claims)
         chosen, left_out = [], []
         elsewhere: dict[str, list[str]] = {}
-        for each in found:
-            digest = each.digest
+        for attachment in offered:
+            digest = attachment.digest
             first = self._where.get(digest)
-            if first and not matters and len(each.body) > _SMALL_BYTES:
-                elsewhere.setdefault(first, []).append(each.name)
-            elif len(each.body) <= self._left - (0 if matters else self._kept):
-                self._left -= len(each.body)
+            if first and not matters and len(attachment.body) > _SMALL_BYTES:
+                elsewhere.setdefault(first, []).append(attachment.name)
+            elif len(attachment.body) <= self._left - (0 if matters else self._kept):
+                self._left -= len(attachment.body)
                 self._where.setdefault(digest, record.name)
-                chosen.append(each)
+                chosen.append(attachment)
             else:
-                left_out.append(f"{each.name}, {len(each.body):,} bytes\n")
+                left_out.append(f"{attachment.name}, {len(attachment.body):,} bytes\n")
         if elsewhere:
             lines = [f"{', '.join(names)}: attached to {test}\n" for test, names in elsewhere.items()]
             chosen.append(_said("elsewhere", "What is the same in another test of this experiment:\n", lines))
@@ -123,10 +123,10 @@ class Files:
         wanted = [
             ("history", record.history, "application/jsonl"),
             ("journal", record.journal, "application/jsonl"),
-            *((each.name, each.path, each.type) for each in record.attachments),
+            *((attachment.name, attachment.path, attachment.type) for attachment in record.attachments),
         ]
-        found = {_identity(name, Path(path)): (name, Path(path), kind) for name, path, kind in wanted}
-        self._known = {key: self._known.get(key) or file(*each) for key, each in found.items()}
+        files = {_identity(name, Path(path)): (name, Path(path), kind) for name, path, kind in wanted}
+        self._known = {key: self._known.get(key) or file(*wanted_file) for key, wanted_file in files.items()}
         return list(self._known.values())
 
 
@@ -149,10 +149,10 @@ def file(name: str, path: Path, kind: str) -> Attached:
 
 def _identity(name: str, path: Path) -> tuple[str, str, int, int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return name, str(path), -1, -1
-    return name, str(path), found.st_size, found.st_mtime_ns
+    return name, str(path), status.st_size, status.st_mtime_ns
 
 
 def _packed(path: Path) -> tuple[bytes, int]:

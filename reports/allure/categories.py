@@ -118,13 +118,13 @@ def environment(records: Iterable[Record]) -> dict[str, str]:
 
     A name for which records differ (two shapes in one run) gets all values, each once.
     """
-    found: dict[str, list[str]] = {}
+    values_by_name: dict[str, list[str]] = {}
     for record in records:
         shape = {name: value for name, value in record.cluster["shape"].items() if name in _OF_SHAPE}
         for name, value in {"seed": record.seed, **shape, **record.environment}.items():
-            if str(value) not in found.setdefault(name, []):
-                found[name].append(str(value))
-    return {name: ", ".join(values) for name, values in found.items()} | {
+            if str(value) not in values_by_name.setdefault(name, []):
+                values_by_name[name].append(str(value))
+    return {name: ", ".join(values) for name, values in values_by_name.items()} | {
         "python": platform.python_version(),
         "kernel": platform.release(),
         "machine": platform.machine(),
@@ -144,7 +144,9 @@ def _escaped(text: str, special: str = "") -> str:
     text = text.replace("\\", "\\\\")
     for character, name in {"\n": "n", "\r": "r", "\t": "t", "\f": "f"}.items():
         text = text.replace(character, f"\\{name}")
-    text = "".join(each if each.isprintable() else "".join(f"\\u{each_}" for each_ in _units(each)) for each in text)
+    text = "".join(
+        letter if letter.isprintable() else "".join(f"\\u{unit}" for unit in _units(letter)) for letter in text
+    )
     if text.startswith(" ") and not special:
         text = f"\\{text}"
     for character in special:

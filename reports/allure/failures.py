@@ -22,13 +22,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def clean(report: pytest.TestReport) -> None:
     """Take secrets and controls out of a report's trace, of its message, and of what was captured."""
     report.sections = [(name, _text(said)) for name, said in report.sections]
-    told: Any = report.longrepr
-    if isinstance(told, str):
-        report.longrepr = _text(told)
-    elif isinstance(told, tuple):
-        report.longrepr = (told[0], told[1], _text(told[2]))
+    failure: Any = report.longrepr
+    if isinstance(failure, str):
+        report.longrepr = _text(failure)
+    elif isinstance(failure, tuple):
+        report.longrepr = (failure[0], failure[1], _text(failure[2]))
     else:
-        parts = getattr(told, "chain", [(getattr(told, "reprtraceback", None), getattr(told, "reprcrash", None), None)])
+        parts = getattr(
+            failure, "chain", [(getattr(failure, "reprtraceback", None), getattr(failure, "reprcrash", None), None)]
+        )
         for trace, crash, _ in parts:
             _clean_trace(trace, crash)
 
@@ -55,4 +57,4 @@ def _argument(name: str, value: str) -> tuple[str, str]:
 
 
 def _text(text: str) -> str:
-    return "\t".join(shown(each, lines=True) for each in redact(text).split("\t"))
+    return "\t".join(shown(piece, lines=True) for piece in redact(text).split("\t"))

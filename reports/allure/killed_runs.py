@@ -35,14 +35,14 @@ def rescue(run: Path) -> list[str]:
     results = run / "results"
     if said is None or said.ended is not None or run_directory.goes_on(run, said) or not results.is_dir():
         return []
-    begun, told = run_directory.noted(run)
+    begun, histories = run_directory.noted(run)
     running = f" while it ran {', '.join(begun)}" if begun else ""
     message = f"the run was killed{running}; {_GC}"
     _write(results, "run", "globals", {"attachments": [], "errors": [{"message": redact(message)}]})
     quality_gate.write(run, [quality_gate.Rule("the run comes to its end", False, redact(message), 1, 0)])
     rescued = []
     for history in sorted((run / "experiments").glob("*/*/history.jsonl")):
-        if str(history) not in told:
+        if str(history) not in histories:
             _add(results, history)
             rescued.append(history.parent.name)
     sweep(results)
@@ -53,12 +53,12 @@ def _add(results: Path, history: Path) -> None:
     name = history.parent.name
     message = f"the run was killed; this is what {name} had recorded until then. {_GC}"
     start = stop = history.stat().st_mtime
-    found = [attachments.file("history", history, "application/jsonl")]
+    attached = [attachments.file("history", history, "application/jsonl")]
     try:
         recorded = read(history)
         story = tell(recorded)
         start, stop = recorded.header.started, recorded.header.started + story.end
-        found.insert(0, Attached("timeline", timeline(story, name).encode(), "image/svg+xml", "svg"))
+        attached.insert(0, Attached("timeline", timeline(story, name).encode(), "image/svg+xml", "svg"))
     except (ChaosError, KeyError, TypeError, ValueError) as error:
         message += f" Its history cannot be told: {error}"
     _write(
@@ -73,17 +73,19 @@ def _add(results: Path, history: Path) -> None:
             "status": "broken",
             "statusDetails": {"message": redact(message)},
             "labels": [{"name": "suite", "value": "killed"}, {"name": "feature", "value": "killed"}],
-            "attachments": [_attach(results, f"{history} {number}", each) for number, each in enumerate(found)],
+            "attachments": [
+                _attach(results, f"{history} {number}", attachment) for number, attachment in enumerate(attached)
+            ],
             "start": round(start * 1000),
             "stop": round(stop * 1000),
         },
     )
 
 
-def _attach(results: Path, key: str, each: Attached) -> dict[str, str]:
-    source = f"{uuid5(NAMESPACE_URL, key)}-attachment.{each.suffix}"
-    private.write(results / source, each.body)
-    return {"name": each.name, "source": source, "type": each.kind}
+def _attach(results: Path, key: str, attachment: Attached) -> dict[str, str]:
+    source = f"{uuid5(NAMESPACE_URL, key)}-attachment.{attachment.suffix}"
+    private.write(results / source, attachment.body)
+    return {"name": attachment.name, "source": source, "type": attachment.kind}
 
 
 def _write(results: Path, key: str, kind: str, what: dict[str, Any]) -> None:

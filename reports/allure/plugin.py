@@ -88,13 +88,13 @@ class _Renderer:
                 logger = listener.allure_logger
                 result = logger.get_test(None)
                 _render(record, item, result)
-                for each in self._told(record, item, result):
+                for attachment in self._told(record, item, result):
                     logger.attach_data(
                         uuid4().hex,
-                        each.body,
-                        name=each.name,
-                        attachment_type=each.kind,
-                        extension=each.suffix,
+                        attachment.body,
+                        name=attachment.name,
+                        attachment_type=attachment.kind,
+                        extension=attachment.suffix,
                         parent_uuid=result.uuid,
                     )
 
@@ -107,7 +107,7 @@ class _Renderer:
         story = self._story(record)
         drawn = attachments.pictures(record, story) if story else []
         most = min(_EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES - self._embedded)
-        picture = next((each.address for each in drawn[:1] if len(each.body) <= most), "")
+        picture = next((image.address for image in drawn[:1] if len(image.body) <= most), "")
         self._embedded += len(picture)
         fact, details = result.description or "", result.statusDetails or StatusDetails()
         details.message = details.message and categories.marked(
@@ -230,7 +230,7 @@ def _crashed(nodeid: str, message: str) -> TestResult:
         titlePath=[*path.split("/"), *classes],
         status=Status.BROKEN,
         statusDetails=StatusDetails(message=message),
-        labels=[Label(*each) for each in labels.items()],
+        labels=[Label(*label) for label in labels.items()],
         start=at,
         stop=at,
     )
@@ -260,7 +260,7 @@ def _name_objects(item: pytest.Item, result: TestResult) -> None:
     callspec = getattr(item, "callspec", None)
     objects = {name for name, value in callspec.params.items() if not isinstance(value, _PLAIN)} if callspec else set()
     if callspec and objects:
-        result.parameters = [each for each in result.parameters if each.name not in objects]
+        result.parameters = [parameter for parameter in result.parameters if parameter.name not in objects]
         result.parameters.append(Parameter("case", callspec.id))
 
 
@@ -278,10 +278,10 @@ def _phase(phase: Phase) -> TestStepResult:
 
 def _fault(fault: FaultRecord) -> TestStepResult:
     if fault.healed_at is None:
-        told = [f"observed: {fault.proof}", "never proved to be healed"]
-        return _step(f"{fault.name}, not healed", Status.BROKEN, fault.injected_at, None, told)
-    told = [f"observed: {fault.proof}", f"healed: {fault.heal_proof}"]
-    return _step(f"{fault.name}, until healed", Status.PASSED, fault.injected_at, fault.healed_at, told)
+        proofs = [f"observed: {fault.proof}", "never proved to be healed"]
+        return _step(f"{fault.name}, not healed", Status.BROKEN, fault.injected_at, None, proofs)
+    proofs = [f"observed: {fault.proof}", f"healed: {fault.heal_proof}"]
+    return _step(f"{fault.name}, until healed", Status.PASSED, fault.injected_at, fault.healed_at, proofs)
 
 
 def _claim(claim: ClaimRecord, end: int) -> TestStepResult:

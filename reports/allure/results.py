@@ -58,8 +58,8 @@ class Writer:
         self._attach(body.encode(errors="backslashreplace") if isinstance(body, str) else body, file_name)
 
     def _write(self, item: Any) -> None:
-        found = clean(asdict(item, filter=lambda _, value: bool(value) or value is False))
-        text = json.dumps(found, ensure_ascii=False)
+        fields = clean(asdict(item, filter=lambda _, value: bool(value) or value is False))
+        text = json.dumps(fields, ensure_ascii=False)
         private.write(self._directory / item.file_pattern.format(prefix=uuid4()), text)
 
     def _attach(self, body: bytes, name: str) -> None:
@@ -67,17 +67,17 @@ class Writer:
             text = body[:_MOST_LETTERS].decode(errors="replace")
             text = redact(text) + ("\ncut here\n" if len(body) > _MOST_LETTERS else "")
             if name.endswith(_PROSE):
-                text = "\t".join(shown(each, lines=True) for each in text.split("\t"))
+                text = "\t".join(shown(piece, lines=True) for piece in text.split("\t"))
             body = text.encode(errors="backslashreplace")
         private.write(self._directory / name, body)
 
 
-def clean(found: Mapping[str, Any]) -> Any:
+def clean(fields: Mapping[str, Any]) -> Any:
     """Return what Allure writes as JSON without secrets, controls, and links that are none to the web."""
-    told = _shown(recorded(found))
-    if isinstance(told.get("links"), list):
-        told["links"] = [each for each in told["links"] if address(str(each.get("url", "")))]
-    return told
+    cleaned = _shown(recorded(fields))
+    if isinstance(cleaned.get("links"), list):
+        cleaned["links"] = [link for link in cleaned["links"] if address(str(link.get("url", "")))]
+    return cleaned
 
 
 def _shown(value: Any) -> Any:
@@ -85,7 +85,7 @@ def _shown(value: Any) -> Any:
         case str():
             return shown(value, lines=True)
         case list():
-            return [_shown(each) for each in value]
+            return [_shown(part) for part in value]
         case dict():
-            return {key: _shown(each) for key, each in value.items()}
+            return {key: _shown(part) for key, part in value.items()}
     return value

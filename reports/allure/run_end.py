@@ -43,19 +43,19 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
 
     Without a run's directory (its results went elsewhere on request) nothing is remembered or compared.
     """
-    found = figures.samples(records)
-    private.write(results / "figures-perf.json", json.dumps(figures.performance(found)))
-    categories.add_performance(results, figures.titles(found))
+    samples = figures.samples(records)
+    private.write(results / "figures-perf.json", json.dumps(figures.performance(samples)))
+    categories.add_performance(results, figures.titles(samples))
     if run is None:
         return []
-    private.write(run / _METRICS, figures.open_metrics(found, records))
+    private.write(run / _METRICS, figures.open_metrics(samples, records))
     known = runs.earlier(run.parent, run.name)
     history: dict[str, list[float]] = {}
-    for each in known:
-        for key, value in each.figures.items():
+    for earlier_run in known:
+        for key, value in earlier_run.figures.items():
             history.setdefault(key, []).append(value)
-    judged = gate.judge(found, history)
-    private.write(run / _FIGURES, "".join(f"{shown(each.words)}\n" for each in judged))
+    judged = gate.judge(samples, history)
+    private.write(run / _FIGURES, "".join(f"{shown(comparison.words)}\n" for comparison in judged))
     quality_gate.write(run, quality_gate.rules(records, outcomes, judged))
     keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
     tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}
@@ -63,12 +63,12 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
     _mark_flaky(results, {keys[key]: words for key, words in flaky.items()})
     began = run_directory.state(run)
     started = began.started if began else time.time()
-    runs.remember(run.parent, runs.Run(run.name, started, {each.key: each.value for each in found}, tests))
+    runs.remember(run.parent, runs.Run(run.name, started, {sample.key: sample.value for sample in samples}, tests))
     return [
         *(
-            Finding(f"regression: {each.words}", _why(each), regression=True)
-            for each in judged
-            if each.outcome == "worse"
+            Finding(f"regression: {comparison.words}", _why(comparison), regression=True)
+            for comparison in judged
+            if comparison.outcome == "worse"
         ),
         *(Finding(f"flaky: {key}: {words}", "the same test on the same versions") for key, words in flaky.items()),
     ]

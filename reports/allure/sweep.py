@@ -18,7 +18,7 @@ def sweep(results: Path) -> list[str]:
 
     A file of JSON is cleaned string by string, so that it stays JSON; one that is cut off is cleaned as text.
     """
-    found = []
+    rewritten = []
     for path in sorted(results.iterdir()):
         if path.suffix in _OURS or not path.is_file():
             continue
@@ -26,8 +26,8 @@ def sweep(results: Path) -> list[str]:
         clean = redact(text) if path.suffix in _PLAIN or path.suffix == ".jsonl" else _json(text)
         if clean != text:
             private.write(path, clean)
-            found.append(path.name)
-    return found
+            rewritten.append(path.name)
+    return rewritten
 
 
 def _json(text: str) -> str:

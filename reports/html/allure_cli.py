@@ -57,8 +57,8 @@ def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
     if not (place / _WHEEL_NODE).is_file():
         say(f"install Node.js for reports (once; {_found(node)})")
         _install(place, lambda into: _pip(locked, into))
-    found = trusted(place) / _WHEEL_NODE
-    return str(found), [str(found), str(place / _WHEEL_NPM)]
+    wheel_node = trusted(place) / _WHEEL_NODE
+    return str(wheel_node), [str(wheel_node), str(place / _WHEEL_NPM)]
 
 
 def _version(node: str) -> int:

@@ -62,8 +62,8 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
             if not index.is_file():
                 raise HarnessError(f"Allure 3 made no {index.name} of {results}")
             private.write(index, quiet(index.read_text(encoding="utf-8")))
-            for each in index.parent.rglob("*"):
-                each.chmod(0o700 if each.is_dir() else 0o600)
+            for path in index.parent.rglob("*"):
+                path.chmod(0o700 if path.is_dir() else 0o600)
             _remember(run, place / _HISTORY)
             remove(run / "report")
             index.parent.rename(run / "report")
@@ -85,10 +85,10 @@ def quiet(page: str) -> str:
     Of scripts in the page only those run that are in it now, known by their hashes, not what an attachment brings.
     Raises HarnessError if something in it would still be loaded from elsewhere.
     """
-    page = _SCRIPT.sub(lambda found: "" if _is_analytics(found.group()) else found.group(), page)
+    page = _SCRIPT.sub(lambda script: "" if _is_analytics(script.group()) else script.group(), page)
     policy = f"{POLICY}; {_scripts(page)}"
     page = page.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{policy}">', 1)
-    outside = _SCRIPT.sub(lambda found: found.group().partition(">")[0] + ">", page)
+    outside = _SCRIPT.sub(lambda script: script.group().partition(">")[0] + ">", page)
     foreign = _FOREIGN.search(outside)
     if foreign or "Content-Security-Policy" not in page:
         what = foreign.group() if foreign else "no <head>"
@@ -101,9 +101,9 @@ def _scripts(page: str) -> str:
 
     So neither a handler in an attribute nor a link that is a script does, whatever a result brings.
     """
-    bodies = (found.group().partition(">")[2].removesuffix("</script>") for found in _SCRIPT.finditer(page))
+    bodies = (script.group().partition(">")[2].removesuffix("</script>") for script in _SCRIPT.finditer(page))
     hashes = [base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in bodies if body]
-    return " ".join(["script-src 'self' 'unsafe-eval' data: blob:", *(f"'sha256-{each}'" for each in hashes)])
+    return " ".join(["script-src 'self' 'unsafe-eval' data: blob:", *(f"'sha256-{digest}'" for digest in hashes)])
 
 
 def _is_analytics(script: str) -> bool:
@@ -116,7 +116,7 @@ def _configuration(run: Path, place: Path) -> Path:
         known: dict[str, Any] = json.loads((run / CONFIGURATION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}  # the run died before it wrote it
-    size = sum(each.stat().st_size for each in (run / "results").iterdir())
+    size = sum(result_file.stat().st_size for result_file in (run / "results").iterdir())
     options = {"singleFile": size <= _MOST_SINGLE_BYTES, "reportLanguage": "en", "theme": "auto"}
     lines = [line for line in _earlier(run) if _name(line) != run.name]
     (place / _HISTORY).write_text("".join(lines[-_MOST_HISTORY:]), encoding="utf-8")
@@ -134,8 +134,8 @@ def _configuration(run: Path, place: Path) -> Path:
 
 
 def _gate(run: Path, place: Path) -> list[str]:
-    found = quality_gate.read(run)
-    return ["--dump", str(quality_gate.archive(found, place / "gate.zip"))] if found else []
+    rules = quality_gate.read(run)
+    return ["--dump", str(quality_gate.archive(rules, place / "gate.zip"))] if rules else []
 
 
 def _earlier(run: Path) -> list[str]:

@@ -60,13 +60,13 @@ class Bins:
     @property
     def busiest(self) -> int:
         """The number of requests in the bin that has most."""
-        return max((each.asked for each in self.bins.values()), default=0)
+        return max((interval.asked for interval in self.bins.values()), default=0)
 
     def _widen(self) -> None:
         joined: dict[int, Bin] = {}
-        for index, each in self.bins.items():
+        for index, half in self.bins.items():
             into = joined.setdefault(index // 2, Bin())
-            into.good, into.lost, into.silent = into.good + each.good, into.lost + each.lost, into.silent + each.silent
+            into.good, into.lost, into.silent = into.good + half.good, into.lost + half.lost, into.silent + half.silent
         self.width, self.bins = self.width * 2, joined
 
 

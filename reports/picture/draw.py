@@ -59,9 +59,9 @@ def timeline(
 
 def close_up(story: Story) -> tuple[float, float] | None:
     """Return the stretch of time in which requests were lost, if it is so short that only a close-up shows it."""
-    tallies = [each for each in story.questions.values() if each.first_lost is not None]
-    begins = [each.first_lost for each in tallies if each.first_lost is not None]
-    ends = [each.last_lost for each in tallies if each.last_lost is not None]
+    tallies = [tally for tally in story.questions.values() if tally.first_lost is not None]
+    begins = [tally.first_lost for tally in tallies if tally.first_lost is not None]
+    ends = [tally.last_lost for tally in tallies if tally.last_lost is not None]
     if not begins:
         return None
     begin, end = max(0.0, min(begins) - _CLOSE_SECONDS), min(story.end, max(ends) + _CLOSE_SECONDS)
@@ -95,7 +95,7 @@ def _draw(lanes: Lanes, story: Story, claims: Sequence[ClaimRecord]) -> None:
     _questions(lanes, story)
     lanes.rotation(story.rotation)
     for sorts, most, title in _GROUPS:
-        _lives(lanes, story, [each for each in story.lives.values() if each.sort in sorts], most, title)
+        _lives(lanes, story, [life for life in story.lives.values() if life.sort in sorts], most, title)
     _objects(lanes, story)
     lanes.requests(story.requests)
 
@@ -127,15 +127,15 @@ def _objects(lanes: Lanes, story: Story) -> None:
 
 
 def _lives(lanes: Lanes, story: Story, lives: list[Life], most: int, title: str) -> None:
-    lives = [each for each in lives if _seen_in(lanes.axis, each)]
+    lives = [life for life in lives if _seen_in(lanes.axis, life)]
     if not lives:
         return
     lanes.title(title)
     harmed = {mark.what for mark in story.harms}
-    eventful = sorted(lives, key=lambda each: (each.name not in harmed, each.sort == "workload", -len(each.stretches)))
-    chosen = {id(each) for each in eventful[:most]}
+    eventful = sorted(lives, key=lambda life: (life.name not in harmed, life.sort == "workload", -len(life.stretches)))
+    chosen = {id(life) for life in eventful[:most]}
     order = {sort: number for number, sort in enumerate(("webhook", "gatekeeper", "workload", "node", "lease"))}
-    for life in sorted(lives, key=lambda each: (order[each.sort], each.stretches[0].at)):
+    for life in sorted(lives, key=lambda life: (order[life.sort], life.stretches[0].at)):
         if id(life) in chosen:
             lanes.life(life, story.replicas.get(life.name))
     _more(lanes, len(lives) - most, "with less to see")

@@ -113,7 +113,7 @@ class Lanes:
         """Add what was done to pods and nodes: a mark each, with its name in the first row that has room for it."""
         rows = [0.0] * _HARM_ROWS
         places = []
-        for mark in (each for each in harms if self.axis.shows(each.at)):
+        for mark in (harm for harm in harms if self.axis.shows(harm.at)):
             x, words = self.axis.x(mark.at), svg.shortened(f"{mark.how} {mark.what}", 60)
             room = x + 9 + len(words) * _LETTER <= RIGHT
             row = next((number for number, free in enumerate(rows) if x > free), None)
@@ -131,7 +131,7 @@ class Lanes:
         """Add a mark at the moment that decided each claim, with the number that it has in the list below."""
         rows = [RIGHT + _VERDICT_WIDTH] * _VERDICT_ROWS  # filled from the right: most are decided at the end
         places = []
-        for number, claim in sorted(enumerate(claims, start=1), key=lambda each: -(each[1].at or 0.0)):
+        for number, claim in sorted(enumerate(claims, start=1), key=lambda numbered: -(numbered[1].at or 0.0)):
             if claim.at is not None and self.axis.shows(claim.at):
                 x = self.axis.x(claim.at)
                 row = next((row for row, left in enumerate(rows) if x + _VERDICT_WIDTH <= left), _VERDICT_ROWS - 1)
@@ -158,16 +158,16 @@ class Lanes:
 
     def life(self, life: Life, replica: Tally | None) -> None:
         """Add the states of a pod, node or lease, and below them what a replica answered when asked by itself."""
-        gone = next((each.at for each in reversed(life.stretches) if each.state == "gone"), None)
+        gone = next((stretch.at for stretch in reversed(life.stretches) if stretch.state == "gone"), None)
         where = f"on {life.where}" if life.where else ""
         note = "; ".join(filter(None, [where, f"{life.left_out} short states left out" if life.left_out else ""]))
         top = self._lane(life.name, note, 27 if note else 21)
-        ends = [*(each.at for each in life.stretches[1:]), self.axis.end if gone is None else gone]
-        for each, end in zip(life.stretches, ends, strict=True):
-            if each.state != "gone" and self.axis.shows(each.at, end):
-                colour, pattern = STATES[each.state]
-                left, right = self.axis.x(each.at), self.axis.x(end)
-                hint = f"{each.at:.1f} to {end:.1f} s: {each.why or each.state}"
+        ends = [*(stretch.at for stretch in life.stretches[1:]), self.axis.end if gone is None else gone]
+        for stretch, end in zip(life.stretches, ends, strict=True):
+            if stretch.state != "gone" and self.axis.shows(stretch.at, end):
+                colour, pattern = STATES[stretch.state]
+                left, right = self.axis.x(stretch.at), self.axis.x(end)
+                hint = f"{stretch.at:.1f} to {end:.1f} s: {stretch.why or stretch.state}"
                 self.parts.append(svg.rect(left, top + 3, right - left, 12, colour, hint, pattern=pattern))
         if gone is not None and self.axis.shows(gone):
             self._glyph(gone, top + 9, "M-4 -5L4 5M-4 5L4 -5", "edge", f"{gone:.1f} s: gone")
@@ -208,7 +208,9 @@ class Lanes:
         """Add what the registry answered, if it did."""
         if not requests.bins:
             return
-        top = self._lane("registry answers", f"{sum(each.asked for each in requests.bins.values()):,} requests", 27)
+        top = self._lane(
+            "registry answers", f"{sum(interval.asked for interval in requests.bins.values()):,} requests", 27
+        )
         self._hill(requests, top + 23, 18)
 
     def _lane(self, name: str, note: str, height: float, *, bad: bool = False) -> float:
@@ -221,18 +223,18 @@ class Lanes:
         return top
 
     def _hill(self, bins: Bins, bottom: float, most: float, *, flat: bool = False) -> None:
-        for index, each in sorted(bins.bins.items()):
+        for index, interval in sorted(bins.bins.items()):
             begin, end = index * bins.width, (index + 1) * bins.width
-            if each.good and self.axis.shows(begin, end):
-                height = most if flat else max(1.5, most * each.good / bins.busiest)
+            if interval.good and self.axis.shows(begin, end):
+                height = most if flat else max(1.5, most * interval.good / bins.busiest)
                 width = self.axis.x(end) - self.axis.x(begin)
-                hint = f"{begin:g} to {end:g} s: {each.good} good"
+                hint = f"{begin:g} to {end:g} s: {interval.good} good"
                 self.parts.append(svg.rect(self.axis.x(begin), bottom - height, width, height, "good", hint))
 
     def _lost(self, name: str, tally: Tally, top: float, bottom: float) -> None:
         """Draw each request that did not come out well; of those beyond the bound, the bins in which they are."""
         middle = top + (bottom - top) * 0.45
-        kept = [each for each in tally.kept if self.axis.shows(each.asked)]
+        kept = [request for request in tally.kept if self.axis.shows(request.asked)]
         single = kept[: self.room]
         self.room -= len(single)
         beyond = tally.unkept + len(kept) - len(single)
@@ -240,8 +242,8 @@ class Lanes:
             self.areas[name] = beyond
         for outcome, upper in (("silent", middle), ("lost", top)):
             if beyond:
-                for index, each in sorted(tally.bins.bins.items()):
-                    number, begin = getattr(each, outcome), index * tally.bins.width
+                for index, interval in sorted(tally.bins.bins.items()):
+                    number, begin = getattr(interval, outcome), index * tally.bins.width
                     if number and self.axis.shows(begin, begin + tally.bins.width):
                         left, right = self.axis.x(begin), self.axis.x(begin + tally.bins.width)
                         hint = f"{begin:g} to {begin + tally.bins.width:g} s: {number} {outcome}"

@@ -89,19 +89,19 @@ class _Reader:
             self._overdue(key, self._story.end)
         for entry in self._asked.values():
             self._count(entry, self._story.end, "silent", "no answer before the history ended")
-        self._story.chain.sort(key=lambda each: each.at)
+        self._story.chain.sort(key=lambda link: link.at)
         self._shorten()
 
     def _shorten(self) -> None:
         """Take out of all words the cluster's name, with which those of nodes begin: it is told elsewhere."""
         nodes = (life.name.partition("control-plane") for life in self._story.lives.values() if life.sort == "node")
-        common = next((cluster for cluster, found, _ in nodes if found), "")
+        common = next((cluster for cluster, separator, _ in nodes if separator), "")
         if not common:
             return
         for life in self._story.lives.values():
             life.name, life.where = life.name.removeprefix(common), life.where.removeprefix(common)
-        for told in self._story.chain:
-            told.what = told.what.replace(common, "")
+        for link in self._story.chain:
+            link.what = link.what.replace(common, "")
         self._story.harms = [replace(mark, what=mark.what.removeprefix(common)) for mark in self._story.harms]
         for band in self._story.faults:
             band.proof, band.heal_proof = band.proof.replace(common, ""), band.heal_proof.replace(common, "")
@@ -170,23 +170,23 @@ class _Reader:
                 self._tell(entry.at, f"{name} {what} is {'gone' if entry.f == v.DELETED else 'there'}")
 
     def _pod(self, entry: Entry, sort: Sort) -> None:
-        found = entry.value["object"]
-        metadata = found["metadata"]
+        pod = entry.value["object"]
+        metadata = pod["metadata"]
         if (metadata.get("labels") or {}).get("gatekeeper.sh/operation") == "webhook":
             sort = "webhook"
-        state = ("gone", "gone") if entry.f == v.DELETED else pod_state(found)
-        self._see(entry, metadata["uid"], sort, *state, where=found.get("spec", {}).get("nodeName", ""))
+        state = ("gone", "gone") if entry.f == v.DELETED else pod_state(pod)
+        self._see(entry, metadata["uid"], sort, *state, where=pod.get("spec", {}).get("nodeName", ""))
 
     def _node(self, entry: Entry) -> None:
         state = ("gone", "gone") if entry.f == v.DELETED else node_state(entry.value["object"])
         self._see(entry, f"node {entry.value['object']['metadata']['name']}", "node", *state)
 
     def _lease(self, entry: Entry) -> None:
-        found = entry.value["object"]
-        key = f"lease {found['metadata'].get('namespace', '')}/{found['metadata']['name']}"
+        lease = entry.value["object"]
+        key = f"lease {lease['metadata'].get('namespace', '')}/{lease['metadata']['name']}"
         self._overdue(key, entry.at)
-        self._renewed[key] = entry.at, float((found.get("spec") or {}).get("leaseDurationSeconds") or _LEASE_SECONDS)
-        self._see(entry, key, "lease", *(("gone", "gone") if entry.f == v.DELETED else lease_state(found)))
+        self._renewed[key] = entry.at, float((lease.get("spec") or {}).get("leaseDurationSeconds") or _LEASE_SECONDS)
+        self._see(entry, key, "lease", *(("gone", "gone") if entry.f == v.DELETED else lease_state(lease)))
 
     def _overdue(self, key: str, now: float) -> None:
         """Take note of a lease that ran out, unless it is renewed by `now`."""
@@ -210,20 +210,20 @@ class _Reader:
             self._tell(entry.at, f"{sort if sort in ('node', 'lease') else 'pod'} {life.name}{on}: {words}")
 
     def _event(self, entry: Entry) -> None:
-        found = entry.value["object"]
-        reason, message = found.get("reason", ""), found.get("message", "")
+        event = entry.value["object"]
+        reason, message = event.get("reason", ""), event.get("message", "")
         if (
             entry.f in (v.ADDED, v.MODIFIED)
             and any(bad in reason for bad in _BAD_REASONS)
             and not message.startswith("Error: ")
         ):
-            self._tell(entry.at, f"{(found.get('involvedObject') or {}).get('name', '')}: {reason}: {message}")
+            self._tell(entry.at, f"{(event.get('involvedObject') or {}).get('name', '')}: {reason}: {message}")
 
     def _slice(self, entry: Entry) -> None:
-        found, story = entry.value["object"], self._story
-        endpoints = () if entry.f == v.DELETED else found.get("endpoints") or ()
-        ready = sum(bool((each.get("conditions") or {}).get("ready")) for each in endpoints)
-        self._slices[found["metadata"]["name"]] = ready
+        endpoint_slice, story = entry.value["object"], self._story
+        endpoints = () if entry.f == v.DELETED else endpoint_slice.get("endpoints") or ()
+        ready = sum(bool((endpoint.get("conditions") or {}).get("ready")) for endpoint in endpoints)
+        self._slices[endpoint_slice["metadata"]["name"]] = ready
         number = sum(self._slices.values())
         if not story.rotation or story.rotation[-1][1] != number:
             if story.rotation:
@@ -252,18 +252,18 @@ class _Reader:
         tally.add(asked.at, answered, outcome, said)
 
     def _tell(self, at: float, what: str) -> None:
-        told = self._told.get(what)
-        if told is not None:
-            told.times, told.until = told.times + 1, at
+        link = self._told.get(what)
+        if link is not None:
+            link.times, link.until = link.times + 1, at
         elif len(self._told) < _MOST_TOLD:
-            self._told[what] = told = Told(at, what)
-            self._story.chain.append(told)
+            self._told[what] = link = Told(at, what)
+            self._story.chain.append(link)
         else:
             self._story.omitted["events"] += 1
 
-    def _keep(self, kept: list[Any], found: Any, most: int, what: str) -> None:
+    def _keep(self, kept: list[Any], mark: Any, most: int, what: str) -> None:
         if len(kept) < most:
-            kept.append(found)
+            kept.append(mark)
         else:
             self._story.omitted[what] += 1
 

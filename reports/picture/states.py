@@ -48,47 +48,47 @@ class Life:
     def _thin(self) -> None:
         """Leave out the shorter half of what is over, so that a life without rest stays readable and small."""
         *past, last = self.stretches
-        lengths = [later.at - each.at for each, later in zip(past, self.stretches[1:], strict=True)]
+        lengths = [later.at - stretch.at for stretch, later in zip(past, self.stretches[1:], strict=True)]
         limit = sorted(lengths)[len(lengths) // 2]
-        kept = [each for each, length in zip(past, lengths, strict=True) if length > limit][: _MOST_STRETCHES // 2]
+        kept = [stretch for stretch, lasts in zip(past, lengths, strict=True) if lasts > limit][: _MOST_STRETCHES // 2]
         self.left_out += len(past) - len(kept)
         self.stretches = [*kept, last]
 
 
-def pod_state(found: Mapping[str, Any]) -> tuple[State, str]:
+def pod_state(pod: Mapping[str, Any]) -> tuple[State, str]:
     """Return the state of a pod by its status."""
-    status = found.get("status") or {}
-    if is_leaving(found):
+    status = pod.get("status") or {}
+    if is_leaving(pod):
         return "leaving", "is being deleted"
     if status.get("phase") in ("Failed", "Succeeded"):
         return "gone", str(status.get("reason") or status["phase"])
-    if is_ready(found):
+    if is_ready(pod):
         return "ready", ""
-    return _unready_state(found, status)
+    return _unready_state(pod, status)
 
 
-def _unready_state(found: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[State, str]:
+def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[State, str]:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    states = [each.get("state") or {} for each in containers]
-    waiting = next((each["waiting"].get("reason", "") for each in states if "waiting" in each), "")
-    ended = next((each["terminated"].get("reason", "Terminated") for each in states if "terminated" in each), "")
-    reason = next((each for each in (waiting, ended) if each and each not in _NO_REASON), "")
+    states = [container.get("state") or {} for container in containers]
+    waiting = next((state["waiting"].get("reason", "") for state in states if "waiting" in state), "")
+    ended = next((state["terminated"].get("reason", "Terminated") for state in states if "terminated" in state), "")
+    reason = next((candidate for candidate in (waiting, ended) if candidate and candidate not in _NO_REASON), "")
     if reason:
         return "waiting", reason
-    if any("running" in each for each in states):
+    if any("running" in state for state in states):
         return "running", "runs, is not Ready"
-    return "starting", waiting or ("Scheduled" if found.get("spec", {}).get("nodeName") else "not scheduled")
+    return "starting", waiting or ("Scheduled" if pod.get("spec", {}).get("nodeName") else "not scheduled")
 
 
-def node_state(found: Mapping[str, Any]) -> tuple[State, str]:
+def node_state(node: Mapping[str, Any]) -> tuple[State, str]:
     """Return the state of a node by its conditions and taints; status is stale while nobody can write it."""
-    ready = condition(found, "Ready") or "Unknown"
+    ready = condition(node, "Ready") or "Unknown"
     if ready != "True":
         return "unready", f"Ready is {ready}"
-    return ("leaving", "cordoned") if (found.get("spec") or {}).get("unschedulable") else ("ready", "")
+    return ("leaving", "cordoned") if (node.get("spec") or {}).get("unschedulable") else ("ready", "")
 
 
-def lease_state(found: Mapping[str, Any]) -> tuple[State, str]:
+def lease_state(lease: Mapping[str, Any]) -> tuple[State, str]:
     """Return who holds a lease."""
-    holder = str((found.get("spec") or {}).get("holderIdentity") or "")
+    holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
     return ("held", holder) if holder else ("unheld", "nobody")

@@ -32,7 +32,10 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
     """
     parts = [f"<p><em>{_html(fact)}</em></p>"] if fact else []
     done, lost, verdicts = _sentences(record, story)
-    parts += [f"<p><strong>{_html(verdicts)}</strong></p>", *(f"<p>{_html(each)}</p>" for each in (done, lost) if each)]
+    parts += [
+        f"<p><strong>{_html(verdicts)}</strong></p>",
+        *(f"<p>{_html(words)}</p>" for words in (done, lost) if words),
+    ]
     if picture and story is not None:
         parts.append(f'<p><img src="{picture}" alt="{_html(sentence(record, story))}" width="1000"></p>')
     parts += [_evidence(claim) for claim in record.claims if not claim.as_expected or claim.issue]
@@ -45,9 +48,9 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
 
 def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
     """Return an error's message without most of the claims' evidence in it, which has its place further down."""
-    told = {line.strip() for claim in claims for line in claim.evidence}
+    evidence_lines = {line.strip() for claim in claims for line in claim.evidence}
     lines = message.splitlines()
-    evidence = [number for number, line in enumerate(lines) if number and line.strip() in told]
+    evidence = [number for number, line in enumerate(lines) if number and line.strip() in evidence_lines]
     if len(evidence) <= _MOST_BRIEF + 1:
         return message
     dropped = set(evidence[_MOST_BRIEF:])
@@ -100,15 +103,15 @@ def _lost(story: Story | None) -> str:
     if story is None or not story.canaries:
         return ""
     tallies = story.canaries
-    asked = sum(each.total.asked for each in tallies.values())
+    asked = sum(tally.total.asked for tally in tallies.values())
     lost = {question: tally for question, tally in tallies.items() if tally.total.lost}
-    silent = sum(each.total.silent for each in tallies.values())
+    silent = sum(tally.total.silent for tally in tallies.values())
     unanswered = f"; {silent:,} got no answer" if silent else ""
     if not lost:
         return f"Of {asked:,} canary requests none was lost{unanswered}."
-    first = min(each.first_lost for each in lost.values() if each.first_lost is not None)
-    last = max(each.last_lost for each in lost.values() if each.last_lost is not None)
-    number = sum(each.total.lost for each in lost.values())
+    first = min(tally.first_lost for tally in lost.values() if tally.first_lost is not None)
+    last = max(tally.last_lost for tally in lost.values() if tally.last_lost is not None)
+    number = sum(tally.total.lost for tally in lost.values())
     what = ", ".join(f"{tally.total.lost:,} {question.asked!r}" for question, tally in lost.items())
     when = f"at {first:.1f} s" if first == last else f"between {first:.1f} and {last:.1f} s"
     return (
@@ -119,10 +122,10 @@ def _lost(story: Story | None) -> str:
 def _verdicts(claims: Sequence[ClaimRecord]) -> str:
     if not claims:
         return "No claim was judged."
-    known = [each for each in claims if each.issue and each.as_expected]
-    parts = [f"{sum(each.as_expected for each in claims)} of {len(claims)} claims came out as expected"]
-    parts += [f"known upstream defect {(each.issue or '').rpartition('/')[2]} reproduces" for each in known]
-    parts += [f"{_verdict(each)}: {each.summary}" for each in claims if not each.as_expected]
+    known = [claim for claim in claims if claim.issue and claim.as_expected]
+    parts = [f"{sum(claim.as_expected for claim in claims)} of {len(claims)} claims came out as expected"]
+    parts += [f"known upstream defect {(claim.issue or '').rpartition('/')[2]} reproduces" for claim in known]
+    parts += [f"{_verdict(claim)}: {claim.summary}" for claim in claims if not claim.as_expected]
     return "; ".join(parts) + "."
 
 
@@ -147,16 +150,16 @@ def _evidence(claim: ClaimRecord) -> str:
 def _chain(story: Story) -> str:
     """Tell what happened since the first fault: with a table, for moments are compared."""
     begun = min((band.begun for band in story.faults), default=0.0)
-    links = [each for each in story.chain if each.at >= begun]
-    rows = [f"<tr><td>{each.at:.1f} s</td><td>{_html(_link(each))}</td></tr>" for each in links[:_MOST_LINKS]]
+    links = [link for link in story.chain if link.at >= begun]
+    rows = [f"<tr><td>{link.at:.1f} s</td><td>{_html(_link(link))}</td></tr>" for link in links[:_MOST_LINKS]]
     if len(links) > _MOST_LINKS:
         rows.append(f"<tr><td></td><td>and {len(links) - _MOST_LINKS} more, in the attached events</td></tr>")
     return f"<details open><summary>What happened</summary><table>{''.join(rows)}</table></details>" if rows else ""
 
 
-def _link(told: Told) -> str:
-    what = shortened(told.what, _MOST_LETTERS)  # a page's tables do not wrap
-    return f"{what} ({told.times} times, last at {told.until:.1f} s)" if told.times > 1 else what
+def _link(link: Told) -> str:
+    what = shortened(link.what, _MOST_LETTERS)  # a page's tables do not wrap
+    return f"{what} ({link.times} times, last at {link.until:.1f} s)" if link.times > 1 else what
 
 
 def _phases(record: Record) -> str:

@@ -49,7 +49,7 @@ def _hint(words: str) -> str:
 
 def _clean(words: str) -> str:
     """Return text that XML may hold, without secrets."""
-    return escape("".join(each if each.isprintable() else " " for each in redact(words)))
+    return escape("".join(letter if letter.isprintable() else " " for letter in redact(words)))
 
 
 def _n(number: float) -> str:

@@ -58,7 +58,7 @@ class Sample:
 
 def samples(records: Mapping[str, Record]) -> list[Sample]:
     """Return the figures of all claims that could be judged, by the ids of their tests."""
-    found = []
+    measured = []
     for nodeid, record in records.items():
         shape = record.cluster.get("shape", {})
         on = redact(" ".join(str(shape[name]) for name in _SHAPE if name in shape))
@@ -66,36 +66,36 @@ def samples(records: Mapping[str, Record]) -> list[Sample]:
         stop = max((phase.stop or phase.start for phase in record.phases), default=start)
         for claim in record.claims:
             if claim.outcome != "inconclusive":
-                found += [
+                measured += [
                     Sample(redact(nodeid), on, redact(claim.name), name, value, start, stop, redact(claim.id))
                     for name, value in claim.figures.items()
                 ]
-    return found
+    return measured
 
 
-def performance(found: Iterable[Sample]) -> list[dict[str, Any]]:
+def performance(samples: Iterable[Sample]) -> list[dict[str, Any]]:
     """Return what Allure reads from a file `*-perf.json`."""
     return [
         {
             "id": f"{number}",
-            "key": each.key,
-            "value": each.value,
-            "start": round(each.start * 1000),
-            "stop": round(each.stop * 1000),
+            "key": sample.key,
+            "value": sample.value,
+            "start": round(sample.start * 1000),
+            "stop": round(sample.stop * 1000),
         }
-        for number, each in enumerate(found)
+        for number, sample in enumerate(samples)
     ]
 
 
-def titles(found: Iterable[Sample]) -> dict[str, dict[str, str]]:
+def titles(samples: Iterable[Sample]) -> dict[str, dict[str, str]]:
     """Return how Allure is to call each figure, and whether it is better when it is lower."""
     return {
-        each.key: {"title": each.title, "unit": each.unit, **({"better": "lower"} if each.is_harm else {})}
-        for each in found
+        sample.key: {"title": sample.title, "unit": sample.unit, **({"better": "lower"} if sample.is_harm else {})}
+        for sample in samples
     }
 
 
-def open_metrics(found: Iterable[Sample], records: Mapping[str, Record]) -> str:
+def open_metrics(samples: Iterable[Sample], records: Mapping[str, Record]) -> str:
     """Return the figures, and how the claims came out, as OpenMetrics text."""
     lines = [
         "# TYPE chaos_claim_as_expected gauge",
@@ -104,12 +104,12 @@ def open_metrics(found: Iterable[Sample], records: Mapping[str, Record]) -> str:
     for nodeid, record in records.items():
         lines += [_claim(nodeid, claim) for claim in record.claims]
     families: dict[str, list[str]] = {}
-    for each in found:
-        labels = {"test": each.test, "on": each.on, "claim": each.claim}
-        families.setdefault(_name(each.figure), []).append(f"{_labels(labels)} {each.value!r}")
+    for sample in samples:
+        labels = {"test": sample.test, "on": sample.on, "claim": sample.claim}
+        families.setdefault(_name(sample.figure), []).append(f"{_labels(labels)} {sample.value!r}")
     for name, series in families.items():
         unit = [f"# UNIT {name} seconds"] if name.endswith("_seconds") else []
-        lines += [f"# TYPE {name} gauge", *unit, *(f"{name}{each}" for each in dict.fromkeys(series))]
+        lines += [f"# TYPE {name} gauge", *unit, *(f"{name}{labelled}" for labelled in dict.fromkeys(series))]
     return "\n".join([*dict.fromkeys(lines), "# EOF", ""])
 
 

@@ -52,29 +52,29 @@ def rules(records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Se
     return [_claims(records, outcomes), *_figures(judged)]
 
 
-def write(run: Path, found: Sequence[Rule]) -> None:
+def write(run: Path, gate_rules: Sequence[Rule]) -> None:
     """Write the rules of a run into its directory."""
-    private.write(run / FILE, json.dumps([asdict(each) for each in found], indent=1))
+    private.write(run / FILE, json.dumps([asdict(rule) for rule in gate_rules], indent=1))
 
 
 def read(run: Path) -> list[Rule]:
     """Return the rules of a run, none if it died before it wrote them."""
     try:
-        return [Rule(**each) for each in json.loads((run / FILE).read_text(encoding="utf-8"))]
+        return [Rule(**fields) for fields in json.loads((run / FILE).read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return []
 
 
-def archive(found: Sequence[Rule], path: Path) -> Path:
+def archive(gate_rules: Sequence[Rule], path: Path) -> Path:
     """Write what Allure 3 reads as an earlier stage of the same run: nothing but the results of its quality gate.
 
     `allure generate` asks no rule by itself, and its own rules know thresholds only, no noise.
     """
-    results = [_result(each) for each in found]
+    results = [_result(rule) for rule in gate_rules]
     content: dict[str, Any] = {name: [] for name in _LISTS} | {name: {} for name in _TABLES} | {_RESULTS: results}
     with zipfile.ZipFile(path, "w") as file:
-        for name, each in content.items():
-            file.writestr(f"{name}.json", json.dumps(each))
+        for name, part in content.items():
+            file.writestr(f"{name}.json", json.dumps(part))
     return path
 
 
@@ -92,7 +92,7 @@ def _result(rule: Rule) -> dict[str, Any]:
 def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> Rule:
     claims = [claim for record in records.values() for claim in record.claims]
     met = sum(claim.as_expected for claim in claims)
-    unmet = {name for name, each in records.items() if any(not claim.as_expected for claim in each.claims)}
+    unmet = {name for name, record in records.items() if any(not claim.as_expected for claim in record.claims)}
     broken = sum(outcome == "failed" and name not in unmet for name, outcome in outcomes.items())
     said = f"{met} of {len(claims)} claims came out as expected"
     said += f"; {broken} of {len(outcomes)} tests broke beside their claims" if broken else ""
@@ -101,8 +101,8 @@ def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> Rule:
 
 
 def _figures(judged: Sequence[Judged]) -> list[Rule]:
-    compared = [each for each in judged if each.most is not None]
-    worse = [each for each in compared if each.outcome == "worse"]
+    compared = [comparison for comparison in judged if comparison.most is not None]
+    worse = [comparison for comparison in compared if comparison.outcome == "worse"]
     if compared and not worse:
         rest = len(judged) - len(compared)
         said = f"none of {len(compared)} figures is worse than in earlier runs, beyond their noise"
@@ -110,8 +110,12 @@ def _figures(judged: Sequence[Judged]) -> list[Rule]:
         return [Rule("no figure is worse, beyond noise", True, said, 0, 0)]
     return [
         Rule(
-            f"worse, beyond noise: {redact(each.sample.title)}", False, redact(each.words), each.most, each.sample.value
+            f"worse, beyond noise: {redact(comparison.sample.title)}",
+            False,
+            redact(comparison.words),
+            comparison.most,
+            comparison.sample.value,
         )
-        for each in worse
-        if each.most is not None
+        for comparison in worse
+        if comparison.most is not None
     ]

@@ -34,12 +34,12 @@ class Judged:
     @property
     def words(self) -> str:
         """The comparison in words."""
-        each = self.sample
-        found = f"{each.test}: {each.claim}: {each.figure.replace('_', ' ')} {each.value:.4g}"
+        sample = self.sample
+        figure = f"{sample.test}: {sample.claim}: {sample.figure.replace('_', ' ')} {sample.value:.4g}"
         if self.most is None:
-            return f"{found} ({self.outcome}: {self.earlier} of {FEWEST})"
+            return f"{figure} ({self.outcome}: {self.earlier} of {FEWEST})"
         return (
-            f"{found}, {self.outcome}: {self.mean:.4g} in {self.earlier} earlier runs, up to {self.most:.4g} is noise"
+            f"{figure}, {self.outcome}: {self.mean:.4g} in {self.earlier} earlier runs, up to {self.most:.4g} is noise"
         )
 
 
@@ -49,10 +49,10 @@ def judge(samples: Sequence[Sample], earlier: Mapping[str, Sequence[float]]) -> 
     The bound is that of a prediction interval: if nothing has changed, the chance that any of all the
     figures of this run is called worse is ERROR together, not each.
     """
-    gated = [each for each in samples if each.is_harm]
-    known = {each.key: list(earlier.get(each.key, ()))[-_MOST_EARLIER:] for each in gated}
+    gated = [sample for sample in samples if sample.is_harm]
+    known = {sample.key: list(earlier.get(sample.key, ()))[-_MOST_EARLIER:] for sample in gated}
     number = sum(len(values) >= FEWEST for values in known.values())
-    return [_judged(each, known[each.key], number) for each in gated]
+    return [_judged(sample, known[sample.key], number) for sample in gated]
 
 
 def bound(values: Sequence[float], error: float) -> float:

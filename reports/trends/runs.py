@@ -33,7 +33,7 @@ def earlier(root: Path, than: str) -> list[Run]:
         lines = (root / _FILE).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    found = {}
+    runs_by_name = {}
     for line in lines[-_MOST_RUNS:]:
         try:
             run = Run(**json.loads(line))
@@ -41,8 +41,8 @@ def earlier(root: Path, than: str) -> list[Run]:
         except (ValueError, TypeError):
             continue
         if run.name != than:
-            found[run.name] = Run(run.name, float(run.started), figures, tests)
-    return sorted(found.values(), key=lambda run: run.started)
+            runs_by_name[run.name] = Run(run.name, float(run.started), figures, tests)
+    return sorted(runs_by_name.values(), key=lambda run: run.started)
 
 
 def remember(root: Path, run: Run) -> None:
@@ -60,10 +60,10 @@ def flaky(runs: Iterable[Run], now: Mapping[str, str]) -> dict[str, str]:
     Only passed and failed count: a broken harness says nothing about a test.
     """
     recent = list(runs)[-_RECENT:]
-    found = {}
+    flaky_tests = {}
     for key, outcome in now.items():
         outcomes = [run.tests[key] for run in recent if run.tests.get(key) in ("passed", "failed")]
-        others = sum(each != outcome for each in outcomes)
+        others = sum(earlier_outcome != outcome for earlier_outcome in outcomes)
         if outcome in ("passed", "failed") and others:
-            found[key] = f"{outcome} now, came out otherwise in {others} of {len(outcomes)} earlier runs"
-    return found
+            flaky_tests[key] = f"{outcome} now, came out otherwise in {others} of {len(outcomes)} earlier runs"
+    return flaky_tests

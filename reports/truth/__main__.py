@@ -20,8 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     otherwise. 0: every verdict that counts is the expected one and there is one; 1: not; 2: there is nothing to read.
     """
     parser = argparse.ArgumentParser(prog="chaos truth", description="Tells the truth table of runs.")
-    told = f"directory of a run, with its {FILE}, or a table's JSON"
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=told)
+    help_text = f"directory of a run, with its {FILE}, or a table's JSON"
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=help_text)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table as JSON, and beside it a page")
     chosen = parser.parse_args(arguments)
     if chosen.write and chosen.write.suffix != ".json":
@@ -29,16 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"argument --write: expected a name that ends in .json (was {chosen.write}); the page goes beside it"
         )
     try:
-        found = merged(gathered(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
+        table = merged(gathered(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
     except BadScenario as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    sys.stdout.write(f"{by_claim(found)}\n\n{by_check(found)}\n\n{last_line(found)}\n")
+    sys.stdout.write(f"{by_claim(table)}\n\n{by_check(table)}\n\n{last_line(table)}\n")
     if chosen.write:
-        chosen.write.write_text(found.json(), encoding="utf-8")
-        chosen.write.with_suffix(".md").write_text(page(found), encoding="utf-8")
-    total = counted(found.counts())
-    return int(total.as_predicted == 0 or total.as_predicted < len(total.verdicts) or found.broken > 0)
+        chosen.write.write_text(table.json(), encoding="utf-8")
+        chosen.write.with_suffix(".md").write_text(page(table), encoding="utf-8")
+    total = counted(table.counts())
+    return int(total.as_predicted == 0 or total.as_predicted < len(total.verdicts) or table.broken > 0)
 
 
 if __name__ == "__main__":

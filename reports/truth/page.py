@@ -38,8 +38,8 @@ _MARKUP = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "\r": " ", "`": "'"
 def by_check(table: Table) -> str:
     """Return a table with one row for each check, whatever its parameters, and one for all."""
     groups: dict[str, list[Counted]] = {}
-    for each in table.counts():
-        groups.setdefault(" & ".join(_NAME.findall(each.rows[0].id)) or each.rows[0].id, []).append(each)
+    for count in table.counts():
+        groups.setdefault(" & ".join(_NAME.findall(count.rows[0].id)) or count.rows[0].id, []).append(count)
     rows = [[_safe(name), *_numbers(counted(group))] for name, group in sorted(groups.items())]
     everything = ["all", *_numbers(counted(table.counts()))]
     return "\n".join(_table(_CHECKS, [*rows, everything]))
@@ -47,18 +47,18 @@ def by_check(table: Table) -> str:
 
 def by_claim(table: Table) -> str:
     """Return a table with one row for each claim on each version."""
-    return "\n".join(_table(_CLAIMS, [_told(each.rows[0], each) for each in table.counts()]))
+    return "\n".join(_table(_CLAIMS, [_told(count.rows[0], count) for count in table.counts()]))
 
 
 def last_line(table: Table) -> str:
     """Return, in one line, what an engineer asks first."""
-    found = counted(table.counts())
+    total = counted(table.counts())
     words = [
-        f"{found.decided} verdicts on {found.seen} histories",
-        f"{found.as_predicted} as predicted, {found.otherwise} otherwise",
-        f"{found.came_out('inconclusive')} inconclusive",
-        f"truth known of {found.known}: {found.false_alarms} false alarms, {found.missed} missed",
-        f"{found.earlier} histories judged by other checks than today's only" if found.earlier else "",
+        f"{total.decided} verdicts on {total.seen} histories",
+        f"{total.as_predicted} as predicted, {total.otherwise} otherwise",
+        f"{total.came_out('inconclusive')} inconclusive",
+        f"truth known of {total.known}: {total.false_alarms} false alarms, {total.missed} missed",
+        f"{total.earlier} histories judged by other checks than today's only" if total.earlier else "",
         f"{table.broken} tests broken" if table.broken else "",
     ]
     return "; ".join(filter(None, words))
@@ -66,7 +66,7 @@ def last_line(table: Table) -> str:
 
 def page(table: Table) -> str:
     """Return all of it as a page of Markdown."""
-    made_by = sorted({given.commit for each in table.counts() for _, given in each.verdicts if given.commit})
+    made_by = sorted({verdict.commit for count in table.counts() for _, verdict in count.verdicts if verdict.commit})
     parts = (
         "# What the checks said",
         f"{last_line(table)}. Made by {', '.join(made_by) or 'no commit'}.",
@@ -77,31 +77,31 @@ def page(table: Table) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _numbers(found: Counted) -> list[str]:
+def _numbers(count: Counted) -> list[str]:
     counts = (
-        len(found.rows),
-        found.seen,
-        *(found.came_out(outcome) for outcome in _OUTCOMES),
-        *(found.as_predicted, found.otherwise, found.known, found.false_alarms, found.missed),
+        len(count.rows),
+        count.seen,
+        *(count.came_out(outcome) for outcome in _OUTCOMES),
+        *(count.as_predicted, count.otherwise, count.known, count.false_alarms, count.missed),
     )
-    return [str(each) for each in counts]
+    return [str(number) for number in counts]
 
 
-def _told(row: Row, found: Counted) -> list[str]:
+def _told(row: Row, count: Counted) -> list[str]:
     issue = (row.issue or "").rpartition("/")[2]
-    again = [found.came_out(outcome, again=True) for outcome in _OUTCOMES]
-    seconds = [each.seconds for _, each in found.verdicts]
+    again = [count.came_out(outcome, again=True) for outcome in _OUTCOMES]
+    seconds = [verdict.seconds for _, verdict in count.verdicts]
     return [
         _safe(_scenario(row.test)),
         f"`{_safe(row.id)}`",
         f"{row.kubernetes} {row.gatekeeper} {row.install}",
         " ".join(filter(None, (row.expected, _safe(issue), f"({_WORDS[row.known]})" if row.known else ""))),
-        str(found.seen),
-        *(str(found.came_out(outcome)) for outcome in _OUTCOMES),
+        str(count.seen),
+        *(str(count.came_out(outcome)) for outcome in _OUTCOMES),
         " ".join(map(str, again)) if any(again) else "-",
-        wilson(found.came_out("violated"), found.decided).percent() if found.decided else "-",
+        wilson(count.came_out("violated"), count.decided).percent() if count.decided else "-",
         f"{median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f})" if seconds else "-",
-        str(found.earlier or "-"),
+        str(count.earlier or "-"),
     ]
 
 

@@ -70,11 +70,15 @@ class Row:
 
         Of one history a verdict counts once: the one that was given at once, if there is one.
         """
-        mine = [each for each in self.verdicts if each.judge == judge]
-        at_once = {(each.run, each.history, each.until) for each in mine if not each.again}
-        given = [each for each in mine if not each.again or (each.run, each.history, each.until) not in at_once]
-        of_earlier = {(each.run, each.history) for each in self.verdicts}
-        return Counted((self,), tuple((self, each) for each in given), of_earlier)
+        mine = [verdict for verdict in self.verdicts if verdict.judge == judge]
+        at_once = {(verdict.run, verdict.history, verdict.until) for verdict in mine if not verdict.again}
+        given = [
+            verdict
+            for verdict in mine
+            if not verdict.again or (verdict.run, verdict.history, verdict.until) not in at_once
+        ]
+        of_earlier = {(verdict.run, verdict.history) for verdict in self.verdicts}
+        return Counted((self,), tuple((self, verdict) for verdict in given), of_earlier)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Counted:
 
     def came_out(self, outcome: str, *, again: bool | None = None) -> int:
         """Return how many verdicts came out like this; of those that were given again (True), at once (False)."""
-        return sum(each.outcome == outcome and again in (None, each.again) for _, each in self.verdicts)
+        return sum(verdict.outcome == outcome and again in (None, verdict.again) for _, verdict in self.verdicts)
 
     @property
     def decided(self) -> int:
@@ -101,7 +105,7 @@ class Counted:
     @property
     def seen(self) -> int:
         """How many histories were judged."""
-        return len({(each.run, each.history) for _, each in self.verdicts})
+        return len({(verdict.run, verdict.history) for _, verdict in self.verdicts})
 
     @property
     def earlier(self) -> int:
@@ -111,7 +115,7 @@ class Counted:
     @property
     def as_predicted(self) -> int:
         """How many verdicts are the expected ones, by what was expected."""
-        return sum(each.outcome == row.expected and not each.surprise for row, each in self.verdicts)
+        return sum(verdict.outcome == row.expected and not verdict.surprise for row, verdict in self.verdicts)
 
     @property
     def otherwise(self) -> int:
@@ -121,20 +125,20 @@ class Counted:
     @property
     def known(self) -> int:
         """How many verdicts say something where the truth is known."""
-        return sum(bool(row.known) and each.outcome in (_HELD, _VIOLATED) for row, each in self.verdicts)
+        return sum(bool(row.known) and verdict.outcome in (_HELD, _VIOLATED) for row, verdict in self.verdicts)
 
     @property
     def false_alarms(self) -> int:
         """How many are violated where it is known that nothing is wrong."""
         return sum(
-            bool(row.known) and row.expected == _HELD and each.outcome == _VIOLATED for row, each in self.verdicts
+            bool(row.known) and row.expected == _HELD and verdict.outcome == _VIOLATED for row, verdict in self.verdicts
         )
 
     @property
     def missed(self) -> int:
         """How many hold where it is known that something is wrong."""
         return sum(
-            bool(row.known) and row.expected == _VIOLATED and each.outcome == _HELD for row, each in self.verdicts
+            bool(row.known) and row.expected == _VIOLATED and verdict.outcome == _HELD for row, verdict in self.verdicts
         )
 
 
@@ -148,7 +152,7 @@ class Table:
     @property
     def broken(self) -> int:
         """How many tests broke beside their claims."""
-        return sum(each.outcome == BROKEN for row in self.rows for each in row.verdicts)
+        return sum(verdict.outcome == BROKEN for row in self.rows for verdict in row.verdicts)
 
     def counts(self) -> list[Counted]:
         """Return what counts of each row that is of a claim."""
@@ -179,7 +183,7 @@ def merged(rows: Iterable[Row]) -> Table:
     groups: dict[tuple[str | None, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(row.key, []).append(row)
-    found = tuple(
+    merged_rows = tuple(
         replace(
             group[-1],
             issue=next((row.issue for row in group if row.issue), None),
@@ -187,7 +191,7 @@ def merged(rows: Iterable[Row]) -> Table:
         )
         for group in groups.values()
     )
-    return Table(found, {row.id: judging.today(row.id) for row in found if row.id})
+    return Table(merged_rows, {row.id: judging.today(row.id) for row in merged_rows if row.id})
 
 
 def _once(rows: Iterable[Row]) -> Iterable[Given]:
@@ -229,7 +233,7 @@ def _about(row: Row, verdict: Given) -> tuple[object, ...]:
 def table(path: Path) -> Table:
     """Return the table that was written to a file. Raises BadScenario if it is none."""
     try:
-        found = _WRITTEN.validate_json(path.read_bytes())
+        written = _WRITTEN.validate_json(path.read_bytes())
     except OSError as error:
         raise BadScenario(f"{path}: expected a run's directory or a table's JSON: {error.strerror}") from error
     except ValidationError as error:
@@ -237,9 +241,9 @@ def table(path: Path) -> Table:
         where = shown(".".join(map(str, problem["loc"])), most=_SHORT) or "all of it"
         words = shown(problem["msg"], most=_SHORT)
         raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {words}") from error
-    if found.schema != _SCHEMA:
-        raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {found.schema}: count its runs anew")
-    return Table(found.rows, found.judges)
+    if written.schema != _SCHEMA:
+        raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {written.schema}: count its runs anew")
+    return Table(written.rows, written.judges)
 
 
 def counted(of: Iterable[Counted]) -> Counted:
@@ -285,7 +289,7 @@ def _row(line: Line, outcome: str, surprise: bool, judge: str, *, again: bool) -
 
 def _spare(row: dict[str, Any]) -> dict[str, Any]:
     row["verdicts"] = [
-        {name: value for name, value in each.items() if name in _NEEDED or value not in (None, False, "")}
-        for each in row["verdicts"]
+        {name: value for name, value in verdict.items() if name in _NEEDED or value not in (None, False, "")}
+        for verdict in row["verdicts"]
     ]
     return row

@@ -85,13 +85,13 @@ def read(path: Path) -> list[Line]:
     except (OSError, UnicodeDecodeError) as error:
         said = getattr(error, "strerror", None) or "expected UTF-8"
         raise BadScenario(f"{path}: no verdicts can be read: {said}") from error
-    found = []
+    read_lines = []
     for number, line in enumerate(lines, start=1):
         try:
-            found.append(_LINE.validate_json(line))
+            read_lines.append(_LINE.validate_json(line))
         except ValidationError as error:
             raise BadScenario(f"{path}:{number}: expected a verdict, found {line[:80]!r}") from error
-    return found
+    return read_lines
 
 
 class _Writer:
@@ -118,26 +118,28 @@ class _Writer:
 
     def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
         test = redact(_TIME.sub("", nodeid).replace("[]", ""))
-        told: dict[str, Any] = {"test": test, "seed": 0, "shape": {}, "seconds": 0.0}
-        told |= self._told
+        common: dict[str, Any] = {"test": test, "seed": 0, "shape": {}, "seconds": 0.0}
+        common |= self._told
         if record:
             stops = [phase.stop or phase.start for phase in record.phases]
             took = round(max(stops) - record.phases[0].start, 3) if stops else 0.0
-            told |= {"seed": record.seed, "shape": _clean(record.cluster["shape"]), "seconds": took}
-            told["history"] = os.path.relpath(record.history, self._path.parent)
+            common |= {"seed": record.seed, "shape": _clean(record.cluster["shape"]), "seconds": took}
+            common["history"] = os.path.relpath(record.history, self._path.parent)
         claims = record.claims if record else []
-        for each in claims:
+        for claim in claims:
             fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because")
             yield Line(
-                claim=redact(each.name),
-                summary=redact(each.summary),
-                id=redact(each.id),
-                broken=redact(each.broken),
-                **told,
-                **{name: getattr(each, name) for name in fields},
+                claim=redact(claim.name),
+                summary=redact(claim.summary),
+                id=redact(claim.id),
+                broken=redact(claim.broken),
+                **common,
+                **{name: getattr(claim, name) for name in fields},
             )
-        if nodeid in self._failed and all(each.as_expected for each in claims):
-            yield Line(claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **told)
+        if nodeid in self._failed and all(claim.as_expected for claim in claims):
+            yield Line(
+                claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **common
+            )
 
 
 def _clean(shape: dict[str, Any]) -> dict[str, Any]:

@@ -48,15 +48,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def repetitions(pytestconfig: pytest.Config) -> int:
     """Return how often a race is to be run."""
-    found: int = pytestconfig.option.repetitions
-    return found
+    times: int = pytestconfig.option.repetitions
+    return times
 
 
 @pytest.fixture(scope="session")
 def how(pytestconfig: pytest.Config) -> str:
     """Return how a race is to be run."""
-    found: str = pytestconfig.option.race
-    return found
+    race: str = pytestconfig.option.race
+    return race
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Generated:
     def delete(self, what: str) -> None:
         """Delete the template, the constraint, or what was generated: "policy" or "binding"; it may be gone already."""
         asked = {"template": f"{_TEMPLATES}/{self.name}", "constraint": self._constraint}
-        made = {each: f"{path}/{name}" for each, (path, name) in self._generated.items()}
+        made = {kind: f"{path}/{name}" for kind, (path, name) in self._generated.items()}
         delete(self._api, {**asked, **made}[what])
 
     def generate(self, *, wanted: bool) -> None:
@@ -153,8 +153,8 @@ class Generated:
         """Let the template refuse a policy, and see to it that policy and binding go: v3.17 never removes a policy."""
         self.generate(wanted=False)
         if not self.comes_to(there=False, seconds=seconds):
-            for each in self._generated:
-                self.delete(each)
+            for kind in self._generated:
+                self.delete(kind)
             self.wait(there=False)
 
     def scope(self, points: tuple[str, ...]) -> None:
@@ -169,8 +169,8 @@ class Generated:
         """Wait until "policy" and "binding", or one of them, are there, or are gone. Raises DeadlineExceeded."""
         words = f"the {' and the '.join(what or self._generated)} of {self.policy.kind} to {'come' if there else 'go'}"
         deadline = Deadline.after(seconds, words)
-        for each in what or self._generated:
-            path, name = self._generated[each]
+        for kind in what or self._generated:
+            path, name = self._generated[kind]
             until(self._api, path, partial(_is, name, there), deadline)
 
     def comes_to(self, *what: str, there: bool, seconds: float) -> bool:
@@ -183,9 +183,11 @@ class Generated:
 
     def settled(self, constraint: Object) -> bool:
         """Whether all pods have dealt with the constraint as it is, and none still has its binding before it."""
-        told = constraint.get("status", {}).get("byPod") or ()
-        points = [point for each in told for point in each.get("enforcementPointsStatus") or ()]
-        waiting = [each for each in points if each["enforcementPoint"] == "vap.k8s.io" and each["state"] != "generated"]
+        by_pod = constraint.get("status", {}).get("byPod") or ()
+        points = [point for pod in by_pod for point in pod.get("enforcementPointsStatus") or ()]
+        waiting = [
+            point for point in points if point["enforcementPoint"] == "vap.k8s.io" and point["state"] != "generated"
+        ]
         return not waiting and seen_by_all(constraint)
 
     def wait_audited(self, seconds: float = 2 * _SECONDS) -> None:
@@ -214,8 +216,8 @@ class Generated:
         merge(self._api, self._constraint, {"spec": spec})
 
     def _served(self, definitions: State) -> bool:
-        found = definitions.get(f"{self.name}.constraints.gatekeeper.sh", {})
-        return condition(found, "Established") == "True"
+        definition = definitions.get(f"{self.name}.constraints.gatekeeper.sh", {})
+        return condition(definition, "Established") == "True"
 
     def _seen_by_all(self, templates: State) -> bool:
         return seen_by_all(templates[self.name])
@@ -239,4 +241,4 @@ def _template(kind: str, crd: Object, target: Object) -> Object:
 
 
 def _scoped(points: tuple[str, ...]) -> list[Object]:
-    return [{"action": "deny", "enforcementPoints": [{"name": each} for each in points]}]
+    return [{"action": "deny", "enforcementPoints": [{"name": point} for point in points]}]

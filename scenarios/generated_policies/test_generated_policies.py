@@ -130,8 +130,8 @@ def test_what_nobody_asks_for_goes(experiment: Experiment, generated: Generated,
     with Trigger(experiment.cluster, experiment.history, gone, lambda _: experiment.act(kill)) as trigger:
         generated.delete(first)
         trigger.wait(Deadline.after(60, f"the {first} to be gone and the audit pod to be killed"))
-    for each in ("constraint", "template"):
-        generated.delete(each)
+    for kind in ("constraint", "template"):
+        generated.delete(kind)
     generated.comes_to(there=False, seconds=65)
     assert experiment.recovered(), "Gatekeeper does not serve again"
     experiment.claim(policies_match(60))

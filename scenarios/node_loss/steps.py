@@ -138,9 +138,9 @@ def judged(request: pytest.FixtureRequest, lost: Lost) -> Iterator[Judged]:
 def _only_in(policy: Policy, namespace: str) -> Policy:
     """Return the policy for one namespace, and for the canary's, whose answers tell when it is not enforced."""
     objects = []
-    for each in policy.objects:
-        match = {**each["spec"]["match"], "namespaces": [namespace, CANARIES]}
-        objects.append({**each, "spec": {**each["spec"], "match": match}})
+    for policy_object in policy.objects:
+        match = {**policy_object["spec"]["match"], "namespaces": [namespace, CANARIES]}
+        objects.append({**policy_object, "spec": {**policy_object["spec"], "match": match}})
     return replace(policy, objects=tuple(objects))
 
 

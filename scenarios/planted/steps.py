@@ -48,12 +48,12 @@ def misled(cluster: Cluster, kind: str) -> Iterator[Planted]:
     def lead(rename: Callable[[str], str]) -> None:
         with cluster.client() as api:
             webhooks = request(api, "GET", path)["webhooks"]
-            for each in webhooks:
-                service = each["clientConfig"]["service"]
+            for webhook in webhooks:
+                service = webhook["clientConfig"]["service"]
                 service["path"] = rename(service["path"])
             merge(api, path, {"webhooks": webhooks})
 
     try:
-        yield Planted(lambda: lead(lambda found: f"{_NOWHERE}{found}"))
+        yield Planted(lambda: lead(lambda service_path: f"{_NOWHERE}{service_path}"))
     finally:
-        lead(lambda found: found.removeprefix(_NOWHERE))
+        lead(lambda service_path: service_path.removeprefix(_NOWHERE))

@@ -119,7 +119,7 @@ def markdown() -> str:
     """Return the table of predictions as the README shows it."""
     lines = ["| pull policy | image | " + " | ".join(TREATMENTS) + " |", "|---" * (2 + len(TREATMENTS)) + "|"]
     for row in ROWS:
-        cells = [row.policy, row.image, *(row.predicted(each) for each in TREATMENTS)]
+        cells = [row.policy, row.image, *(row.predicted(treatment) for treatment in TREATMENTS)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -42,8 +42,8 @@ def around(environment: Mapping[str, str]) -> list[str]:
     An interpreter or a checkout below a directory of root's alone, such as /root, lies for that command in an open
     one, in its mount namespace. Fails if it cannot be run so: as root it would show nothing.
     """
-    needed = [Path(each).resolve() for each in (sys.base_prefix, sys.prefix, ROOT)]
-    closed = {top: [each for each in needed if each.is_relative_to(top)] for top in _closed(needed)}
+    needed = [Path(path).resolve() for path in (sys.base_prefix, sys.prefix, ROOT)]
+    closed = {top: [path for path in needed if path.is_relative_to(top)] for top in _closed(needed)}
     words = [*_NAMESPACES]
     for top, below in closed.items():
         words += ["sh", "-euc", _OPENED, "sh", str(top), *map(str, below), "--"]
@@ -56,6 +56,6 @@ def around(environment: Mapping[str, str]) -> list[str]:
 
 def _closed(needed: Iterable[Path]) -> list[Path]:
     """Return the topmost directories on the way to `needed` that others may not go through."""
-    ways = [[*reversed(each.parents)] for each in needed]
+    ways = [[*reversed(path.parents)] for path in needed]
     first = (next((part for part in way if ~part.stat().st_mode & _TRAVERSE), None) for way in ways)
-    return list(dict.fromkeys(each for each in first if each))
+    return list(dict.fromkeys(directory for directory in first if directory))

@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
     def _list(self) -> None:
         fake = self.server.fake
         with fake.changed:
-            items = [{name: each[name] for name in ("metadata", "status")} for each in fake.objects.values()]
+            items = [{name: pod[name] for name in ("metadata", "status")} for pod in fake.objects.values()]
             metadata = {"resourceVersion": str(fake.version)}
         body = {"apiVersion": "v1", "kind": "PodList", "metadata": metadata, "items": items or None}
         self._answer(200, fake.body or json.dumps(body).encode() + b"\n")
@@ -170,9 +170,9 @@ class Handler(BaseHTTPRequestHandler):
             self._silenced()
         return False
 
-    def _send(self, kind: str, found: Object) -> None:
+    def _send(self, kind: str, object_: Object) -> None:
         self.server.fake.closing.wait(self.server.fake.delay)
-        self._chunk(json.dumps({"type": kind, "object": found}).encode() + b"\n")
+        self._chunk(json.dumps({"type": kind, "object": object_}).encode() + b"\n")
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

@@ -143,9 +143,9 @@ class FakeApiServer:
         self._thread.join()
         self.order("cut")
         with self.changed:
-            for each in self._sockets:
+            for connection in self._sockets:
                 with contextlib.suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
         self._listener.server_close()
         self._listener = None
 
@@ -174,6 +174,6 @@ class FakeApiServer:
             with self.changed:
                 self._sockets.discard(connection)
 
-    def _record(self, kind: str, found: Object) -> None:
-        self.log.append(Event(self.version, kind, found))
+    def _record(self, kind: str, object_: Object) -> None:
+        self.log.append(Event(self.version, kind, object_))
         self.changed.notify_all()

@@ -65,8 +65,8 @@ class Asked(Told):
         """Add a question, which says `more`, and its answer, by a thread of its own; kind None: it never gets one."""
         process, f = f"canary {len(self._questions[-1]) % 50}", _ASKED.get(policy, "create violating pod")
         sorted_ = outcome or _OUTCOMES.get((policy, kind or ""), "denied by webhook" if kind == "ok" else "other")
-        told = {"policy": policy, "dry_run": dry_run, "round": round_}
-        question, answer = {**told, "late": late, **more}, {**told, "outcome": sorted_, "said": said}
+        common = {"policy": policy, "dry_run": dry_run, "round": round_}
+        question, answer = {**common, "late": late, **more}, {**common, "outcome": sorted_, "said": said}
         self._questions[-1].append((at, question, answer))
         self.add(at, "invoke", process, f, question)
         if kind is not None:
@@ -120,5 +120,5 @@ class Asked(Told):
     def serving(self, at: float, *pods: str) -> Self:
         """Add which webhook pods the Service sends requests to, by name."""
         endpoints = [{"conditions": {"ready": True}, "targetRef": {"name": pod, "uid": f"uid-{pod}"}} for pod in pods]
-        found = {"metadata": {"name": "slice"}, "endpoints": endpoints}
-        return self.add(at, "change", "watch endpointslices", "MODIFIED", {"object": found})
+        endpoint_slice = {"metadata": {"name": "slice"}, "endpoints": endpoints}
+        return self.add(at, "change", "watch endpointslices", "MODIFIED", {"object": endpoint_slice})

@@ -45,12 +45,16 @@ def event(
         **{f"apiserver.latency.k8s.io/{name.replace('_', '-')}": value for name, value in notes.items()},
     }
     if mutated is not None:
-        told = {"configuration": "gatekeeper-mutating-webhook-configuration", "webhook": MUTATION, "mutated": mutated}
-        annotations["mutation.webhook.admission.k8s.io/round_0_index_0"] = json.dumps(told, separators=(",", ":"))
+        mutation = {
+            "configuration": "gatekeeper-mutating-webhook-configuration",
+            "webhook": MUTATION,
+            "mutated": mutated,
+        }
+        annotations["mutation.webhook.admission.k8s.io/round_0_index_0"] = json.dumps(mutation, separators=(",", ":"))
     for index, webhook in enumerate(failed_open):
         kind = "mutation" if webhook == MUTATION else "validating"
         annotations[f"failed-open.{kind}.webhook.admission.k8s.io/round_0_index_{index}"] = webhook
-    found: dict[str, Any] = {
+    logged: dict[str, Any] = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
         "level": "RequestResponse" if uid else "Metadata",
@@ -65,11 +69,11 @@ def event(
         "annotations": annotations,
     }
     if uid:
-        found["requestObject"] = {"metadata": {"generateName": "set-"}}
-        found["responseObject"] = {"kind": "Pod", "metadata": {"name": f"set-{uid}", "uid": uid}}
+        logged["requestObject"] = {"metadata": {"generateName": "set-"}}
+        logged["responseObject"] = {"kind": "Pod", "metadata": {"name": f"set-{uid}", "uid": uid}}
     else:
-        found["objectRef"]["name"] = "canary-1"
-    return json.dumps(found, separators=(",", ":")) + "\n"
+        logged["objectRef"]["name"] = "canary-1"
+    return json.dumps(logged, separators=(",", ":")) + "\n"
 
 
 class AuditLog:
@@ -105,7 +109,7 @@ class AuditLog:
     def new(self) -> list[Entry]:
         """Read the log, and return what is in the history of it that was not there before."""
         self._node.read(Deadline.after(60, "the log"))
-        entries = [each for each in read(self._history.path).entries if each.process == numbered(AUDIT, NODE)]
+        entries = [entry for entry in read(self._history.path).entries if entry.process == numbered(AUDIT, NODE)]
         new, self._given = entries[self._given :], len(entries)
         return new
 
@@ -113,7 +117,7 @@ class AuditLog:
         """Read the log, and return which requests are told of for the first time, and the kind of the reading."""
         *requests, reading = self.new()
         assert reading.f == READ
-        values = [each.value for each in requests]
+        values = [entry.value for entry in requests]
         return [i for value in values for i in value.get("audit_ids") or [value["audit_id"]]], reading.kind
 
 

@@ -76,8 +76,8 @@ class History(Told):
         moment = datetime.fromtimestamp(STARTED + (at if renewed < 0 else renewed), UTC)
         namespace = "kube-system" if name.startswith("kube-") else "kube-node-lease"
         spec = {"holderIdentity": holder, "leaseTransitions": transitions, "renewTime": moment.isoformat()}
-        found = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
-        return self._change(at, WATCH_LEASES, found, f=f, gap=gap)
+        lease = {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+        return self._change(at, WATCH_LEASES, lease, f=f, gap=gap)
 
     def container(
         self,
@@ -98,14 +98,14 @@ class History(Told):
         """Add what a pod of kube-system, by default "<name>-<node>", says of its container."""
         status: dict[str, Any] = {"name": name, "restartCount": restarts}
         status |= {"containerID": identity and f"containerd://{identity}"} | ({"state": {state: {}}} if state else {})
-        told: dict[str, Any] = {"containerStatuses": [status]}
+        pod_status: dict[str, Any] = {"containerStatuses": [status]}
         if ready is not None:
-            told["conditions"] = [{"type": "Ready", "status": str(ready), "lastTransitionTime": since}]
+            pod_status["conditions"] = [{"type": "Ready", "status": str(ready), "lastTransitionTime": since}]
         metadata: dict[str, Any] = {"name": pod or f"{name}-{node}", "uid": f"uid-{pod or name}"}
         if mirror:
             metadata["annotations"] = {"kubernetes.io/config.mirror": "hash"}
-        found = {"metadata": metadata, "spec": {"nodeName": node}, "status": told}
-        return self._change(at, WATCH_SYSTEM_PODS, found, f=f, gap=gap)
+        system_pod = {"metadata": metadata, "spec": {"nodeName": node}, "status": pod_status}
+        return self._change(at, WATCH_SYSTEM_PODS, system_pod, f=f, gap=gap)
 
     def node(
         self,
@@ -119,8 +119,8 @@ class History(Told):
     ) -> Self:
         """Add what a node says."""
         condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": since}
-        found = {"metadata": {"name": name}, "status": {"conditions": [condition]}}
-        return self._change(at, WATCH_NODES, found, f=f, gap=gap)
+        node = {"metadata": {"name": name}, "status": {"conditions": [condition]}}
+        return self._change(at, WATCH_NODES, node, f=f, gap=gap)
 
     def asks(self, begin: float, end: float, kind: Kind = "ok", *, every: float = 0.5, **value: Any) -> Self:
         """Add requests to create a Lease, from one moment to another, and what came of each a hundredth later."""
@@ -129,8 +129,8 @@ class History(Told):
             self.add(at, "invoke", API_SERVER, WRITE_LEASE).add(at + 0.01, kind, API_SERVER, WRITE_LEASE, value)
         return self
 
-    def _change(self, at: float, process: str, found: Any, *, f: str, gap: bool) -> Self:
-        value = {"resource_version": "1", "object": found} | ({"in_gap": True} if gap else {})
+    def _change(self, at: float, process: str, object_: Any, *, f: str, gap: bool) -> Self:
+        value = {"resource_version": "1", "object": object_} | ({"in_gap": True} if gap else {})
         return self.add(at, "change", process, f, value)
 
 

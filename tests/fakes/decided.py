@@ -27,7 +27,7 @@ class Decided(Asked):
 
     def log(self, at: float, took: float = 0.01, *, audit_id: str = "", **value: Any) -> Self:
         """Add what the audit log tells of the last question, or of another request."""
-        told = {
+        request = {
             "audit_id": audit_id or f"q{self.number}",
             **dict.fromkeys(("verb", "resource", "namespace", "name", "uid", "who", "said", "denied_by"), ""),
             "code": 201,
@@ -37,7 +37,7 @@ class Decided(Asked):
             "failed_open": [],
             "seconds": {},
         }
-        return self.add(at + took + 1.5, "info", "audit node", "request", told | value)
+        return self.add(at + took + 1.5, "info", "audit node", "request", request | value)
 
     def good(self, at: float, **rest: Any) -> Self:
         """Add a question of which both answer and audit log say that it was mutated."""

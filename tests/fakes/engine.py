@@ -37,15 +37,15 @@ class FakeEngine(Engine):
 
     def add(self, kind: str, name: str, labels: Mapping[str, str], **attributes: Any) -> str:
         """Put something into the engine; return its id."""
-        told = {"Name": name, "Labels": dict(labels), "Config": {"Labels": dict(labels)}, **attributes}
+        thing = {"Name": name, "Labels": dict(labels), "Config": {"Labels": dict(labels)}, **attributes}
         if kind == "volume":
-            told = {"Name": name, "Labels": dict(labels), "CreatedAt": self.now(), **attributes}
+            thing = {"Name": name, "Labels": dict(labels), "CreatedAt": self.now(), **attributes}
         else:
-            told["Id"] = f"id-{name}"
+            thing["Id"] = f"id-{name}"
         if kind in ("network", "volume"):
-            told.pop("Config", None)
-        self.things[f"{kind}/{told.get('Id', name)}"] = told
-        return str(told.get("Id", name))
+            thing.pop("Config", None)
+        self.things[f"{kind}/{thing.get('Id', name)}"] = thing
+        return str(thing.get("Id", name))
 
     def now(self) -> str:
         """Return what the engine's clock says."""
@@ -53,7 +53,7 @@ class FakeEngine(Engine):
 
     def names(self) -> list[str]:
         """Return the names of all that is there."""
-        return sorted(each["Name"] for each in self.things.values())
+        return sorted(thing["Name"] for thing in self.things.values())
 
     def run(self, argv: Sequence[str | Path], deadline: Deadline, *, check: bool = True, **_: Any) -> Completed:
         """Answer as docker would."""
@@ -68,7 +68,7 @@ class FakeEngine(Engine):
         return lambda words: self._answer(list(words))
 
     def _answer(self, words: list[str]) -> Completed:
-        said = next((said for each, said in self.errors.items() if " ".join(words).startswith(each)), None)
+        said = next((said for beginning, said in self.errors.items() if " ".join(words).startswith(beginning)), None)
         if isinstance(said, BaseException):
             raise said
         if said is not None:
@@ -89,8 +89,8 @@ class FakeEngine(Engine):
         if words[:2] == ["volume", "create"]:
             self.add("volume", words[-1], _labels(words))
         if words[0] == "inspect":
-            found = [self.things[name] for each in words[3:] if (name := f"{words[2]}/{each}") in self.things]
-            return Completed(json.dumps(found), "", 0 if len(found) == len(words) - 3 else 1)
+            things = [self.things[name] for word in words[3:] if (name := f"{words[2]}/{word}") in self.things]
+            return Completed(json.dumps(things), "", 0 if len(things) == len(words) - 3 else 1)
         if words[:2] == ["network", "create"]:
             self.add("network", words[-1], _labels(words), IPAM={"Config": [{"Subnet": "10.9.8.0/24"}]})
         if words[:2] == ["network", "inspect"]:
@@ -103,10 +103,10 @@ class FakeEngine(Engine):
             return []
         return [
             name.split("/", 1)[1]
-            for name, told in self.things.items()
+            for name, thing in self.things.items()
             if name.startswith(f"{kind}/")
             and all(
-                label[0] in told["Labels"] and (len(label) == 1 or told["Labels"][label[0]] == label[1])
+                label[0] in thing["Labels"] and (len(label) == 1 or thing["Labels"][label[0]] == label[1])
                 for label in wanted
             )
         ]

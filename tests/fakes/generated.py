@@ -36,7 +36,7 @@ __all__ = [
     "silenced",
 ]
 
-TEMPLATES, POLICIES, BINDINGS = (f"watch {each.name}" for each in objects.GENERATED)
+TEMPLATES, POLICIES, BINDINGS = (f"watch {watched.name}" for watched in objects.GENERATED)
 CONSTRAINTS = f"{objects.CONSTRAINTS}chaoslabels"
 LISTS = (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS)
 
@@ -126,31 +126,31 @@ class Generating(Told):
         return self.add(at, "mark", EXPERIMENT, "end").recorded()
 
     def change(
-        self, at: float, process: str, f: Change, found: dict[str, Any], *, gap: bool = False, seen: bool = True
+        self, at: float, process: str, f: Change, object_: dict[str, Any], *, gap: bool = False, seen: bool = True
     ) -> Self:
         """Add that an object came, changed or went."""
-        life = process, found["metadata"]["name"]
+        life = process, object_["metadata"]["name"]
         self._lives[life] += f == ADDED
         self._generations[life] += f != DELETED
         generation = self._generations[life]
-        metadata = {**found["metadata"], "uid": f"{life[1]} {self._lives[life]}", "generation": generation}
+        metadata = {**object_["metadata"], "uid": f"{life[1]} {self._lives[life]}", "generation": generation}
         status = {"byPod": [{"observedGeneration": generation}, {"observedGeneration": generation - (not seen)}]}
-        value: dict[str, Any] = {"resource_version": "2", "object": {**found, "metadata": metadata, "status": status}}
+        value: dict[str, Any] = {"resource_version": "2", "object": {**object_, "metadata": metadata, "status": status}}
         return self.add(at, "change", process, f, value | ({"in_gap": True} if gap else {}))
 
 
-def new(told: Told, end: float) -> Recorded:
+def new(history: Told, end: float) -> Recorded:
     """Return a history as it is written today: watches that see give signs, and the last entry is its end mark."""
-    entries = list(told.recorded().entries)
+    entries = list(history.recorded().entries)
     begun = {entry.process: entry.at for entry in reversed(entries) if is_watch(entry.process)}
     for process, begin in begun.items():
         at = begin + _SIGNS_SECONDS
         while at < end + 1:
-            told.add(at, "change", process, BOOKMARK, {"resource_version": "9"})
+            history.add(at, "change", process, BOOKMARK, {"resource_version": "9"})
             at += _SIGNS_SECONDS
-        told.add(end + 0.5, "change", process, BOOKMARK, {"resource_version": "9"})
-    told.add(end, "mark", EXPERIMENT, JUDGE).add(end + 1, "mark", HISTORY, END)
-    recorded = told.recorded()
+        history.add(end + 0.5, "change", process, BOOKMARK, {"resource_version": "9"})
+    history.add(end, "mark", EXPERIMENT, JUDGE).add(end + 1, "mark", HISTORY, END)
+    recorded = history.recorded()
     blind = {process: list(_blind(recorded, process)) for process in begun}
     kept = [
         entry
@@ -182,11 +182,11 @@ def gapped(
         changes = [(entry.f, entry.value["object"]) for entry in hidden if "object" in entry.value]
     else:
         changes = list(_differences(before, after))
-    values = [(f, {"object": found, "in_gap": True}) for f, found in changes]
+    values = [(f, {"object": object_, "in_gap": True}) for f, object_ in changes]
     lines = [(GAP, {"why": why, "detail": ""}), *values, (how, {"resource_version": "9"})]
-    told = [Entry(0, "change", process, f, value, end, STARTED + end) for f, value in lines]
+    at_end = [Entry(0, "change", process, f, value, end, STARTED + end) for f, value in lines]
     kept = [entry for entry in entries if entry.process != process or not begin <= entry.at <= end]
-    return _numbered(recorded, sorted([*kept, *told], key=lambda entry: entry.at))
+    return _numbered(recorded, sorted([*kept, *at_end], key=lambda entry: entry.at))
 
 
 def _numbered(recorded: Recorded, entries: list[Entry]) -> Recorded:
@@ -223,8 +223,8 @@ def _differences(
     for name, old in before.items():
         if name not in after or after[name]["metadata"]["uid"] != old["metadata"]["uid"]:
             yield DELETED, old
-    for name, found in after.items():
-        if name not in before or before[name]["metadata"]["uid"] != found["metadata"]["uid"]:
-            yield ADDED, found
-        elif before[name] != found:
-            yield MODIFIED, found
+    for name, later in after.items():
+        if name not in before or before[name]["metadata"]["uid"] != later["metadata"]["uid"]:
+            yield ADDED, later
+        elif before[name] != later:
+            yield MODIFIED, later

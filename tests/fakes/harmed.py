@@ -73,7 +73,7 @@ class Harmed:
             path = f"{_WEBHOOKS}{which}webhookconfigurations/gatekeeper-{which}-webhook-configuration"
             webhook = {"name": f"{kind}.gatekeeper.sh", "failurePolicy": "Ignore", "timeoutSeconds": 2}
             self.objects[path] = _object(f"{which}webhookconfiguration", path, {"webhooks": [webhook]})
-        for name in (each for each in self.containers if each != "w-registry"):
+        for name in (node for node in self.containers if node != "w-registry"):
             path = f"/api/v1/nodes/{name}"
             self.objects[path] = _object("Node", path, {"spec": {"podCIDR": "10.244.1.0/24"}})
         self.pods = [self._pod(name) for name in ("a", "b")]
@@ -92,8 +92,8 @@ class Harmed:
     def state(self) -> Any:
         """Return all that a fault may harm; pods come and go, and nobody takes a death back."""
         objects = copy.deepcopy(self.objects)
-        for each in objects.values():
-            each["metadata"].pop("uid", None)  # what is made anew has another one
+        for object_ in objects.values():
+            object_["metadata"].pop("uid", None)  # what is made anew has another one
         return copy.deepcopy(self.containers), objects
 
     def stop(self, name: str) -> None:
@@ -130,7 +130,7 @@ class Harmed:
     def _docker(self, words: list[str], stdin: str | None) -> Completed:
         verb, name = words[0], words[-1]
         if verb == "exec":
-            words = [each for each in words if each != "--interactive"]
+            words = [word for word in words if word != "--interactive"]
             return self._exec(words[1], words[2:], stdin)
         container = self.containers.get(name)
         if container is None:
@@ -220,8 +220,8 @@ class Harmed:
             return Completed("", "Error from server (AlreadyExists): nodes exists", 1)
         with self._changing():
             if argv[0] == "create":
-                found = json.loads(stdin or "")
-                self.objects[f"/api/v1/nodes/{found['metadata']['name']}"] = found
+                node = json.loads(stdin or "")
+                self.objects[f"/api/v1/nodes/{node['metadata']['name']}"] = node
             elif argv[0] == "rollout":
                 self.objects[_SECRET]["data"] = dict(_DATA)
             elif argv[0] in ("cordon", "uncordon"):
@@ -233,7 +233,7 @@ class Harmed:
                 _merge(self._named(kind, argv[2])[0], json.loads(argv[-1]))
             elif argv[0] == "delete":
                 doomed = _TEMPLATES if argv[1] == "constrainttemplates" else f"/api/v1/namespaces/{argv[2]}"
-                self.objects = {path: each for path, each in self.objects.items() if not path.startswith(doomed)}
+                self.objects = {path: object_ for path, object_ in self.objects.items() if not path.startswith(doomed)}
         return _DONE
 
     def serve(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -258,7 +258,7 @@ class Harmed:
                 _merge(self.objects[path], body)
                 return 200, {**self.objects[path], "metadata": {"resourceVersion": "2"}}
             else:
-                self.pods = [each for each in self.pods if each["metadata"]["name"] != path.split("/")[-2]]
+                self.pods = [pod for pod in self.pods if pod["metadata"]["name"] != path.split("/")[-2]]
         return 200, {}
 
     def _get(self, path: str) -> tuple[int, Any]:
@@ -267,7 +267,7 @@ class Harmed:
         if path == _TEMPLATES.rpartition("/")[0]:
             return 200, {"resources": [{"kind": "ConstraintTemplate", "name": "constrainttemplates"}]}
         if path in (_PODS, "/api/v1/pods", _TEMPLATES):
-            templates = [each for at, each in self.objects.items() if at.startswith(f"{_TEMPLATES}/")]
+            templates = [template for at, template in self.objects.items() if at.startswith(f"{_TEMPLATES}/")]
             kind, items = ("Template", templates) if path == _TEMPLATES else ("Pod", self.pods)
             return 200, {
                 "apiVersion": "v1",
@@ -276,15 +276,15 @@ class Harmed:
                 "items": items,
             }
         if path.startswith(_PODS):
-            return 200, next(each for each in self.pods if path.endswith(f"/{each['metadata']['name']}"))
+            return 200, next(pod for pod in self.pods if path.endswith(f"/{pod['metadata']['name']}"))
         if "/leases/" in path:
             return 200, {"spec": {"renewTime": "1"}}
-        found = copy.deepcopy(self.objects.get(path))
-        return (200, found) if found else (404, {"message": "not found"})
+        object_ = copy.deepcopy(self.objects.get(path))
+        return (200, object_) if object_ else (404, {"message": "not found"})
 
     def _named(self, kind: str, name: str) -> list[dict[str, Any]]:
-        found = (each for each in self.objects.values() if each["kind"] == kind)
-        return [each for each in found if each["metadata"]["name"] == name]
+        of_kind = (object_ for object_ in self.objects.values() if object_["kind"] == kind)
+        return [object_ for object_ in of_kind if object_["metadata"]["name"] == name]
 
     def _inspected(self, container: Mapping[str, Any]) -> dict[str, Any]:
         network = {"IPAddress": container["address"] if container["status"] != "exited" else "", "IPAMConfig": None}
@@ -383,16 +383,16 @@ def _object(kind: str, path: str, fields: Mapping[str, Any], version: str = "v1"
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
 
 
-def _merge(found: dict[str, Any], patch: Mapping[str, Any]) -> None:
+def _merge(target: dict[str, Any], patch: Mapping[str, Any]) -> None:
     """Merge as an API server does, in place; webhooks by their names."""
     for name, value in patch.items():
         if name == "webhooks":
-            _merge(found[name][0], value[0])
+            _merge(target[name][0], value[0])
             continue
         if value is None:
-            found.pop(name, None)
+            target.pop(name, None)
         elif isinstance(value, Mapping):
-            found[name] = found.get(name) if isinstance(found.get(name), dict) else {}
-            _merge(found[name], value)
+            target[name] = target.get(name) if isinstance(target.get(name), dict) else {}
+            _merge(target[name], value)
         else:
-            found[name] = value
+            target[name] = value

@@ -17,7 +17,7 @@ class Told:
 
     def recorded(self, *, truncated: bool = False) -> Recorded:
         """Return the history as a check reads it."""
-        ordered = sorted(self._entries, key=lambda each: each[0])
+        ordered = sorted(self._entries, key=lambda entry: entry[0])
         entries = [
             Entry(index, kind, process, f, value, at, STARTED + at)
             for index, (at, kind, process, f, value) in enumerate(ordered)
@@ -75,7 +75,7 @@ class Told:
         }
         if deleting:
             metadata["deletionTimestamp"] = "2026-11-23T00:00:00Z"
-        found = {
+        pod = {
             "metadata": metadata,
             "spec": {"nodeName": node},
             "status": {
@@ -83,18 +83,18 @@ class Told:
                 "containerStatuses": [{"containerID": f"containerd://{container}", "restartCount": 0, "state": state}],
             },
         }
-        return self.add(at, "change", "watch pods", f, {"object": found})
+        return self.add(at, "change", "watch pods", f, {"object": pod})
 
     def event(self, at: float, reason: str, pod: str, message: str = "") -> Self:
         """Add what a kubelet told of a pod."""
-        found = {"involvedObject": {"uid": f"uid-{pod}"}, "reason": reason, "message": message}
-        return self.add(at, "change", "watch events", "ADDED", {"object": found})
+        event = {"involvedObject": {"uid": f"uid-{pod}"}, "reason": reason, "message": message}
+        return self.add(at, "change", "watch events", "ADDED", {"object": event})
 
     def rotation(self, at: float, *pods: str) -> Self:
         """Add which pods the Service sends requests to, from now on."""
         endpoints = [{"conditions": {"ready": True}, "targetRef": {"uid": f"uid-{pod}"}} for pod in pods]
-        found = {"metadata": {"name": "slice"}, "endpoints": endpoints}
-        return self.add(at, "change", "watch endpointslices", "MODIFIED", {"object": found})
+        endpoint_slice = {"metadata": {"name": "slice"}, "endpoints": endpoints}
+        return self.add(at, "change", "watch endpointslices", "MODIFIED", {"object": endpoint_slice})
 
     def review(self, at: float, pod: str, outcome: Kind = "ok") -> Self:
         """Add a question to one replica, asked a tenth of a second before its outcome."""

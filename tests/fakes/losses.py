@@ -58,12 +58,12 @@ class ToldLoss(Told):
 
     def node(self, at: float, ready: str, *taints: str, f: str = "MODIFIED") -> Self:
         """Add what the API server told of the node."""
-        found = {
+        node = {
             "metadata": {"name": NODE},
             "spec": {"taints": [{"key": f"node.kubernetes.io/{key}"} for key in taints]},
             "status": {"conditions": [{"type": "Ready", "status": ready}]},
         }
-        return self.add(at, "change", WATCH_NODES, f, {"object": found})
+        return self.add(at, "change", WATCH_NODES, f, {"object": node})
 
     def workload(
         self,
@@ -105,8 +105,8 @@ class ToldLoss(Told):
 
     def pulled(self, at: float, name: str) -> Self:
         """Add that the kubelet told that the image is there."""
-        found = {"involvedObject": {"uid": f"uid-{name}"}, "reason": "Pulled"}
-        return self.add(at, "change", WATCH_WORKLOAD_EVENTS, "ADDED", {"object": found})
+        event = {"involvedObject": {"uid": f"uid-{name}"}, "reason": "Pulled"}
+        return self.add(at, "change", WATCH_WORKLOAD_EVENTS, "ADDED", {"object": event})
 
     def gap(self, at: float, until: float | None, *, process: str = WATCH_WORKLOAD, end: str = LISTED) -> Self:
         """Add that the workload, or what another watch is on, was not watched."""

@@ -142,24 +142,26 @@ class LossyWorld(World):
 
     def set_webhooks(self, patch: dict[str, Any]) -> None:
         """Merge a patch of a webhook configuration."""
-        for each in patch["webhooks"]:
-            self.webhooks[each["name"]] |= {name: value for name, value in each.items() if name != "name"}
+        for webhook in patch["webhooks"]:
+            self.webhooks[webhook["name"]] |= {name: value for name, value in webhook.items() if name != "name"}
 
     def workload(self) -> Iterator[dict[str, Any]]:
         """Yield the pods of the controllers that were applied, all Ready, where pods may go."""
         free = [node for node in ("w-worker", "w-worker2") if node not in self.cordoned]
-        for each in self.applied.values():
-            spec = each.get("spec", {})
-            nodes = ["w-worker", "w-worker2"] if each["kind"] == "DaemonSet" else free[-1:] * spec.get("replicas", 0)
+        for controller in self.applied.values():
+            spec = controller.get("spec", {})
+            nodes = (
+                ["w-worker", "w-worker2"] if controller["kind"] == "DaemonSet" else free[-1:] * spec.get("replicas", 0)
+            )
             for number, node in enumerate(nodes):
-                name = f"{each['metadata']['name']}-{number}"
-                spec = {**each["spec"]["template"]["spec"], "nodeName": node}
+                name = f"{controller['metadata']['name']}-{number}"
+                spec = {**controller["spec"]["template"]["spec"], "nodeName": node}
                 born = self.begotten.setdefault(name, {"uid": f"uid-{next(self._ticks)}", "spec": spec})
                 metadata = {
                     "name": name,
                     "uid": born["uid"],
-                    "namespace": each["metadata"]["namespace"],
-                    "labels": each["spec"]["template"]["metadata"]["labels"],
+                    "namespace": controller["metadata"]["namespace"],
+                    "labels": controller["spec"]["template"]["metadata"]["labels"],
                     "resourceVersion": "1",
                 }
                 ready = {"conditions": [{"type": "Ready", "status": self.ready}]}
@@ -212,17 +214,17 @@ class _Api(Api):
             self.answer(200, {"resources": [{"kind": kind, "name": f"{kind.lower()}s"} for kind in _KINDS[url.path]]})
         elif url.path.endswith("webhook-configuration"):
             which = "mutation" if "mutating" in name else "validation"
-            named = [each for each in world.webhooks if each.startswith(which)]
-            self.answer(200, {"webhooks": [{"name": each, **world.webhooks[each]} for each in named]})
+            named = [webhook for webhook in world.webhooks if webhook.startswith(which)]
+            self.answer(200, {"webhooks": [{"name": webhook, **world.webhooks[webhook]} for webhook in named]})
         elif url.path.startswith("/api/v1/namespaces/chaos-") and "watch" not in url.query:
             listed = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}}
             self.answer(200, {**listed, "items": list(world.workload())})
         elif url.path == "/api/v1/pods":
             node = self.path.rpartition("%3D")[2]
-            self.answer(200, {"items": [each for each in world.pods.values() if each["spec"]["nodeName"] == node]})
+            self.answer(200, {"items": [pod for pod in world.pods.values() if pod["spec"]["nodeName"] == node]})
         elif "/leases/" in url.path or url.path.startswith("/api/v1/nodes/"):
-            found = world.lease(name) if "/leases/" in url.path else world.node(name)
-            self.answer(200 if found else 404, found or {"message": "not found"})
+            object_ = world.lease(name) if "/leases/" in url.path else world.node(name)
+            self.answer(200 if object_ else 404, object_ or {"message": "not found"})
         else:
             super().do_GET()
 

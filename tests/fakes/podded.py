@@ -70,20 +70,20 @@ def cut(heal: float | None = 80.0, end: int = 95) -> Podded:
     return Podded().fault(9, 10, heal).watched(0, end)
 
 
-def killed(told: Podded | None = None) -> Podded:
+def killed(history: Podded | None = None) -> Podded:
     """Return a webhook pod that is killed at 15 s, in a cut if no other history is given."""
-    told = (told or cut()).pod(1, "a").rotation(1, "a", "b").asked(2, 15, "a").blow(15, "killed", "a")
-    return told.pod(15.5, "a", ready=False, container="").rotation(15.6, "b").event(16, "Pulling", "a")
+    history = (history or cut()).pod(1, "a").rotation(1, "a", "b").asked(2, 15, "a").blow(15, "killed", "a")
+    return history.pod(15.5, "a", ready=False, container="").rotation(15.6, "b").event(16, "Pulling", "a")
 
 
-def killed_and_back(ready: float, container: str = "c2", told: Podded | None = None, until: float = 95) -> Podded:
+def killed_and_back(ready: float, container: str = "c2", history: Podded | None = None, until: float = 95) -> Podded:
     """Return one that serves again a second after it is Ready, and goes on with it."""
-    told = killed(told).pod(ready - 5, "a", ready=False, container=container).pod(ready, "a", container=container)
-    return told.rotation(ready + 0.5, "a", "b").asked(ready + 0.6, until, "a")
+    history = killed(history).pod(ready - 5, "a", ready=False, container=container).pod(ready, "a", container=container)
+    return history.rotation(ready + 0.5, "a", "b").asked(ready + 0.6, until, "a")
 
 
-def killed_for_good(told: Podded | None = None) -> Podded:
+def killed_for_good(history: Podded | None = None) -> Podded:
     """Return one that then waits for its image."""
-    told = killed(told).event(17, "Failed", "a", "no such host")
-    told.pod(17, "a", ready=False, container="", waiting="ErrImagePull")
-    return told.pod(30, "a", ready=False, container="", waiting="ImagePullBackOff")
+    history = killed(history).event(17, "Failed", "a", "no such host")
+    history.pod(17, "a", ready=False, container="", waiting="ErrImagePull")
+    return history.pod(30, "a", ready=False, container="", waiting="ImagePullBackOff")

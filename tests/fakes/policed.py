@@ -85,7 +85,7 @@ class Policed:
         """Answer for a webhook pod, named in the path: one that is `lax` has neither mutators nor templates."""
         pod, endpoint = path.split(":")[1], path.rpartition("/")[2]
         labels = asked["object"]["metadata"].get("labels") or {}
-        names = set() if pod in self.lax else {each["metadata"]["name"] for each in self.objects.values()}
+        names = set() if pod in self.lax else {object_["metadata"]["name"] for object_ in self.objects.values()}
         if endpoint == "admitlabel":
             return {"allowed": False}
         if endpoint == "admit":
@@ -109,25 +109,27 @@ class Policed:
         if path == _PODS:
             return [{"metadata": {"name": name, "uid": name, "resourceVersion": "1"}} for name in self.replicas]
         if path.endswith("validatingadmissionpolicybindings"):
-            asked = [each["metadata"]["name"] for each in self.objects.values() if "scoped" in json.dumps(each)]
+            asked = [
+                object_["metadata"]["name"] for object_ in self.objects.values() if "scoped" in json.dumps(object_)
+            ]
             return [{"metadata": {"name": f"gatekeeper-{name}", "resourceVersion": "1"}} for name in asked]
-        found = [each for url, each in self.objects.items() if url.rpartition("/")[0] == path]
-        return [{**each, "status": {"byPod": self._status(each["metadata"]["name"])}} for each in found]
+        listed = [object_ for url, object_ in self.objects.items() if url.rpartition("/")[0] == path]
+        return [{**object_, "status": {"byPod": self._status(object_["metadata"]["name"])}} for object_ in listed]
 
     def _status(self, name: str) -> list[Object]:
         errors = [{"message": self.broken[name]}] if name in self.broken else []
         generation = 0 if name in self.behind else 1
-        told = {"enforced": not errors, "errors": errors, "observedGeneration": generation}
-        return [{"id": each, **told} for each in self.replicas]
+        pod_status = {"enforced": not errors, "errors": errors, "observedGeneration": generation}
+        return [{"id": replica, **pod_status} for replica in self.replicas]
 
     def create(self, path: str, item: Object) -> tuple[int, Object]:
         """Answer a creation as the policies that are there demand."""
-        found = self.answers(path, item)
-        if found:
-            return found
+        answer = self.answers(path, item)
+        if answer:
+            return answer
         labels = item["metadata"].get("labels") or {}
         violates, asks = labels.get("chaos-harness/violates"), labels.get("chaos-harness/asks")
-        names = {each["metadata"]["name"] for each in self.objects.values()}
+        names = {object_["metadata"]["name"] for object_ in self.objects.values()}
         if path == "/api/v1/namespaces":
             return 403, {"message": _FORBIDDEN}
         if violates and asks == "vap" and "chaos-cel-vap" in names:

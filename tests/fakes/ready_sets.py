@@ -26,8 +26,8 @@ def archive(*members: tuple[str | tarfile.TarInfo, bytes], format_: int = tarfil
 
 def images(*tags: str, **others: Any) -> bytes:
     """Return what an engine saves: a manifest with the images' names, and `others` beside it."""
-    told = [{"Config": "config.json", "RepoTags": list(tags or (IMAGE,)), "Layers": []}]
-    files = {"manifest": told, **others}
+    manifest = [{"Config": "config.json", "RepoTags": list(tags or (IMAGE,)), "Layers": []}]
+    files = {"manifest": manifest, **others}
     return archive(*((f"{name}.json", json.dumps(value).encode()) for name, value in files.items()))
 
 

@@ -59,7 +59,7 @@ class Replaced:
     def replace(self, name: str) -> None:
         """Let a new pod come in the place of an old one."""
         if name != self.stays:
-            self.pods = [each for each in self.pods if each["metadata"]["name"] != name] + [_pod(f"new-{name}")]
+            self.pods = [pod for pod in self.pods if pod["metadata"]["name"] != name] + [_pod(f"new-{name}")]
 
     def patch(self, change: dict[str, Any]) -> None:
         """Roll out, or scale, as a patch of the Deployment says."""
@@ -67,8 +67,8 @@ class Replaced:
             self.replicas = change["spec"]["replicas"]
             self.pods = []
         else:
-            for each in list(self.pods):
-                self.replace(each["metadata"]["name"])
+            for pod in list(self.pods):
+                self.replace(pod["metadata"]["name"])
 
     def _scale(self, words: list[str]) -> Completed:
         self.replicas = json.loads(words[-1])["spec"]["replicas"]

@@ -28,11 +28,11 @@ class RestServer:
         """Return status and body of one request, the query left out."""
         if verb != "GET":
             self.changes.append((verb, path, body))
-        found = self.answers.get(f"{verb} {path}", self.answers.get(path) if verb == "GET" else {})
-        found = found() if callable(found) else found
-        if isinstance(found, int):
-            return found, {"message": f"status {found}"}
-        return (404, {"message": "not found"}) if found is None else (200, found)
+        answer = self.answers.get(f"{verb} {path}", self.answers.get(path) if verb == "GET" else {})
+        answer = answer() if callable(answer) else answer
+        if isinstance(answer, int):
+            return answer, {"message": f"status {answer}"}
+        return (404, {"message": "not found"}) if answer is None else (200, answer)
 
 
 @contextmanager

@@ -79,14 +79,14 @@ def _bundle(chance: Random, folder: Path) -> Read:
     path = folder / "bundle"
     if chance.randint(0, 1):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-            for each, content in files.items():
-                file.writestr(each, content)
+            for file_name, content in files.items():
+                file.writestr(file_name, content)
         if chance.randint(0, 1):
             path.write_bytes(mutated(chance, path.read_bytes()))
     else:
-        for each, content in files.items():
-            (path / each).parent.mkdir(parents=True, exist_ok=True)
-            (path / each).write_bytes(content)
+        for file_name, content in files.items():
+            (path / file_name).parent.mkdir(parents=True, exist_ok=True)
+            (path / file_name).write_bytes(content)
     return lambda: "\n".join(report(path, *recheck(path)))
 
 
@@ -108,7 +108,7 @@ def _ready_set(chance: Random, folder: Path) -> Read:
         case 2:
             manifest = json.loads(images_manifest := b'[{"Config": "a", "RepoTags": ["chaos-harness/a:b"]}]')
             held["images.tar"] = archive(("manifest.json", rewritten(chance, images_manifest)), ("index.json", b"{}"))
-            text = index(held, images=[tag for each in manifest for tag in each["RepoTags"]])
+            text = index(held, images=[tag for entry in manifest for tag in entry["RepoTags"]])
     whole = archive(("index.json", text), *held.items())
     path = folder / "set.tar"
     path.write_bytes(mutated(chance, whole) if chance.randint(0, 1) else whole)
@@ -218,10 +218,10 @@ def _truth(chance: Random, folder: Path) -> Read:
 
     def counted() -> int:
         try:
-            found = truth_rows.merged(truth_rows.gathered([path], lambda _: None))
+            truth_table = truth_rows.merged(truth_rows.gathered([path], lambda _: None))
         except BadScenario as error:  # tests/unit/test_readers.py says what is not shown of it yet
             raise BadScenario(shown(str(error), most=1000)) from error
-        return len(page.page(found)) + len(found.json())
+        return len(page.page(truth_table)) + len(truth_table.json())
 
     return counted
 
@@ -238,7 +238,7 @@ def _journal(chance: Random, folder: Path) -> Read:
     path = folder / "journal.jsonl"
     undo = {"undo": 0, "action": "nodes.start", "arguments": {"node": "a"}, "harm": {"a": "b"}}
     lines = (undo, {"done": 0}, undo | {"undo": 2}, {"unreadable": 7})
-    path.write_bytes(_lines(chance, b"".join(json.dumps(each).encode() + b"\n" for each in lines)))
+    path.write_bytes(_lines(chance, b"".join(json.dumps(line).encode() + b"\n" for line in lines)))
     return lambda: len(pending(path))
 
 
@@ -292,9 +292,11 @@ def whole_files() -> Mapping[str, bytes]:
                 {"fault": "reschedule_pod", "after": "a", "delay": "1s", "with": {"pod": "$pod(a=b)[2]"}},
             ],
         )
-        found = {path.relative_to(bundle).as_posix(): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+        bundled_files = {
+            path.relative_to(bundle).as_posix(): path.read_bytes() for path in bundle.rglob("*") if path.is_file()
+        }
         fields = load(folder / "a.yaml").incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return {**found, "a.yaml": json.dumps(fields).encode(), "more.yaml": json.dumps(object_).encode()}
+        return {**bundled_files, "a.yaml": json.dumps(fields).encode(), "more.yaml": json.dumps(object_).encode()}
 
 
 def _lines(chance: Random, good: bytes) -> bytes:

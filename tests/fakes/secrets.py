@@ -38,7 +38,7 @@ _KUBECONFIG = {
     ],
 }
 _DOCKER = {"auths": {"registry.example": {"auth": _base64(f"jdoe:{_P}"), "identitytoken": _P, "email": f"{_P}@x"}}}
-_BYTES = " ".join(str(each) for each in _P.encode())
+_BYTES = " ".join(str(byte) for byte in _P.encode())
 
 KINDS: dict[str, tuple[str, str]] = {
     "bearer token": (f"Authorization: Bearer {_P}0123", _P),

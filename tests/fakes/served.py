@@ -48,10 +48,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         url = urlsplit(self.path)
-        status, found = self.server.fake.answer(self.command, url.path, body, url.query)
+        status, content = self.server.fake.answer(self.command, url.path, body, url.query)
         if "watch=true" in url.query:
-            status, found = 410, {}
-        data = json.dumps(found).encode()
+            status, content = 410, {}
+        data = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -23,22 +23,22 @@ _VALUES: tuple[Any, ...] = (
 
 def mutated(chance: Random, good: bytes) -> bytes:
     """Return the bytes with a few changes: words put in, parts taken away, doubled or turned, the end cut off."""
-    found = good
+    spoiled = good
     for _ in range(chance.randint(1, 3)):
-        begin = chance.randint(0, len(found))
-        end = min(len(found), begin + chance.choice((1, 4, 30, 300)))
-        part = found[begin:end]
-        word, flipped = chance.choice(_WORDS), bytes(each ^ 1 << chance.randint(0, 7) for each in part[:4]) + part[4:]
+        begin = chance.randint(0, len(spoiled))
+        end = min(len(spoiled), begin + chance.choice((1, 4, 30, 300)))
+        part = spoiled[begin:end]
+        word, flipped = chance.choice(_WORDS), bytes(byte ^ 1 << chance.randint(0, 7) for byte in part[:4]) + part[4:]
         new = chance.choice((word, word, word + part, b"", part * 2, part[::-1], flipped))
-        found = found[:begin] if chance.randint(0, 9) == 0 else found[:begin] + new + found[end:]
-    return found
+        spoiled = spoiled[:begin] if chance.randint(0, 9) == 0 else spoiled[:begin] + new + spoiled[end:]
+    return spoiled
 
 
 def changed(chance: Random, good: Any) -> Any:
     """Return the JSON value with a few parts of it other, gone, or in addition."""
-    found = copy.deepcopy(good)
+    spoiled = copy.deepcopy(good)
     for _ in range(chance.randint(1, 3)):
-        holder = {"": found}
+        holder = {"": spoiled}
         at: Any = holder
         key: Any = ""
         while isinstance(at[key], dict | list) and at[key] and chance.randint(0, 4):
@@ -53,8 +53,8 @@ def changed(chance: Random, good: Any) -> Any:
                 at[key] = [at[key]] * 3
             case _:
                 at[key] = copy.deepcopy(chance.choice(_VALUES))
-        found = holder[""]
-    return found
+        spoiled = holder[""]
+    return spoiled
 
 
 def rewritten(chance: Random, good: bytes) -> bytes:

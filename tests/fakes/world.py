@@ -114,9 +114,11 @@ class World:
         """Return the leases of those who lead; who is among `leaders` renews his whenever somebody looks."""
         looks = next(self._looks)
         seconds = {name: looks if name in self.leaders else 0 for name in LEADERS}
-        times = {each: datetime.fromtimestamp(at, UTC).isoformat() for each, at in seconds.items()}
+        times = {leader: datetime.fromtimestamp(at, UTC).isoformat() for leader, at in seconds.items()}
         specs = {name: {"holderIdentity": f"{self.name}_1", "renewTime": at} for name, at in times.items()}
-        return [{"metadata": {"name": each, "resourceVersion": str(looks)}, "spec": specs[each]} for each in specs]
+        return [
+            {"metadata": {"name": leader, "resourceVersion": str(looks)}, "spec": specs[leader]} for leader in specs
+        ]
 
     def slice(self) -> dict[str, Any]:
         """Return the EndpointSlice with all pods ready."""
@@ -192,10 +194,10 @@ class World:
         if verb == "-I":
             rules.insert(0, (rule, 0))
         elif verb == "-D":
-            found = next((each for each in rules if each[0] == rule), None)
-            if found is None:
+            matching = next((entry for entry in rules if entry[0] == rule), None)
+            if matching is None:
                 return Completed("", "iptables: Bad rule (does a matching rule exist in that chain?).", 1)
-            rules.remove(found)
+            rules.remove(matching)
         return Completed("\n".join(f"{count} 180 DROP {rule}" for rule, count in rules), "", 0)
 
     def _crictl(self, node: str, argv: list[str]) -> Completed:
@@ -212,13 +214,15 @@ class World:
             images.add(last)
         if argv[1] == "ps":
             uid = last.rpartition("=")[2]
-            ids = [name for name, each in self.containers.items() if each["uid"] == uid and each["running"]]
+            ids = [
+                name for name, container in self.containers.items() if container["uid"] == uid and container["running"]
+            ]
             return Completed(json.dumps({"containers": [{"id": name} for name in ids]}), "", 0)
         if argv[1] == "inspect":
-            found = self.containers[last]
-            state = "CONTAINER_RUNNING" if found["running"] else "CONTAINER_EXITED"
-            told = {"status": {"state": state, "exitCode": 137}, "info": {"pid": found["pid"]}}
-            return Completed(json.dumps(told), "", 0)
+            container = self.containers[last]
+            state = "CONTAINER_RUNNING" if container["running"] else "CONTAINER_EXITED"
+            inspected = {"status": {"state": state, "exitCode": 137}, "info": {"pid": container["pid"]}}
+            return Completed(json.dumps(inspected), "", 0)
         return _DONE
 
     def _kubectl(self, _node: str, argv: list[str]) -> Completed:
@@ -226,9 +230,9 @@ class World:
         return _DONE
 
     def _kill(self, node: str, argv: list[str]) -> Completed:
-        for each in self.containers.values():
-            if each["node"] == node and str(each["pid"]) in argv:
-                each["running"] = False
+        for container in self.containers.values():
+            if container["node"] == node and str(container["pid"]) in argv:
+                container["running"] = False
         for pod in self.pods.values():
             if pod["spec"]["nodeName"] == node:
                 pod["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ErrImagePull"}}
@@ -277,8 +281,8 @@ class Api(BaseHTTPRequestHandler):
         elif url.path in (_PODS, _DEPLOYMENTS, _SLICES, LEASES, _NUMBERS, *_EMPTY):
             items = {_PODS: list(world.pods.values()), _DEPLOYMENTS: [world.deployment()], _SLICES: [world.slice()]}
             items |= {LEASES: world.leases(), _NUMBERS: world.numbers}
-            found = {"apiVersion": "v1", "kind": "List", "metadata": _VERSION, "items": items.get(url.path, [])}
-            self.answer(200, found)
+            listed = {"apiVersion": "v1", "kind": "List", "metadata": _VERSION, "items": items.get(url.path, [])}
+            self.answer(200, listed)
         elif url.path == f"{_DEPLOYMENTS}/{world.deployment()['metadata']['name']}":
             self.answer(200, world.deployment())
         elif url.path.startswith("/api/v1/nodes/"):

@@ -57,13 +57,13 @@ def _soon(what: str) -> Deadline:
 @pytest.fixture
 def engine(layout: Layout, context: Path) -> Iterator[Engine]:
     """Give an engine that other users of this machine reach, too, and leave nothing of ours in it."""
-    found = tiny_engine(layout, context)
+    shared = tiny_engine(layout, context)
     for path, mode in ((layout.run.parent, 0o755), (layout.run, 0o755), (layout.socket, 0o666)):
         path.chmod(mode)
-    yield found
+    yield shared
     for run in claims.held():
-        claims.release(found, run)
-    collect_garbage(found, everything=True)
+        claims.release(shared, run)
+    collect_garbage(shared, everything=True)
 
 
 @pytest.fixture(autouse=True)
@@ -126,9 +126,9 @@ class Elsewhere:
 
 @pytest.fixture
 def other(engine: Engine, layout: Layout, tmp_path: Path) -> Iterator[Elsewhere]:
-    found = Elsewhere(layout, f"other-{os.urandom(2).hex()}")
-    yield found
-    found.kill()
+    elsewhere = Elsewhere(layout, f"other-{os.urandom(2).hex()}")
+    yield elsewhere
+    elsewhere.kill()
 
 
 def _node(engine: Engine, name: str, labels: dict[str, str], image: str = TINY) -> None:
@@ -140,7 +140,7 @@ def _others(engine: Engine) -> list[str]:
 
 
 def _names(engine: Engine) -> set[str]:
-    return {each.name for each in inventory(engine, _soon("what is there"))}
+    return {thing.name for thing in inventory(engine, _soon("what is there"))}
 
 
 def test_two_runs_that_cannot_see_each_other_leave_each_other_alone(engine: Engine, other: Elsewhere) -> None:
@@ -176,7 +176,7 @@ def test_a_run_that_cannot_be_seen_is_collected_when_its_claim_has_expired(engin
 def test_a_run_that_has_just_begun_is_seen(engine: Engine, layout: Layout, other: Elsewhere) -> None:
     """It has made nothing yet, its files are another user's, its process is elsewhere: it keeps the engine."""
     assert len(_others(engine)) == 1
-    assert not stop_private(layout=layout, used=lambda found: bool(_others(found)))
+    assert not stop_private(layout=layout, used=lambda candidate: bool(_others(candidate)))
     assert find("private", layout) == engine
 
 

@@ -54,7 +54,7 @@ def soon(what: str = "the test", seconds: float = 60) -> Deadline:
 
 
 def of_run(engine: Engine, run: str) -> list[Thing]:
-    return [each for each in inventory(engine, soon()) if each.labels[RUN] == run]
+    return [thing for thing in inventory(engine, soon()) if thing.labels[RUN] == run]
 
 
 def asked(cluster: Cluster, since: datetime) -> list[RequestLine]:
@@ -67,9 +67,9 @@ def audit_container(cluster: Cluster) -> tuple[str, str]:
     """Return the node and the id of the running audit container."""
     for node in cluster.workers:
         argv = ["crictl", "ps", "--quiet", "--label", f"io.kubernetes.pod.namespace={_SYSTEM}"]
-        found = cluster.exec(node, [*argv, "--pod", audit_sandbox(cluster, node)], soon()).stdout.split()
-        if found and audit_sandbox(cluster, node):
-            return node, found[0]
+        containers = cluster.exec(node, [*argv, "--pod", audit_sandbox(cluster, node)], soon()).stdout.split()
+        if containers and audit_sandbox(cluster, node):
+            return node, containers[0]
     raise AssertionError("no running audit container")
 
 
@@ -123,12 +123,14 @@ def test_every_node_of_the_shape_is_ready(cluster: Cluster) -> None:
 def test_everything_made_carries_the_run(cluster: Cluster) -> None:
     """Containers on the network, their volumes and the network itself are all labelled: gc finds them."""
     things = [
-        each for each in of_run(cluster.engine, cluster.run) if each.labels["chaos-harness.cluster"] == cluster.name
+        thing for thing in of_run(cluster.engine, cluster.run) if thing.labels["chaos-harness.cluster"] == cluster.name
     ]
-    names = {kind: {each.name for each in things if each.kind == kind} for kind in ("container", "network", "volume")}
+    names = {
+        kind: {thing.name for thing in things if thing.kind == kind} for kind in ("container", "network", "volume")
+    }
     network = json.loads(cluster.engine.run(["network", "inspect", cluster.network], soon()).stdout)[0]
-    mounts = [mount for each in things for mount in each.attributes.get("Mounts", []) if mount["Type"] == "volume"]
-    assert names["container"] == {each["Name"] for each in network["Containers"].values()}
+    mounts = [mount for thing in things for mount in thing.attributes.get("Mounts", []) if mount["Type"] == "volume"]
+    assert names["container"] == {container["Name"] for container in network["Containers"].values()}
     assert names["container"] == {*cluster.nodes(), f"{cluster.name}-registry"}
     assert names["volume"] == {mount["Name"] for mount in mounts}
     assert len(mounts) == 4
@@ -140,10 +142,10 @@ def test_only_loopback_reaches_the_cluster_from_outside(cluster: Cluster) -> Non
     things = of_run(cluster.engine, cluster.run)
     bindings = [
         (port, binding["HostIp"])
-        for each in things
-        for port, all_ in (each.attributes.get("HostConfig", {}).get("PortBindings") or {}).items()
+        for thing in things
+        for port, all_ in (thing.attributes.get("HostConfig", {}).get("PortBindings") or {}).items()
         for binding in all_
-        if each.labels["chaos-harness.cluster"] == cluster.name
+        if thing.labels["chaos-harness.cluster"] == cluster.name
     ]
     assert sorted(bindings) == [("5000/tcp", "127.0.0.1"), ("6443/tcp", "127.0.0.1")]
 
@@ -186,19 +188,19 @@ def test_how_late_a_watch_is_is_known(cluster: Cluster, tmp_path: Path) -> None:
     assert not coverage.late.within(begin, paused - 1)
     assert coverage.delayed([NUMBER]).within(paused, paused + 8).longest > 5
     assert not coverage.unseen([NUMBER, WATCH_NUMBER], paused + 20, inf)
-    writes = [each for each in recorded.entries if (each.process, each.kind) == (NUMBER, "invoke")]
+    writes = [entry for entry in recorded.entries if (entry.process, entry.kind) == (NUMBER, "invoke")]
     assert 20 < len(writes) <= history.end + 2
-    clocks = [each for each in recorded.entries if each.f == READ]
-    assert [each.process for each in clocks] == 2 * [numbered(CLOCK, each) for each in cluster.nodes()]
-    assert {each.kind for each in clocks} == {"ok"}
+    clocks = [entry for entry in recorded.entries if entry.f == READ]
+    assert [entry.process for entry in clocks] == 2 * [numbered(CLOCK, node) for node in cluster.nodes()]
+    assert {entry.kind for entry in clocks} == {"ok"}
 
 
 def test_replicas_are_spread_over_the_workers(cluster: Cluster) -> None:
     """Objects are applied while workers join, and yet no worker has all of the webhook's pods."""
     with cluster.client() as api:
         pods = request(api, "GET", f"/api/v1/namespaces/{_SYSTEM}/pods")["items"]
-    webhook = [each for each in pods if each["metadata"]["labels"].get("gatekeeper.sh/operation") == "webhook"]
-    assert {each["spec"]["nodeName"] for each in webhook} == set(cluster.workers)
+    webhook = [pod for pod in pods if pod["metadata"]["labels"].get("gatekeeper.sh/operation") == "webhook"]
+    assert {pod["spec"]["nodeName"] for pod in webhook} == set(cluster.workers)
 
 
 def test_gatekeeper_that_the_api_server_does_not_ask_is_not_serving(cluster: Cluster) -> None:
@@ -293,15 +295,15 @@ def test_the_password_is_told_nowhere(cluster: Cluster, tmp_path: Path) -> None:
     password = cluster.registry.login.for_engine["password"]
     secrets = (password, cluster.registry.login.authorization.removeprefix("Basic "))
     containers = [*cluster.nodes(), cluster.registry.container]
-    told = cluster.engine.run(["inspect", *containers], soon()).stdout
-    told += cluster.engine.run(["logs", cluster.registry.container], soon()).stdout
+    text = cluster.engine.run(["inspect", *containers], soon()).stdout
+    text += cluster.engine.run(["logs", cluster.registry.container], soon()).stdout
     for node in cluster.nodes():
-        told += cluster.exec(node, ["journalctl", "--no-pager", "--unit", "containerd"], soon()).stdout
-    assert [each for each in secrets if each in told] == []
+        text += cluster.exec(node, ["journalctl", "--no-pager", "--unit", "containerd"], soon()).stdout
+    assert [secret for secret in secrets if secret in text] == []
     collect_logs(cluster.engine, Kind(cluster.engine, cluster.name, cluster.directory), cluster.name, tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 5
-    assert [path for path in files for each in secrets if each.encode() in path.read_bytes()] == []
+    assert [path for path in files for secret in secrets if secret.encode() in path.read_bytes()] == []
     holding = [path for path in cluster.directory.rglob("*") if path.is_file() and has(path, *secrets)]
     assert sorted(path.name for path in holding) == ["hosts.toml", "registry.password"]
     assert {path.stat().st_mode & 0o777 for path in holding} == {0o600}
@@ -310,7 +312,7 @@ def test_the_password_is_told_nowhere(cluster: Cluster, tmp_path: Path) -> None:
 def has(path: Path, *words: str) -> bool:
     """Whether any of `words` stands in a file."""
     content = path.read_bytes()
-    return any(each.encode() in content for each in words)
+    return any(word.encode() in content for word in words)
 
 
 def test_a_busy_node_has_time_to_answer_crictl(cluster: Cluster) -> None:

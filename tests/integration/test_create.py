@@ -34,7 +34,7 @@ def soon(what: str = "the test", seconds: float = 60) -> Deadline:
 
 
 def of_run(engine: Engine, run: str) -> list[Thing]:
-    return [each for each in inventory(engine, soon()) if each.labels[RUN] == run]
+    return [thing for thing in inventory(engine, soon()) if thing.labels[RUN] == run]
 
 
 @pytest.mark.parametrize("shape", [Shape(install="chart"), Shape(workers=1, registry=False, install="chart")])
@@ -43,13 +43,13 @@ def test_gatekeeper_serves_when_its_chart_installed_it(build: Callable[..., Clus
     cluster = build(shape)
     assert len(wait_serving(cluster, soon("Gatekeeper"))) == 3
     delete(cluster)
-    assert not [each for each in of_run(cluster.engine, cluster.run) if cluster.name in each.name]
+    assert not [thing for thing in of_run(cluster.engine, cluster.run) if cluster.name in thing.name]
 
 
 def test_deleting_a_cluster_leaves_nothing(build: Callable[..., Cluster], engine: Engine) -> None:
     """No container, network, volume, image name or file is left, and deleting twice is no error."""
     cluster = build(_BARE)
-    things = [each for each in of_run(engine, cluster.run) if each.labels["chaos-harness.cluster"] == cluster.name]
+    things = [thing for thing in of_run(engine, cluster.run) if thing.labels["chaos-harness.cluster"] == cluster.name]
     assert len(traces(engine, things)) == 5  # node, registry, network, a volume each
     delete(cluster)
     delete(cluster)
@@ -68,7 +68,7 @@ def test_a_node_is_deleted_while_a_container_is_frozen_in_it(build: Callable[...
     cluster = build(_BARE)
     cluster.exec(cluster.control_planes[0], ["sh", "-ec", FREEZE], soon())
     delete(cluster)
-    assert not [each for each in of_run(engine, cluster.run) if cluster.name in each.name]
+    assert not [thing for thing in of_run(engine, cluster.run) if cluster.name in thing.name]
 
 
 def test_two_clusters_come_up_at_once(build: Callable[..., Cluster]) -> None:
@@ -120,7 +120,7 @@ def test_an_interrupted_creation_removes_itself(engine: Engine, number: signal.S
     run = f"ended-{os.urandom(2).hex()}"
     with child(run, "create the nodes") as process:
         for _ in soon("a node container").attempts():
-            if any(each.name.endswith("control-plane") for each in of_run(engine, run)):
+            if any(thing.name.endswith("control-plane") for thing in of_run(engine, run)):
                 break
         process.send_signal(number)
         assert process.wait(60) != 0
@@ -129,11 +129,11 @@ def test_an_interrupted_creation_removes_itself(engine: Engine, number: signal.S
 
 def traces(engine: Engine, things: list[Thing]) -> list[str]:
     """Return which of `things`, of the volumes they mount and of the names pushed to their ports are in the engine."""
-    mounts = [mount for each in things for mount in each.attributes.get("Mounts", [])]
-    ids = {each.id for each in things} | {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
-    ports = {f"127.0.0.1:{port}/" for each in things for port in each.host_ports}
+    mounts = [mount for thing in things for mount in thing.attributes.get("Mounts", [])]
+    ids = {thing.id for thing in things} | {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
+    ports = {f"127.0.0.1:{port}/" for thing in things for port in thing.host_ports}
     lists = (["ps", "--all", "--no-trunc"], ["network", "ls", "--no-trunc"], ["volume", "ls"])
     there = [engine.run([*words, "--quiet"], soon()).stdout for words in lists]
     names = engine.run(["images", "--format", "{{.Repository}}"], soon()).stdout.split()
     pushed = [name for name in names if any(name.startswith(port) for port in ports)]
-    return [each for text in there for each in text.split() if each in ids] + pushed
+    return [identity for text in there for identity in text.split() if identity in ids] + pushed

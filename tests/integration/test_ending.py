@@ -78,7 +78,7 @@ def test_nobody_listens_and_no_disk_takes_it(engine: Engine, tmp_path: Path, way
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
 
-    said = {each.name: each.read_text(encoding="utf-8") for each in tmp_path.iterdir() if each.is_file()}
+    said = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir() if path.is_file()}
     assert "chaos-harness" in said["in place"], done.stdout
     assert "chaos-harness" not in said["at the end"]
     assert inventory(engine, Deadline.after(60, "what is left"), cluster=said["name"]) == []

@@ -53,8 +53,8 @@ def _soon(what: str) -> Deadline:
 @pytest.fixture
 def engine(layout: Layout, context: Path) -> Iterator[Engine]:
     yield tiny_engine(layout, context)
-    if found := find("private", layout):
-        _clean(found)
+    if running := find("private", layout):
+        _clean(running)
 
 
 def _clean(engine: Engine) -> None:
@@ -76,16 +76,16 @@ def _serve(engine: Engine, name: str, network: str, *options: str) -> str:
 
 
 def _daemons(layout: Layout) -> list[processes.Daemon]:
-    return [each for program in _DAEMONS for each in processes.find(layout, program)]
+    return [daemon for program in _DAEMONS for daemon in processes.find(layout, program)]
 
 
 def _kill(layout: Layout, programs: tuple[str, ...]) -> None:
     """Kill daemons and see them gone: one that waits for its disk outlives SIGKILL, and is found until then."""
-    killed = [each for program in programs for each in processes.find(layout, program)]
-    for each in killed:
-        os.kill(each.pid, signal.SIGKILL)
-    assert {each.program for each in killed} == set(programs)
-    assert any(not any(each.alive() for each in killed) for _ in _soon("the killed to be gone").attempts())
+    killed = [daemon for program in programs for daemon in processes.find(layout, program)]
+    for daemon in killed:
+        os.kill(daemon.pid, signal.SIGKILL)
+    assert {daemon.program for daemon in killed} == set(programs)
+    assert any(not any(daemon.alive() for daemon in killed) for _ in _soon("the killed to be gone").attempts())
 
 
 def _traces(layout: Layout) -> dict[str, object]:
@@ -98,14 +98,14 @@ def _traces(layout: Layout) -> dict[str, object]:
         "sockets": cleanup.shim_sockets(layout, [layout.data]),
         "rules": [line for line in rules.splitlines() if layout.chain in line],
         "bridges": sorted(cleanup._bridges([layout.data])),
-        "files": sorted(each.name for each in layout.run.iterdir() if each != layout.lock),
+        "files": sorted(path.name for path in layout.run.iterdir() if path != layout.lock),
     }
 
 
 def test_a_privileged_container_has_every_capability_of_the_host(engine: Engine) -> None:
     """`--privileged` works although the host may lack capabilities, and gives all those it has not removed."""
-    told = docker(engine, ["run", "--rm", "--privileged", TINY, "capabilities"], _soon("a privileged container"))
-    bits = int(told.stdout, 16)
+    done = docker(engine, ["run", "--rm", "--privileged", TINY, "capabilities"], _soon("a privileged container"))
+    bits = int(done.stdout, 16)
     assert bits >> 21 & 1, "CAP_SYS_ADMIN"
     assert bool(bits >> 24 & 1) is ("CAP_SYS_RESOURCE" not in engine.quirks.missing_capabilities)
 
@@ -121,8 +121,8 @@ def test_the_shim_is_what_makes_privileged_containers_work(engine: Engine) -> No
 def test_a_privileged_exec_works(engine: Engine) -> None:
     """The shim also takes care of what is started in a running container."""
     _serve(engine, "server", "one")
-    told = docker(engine, ["exec", "--privileged", "server", "/tiny", "capabilities"], _soon("an exec"))
-    assert int(told.stdout, 16) >> 21 & 1
+    done = docker(engine, ["exec", "--privileged", "server", "/tiny", "capabilities"], _soon("an exec"))
+    assert int(done.stdout, 16) >> 21 & 1
 
 
 def test_a_published_port_answers_on_loopback(engine: Engine) -> None:
@@ -206,7 +206,7 @@ def test_two_runs_at_once_start_one_engine(engine: Engine, layout: Layout) -> No
             stack.enter_context(subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True))
             for _ in range(3)
         ]
-        assert [each.communicate(timeout=120)[0].strip() for each in runs] == [engine.host] * 3
+        assert [process.communicate(timeout=120)[0].strip() for process in runs] == [engine.host] * 3
     assert [len(processes.find(layout, program)) for program in ("dockerd", "containerd")] == [1, 1]
 
 
@@ -233,7 +233,7 @@ def test_a_killed_engine_comes_back_clean(engine: Engine, layout: Layout, progra
     orphans = processes.containers(layout)
     _kill(layout, programs)
     again = connect("private", layout=layout)
-    assert [each for each in orphans if each.alive()] == []
+    assert [container for container in orphans if container.alive()] == []
     states = docker(again, ["ps", "--all", "--format", "{{.State}}"], _soon("containers")).stdout.split()
     assert states == ["exited", "exited"]
     _clean(again)

@@ -34,12 +34,12 @@ def _soon(what: str) -> Deadline:
 
 def _kill_when_a_node_runs(engine: Engine, layout: Layout) -> None:
     for _ in _soon("a node container").attempts():
-        found = inventory(engine, _soon("the containers"))
-        if any(each.attributes["State"]["Running"] for each in found if each.kind == "container"):
+        things = inventory(engine, _soon("the containers"))
+        if any(thing.attributes["State"]["Running"] for thing in things if thing.kind == "container"):
             break
     for program in ("dockerd", "containerd"):
-        for each in processes.find(layout, program):
-            os.kill(each.pid, signal.SIGKILL)
+        for daemon in processes.find(layout, program):
+            os.kill(daemon.pid, signal.SIGKILL)
 
 
 def test_an_engine_that_dies_in_the_middle_is_told_and_comes_back_clean(
@@ -54,10 +54,10 @@ def test_an_engine_that_dies_in_the_middle_is_told_and_comes_back_clean(
         create(engine, _IMAGES, _BARE, owner, tmp_path, Progress.quiet())
     killer.join()
     again = connect("private", layout=layout)
-    assert {each.kind for each in _left(again, owner)} == {"container", "network", "volume"}
+    assert {thing.kind for thing in _left(again, owner)} == {"container", "network", "volume"}
     collect_garbage(again)
     assert _left(again, owner) == []
 
 
 def _left(engine: Engine, owner: Owner) -> list[Thing]:
-    return [each for each in inventory(engine, _soon("what is left")) if each.labels[RUN] == owner.run]
+    return [thing for thing in inventory(engine, _soon("what is left")) if thing.labels[RUN] == owner.run]

@@ -58,8 +58,8 @@ CUTS: dict[str, tuple[Callable[[Cluster], Fault], str]] = {
 
 def image(cluster: Cluster) -> str:
     """Return Gatekeeper's image by the name that nodes have for it."""
-    found = images_of(cluster, cluster.workers[0], Deadline.after(30, "the images"))
-    return next(each for each in found if "openpolicyagent/gatekeeper:" in each)
+    names = images_of(cluster, cluster.workers[0], Deadline.after(30, "the images"))
+    return next(name for name in names if "openpolicyagent/gatekeeper:" in name)
 
 
 @pytest.mark.parametrize("name", CUTS)
@@ -139,7 +139,7 @@ def test_kill_and_reschedule(cluster: Cluster, make: Callable[[], Experiment]) -
     asked = asked_registry(experiment.gatekeeper_repository, before="nothing")
     with pytest.raises(Inconclusive, match="no container was seen to start"):
         experiment.claim(asked)
-    assert not [each for each in read(experiment.history.path).entries if each.f == "GAP"]
+    assert not [entry for entry in read(experiment.history.path).entries if entry.f == "GAP"]
 
 
 class _Nothing:
@@ -197,7 +197,7 @@ def test_killed_in_the_middle(cluster: Cluster, make: Callable[[], Experiment], 
         assert child.stdout.readline() == "broken\n"
         child.send_signal(signal.SIGKILL)
     left = journal.pending(cluster.directory / "journal.jsonl")
-    assert {each.action for each in left} == {
+    assert {undo.action for undo in left} == {
         "images.pull",
         "pods.uncordon",
         "registry.drop_no_more",
@@ -205,11 +205,11 @@ def test_killed_in_the_middle(cluster: Cluster, make: Callable[[], Experiment], 
     }
     with make() as experiment:
         pass
-    assert all(each.action in experiment.record.phases[0].detail for each in left)
+    assert all(undo.action in experiment.record.phases[0].detail for undo in left)
     for worker in cluster.workers:
         assert image(cluster) in images_of(cluster, worker, Deadline.after(30, "the images"))
         rules = cluster.exec(worker, ["iptables", "-S", "OUTPUT"], Deadline.after(30, "the rules")).stdout
         assert "chaos-harness" not in rules
     nodes = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "get", "nodes", "--output", "json"]
-    told = cluster.exec(cluster.control_planes[0], nodes, Deadline.after(30, "the nodes")).stdout
-    assert not [each for each in json.loads(told)["items"] if each["spec"].get("unschedulable")]
+    listing = cluster.exec(cluster.control_planes[0], nodes, Deadline.after(30, "the nodes")).stdout
+    assert not [node for node in json.loads(listing)["items"] if node["spec"].get("unschedulable")]

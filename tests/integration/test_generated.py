@@ -44,7 +44,7 @@ def cluster(build: Callable[..., Cluster]) -> Cluster:
 
 
 def _restarts(pods: Iterable[Mapping[str, Any]]) -> int:
-    return sum(each["restartCount"] for pod in pods for each in pod["status"].get("containerStatuses") or ())
+    return sum(container["restartCount"] for pod in pods for container in pod["status"].get("containerStatuses") or ())
 
 
 def test_planted_orphan(cluster: Cluster, make: Callable[[], Experiment]) -> None:
@@ -66,8 +66,8 @@ def test_planted_orphan(cluster: Cluster, make: Callable[[], Experiment]) -> Non
         generated.remove()
         experiment.hold(1)
         experiment.claim(policies_match(30))
-    acted = [each for each in read(experiment.history.path).entries if each.process.startswith(TRIGGER)]
-    assert [each.kind for each in acted] == ["invoke", "ok"]
+    acted = [entry for entry in read(experiment.history.path).entries if entry.process.startswith(TRIGGER)]
+    assert [entry.kind for entry in acted] == ["invoke", "ok"]
     assert acted[1].value["begun_seconds"] < 1
 
 

@@ -47,7 +47,7 @@ def _machine() -> dict[str, object]:
     values = [Path("/proc/sys", name) for name in (*limits.SET, *limits.WANTED)]
     rules = run(["iptables-save"], _soon("iptables")).stdout.splitlines()
     return {
-        "values": {str(each): each.read_text() for each in values if each.exists()},
+        "values": {str(path): path.read_text() for path in values if path.exists()},
         "rules": [line for line in rules if "CHAOS-TEST" in line],
         "policy": run(["iptables", "-S", "FORWARD"], _soon("iptables")).stdout.splitlines()[0],
     }
@@ -65,7 +65,7 @@ def test_a_stopped_engine_leaves_the_machine_as_it_was(layout: Layout, before: d
     assert _machine()["rules"] != []
     assert stop_private(layout=layout)
     assert _machine() == before
-    assert [each for each in traces.pending() if each.holder == str(layout.run)] == []
+    assert [trace for trace in traces.pending() if trace.holder == str(layout.run)] == []
 
 
 def test_what_a_killed_engine_has_changed_is_healed(layout: Layout, before: dict[str, object]) -> None:
@@ -75,8 +75,8 @@ def test_what_a_killed_engine_has_changed_is_healed(layout: Layout, before: dict
     host_changes.heal()
     assert _machine() == running
     for program in ("dockerd", "containerd"):
-        for each in processes.find(layout, program):
-            os.kill(each.pid, signal.SIGKILL)
+        for daemon in processes.find(layout, program):
+            os.kill(daemon.pid, signal.SIGKILL)
     assert any(not processes.running(layout) for _ in _soon("the killed to be gone").attempts())
     assert f"{firewall.CHAIN}{layout.chain}" in host_changes.heal()
     assert _machine() == before
@@ -87,10 +87,10 @@ def test_daemons_know_no_secret_of_who_started_them(layout: Layout) -> None:
     stop_private(layout=layout)
     argv = [sys.executable, "-c", _CONNECT, layout.name, str(layout.data), str(layout.run)]
     subprocess.run(argv, cwd=_ROOT, env={**os.environ, "CI_JOB_TOKEN": "hunter2"}, check=True)
-    found = [each for program in ("dockerd", "containerd") for each in processes.find(layout, program)]
-    assert len(found) == 2
-    assert [each for each in found if b"hunter2" in Path(f"/proc/{each.pid}/environ").read_bytes()] == []
-    assert {oct(each.stat().st_mode & 0o777) for each in (layout.data, layout.run)} == {"0o700"}
+    daemons = [daemon for program in ("dockerd", "containerd") for daemon in processes.find(layout, program)]
+    assert len(daemons) == 2
+    assert [daemon for daemon in daemons if b"hunter2" in Path(f"/proc/{daemon.pid}/environ").read_bytes()] == []
+    assert {oct(directory.stat().st_mode & 0o777) for directory in (layout.data, layout.run)} == {"0o700"}
 
 
 def test_another_cache_adopts_the_engine_as_it_is(layout: Layout, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def engine(logins: Path) -> Engine:
 def _log_in(logins: Path, registry: Registry, *addresses: str) -> None:
     login = registry.login.for_engine
     auth = base64.b64encode(f"{login['username']}:{login['password']}".encode()).decode()
-    auths = {each: {"auth": auth} for each in (registry.address_host, *addresses)}
+    auths = {address: {"auth": auth} for address in (registry.address_host, *addresses)}
     (logins / "config.json").write_text(json.dumps({"auths": auths}), encoding="utf-8")
 
 
@@ -141,10 +141,10 @@ def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: Ent
 def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(engine: Engine, entry: Entry) -> None:
     """A wrong digest is named in the progress, and building takes over."""
     lock = {"test": f"{entry.published.rpartition(':')[0]}@sha256:{'0' * 64}"}
-    told = io.StringIO()
-    built = resolve(engine, entry, lock, Progress(told))
+    output = io.StringIO()
+    built = resolve(engine, entry, lock, Progress(output))
     assert (built.origin, built.name) == ("built", entry.name)
-    assert f"{'0' * 64} cannot be pulled, it is built instead" in told.getvalue()
+    assert f"{'0' * 64} cannot be pulled, it is built instead" in output.getvalue()
 
 
 def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(

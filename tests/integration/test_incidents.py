@@ -68,7 +68,7 @@ def test_lived_bundled_and_judged_again(runner: Runner, tmp_path: Path) -> None:
         images=runner.images,
     )
     _, _, compared = recheck(bundle)
-    assert [each.changed for each in compared] == [False]
+    assert [comparison.changed for comparison in compared] == [False]
     files = [path for path in (tmp_path / "bundle").rglob("*") if path.is_file()]
     text = "".join(path.read_text(encoding="utf-8") for path in files)
     assert "kube-apiserver" in "".join(path.name for path in files)

@@ -157,8 +157,8 @@ def test_killed_in_the_middle(cluster: Cluster, tmp_path: Path, todo: tuple[str,
     for node, last in before.items():
         wait_back(cluster, node, Heartbeat(renewed=last.renewed), Deadline.after(120, f"{node} to be back"))
     with cluster.client() as api:
-        found = request(api, "GET", "/api/v1/nodes")["items"]
-    assert not [each for each in found if each["spec"].get("unschedulable")]
+        nodes = request(api, "GET", "/api/v1/nodes")["items"]
+    assert not [node for node in nodes if node["spec"].get("unschedulable")]
     for worker in cluster.workers:
         rules = cluster.exec(worker, ["iptables", "-t", "mangle", "-S"], Deadline.after(30, "the rules")).stdout
         assert "chaos-harness" not in rules
@@ -171,7 +171,7 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
     probes.start(*watch_objects(cluster, bench.history, (*USUAL, *WORKLOAD, *WORKLOAD_EVENTS)))
     controllers = (Controller("Deployment", "a", 2), Controller("DaemonSet", "d"))
     with deploy("chaos-workload", *controllers, on=victim).make(cluster, bench.journal) as proof:
-        assert [each.split()[2].rstrip(",") for each in proof.split(", ")].count(victim) == 3
+        assert [part.split()[2].rstrip(",") for part in proof.split(", ")].count(victim) == 3
         fault = kill_node(victim)
         bench.history.append("invoke", "fault 1", "inject", {"name": fault.name})
         bench.inject(fault)
@@ -190,11 +190,11 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
         verdict = replaced_within(120, KILLED_NODE)(recorded)
         assert verdict.outcome == "holds", verdict
         assert replaced_within(20, KILLED_NODE)(recorded).outcome == "violated"
-        for found in Scene(recorded, Chosen(KILLED_NODE)).lost:
-            moments = [found.phases()[phase] for phase in PHASES if phase != "pull"]
-            assert found.phases()["pull"] > moments[0], "of which an event tells, and events may come late"
+        for lost_pod in Scene(recorded, Chosen(KILLED_NODE)).lost:
+            moments = [lost_pod.phases()[phase] for phase in PHASES if phase != "pull"]
+            assert lost_pod.phases()["pull"] > moments[0], "of which an event tells, and events may come late"
             assert moments[0] > 30, "the API server knew sooner than its grace period says"
-            assert all(later >= earlier - _APART for earlier, later in pairwise(moments)), found
+            assert all(later >= earlier - _APART for earlier, later in pairwise(moments)), lost_pod
         outlives = never_replaced(KILLED_NODE, kinds=("DaemonSet",))(recorded)
         assert outlives.outcome == "inconclusive", outlives
         assert "1 of 1 pods lacked the mutation before" in outlives.summary, "no policy is in force here"
@@ -207,9 +207,9 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
 def _ready_on(state: State, node: str) -> int:
     return sum(
         1
-        for each in state.values()
-        for condition in each.get("status", {}).get("conditions") or ()
-        if condition["type"] == "Ready" and condition["status"] == "True" and each["spec"].get("nodeName") == node
+        for pod in state.values()
+        for condition in pod.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True" and pod["spec"].get("nodeName") == node
     )
 
 
@@ -223,20 +223,22 @@ def _no_pod_of(cluster: Cluster, node: str) -> str:
 def _ways_out(cluster: Cluster, pod: str) -> list[str]:
     """Return what each node knows of a way, out of the cluster's nodes, to a pod and a Service that are not there."""
     nodes, deadline = set(_addresses(cluster).values()), Deadline.after(60, "ways out")
-    found = []
+    ways = []
     for node in cluster.nodes():
         done = cluster.exec(node, ["ip", "route", "get", pod], deadline, check=False)
         _, via, after = done.stdout.partition(" via ")
         if done.returncode == 0 and not (via and after.split()[0] in nodes):
-            found.append(f"{node}: {done.stdout}")
+            ways.append(f"{node}: {done.stdout}")
         curl = ["curl", "--silent", "--show-error", "--max-time", "3", f"http://{_NO_SERVICE}"]
         done = cluster.exec(node, curl, deadline, check=False)
         if done.returncode != _CANNOT_CONNECT:
-            found.append(f"{node}: {done.stdout}{done.stderr}")
-    return found
+            ways.append(f"{node}: {done.stdout}{done.stderr}")
+    return ways
 
 
 def _addresses(cluster: Cluster) -> dict[str, str]:
-    told = cluster.engine.run(["inspect", *cluster.nodes()], Deadline.after(30, "the addresses")).stdout
-    found = {each["Name"]: each["NetworkSettings"]["Networks"] for each in json.loads(told)}
-    return {name: networks[cluster.network]["IPAddress"] for name, networks in found.items()}
+    inspected = cluster.engine.run(["inspect", *cluster.nodes()], Deadline.after(30, "the addresses")).stdout
+    networks_by_name = {
+        container["Name"]: container["NetworkSettings"]["Networks"] for container in json.loads(inspected)
+    }
+    return {name: networks[cluster.network]["IPAddress"] for name, networks in networks_by_name.items()}

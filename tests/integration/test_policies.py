@@ -41,19 +41,19 @@ def cluster(build: Callable[..., Cluster]) -> Cluster:
 
 def left(cluster: Cluster) -> list[str]:
     """Return what of policies is in the cluster, once Kubernetes has had time to collect what belonged to others."""
-    found = [""]
+    names = [""]
     with cluster.client() as api:
         for _ in Deadline.after(60, "generated policies to be collected").attempts():
-            lists = [each for path in LISTS.values() for each in request(api, "GET", path)["items"]]
-            found = [f"{each.get('kind')} {each['metadata']['name']}" for each in lists]
+            lists = [object_ for path in LISTS.values() for object_ in request(api, "GET", path)["items"]]
+            names = [f"{object_.get('kind')} {object_['metadata']['name']}" for object_ in lists]
             try:
                 request(api, "GET", f"/api/v1/namespaces/{CANARIES}")
-                found.append(CANARIES)
+                names.append(CANARIES)
             except ApiRefused:
                 pass
-            if not found:
+            if not names:
                 break
-    return found
+    return names
 
 
 def test_policies_are_in_force_and_leave_nothing(cluster: Cluster, make: Callable[[], Experiment]) -> None:
@@ -63,8 +63,12 @@ def test_policies_are_in_force_and_leave_nothing(cluster: Cluster, make: Callabl
         experiment.hold(10)
         experiment.claim(never_unmutated(enough=20, excused=["timed out"]))
         experiment.claim(enforcement_parity(enough=5))
-    told = [each for each in read(experiment.history.path).entries if each.process.startswith("canary ")]
-    outcomes = {(each.value["policy"], each.value["outcome"]) for each in told if each.kind == "ok" and each.value}
+    canary_entries = [entry for entry in read(experiment.history.path).entries if entry.process.startswith("canary ")]
+    outcomes = {
+        (entry.value["policy"], entry.value["outcome"])
+        for entry in canary_entries
+        if entry.kind == "ok" and entry.value
+    }
     assert outcomes == {
         ("check ignore label", "denied by webhook"),
         ("mutate pods", "mutated"),

@@ -46,9 +46,9 @@ def pool(engine: Engine, progress: Progress, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def cluster(pool: Pool, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    found = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
-    yield found
-    pool.remove(found)
+    made = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
+    yield made
+    pool.remove(made)
 
 
 def soon(what: str = "the test", seconds: float = 60) -> Deadline:
@@ -56,7 +56,7 @@ def soon(what: str = "the test", seconds: float = 60) -> Deadline:
 
 
 def of_cluster(cluster: Cluster) -> list[str]:
-    return [each.name for each in inventory(cluster.engine, soon()) if each.labels[RUN] == cluster.run]
+    return [thing.name for thing in inventory(cluster.engine, soon()) if thing.labels[RUN] == cluster.run]
 
 
 def past(cluster: Cluster) -> dict[str, Any]:
@@ -66,16 +66,16 @@ def past(cluster: Cluster) -> dict[str, Any]:
         leases = request(api, "GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases")["items"]
         nodes = request(api, "GET", "/api/v1/nodes")["items"]
     restarts = {
-        each["metadata"]["uid"]: sum(container["restartCount"] for container in each["status"]["containerStatuses"])
-        for each in pods
+        pod["metadata"]["uid"]: sum(container["restartCount"] for container in pod["status"]["containerStatuses"])
+        for pod in pods
     }
-    holders = {each["metadata"]["name"]: each["spec"]["holderIdentity"] for each in leases}
-    turns = {each["metadata"]["name"]: each["spec"].get("leaseTransitions") for each in leases}
+    holders = {lease["metadata"]["name"]: lease["spec"]["holderIdentity"] for lease in leases}
+    turns = {lease["metadata"]["name"]: lease["spec"].get("leaseTransitions") for lease in leases}
     return {
         "pods": restarts,
         "holders": holders,
         "turns": turns,
-        "taints": [each["spec"].get("taints") for each in nodes],
+        "taints": [node["spec"].get("taints") for node in nodes],
     }
 
 
@@ -84,9 +84,9 @@ def test_nobody_notices_that_time_stood_still(pool: Pool, cluster: Cluster, imag
     before = past(cluster)
     assert pool.give_back(cluster) == []
     states = {
-        each.attributes["State"]["Status"]
-        for each in inventory(cluster.engine, soon(), cluster=cluster.name)
-        if each.kind == "container"
+        thing.attributes["State"]["Status"]
+        for thing in inventory(cluster.engine, soon(), cluster=cluster.name)
+        if thing.kind == "container"
     }
     assert states == {"paused"}
     for _ in Deadline.after(65, "a node to be silent for too long").attempts(first=65):
@@ -147,10 +147,10 @@ def test_what_a_scenario_leaves_is_found_and_what_it_takes_back_is_forgotten(poo
     with cluster.client() as api:
         request(api, "POST", _MAPS, body={"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "left"}})
         cluster.exec(node, ["iptables", "--insert", *_RULE], soon())
-        found = deviations(made, fingerprint(cluster, soon()))
+        differences = deviations(made, fingerprint(cluster, soon()))
         request(api, "DELETE", f"{_MAPS}/left")
         cluster.exec(node, ["iptables", "--delete", *_RULE], soon())
-    assert [deviation.trait for deviation in found] == [
+    assert [deviation.trait for deviation in differences] == [
         Trait("node", node, aspect="rules"),
         Trait("configmaps", "left", "default"),
     ]

@@ -47,16 +47,16 @@ def pool(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def frozen(pool: Pool, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    found = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
-    assert pool.give_back(found) == []
-    yield found
-    pool.remove(found)
+    pooled = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
+    assert pool.give_back(pooled) == []
+    yield pooled
+    pool.remove(pooled)
 
 
 def states(cluster: Cluster) -> list[str]:
     things = inventory(cluster.engine, Deadline.after(60, "what is left"))
-    mine = [each for each in things if each.labels[RUN] == cluster.run]
-    return [each.attributes["State"]["Status"] if each.kind == "container" else each.kind for each in mine]
+    mine = [thing for thing in things if thing.labels[RUN] == cluster.run]
+    return [thing.attributes["State"]["Status"] if thing.kind == "container" else thing.kind for thing in mine]
 
 
 @pytest.mark.parametrize("hours", [7, -2], ids=["too old", "clock set back"])
@@ -104,8 +104,8 @@ def test_an_engine_that_was_restarted_has_no_frozen_clusters(
     frozen = pool.make(_SHAPE, images, Kept(tmp_path))
     assert pool.give_back(frozen) == []
     for program in ("dockerd", "containerd"):
-        for each in processes.find(layout, program):
-            os.kill(each.pid, signal.SIGTERM)
+        for daemon in processes.find(layout, program):
+            os.kill(daemon.pid, signal.SIGTERM)
     for _ in Deadline.after(60, "the engine to end").attempts():
         if not processes.find(layout, "dockerd"):
             break

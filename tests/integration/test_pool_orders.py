@@ -116,7 +116,7 @@ def gives_an_image_another_name(cluster: Cluster) -> None:
 def weakens_a_webhook(cluster: Cluster) -> None:
     with cluster.client() as api:
         path = f"{_WEBHOOKS}/gatekeeper-validating-webhook-configuration"
-        webhooks = [each | {"timeoutSeconds": 9} for each in request(api, "GET", path)["webhooks"]]
+        webhooks = [webhook | {"timeoutSeconds": 9} for webhook in request(api, "GET", path)["webhooks"]]
         merge(api, path, {"webhooks": webhooks})
 
 
@@ -129,7 +129,7 @@ class Scenario:
     """What it does to its cluster in the end, and what is told of why that is no more for others, if it is not."""
 
     leave: Callable[[Cluster], None]
-    told: str = ""
+    message: str = ""
 
 
 _KEPT = tuple(map(Scenario, (reads, heals, kills_containers, rolls_out)))
@@ -146,8 +146,8 @@ _SPOILED = (
 @Checked
 def answered_as_policy_demands(recorded: Recorded) -> Verdict:
     """Violated by one wrong answer; that a busy machine did not answer says nothing."""
-    answers = [each for each in recorded.entries if each.process.startswith(CANARY) and each.kind in ("ok", "fail")]
-    wrong = [each for each in answers if each.kind == "fail" and each.value["outcome"] != "timed out"]
+    answers = [entry for entry in recorded.entries if entry.process.startswith(CANARY) and entry.kind in ("ok", "fail")]
+    wrong = [answer for answer in answers if answer.kind == "fail" and answer.value["outcome"] != "timed out"]
     if wrong:
         return Verdict("violated", f"{len(wrong)} of {len(answers)}: {wrong[0].value['said']}")
     return Verdict("holds" if len(answers) >= _LEAST_ANSWERS else "inconclusive", f"{len(answers)} answers")
@@ -167,16 +167,18 @@ def judged(cluster: Cluster, directory: Path, name: str) -> dict[str, Any]:
     with cluster.client() as api:
         pods = request(api, "GET", f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
         namespaces = request(api, "GET", "/api/v1/namespaces")["items"]
-        webhooks = [hook for each in request(api, "GET", _WEBHOOKS)["items"] for hook in each["webhooks"]]
+        webhooks = [
+            hook for configuration in request(api, "GET", _WEBHOOKS)["items"] for hook in configuration["webhooks"]
+        ]
     node = cluster.control_planes[0]
     listed = cluster.exec(node, ["ctr", "--namespace", "k8s.io", "images", "list", "--quiet"], soon())
     return {
         "outcome": outcome,
-        "restarts": sum(told["restartCount"] for each in pods for told in each["status"]["containerStatuses"]),
-        "pull policies": {told["imagePullPolicy"] for each in pods for told in each["spec"]["containers"]},
-        "namespaces": {each["metadata"]["name"] for each in namespaces},
-        "time-outs": sorted(each["timeoutSeconds"] for each in webhooks),
-        "images": {each for each in listed.stdout.split() if REPOSITORY in each},
+        "restarts": sum(container["restartCount"] for pod in pods for container in pod["status"]["containerStatuses"]),
+        "pull policies": {container["imagePullPolicy"] for pod in pods for container in pod["spec"]["containers"]},
+        "namespaces": {namespace["metadata"]["name"] for namespace in namespaces},
+        "time-outs": sorted(webhook["timeoutSeconds"] for webhook in webhooks),
+        "images": {image for image in listed.stdout.split() if REPOSITORY in image},
         "dropped": cluster.exec(node, ["iptables-save"], soon()).stdout.count("--dport 8443 -j DROP"),
     }
 
@@ -223,11 +225,11 @@ def test_verdicts_do_not_hang_on_the_order(
         session.remarks.clear()
         with supply.cluster(_SHAPE, lambda: 0, None) as cluster:
             assert kept in (None, cluster.name), "one that was as it was made was not used again"
-            found = judged(cluster, tmp_path / str(number), name)
+            judgement = judged(cluster, tmp_path / str(number), name)
             scenario.leave(cluster)
         if not first:
-            first.append(found)
-        assert (found["outcome"], found) == ("holds", first[0])
-        told = "\n".join(session.remarks)
-        assert (scenario.told in told) if scenario.told else told == "", told
-        kept = None if scenario.told else cluster.name
+            first.append(judgement)
+        assert (judgement["outcome"], judgement) == ("holds", first[0])
+        messages = "\n".join(session.remarks)
+        assert (scenario.message in messages) if scenario.message else messages == "", messages
+        kept = None if scenario.message else cluster.name

@@ -27,7 +27,7 @@ def chromium(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Session:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Run a session with a test of every kind, and make its report."""
     session = run(tmp_path_factory.mktemp("session"), SCENARIOS, "--tb=no")
     done = _reports(str(session.results.parent))
@@ -56,10 +56,10 @@ def _served(directory: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("way", ["opened", "served"])
-def test_no_request_leaves_the_machine(told: Session, tmp_path: Path, way: str, chromium: str) -> None:
+def test_no_request_leaves_the_machine(session: Session, tmp_path: Path, way: str, chromium: str) -> None:
     """The whole report is shown, and everything that the browser asked for lies on this machine."""
-    index = told.results.parent / "report/index.html"
-    with _served(told.results.parent) if way == "served" else contextlib.nullcontext(index.as_uri()) as address:
+    index = session.results.parent / "report/index.html"
+    with _served(session.results.parent) if way == "served" else contextlib.nullcontext(index.as_uri()) as address:
         page = show(chromium, address, tmp_path)
 
     assert "test_pods_restart[Always]" in page.html
@@ -71,35 +71,37 @@ def test_a_request_that_would_leave_is_seen(tmp_path: Path, chromium: str) -> No
     asks = '<head></head><body><script>fetch("http://elsewhere.invalid/x")</script></body>'
     policy = re.search(r"<meta http-equiv.*?>", quiet(asks))
     assert policy is not None
-    found = []
+    abroad = []
     for number, page in enumerate((asks, asks.replace("<head>", f"<head>{policy.group()}"))):
         place = tmp_path / str(number)
         place.mkdir()
         (place / "page.html").write_text(f"<!DOCTYPE html><html>{page}</html>", encoding="utf-8")
-        found.append(show(chromium, (place / "page.html").as_uri(), place).abroad)
+        abroad.append(show(chromium, (place / "page.html").as_uri(), place).abroad)
 
-    assert found == [["http://elsewhere.invalid/x"], []]
+    assert abroad == [["http://elsewhere.invalid/x"], []]
 
 
-def test_report_knows_all_tests_and_findings(told: Session) -> None:
+def test_report_knows_all_tests_and_findings(session: Session) -> None:
     """One file holds every test; analytics are gone; a second report of the same run is made, too."""
-    index = told.results.parent / "report/index.html"
+    index = session.results.parent / "report/index.html"
     page = index.read_text(encoding="utf-8")
 
     assert "googletagmanager" not in page
     assert [path.name for path in index.parent.iterdir() if path.suffix == ".html"] == ["index.html"]
     summary = json.loads((index.parent / "summary.json").read_text(encoding="utf-8"))
     assert summary["stats"]["total"] == 7
-    assert _reports(str(told.results.parent)).returncode == 0
+    assert _reports(str(session.results.parent)).returncode == 0
 
 
-def test_every_attachment_can_be_opened(told: Session) -> None:
+def test_every_attachment_can_be_opened(session: Session) -> None:
     """Also what several tests of one experiment have: Allure calls a file that a second one names missed."""
-    text = (told.results.parent / "report/index.html").read_text(encoding="utf-8")
-    found = [base64.b64decode(each).decode() for each in re.findall(r'"data/test-results/\w+\.json","([^"]*)"', text)]
+    text = (session.results.parent / "report/index.html").read_text(encoding="utf-8")
+    test_results = [
+        base64.b64decode(encoded).decode() for encoded in re.findall(r'"data/test-results/\w+\.json","([^"]*)"', text)
+    ]
 
-    assert sum(each.count('"type":"attachment"') for each in found) > len(found)
-    assert [each for each in found if '"missed":true' in each] == []
+    assert sum(test_result.count('"type":"attachment"') for test_result in test_results) > len(test_results)
+    assert [test_result for test_result in test_results if '"missed":true' in test_result] == []
 
 
 def test_run_without_tests_has_a_report(tmp_path: Path) -> None:
@@ -120,7 +122,7 @@ def test_quality_gate_tells_what_the_run_must_meet(tmp_path: Path, seconds: floa
     trend = tmp_path / "reports/out/trend.jsonl"
     trend.parent.mkdir(parents=True)
     earlier = [{"name": f"run {number}", "started": number, "figures": {key: seconds}} for number in range(6)]
-    trend.write_text("".join(f"{json.dumps(each)}\n" for each in earlier), encoding="utf-8")
+    trend.write_text("".join(f"{json.dumps(past_run)}\n" for past_run in earlier), encoding="utf-8")
     session = run(tmp_path, SCENARIOS, "-k", "restart and Always")
     done = _reports(str(session.results.parent))
     assert done.returncode == 0, done.stderr

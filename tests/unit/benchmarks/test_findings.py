@@ -26,7 +26,7 @@ def test_a_part_that_fails_is_told_and_the_next_is_measured(tmp_path: Path) -> N
     with findings.part("second"):
         thing.samples[0].figures.append(0.5)
     assert findings.problems == ["first could not be measured: OSError: no space left"]
-    text = findings.told()
+    text = findings.report()
     assert "first could not be measured" in text
     assert "✓ at most 1" in text
 

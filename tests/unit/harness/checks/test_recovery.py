@@ -150,7 +150,7 @@ def test_serves_and_falls() -> None:
 
 def test_serves_to_the_end() -> None:
     """Who serves when a recording ends, or something else is done to it, need not go on with it any longer."""
-    assert outcome(killed_and_back(73, told=cut(end=80), until=80)) == "holds"
+    assert outcome(killed_and_back(73, history=cut(end=80), until=80)) == "holds"
     history = killed_and_back(30, until=36).blow(36, "killed", "a", process="fault 3")
     history.pod(36.5, "a", ready=False, container="").without("harm", 35, 37).harm(
         36, "killed", "other", container="c2"
@@ -187,7 +187,7 @@ def test_other_harm_does_not_count() -> None:
     history = killed_for_good(Podded().fault(20, 21, 85).watched(0, 95))
     assert KILLED(history.recorded()).summary == "no pod was killed"
     assert (
-        outcome(killed_and_back(30, told=cut(heal=80)).pod(1, "b").blow(90, "killed", "b", process="fault 3"))
+        outcome(killed_and_back(30, history=cut(heal=80)).pod(1, "b").blow(90, "killed", "b", process="fault 3"))
         == "holds"
     )
 
@@ -251,7 +251,7 @@ def test_any_line_may_be_missing(ready: float) -> None:
 
 def test_recovers_only_after_the_cut() -> None:
     """A pod that comes back when a cut that was too short ends does not hold."""
-    assert outcome(killed_and_back(70, told=cut(heal=60))) == "inconclusive"
+    assert outcome(killed_and_back(70, history=cut(heal=60))) == "inconclusive"
 
 
 def test_pure() -> None:

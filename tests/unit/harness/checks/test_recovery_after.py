@@ -47,7 +47,7 @@ def test_two_replacements() -> None:
 
 def test_slow_after_the_cut() -> None:
     """After the cut the figure says how slow it was, counted from the moment when healing began."""
-    verdict = recovers_after(60, "killed")(killed_and_back(100, told=cut(end=120), until=120).recorded())
+    verdict = recovers_after(60, "killed")(killed_and_back(100, history=cut(end=120), until=120).recorded())
     assert verdict.outcome == "holds"
     assert verdict.figures["after_heal_seconds"] == 21
 
@@ -78,7 +78,7 @@ def test_what_it_still_waits_for_after_the_cut_is_the_cause() -> None:
 
 def test_each_for_its_own_fault() -> None:
     """Of two cuts each pod is judged by the one in whose time it was harmed."""
-    history = killed_and_back(60, told=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")
+    history = killed_and_back(60, history=cut(heal=40, end=200), until=200).fault(110, 111, 150, process="fault 3")
     history.pod(1, "audit", webhook=False).blow(120, "killed", "audit", process="fault 4")
     history.pod(121, "audit", webhook=False, ready=False, container="").pod(155, "audit", webhook=False, container="c2")
     verdict = recovers_after(30, "killed")(history.recorded())
@@ -90,7 +90,7 @@ def test_each_for_its_own_fault() -> None:
 @pytest.mark.parametrize(("observed", "heal"), [(10, None), (None, 80)], ids=["never-healed", "never-proved"])
 def test_after_nothing(observed: float | None, heal: float | None) -> None:
     """Without a fault that was proved and healed there is no afterwards."""
-    history = killed_and_back(30, told=Podded().fault(9, observed, heal).watched(0, 95))
+    history = killed_and_back(30, history=Podded().fault(9, observed, heal).watched(0, 95))
     assert recovers_after(60, "killed")(history.recorded()).outcome == "inconclusive"
 
 

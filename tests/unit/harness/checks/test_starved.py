@@ -110,7 +110,7 @@ CASES: dict[str, tuple[Told, Checked, tuple[float, float]]] = {
     "does not answer": (silent(), undisturbed(), (29, 46)),
     "serves late": (killed_and_back(76), recovers_within(60, "killed"), (70, 78)),
     "serves late afterwards": (
-        killed_and_back(100, told=cut(heal=50.0, end=130), until=130),
+        killed_and_back(100, history=cut(heal=50.0, end=130), until=130),
         recovers_after(45, "killed"),
         (90, 102),
     ),
@@ -275,7 +275,7 @@ class Lateness(NamedTuple):
     shorter: tuple[float, float]
 
 
-AFTER_HEALING = killed_and_back(100, told=cut(heal=50.0, end=130), until=130)
+AFTER_HEALING = killed_and_back(100, history=cut(heal=50.0, end=130), until=130)
 AGAIN = plane(100, silent={"worker": (11, 70)}).fault(10, 12, 20, name=NAME)
 LATE_RENEWED = plane(100, silent={SCHEDULER: (40, 62)})
 
