@@ -12,9 +12,9 @@ from benchmarks.histories import Histories
 from benchmarks.making import Making
 from benchmarks.overhead import Overhead
 from benchmarks.peer import Peer
-from benchmarks.samples import Measured, OnCluster
+from benchmarks.samples import Benchmark, OnCluster
 from benchmarks.suites import CHOSEN, Suites
-from benchmarks.watched import Watched
+from benchmarks.watched import WatchLoad
 from chaos_harness.clusters import images
 from chaos_harness.clusters.garbage import collect_garbage
 from chaos_harness.clusters.shape import Shape
@@ -76,10 +76,10 @@ def _measure(chosen: argparse.Namespace) -> int:
 
 def _on_cluster(chosen: argparse.Namespace, session: Session) -> dict[str, OnCluster]:
     overhead, peer = Overhead(chosen.probing), Peer(chosen.peer, session)
-    return {"detection": Detection(), "watched": Watched(), "overhead": overhead, "peer": peer}
+    return {"detection": Detection(), "watched": WatchLoad(), "overhead": overhead, "peer": peer}
 
 
-def _chosen(parts: set[str], **things: Measured) -> list[Measured]:
+def _chosen(parts: set[str], **things: Benchmark) -> list[Benchmark]:
     """Return what is told: clusters by hand and ours are compared with one another."""
     names = parts | ({"ours"} if "plain" in parts else set())
     return [thing for name, thing in things.items() if name in names]

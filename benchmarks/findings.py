@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.samples import Measured, table, to_json
+from benchmarks.samples import Benchmark, table, to_json
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["Findings"]
@@ -17,7 +17,7 @@ _FILE = "bench.json"
 class Findings:
     """What was measured of `things`, for people and, in a file below `output`, for machines."""
 
-    def __init__(self, output: Path, progress: Progress, things: Sequence[Measured]) -> None:
+    def __init__(self, output: Path, progress: Progress, things: Sequence[Benchmark]) -> None:
         output.mkdir(parents=True, exist_ok=True)
         self._path = output / _FILE
         self._progress = progress

@@ -14,7 +14,7 @@ from benchmarks.samples import Limit, Ratio, Samples
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.harness.checks.fail_open import fail_open_window
-from chaos_harness.harness.history import Entry, History, Kind, read
+from chaos_harness.harness.history import Entry, HistoryWriter, Kind, read
 from chaos_harness.harness.history.vocabulary import (
     AUDIT,
     CANARY,
@@ -89,7 +89,7 @@ def main(path: Path) -> None:
 
 def _write(path: Path, operations: int) -> None:
     """Write a history of canaries that all went well after a fault, with the audit log, as a long experiment would."""
-    history, fault = History(path, "bench"), numbered(FAULT, 1)
+    history, fault = HistoryWriter(path, "bench"), numbered(FAULT, 1)
     history.append("invoke", fault, INJECT, {"name": _FAULT})
     history.append("ok", fault, OBSERVED, {"name": _FAULT, "proof": "written by hand"})
     history.close()

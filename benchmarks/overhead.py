@@ -14,7 +14,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import connect
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.probes.admission import CANARY, admission_canary
 from chaos_harness.harness.probes.usual import usual_probes
 
@@ -73,7 +73,7 @@ def main(name: str, seconds: float) -> None:
     """Probe the cluster `name`, and print what it cost."""
     cluster = Cluster.open(connect(), name)
     with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder, ExitStack() as stack:
-        history = History(Path(folder) / "history.jsonl", "bench")
+        history = HistoryWriter(Path(folder) / "history.jsonl", "bench")
         stack.callback(history.close)
         others = (probe for probe in usual_probes(cluster, history) if probe.name != CANARY)
         probes = [*others, admission_canary(cluster, history, rate=_RATE)]

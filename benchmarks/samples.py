@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from chaos_harness.clusters.cluster import Cluster
 
-__all__ = ["Limit", "Measured", "OnCluster", "Ratio", "Samples", "table", "timed", "to_json"]
+__all__ = ["Benchmark", "Limit", "OnCluster", "Ratio", "Samples", "table", "timed", "to_json"]
 
 _MISSING = "not measured"
 _DIGITS_UP_TO = 1000
@@ -76,7 +76,7 @@ class Ratio:
         return self.ours.median / self.other.median if self.ours.figures and self.other.figures else None
 
 
-class Measured(Protocol):
+class Benchmark(Protocol):
     """A part of the bench: what it measures, how that compares, and what is asked for."""
 
     @property
@@ -92,7 +92,7 @@ class Measured(Protocol):
         """What figures should not exceed."""
 
 
-class OnCluster(Measured, Protocol):
+class OnCluster(Benchmark, Protocol):
     """A part that is measured on a cluster of ours."""
 
     def measure(self, cluster: Cluster) -> None:

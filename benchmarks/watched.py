@@ -19,11 +19,11 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import connect
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.watching.watch import until
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import MODIFIED
 from chaos_harness.harness.probes.objects import WORKLOAD, watch_objects
 
-__all__ = ["Watched", "main"]
+__all__ = ["WatchLoad", "main"]
 
 _SIZES = (10, 100, 1_000, 3_000)
 _NAMESPACE = "chaos-bench"
@@ -36,7 +36,7 @@ _THREADS = 8
 _TAIL = 65_536
 
 
-class Watched:
+class WatchLoad:
     """The probe of a workload, in a process of its own, beside more and more Pods that wait for a scheduler."""
 
     def __init__(self, sizes: Sequence[int] = _SIZES) -> None:
@@ -85,7 +85,7 @@ def main(name: str) -> None:
     """Watch the Pods that there are, change some, and print what it cost."""
     cluster = Cluster.open(connect(), name)
     with tempfile.TemporaryDirectory(prefix="chaos-bench-") as folder, ExitStack() as stack:
-        history = History(Path(folder) / "history.jsonl", "bench")
+        history = HistoryWriter(Path(folder) / "history.jsonl", "bench")
         stack.callback(history.close)
         (probe,) = watch_objects(cluster, history, WORKLOAD)
         began = time.monotonic()

@@ -175,7 +175,7 @@ def _by_time(owner: Owner) -> Owner:
     return Owner(owner.run, 0, "", "", owner.expires)
 
 
-def _forgotten(standing: list[claims.Claim]) -> bool:
+def _forgotten(standing: list[claims.RunClaim]) -> bool:
     """Whether clusters were kept for their user, for a time that is up."""
     kept = [claim for claim in standing if claim.keep]
     return bool(kept) and all(claim.expired for claim in kept)

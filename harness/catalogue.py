@@ -19,7 +19,7 @@ from chaos_harness.harness.errors import BadScenario, HarnessError
 if TYPE_CHECKING:
     from chaos_harness.harness.probes.objects import WatchGroup
 
-__all__ = ["KINDS", "Entry", "Kind", "entries", "watch_groups"]
+__all__ = ["KINDS", "CatalogueEntry", "Kind", "entries", "watch_groups"]
 
 Kind = Literal["fault", "probe", "check", "policy", "preparation"]
 
@@ -28,7 +28,7 @@ KINDS: tuple[Kind, ...] = ("fault", "probe", "check", "policy", "preparation")
 _PLACES: Mapping[Kind, tuple[str, str]] = {
     "fault": ("chaos_harness.harness.faults.Fault", "chaos_harness.harness.faults"),
     "probe": ("chaos_harness.harness.probes.Probe", "chaos_harness.harness.probes"),
-    "check": ("chaos_harness.harness.checks.Checked", "chaos_harness.harness.checks"),
+    "check": ("chaos_harness.harness.checks.Check", "chaos_harness.harness.checks"),
     "policy": ("chaos_harness.harness.policies.Policy", "chaos_harness.harness.policies"),
     "preparation": ("chaos_harness.harness.preparation.Preparation", "chaos_harness.harness.gatekeeper"),
 }
@@ -36,7 +36,7 @@ _PLACES: Mapping[Kind, tuple[str, str]] = {
 
 _WATCHES = "chaos_harness.harness.probes.objects.WatchGroup", "chaos_harness.harness.probes"
 
-_GIVEN = ("chaos_harness.clusters.cluster.Cluster", "chaos_harness.harness.history.writer.History")
+_GIVEN = ("chaos_harness.clusters.cluster.Cluster", "chaos_harness.harness.history.writer.HistoryWriter")
 """What an experiment gives a probe; a user names none of it."""
 
 
@@ -47,7 +47,7 @@ class _Parameters(BaseModel):
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """Something that can be named: the function that makes it, and the model of its parameters.
 
     `summary` is the first sentence of the function's docstring, `many` the parameter that takes any number of values.
@@ -88,14 +88,14 @@ class Entry:
 
 
 @cache
-def entries(kind: Kind) -> Mapping[str, Entry]:
+def entries(kind: Kind) -> Mapping[str, CatalogueEntry]:
     """Return all entries of a kind by their names.
 
-    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Checked, a Policy
+    An entry is a function in a module's `__all__` that is annotated to return a Fault, a Probe, a Check, a Policy
     or a Preparation; a new one is found because it is there. Raises HarnessError if two have the same name.
     """
     made, package = _PLACES[kind]
-    by_name: dict[str, Entry] = {}
+    by_name: dict[str, CatalogueEntry] = {}
     for module in _modules(package):
         for entry in _entries_in(module, made):
             if entry.name in by_name:
@@ -130,7 +130,7 @@ def _modules(package: str) -> list[ModuleType]:
     return [place, *map(importlib.import_module, names)]
 
 
-def _entries_in(module: ModuleType, made: str) -> list[Entry]:
+def _entries_in(module: ModuleType, made: str) -> list[CatalogueEntry]:
     functions = [getattr(module, name) for name in getattr(module, "__all__", ())]
     local = [
         function for function in functions if inspect.isfunction(function) and function.__module__ == module.__name__
@@ -142,7 +142,7 @@ def _entries_in(module: ModuleType, made: str) -> list[Entry]:
     ]
 
 
-def _entry(function: Callable[..., Any]) -> Entry | None:
+def _entry(function: Callable[..., Any]) -> CatalogueEntry | None:
     """Return the entry of a function, or None if it must be given something that no file can hold."""
     hints = {name: _listed(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
     fields: dict[str, Any] = {}
@@ -161,7 +161,7 @@ def _entry(function: Callable[..., Any]) -> Entry | None:
             return None
     model = create_model(function.__name__, __base__=_Parameters, **fields)
     summary = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-    return Entry(function.__name__, function, model, summary, many)
+    return CatalogueEntry(function.__name__, function, model, summary, many)
 
 
 def _full_name(annotation: Any) -> str:

@@ -11,20 +11,20 @@ from typing import Any
 from chaos_harness import harness
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.catalogue import entries
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.history import Recorded, read
+from chaos_harness.harness.history import History, read
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.meaning import Code, source_of
 from chaos_harness.harness.normal_form import Place
-from chaos_harness.harness.verdict import Check, Claim, Verdict
+from chaos_harness.harness.verdict import CheckFunction, Claim, Verdict
 
 __all__ = ["again", "check_of", "judge_of", "today"]
 
-_OURS = {module.partition(".")[0] for module in (Checked.__module__, shown.__module__)}
+_OURS = {module.partition(".")[0] for module in (Check.__module__, shown.__module__)}
 _NO_JUDGES = (HarnessError.__module__, shown.__module__, f"{harness.__name__}.__version__")
 """What checks use that raises, or shows, and changes no verdict."""
-_MODEL = (Checked, read, Claim.surprising)
+_MODEL = (Check, read, Claim.surprising)
 """What judges beside the function that makes a check."""
 _NAMED = re.compile(r"\b([a-z]\w*)\(")
 _WORD = re.compile(r'[^,()=\[\]"&]+')
@@ -45,11 +45,11 @@ def judge_of(check: Callable[..., Any]) -> str:
     id_ = getattr(check, "id", "")
     if set(_NAMED.findall(id_)) & entries("check").keys():
         return today(id_)
-    module = str(getattr(check, "__module__", Checked.__module__))
+    module = str(getattr(check, "__module__", Check.__module__))
     return _code(module.partition(".")[0]).digest([Place(module, ""), *_model()])
 
 
-def again(check: Check, history: Path, until: float | None = None) -> Verdict:
+def again(check: CheckFunction, history: Path, until: float | None = None) -> Verdict:
     """Judge a claim by a history that was written before; `until` is the moment up to which it was written then.
 
     Raises BadScenario if the history cannot be read.
@@ -58,7 +58,7 @@ def again(check: Check, history: Path, until: float | None = None) -> Verdict:
     return check(recorded if until is None else replace(recorded, entries=_Prefix(recorded, until)))
 
 
-def check_of(id_: str) -> Checked:
+def check_of(id_: str) -> Check:
     """Return the check that has this id ("fail_open_window(60, fault=kill node) & undisturbed()").
 
     Raises BadScenario if it names a check, or a parameter, that there is not (any more).
@@ -71,7 +71,7 @@ def check_of(id_: str) -> Checked:
 
 @dataclass(frozen=True)
 class _Prefix:
-    recorded: Recorded
+    recorded: History
     until: float
 
     def __iter__(self) -> Iterator[Entry]:
@@ -82,25 +82,25 @@ class _Prefix:
 
 
 class _Reader:
-    """Reads an id from its begin to its end; `harness.checks.identified` and `Checked` are what writes one."""
+    """Reads an id from its begin to its end; `harness.checks.identified` and `Check` are what writes one."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
 
-    def whole(self) -> Checked:
+    def whole(self) -> Check:
         checked = self._joined()
         if self._at < len(self._text):
             raise self._refused("the end")
         return checked
 
-    def _joined(self) -> Checked:
+    def _joined(self) -> Check:
         checked = self._one()
         while self._took(" & "):
             checked &= self._one()
         return checked
 
-    def _one(self) -> Checked:
+    def _one(self) -> Check:
         if not self._took("("):
             return self._made()
         checked = self._joined()
@@ -111,7 +111,7 @@ class _Reader:
         self._must(")")
         return checked.within(float(seconds), after=after)
 
-    def _made(self) -> Checked:
+    def _made(self) -> Check:
         name = self._matched(re.compile(r"[a-z]\w*"), "a check's name")
         entry = entries("check").get(name)
         if entry is None:
@@ -124,7 +124,7 @@ class _Reader:
             self._at = named.end() if named else self._at
             values[named[1] if named else next(unnamed, "")] = self._value()
             self._took(", ")
-        check: Checked = entry.make(values)
+        check: Check = entry.make(values)
         return check
 
     def _value(self) -> Any:

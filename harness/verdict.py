@@ -6,10 +6,10 @@ from typing import Literal, Self
 
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import CheckBroken, Inconclusive, InvariantViolated
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.versions import Versions
 
-__all__ = ["Check", "Claim", "Expectation", "Expected", "Known", "Outcome", "Verdict"]
+__all__ = ["CheckFunction", "Claim", "Expectation", "Expected", "Known", "Outcome", "Verdict"]
 
 Outcome = Literal["holds", "violated", "inconclusive"]
 Expected = Literal["holds", "violated"]
@@ -62,7 +62,7 @@ class Verdict:
         )
 
 
-Check = Callable[[Recorded], Verdict]
+CheckFunction = Callable[[History], Verdict]
 """A pure function of a history: the same file, checked again anywhere, gives the same verdict."""
 
 
@@ -88,14 +88,14 @@ class Claim:
     that what is expected is true; without it, it is a prediction.
     """
 
-    check: Check
+    check: CheckFunction
     expected: Expected = "holds"
     issue: str | None = None
     because: tuple[Cause, ...] = ()
     known: Known | None = None
 
     @classmethod
-    def on(cls, check: Check, gatekeeper: str | None) -> Self:
+    def on(cls, check: CheckFunction, gatekeeper: str | None) -> Self:
         """Return the claim that the check makes by its own `expectations`, on this version of Gatekeeper.
 
         The first expectation that speaks of the version counts; if none does, the check is expected to hold.
@@ -126,7 +126,7 @@ class Claim:
             and not set(self.because) & set(verdict.causes)
         )
 
-    def judge(self, recorded: Recorded) -> Verdict:
+    def judge(self, recorded: History) -> Verdict:
         """Return the check's verdict if it is the expected one.
 
         Raises InvariantViolated if it is the other one: the product fails, a known defect no longer reproduces, or

@@ -13,7 +13,7 @@ from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable, Engin
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.cli import Kind
-from chaos_harness.clusters.kind.logs import Kept, likely_cause
+from chaos_harness.clusters.kind.logs import LogKeeper, likely_cause
 from chaos_harness.clusters.machine.interrupts import unbroken
 from chaos_harness.clusters.machine.removal import remove
 from chaos_harness.clusters.machine.scratch import held
@@ -36,7 +36,7 @@ def create(
     progress: Progress,
     *,
     keep: bool = False,
-    logs: Kept | None = None,
+    logs: LogKeeper | None = None,
 ) -> Cluster:
     """Bring up a cluster of `shape` with Gatekeeper serving on it, and return it.
 
@@ -63,7 +63,7 @@ def create(
         with unbroken(
             f"keep the logs of {site.name} and remove it", _ABANDON_SECONDS + _LOGS_SECONDS + _DELETE_SECONDS
         ):
-            failure = _failure(site, action, error, progress, logs or Kept(directory / "logs"), keep=keep)
+            failure = _failure(site, action, error, progress, logs or LogKeeper(directory / "logs"), keep=keep)
         raise failure from error
     except BaseException:
         with unbroken(f"remove the unfinished cluster {site.name}", _ABANDON_SECONDS + _DELETE_SECONDS):
@@ -100,7 +100,7 @@ def _require_memory(shape: Shape) -> None:
 
 
 def _failure(
-    site: Site, action: str, error: Exception, progress: Progress, logs: Kept, *, keep: bool
+    site: Site, action: str, error: Exception, progress: Progress, logs: LogKeeper, *, keep: bool
 ) -> ClusterUnavailable:
     """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
     lines = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]

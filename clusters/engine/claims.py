@@ -24,7 +24,18 @@ from chaos_harness.clusters.machine.paths import runtime_dir
 if TYPE_CHECKING:
     from chaos_harness.clusters.engine import Engine
 
-__all__ = ["CLAIM", "KEPT_SECONDS", "LIFE_SECONDS", "Claim", "Register", "held", "hold", "leave", "register", "release"]
+__all__ = [
+    "CLAIM",
+    "KEPT_SECONDS",
+    "LIFE_SECONDS",
+    "Register",
+    "RunClaim",
+    "held",
+    "hold",
+    "leave",
+    "register",
+    "release",
+]
 
 CLAIM = f"{PREFIX}.claim"
 """The label that makes a volume a claim; its value is the claim's life in seconds."""
@@ -42,7 +53,7 @@ _JUMP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Claim:
+class RunClaim:
     """One claim: who holds it, how old it is by the engine's clock, and how long it lives, in seconds."""
 
     name: str
@@ -66,9 +77,9 @@ class Claim:
 class Register:
     """All claims that an engine held when it was asked."""
 
-    claims: tuple[Claim, ...]
+    claims: tuple[RunClaim, ...]
 
-    def of(self, run: str) -> list[Claim]:
+    def of(self, run: str) -> list[RunClaim]:
         """Return the claims of one run."""
         return [claim for claim in self.claims if claim.owner.run == run]
 
@@ -95,7 +106,7 @@ def register(engine: "Engine", deadline: Deadline) -> Register:
             _make(engine, labels, deadline)
             engine.run(["volume", "rm", volume["Name"]], deadline, check=False)
         life = float(labels[CLAIM]) if re.fullmatch(r"[0-9]{1,9}", labels[CLAIM]) else LIFE_SECONDS
-        claims.append(Claim(volume["Name"], owner, max(age, 0.0), life, f"{PREFIX}.keep" in labels))
+        claims.append(RunClaim(volume["Name"], owner, max(age, 0.0), life, f"{PREFIX}.keep" in labels))
     return Register(tuple(claims))
 
 

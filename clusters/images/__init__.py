@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.images import catalogue, sources
-from chaos_harness.clusters.images.catalogue import Entry
+from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.resolve import Held, Origin, find, make, read_lock
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine import process
@@ -31,7 +31,7 @@ class Images:
     ids: dict[str, str] = field(default_factory=dict)
 
 
-def entries(shape: Shape) -> dict[str, Entry]:
+def entries(shape: Shape) -> dict[str, ImageEntry]:
     """Return the images that `shape` needs, by their role."""
     needed = {"node": catalogue.node_image(shape.kubernetes)}
     if shape.gatekeeper:

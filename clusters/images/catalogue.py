@@ -17,7 +17,7 @@ __all__ = [
     "BALANCER",
     "NAME",
     "NODE",
-    "Entry",
+    "ImageEntry",
     "balancer",
     "everything",
     "gatekeeper",
@@ -44,7 +44,7 @@ _BASH = '#!/bin/sh\nexec /bin/sh "$@"\n'
 
 
 @dataclass(frozen=True)
-class Entry:
+class ImageEntry:
     """One image: its name in lock.yaml, where it is published, what it is called in the engine, and how it is built.
 
     Two contents never have one name: it begins with `stem`, and ends with the `key` of the recipe that an image was
@@ -68,14 +68,14 @@ class Entry:
         return f"{self.stem}{reference.rpartition(':')[2][:_DIGITS]}"
 
 
-def node_image(version: str) -> Entry:
+def node_image(version: str) -> ImageEntry:
     """Return the node image of Kubernetes `version`."""
     stem, key = f"{NAME}/node:{version}-", node.key(version)
 
     def build(engine: Engine, progress: Progress) -> None:
         node.build(engine, f"{stem}{key}", version, progress)
 
-    return Entry(
+    return ImageEntry(
         f"{NODE}{version}",
         f"docker.io/kindest/node:{version}",
         stem,
@@ -85,7 +85,7 @@ def node_image(version: str) -> Entry:
     )
 
 
-def gatekeeper(version: str) -> Entry:
+def gatekeeper(version: str) -> ImageEntry:
     """Return Gatekeeper's image: its binary and nothing else, run by the user that upstream's image runs as."""
     binary = binaries.gatekeeper(version)
     stem, key = f"{NAME}/gatekeeper:{version}-", digest(_FORMAT, binary.key)
@@ -95,7 +95,7 @@ def gatekeeper(version: str) -> Entry:
         config = {"User": _GATEKEEPER_USER, "Entrypoint": ["/manager"], "WorkingDir": "/"}
         _load(engine, f"{stem}{key}", files, config, folders={"tmp": 0o1777})
 
-    return Entry(
+    return ImageEntry(
         f"gatekeeper/{version}",
         f"docker.io/openpolicyagent/gatekeeper:{version}",
         stem,
@@ -105,7 +105,7 @@ def gatekeeper(version: str) -> Entry:
     )
 
 
-def gatekeeper_crds(version: str) -> Entry:
+def gatekeeper_crds(version: str) -> ImageEntry:
     """Return the image of the chart's hook jobs: kubectl, and the chart's custom resource definitions."""
     kubernetes, source = binaries.kubernetes(versions.DEFAULT_KUBERNETES), binaries.gatekeeper_source(version)
     stem, key = f"{NAME}/gatekeeper-crds:{version}-", digest(_FORMAT, kubernetes.key)
@@ -116,7 +116,7 @@ def gatekeeper_crds(version: str) -> Entry:
         files["kubectl"] = kubernetes.get(progress) / "kubernetes"
         _load(engine, f"{stem}{key}", files, {"User": _GATEKEEPER_USER, "Entrypoint": ["/kubectl"]})
 
-    return Entry(
+    return ImageEntry(
         f"gatekeeper-crds/{version}",
         f"docker.io/openpolicyagent/gatekeeper-crds:{version}",
         stem,
@@ -126,7 +126,7 @@ def gatekeeper_crds(version: str) -> Entry:
     )
 
 
-def registry() -> Entry:
+def registry() -> ImageEntry:
     """Return the registry's image: CNCF distribution, and a shell to cut it with."""
     tools = binaries.tools()
     stem, key = f"{NAME}/registry:", digest(_FORMAT, tools.key, _BUSYBOX.key)
@@ -138,10 +138,10 @@ def registry() -> Entry:
         base = _BUSYBOX.get(progress) / "rootfs.tar"
         _load(engine, f"{stem}{key}", files, config, links=shell, base=base)
 
-    return Entry("registry", "docker.io/library/registry:3", stem, key, build, (tools, _BUSYBOX))
+    return ImageEntry("registry", "docker.io/library/registry:3", stem, key, build, (tools, _BUSYBOX))
 
 
-def balancer() -> Entry:
+def balancer() -> ImageEntry:
     """Return the image in front of several API servers, with the shell in which kind starts it and configures it."""
     program = binaries.balancer()
     stem, key = f"{NAME}/balancer:", digest(_FORMAT, program.key, _BUSYBOX.key)
@@ -152,10 +152,10 @@ def balancer() -> Entry:
         base = _BUSYBOX.get(progress) / "rootfs.tar"
         _load(engine, f"{stem}{key}", files, {}, links=shell, base=base)
 
-    return Entry("balancer", BALANCER, stem, key, build, (program, _BUSYBOX))
+    return ImageEntry("balancer", BALANCER, stem, key, build, (program, _BUSYBOX))
 
 
-def everything() -> list[Entry]:
+def everything() -> list[ImageEntry]:
     """Return every image that any shape can need."""
     return [
         *(node_image(version) for version in versions.KUBERNETES),

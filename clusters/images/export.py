@@ -94,10 +94,10 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
     return index.images
 
 
-def _content(source: Path) -> ready_set.Content:
+def _content(source: Path) -> ready_set.ReadySetContent:
     with source.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return ready_set.Content(bytes=source.stat().st_size, sha256=digest)
+    return ready_set.ReadySetContent(bytes=source.stat().st_size, sha256=digest)
 
 
 def _require_place(path: Path) -> None:

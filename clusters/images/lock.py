@@ -15,7 +15,7 @@ import yaml
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, connect
 from chaos_harness.clusters.errors import CommandFailed, HarnessError
-from chaos_harness.clusters.images.catalogue import NODE, Entry, everything
+from chaos_harness.clusters.images.catalogue import NODE, ImageEntry, everything
 from chaos_harness.clusters.images.resolve import LOCK, read_lock
 from chaos_harness.clusters.terminal.escape import last_line
 from chaos_harness.clusters.terminal.progress import Progress
@@ -26,14 +26,16 @@ _PULL_SECONDS = 900.0
 _WIDTH = 200
 
 
-def renewed(engine: Engine, locked: Mapping[str, str], entries: Sequence[Entry], progress: Progress) -> dict[str, str]:
+def renewed(
+    engine: Engine, locked: Mapping[str, str], entries: Sequence[ImageEntry], progress: Progress
+) -> dict[str, str]:
     """Return what the lock is to be from now on: nodes as they are `locked`, all others of `entries` as of today."""
     nodes = [entry.lock for entry in entries if entry.lock.startswith(NODE)]
     others = [entry for entry in entries if entry.lock not in nodes]
     return {name: locked[name] for name in nodes if name in locked} | digests(engine, others, progress)
 
 
-def digests(engine: Engine, entries: Iterable[Entry], progress: Progress) -> dict[str, str]:
+def digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progress) -> dict[str, str]:
     """Return lock entries for those of `entries` that their registries have, by pulling each."""
     references = {}
     for entry in entries:

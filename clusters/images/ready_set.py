@@ -18,7 +18,7 @@ from chaos_harness.clusters.images import store
 from chaos_harness.clusters.images.catalogue import NAME
 from chaos_harness.clusters.terminal.escape import shown
 
-__all__ = ["FORMAT", "IMAGES", "INDEX", "Content", "Index", "read_index", "unpack"]
+__all__ = ["FORMAT", "IMAGES", "INDEX", "Index", "ReadySetContent", "read_index", "unpack"]
 
 FORMAT = 2
 """Since 2, the index has the size of each file."""
@@ -45,7 +45,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Content(_Part):
+class ReadySetContent(_Part):
     """What a file of the set must be."""
 
     bytes: Annotated[int, Field(ge=0)]
@@ -57,7 +57,7 @@ class Index(_Part):
 
     format: int
     images: Annotated[list[Annotated[str, Field(pattern=_IMAGE)]], Field(max_length=_MOST_IMAGES)]
-    files: Annotated[dict[str, Content], Field(max_length=_MOST_FILES)]
+    files: Annotated[dict[str, ReadySetContent], Field(max_length=_MOST_FILES)]
 
     @property
     def size(self) -> int:
@@ -207,7 +207,7 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
     return member.isreg() and not member.issparse() and member.size >= 0
 
 
-def _take(path: Path, archive: _Archive, member: tarfile.TarInfo, content: Content, target: Path) -> None:
+def _take(path: Path, archive: _Archive, member: tarfile.TarInfo, content: ReadySetContent, target: Path) -> None:
     """Write one file, and refuse it if it is not what the index says."""
     if not _is_plain(member) or member.size != content.bytes:
         raise _refused(path, f"{member.name} is missing or its checksum does not match")

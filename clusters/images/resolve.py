@@ -10,7 +10,7 @@ from typing import Literal
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, DeadlineExceeded
-from chaos_harness.clusters.images.catalogue import Entry
+from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.machine.locking import locked
 from chaos_harness.clusters.terminal.escape import last_line, shown
@@ -66,7 +66,7 @@ def identity(engine: Engine, name: str) -> str:
     return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
-def resolve(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progress) -> Held:
+def resolve(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> Held:
     """Make the engine hold `entry`'s image, and return by which name: `find` it, or else `make` it.
 
     Raises ImageUnavailable when it can be neither pulled nor built.
@@ -74,7 +74,7 @@ def resolve(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Pro
     return find(engine, entry, lock, progress) or make(engine, entry, lock, progress)
 
 
-def find(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progress) -> Held | None:
+def find(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> Held | None:
     """Return `entry`'s image if the engine holds it, or can pull what the lock names; the pulled one goes first.
 
     A pull is tried once. If it fails, for whatever reason, that is told and there is no image: a digest that does not
@@ -87,7 +87,7 @@ def find(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progre
         return _present(engine, entry, lock) or _pull(engine, entry, lock[entry.lock], progress)
 
 
-def make(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progress) -> Held:
+def make(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> Held:
     """Build `entry`'s image, unless another process did something about it meanwhile; raise ImageUnavailable."""
     with _alone(entry):
         held = _present(engine, entry, lock)
@@ -97,12 +97,12 @@ def make(engine: Engine, entry: Entry, lock: Mapping[str, str], progress: Progre
         return Held(entry.name, identity(engine, entry.name), "built")
 
 
-def _alone(entry: Entry) -> AbstractContextManager[None]:
+def _alone(entry: ImageEntry) -> AbstractContextManager[None]:
     deadline = Deadline.after(_BUILD_SECONDS, f"another process to make {entry.name}")
     return locked(f"image-{entry.name.replace('/', '_')}", deadline)
 
 
-def _present(engine: Engine, entry: Entry, lock: Mapping[str, str]) -> Held | None:
+def _present(engine: Engine, entry: ImageEntry, lock: Mapping[str, str]) -> Held | None:
     pulled = [entry.pulled(lock[entry.lock])] if entry.lock in lock else []
     for name in (*pulled, entry.name):
         if here := identity(engine, name):
@@ -110,7 +110,7 @@ def _present(engine: Engine, entry: Entry, lock: Mapping[str, str]) -> Held | No
     return None
 
 
-def _pull(engine: Engine, entry: Entry, reference: str, progress: Progress) -> Held | None:
+def _pull(engine: Engine, entry: ImageEntry, reference: str, progress: Progress) -> Held | None:
     deadline = Deadline.after(_PULL_SECONDS, f"the pull of {reference}")
     name = entry.pulled(reference)
     try:

@@ -13,7 +13,7 @@ from chaos_harness.clusters.engine.inventory import inventory
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.kind.cli import OUTPUT, Kind
 
-__all__ = ["Kept", "collect_logs", "likely_cause"]
+__all__ = ["LogKeeper", "collect_logs", "likely_cause"]
 
 _SECONDS = 120.0
 
@@ -30,7 +30,7 @@ _CAUSES = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class LogKeeper:
     """Where logs of clusters that failed are kept, each in a folder of its name."""
 
     folder: Path

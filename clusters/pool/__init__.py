@@ -29,7 +29,7 @@ from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.engine.inventory import remove_all
 from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.removal import try_remove
 from chaos_harness.clusters.pool import capacity, frozen
@@ -61,7 +61,7 @@ class Pool:
         self._most = most
         self._said: set[str] = set()
 
-    def get(self, shape: Shape, images: Images, logs: Kept) -> Cluster:
+    def get(self, shape: Shape, images: Images, logs: LogKeeper) -> Cluster:
         """Return a cluster of `shape`, this process's own: one from the shelf, or else a new one.
 
         Raises what `clusters.creation.create.create` does.
@@ -84,7 +84,7 @@ class Pool:
                 return cluster
         return None
 
-    def make(self, shape: Shape, images: Images, logs: Kept) -> Cluster:
+    def make(self, shape: Shape, images: Images, logs: LogKeeper) -> Cluster:
         """Bring up a new cluster that can be given back; raise what `clusters.creation.create.create` does."""
         owner = Owner.of_pool()
         directory = owner.claim(self._engine.id)
@@ -94,7 +94,7 @@ class Pool:
             with suppress(DeadlineExceeded):  # one that never settles is not for the pool, and a cluster as any else
                 wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            entry = frozen.Entry(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
+            entry = frozen.FrozenCluster(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
             frozen.note(directory, entry)
             if shape.gatekeeper:
                 remember(cluster, directory)
@@ -126,7 +126,7 @@ class Pool:
                 self.remove(cluster)
         return why
 
-    def fill(self, shape: Shape, images: Images, logs: Kept) -> None:
+    def fill(self, shape: Shape, images: Images, logs: LogKeeper) -> None:
         """Make a cluster and put it on the shelf, if there is room for it and none of its kind there yet.
 
         Raises what `clusters.creation.create.create` does.

@@ -40,7 +40,7 @@ _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 @dataclass(frozen=True)
-class _Frozen:
+class _FrozenState:
     """What was so when a cluster was frozen, and must be so when it is awake again."""
 
     holders: Mapping[str, str]
@@ -59,7 +59,7 @@ def freeze(cluster: Cluster, deadline: Deadline) -> None:
         raise BadScenario(f"cluster {cluster.name}: with several control planes it cannot be frozen unnoticed")
     with ThreadPoolExecutor(len(LEADERS)) as pool:
         holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), LEADERS))
-    frozen = _Frozen(dict(zip(LEADERS, holders, strict=True)), datetime.now(UTC).timestamp())
+    frozen = _FrozenState(dict(zip(LEADERS, holders, strict=True)), datetime.now(UTC).timestamp())
     (cluster.directory / _FILE).write_text(json.dumps(asdict(frozen)), encoding="utf-8")
     insist(cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline)
 
@@ -73,7 +73,7 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
     """
     path = cluster.directory / _FILE
     try:
-        frozen = _Frozen(**json.loads(path.read_text(encoding="utf-8")))
+        frozen = _FrozenState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ClusterUnavailable(f"cluster {cluster.name}: nothing tells how it was frozen: {error}") from error
     since = datetime.now(UTC)
@@ -150,7 +150,7 @@ def _posted_ready(state: State, since: datetime) -> set[str]:
     }
 
 
-def _noticed(api: ApiClient, frozen: _Frozen) -> list[str]:
+def _noticed(api: ApiClient, frozen: _FrozenState) -> list[str]:
     leases = {judge: request(api, "GET", f"{LEASES}/{judge}") for judge in LEADERS}
     noticed = [
         f"{judge} is another process"

@@ -18,7 +18,7 @@ from chaos_harness.clusters.machine.locking import locked
 from chaos_harness.clusters.machine.owner import SHELF_SECONDS, Owner, run_directories
 from chaos_harness.clusters.pool.deviations import Fingerprint, parsed, rows
 
-__all__ = ["Entry", "entries", "label", "note", "put", "take"]
+__all__ = ["FrozenCluster", "entries", "label", "note", "put", "take"]
 
 _FILE = "pool.json"
 _LOCK = "pool"
@@ -26,7 +26,7 @@ _SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class FrozenCluster:
     """A cluster by its name, what it was made from (two with the same recipe are alike), and its fingerprint."""
 
     cluster: str
@@ -34,17 +34,17 @@ class Entry:
     fingerprint: Fingerprint
 
 
-def note(directory: Path, entry: Entry) -> None:
+def note(directory: Path, entry: FrozenCluster) -> None:
     """Write down, in the run's private directory, what `put` and `take` need to know of its cluster."""
     written = {"cluster": entry.cluster, "recipe": entry.recipe, "fingerprint": rows(entry.fingerprint)}
     (directory / _FILE).write_text(json.dumps(written), encoding="utf-8")
 
 
-def label(directory: Path) -> Entry:
+def label(directory: Path) -> FrozenCluster:
     """Return what was noted; raise ClusterUnavailable if nothing readable was, or by another version."""
     try:
         written = json.loads((directory / _FILE).read_text(encoding="utf-8"))
-        return Entry(written["cluster"], written["recipe"], parsed(written["fingerprint"]))
+        return FrozenCluster(written["cluster"], written["recipe"], parsed(written["fingerprint"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ClusterUnavailable(f"{directory / _FILE}: expected what is known of a pooled cluster: {error}") from error
 
@@ -76,7 +76,7 @@ def take(engine: Engine, recipe: str) -> Path | None:
     return None
 
 
-def entries() -> Iterator[tuple[Path, Entry]]:
+def entries() -> Iterator[tuple[Path, FrozenCluster]]:
     """Yield what is on the shelf and not too old, with the directory of its run."""
     for directory, owner in run_directories():
         if owner.pooled and owner.shelved:

@@ -12,19 +12,19 @@ from typing import ParamSpec
 
 from chaos_harness.harness.causes import CAUSES, Cause, unknown_causes
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.faults import Faults
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.until import Extent, Until
-from chaos_harness.harness.verdict import Check, Expectation, Expected, Verdict
+from chaos_harness.harness.verdict import CheckFunction, Expectation, Expected, Verdict
 from chaos_harness.harness.versions import Versions
 
-__all__ = ["Checked", "identified"]
+__all__ = ["Check", "identified"]
 
 Parameters = ParamSpec("Parameters")
 
 
-def identified(factory: Callable[Parameters, "Checked"]) -> Callable[Parameters, "Checked"]:
+def identified(factory: Callable[Parameters, "Check"]) -> Callable[Parameters, "Check"]:
     """Give the checks that a function makes their id: the function's name and the parameters.
 
     So a claim is the same claim in trends, tables and bundles however its name is worded. Parameters that have
@@ -33,7 +33,7 @@ def identified(factory: Callable[Parameters, "Checked"]) -> Callable[Parameters,
     signature = inspect.signature(factory)
 
     @functools.wraps(factory)
-    def made(*args: Parameters.args, **kwargs: Parameters.kwargs) -> "Checked":
+    def made(*args: Parameters.args, **kwargs: Parameters.kwargs) -> "Check":
         check = factory(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         words = [
@@ -43,26 +43,26 @@ def identified(factory: Callable[Parameters, "Checked"]) -> Callable[Parameters,
             for name, value in bound.arguments.items()
             if value != signature.parameters[name].default
         ]
-        return Checked(check._check, check.expectations, f"{factory.__name__}({', '.join(words)})")  # noqa: SLF001
+        return Check(check._check, check.expectations, f"{factory.__name__}({', '.join(words)})")  # noqa: SLF001
 
     return made
 
 
-class Checked:
+class Check:
     """A check that can be joined with others, limited in time, and told how it is expected to come out.
 
     Usable as a decorator. Read as a sentence:
     `(policies_match() & enforced()).within(60).expect("violated", issue="gatekeeper#4441", on="<3.22.1")`.
     """
 
-    def __init__(self, check: Check, expectations: tuple[Expectation, ...] = (), id_: str = "") -> None:
+    def __init__(self, check: CheckFunction, expectations: tuple[Expectation, ...] = (), id_: str = "") -> None:
         self._check = check
         self.expectations = expectations
         self.__name__: str = getattr(check, "__name__", type(check).__name__)
         self.__doc__ = check.__doc__
         self.id = id_ or getattr(check, "id", "") or self.__name__
 
-    def __call__(self, recorded: Recorded) -> Verdict:
+    def __call__(self, recorded: History) -> Verdict:
         """Return the verdict on a history; a check that raises is inconclusive, and the error is told as ours."""
         try:
             return self._check(recorded)
@@ -71,31 +71,31 @@ class Checked:
             broken = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
             return Verdict("inconclusive", f"the check itself failed: {broken}", broken=broken)
 
-    def __and__(self, other: Check) -> "Checked":
+    def __and__(self, other: CheckFunction) -> "Check":
         """Return the check that holds if both do: all of them on the same history, `Verdict & Verdict`.
 
         Raises BadScenario if something is expected of one part: that is said of the whole.
         """
 
-        def both(recorded: Recorded) -> Verdict:
+        def both(recorded: History) -> Verdict:
             return self(recorded) & other(recorded)
 
-        one, two = self.__name__, Checked(other).__name__
+        one, two = self.__name__, Check(other).__name__
         if self.expectations or getattr(other, "expectations", ()):
             raise BadScenario(f"({one}) & ({two}): say what is expected of both together, by (a & b).expect(…)")
         both.__name__ = f"{one} and {two}"
-        return Checked(both, id_=f"{self.id} & {Checked(other).id}")
+        return Check(both, id_=f"{self.id} & {Check(other).id}")
 
-    def within(self, seconds: float, *, after: str = "") -> "Checked":
+    def within(self, seconds: float, *, after: str = "") -> "Check":
         """Return the check of what was recorded until `seconds` after the fault `after` was healed ("": the last one).
 
         `after` is a name or an id ("fault 2"). A state that the check wants must be reached by then: what a check that
-        waits still misses at the end of such a part (`Recorded.until`) is missing, however young. What happens later
+        waits still misses at the end of such a part (`History.until`) is missing, however young. What happens later
         does not matter. Inconclusive if one of these faults was not proved, or not healed; if not so much was recorded;
         if lines are missing, for they may have told of a fault.
         """
 
-        def check(recorded: Recorded) -> Verdict:
+        def check(recorded: History) -> Verdict:
             extent, faults = Extent(), Faults()
             follow(recorded, extent, faults)
             words = after or "a fault"
@@ -114,11 +114,11 @@ class Checked:
 
         check.__name__ = f"{self.__name__} within {seconds:g} s after {after or 'the last fault'}"
         where = f", after={_written(after)}" if after else ""
-        return Checked(check, self.expectations, f"({self.id}).within({_written(seconds)}{where})")
+        return Check(check, self.expectations, f"({self.id}).within({_written(seconds)}{where})")
 
     def expect(
         self, outcome: Expected, *, issue: str | None = None, on: str = "", because: Sequence[Cause] = ()
-    ) -> "Checked":
+    ) -> "Check":
         """Return the same check, expected to come out like this on versions of Gatekeeper such as ">=3.18,<3.22.1".
 
         The first expectation that speaks of a version counts; of which none speaks, the check is expected to hold.
@@ -128,7 +128,7 @@ class Checked:
         if unknown := unknown_causes(because):
             raise BadScenario(f"{self.__name__}: no verdict names {', '.join(unknown)}; there are {', '.join(CAUSES)}")
         expectation = Expectation(outcome, issue, Versions(on), tuple(because))
-        return Checked(self._check, (*self.expectations, expectation), self.id)
+        return Check(self._check, (*self.expectations, expectation), self.id)
 
 
 def _mistakable(word: str) -> bool:

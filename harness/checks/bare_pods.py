@@ -5,7 +5,7 @@ from math import inf
 
 from chaos_harness.harness.checks.lasting import Loss, Read
 from chaos_harness.harness.history.excuses import standing
-from chaos_harness.harness.history.in_force import Created
+from chaos_harness.harness.history.in_force import Creation
 from chaos_harness.harness.history.spans import Spans
 
 __all__ = ["BarePods", "between"]
@@ -16,10 +16,10 @@ _MUTATION = "mutation.gatekeeper.sh"
 class BarePods:
     """Pods that lack it, by whether they count, are `excused`, or nobody knows (`unread`); `whys` has their causes."""
 
-    def __init__(self, read: Read, loss: Loss, pods: Sequence[Created], excused: Collection[str]) -> None:
-        self.counted: list[Created] = []
-        self.excused: list[Created] = []
-        self.unread: list[Created] = []
+    def __init__(self, read: Read, loss: Loss, pods: Sequence[Creation], excused: Collection[str]) -> None:
+        self.counted: list[Creation] = []
+        self.excused: list[Creation] = []
+        self.unread: list[Creation] = []
         self.whys = {pod: read.failures.why_of_pod(pod.uid, _MUTATION, pod.after, pod.at) for pod in pods}
         trusted = not (excused and read.mistrust(_MUTATION))
         lists = {"counted": self.counted, "excused": self.excused, "unread": self.unread}
@@ -28,12 +28,12 @@ class BarePods:
             lists[how if how == "counted" or _alone(pod, pods, loss) else "counted"].append(pod)
 
 
-def between(pod: Created) -> Spans:
+def between(pod: Creation) -> Spans:
     """Return when a pod was created: a moment that was seen is taken for a short while before it."""
     return Spans.of([(min(pod.after, pod.at - 0.001), pod.at)])
 
 
-def _alone(pod: Created, pods: Sequence[Created], loss: Loss) -> bool:
+def _alone(pod: Creation, pods: Sequence[Creation], loss: Loss) -> bool:
     """Whether the canary was served well just before and after a pod was created, and no other pod lacked it then."""
     near = Spans.of([(begin - 2 * loss.interval, end + 2 * loss.interval) for begin, end in between(pod)])
     others = [other for other in pods if other is not pod and near & between(other)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.spans import Spans
 
 __all__ = ["Blame", "again", "blames", "names", "unproved"]
@@ -19,10 +19,10 @@ class Blame:
     machine let the probes run, and no line is missing that could have said so.
     """
 
-    faults: tuple[Fault, ...]
+    faults: tuple[FaultSpan, ...]
     own: Spans
     sure: Spans
-    others: tuple[Fault, ...] = ()
+    others: tuple[FaultSpan, ...] = ()
 
     @property
     def begin(self) -> float:
@@ -68,13 +68,15 @@ def again(coverage: Coverage, faults: Faults, wanted: Sequence[str]) -> str:
     return f"the history has no end: whether {_listed(repeated)} came again is not known"
 
 
-def blames(faults: Faults, coverage: Coverage, wanted: Sequence[str], harmless: Collection[Fault] = ()) -> list[Blame]:
+def blames(
+    faults: Faults, coverage: Coverage, wanted: Sequence[str], harmless: Collection[FaultSpan] = ()
+) -> list[Blame]:
     """Return the times of the faults of these names and ids: one for those that overlap, in their order.
 
     What lies in the time of others that are `harmless` to what is judged is shared with nobody.
     """
     chosen = faults.named(*wanted)
-    groups: list[list[Fault]] = []
+    groups: list[list[FaultSpan]] = []
     for fault in chosen:
         if groups and any(fault.injected < faults.window(other)[1] for other in groups[-1]):
             groups[-1].append(fault)
@@ -84,7 +86,7 @@ def blames(faults: Faults, coverage: Coverage, wanted: Sequence[str], harmless: 
     return [_blame(faults, coverage, others, group) for group in groups]
 
 
-def _blame(faults: Faults, coverage: Coverage, theirs: Sequence[Fault], group: Sequence[Fault]) -> Blame:
+def _blame(faults: Faults, coverage: Coverage, theirs: Sequence[FaultSpan], group: Sequence[FaultSpan]) -> Blame:
     own = Spans.of(faults.window(fault) for fault in group)
     others = [fault for fault in theirs if own & Spans.of([fault.harm])]
     first = next((begin for begin, _ in coverage.lost & own), inf)

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import bounded, unseen_words
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.blame import FEW_RENEWALS, Blame
 from chaos_harness.harness.history.control_plane import LEADERS, ControlPlane
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.lease_requests import LeaseRequests
 from chaos_harness.harness.history.silences import Moment, Moments, Silence
@@ -26,7 +26,7 @@ _SHOWN = 5
 
 
 @identified
-def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0) -> Checked:
+def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0) -> Check:
     """Return the check that leaders kept their leases, nothing of kube-system ended, and nodes stayed Ready.
 
     Nor may a leader or a node renew nothing, or a pod or a node not be Ready, for more than `seconds`. What a fault
@@ -37,7 +37,7 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
     was starved, or if a leader that counts was seen to renew too rarely to say that it leads.
     """
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         seen = _read(recorded, spare)
         changes, idle = seen.changes(), seen.idle(seconds)
         harm = [*changes.harm, *idle.harm]
@@ -58,11 +58,11 @@ def control_plane_unharmed(*, spare: Collection[str] = (), seconds: float = 60.0
         return Verdict("holds", f"{counted} stayed as they were", (), figures)
 
     check.__name__ = " but for ".join(["the control plane is unharmed", *filter(None, [", ".join(sorted(spare))])])
-    return Checked(check)
+    return Check(check)
 
 
 @identified
-def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
+def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Check:
     """Return the check that no leader and no node let more than `seconds` pass between two renewals of its lease.
 
     Counted is when the watch saw them, in the history's own time, from its begin to the history's end; where it did
@@ -72,7 +72,7 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
     Inconclusive if a leader that counts was not seen to renew.
     """
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         seen = _read(recorded, spare)
         silences = {name: list(seen.silences(name, seconds)) for name in seen.plane.leases if name not in spare}
         pauses = [(silence, name) for name, its in silences.items() for silence in its]
@@ -99,11 +99,11 @@ def leases_renewed(seconds: float, *, spare: Collection[str] = ()) -> Checked:
 
     names = [f"leases are renewed every {seconds:g} s", *filter(None, [", ".join(sorted(spare))])]
     check.__name__ = " but for ".join(names)
-    return Checked(check)
+    return Check(check)
 
 
 @identified
-def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Checked:
+def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Check:
     """Return the check that leaders and nodes renew their leases again `seconds` after the healing of `fault` began.
 
     Nobody has helped until then, so what still keeps them from it would do so for ever. Violated: one that had a lease
@@ -114,7 +114,7 @@ def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Check
     """
     names = [fault] if isinstance(fault, str) else list(fault)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         seen = _read(recorded)
         chosen = seen.faults.named(*names)
         if not chosen:
@@ -125,11 +125,11 @@ def leases_renewed_again(seconds: float, *, fault: str | Sequence[str]) -> Check
         return first
 
     check.__name__ = f"leases are renewed again {seconds:g} s after {', '.join(names)}"
-    return Checked(check)
+    return Check(check)
 
 
 @identified
-def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Checked:
+def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Check:
     """Return the check that no policy and no webhook denied a Lease that the probe asked for since `fault` began.
 
     None asks anything of it that it does not have, so a denial is a configuration that fails closed
@@ -142,7 +142,7 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
     """
     names = [fault] if isinstance(fault, str) else list(fault)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         coverage, faults = Coverage(recorded), Faults()
         requests = LeaseRequests(faults)
         follow(recorded, coverage, faults, requests)
@@ -171,10 +171,10 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
         return Verdict("holds", f"all of {admitted} leases that were answered were admitted", (), figures)
 
     check.__name__ = " after ".join(["no policy denies a lease", *filter(None, [", ".join(names)])])
-    return Checked(check)
+    return Check(check)
 
 
-def _again(seen: Blame, fault: Fault, seconds: float) -> Verdict:
+def _again(seen: Blame, fault: FaultSpan, seconds: float) -> Verdict:
     """Judge when those that had leases before a fault renewed them again after it."""
     if fault.proved is None or fault.healing is None:
         return Verdict("inconclusive", f"{fault.name} was not proved and taken back")
@@ -224,7 +224,9 @@ def _silence_at(limit: float, seen: Sequence[float], moments: Moments) -> Silenc
     return replace(silence, least=silence.least - moments.blind.within(limit - silence.least, limit).total)
 
 
-def _unknown(requests: LeaseRequests, coverage: Coverage, faults: Faults, fault: Fault, least: int) -> Iterator[str]:
+def _unknown(
+    requests: LeaseRequests, coverage: Coverage, faults: Faults, fault: FaultSpan, least: int
+) -> Iterator[str]:
     """Yield why it is not known that no Lease was denied after a fault."""
     begin, end = faults.window(fault)
     if fault.proved is None:
@@ -240,7 +242,7 @@ def _unknown(requests: LeaseRequests, coverage: Coverage, faults: Faults, fault:
         yield f"nobody knows which of {requests.servers} API servers admitted them"
 
 
-def _read(recorded: Recorded, spare: Collection[str] = ()) -> Blame:
+def _read(recorded: History, spare: Collection[str] = ()) -> Blame:
     coverage, faults, plane = Coverage(recorded), Faults(), ControlPlane()
     follow(recorded, coverage, faults, plane)
     return Blame(recorded, coverage, faults, plane, spare)

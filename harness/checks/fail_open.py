@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
 from chaos_harness.harness.checks.lasting import Loss, Read, decided, measured
 from chaos_harness.harness.checks.rule import bounded
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import asked
 from chaos_harness.harness.history.losses import Kind
 from chaos_harness.harness.history.settled import settled_words
@@ -25,7 +25,7 @@ Decide = Callable[[Loss, Read], Verdict]
 @identified
 def fail_open_window(
     seconds: float, *, fault: str | Sequence[str], policies: Iterable[str] = (), excused: Collection[str] = ()
-) -> Checked:
+) -> Check:
     """Return the check that no policy is bypassed for longer than `seconds` after the fault `fault` began.
 
     Bypassed is a request that was admitted although it violates the policy, or without the mutation. How long that
@@ -43,7 +43,7 @@ def fail_open_window(
 @identified
 def refused_for_at_most(
     seconds: float, *, fault: str | Sequence[str], policies: Iterable[str] = (), excused: Collection[str] = ()
-) -> Checked:
+) -> Check:
     """Return the check that nothing that complies is refused for longer than `seconds` after `fault` began.
 
     Refused is a request that was denied although it complies, or because a call of the webhook failed and it fails
@@ -59,7 +59,7 @@ def _for_at_most(
     fault: str | Sequence[str],
     policies: Iterable[str],
     excused: Collection[str],
-) -> Checked:
+) -> Check:
     def check(loss: Loss, read: Read) -> Verdict:
         counted = loss.least if seconds else float(len(loss.lost))
         outcome = bounded(counted, loss.most, seconds)
@@ -77,14 +77,14 @@ def judged(
     fault: str | Sequence[str],
     policies: Iterable[str],
     excused: Collection[str],
-) -> Checked:
+) -> Check:
     """Return the check `name` of what each of these policies lost in one way after `fault`: each must hold.
 
     Inconclusive if a fault is not proved, or a policy was asked about too seldom.
     """
     wanted, chosen = names(fault), tuple(policies)
 
-    def judge(recorded: Recorded) -> Verdict:
+    def judge(recorded: History) -> Verdict:
         read = Read(recorded)
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
@@ -111,7 +111,7 @@ def judged(
         return Verdict(worst.outcome, worst.summary, evidence, figures, causes=worst.causes)
 
     judge.__name__ = named(name, chosen, excused)
-    return Checked(judge)
+    return Check(judge)
 
 
 def named(claim: str, policies: Collection[str], excused: Collection[str]) -> str:

@@ -7,9 +7,9 @@ from math import inf
 from operator import and_
 from typing import Any
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import unseen_words
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import LAG, Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.lists import Known, Lists, any_of
@@ -26,7 +26,7 @@ _RULES = [Rules(templates=True, constraints=True, named_by_kind=by_kind) for by_
 
 
 @identified
-def generated_within(seconds: float, constraint: str) -> Checked:
+def generated_within(seconds: float, constraint: str) -> Check:
     """Return the check that the binding of `constraint` is seen within `seconds` of the constraint itself.
 
     A binding that is told up to a second before its constraint came with it: two watches tell of one moment in any
@@ -37,7 +37,7 @@ def generated_within(seconds: float, constraint: str) -> Checked:
     `seconds` the constraint was not seen, so that it may have been made once more.
     """
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         coverage = Coverage(recorded)
         lists = Lists(coverage, lambda process: process == WATCH_BINDINGS or process.startswith(CONSTRAINTS))
         follow(recorded, coverage, lists)
@@ -57,7 +57,7 @@ def generated_within(seconds: float, constraint: str) -> Checked:
         return verdict
 
     check.__name__ = f"the binding of {constraint} is generated within {seconds:g} s"
-    return Checked(check)
+    return Check(check)
 
 
 @dataclass(frozen=True)

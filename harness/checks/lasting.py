@@ -9,24 +9,24 @@ from typing import Literal
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.checks.blame import Blame
 from chaos_harness.harness.checks.rule import unseen_words
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.audit import Audit
 from chaos_harness.harness.history.coverage import Coverage, asked
-from chaos_harness.harness.history.excuses import Weighed, weighed
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.excuses import BadAnswers, weighed
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Reader, follow
 from chaos_harness.harness.history.harms import Harm, Harms
 from chaos_harness.harness.history.in_force import InForce, asks_about
-from chaos_harness.harness.history.losses import Heard, Kind, Losses, Run
-from chaos_harness.harness.history.resolved import Resolved
+from chaos_harness.harness.history.losses import Heard, Kind, Losses, Streak
+from chaos_harness.harness.history.resolved import UnansweredCreates
 from chaos_harness.harness.history.rotation import Rotation
-from chaos_harness.harness.history.settled import Settled
+from chaos_harness.harness.history.settled import Settlement
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.streams import JITTER
 from chaos_harness.harness.history.vocabulary import FAIL_OPEN
 from chaos_harness.harness.history.webhook_failures import Failures, Why
-from chaos_harness.harness.history.witness import Counted
+from chaos_harness.harness.history.witness import Witness
 from chaos_harness.harness.policies import ADMIT
 
 __all__ = ["STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
@@ -53,10 +53,10 @@ class Read:
     With `events`, what came to nothing counts as seen: no object came of it, though no policy showed what it does.
     """
 
-    def __init__(self, recorded: Recorded, *more: Reader, events: bool = False) -> None:
+    def __init__(self, recorded: History, *more: Reader, events: bool = False) -> None:
         self.coverage = coverage = Coverage(recorded)
-        audit, resolved, self._counted = Audit(coverage), Resolved(coverage), Counted()
-        settled = Settled(audit, resolved)
+        audit, resolved, self._counted = Audit(coverage), UnansweredCreates(coverage), Witness()
+        settled = Settlement(audit, resolved)
         self.audit, self.faults, self.in_force = audit, Faults(), InForce()
         self.losses, self.failures = Losses(settled.decide), Failures(coverage, audit)
         self._lenient = recorded.header.schema < _MARKED and recorded.ended
@@ -78,7 +78,7 @@ class Read:
             self._whys[key] = self.failures.whys(heard.missed(kind))
         return self._whys[key]
 
-    def harmless(self) -> list[Fault]:
+    def harmless(self) -> list[FaultSpan]:
         """Return the faults that took nobody away who answers for admission: all they harmed were other pods."""
         harmed: dict[str, list[Harm]] = {}
         for harm in self._harms.all:
@@ -156,7 +156,7 @@ class Loss:
     time: Spans
     sure: Spans
     missed: tuple[Admission, ...]
-    weighed: Weighed
+    weighed: BadAnswers
     lost: tuple[Admission, ...]
     certain: Spans
     possible: Spans
@@ -273,7 +273,7 @@ def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collec
     )
 
 
-def _reaches(run: Run, time: Spans, longest: float) -> bool:
+def _reaches(run: Streak, time: Spans, longest: float) -> bool:
     """Whether a run may have lasted in some time: not if the questions next to it, and none was left out, lie there."""
     first, last, (begin, end) = run.lost[0], run.lost[-1], run.possible
     begin = first.asked if first.asked - begin <= longest else begin
@@ -294,7 +294,7 @@ def _certain(runs: Iterable[Sequence[Admission]]) -> Spans:
     return Spans.of(spans)
 
 
-def _possible(runs: Iterable[Run], unseen: Spans) -> Spans:
+def _possible(runs: Iterable[Streak], unseen: Spans) -> Spans:
     """Return how long runs may have lasted; short rests between them, or to what was not seen, count."""
     joined: list[tuple[Span, bool]] = []
     marked = [(run.possible, True) for run in runs] + [(span, False) for span in unseen]

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from chaos_harness.harness.causes import known_causes
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import unseen_words
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.births import Excuses, asked, cause_of, is_excused
-from chaos_harness.harness.history.faults import Fault
+from chaos_harness.harness.history.faults import FaultSpan
 from chaos_harness.harness.history.node_loss import PHASES, NodeLoss, Replacement
-from chaos_harness.harness.history.node_scene import Chosen, Named, Scene, harm, in_words
+from chaos_harness.harness.history.node_scene import Named, Scene, Scope, harm, in_words
 from chaos_harness.harness.history.spans import Spans, when_passed
 from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
 from chaos_harness.harness.history.workload import WorkloadPod
@@ -42,7 +42,7 @@ class _Finding:
 
 
 @identified
-def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kinds = (), fault: Named = ()) -> Checked:
+def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kinds = (), fault: Named = ()) -> Check:
     """Return the check that every pod on a node that was harmed in the way `how` is replaced by a Ready one in time.
 
     Only pods in `namespace` ("": all workloads) of controllers of these `kinds` (none: all but DaemonSets), and only
@@ -51,9 +51,9 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
     Inconclusive: the fault is not proved, the workload was not seen, or another fault lasted meanwhile, without which
     it may have been in time. The figures are the phases since the harm: median, 95th percentile, maximum (`spread`).
     """
-    chosen = Chosen.of(how, fault, namespace, kinds)
+    chosen = Scope.of(how, fault, namespace, kinds)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         scene = Scene(recorded, chosen)
         cases = [_in_time(scene, case, seconds) for case in scene.lost]
         late = [case for case, finding in zip(scene.lost, cases, strict=True) if finding.outcome == "violated"]
@@ -65,13 +65,13 @@ def replaced_within(seconds: float, how: str, *, namespace: str = "", kinds: Kin
         return _verdict(scene, cases, good, bad, figures)
 
     check.__name__ = f"{chosen.pods} of a {chosen} are replaced within {seconds:g} s"
-    return Checked(check)
+    return Check(check)
 
 
 @identified
 def replacements_mutated(
     how: str, *, namespace: str = "", kinds: Kinds = (), excused: Excuses = (), fault: Named = ()
-) -> Checked:
+) -> Check:
     """Return the check that what replaces pods of a node harmed in the way `how` carries the mutation when it is born.
 
     So must what replaces a replacement, up to the next fault. A pod that lacks it is `excused`, and counted, if at its
@@ -84,9 +84,9 @@ def replacements_mutated(
     would excuse a pod was not seen, or what lacks the mutation is of a controller none of whose pods had it: then it
     was not lost with the node.
     """
-    chosen = Chosen.of(how, fault, namespace, kinds)
+    chosen = Scope.of(how, fault, namespace, kinds)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         scene = Scene(recorded, chosen)
         births = _births(scene)
         cases = [_born(scene, case, pod, excused) for case, pod in births]
@@ -110,13 +110,13 @@ def replacements_mutated(
 
     unless = f", unless {' or '.join(excused)}" * bool(excused)
     check.__name__ = f"{chosen.pods} that replace those of a {chosen} carry the mutation{unless}"
-    return Checked(check)
+    return Check(check)
 
 
 @identified
 def never_replaced(
     how: str, *, namespace: str = "", kinds: Kinds = (), within: float = 120.0, fault: Named = ()
-) -> Checked:
+) -> Check:
     """Return the check that pods on a node harmed in the way `how` outlive it: same pod, Ready again, still mutated.
 
     It must be Ready `within` so many seconds after the node was proved to be healed, and where less is to be judged, at
@@ -124,9 +124,9 @@ def never_replaced(
     Inconclusive: the fault is not proved, or not proved to be healed, the workload was not seen, less was recorded and
     no pod was Ready again by then, another fault harmed the node meanwhile, or the pod lacked the mutation before.
     """
-    chosen = Chosen.of(how, fault, namespace, kinds)
+    chosen = Scope.of(how, fault, namespace, kinds)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         scene = Scene(recorded, chosen)
         cases = [_outlives(scene, case, within) for case in scene.lost]
         reasons = Counter(finding.why for finding in cases if finding.outcome == "violated")
@@ -135,7 +135,7 @@ def never_replaced(
         return _verdict(scene, cases, good, bad, {})
 
     check.__name__ = f"{chosen.pods} of a {chosen} outlive it"
-    return Checked(check)
+    return Check(check)
 
 
 def spread(cases: Sequence[Replacement]) -> dict[str, float]:
@@ -306,6 +306,6 @@ def _doubt(case: Replacement) -> str:
     return "" if case.sure else f"{where}: {WATCH_WORKLOAD} was not seen just then"
 
 
-def _both(loss: NodeLoss, others: Sequence[Fault]) -> str:
+def _both(loss: NodeLoss, others: Sequence[FaultSpan]) -> str:
     faults = [*([loss.fault] if loss.fault else []), *others]
     return f"{' and '.join(map(in_words, faults))} overlapped: whose doing it is cannot be known"

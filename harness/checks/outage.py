@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from math import inf, isinf
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.blame import names
 from chaos_harness.harness.checks.fail_open import judged
 from chaos_harness.harness.checks.lasting import Loss, Read
 from chaos_harness.harness.history.admissions import Admission
-from chaos_harness.harness.history.faults import Fault
+from chaos_harness.harness.history.faults import FaultSpan
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.verdict import Verdict
 
@@ -27,7 +27,7 @@ def outlasts(
     fault: str | Sequence[str],
     policies: Iterable[str] = (),
     excused: Collection[str] = ("timed out",),
-) -> Checked:
+) -> Check:
     """Return the check that no request is lost in the first `seconds` after `fault` began, whatever comes then.
 
     So a replica that is told to go and serves on for a while is told apart from one that goes at once, on however
@@ -55,7 +55,7 @@ def comes_back(
     policies: Iterable[str] = (),
     before_healing: bool = False,
     excused: Collection[str] = ("timed out",),
-) -> Checked:
+) -> Check:
     """Return the check that, however much was lost after `fault` had begun, policies are enforced again in the end.
 
     So are they if none of the last ten requests was lost of each policy: the last ones before it was judged or
@@ -96,7 +96,7 @@ def comes_back(
     return judged(f"enforcement comes back {when}", check, "lost", fault, policies, excused)
 
 
-def _span(loss: Loss, read: Read, fault: Fault, *, before_healing: bool) -> tuple[float, float]:
+def _span(loss: Loss, read: Read, fault: FaultSpan, *, before_healing: bool) -> tuple[float, float]:
     """Return the time of a fault, and of those of other names with it; or when all, being proved, lasted."""
     group = [fault, *(other for other in loss.blame.faults if other.name != fault.name)]
     last = loss.time.parts[-1][1]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import bounded, unseen_words
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import Coverage, asked
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.rounds import Disagreement, Rounds
@@ -21,7 +21,7 @@ _SHOWN = 5
 @identified
 def enforcement_parity(
     seconds: float = 0.0, *, webhook: str = _WEBHOOK, policy: str = _POLICY, enough: int = _ENOUGH
-) -> Checked:
+) -> Check:
     """Return the check that `webhook` and `policy` never decide differently for longer than `seconds` at a time.
 
     They are compared round by round: in one round the canary asks both the same. A round in which one gave no answer is
@@ -34,7 +34,7 @@ def enforcement_parity(
     """
     streams = [asked(webhook), asked(policy)]
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         coverage, rounds = Coverage(recorded), Rounds(webhook, policy)
         follow(recorded, rounds, coverage)
         apart = max(coverage.of(stream).tolerance for stream in streams)
@@ -64,7 +64,7 @@ def enforcement_parity(
         return Verdict("holds", words + tolerance, lines, figures)
 
     check.__name__ = f"{webhook} and {policy} decide alike"
-    return Checked(check)
+    return Check(check)
 
 
 def _worst(differ: Sequence[Disagreement], unseen: Spans, seconds: float) -> float:

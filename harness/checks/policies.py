@@ -1,12 +1,12 @@
 """Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
 
 from chaos_harness.harness.causes import Cause, known_causes
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import unseen_words
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.differences import Difference
-from chaos_harness.harness.history.generated_policies import Generated, read_generated
+from chaos_harness.harness.history.generated_policies import GeneratedPolicies, read_generated
 from chaos_harness.harness.history.spans import Spans, longer_than
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.verdict import Verdict
@@ -20,7 +20,7 @@ _SHOWN = 8
 
 
 @identified
-def policies_match(late: float = _LATE_SECONDS, *, gatekeeper: str = "") -> Checked:
+def policies_match(late: float = _LATE_SECONDS, *, gatekeeper: str = "") -> Check:
     """Return the check that policies and bindings are those that templates and constraints ask for.
 
     They are compared by name and by what Gatekeeper takes over word for word: expressions, actions, parameters. What
@@ -34,17 +34,17 @@ def policies_match(late: float = _LATE_SECONDS, *, gatekeeper: str = "") -> Chec
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         generated = read_generated(recorded, given)
         if generated is None:
             return NO_GATEKEEPER
         return _judge(generated, late, limited=recorded.until is not None)
 
     check.__name__ = f"generated policies match, at most {late:g} s late"
-    return Checked(check)
+    return Check(check)
 
 
-def lacking(generated: Generated, late: float) -> str:
+def lacking(generated: GeneratedPolicies, late: float) -> str:
     """Return which lists were not watched, or not seen for longer than `late` seconds, or ""."""
     if generated.unwatched:
         return f"{', '.join(generated.unwatched)} were not watched"
@@ -55,7 +55,7 @@ def lacking(generated: Generated, late: float) -> str:
     )
 
 
-def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
+def _judge(generated: GeneratedPolicies, late: float, *, limited: bool) -> Verdict:
     differences = generated.differences
     seen = [difference for difference in differences if difference.certain]
     standing = [difference for difference in seen if not difference.over]
@@ -90,7 +90,7 @@ def _judge(generated: Generated, late: float, *, limited: bool) -> Verdict:
     return Verdict("holds", summary, (), figures)
 
 
-def _doubts(generated: Generated, late: float) -> tuple[str, list[Difference]]:
+def _doubts(generated: GeneratedPolicies, late: float) -> tuple[str, list[Difference]]:
     """Return why nothing is sure where nothing was seen to be wrong for too long, and which differences may be."""
     unseen = lacking(generated, late)
     if doubtful := [difference for difference in generated.differences if difference.certain and difference.age > late]:
@@ -105,7 +105,7 @@ def _doubts(generated: Generated, late: float) -> tuple[str, list[Difference]]:
     return "" if generated.asked else "no template ever asked for a policy, and none was there", []
 
 
-def _at_the_end(generated: Generated) -> str:
+def _at_the_end(generated: GeneratedPolicies) -> str:
     """Return which lists were not seen at the end, where something may be that is too young to judge, or ""."""
     unseen = {process: Spans(spans.parts[-1:]) for process, spans in generated.unseen().items()}
     end = generated.window[1]

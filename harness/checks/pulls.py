@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from math import inf
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import unseen_words
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.events import STARTED, Events
-from chaos_harness.harness.history.faults import Fault, Faults, Names, listed
+from chaos_harness.harness.history.faults import Faults, FaultSpan, Names, listed
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.requests import Request, Requests
+from chaos_harness.harness.history.requests import ApiRequest, Requests
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_EVENTS
 from chaos_harness.harness.verdict import Verdict
@@ -23,7 +23,7 @@ _WHY = "the clock was set, or lines are missing"
 
 
 @identified
-def asked_registry(repository: str, *, before: Names = "cut registry") -> Checked:
+def asked_registry(repository: str, *, before: Names = "cut registry") -> Check:
     """Return the check that nodes asked the registry for the manifest of `repository` before the fault `before`.
 
     With `imagePullPolicy: Always` they do for every container that starts, whether or not they have the image.
@@ -31,26 +31,26 @@ def asked_registry(repository: str, *, before: Names = "cut registry") -> Checke
     not, though one was, and all that the registry logged is known.
     """
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         return _Log(recorded).asked(repository, listed(before), wanted=True)
 
     check.__name__ = f"nodes ask the registry for {repository}"
-    return Checked(check)
+    return Check(check)
 
 
 @identified
-def asked_no_registry(repository: str, *, before: Names = "cut registry") -> Checked:
+def asked_no_registry(repository: str, *, before: Names = "cut registry") -> Check:
     """Return the check that containers started before the fault `before`, and no node asked the registry for it."""
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         return _Log(recorded).asked(repository, listed(before), wanted=False)
 
     check.__name__ = f"nodes start {repository} without asking the registry"
-    return Checked(check)
+    return Check(check)
 
 
 @identified
-def no_request_during(fault: Names = "cut registry") -> Checked:
+def no_request_during(fault: Names = "cut registry") -> Check:
     """Return the check that the registry answered no request while the fault lasted: a cut is a cut.
 
     For faults that stop the registry or drop its packets; of several ones, or one that was repeated, each is judged.
@@ -58,17 +58,17 @@ def no_request_during(fault: Names = "cut registry") -> Checked:
     not read to its end, or the clock was set, so that it is not known when a request was answered.
     """
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         return _Log(recorded).silent(listed(fault))
 
     check.__name__ = f"the registry answers nothing during {' and '.join(listed(fault))}"
-    return Checked(check)
+    return Check(check)
 
 
 class _Log:
     """The registry's log, read once, with the faults around it."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: History) -> None:
         self._coverage, self._faults = Coverage(recorded), Faults()
         self._requests, self._events = Requests(), Events()
         follow(recorded, self._faults, self._requests, self._events, self._coverage)
@@ -109,7 +109,7 @@ class _Log:
         why = unseen_words(self._coverage, [WATCH_EVENTS], unseen)
         return f"no container was seen to start before {name}{f': {why}' if why else ''}"
 
-    def _unknown(self, fault: Fault) -> Spans:
+    def _unknown(self, fault: FaultSpan) -> Spans:
         """Return of which moments of a fault a request, or its own proof, may be missing."""
         proved, healing = fault.proved or 0.0, min(fault.healing or 0.0, self._coverage.until)
         missing = self._requests.unknown(self._coverage, proved, healing)
@@ -146,6 +146,6 @@ class _Log:
         return Verdict("holds", f"the registry answered no request for {lasted:.1f} s", (), {"cut_seconds": lasted})
 
 
-def _shown(requests: Sequence[Request]) -> tuple[str, ...]:
+def _shown(requests: Sequence[ApiRequest]) -> tuple[str, ...]:
     more = len(requests) - _SHOWN
     return (*map(str, requests[:_SHOWN]), f"and {more} more") if more > 0 else tuple(map(str, requests))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chaos_harness.harness.causes import known_causes
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.policies import NO_GATEKEEPER, lacking
 from chaos_harness.harness.checks.rule import bounded
-from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history.differences import Difference
 from chaos_harness.harness.history.following import Take
-from chaos_harness.harness.history.generated_policies import Generated, read_generated
+from chaos_harness.harness.history.generated_policies import GeneratedPolicies, read_generated
 from chaos_harness.harness.history.spans import Span, Spans, longer_than
 from chaos_harness.harness.history.vocabulary import DECIDED, RACE, WATCH_BINDINGS, WATCH_POLICIES, WATCH_TEMPLATES
 from chaos_harness.harness.policies.generation_rules import Rules
@@ -22,7 +22,7 @@ __all__ = ["never_orphaned", "no_orphan_stays"]
 
 
 @identified
-def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
+def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Check:
     """Return the check that no repetition left a policy or binding that nobody asks for.
 
     The time of a repetition is from the mark that it was decided to the next such mark, or to the end, or until the
@@ -33,7 +33,7 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         marks = _Marks()
         generated = read_generated(recorded, given, marks)
         if generated is None:
@@ -43,11 +43,11 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Checked:
         return _judge(times, generated, late, f"{len(times)} repetitions were decided")
 
     check.__name__ = f"no race leaves an orphan for {late:g} s"
-    return Checked(check)
+    return Check(check)
 
 
 @identified
-def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
+def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Check:
     """Return the check that no policy or binding is left of a template that refuses one, once all pods have seen it.
 
     A repetition is a time in which a template refuses a policy and all pods tell of its newest generation; one of less
@@ -57,7 +57,7 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         generated = read_generated(recorded, given)
         if generated is None:
             return NO_GATEKEEPER
@@ -72,7 +72,7 @@ def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Checked:
         return _judge(times, generated, late, words, hidden=hidden)
 
     check.__name__ = f"no orphan stays for {late:g} s of a policy that nobody asks for"
-    return Checked(check)
+    return Check(check)
 
 
 class _Marks:
@@ -97,7 +97,7 @@ class _Marks:
 class _Time:
     """The time of one repetition, certainly and perhaps, of one policy or ("") of all until they are asked for anew."""
 
-    generated: Generated
+    generated: GeneratedPolicies
     since: float
     until: float
     perhaps: Span
@@ -138,7 +138,14 @@ class _Time:
         return min(perhaps, self.until), min(certainly, self.until)
 
 
-def _judge(times: list[_Time], generated: Generated, late: float, words: str, *, hidden: Spans = Spans()) -> Verdict:  # noqa: B008
+def _judge(
+    times: list[_Time],
+    generated: GeneratedPolicies,
+    late: float,
+    words: str,
+    *,
+    hidden: Spans = Spans(),  # noqa: B008 - it is frozen
+) -> Verdict:
     """Return the verdict on these times; when something was `hidden` of the templates there may have been others."""
     unseen = lacking(generated, late)
     if not times:

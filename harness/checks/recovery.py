@@ -7,10 +7,10 @@ from math import inf
 from operator import and_
 
 from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import unseen_words
-from chaos_harness.harness.history import Recorded
-from chaos_harness.harness.history.faults import Fault, Names, listed
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.faults import FaultSpan, Names, listed
 from chaos_harness.harness.history.harms import Harm
 from chaos_harness.harness.history.recoveries import IMAGE_REASONS, PodHistory, Recovery
 from chaos_harness.harness.history.replicas import UNASKED_SECONDS
@@ -27,7 +27,7 @@ _COUNTS = ("late_pods", "late_pods_without_image")
 @identified
 def recovers_within(
     seconds: float, how: str, *, during: Names = "cut registry", steady: float = _STEADY_SECONDS
-) -> Checked:
+) -> Check:
     """Return the check that pods harmed in the way `how` while `during` lasts serve again in `seconds`, meanwhile.
 
     And that they go on with it: for `steady` seconds, or until the recording ends, or something else is done to them.
@@ -40,7 +40,7 @@ def recovers_within(
     """
     names = listed(during)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         history = PodHistory(recorded)
         faults = history.faults.named(*names)
         times = [(fault.injected, end_of(history, fault)) for fault in faults]
@@ -50,13 +50,13 @@ def recovers_within(
         return joined(history, names, verdicts, f"no pod was {how}")
 
     check.__name__ = f"pods {how} recover within {seconds:g} s during {' and '.join(names)}{_steadily(steady)}"
-    return Checked(check)
+    return Check(check)
 
 
 @identified
 def recovers_after(
     seconds: float, how: str, *, fault: Names = "cut registry", steady: float = _STEADY_SECONDS
-) -> Checked:
+) -> Check:
     """Return the check that pods harmed in the way `how` serve again within `seconds` of the end of `fault`.
 
     And that they go on with it, as in `recovers_within`. Of several faults a pod counts for that which lasted when it
@@ -65,7 +65,7 @@ def recovers_after(
     """
     names = listed(fault)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         history = PodHistory(recorded)
         faults = history.faults.named(*names)
         if not any(one.proved is not None and one.healing is not None for one in faults):
@@ -79,10 +79,10 @@ def recovers_after(
         return joined(history, names, verdicts, f"no pod was {how}")
 
     check.__name__ = f"pods {how} recover within {seconds:g} s after {' and '.join(names)}{_steadily(steady)}"
-    return Checked(check)
+    return Check(check)
 
 
-def end_of(history: PodHistory, fault: Fault) -> float:
+def end_of(history: PodHistory, fault: FaultSpan) -> float:
     """Return when healing a fault began, or up to when it is to be judged."""
     until = history.coverage.until
     return until if fault.healing is None else min(fault.healing, until)
@@ -118,7 +118,7 @@ def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict
     return replace(verdict, outcome="inconclusive", summary=why[0]) if why and verdict.outcome == "holds" else verdict
 
 
-def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, faults: Sequence[Fault]) -> Verdict:
+def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, faults: Sequence[FaultSpan]) -> Verdict:
     harm, limit = back.harm, back.harm.at + seconds
     forced = [one for one in faults if one.proved is not None and one.proved <= harm.at <= end_of(history, one)]
     stop = _stop(history, back, forced)
@@ -145,7 +145,7 @@ def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, 
     return Verdict("violated", words, lines, figures, limit, causes)
 
 
-def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, fault: Fault) -> Verdict:
+def _after(history: PodHistory, back: Recovery, seconds: float, steady: float, fault: FaultSpan) -> Verdict:
     harm, lines = back.harm, _lines(back, None)
     if fault.proved is None or fault.healing is None:
         return Verdict("inconclusive", f"{fault.name} was never healed, or never proved", lines)
@@ -188,7 +188,7 @@ def _return(back: Recovery, begin: float, limit: float, steady: float, stop: flo
     return next(surely, None), any(perhaps)
 
 
-def _stop(history: PodHistory, back: Recovery, chosen: Sequence[Fault]) -> float:
+def _stop(history: PodHistory, back: Recovery, chosen: Sequence[FaultSpan]) -> float:
     """Return until when whether it serves is due to nothing else, and is recorded."""
     harm = back.harm
     hits = history.harms.hit(back.by.uid, back.by.node) if back.by else []
@@ -197,7 +197,7 @@ def _stop(history: PodHistory, back: Recovery, chosen: Sequence[Fault]) -> float
     return min([*again, *others, history.until])
 
 
-def _others(history: PodHistory, back: Recovery, chosen: Sequence[Fault], times: Span) -> list[Fault]:
+def _others(history: PodHistory, back: Recovery, chosen: Sequence[FaultSpan], times: Span) -> list[FaultSpan]:
     own = [*chosen, *filter(None, [back.harm.fault])]
     uid, node = (back.by.uid, back.by.node) if back.by else ("", "")
     return history.others(own, uid, node, *times)
@@ -223,7 +223,7 @@ def _undecided(
     steady: float,
     *,
     perhaps: bool,
-    chosen: Sequence[Fault],
+    chosen: Sequence[FaultSpan],
 ) -> str:
     """Return why a pod that did not surely come back in a time is no violation, or ""."""
     begin, limit = times
@@ -250,7 +250,7 @@ def _causes(back: Recovery, limit: float) -> tuple[Cause, ...]:
     return () if started or IMAGE_REASONS.isdisjoint(back.waited_for(limit)) else ("image pull failed",)
 
 
-def _again(history: PodHistory, harm: Harm, fault: Fault) -> bool:
+def _again(history: PodHistory, harm: Harm, fault: FaultSpan) -> bool:
     """Whether something was done to the same pod once more before the fault was healed: then that one counts."""
     end = end_of(history, fault)
     return any(harm.at < hit.at <= end for hit in history.harms.hit(harm.uid, ""))

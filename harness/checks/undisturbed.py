@@ -5,12 +5,12 @@ from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.recovery import end_of, joined
 from chaos_harness.harness.checks.rule import unseen_words
-from chaos_harness.harness.history import Recorded
-from chaos_harness.harness.history.faults import Fault, Names, listed
-from chaos_harness.harness.history.pods import Life, Pod, doubt
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.faults import FaultSpan, Names, listed
+from chaos_harness.harness.history.pods import Pod, PodLife, doubt
 from chaos_harness.harness.history.recoveries import PodHistory
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_PODS
@@ -32,7 +32,7 @@ class _Change(NamedTuple):
 
 
 @identified
-def undisturbed(*, during: Names = "cut registry") -> Checked:
+def undisturbed(*, during: Names = "cut registry") -> Check:
     """Return the check that pods to which nothing was done stay as they are while `during` lasts.
 
     They stay Ready, with the same containers, and webhook pods among them are never for longer than 10 s without the
@@ -43,17 +43,17 @@ def undisturbed(*, during: Names = "cut registry") -> Checked:
     """
     names = listed(during)
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         history = PodHistory(recorded)
         faults = history.faults.named(*names)
         verdicts = [verdict for fault in faults for verdict in _judged(history, fault, end_of(history, fault))]
         return joined(history, names, verdicts, "no pod was left alone")
 
     check.__name__ = f"pods left alone are undisturbed during {' and '.join(names)}"
-    return Checked(check)
+    return Check(check)
 
 
-def _judged(history: PodHistory, fault: Fault, end: float) -> Iterator[Verdict]:
+def _judged(history: PodHistory, fault: FaultSpan, end: float) -> Iterator[Verdict]:
     if fault.proved is None:
         yield Verdict("inconclusive", f"{fault.name} was not proved")
         return
@@ -69,14 +69,14 @@ def _judged(history: PodHistory, fault: Fault, end: float) -> Iterator[Verdict]:
             yield Verdict("inconclusive", f"how {life.name} was when {fault.name} began is missing")
 
 
-def _left_alone(history: PodHistory, life: Life, begin: float, end: float) -> bool:
+def _left_alone(history: PodHistory, life: PodLife, begin: float, end: float) -> bool:
     """Whether a pod was Ready when the fault began, and nothing was done to it or its node before the fault's end."""
     before = life.at(begin)
     hits = history.harms.hit(life.uid, life.node)
     return before is not None and before.ready and not before.deleted and all(hit.at > end for hit in hits)
 
 
-def _stays(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict:
+def _stays(history: PodHistory, life: PodLife, fault: FaultSpan, end: float) -> Verdict:
     changes = list(_changes(history, life, fault.injected, end))
     for since, at, what, sure in changes:
         if since >= fault.injected and sure <= end:
@@ -92,7 +92,7 @@ def _stays(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict
     return verdict
 
 
-def _changes(history: PodHistory, life: Life, begin: float, end: float) -> Iterator[_Change]:
+def _changes(history: PodHistory, life: PodLife, begin: float, end: float) -> Iterator[_Change]:
     """Yield what changed of a pod, perhaps between two moments.
 
     Until a pod is Ready again, all that is told of it follows from what a starved machine may have done to it.
@@ -111,7 +111,7 @@ def _changes(history: PodHistory, life: Life, begin: float, end: float) -> Itera
             yield _Change(since, sighting.at, what, sure)
 
 
-def _unexcused(history: PodHistory, life: Life, since: float, at: float, end: float) -> float:
+def _unexcused(history: PodHistory, life: PodLife, since: float, at: float, end: float) -> float:
     """Return from when on a change is none that a starved machine made; infinite if it may be one.
 
     It may if this machine was starved just then, and the pod was not away for longer than that.
@@ -124,7 +124,7 @@ def _unexcused(history: PodHistory, life: Life, since: float, at: float, end: fl
     return next((begin + starved for begin, _ in surely.longer_than(starved)), inf)
 
 
-def _over(life: Life, at: float) -> float:
+def _over(life: PodLife, at: float) -> float:
     """Return from when on, from a moment, a pod was told to be Ready, or to go; infinite if never."""
     seen = (one for one in life.seen if one.at >= at)
     return next((one.at for one in seen if one.pod.ready or one.pod.deleted), inf)
@@ -138,7 +138,7 @@ def _what(before: Pod, now: Pod) -> str:
     return "was restarted" if now.running != before.running or now.restarts > before.restarts else ""
 
 
-def _answers(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdict:
+def _answers(history: PodHistory, life: PodLife, fault: FaultSpan, end: float) -> Verdict:
     begin, replicas = fault.injected, history.replicas
     longest = replicas.longest_silence(life.uid, begin, end)
     if longest is None:
@@ -155,7 +155,7 @@ def _answers(history: PodHistory, life: Life, fault: Fault, end: float) -> Verdi
     return Verdict("holds", f"{life.name} stayed Ready and was never silent for over {longest:.1f} s", (), figures)
 
 
-def _unless(history: PodHistory, life: Life, fault: Fault, since: float, verdict: Verdict) -> Verdict:
+def _unless(history: PodHistory, life: PodLife, fault: FaultSpan, since: float, verdict: Verdict) -> Verdict:
     """Return what was violated `since` then; inconclusive if another fault may be the cause, or lines of it missing."""
     at = since if verdict.at is None else verdict.at
     same = history.faults.named(fault.name)

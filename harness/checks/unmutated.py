@@ -7,14 +7,14 @@ from dataclasses import replace
 from math import inf
 
 from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.bare_pods import BarePods, between
 from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
 from chaos_harness.harness.checks.fail_open import named
 from chaos_harness.harness.checks.lasting import Loss, Read, measured
 from chaos_harness.harness.checks.rule import bounded, unseen_words
-from chaos_harness.harness.history import Recorded
-from chaos_harness.harness.history.in_force import Created, Workload
+from chaos_harness.harness.history import History
+from chaos_harness.harness.history.in_force import Creation, Workload
 from chaos_harness.harness.history.settled import settled_words
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
@@ -37,7 +37,7 @@ def never_unmutated(
     at_most: float = 0.0,
     excused: Collection[str] = (),
     enough: int = _ENOUGH,
-) -> Checked:
+) -> Check:
     """Return the check that no pod was created without its mutation, neither by a canary nor in the workload.
 
     It looks at what was created while `policy` was in force and, with `during` (as `fault` in `fail_open_window`), from
@@ -53,7 +53,7 @@ def never_unmutated(
     """
     wanted = tuple(filter(None, names(during)))
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         workload = Workload()
         read = Read(recorded, workload, events=True)
         if problem := unproved(read.faults, wanted):
@@ -62,7 +62,7 @@ def never_unmutated(
         if policy not in read.in_force.names:
             return Verdict("inconclusive", f"0 pods were asked for while {policy} was in force")
         losses = [measured(read, blame, read.losses.of(policy), "bypassed", excused) for blame in times]
-        parts = [_Found(read, workload, loss, excused, enough) for loss in losses]
+        parts = [_Scope(read, workload, loss, excused, enough) for loss in losses]
         verdicts = [part.verdict(at_most, enough) for part in parts]
         worst = max(verdicts, key=lambda verdict: (_ORDER.index(verdict.outcome), verdict.figures["unmutated_pods"]))
         if worst.outcome == "holds" and (problem := again(read.coverage, read.faults, wanted)):
@@ -72,7 +72,7 @@ def never_unmutated(
     among = f" during {' and '.join(wanted)}" if wanted else ""
     share = f"at most {100 * at_most:g} % of pods are" if at_most else "no pod is"
     check.__name__ = named(f"{share} created unmutated{among}", [policy], excused)
-    return Checked(check)
+    return Check(check)
 
 
 def _whole(read: Read) -> Blame:
@@ -80,7 +80,7 @@ def _whole(read: Read) -> Blame:
     return Blame((), _ALWAYS, Spans(((0.0, first),)) - read.coverage.blind)
 
 
-class _Found:
+class _Scope:
     """What is to be judged of the time of some faults, or of all."""
 
     def __init__(self, read: Read, workload: Workload, loss: Loss, excused: Collection[str], enough: int) -> None:
@@ -218,6 +218,6 @@ class _Found:
         }
 
 
-def _whose(pod: Created, why: Why, *, by_id: bool) -> str:
+def _whose(pod: Creation, why: Why, *, by_id: bool) -> str:
     seen = "seen after a gap" if pod.after < pod.at else "seen"
     return f"{pod.at:.2f} s: pod {pod.name} of {pod.owner} {seen} without the mutation{f': {why}' if by_id else ''}"

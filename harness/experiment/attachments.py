@@ -9,7 +9,7 @@ from typing import Any
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import Attachment
-from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history.clocks import Clocks
 from chaos_harness.harness.history.coverage import LAG, Coverage
 from chaos_harness.harness.history.following import follow
@@ -45,7 +45,7 @@ def environment(cluster: Cluster) -> dict[str, str]:
     }
 
 
-def write(recorded: Recorded, directory: Path) -> list[Attachment]:
+def write(recorded: History, directory: Path) -> list[Attachment]:
     """Write events, pods, the registry's log, failed calls of webhooks and how well was seen; tell what is where."""
     files = {
         "events": ("events.txt", _events(recorded)),
@@ -68,7 +68,7 @@ def _short(value: Any) -> str:
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _events(recorded: Recorded) -> Iterator[str]:
+def _events(recorded: History) -> Iterator[str]:
     for entry in recorded.entries:
         if entry.process == WATCH_EVENTS and entry.f in (ADDED, MODIFIED):
             event = entry.value["object"]
@@ -79,7 +79,7 @@ def _events(recorded: Recorded) -> Iterator[str]:
         yield from _marks(entry)
 
 
-def _pods(recorded: Recorded) -> Iterator[str]:
+def _pods(recorded: History) -> Iterator[str]:
     """Yield the last state of each pod that was ever seen, as one JSON document."""
     pods: dict[str, Any] = {}
     for entry in recorded.entries:
@@ -90,7 +90,7 @@ def _pods(recorded: Recorded) -> Iterator[str]:
         yield json.dumps(list(pods.values()), indent=1)
 
 
-def _requests(recorded: Recorded) -> Iterator[str]:
+def _requests(recorded: History) -> Iterator[str]:
     """Yield what the registry answered and what was done, in the order in which it happened."""
     lines: list[tuple[float, str]] = []
     clocks = Clocks()
@@ -105,7 +105,7 @@ def _requests(recorded: Recorded) -> Iterator[str]:
     yield from (line for _, line in sorted(lines, key=lambda timed_line: timed_line[0]))
 
 
-def _calls(recorded: Recorded) -> Iterator[str]:
+def _calls(recorded: History) -> Iterator[str]:
     """Yield what the API server logged of webhooks that it did without, if anything, among what was done."""
     lines: list[tuple[float, str]] = []
     calls, clocks = 0, Clocks()
@@ -122,7 +122,7 @@ def _calls(recorded: Recorded) -> Iterator[str]:
         yield from (line for _, line in sorted(lines, key=lambda timed_line: timed_line[0]))
 
 
-def _lag(recorded: Recorded) -> Iterator[str]:
+def _lag(recorded: History) -> Iterator[str]:
     """Yield how late the watch on the numbered object was, and what was read of the nodes' clocks."""
     coverage = Coverage(recorded)
     follow(recorded, coverage)

@@ -31,7 +31,7 @@ from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.gatekeeper.apply import enforced
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
 from chaos_harness.harness.judging import judge_of
 from chaos_harness.harness.policies import Policy
@@ -46,7 +46,7 @@ from chaos_harness.harness.probes.usual import usual_probes
 from chaos_harness.harness.redaction import redact
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
-from chaos_harness.harness.verdict import Check, Claim, Expected, Known, Verdict
+from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, Known, Verdict
 
 __all__ = ["FAULT", "Experiment"]
 
@@ -95,7 +95,7 @@ class Experiment:
         name: str,
         seed: int,
         progress: Progress | None = None,
-        probes: Callable[[Cluster, History], Sequence[Probe]] = usual_probes,
+        probes: Callable[[Cluster, HistoryWriter], Sequence[Probe]] = usual_probes,
     ) -> None:
         """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
         directory.mkdir(mode=0o700, parents=True)
@@ -247,7 +247,7 @@ class Experiment:
 
     def claim(
         self,
-        check: Check,
+        check: CheckFunction,
         *,
         expected: Expected | None = None,
         issue: str | None = None,
@@ -259,7 +259,7 @@ class Experiment:
 
         Judged is up to a mark after which every probe that still runs gave one more sign of life: what was asked
         before has its answer then, and a failed call its cause. What is not `expected` here is
-        what the check itself expects of this cluster's Gatekeeper (`Checked.expect`). `known` says how it is known that
+        what the check itself expects of this cluster's Gatekeeper (`Check.expect`). `known` says how it is known that
         what is expected is true, if that is more than a prediction. The verdict is told in `record`, by default this
         experiment's. Raises InvariantViolated, Inconclusive, ProbeBroken; HarnessError when a line of the history was
         lost.

@@ -1,12 +1,12 @@
 """Live: what the terminal tells of an experiment while it runs."""
 
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.probes.admission import CANARY
 
 __all__ = ["beside"]
 
 
-def beside(name: str, history: History) -> str:
+def beside(name: str, history: HistoryWriter) -> str:
     """Tell whose phase it is, and how the canary has fared so far."""
     good, lost, silent = (history.counted(CANARY, kind) for kind in ("ok", "fail", "info"))
     if not good + lost + silent:

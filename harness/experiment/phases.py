@@ -8,7 +8,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, InvariantViolated, PreparationFailed
 from chaos_harness.harness.experiment.live_line import beside
 from chaos_harness.harness.experiment.record import Phase, Record
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import BEGIN, END, EXPERIMENT
 
 __all__ = ["EXPERIMENT", "Phases", "under_way"]
@@ -26,7 +26,7 @@ def under_way(what: str) -> Iterator[None]:
 class Phases:
     """Tells each step that is gone through, from its begin to its end, however it ends."""
 
-    def __init__(self, record: Record, history: History, progress: Progress) -> None:
+    def __init__(self, record: Record, history: HistoryWriter, progress: Progress) -> None:
         self._record = record
         self._history = history
         self._progress = progress

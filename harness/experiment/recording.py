@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.history import Entry, History
+from chaos_harness.harness.history import Entry, HistoryWriter
 from chaos_harness.harness.history.recorded import Kind
 from chaos_harness.harness.redaction import recorded
 
 __all__ = ["Recording", "told_as_ours"]
 
 
-class Recording(History):
+class Recording(HistoryWriter):
     """A history that cannot be taken for whole once a line of it is lost.
 
     When a disk does not take a line, the file ends before it, as after a kill: later lines are not written though

@@ -13,7 +13,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.try_all import raise_first
 from chaos_harness.clusters.watching.watch import Change, Watch
 from chaos_harness.harness.experiment.phases import under_way
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import ACTED, LISTED, SEEN, TRIGGER, numbered
 
 __all__ = ["TRIGGER", "Trigger", "When"]
@@ -60,7 +60,7 @@ class Trigger:
     """
 
     def __init__(
-        self, cluster: Cluster, history: History, when: When, act: Callable[[Object], object], *, times: int = 1
+        self, cluster: Cluster, history: HistoryWriter, when: When, act: Callable[[Object], object], *, times: int = 1
     ) -> None:
         self.when = when
         self.latencies: list[float] = []

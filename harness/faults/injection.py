@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.harness.faults.targets import Target
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import HARM
 from chaos_harness.harness.undo.actions import Action
 from chaos_harness.harness.undo.journal import Journal
@@ -18,7 +18,7 @@ __all__ = ["Injection"]
 class Injection:
     """One fault, injected into a cluster. `undos` is for what faults share with preparations, such as `edit`."""
 
-    def __init__(self, cluster: Cluster, journal: Journal, history: History) -> None:
+    def __init__(self, cluster: Cluster, journal: Journal, history: HistoryWriter) -> None:
         self.cluster = cluster
         self.undos = Undos(cluster.engine, journal)
         self._history = history

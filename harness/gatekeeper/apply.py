@@ -12,7 +12,7 @@ from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.watching.watch import until
 from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.objects import is_leaving, name_of
 from chaos_harness.harness.history.vocabulary import APPLY, IN_FORCE, POLICIES, REMOVE, REMOVED
 from chaos_harness.harness.policies import GROUND, Policy, Question
@@ -33,7 +33,7 @@ State = Mapping[str, Mapping[str, Any]]
 
 
 @contextmanager
-def enforced(cluster: Cluster, journal: Journal, history: History, policies: Sequence[Policy]) -> Iterator[str]:
+def enforced(cluster: Cluster, journal: Journal, history: HistoryWriter, policies: Sequence[Policy]) -> Iterator[str]:
     """Have `policies` in force for the length of a block; give what proves it, and take them away afterwards.
 
     Every webhook pod must tell that it enforces the newest generation of each object of Gatekeeper's, and every

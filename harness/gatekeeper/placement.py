@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
 from chaos_harness.clusters.watching.watch import State, until
 from chaos_harness.harness.errors import PreparationFailed
-from chaos_harness.harness.faults.workloads.reschedule import Closed
+from chaos_harness.harness.faults.workloads.reschedule import Cordon
 from chaos_harness.harness.history.objects import is_leaving, is_ready, labels, name_of, node_of, uid_of
 from chaos_harness.harness.preparation import Preparation
 from chaos_harness.harness.undo.journal import Journal
@@ -48,7 +48,7 @@ def closed(cluster: Cluster, journal: Journal, nodes: Sequence[str], deadline: D
     undos = Undos(cluster.engine, journal)
     try:
         for node in nodes:
-            Closed(node).close(cluster, undos, deadline)
+            Cordon(node).close(cluster, undos, deadline)
         yield
     finally:
         undos.run()

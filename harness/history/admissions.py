@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from chaos_harness.harness.history.following import Take
-from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.recorded import Entry, History
 from chaos_harness.harness.history.vocabulary import CANARY
 from chaos_harness.harness.policies import ADMIT
 
@@ -186,7 +186,7 @@ class Answers:
                 )
 
 
-def answers(recorded: Recorded) -> Iterator[Admission]:
+def answers(recorded: History) -> Iterator[Admission]:
     """Yield all answers of a history, in the order of the questions."""
     ready: deque[Admission] = deque()
     reader, takes, end = Answers(ready.append), dict[str, Take | None](), 0.0

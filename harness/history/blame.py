@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, Change, ControlPlane, Part
+from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, Change, ControlPlane, ControlPlanePart
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults
-from chaos_harness.harness.history.recorded import Recorded
+from chaos_harness.harness.history.recorded import History
 from chaos_harness.harness.history.silences import Moment, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
-__all__ = ["FEW_RENEWALS", "Blame", "Blamed"]
+__all__ = ["FEW_RENEWALS", "Blame", "KnownHarm"]
 
 FEW_RENEWALS = 3
 """Who was seen to renew less often may lead or not."""
@@ -28,7 +28,7 @@ _STREAM = {"lease": WATCH_LEASES, "container": WATCH_SYSTEM_PODS, "pod": WATCH_S
 
 
 @dataclass
-class Blamed:
+class KnownHarm:
     """Harm, each with its moment, in words; and what may be harm or not."""
 
     harm: list[tuple[float, str]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Blame:
     """
 
     def __init__(
-        self, recorded: Recorded, coverage: Coverage, faults: Faults, plane: ControlPlane, spare: Collection[str]
+        self, recorded: History, coverage: Coverage, faults: Faults, plane: ControlPlane, spare: Collection[str]
     ) -> None:
         self.coverage, self.faults, self.plane = coverage, faults, plane
         self._spare = frozenset(spare)
@@ -57,9 +57,9 @@ class Blame:
             self._moments[stream] = Moments(self.coverage, [stream], begin)
         return self._moments[stream]
 
-    def changes(self) -> Blamed:
+    def changes(self) -> KnownHarm:
         """Return what did not stay as it was."""
-        blamed = Blamed()
+        blamed = KnownHarm()
         for change in self.plane.changes:
             moment = self.moments(_STREAM[change.part.kind]).of(change.at)
             sure, unsure = self._spared(change.part)
@@ -73,9 +73,9 @@ class Blame:
                 blamed.harm.append((change.at, change.words))
         return blamed
 
-    def idle(self, seconds: float) -> Blamed:
+    def idle(self, seconds: float) -> KnownHarm:
         """Return who did not renew a lease, or was not Ready, for more than some seconds."""
-        blamed = Blamed()
+        blamed = KnownHarm()
         for down in self.plane.downs:
             moments = self.moments(_STREAM[down.part.kind])
             if (since := moments.of(down.since)).least <= self.coverage.until:
@@ -90,7 +90,9 @@ class Blame:
         lease, moments = self.plane.leases[name], self.moments(WATCH_LEASES)
         begin = self.plane.begin(WATCH_LEASES, self.coverage)
         first = None if lease.new else Moment(begin, begin)
-        place = Part("lease", name, name if name == lease.part.node else "")  # whoever leads may be replaced in time
+        place = ControlPlanePart(
+            "lease", name, name if name == lease.part.node else ""
+        )  # whoever leads may be replaced in time
         return moments.silences(first, lease.seen, longer, *self._spared(place))
 
     def leaderless(self) -> list[str]:
@@ -125,7 +127,7 @@ class Blame:
         longest = _LEASE_LOST_SECONDS if change.part.kind == "lease" else starved
         return starved > 0 and lasted <= longest and not change.gone
 
-    def _spared(self, part: Part) -> tuple[Spans, Spans]:
+    def _spared(self, part: ControlPlanePart) -> tuple[Spans, Spans]:
         """Return when what happens to a part does not count, and when perhaps not."""
         sure, unsure = self.plane.spared(part, self.faults)
         named = any(part.name == name or part.name.startswith(f"{name}-") for name in self._names)
@@ -143,7 +145,7 @@ def _touches(moment: Moment, spans: Spans) -> bool:
     return any(begin <= moment.most and moment.least <= end for begin, end in spans)
 
 
-def _add(blamed: Blamed, what: str, silences: Iterable[Silence], seconds: float) -> None:
+def _add(blamed: KnownHarm, what: str, silences: Iterable[Silence], seconds: float) -> None:
     for silence in silences:
         if silence.least > seconds:
             blamed.harm.append((silence.since + seconds, f"{what} for {silence.least:.1f} s"))

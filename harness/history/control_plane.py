@@ -23,7 +23,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_SYSTEM_PODS,
 )
 
-__all__ = ["LEADERS", "STREAMS", "Change", "ControlPlane", "Down", "Lease", "Part"]
+__all__ = ["LEADERS", "STREAMS", "Change", "ControlPlane", "ControlPlanePart", "Down", "Lease"]
 
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 """Whose leases tell that they lead; nodes have leases, too."""
@@ -43,7 +43,7 @@ Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Part:
+class ControlPlanePart:
     """A leader's or a node's `lease`, a `container`, a `pod` or a `node`, by name, and where it is.
 
     `node` is the one that it is on; of a leader's lease that of its holder. `pod` is the one whose state tells of it,
@@ -65,7 +65,7 @@ class Change:
     `gone`: it is not there any more.
     """
 
-    part: Part
+    part: ControlPlanePart
     at: float
     words: str
     since: float
@@ -79,7 +79,7 @@ class Down:
     One that lasts no time is one that came and went in the gap before it was told.
     """
 
-    part: Part
+    part: ControlPlanePart
     since: float
     until: float | None = None
 
@@ -91,7 +91,7 @@ class Lease:
     The times that a lease tells are only compared with each other: they are by another clock, which may be set.
     """
 
-    part: Part
+    part: ControlPlanePart
     new: bool
     seen: "array[float]" = field(default_factory=lambda: array("d"))
     renewed: str = ""
@@ -114,7 +114,7 @@ class _Harm:
     pod: str
     containers: frozenset[str]
 
-    def hits(self, part: Part) -> bool:
+    def hits(self, part: ControlPlanePart) -> bool:
         """Whether what happens to a part is what this did: a container by its id, anything else by its place."""
         if not self.pod:
             return self.node == part.node
@@ -169,7 +169,7 @@ class ControlPlane:
     def close(self, end: float) -> None:
         """Take notice of the end."""
 
-    def spared(self, part: Part, faults: Faults) -> tuple[Spans, Spans]:
+    def spared(self, part: ControlPlanePart, faults: Faults) -> tuple[Spans, Spans]:
         """Return when what happens to a part is a fault's own doing, and when that of a fault that was not proved.
 
         It is if a fault harmed the node that the part is on, its pod, or just this container, until that fault's time
@@ -214,21 +214,21 @@ class ControlPlane:
         if not of_node and name not in LEADERS:
             return
         fresh = entry.f == ADDED and not entry.value.get("in_gap")
-        lease = self.leases.setdefault(name, Lease(Part("lease", name, name if of_node else ""), fresh))
+        lease = self.leases.setdefault(name, Lease(ControlPlanePart("lease", name, name if of_node else ""), fresh))
         if not of_node:
             holder = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
             now, since = _GONE if entry.f == DELETED else holder, lease.seen[-1] if lease.seen else entry.at
             self._changed(lease.part, entry, "the lease", name, lease.told, now, since)
             lease.told = holder
             if host := (spec.get("holderIdentity") or "").rpartition("_")[0]:
-                lease.part = Part("lease", name, host, f"{name}-{host}")
+                lease.part = ControlPlanePart("lease", name, host, f"{name}-{host}")
         if entry.f != DELETED and spec.get("renewTime") and spec["renewTime"] != lease.renewed:
             lease.renewed = spec["renewTime"]
             lease.seen.append(entry.at)
 
     def _take_pod(self, entry: Entry, pod_object: Object) -> None:
         name, status = pod_object["metadata"]["name"], pod_object.get("status") or {}
-        part = Part("pod", name, (pod_object.get("spec") or {}).get("nodeName", ""), name)
+        part = ControlPlanePart("pod", name, (pod_object.get("spec") or {}).get("nodeName", ""), name)
         pod = self._pods.setdefault(name, _Pod())
         if entry.f == DELETED:
             if _MIRROR in (pod_object["metadata"].get("annotations") or {}):  # what it shows may run on
@@ -248,14 +248,14 @@ class ControlPlane:
                 self.downs.append(Down(part, entry.at, entry.at))
             pod.down, pod.since = self._ready(part, entry, pod.down, ready=ready), since
 
-    def _take_container(self, pod: Part, entry: Entry, known: _Pod, status: Object) -> None:
+    def _take_container(self, pod: ControlPlanePart, entry: Entry, known: _Pod, status: Object) -> None:
         """Take what a pod says of a container; while one waits to be started again, its id is that of the dead one."""
         identity, name = (status.get("containerID") or "").rpartition("/")[2], str(status.get("name"))
         if not identity:
             return
         words = f"{identity[:12]} (restart {status.get('restartCount', 0)})"
         before, words_before, ended = known.containers.get(name, (identity, "", False))
-        part = Part("container", name, pod.node, pod.name, before)
+        part = ControlPlanePart("container", name, pod.node, pod.name, before)
         dies = bool(words_before) and not ended and before == identity and _dead(status)
         if not ended:
             after = f"{identity[:12]} ended" if dies else words
@@ -265,7 +265,7 @@ class ControlPlane:
 
     def _take_node(self, entry: Entry, node_object: Object) -> None:
         name, condition = node_object["metadata"]["name"], _condition(node_object.get("status") or {})
-        part = Part("node", name, name)
+        part = ControlPlanePart("node", name, name)
         words_before, down = self._nodes.get(name, ("", None))
         if entry.f == DELETED:
             self._changed(part, entry, "node", name, words_before, _GONE)
@@ -278,13 +278,13 @@ class ControlPlane:
             self.nodes.add(name)
 
     def _changed(
-        self, part: Part, entry: Entry, what: str, name: str, before: str, after: str, since: float = inf
+        self, part: ControlPlanePart, entry: Entry, what: str, name: str, before: str, after: str, since: float = inf
     ) -> None:
         if before and before != after:
             words, begin = f"{what} {name}: {before}, then {after}", min(since, entry.at)
             self.changes.append(Change(part, entry.at, words, begin, after == _GONE))
 
-    def _ready(self, part: Part, entry: Entry, down: Down | None, *, ready: bool) -> Down | None:
+    def _ready(self, part: ControlPlanePart, entry: Entry, down: Down | None, *, ready: bool) -> Down | None:
         """Return since when a part is down, if it still is."""
         if ready and down is not None:
             down.until = entry.at

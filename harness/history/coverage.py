@@ -13,9 +13,9 @@ from typing import Any
 from chaos_harness.harness.history.clocks import Clocks
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.lag import Lag
-from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.recorded import Entry, History
 from chaos_harness.harness.history.spans import Span, Spans
-from chaos_harness.harness.history.streams import JITTER, Log, Parts, Questions, Watch
+from chaos_harness.harness.history.streams import JITTER, Log, Parts, Questions, WatchStream
 from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     AUDIT,
@@ -35,7 +35,7 @@ from chaos_harness.harness.history.vocabulary import (
     is_watch,
 )
 
-__all__ = ["LAG", "Coverage", "Seen", "api_server", "asked", "replica"]
+__all__ = ["LAG", "Coverage", "StreamCoverage", "api_server", "asked", "replica"]
 
 LAG = 1.0
 """How many seconds after another, or after this machine was starved, a watch may tell of what came at a moment."""
@@ -66,7 +66,7 @@ def api_server(operation: str) -> str:
 
 
 @dataclass(frozen=True)
-class Seen:
+class StreamCoverage:
     """When one stream was seen.
 
     `spans`: as it happened. `known`: when nothing of it can be missing, though the moments of what a watch told
@@ -100,7 +100,7 @@ class Coverage:
     history without it, in which less is seen, would be judged more surely. `clocks` are the nodes', as far as is read.
     """
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: History) -> None:
         self.blind = self.lost = Spans()
         self.ended = recorded.ended
         self.end = 0.0
@@ -112,7 +112,7 @@ class Coverage:
         self._before = self._last = 0.0
         self._index = -1
         self._judged: float | None = None
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, WatchStream] = {}
         self._questions: dict[str, Questions] = {}
         self._policies: dict[str, Questions] = {}
         self._logs: dict[str, Log | Parts] = {}
@@ -136,13 +136,13 @@ class Coverage:
         """All that anybody looked at."""
         return (*self._watches, *self._questions, *self._logs)
 
-    def of(self, stream: str) -> Seen:
+    def of(self, stream: str) -> StreamCoverage:
         """Return when a stream was seen; never, if nobody looked at it."""
         source = self._watches.get(stream) or self._questions.get(stream) or self._logs.get(stream)
         if source is None:
-            return Seen()
+            return StreamCoverage()
         seen = source.seen() - self.lag.late if stream == WATCH_NUMBER else source.seen()
-        return Seen(seen - self.blind, source.known() - self.lost, source.interval)
+        return StreamCoverage(seen - self.blind, source.known() - self.lost, source.interval)
 
     def fill(self, stream: str, moments: Iterable[float]) -> None:
         """Take notice, when all is read, that what was asked at these moments was decided, though no answer says so."""
@@ -214,7 +214,7 @@ class Coverage:
 
     def _take_of(self, process: str) -> Take | None:
         if is_watch(process):
-            watch = self._watches.setdefault(process, Watch(signs=self._signs))
+            watch = self._watches.setdefault(process, WatchStream(signs=self._signs))
             return self._take_told if process == WATCH_NUMBER else watch.take
         if process.startswith(f"{AUDIT} "):
             return self._logs.setdefault(process, Parts()).take

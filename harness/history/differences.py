@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from chaos_harness.harness.history.spans import Spans
 
-__all__ = ["Difference", "Kind"]
+__all__ = ["Difference", "DifferenceKind"]
 
 
-class Kind(NamedTuple):
+class DifferenceKind(NamedTuple):
     """What differs: an "orphan policy" is there and nobody asks for it, a "missing binding" is asked for.
 
     An "altered" one is asked for and is there, and says something else than it should.
@@ -50,7 +50,7 @@ class Difference:
     `certain` is when it was seen to be there: what may have changed while nobody looked does not count.
     """
 
-    kind: Kind
+    kind: DifferenceKind
     since: float
     until: float
     over: bool

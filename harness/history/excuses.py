@@ -8,7 +8,7 @@ from typing import Literal
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.webhook_failures import NOT_LOGGED, Why
 
-__all__ = ["Standing", "Weighed", "standing", "weighed"]
+__all__ = ["BadAnswers", "Standing", "standing", "weighed"]
 
 Standing = Literal["counted", "excused", "unread"]
 
@@ -20,38 +20,38 @@ _ABOUT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Weighed:
+class BadAnswers:
     """Bad answers, by whether they count: for certain, not at all (`excused`), or nobody knows (`unread`)."""
 
     counted: tuple[Admission, ...]
     excused: tuple[Admission, ...] = ()
     unread: tuple[Admission, ...] = ()
 
-    def among(self, chosen: Collection[Admission]) -> "Weighed":
+    def among(self, chosen: Collection[Admission]) -> "BadAnswers":
         """Return those that are among some."""
         counted, excused, unread = (
             tuple(admission for admission in part if admission in chosen)
             for part in (self.counted, self.excused, self.unread)
         )
-        return Weighed(counted, excused, unread)
+        return BadAnswers(counted, excused, unread)
 
 
 def weighed(
     whys: Mapping[Admission, Why], alone: Collection[Admission], causes: Collection[str], *, trusted: bool = True
-) -> Weighed:
+) -> BadAnswers:
     """Return which bad answers of one policy count if these `causes` are excused.
 
     What is excused is a single event, one of those that were `alone`: what nobody answers any more times out, too.
     If the logs are not `trusted`, nothing is excused, and what was not logged may have been.
     """
     if not causes:
-        return Weighed(tuple(whys))
+        return BadAnswers(tuple(whys))
     parts: dict[Standing, list[Admission]] = {"counted": [], "excused": [], "unread": []}
     for admission, why in whys.items():
         took = admission.answered - admission.asked
         how = standing(why, admission.webhook, took, causes, trusted=trusted) if admission in alone else "counted"
         parts[how].append(admission)
-    return Weighed(*(tuple(parts[how]) for how in ("counted", "excused", "unread")))
+    return BadAnswers(*(tuple(parts[how]) for how in ("counted", "excused", "unread")))
 
 
 def standing(why: Why, webhook: str, took: float, causes: Collection[str], *, trusted: bool) -> Standing:

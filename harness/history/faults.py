@@ -9,7 +9,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED
 
-__all__ = ["Fault", "Faults", "Names", "listed"]
+__all__ = ["FaultSpan", "Faults", "Names", "listed"]
 
 Names = str | Sequence[str]
 """The name of a fault, its id, or several of them."""
@@ -23,7 +23,7 @@ def listed(names: Names) -> tuple[str, ...]:
 
 
 @dataclass
-class Fault:
+class FaultSpan:
     """One fault; moments are seconds of the history (None: never).
 
     `id` is its process ("fault 2"), for two faults may have one `name`. `proved` is when its effect was first
@@ -57,14 +57,14 @@ class Faults:
     """The faults of a history, in their order; a reader (see `following`)."""
 
     def __init__(self) -> None:
-        self.all: list[Fault] = []
-        self._open: dict[str, Fault] = {}
+        self.all: list[FaultSpan] = []
+        self._open: dict[str, FaultSpan] = {}
 
-    def named(self, *names: str) -> list[Fault]:
+    def named(self, *names: str) -> list[FaultSpan]:
         """Return the faults of these names, or ids ("fault 2"), in their order, proved or not."""
         return [fault for fault in self.all if fault.name in names or fault.id in names]
 
-    def window(self, fault: Fault) -> Span:
+    def window(self, fault: FaultSpan) -> Span:
         """Return the time to which what happens belongs to a fault: until another one begins after its healing.
 
         So what happens while it is being recovered from still belongs to it. The end is infinite if none does.
@@ -75,7 +75,7 @@ class Faults:
             (other.injected for other in self.all if other.injected >= fault.healing), default=inf
         )
 
-    def others(self, chosen: Collection[Fault]) -> list[Fault]:
+    def others(self, chosen: Collection[FaultSpan]) -> list[FaultSpan]:
         """Return the faults whose harm lies, at least in part, in the time of one of the `chosen` ones."""
         times = Spans.of(self.window(fault) for fault in chosen)
         ids = {fault.id for fault in chosen}
@@ -90,13 +90,13 @@ class Faults:
 
     def _take(self, entry: Entry) -> None:
         if entry.f == INJECT:
-            self._open[entry.process] = fault = Fault(entry.process, entry.value["name"], entry.at)
+            self._open[entry.process] = fault = FaultSpan(entry.process, entry.value["name"], entry.at)
             fault.blow = bool(entry.value.get("one_shot"))
             self.all.append(fault)
             return
         begun = self._open.get(entry.process)
         if begun is None:
-            self._open[entry.process] = begun = Fault(entry.process, entry.value["name"], -inf)
+            self._open[entry.process] = begun = FaultSpan(entry.process, entry.value["name"], -inf)
             self.all.append(begun)
         if entry.f == OBSERVED and begun.proved is None:
             begun.proved, begun.proof = entry.at, entry.value["proof"]

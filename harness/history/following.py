@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.recorded import Entry, History
 
 __all__ = ["Reader", "Take", "follow"]
 
@@ -23,7 +23,7 @@ class Reader(Protocol):
         """Take notice that the history is read, up to the moment `end`."""
 
 
-def follow(recorded: Recorded, *readers: Reader) -> float:
+def follow(recorded: History, *readers: Reader) -> float:
     """Give each entry to the readers whose it is, in their order; return the moment up to which is recorded.
 
     Readers that come first know of an entry before those behind them. Raises what iterating a history raises.

@@ -6,10 +6,10 @@ from math import inf
 from typing import Any
 
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.differences import Difference, Kind
+from chaos_harness.harness.history.differences import Difference, DifferenceKind
 from chaos_harness.harness.history.following import Reader, Take, follow
 from chaos_harness.harness.history.lists import ALWAYS, Known, Lists, ObjectList, any_of
-from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.recorded import Entry, History
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import (
     CONSTRAINTS,
@@ -22,7 +22,7 @@ from chaos_harness.harness.history.vocabulary import (
 from chaos_harness.harness.policies.generation_rules import (
     PREFIX,
     Binding,
-    Content,
+    PolicyContent,
     Rules,
     asked_of_binding,
     asked_of_policy,
@@ -33,14 +33,14 @@ from chaos_harness.harness.policies.generation_rules import (
 )
 from chaos_harness.harness.policies.status import seen_by_all
 
-__all__ = ["Generated", "read_generated"]
+__all__ = ["GeneratedPolicies", "read_generated"]
 
 Object = Mapping[str, Any]
 
 _BASE = (WATCH_TEMPLATES, WATCH_POLICIES, WATCH_BINDINGS)
 
 
-class Generated:
+class GeneratedPolicies:
     """What was asked for and what there was, once a history is read (see `read_generated`).
 
     `window` is from the first look at any of the lists to where it was judged; infinite if the history lacks its end.
@@ -161,7 +161,7 @@ class Generated:
             asking = Known(no=ALWAYS - constraints.unknown)
         return asking & self._policy_asked(binding.policy)
 
-    def _compared(self) -> Iterator[tuple[Kind, Known]]:
+    def _compared(self) -> Iterator[tuple[DifferenceKind, Known]]:
         templates, policies = self._lists[WATCH_TEMPLATES], self._lists[WATCH_POLICIES]
         for name in self._policy_names():
             asked, there = self._policy_asked(name), policies.known(name)
@@ -176,7 +176,7 @@ class Generated:
             yield from _kinds("binding", str(binding), asked, there, fits)
 
 
-class _Deployed:
+class _Deployment:
     """The Gatekeeper that was watched, as it last was; a reader (see `following`)."""
 
     def __init__(self) -> None:
@@ -202,42 +202,42 @@ class _Deployed:
             self._deployments[name] = deployment
 
 
-def read_generated(recorded: Recorded, rules: Rules | None, *more: Reader) -> Generated | None:
+def read_generated(recorded: History, rules: Rules | None, *more: Reader) -> GeneratedPolicies | None:
     """Read a history once, and return what was asked for and what there was.
 
     `rules` None: those of the Gatekeeper that was watched; None is returned if there is none that generates like this.
     `more` readers read with it.
     """
-    coverage, deployed = Coverage(recorded), _Deployed()
+    coverage, deployed = Coverage(recorded), _Deployment()
     lists = Lists(coverage, lambda process: process in _BASE or process.startswith(CONSTRAINTS), _settled)
     follow(recorded, coverage, deployed, lists, *more)
     rules = rules or deployed.rules
-    return Generated(coverage, lists, rules) if rules else None
+    return GeneratedPolicies(coverage, lists, rules) if rules else None
 
 
 def _settled(watched_object: Object) -> Hashable:
     return seen_by_all(watched_object)
 
 
-def _kinds(what: str, name: str, asked: Known, there: Known, fits: Known) -> Iterator[tuple[Kind, Known]]:
-    yield Kind(f"orphan {what}", name), there & ~asked
-    yield Kind(f"missing {what}", name), asked & ~there
-    yield Kind(f"altered {what}", name), asked & there & ~fits
+def _kinds(what: str, name: str, asked: Known, there: Known, fits: Known) -> Iterator[tuple[DifferenceKind, Known]]:
+    yield DifferenceKind(f"orphan {what}", name), there & ~asked
+    yield DifferenceKind(f"missing {what}", name), asked & ~there
+    yield DifferenceKind(f"altered {what}", name), asked & there & ~fits
 
 
 def _fitting(
     sources: list[tuple[ObjectList, str]],
-    asked: Callable[[Object], Content],
+    asked: Callable[[Object], PolicyContent],
     there: ObjectList,
     name: str,
-    content: Callable[[Object], Content],
+    content: Callable[[Object], PolicyContent],
 ) -> Known:
     """Return when what there was said what its sources ask for."""
     wanted = {asked(asker) for source, which in sources for asker in source.objects(which)}
     if not wanted:
         return Known(yes=ALWAYS)
 
-    def alike(one: Content) -> Known:
+    def alike(one: PolicyContent) -> Known:
         asking = any_of(source.known(which, lambda asker: asked(asker) == one) for source, which in sources)
         return asking & there.known(name, lambda generated: one.is_in(content(generated)))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import HARM
@@ -25,7 +25,7 @@ class Harm:
     uid: str = ""
     containers: tuple[str, ...] = ()
     owner: str = ""
-    fault: Fault | None = None
+    fault: FaultSpan | None = None
 
 
 class Harms:
@@ -43,7 +43,7 @@ class Harms:
         """Return what was done to a pod or to its node."""
         return [harm for harm in self.all if (harm.uid == uid if harm.uid else harm.node == node)]
 
-    def strays(self, fault: Fault, uid: str, node: str) -> bool:
+    def strays(self, fault: FaultSpan, uid: str, node: str) -> bool:
         """Whether a fault may have harmed a pod: it did, or nothing tells whom it harmed."""
         aimed = [harm for harm in self.all if harm.fault and harm.fault.id == fault.id]
         return not aimed or any(harm in aimed for harm in self.hit(uid, node))

@@ -21,7 +21,7 @@ from chaos_harness.harness.history.vocabulary import (
 )
 from chaos_harness.harness.policies import mutated
 
-__all__ = ["Created", "InForce", "Workload", "asks_about"]
+__all__ = ["Creation", "InForce", "Workload", "asks_about"]
 
 _ALWAYS = Spans(((-inf, inf),))
 
@@ -95,7 +95,7 @@ class InForce:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class Creation:
     """A pod that the watch on the workload saw come into being between two moments, which are one if it saw it happen.
 
     `owner` is in words, such as "ReplicaSet web"; `mutated` says whether it carries what the mutators write.
@@ -113,7 +113,7 @@ class Workload:
     """The pods that were created while they were watched; a reader (see `following`)."""
 
     def __init__(self) -> None:
-        self.created: list[Created] = []
+        self.created: list[Creation] = []
         self._seen: set[str] = set()
         self._last = 0.0
         self._gap = 0.0
@@ -144,7 +144,7 @@ class Workload:
         owners = references if isinstance(references, list) else []
         whose = ", ".join(f"{owner.get('kind')} {owner.get('name')}" for owner in owners) or "nobody"
         name = f"{metadata.get('namespace')}/{metadata.get('name')}"
-        self.created.append(Created(self._gap if in_gap else entry.at, entry.at, name, whose, mutated, uid))
+        self.created.append(Creation(self._gap if in_gap else entry.at, entry.at, name, whose, mutated, uid))
 
 
 def asks_about(policy: str, applied: str) -> bool:

@@ -4,7 +4,7 @@ from array import array
 from math import inf
 
 from chaos_harness.harness.history.coverage import Coverage, api_server
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
@@ -50,7 +50,7 @@ class LeaseRequests:
         elif self._free is not None:
             self._idle.append(((self._free, inf), self._reading))
 
-    def back(self, fault: Fault) -> float:
+    def back(self, fault: FaultSpan) -> float:
         """Return when the API server answered anything again after a fault, or was proved to be healed."""
         return min(self._served.get(fault.id, inf), inf if fault.healed is None else fault.healed)
 

@@ -13,7 +13,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span
 from chaos_harness.harness.history.vocabulary import EXPERIMENT, FAULT, JUDGE, POLICIES
 
-__all__ = ["Decide", "Heard", "Kind", "Losses", "Run"]
+__all__ = ["Decide", "Heard", "Kind", "Losses", "Streak"]
 
 Kind = Literal["bypassed", "refused", "lost"]
 """What may be wrong with an answer: see `Admission.bypassed` and `Admission.refused`.
@@ -29,7 +29,7 @@ _LAST = 20
 
 
 @dataclass
-class Run:
+class Streak:
     """Bad answers of one kind without another one in between; moments are seconds of the history.
 
     `before` is when it was last asked what was answered otherwise, `after` when that was first the answer again (None:
@@ -76,14 +76,14 @@ class Heard:
     def __init__(self, policy: str, moments: list[float]) -> None:
         self.policy = policy
         self.latest = 0.0
-        self.runs: dict[Kind, list[Run]] = {kind: [] for kind in _KINDS}
+        self.runs: dict[Kind, list[Streak]] = {kind: [] for kind in _KINDS}
         self.later: list[Admission] = []
         self.undecided: list[Admission] = []
         self._moments = moments
         self._told: list[_Good | Admission] = []
         self._last: dict[int, deque[Admission]] = {}
         self._parts: list[_Part] = []
-        self._open: dict[Kind, Run] = {}
+        self._open: dict[Kind, Streak] = {}
         self._good = 0.0
         self._other: dict[Kind, float] = dict.fromkeys(_KINDS, 0.0)
         self._made: dict[Admission, int] = {}
@@ -153,7 +153,7 @@ class Heard:
             elif kind in self._open:
                 self._open[kind].lost.append(admission)
             else:
-                self._open[kind] = run = Run(max(self._good, self._other[kind]), [admission])
+                self._open[kind] = run = Streak(max(self._good, self._other[kind]), [admission])
                 self.runs[kind].append(run)
 
     def missed(self, kind: Kind) -> list[Admission]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.objects import is_ready
 from chaos_harness.harness.history.recorded import Entry
@@ -41,7 +41,7 @@ class NodeLoss:
     at: float
     how: str
     node: str
-    fault: Fault | None = None
+    fault: FaultSpan | None = None
     detected: float | None = None
     tainted: float | None = None
 

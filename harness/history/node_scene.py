@@ -6,16 +6,16 @@ from math import inf
 from typing import Self
 
 from chaos_harness.harness.history.coverage import Coverage
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.node_loss import NodeLoss, NodeLosses
-from chaos_harness.harness.history.recorded import Recorded
+from chaos_harness.harness.history.recorded import History
 from chaos_harness.harness.history.rotation import Rotation
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
 from chaos_harness.harness.history.workload import Workload, WorkloadPod
 
-__all__ = ["Chosen", "Named", "Scene", "harm", "in_words"]
+__all__ = ["Named", "Scene", "Scope", "harm", "in_words"]
 
 _WATCHED = (WATCH_WORKLOAD,)
 _CUT_OFF = "the history is cut off: what was done after its last line is not known"
@@ -26,7 +26,7 @@ Named = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Scope:
     """What a claim is on: nodes harmed in the way `how`, by `faults` (names or ids; none: any), and which pods."""
 
     how: str
@@ -53,7 +53,7 @@ class Chosen:
 class Scene:
     """The chosen losses, and the pods that were lost with them."""
 
-    def __init__(self, recorded: Recorded, chosen: Chosen) -> None:
+    def __init__(self, recorded: History, chosen: Scope) -> None:
         self.coverage, self.faults, self.rotation = Coverage(recorded), Faults(), Rotation()
         self.nodes, self.workload = NodeLosses(self.faults), Workload()
         follow(recorded, self.coverage, self.faults, self.nodes, self.workload, self.rotation)
@@ -110,7 +110,7 @@ class Scene:
         states = {any(pod.is_ready(at, since) for pod in pods) for at in moments}
         return states.pop() if len(states) == 1 else None
 
-    def others(self, loss: NodeLoss, begin: float, end: float, *, here: bool = False) -> list[Fault]:
+    def others(self, loss: NodeLoss, begin: float, end: float, *, here: bool = False) -> list[FaultSpan]:
         """Return the faults that the claim is not on whose harm lasted at some time from `begin` to `end`.
 
         `here`: but for those that did it to other nodes alone.
@@ -125,20 +125,20 @@ class Scene:
         family = (other for other in self.workload.pods.values() if other.family == pod.family)
         return any(other.mutated and other.seen <= moment for other in family)
 
-    def taken(self, pods: Sequence[WorkloadPod], begin: float, end: float) -> list[Fault]:
+    def taken(self, pods: Sequence[WorkloadPod], begin: float, end: float) -> list[FaultSpan]:
         """Return the faults that the claim is not on that harmed a node of these pods between two moments."""
         nodes = {pod.node for pod in pods}
         others = (loss for loss in self.nodes.all if loss not in self.losses and loss.node in nodes)
         return [loss.fault for loss in others if loss.fault and begin < loss.at <= end]
 
-    def _is_of(self, loss: NodeLoss, chosen: Chosen) -> bool:
+    def _is_of(self, loss: NodeLoss, chosen: Scope) -> bool:
         named = not chosen.faults or (loss.fault is not None and loss.fault.id in self._named)
         return loss.how == chosen.how and named
 
-    def _where(self, fault: Fault) -> set[str]:
+    def _where(self, fault: FaultSpan) -> set[str]:
         return {loss.node for loss in self.nodes.all if loss.fault is fault}
 
-    def _hindrance(self, chosen: Chosen) -> str:
+    def _hindrance(self, chosen: Scope) -> str:
         did = {name for loss in self.losses if loss.fault for name in (loss.fault.name, loss.fault.id)}
         if not self.losses or set(chosen.faults) - did:
             return f"no {chosen}: nobody did that to a node"
@@ -164,12 +164,12 @@ class Scene:
         return ""
 
 
-def harm(fault: Fault) -> Span:
+def harm(fault: FaultSpan) -> Span:
     """Return from when to when the harm of a fault lasted; that of a blow until it was proved."""
     begin, end = fault.harm
     return begin, fault.proved if fault.one_shot and fault.proved is not None else end
 
 
-def in_words(fault: Fault) -> str:
+def in_words(fault: FaultSpan) -> str:
     """Return a fault in words."""
     return f"{fault.name} ({fault.id})"

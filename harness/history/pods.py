@@ -23,7 +23,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import ADDED, DELETED, WATCH_PODS
 
-__all__ = ["Life", "Pod", "Pods", "Sighting", "doubt"]
+__all__ = ["Pod", "PodLife", "Pods", "Sighting", "doubt"]
 
 _OPERATION = "gatekeeper.sh/operation"
 
@@ -48,7 +48,7 @@ class Sighting:
 
 
 @dataclass
-class Life:
+class PodLife:
     """All that was seen of one pod; `webhook` is whether it is one of those that serve admission.
 
     `born` is whether it was seen to come into being: if not, it was there before it was first seen.
@@ -84,7 +84,7 @@ class Pods:
 
     def __init__(self, process: str = WATCH_PODS) -> None:
         self.process = process
-        self.lives: dict[str, Life] = {}
+        self.lives: dict[str, PodLife] = {}
         """By uid, in the order in which they were first seen."""
 
     def takes(self, process: str) -> Take | None:
@@ -102,7 +102,7 @@ class Pods:
         life = self.lives.get(uid)
         if life is None:
             webhook = labels(thing).get(_OPERATION) == "webhook"
-            life = self.lives[uid] = Life(uid, name_of(thing), owner_uid(thing), webhook, entry.f == ADDED)
+            life = self.lives[uid] = PodLife(uid, name_of(thing), owner_uid(thing), webhook, entry.f == ADDED)
         life.node = node_of(thing) or life.node
         gone = entry.f == DELETED or is_leaving(thing)
         pod = Pod(is_ready(thing), running(thing), restarts(thing), waiting(thing), gone)

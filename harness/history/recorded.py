@@ -1,4 +1,4 @@
-"""Recorded: a history as a check reads it, line by line from its file."""
+"""History: a history as a check reads it, line by line from its file."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.history.vocabulary import END, HISTORY
 
-__all__ = ["SCHEMA", "Entry", "Header", "Kind", "Recorded", "read"]
+__all__ = ["SCHEMA", "Entry", "Header", "History", "Kind", "read"]
 
 SCHEMA = 2
 """Since 2, a history that was written to its end says so, and watches tell of each sign of life."""
@@ -61,7 +61,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class History:
     """A history as a check reads it: `entries` may be iterated again and again.
 
     `truncated` says that the last line is cut off: the run was killed while it wrote. `ended` says that the last
@@ -76,7 +76,7 @@ class Recorded:
     until: float | None = None
 
 
-def read(path: Path, *, so_far: bool = False) -> Recorded:
+def read(path: Path, *, so_far: bool = False) -> History:
     """Return what is recorded in a history up to now; entries are read from disk while they are iterated.
 
     `so_far`: who reads it is who writes it, and means what is there as a whole. Else a file without an end mark is
@@ -106,7 +106,7 @@ def read(path: Path, *, so_far: bool = False) -> Recorded:
             f"this is {__version__}, which reads up to {SCHEMA}: read it with {wrote} or newer"
         )
     ended = so_far or (not truncated and (header.schema < _MARKED or _is_end(last)))
-    return Recorded(header, _Lines(path, size), truncated, ended)
+    return History(header, _Lines(path, size), truncated, ended)
 
 
 def _header(fields: Any) -> Header:

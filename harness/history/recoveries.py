@@ -7,11 +7,11 @@ from math import inf
 
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.events import FAILED, PULLING, Events
-from chaos_harness.harness.history.faults import Fault, Faults
+from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.harms import Harm, Harms
-from chaos_harness.harness.history.pods import Life, Pod, Pods, doubt
-from chaos_harness.harness.history.recorded import Recorded
+from chaos_harness.harness.history.pods import Pod, PodLife, Pods, doubt
+from chaos_harness.harness.history.recorded import History
 from chaos_harness.harness.history.replicas import UNASKED_SECONDS, Replicas
 from chaos_harness.harness.history.rotation import Rotation
 from chaos_harness.harness.history.spans import Spans
@@ -29,7 +29,7 @@ _BLOW_SECONDS = 5.0
 class PodHistory:
     """All that a history says of Gatekeeper's pods, and of what was done to them; it is read once."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: History) -> None:
         self.coverage, self.faults, self.pods = Coverage(recorded), Faults(), Pods()
         self.harms, self.rotation, self.events = Harms(self.faults), Rotation(), Events()
         self.replicas = Replicas(self.coverage)
@@ -41,7 +41,7 @@ class PodHistory:
         """Where the recording ended by choice; infinite if something may be missing behind its last entry."""
         return self.coverage.until if self.coverage.ended else inf
 
-    def others(self, chosen: Iterable[Fault], uid: str, node: str, begin: float, end: float) -> list[Fault]:
+    def others(self, chosen: Iterable[FaultSpan], uid: str, node: str, begin: float, end: float) -> list[FaultSpan]:
         """Return the faults but the chosen ones that may have harmed a pod, or its node, between two moments."""
         ids = {fault.id for fault in chosen}
         return [
@@ -65,7 +65,7 @@ class PodHistory:
             back.append(Recovery(self, harm, lost, by))
         return back
 
-    def _replacement(self, harm: Harm, taken: Collection[str]) -> Life | None:
+    def _replacement(self, harm: Harm, taken: Collection[str]) -> PodLife | None:
         lives = self.pods.lives.values()
         born = [life for life in lives if life.born and life.owner == harm.owner and life.seen[0].at >= harm.at]
         free = [life for life in born if life.uid not in taken]
@@ -83,8 +83,8 @@ class Recovery:
 
     history: PodHistory
     harm: Harm
-    lost: Life | None
-    by: Life | None
+    lost: PodLife | None
+    by: PodLife | None
 
     @property
     def pod(self) -> str:

@@ -17,7 +17,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import REPLICA, REVIEW
 
-__all__ = ["UNASKED_SECONDS", "Answer", "Answers", "Replicas"]
+__all__ = ["UNASKED_SECONDS", "ReplicaAnswer", "ReplicaAnswers", "Replicas"]
 
 UNASKED_SECONDS = 5.0
 """For how long at a time a pod that answers as it must need not be asked, to be taken for one that goes on with it."""
@@ -32,7 +32,7 @@ _ERROR = 500
 WRONG, RIGHT, NOTHING = range(3)
 
 
-class Answer(NamedTuple):
+class ReplicaAnswer(NamedTuple):
     """One answer that says something: when it was asked and answered (seconds), and whether it was the right one."""
 
     asked: float
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     right: bool
 
 
-class Answers:
+class ReplicaAnswers:
     """What one pod answered to one question; those that say nothing of the pod are left out."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Answers:
         self._answered.append(answered)
         self._what.append(what)
 
-    def between(self, begin: float, end: float, heard: Spans) -> Iterator[Answer]:
+    def between(self, begin: float, end: float, heard: Spans) -> Iterator[ReplicaAnswer]:
         """Iterate over the answers that were asked for and given between two moments.
 
         That nothing came in time is the pod's doing while the API server, through which it is asked, is `heard`.
@@ -62,7 +62,7 @@ class Answers:
             if answered > end:
                 return
             if what != NOTHING or not Spans.of([(asked, answered)]) - heard:
-                yield Answer(asked, answered, what == RIGHT)
+                yield ReplicaAnswer(asked, answered, what == RIGHT)
 
     def runs(self, begin: float, end: float, heard: Spans, *, right: bool, apart: float) -> Spans:
         """Return the stretches from a right (or wrong) answer to the last one before another, or before it is unasked.
@@ -70,7 +70,7 @@ class Answers:
         `apart` is how many seconds may lie between an answer and the next question.
         """
         spans: list[Span] = []
-        before: Answer | None = None
+        before: ReplicaAnswer | None = None
         for answer in self.between(begin, end, heard):
             if answer.right == right:
                 if before and before.right == right and answer.asked - before.answered <= apart:
@@ -89,7 +89,7 @@ class Replicas:
 
     def __init__(self, coverage: Coverage) -> None:
         self._coverage = coverage
-        self.pods: dict[str, dict[str, Answers]] = {}
+        self.pods: dict[str, dict[str, ReplicaAnswers]] = {}
         """By uid, and by question ("" for who is asked only one)."""
         self._times: dict[str, Span] = {}
         """Of each question, when it was first asked, of whomever, and last answered."""
@@ -172,10 +172,10 @@ class Replicas:
         self._times[question] = self._times.get(question, (begun, begun))[0], entry.at
         what = _what(entry)
         if what is not None:
-            self.pods.setdefault(value["uid"], {}).setdefault(question, Answers()).add(begun, entry.at, what)
+            self.pods.setdefault(value["uid"], {}).setdefault(question, ReplicaAnswers()).add(begun, entry.at, what)
 
-    def _answers(self, uid: str, question: str) -> Answers:
-        return self.pods.get(uid, {}).get(question, Answers())
+    def _answers(self, uid: str, question: str) -> ReplicaAnswers:
+        return self.pods.get(uid, {}).get(question, ReplicaAnswers())
 
 
 def _what(entry: Entry) -> int | None:

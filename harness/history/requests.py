@@ -10,11 +10,11 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import CLOCK, CLOCK_STEP, HISTORY, READ, REGISTRY, REQUEST
 
-__all__ = ["Request", "Requests"]
+__all__ = ["ApiRequest", "Requests"]
 
 
 @dataclass(frozen=True)
-class Request:
+class ApiRequest:
     """A request that the registry answered: when, in seconds of the history, not before and not after which moment.
 
     Both are the same unless the wall clock was set between the answer and its reading, or the engine's clock is another
@@ -45,7 +45,7 @@ class Requests:
     """The registry's log, placed in the history by the clocks of who copied it; a reader (see `following`)."""
 
     def __init__(self) -> None:
-        self.all: list[Request] = []
+        self.all: list[ApiRequest] = []
         self._clocks = Clocks()
         self._readings: list[Span] = []
         """Of each reading: up to when all is copied, and when that was told."""
@@ -78,7 +78,9 @@ class Requests:
             at, unsure = self._clocks.place(entry, value["time"]), self._clocks.of().unsure
             earliest, latest = (self._copied, entry.at) if self._stepped else (at, at)
             method, path, remote = (str(value.get(name, "")) for name in ("method", "path", "remote"))
-            self.all.append(Request(earliest - unsure, latest + unsure, method, path, value.get("status", 0), remote))
+            self.all.append(
+                ApiRequest(earliest - unsure, latest + unsure, method, path, value.get("status", 0), remote)
+            )
         elif entry.f == READ and entry.kind == "ok" and "until" in value:
             copied = self._copied if self._stepped else entry.at - max(0.0, entry.wall - value["until"])
             self._readings.append((copied, entry.at))

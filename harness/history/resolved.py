@@ -8,7 +8,7 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import ADDED, CANARY, LISTED, WATCH_CANARIES, numbered
 
-__all__ = ["Became", "Create", "Resolved"]
+__all__ = ["Became", "Create", "UnansweredCreates"]
 
 Became = Literal["mutated", "unmutated", "nothing", "unknown"]
 """What a create came to: an object with what the mutators write, one without, none, or nobody knows."""
@@ -34,7 +34,7 @@ class Create:
     seen: float | None = None
 
 
-class Resolved:
+class UnansweredCreates:
     """The creates that were really asked for and not answered; a reader (see `following`).
 
     An object belongs to the last question of its number, for its name is the process's and that number, and a probe

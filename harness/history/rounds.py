@@ -11,14 +11,14 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import CANARY, CREATE_VIOLATING, IN_FORCE, POLICIES, REMOVE
 
-__all__ = ["Decision", "Disagreement", "Rounds"]
+__all__ = ["Disagreement", "RoundDecision", "Rounds"]
 
 _DENIED = ("denied by webhook", "denied by policy")
 _OPEN_SECONDS = 15.0
 """More than any question waits for its answer."""
 
 
-class Decision(NamedTuple):
+class RoundDecision(NamedTuple):
     """What one place said of a request: when it was asked and answered (seconds), and what came of it."""
 
     asked: float
@@ -83,8 +83,8 @@ class Rounds:
         self.disagreements: list[Disagreement] = []
         self._policies = one, other
         self._asked: dict[int | str, float] = {}
-        self._half: dict[int, Decision] = {}
-        self._ready: list[tuple[Decision, Decision]] = []
+        self._half: dict[int, RoundDecision] = {}
+        self._ready: list[tuple[RoundDecision, RoundDecision]] = []
         self._agreed: tuple[float, bool] | None = None
         self._differs: Disagreement | None = None
         self._first: dict[str, float] = {}
@@ -135,7 +135,7 @@ class Rounds:
         asked = self._asked.pop(which, None)
         if asked is None or entry.kind == "info":
             return
-        mine = Decision(asked, entry.at, policy, value.get("outcome", ""))
+        mine = RoundDecision(asked, entry.at, policy, value.get("outcome", ""))
         half = self._half.pop(value["round"], None)
         if half is None or half.policy == policy or asked - half.asked > _OPEN_SECONDS:
             self._half[value["round"]] = mine
@@ -150,11 +150,11 @@ class Rounds:
         while self._half[oldest := next(iter(self._half))].asked < before:
             del self._half[oldest]
 
-    def _due(self, until: float) -> Iterator[tuple[Decision, Decision]]:
+    def _due(self, until: float) -> Iterator[tuple[RoundDecision, RoundDecision]]:
         while self._ready and self._ready[0][0].asked < until:
             yield heapq.heappop(self._ready)
 
-    def _compare(self, one: Decision, other: Decision) -> None:
+    def _compare(self, one: RoundDecision, other: RoundDecision) -> None:
         self.compared += 1
         asked, answered = one.asked, max(one.answered, other.answered)
         if one.denied == other.denied:

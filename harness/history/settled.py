@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.audit import Audit, Decision
-from chaos_harness.harness.history.resolved import Create, Resolved
+from chaos_harness.harness.history.resolved import Create, UnansweredCreates
 from chaos_harness.harness.history.vocabulary import AUDIT, WATCH_CANARIES
 from chaos_harness.harness.history.webhook_failures import cause
 
-__all__ = ["Settled", "settled_words"]
+__all__ = ["Settlement", "settled_words"]
 
 _DENIED_CODE = 403
 _REFUSED_CODE = 400
@@ -17,10 +17,10 @@ _FAILED_CALL = "failed calling webhook"
 _CLOSED = ("connection refused", "no endpoint", "cut in the middle", "no route")
 
 
-class Settled:
+class Settlement:
     """Knows what became of a question, once the history is read."""
 
-    def __init__(self, audit: Audit, resolved: Resolved) -> None:
+    def __init__(self, audit: Audit, resolved: UnansweredCreates) -> None:
         self._audit = audit
         self._resolved = resolved
         self._creates: dict[tuple[int, float], Create] | None = None

@@ -10,7 +10,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Span, Spans
 from chaos_harness.harness.history.vocabulary import GAP, LISTED, READ, RESUMED
 
-__all__ = ["JITTER", "Log", "Parts", "Questions", "Watch"]
+__all__ = ["JITTER", "Log", "Parts", "Questions", "WatchStream"]
 
 _HALF_OPEN_SECONDS = 35.0
 """How long a watch waits on a stream that says nothing: in old histories its "silent" gap began so much earlier."""
@@ -27,7 +27,7 @@ JITTER = 1.5
 """How many times the usual time between two looks may pass until something was not seen."""
 
 
-class Watch:
+class WatchStream:
     """A list of objects: seen from one that is whole up to the last sign of life before a gap.
 
     `gap` is since when it is not seen any more, as far as is read; None: it is seen, or never was.

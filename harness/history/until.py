@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from chaos_harness.harness.history.following import Take
-from chaos_harness.harness.history.recorded import Entry, Recorded
+from chaos_harness.harness.history.recorded import Entry, History
 from chaos_harness.harness.history.vocabulary import BOOKMARK, EXPERIMENT, GAP, JUDGE, is_watch
 
 __all__ = ["Extent", "Until"]
@@ -23,7 +23,7 @@ class Until:
     its last one before would look as if nobody had seen it.
     """
 
-    recorded: Recorded
+    recorded: History
     moment: float
 
     def __iter__(self) -> Iterator[Entry]:

@@ -12,7 +12,7 @@ from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import API_SERVER, CALL, CLOCK, FAIL_OPEN, METRICS, READ, numbered
 
-__all__ = ["Counted", "FailedOpen"]
+__all__ = ["FailOpenCount", "Witness"]
 
 _Reading = tuple[float, float, dict[str, float]]
 _ALWAYS = Spans(((-inf, inf),))
@@ -21,7 +21,7 @@ _COUNTER = re.compile(r'apiserver_admission_webhook_fail_open_count\{.*name="([^
 
 
 @dataclass(frozen=True)
-class FailedOpen:
+class FailOpenCount:
     """How often one webhook was done without between two readings of the counter (seconds of the history).
 
     `counted` is by the API server's counter, None where it began anew; `logged` is by its log, at least and at most,
@@ -40,7 +40,7 @@ class FailedOpen:
         return None if self.counted is None else self.logged[0] <= self.counted <= self.logged[1]
 
 
-class Counted:
+class Witness:
     """Reads counter and log of an API server together; a reader (see `following`).
 
     With several API servers each answer may be another's, so that what is counted says nothing.
@@ -54,7 +54,7 @@ class Counted:
         self._clocks = Clocks()
         self._unsure = 0.0
 
-    def failed_open(self, copied: Spans = _ALWAYS) -> list[FailedOpen]:
+    def failed_open(self, copied: Spans = _ALWAYS) -> list[FailOpenCount]:
         """Return, for each webhook, what was counted from the first reading to the last one, and logged meanwhile.
 
         Only readings count that lie in one stretch for which the log is `copied`.
@@ -97,7 +97,7 @@ class Counted:
             self._calls.append((self._clocks.place(entry, entry.value["time"], node), entry.value["webhook"]))
             self._unsure = max(self._unsure, self._clocks.of(node).unsure)
 
-    def _of(self, webhook: str, reads: Sequence[_Reading]) -> FailedOpen:
+    def _of(self, webhook: str, reads: Sequence[_Reading]) -> FailOpenCount:
         counts = [counts.get(webhook, 0.0) for *_, counts in reads]
         anew = any(after < before for before, after in pairwise(counts))
         (asked, answered, _), (asked_last, answered_last, _) = reads[0], reads[-1]
@@ -105,4 +105,6 @@ class Counted:
         slack = _SLACK_SECONDS + self._unsure
         least = sum(answered + slack < at < asked_last - slack for at in moments)
         most = sum(asked - slack <= at <= answered_last + slack for at in moments)
-        return FailedOpen(webhook, asked, answered_last, None if anew else int(counts[-1] - counts[0]), (least, most))
+        return FailOpenCount(
+            webhook, asked, answered_last, None if anew else int(counts[-1] - counts[0]), (least, most)
+        )

@@ -14,14 +14,14 @@ from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.history.recorded import SCHEMA, Entry, Header, Kind
 from chaos_harness.harness.history.vocabulary import CLOCK_STEP, END, HISTORY
 
-__all__ = ["History"]
+__all__ = ["HistoryWriter"]
 
 _STEP_SECONDS = 0.1
 _AT_ONCE_SECONDS = 0.005
 _TRIES = 5
 
 
-class History:
+class HistoryWriter:
     """A history that is being written; any number of threads may append.
 
     Each entry is one write of one whole line, so that a kill leaves every line but the last one whole.

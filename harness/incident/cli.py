@@ -58,7 +58,7 @@ def _repro(chosen: argparse.Namespace, progress: Progress) -> int:
     loaded, seed = asked(chosen)
     folder = place(loaded, "repro")
     work = working(folder)
-    runs: list[tuple[write.Lived, Path]] = []
+    runs: list[tuple[write.Replay, Path]] = []
     runner = Runner(session_of(chosen, seed, progress, work), work, fresh=chosen.fresh)
     try:
         with runner.open():

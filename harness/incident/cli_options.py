@@ -11,7 +11,7 @@ from chaos_harness.clusters.engine import CHOICES
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.run.context import Session
 
 __all__ = ["OUT", "add_run_options", "asked", "place", "session_of", "working"]
@@ -38,7 +38,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=CHOICES, help="container engine (default: $CHAOS_ENGINE or auto)")
 
 
-def asked(chosen: argparse.Namespace) -> tuple[Loaded, int]:
+def asked(chosen: argparse.Namespace) -> tuple[LoadedIncident, int]:
     """Return the incident that was asked for, with the seed that counts. Raises BadScenario."""
     fields = {name: getattr(chosen, name) for name in _SHAPE_OPTIONS if getattr(chosen, name) is not None}
     loaded = load(chosen.file, fields)
@@ -52,7 +52,7 @@ def session_of(chosen: argparse.Namespace, seed: int, progress: Progress, histor
     return Session(seed, chosen.keep, chosen.engine, {}, histories.absolute(), progress, pool=chosen.pool)
 
 
-def place(loaded: Loaded, verb: str) -> Path:
+def place(loaded: LoadedIncident, verb: str) -> Path:
     """Return a new directory's path for what a verb leaves."""
     return OUT / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}-{loaded.name[:_LONGEST_NAME]}"
 

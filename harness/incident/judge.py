@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING, Literal
 
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.catalogue import entries
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import HarnessError, InvariantViolated
-from chaos_harness.harness.history import Recorded
-from chaos_harness.harness.incident.load import Loaded
-from chaos_harness.harness.incident.model import Claimed, Incident
+from chaos_harness.harness.history import History
+from chaos_harness.harness.incident.load import LoadedIncident
+from chaos_harness.harness.incident.model import ClaimSpec, Incident
 from chaos_harness.harness.verdict import Claim, Outcome
 
 if TYPE_CHECKING:
     from chaos_harness.harness.experiment.lifecycle import Experiment
 
-__all__ = ["Judged", "Seen", "check_of", "claim", "judge", "seen"]
+__all__ = ["JudgedClaim", "Seen", "check_of", "claim", "judge", "seen"]
 
 Seen = Literal["reproduced", "not reproduced", "inconclusive"]
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """One claim of an incident, judged: whether it is a symptom, and what is expected on this version, if anything.
 
     `id` is the check and its parameters. `surprise`: it is violated as expected, but not by the defect that is known.
@@ -45,18 +45,18 @@ class Judged:
         return self.expected in (None, self.outcome) and not self.surprise
 
 
-def check_of(claimed: Claimed) -> Checked:
+def check_of(claimed: ClaimSpec) -> Check:
     """Return the check that a claim names. Raises BadScenario, KeyError if there is no such check (any more)."""
-    check: Checked = entries("check")[claimed.check].make(claimed.with_)
+    check: Check = entries("check")[claimed.check].make(claimed.with_)
     return check
 
 
-def judge(incident: Incident, shape: Shape, recorded: Recorded) -> list[Judged]:
+def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedClaim]:
     """Return what the claims of an incident say of a history."""
     return [_judged(claimed, shape, recorded) for claimed in incident.claims]
 
 
-def seen(judged: Iterable[Judged]) -> Seen:
+def seen(judged: Iterable[JudgedClaim]) -> Seen:
     """Return whether the incident was seen again: all its symptoms are violated.
 
     If no claim is a symptom, because the incident is new, every claim is one. What is violated by something else than
@@ -70,7 +70,7 @@ def seen(judged: Iterable[Judged]) -> Seen:
     return "not reproduced" if "holds" in outcomes else "inconclusive"
 
 
-def claim(loaded: Loaded, experiment: "Experiment") -> None:
+def claim(loaded: LoadedIncident, experiment: "Experiment") -> None:
     """Claim in an experiment all that the incident claims of its version; raise the first error when all are told."""
     first: HarnessError | InvariantViolated | None = None
     for claimed in loaded.incident.claims:
@@ -91,11 +91,11 @@ def claim(loaded: Loaded, experiment: "Experiment") -> None:
         raise first
 
 
-def _judged(claimed: Claimed, shape: Shape, recorded: Recorded) -> Judged:
+def _judged(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:
     check, expected = check_of(claimed), claimed.expected(shape)
     verdict = check(recorded)
     made = Claim(check, expected or "holds", claimed.issue, tuple(claimed.because))
-    return Judged(
+    return JudgedClaim(
         name=made.name,
         symptom=claimed.symptom,
         expected=expected,

@@ -20,9 +20,9 @@ from chaos_harness.harness.incident.object_files import Objects, objects_of
 from chaos_harness.harness.incident.references import SYNTAX
 from chaos_harness.harness.incident.timeline import problems_of_time
 from chaos_harness.harness.incident.watches import lists_of
-from chaos_harness.harness.incident.yaml_source import Location, Source, few, read
+from chaos_harness.harness.incident.yaml_source import Location, YamlSource, few, read
 
-__all__ = ["Loaded", "load"]
+__all__ = ["LoadedIncident", "load"]
 
 Problem = tuple[Location, str]
 
@@ -45,7 +45,7 @@ _NODES = ("node", "nodes", "on")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedIncident:
     """An incident, ready to be lived again: the file, what it says, and what it refers to.
 
     `shape` is the cluster's, with what was asked for beside the file; `given` is what the file itself says of it, as
@@ -67,7 +67,7 @@ class Loaded:
         return self.path.stem
 
 
-def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> Loaded:
+def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | None = None) -> LoadedIncident:
     """Return the incident in a file; `asked` are fields of Shape that count more than the file's.
 
     With the `context` RECORDED, of clusters.shape, it was lived before and is only judged again: its versions need no
@@ -92,10 +92,10 @@ def load(path: Path, asked: Mapping[str, Any] | None = None, *, context: str | N
     if lines or more or shape is None:
         raise BadScenario(few([*lines, *more]))
     incident = Incident.model_validate_json(json.dumps(source.data), context=context)
-    return Loaded(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
+    return LoadedIncident(path, incident, shape, given, tuple(policies), tuple(workload), tuple(files))
 
 
-def _in_order(source: Source, problems: Iterable[Problem]) -> list[str]:
+def _in_order(source: YamlSource, problems: Iterable[Problem]) -> list[str]:
     """Return the problems as they stand in the file from its top, each once."""
     ordered = sorted(dict.fromkeys(problems), key=lambda problem: source.where(problem[0]))
     return [source.problem(place, words) for place, words in ordered]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from chaos_harness.harness.catalogue import entries
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.object_files import Objects
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.policies.generation_rules import Rules
@@ -11,12 +11,12 @@ from chaos_harness.harness.policies.generation_rules import Rules
 __all__ = ["applied"]
 
 
-def applied(loaded: Loaded) -> list[Policy]:
+def applied(loaded: LoadedIncident) -> list[Policy]:
     """Return what is to be applied, policies first; of objects that ask for a generated policy its binding, too."""
     return [*_policies(loaded), *_workload(loaded)]
 
 
-def _policies(loaded: Loaded) -> Iterator[Policy]:
+def _policies(loaded: LoadedIncident) -> Iterator[Policy]:
     for item, objects in zip(loaded.incident.policies, loaded.policies, strict=True):
         if item.policy:
             yield entries("policy")[item.policy].make(item.with_)
@@ -36,7 +36,7 @@ def _bound(objects: Objects, gatekeeper: str | None) -> tuple[str, ...]:
     )
 
 
-def _workload(loaded: Loaded) -> Iterator[Policy]:
+def _workload(loaded: LoadedIncident) -> Iterator[Policy]:
     return (
         Policy(f"workload {item.file or _name(objects)}", objects)
         for item, objects in zip(loaded.incident.workload, loaded.workload, strict=True)

@@ -13,15 +13,15 @@ from chaos_harness.harness.versions import Versions
 
 __all__ = [
     "SCHEMA",
-    "Claimed",
-    "Enforced",
-    "Expected",
+    "ClaimSpec",
+    "Expectation",
     "Incident",
     "Item",
-    "Prepared",
-    "Probed",
+    "PolicySpec",
+    "PreparationSpec",
+    "ProbeSpec",
     "Step",
-    "Trigger",
+    "TriggerSpec",
     "Turns",
     "seconds",
 ]
@@ -96,7 +96,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
 
-class Trigger(_Part):
+class TriggerSpec(_Part):
     """The change of an object that a step waits for.
 
     `name` and `namespace` are patterns ("gatekeeper-*"); `count` is which such change it is; `within` is how long
@@ -123,27 +123,27 @@ class Step(_Part):
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
     id: Identity | None = None
     at: Seconds | None = None
-    when: Trigger | None = None
+    when: TriggerSpec | None = None
     after: Identity | None = None
     delay: Seconds = 0.0
     lasts: Positive | None = None
 
 
-class Prepared(_Part):
+class PreparationSpec(_Part):
     """A state into which the cluster is brought before policies are applied, until the incident is over."""
 
     preparation: Name
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
 
 
-class Probed(_Part):
+class ProbeSpec(_Part):
     """One more probe, beside those of every experiment."""
 
     probe: Name
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
 
 
-class Expected(_Part):
+class Expectation(_Part):
     """The verdict that is expected on versions such as ">=3.18,<3.22.1" ("" is all); the first that fits counts."""
 
     verdict: Verdict
@@ -160,14 +160,14 @@ _VERDICTS = WithJsonSchema(
     {
         "anyOf": [
             {"enum": ["holds", "violated"]},
-            {"type": "array", "minItems": 1, "maxItems": 20, "items": Expected.model_json_schema()},
+            {"type": "array", "minItems": 1, "maxItems": 20, "items": Expectation.model_json_schema()},
         ],
         "default": "holds",
     }
 )
 
 
-class Claimed(_Part):
+class ClaimSpec(_Part):
     """A claim: a check, and what is expected of it, on all versions or by version range.
 
     One that is expected `violated` somewhere is a symptom: the incident is reproduced when all symptoms are seen.
@@ -176,9 +176,9 @@ class Claimed(_Part):
 
     check: Name
     with_: Annotated[dict[str, Any], Field(alias="with", max_length=20)] = {}
-    expect: Annotated[list[Expected], BeforeValidator(_everywhere), _VERDICTS, Field(min_length=1, max_length=20)] = [
-        Expected(verdict="holds")
-    ]
+    expect: Annotated[
+        list[Expectation], BeforeValidator(_everywhere), _VERDICTS, Field(min_length=1, max_length=20)
+    ] = [Expectation(verdict="holds")]
     issue: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+#\d+$", max_length=100)] | None = None
     because: Annotated[list[Cause], Field(max_length=20)] = []
 
@@ -204,7 +204,7 @@ class Item(_Part):
     file: Words | None = None
 
 
-class Enforced(Item):
+class PolicySpec(Item):
     """A policy to put in force: objects, or one of the harness's own, which the canary asks about."""
 
     policy: Name | None = None
@@ -230,13 +230,13 @@ class Incident(_Part):
     budget: Positive = 900.0
     shape: Shape = Shape()
     extended: bool = False
-    preparations: Annotated[list[Prepared], Field(max_length=20)] = []
-    policies: Annotated[list[Enforced], Field(max_length=200)] = []
+    preparations: Annotated[list[PreparationSpec], Field(max_length=20)] = []
+    policies: Annotated[list[PolicySpec], Field(max_length=200)] = []
     workload: Annotated[list[Item], Field(max_length=200)] = []
     watch: Annotated[list[Watch], Field(max_length=20)] = []
-    probes: Annotated[list[Probed], Field(max_length=20)] = []
+    probes: Annotated[list[ProbeSpec], Field(max_length=20)] = []
     faults: Annotated[list[Step], Field(min_length=1, max_length=50)]
     lasts: Seconds | None = None
     repeat: Turns = 1
     recovery: Seconds = 300.0
-    claims: Annotated[list[Claimed], Field(min_length=1, max_length=50)]
+    claims: Annotated[list[ClaimSpec], Field(min_length=1, max_length=50)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.clusters.api import names
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.yaml_source import Location, Source, read
+from chaos_harness.harness.incident.yaml_source import Location, YamlSource, read
 
 __all__ = ["Manifest", "Objects", "lacks", "objects_of"]
 
@@ -22,10 +22,10 @@ _MOST_BYTES = 4 * 2**20
 _REFUSED = "secret"
 
 
-def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
+def objects_of(source: YamlSource) -> tuple[list[Objects], list[Objects], list[Path], list[str]]:
     """Return the objects of each policy and workload item, the files that they are in, and all problems of them."""
     by_field: dict[str, list[Objects]] = {"policies": [], "workload": []}
-    files: dict[Path, list[Source]] = {}
+    files: dict[Path, list[YamlSource]] = {}
     problems: list[str] = []
     for name, objects in by_field.items():
         items = source.data.get(name)
@@ -41,7 +41,7 @@ def objects_of(source: Source) -> tuple[list[Objects], list[Objects], list[Path]
     return by_field["policies"], by_field["workload"], list(files), problems
 
 
-def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, list[Source]]) -> Objects:
+def _objects(source: YamlSource, place: Location, item: Manifest, files: dict[Path, list[YamlSource]]) -> Objects:
     allowed = ("object", "file", "policy") if place[0] == "policies" else ("object", "file")
     given = [name for name in allowed if item.get(name) is not None]
     if len(given) != 1:
@@ -64,7 +64,7 @@ def _objects(source: Source, place: Location, item: Manifest, files: dict[Path, 
     return tuple(documents)
 
 
-def _beside(source: Source, place: Location, name: Any) -> Path:
+def _beside(source: YamlSource, place: Location, name: Any) -> Path:
     """Return the file that is meant, if it is below the incident's own directory, links followed."""
     if not isinstance(name, str):
         raise BadScenario(source.problem(place, "expected the name of a file"))

@@ -11,10 +11,10 @@ __all__ = ["PARTS", "schema"]
 
 PARTS: Mapping[Kind, str] = {
     "fault": "Step",
-    "probe": "Probed",
-    "check": "Claimed",
-    "policy": "Enforced",
-    "preparation": "Prepared",
+    "probe": "ProbeSpec",
+    "check": "ClaimSpec",
+    "policy": "PolicySpec",
+    "preparation": "PreparationSpec",
 }
 """What names each kind, in the schema."""
 

@@ -13,7 +13,7 @@ from chaos_harness.clusters.machine.bounded_files import place
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["MOST_BYTES", "Location", "Source", "few", "parse", "read"]
+__all__ = ["MOST_BYTES", "Location", "YamlSource", "few", "parse", "read"]
 
 MOST_BYTES = 256 * 1024
 
@@ -26,7 +26,7 @@ _LONGEST_NAME = 60
 
 
 @dataclass
-class Source:
+class YamlSource:
     """One YAML document: its data, and where each part of it begins."""
 
     path: Path
@@ -46,13 +46,13 @@ class Source:
         return _problem(self.path, f"{line}:{column}", location, message)
 
 
-def read(path: Path) -> list[Source]:
+def read(path: Path) -> list[YamlSource]:
     """Return the documents of a file. Raises BadScenario with all problems of it."""
     advice = "; put objects into files beside it"
     return parse(bounded_files.read(path, MOST_BYTES, advice), path)
 
 
-def parse(text: str, path: Path) -> list[Source]:
+def parse(text: str, path: Path) -> list[YamlSource]:
     """Return the documents of a text that stood in `path`. Raises BadScenario with all problems of it."""
     try:
         problems = [_problem(path, place(event.start_mark), (), words) for event, words in bounded_files.refused(text)]
@@ -90,11 +90,11 @@ class _Reader:
     """Turns a node into plain data and remembers where it stood."""
 
     def __init__(self, path: Path) -> None:
-        self._source = Source(path, None)
+        self._source = YamlSource(path, None)
         self._problems: list[str] = []
         self._constructor = yaml.constructor.SafeConstructor()
 
-    def source(self, node: yaml.Node) -> tuple[Source, list[str]]:
+    def source(self, node: yaml.Node) -> tuple[YamlSource, list[str]]:
         self._source.data = self._value(node, ())
         return self._source, self._problems
 

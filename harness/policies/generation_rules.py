@@ -18,7 +18,7 @@ from chaos_harness.harness.versions import Versions
 __all__ = [
     "PREFIX",
     "Binding",
-    "Content",
+    "PolicyContent",
     "Rules",
     "asked_of_binding",
     "asked_of_policy",
@@ -56,7 +56,7 @@ class Binding(NamedTuple):
         return f"{self.name} of {self.policy}"
 
 
-class Content(NamedTuple):
+class PolicyContent(NamedTuple):
     """What is compared of a policy or a binding: `exact` must be the same, `among` must be among what there is.
 
     None: that is not told, and decides nothing.
@@ -65,7 +65,7 @@ class Content(NamedTuple):
     exact: tuple[str, ...] | None = None
     among: frozenset[tuple[str, ...]] | None = None
 
-    def is_in(self, there: "Content") -> bool:
+    def is_in(self, there: "PolicyContent") -> bool:
         """Whether this, which is asked for, is what there is."""
         same = None in (self.exact, there.exact) or self.exact == there.exact
         return same and (self.among is None or there.among is None or self.among <= there.among)
@@ -150,35 +150,37 @@ def policy_name(template: str) -> str:
     return f"{PREFIX}{template}"
 
 
-def asked_of_policy(template: Object) -> Content:
+def asked_of_policy(template: Object) -> PolicyContent:
     """Return what of a policy its template asks for."""
     if not generates(template):
-        return Content()
+        return PolicyContent()
     source = _source(template)
-    return Content(_expressions(source), _named(source, "matchCondition"))
+    return PolicyContent(_expressions(source), _named(source, "matchCondition"))
 
 
-def policy_content(policy: Object) -> Content:
+def policy_content(policy: Object) -> PolicyContent:
     """Return what of a policy is compared."""
     spec = policy.get("spec") or {}
     if not spec.get("validations") and not spec.get("auditAnnotations"):
-        return Content()  # a policy has one of them
-    return Content(_expressions(spec), _named(spec, "matchConditions"))
+        return PolicyContent()  # a policy has one of them
+    return PolicyContent(_expressions(spec), _named(spec, "matchConditions"))
 
 
-def asked_of_binding(constraint: Object) -> Content:
+def asked_of_binding(constraint: Object) -> PolicyContent:
     """Return what of a binding its constraint asks for; actions that not all versions know are not compared."""
     spec = constraint.get("spec") or {}
     actions = _scoped_actions(constraint) if _is_scoped(constraint) else {spec.get("enforcementAction") or "deny"}
     known = tuple(sorted(_ACTIONS[action] for action in actions)) if actions <= _ACTIONS.keys() else None
-    return Content(known, frozenset({("param", constraint["metadata"]["name"])}))
+    return PolicyContent(known, frozenset({("param", constraint["metadata"]["name"])}))
 
 
-def binding_content(binding: Object) -> Content:
+def binding_content(binding: Object) -> PolicyContent:
     """Return what of a binding is compared."""
     spec = binding.get("spec") or {}
     actions, param = spec.get("validationActions"), (spec.get("paramRef") or {}).get("name")
-    return Content(tuple(sorted(set(actions))) if actions else None, frozenset({("param", param)}) if param else None)
+    return PolicyContent(
+        tuple(sorted(set(actions))) if actions else None, frozenset({("param", param)}) if param else None
+    )
 
 
 def _expressions(cel: Object) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import FORBIDDEN_NAMESPACE, WEBHOOK
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable, ProbeBroken
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CANARY, numbered
 from chaos_harness.harness.policies import Question
 from chaos_harness.harness.probes import Probe
@@ -40,7 +40,7 @@ _NOT_FOUND = 404
 
 
 def admission_canary(
-    cluster: Cluster, history: History, *, rate: float = 5.0, questions: Sequence[Question] = (FORBIDDEN,)
+    cluster: Cluster, history: HistoryWriter, *, rate: float = 5.0, questions: Sequence[Question] = (FORBIDDEN,)
 ) -> Probe:
     """Return a probe that asks the API server `rate` questions a second, in turn, each with a number of its own.
 
@@ -55,7 +55,7 @@ def admission_canary(
 
 
 class _Canary(Probe):
-    def __init__(self, cluster: Cluster, history: History, rate: float, questions: Sequence[Question]) -> None:
+    def __init__(self, cluster: Cluster, history: HistoryWriter, rate: float, questions: Sequence[Question]) -> None:
         super().__init__(CANARY, self._run_questions)
         self._cluster = cluster
         self._history = history

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY, AUDIT_LOG
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, REQUEST, REQUESTS, numbered
 from chaos_harness.harness.probes.node_logs import NodeLogs
 
@@ -55,7 +55,7 @@ class NodeAudit:
     `ok read`: all that was decided from `since` to `until` (unix seconds) is written; `info read`: it is not (`said`).
     """
 
-    def __init__(self, history: History, node: str) -> None:
+    def __init__(self, history: HistoryWriter, node: str) -> None:
         self._history = history
         self._process = numbered(AUDIT, node)
         self._since: float | None = None

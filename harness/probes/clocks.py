@@ -9,7 +9,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.machine.boot import BOOT_ID, boot_id
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CLOCK, READ, numbered
 from chaos_harness.harness.probes import Probe
 
@@ -20,7 +20,7 @@ _FIRST_SECONDS, _LAST_SECONDS = 15.0, 4.0
 _SHORT = 160
 
 
-def read_clocks(cluster: Cluster, history: History) -> Probe:
+def read_clocks(cluster: Cluster, history: HistoryWriter) -> Probe:
     """Return a probe that looks into each node once at the begin and once at the end.
 
     `ok read` has how many seconds the node's clock was ahead of this machine's (`measured`), for how many seconds that
@@ -31,7 +31,7 @@ def read_clocks(cluster: Cluster, history: History) -> Probe:
     return Probe("clocks", partial(_ask, cluster, history), late_after=inf, settles="never")
 
 
-def _ask(cluster: Cluster, history: History, probe: Probe) -> None:
+def _ask(cluster: Cluster, history: HistoryWriter, probe: Probe) -> None:
     nodes = cluster.nodes()
     _read_all(cluster, nodes, history, _FIRST_SECONDS)
     probe.beat()
@@ -39,14 +39,14 @@ def _ask(cluster: Cluster, history: History, probe: Probe) -> None:
     _read_all(cluster, nodes, history, _LAST_SECONDS)
 
 
-def _read_all(cluster: Cluster, nodes: list[str], history: History, seconds: float) -> None:
+def _read_all(cluster: Cluster, nodes: list[str], history: HistoryWriter, seconds: float) -> None:
     """Read one after the other: at once, each would take longer, and be known less well."""
     deadline = Deadline.after(seconds, "the nodes' clocks")
     for node in nodes:
         _read(cluster, node, history, deadline)
 
 
-def _read(cluster: Cluster, node: str, history: History, deadline: Deadline) -> None:
+def _read(cluster: Cluster, node: str, history: HistoryWriter, deadline: Deadline) -> None:
     process = numbered(CLOCK, node)
     before, began = time.time(), time.monotonic()
     try:

@@ -12,7 +12,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.watching.streaming import Gap, Over, lines
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import API_SERVER, LIST, METRICS, READ, WRITE_LEASE, numbered
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.objects import CONTROL_PLANE, watch_objects
@@ -39,7 +39,7 @@ _LEASE = {
 }
 
 
-def watch_control_plane(cluster: Cluster, history: History, *, every: float = 1.0) -> list[Probe]:
+def watch_control_plane(cluster: Cluster, history: HistoryWriter, *, every: float = 1.0) -> list[Probe]:
     """Return probes of leases and of the pods of kube-system, of the API server, asked so often, and of metrics."""
     return [
         *watch_objects(cluster, history, CONTROL_PLANE),
@@ -48,7 +48,7 @@ def watch_control_plane(cluster: Cluster, history: History, *, every: float = 1.
     ]
 
 
-def ask_api_server(cluster: Cluster, history: History, *, every: float = 1.0) -> Probe:
+def ask_api_server(cluster: Cluster, history: HistoryWriter, *, every: float = 1.0) -> Probe:
     """Return a probe that, every `every` seconds, reads a namespace and creates a Lease as dry run, and times both.
 
     No policy may deny the Lease: who leads, and which node lives, is told by such. `fail` says who did not take it.
@@ -57,12 +57,12 @@ def ask_api_server(cluster: Cluster, history: History, *, every: float = 1.0) ->
     return Probe(API_SERVER, partial(_ask, cluster, history, every), late_after=15.0)
 
 
-def read_metrics(cluster: Cluster, history: History, *, every: float = 15.0) -> Probe:
+def read_metrics(cluster: Cluster, history: HistoryWriter, *, every: float = 15.0) -> Probe:
     """Return a probe that reads what is `COUNTED` every `every` seconds; the API server must render all of it."""
     return Probe(METRICS, partial(_count, cluster, history, every), late_after=60.0, settles="never")
 
 
-def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+def _ask(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
     servers = len(cluster.control_planes)
     of = {"servers": servers} if servers > 1 else None
     with cluster.client() as api:
@@ -71,7 +71,7 @@ def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None
             _time(api, history, WRITE_LEASE, "POST", LEASES, of)
 
 
-def _time(api: ApiClient, history: History, f: str, method: str, path: str, of: dict[str, int] | None) -> None:
+def _time(api: ApiClient, history: HistoryWriter, f: str, method: str, path: str, of: dict[str, int] | None) -> None:
     history.append("invoke", API_SERVER, f, of)
     query, body = ({"dryRun": "All"}, _LEASE) if method == "POST" else (None, None)
     began = time.monotonic()
@@ -90,7 +90,7 @@ def _since(began: float) -> float:
     return round(time.monotonic() - began, 4)
 
 
-def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+def _count(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
     pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
     with cluster.client() as api:
         for _ in probe.every(every):
@@ -104,7 +104,7 @@ def _count(cluster: Cluster, history: History, every: float, probe: Probe) -> No
                 _read(api, f"{pods}/{name}:{_METRICS_PORT}/proxy/metrics", name, history, probe)
 
 
-def _read(api: ApiClient, path: str, whose: str, history: History, probe: Probe) -> None:
+def _read(api: ApiClient, path: str, whose: str, history: HistoryWriter, probe: Probe) -> None:
     """Write down what is counted at `path`; what cannot be read is told, and no reason to stop."""
     process, counts = numbered(METRICS, whose), {}
     history.append("invoke", process, READ)

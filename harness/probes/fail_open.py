@@ -9,7 +9,7 @@ from functools import partial
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CALL, FAIL_OPEN, READ
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.audit import AUDIT_LOGS, NodeAudit, is_audit
@@ -32,7 +32,7 @@ _SHORT = 300
 _HALF_A_DAY = timedelta(hours=12)
 
 
-def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) -> Probe:
+def follow_fail_open(cluster: Cluster, history: HistoryWriter, *, every: float = 3.0) -> Probe:
     """Return a probe that reads the logs of each control plane's API server, on its node, every `every` seconds.
 
     Each call that failed is an entry `info call` whose value has `time` (unix seconds by the node's clock: when
@@ -43,7 +43,7 @@ def follow_fail_open(cluster: Cluster, history: History, *, every: float = 3.0) 
     return Probe(FAIL_OPEN_LOG, partial(_follow, cluster, history, every), late_after=45.0, settles="last")
 
 
-def _follow(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+def _follow(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
     nodes = [_Node(cluster, node, history) for node in cluster.control_planes]
     logs = _Logs(nodes, history)
     with ThreadPoolExecutor(len(nodes), "fail open") as pool:
@@ -55,7 +55,7 @@ def _follow(cluster: Cluster, history: History, every: float, probe: Probe) -> N
 class _Logs:
     """The logs of all API servers; `since` (unix seconds) all is told, or will be."""
 
-    def __init__(self, nodes: Sequence["_Node"], history: History) -> None:
+    def __init__(self, nodes: Sequence["_Node"], history: HistoryWriter) -> None:
         self._nodes = nodes
         self._history = history
         self._since = 0.0
@@ -77,7 +77,7 @@ class _Logs:
 class _Node:
     """The logs of one node's API server: `until` when (unix seconds) all is told, and if something before is `lost`."""
 
-    def __init__(self, cluster: Cluster, node: str, history: History) -> None:
+    def __init__(self, cluster: Cluster, node: str, history: HistoryWriter) -> None:
         self._logs = NodeLogs(cluster, node, [_LOGS, AUDIT_LOGS])
         self._audit = NodeAudit(history, node)
         self._node = node

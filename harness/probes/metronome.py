@@ -6,7 +6,7 @@ Who asks late sees late: on an overloaded machine a harness would report the loa
 import time
 from functools import partial
 
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LATE, METRONOME
 from chaos_harness.harness.probes import Probe
 
@@ -17,7 +17,7 @@ _LATE_SECONDS = 0.25
 _TIMELY_SECONDS = 0.1
 
 
-def keep_time(history: History) -> Probe:
+def keep_time(history: HistoryWriter) -> Probe:
     """Return a probe that wakes four times a second and tells when that was late.
 
     A tick is late since it was due, or since the one before it if that came later: so one long pause is told once.
@@ -26,7 +26,7 @@ def keep_time(history: History) -> Probe:
     return Probe(METRONOME, partial(_tick, history))
 
 
-def _tick(history: History, probe: Probe) -> None:
+def _tick(history: HistoryWriter, probe: Probe) -> None:
     before, sum_ = 0.0, 0.0
     for due in probe.every(_EVERY_SECONDS):
         now = time.monotonic()

@@ -12,10 +12,10 @@ from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER, WRITE
 from chaos_harness.harness.probes import Probe
-from chaos_harness.harness.probes.objects import Watched, watch_objects
+from chaos_harness.harness.probes.objects import WatchedList, watch_objects
 
 __all__ = ["NUMBERED", "write_numbers"]
 
@@ -34,7 +34,7 @@ def _number(lease: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"kind": lease["kind"], "metadata": metadata, "number": lease.get("spec", {}).get("leaseTransitions", 0)}
 
 
-NUMBERED = Watched(WATCH_NUMBER.removeprefix("watch "), _LEASES, _number)
+NUMBERED = WatchedList(WATCH_NUMBER.removeprefix("watch "), _LEASES, _number)
 """The object, watched as all others are.
 
 It is a Lease in Gatekeeper's own namespace, so that it is in no judgement of ours: Gatekeeper is not asked about what
@@ -43,7 +43,7 @@ no leases.
 """
 
 
-def write_numbers(cluster: Cluster, history: History, *, every: float = 1.0) -> list[Probe]:
+def write_numbers(cluster: Cluster, history: HistoryWriter, *, every: float = 1.0) -> list[Probe]:
     """Return a probe that writes the next number every `every` seconds, and one that watches what it writes.
 
     An entry `invoke write` has the `number`, and so has what came of it: `ok`, `fail` (refused, with `status`) or
@@ -53,7 +53,7 @@ def write_numbers(cluster: Cluster, history: History, *, every: float = 1.0) -> 
     return [*watch_objects(cluster, history, [NUMBERED]), Probe(NUMBER, partial(_ask, cluster, history, every))]
 
 
-def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None:
+def _ask(cluster: Cluster, history: HistoryWriter, every: float, probe: Probe) -> None:
     number = int(time.time())
     with cluster.client() as api:
         for due in probe.every(every):
@@ -64,7 +64,7 @@ def _ask(cluster: Cluster, history: History, every: float, probe: Probe) -> None
             delete(api, _PATH)
 
 
-def _write(api: ApiClient, history: History, number: int) -> None:
+def _write(api: ApiClient, history: HistoryWriter, number: int) -> None:
     body = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",

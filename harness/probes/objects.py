@@ -8,7 +8,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.watching.watch import Change, Proofs, Watch
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import CONSTRAINTS, GAP, watch
 from chaos_harness.harness.policies import CANARIES, mutated
 from chaos_harness.harness.probes import Probe
@@ -25,7 +25,7 @@ __all__ = [
     "WORKLOAD",
     "WORKLOAD_EVENTS",
     "WatchGroup",
-    "Watched",
+    "WatchedList",
     "constraints",
     "watch_objects",
 ]
@@ -41,7 +41,7 @@ _LEASES = frozenset({"kube-system", "kube-node-lease"})
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedList:
     """A list URL to watch: `name` is what it has in the history, as the process "watch <name>".
 
     `written` returns what is written of an object, or None if it is not to be written.
@@ -61,10 +61,10 @@ class WatchGroup:
     """
 
     name: str
-    lists: tuple[Watched, ...] = ()
-    of_kind: Callable[[str], tuple[Watched, ...]] | None = None
+    lists: tuple[WatchedList, ...] = ()
+    of_kind: Callable[[str], tuple[WatchedList, ...]] | None = None
 
-    def __iter__(self) -> Iterator[Watched]:
+    def __iter__(self) -> Iterator[WatchedList]:
         """Return its lists."""
         return iter(self.lists)
 
@@ -102,20 +102,20 @@ def _renewal(lease: Object) -> Object | None:
 
 
 USUAL = (
-    Watched("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
-    Watched("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
-    Watched("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
-    Watched("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
-    Watched("nodes", "/api/v1/nodes", _without_images),
+    WatchedList("pods", f"/api/v1/namespaces/{NAMESPACE}/pods"),
+    WatchedList("events", f"/api/v1/namespaces/{NAMESPACE}/events"),
+    WatchedList("deployments", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
+    WatchedList("endpointslices", f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"),
+    WatchedList("nodes", "/api/v1/nodes", _without_images),
 )
 """What every experiment watches: Gatekeeper itself, and the nodes."""
 
 GENERATED = WatchGroup(
     "generated",
     (
-        Watched("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
-        Watched("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
-        Watched("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
+        WatchedList("constrainttemplates", "/apis/templates.gatekeeper.sh/v1/constrainttemplates", _without_rego),
+        WatchedList("validatingadmissionpolicies", f"{_ADMISSION}/validatingadmissionpolicies"),
+        WatchedList("validatingadmissionpolicybindings", f"{_ADMISSION}/validatingadmissionpolicybindings"),
     ),
 )
 """Templates and what Gatekeeper generates from them and from constraints (see `constraints` for those)."""
@@ -123,8 +123,8 @@ GENERATED = WatchGroup(
 WEBHOOKS = WatchGroup(
     "webhooks",
     (
-        Watched("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
-        Watched("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
+        WatchedList("validatingwebhookconfigurations", f"{_ADMISSION}/validatingwebhookconfigurations"),
+        WatchedList("mutatingwebhookconfigurations", f"{_ADMISSION}/mutatingwebhookconfigurations"),
     ),
 )
 """Whom the API server asks, and what it does when nobody answers."""
@@ -132,34 +132,34 @@ WEBHOOKS = WatchGroup(
 CONTROL_PLANE = WatchGroup(
     "control plane",
     (
-        Watched("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
-        Watched("system pods", "/api/v1/namespaces/kube-system/pods"),
+        WatchedList("leases", "/apis/coordination.k8s.io/v1/leases", _renewal),
+        WatchedList("system pods", "/api/v1/namespaces/kube-system/pods"),
     ),
 )
 """Who leads and which node lives, without what leases do not need to be judged; and the pods of kube-system."""
 
-WORKLOAD = WatchGroup("workload", (Watched("workload", "/api/v1/pods", _in_chaos),))
+WORKLOAD = WatchGroup("workload", (WatchedList("workload", "/api/v1/pods", _in_chaos),))
 """Pods of an experiment, in all namespaces chaos-* but the canary's, which are watched by themselves."""
 
-CANARY_PODS = (Watched("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
+CANARY_PODS = (WatchedList("canaries", f"/api/v1/namespaces/{CANARIES}/pods", _canary),)
 """What the admission probe really created, also when it had no answer."""
 
-WORKLOAD_EVENTS = (Watched("workload events", "/api/v1/events", _in_chaos),)
+WORKLOAD_EVENTS = (WatchedList("workload events", "/api/v1/events", _in_chaos),)
 """What kubelets and controllers tell of those."""
 
 
-def constraints(*kinds: str) -> tuple[Watched, ...]:
+def constraints(*kinds: str) -> tuple[WatchedList, ...]:
     """Return the constraints of these kinds; one that is not served yet, or no longer, is a gap because of "404"."""
     plurals = [kind.lower() for kind in kinds]
     root = "/apis/constraints.gatekeeper.sh/v1beta1"
-    return tuple(Watched(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
+    return tuple(WatchedList(f"constraints {plural}", f"{root}/{plural}") for plural in plurals)
 
 
 CONSTRAINTS_OF_A_KIND = WatchGroup("constraints", of_kind=constraints)
 """The constraints of one kind."""
 
 
-def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched] = USUAL) -> list[Probe]:
+def watch_objects(cluster: Cluster, history: HistoryWriter, watched: Iterable[WatchedList] = USUAL) -> list[Probe]:
     """Return one probe for each of `watched`.
 
     An entry has kind `change` and says in `f` what the watch saw (see clusters.watching.watch.Change); the
@@ -172,7 +172,7 @@ def watch_objects(cluster: Cluster, history: History, watched: Iterable[Watched]
 
 
 class _Watching(Probe):
-    def __init__(self, cluster: Cluster, history: History, watched: Watched) -> None:
+    def __init__(self, cluster: Cluster, history: HistoryWriter, watched: WatchedList) -> None:
         super().__init__(watch(watched.name), self._follow, late_after=_QUIET_SECONDS)
         self._cluster = cluster
         self._history = history
@@ -204,7 +204,7 @@ class _Watching(Probe):
             self.beat()
 
 
-def _value(change: Change, watched: Watched) -> Object | None:
+def _value(change: Change, watched: WatchedList) -> Object | None:
     value: Object = {"resource_version": change.resource_version}
     if change.object is not None:
         written = watched.written(change.object)

@@ -14,7 +14,7 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.harness.errors import ApiRefused, ApiUnreachable
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LIST, REPLICA, REPLICAS, numbered
 from chaos_harness.harness.policies import Question
 from chaos_harness.harness.probes import Probe
@@ -29,7 +29,7 @@ _SHORT = 160
 
 
 def ask_replicas(
-    cluster: Cluster, history: History, *, every: float = 1.0, questions: Sequence[Question] = ()
+    cluster: Cluster, history: HistoryWriter, *, every: float = 1.0, questions: Sequence[Question] = ()
 ) -> Probe:
     """Return a probe that sends AdmissionReviews to each webhook pod by itself, every `every` seconds.
 
@@ -41,7 +41,7 @@ def ask_replicas(
     return Probe(REPLICAS, partial(_ask, cluster, history, every, reviews(questions)), late_after=30.0)
 
 
-def _ask(cluster: Cluster, history: History, interval: float, asked: Sequence[Review], probe: Probe) -> None:
+def _ask(cluster: Cluster, history: HistoryWriter, interval: float, asked: Sequence[Review], probe: Probe) -> None:
     pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
     selector = {"labelSelector": "gatekeeper.sh/operation=webhook"}
     clients = _Clients(cluster)
@@ -79,7 +79,7 @@ class _Clients:
         self._open.close()
 
 
-def _review(clients: _Clients, history: History, asked: Sequence[Review], pod: dict[str, Any]) -> None:
+def _review(clients: _Clients, history: HistoryWriter, asked: Sequence[Review], pod: dict[str, Any]) -> None:
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     process = numbered(REPLICA, name)
     for review in asked:

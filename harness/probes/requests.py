@@ -5,14 +5,14 @@ from functools import partial
 
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import READ, REGISTRY, REQUEST
 from chaos_harness.harness.probes import Probe
 
 __all__ = ["REGISTRY", "follow_registry"]
 
 
-def follow_registry(registry: Registry, history: History, *, every: float = 2.0) -> Probe:
+def follow_registry(registry: Registry, history: HistoryWriter, *, every: float = 2.0) -> Probe:
     """Return a probe that reads the registry's log every `every` seconds, also while the registry is stopped.
 
     Each request is an entry `info request` whose value has `time` (unix seconds by the engine's clock:
@@ -22,7 +22,7 @@ def follow_registry(registry: Registry, history: History, *, every: float = 2.0)
     return Probe("registry log", partial(_follow, registry, history, every), late_after=30.0, settles="last")
 
 
-def _follow(registry: Registry, history: History, every: float, probe: Probe) -> None:
+def _follow(registry: Registry, history: HistoryWriter, every: float, probe: Probe) -> None:
     since = datetime.now(UTC)
     written: set[object] = set()
     for _ in probe.every(every):

@@ -7,7 +7,7 @@ from math import inf
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import EXPERIMENT, JUDGE
 from chaos_harness.harness.probes import Probe
 
@@ -21,7 +21,7 @@ _AT_ONCE_SECONDS = 1.0
 class Probes:
     """Probes that run, by their names, and write into one history."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: HistoryWriter) -> None:
         self._history = history
         self._probes: dict[str, Probe] = {}
         self._signs, self._marks = -inf, 0

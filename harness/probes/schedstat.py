@@ -7,7 +7,7 @@ scheduler/sched-stats).
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["ANSWERING", "SCRIPT", "Process", "Sample", "Starved", "Starving", "parse"]
+__all__ = ["ANSWERING", "SCRIPT", "Process", "Sample", "Starvation", "Starving", "parse"]
 
 ANSWERING = "manager", "kube-apiserver", "etcd"
 """The commands by which a cluster answers: Gatekeeper's, the API server's and its store's."""
@@ -95,7 +95,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Starved:
+class Starvation:
     """Somebody was starved for `seconds`, up to the sample that tells: `who`, by name, and how long he ran and waited.
 
     `ran` and `waited` are sums over the threads of who waited longest, in seconds.
@@ -142,7 +142,7 @@ class Starving:
         self._before: Sample | None = None
         self._starved: set[int] = set()
 
-    def take(self, sample: Sample) -> Starved | None:
+    def take(self, sample: Sample) -> Starvation | None:
         """Take the next sample, and return who was starved since the one before; None: nobody, as far as is known.
 
         What a thread waited is told when it gets the processor, so that a long wait may reach back behind the sample
@@ -159,7 +159,7 @@ class Starving:
         starved = [grown[pid] for pid in self._starved]
         worst = max(starved, key=lambda growth: growth.waited)
         seconds = max(passed, *(growth.longest for growth in starved))
-        return Starved(seconds, tuple(sorted({growth.name for growth in starved})), worst.ran, worst.waited)
+        return Starvation(seconds, tuple(sorted({growth.name for growth in starved})), worst.ran, worst.waited)
 
     @staticmethod
     def _grown(before: Sample, sample: Sample) -> Iterator[tuple[int, "_Grown"]]:

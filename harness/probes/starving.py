@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.history.vocabulary import LATE, METRONOME, READ, numbered
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.schedstat import SCRIPT, Starving, parse
@@ -30,7 +30,7 @@ _AGAIN_SECONDS = 5.0
 _SHORT = 160
 
 
-def watch_starving(cluster: Cluster, history: History) -> Probe:
+def watch_starving(cluster: Cluster, history: HistoryWriter) -> Probe:
     """Return a probe that asks each node each second how long Gatekeeper, API server and etcd had to wait to run.
 
     A second in which one of them was starved (see `harness.probes.schedstat`) is told as the metronome tells of one in
@@ -42,7 +42,7 @@ def watch_starving(cluster: Cluster, history: History) -> Probe:
     return Probe("starving", partial(_watch, cluster, history), late_after=30.0)
 
 
-def _watch(cluster: Cluster, history: History, probe: Probe) -> None:
+def _watch(cluster: Cluster, history: HistoryWriter, probe: Probe) -> None:
     with ExitStack() as stack:
         nodes = [stack.enter_context(_Node(cluster, node, history)) for node in cluster.nodes()]
         for _ in probe.every(_EVERY_SECONDS):
@@ -68,7 +68,7 @@ def _listen(nodes: list["_Node"]) -> None:
 class _Node:
     """One node: `asked` is when it was, if it has not answered yet; without a `dialogue` it cannot be."""
 
-    def __init__(self, cluster: Cluster, node: str, history: History) -> None:
+    def __init__(self, cluster: Cluster, node: str, history: HistoryWriter) -> None:
         self.dialogue: Dialogue | None = None
         self.asked: float | None = None
         self._begin = partial(cluster.talk, node, ["bash", "-c", SCRIPT])

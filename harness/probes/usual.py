@@ -1,7 +1,7 @@
 """Usual probes: those of every experiment on Gatekeeper."""
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import admission_canary
 from chaos_harness.harness.probes.clocks import read_clocks
@@ -15,7 +15,7 @@ from chaos_harness.harness.probes.starving import watch_starving
 __all__ = ["usual_probes"]
 
 
-def usual_probes(cluster: Cluster, history: History) -> list[Probe]:
+def usual_probes(cluster: Cluster, history: HistoryWriter) -> list[Probe]:
     """Return probes of objects, admission, replicas, machine, who is starved, clocks, and the registry's log if any.
 
     How late a watch is, a number tells that is written each second (see `harness.probes.numbers`).

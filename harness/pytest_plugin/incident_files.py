@@ -10,7 +10,7 @@ import pytest
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.incident.judge import claim
-from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.replay.driver import relive
 
 __all__ = ["FOLDER", "collected"]
@@ -49,7 +49,7 @@ class _IncidentFile(pytest.Module):
         return self.path in [self.config.invocation_params.dir / place for place in places]
 
 
-def _test(loaded: Loaded, name: str) -> Any:
+def _test(loaded: LoadedIncident, name: str) -> Any:
     def relived(experiment: Experiment) -> None:
         relive(loaded, experiment)
         claim(loaded, experiment)

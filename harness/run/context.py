@@ -16,7 +16,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.engine.claims import KEPT_SECONDS
 from chaos_harness.clusters.garbage import Owner, collect_garbage
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.removal import try_remove
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -89,7 +89,7 @@ class Session:
         return engine
 
     @property
-    def logs(self) -> Kept:
+    def logs(self) -> LogKeeper:
         """Where the logs of a cluster go that could not be brought up: beside the experiments, to be found again."""
         return kept(self.histories / self.owner.run / "logs")
 

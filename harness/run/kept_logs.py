@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
 __all__ = ["kept"]
 
 
-def kept(folder: Path) -> Kept:
+def kept(folder: Path) -> LogKeeper:
     """Return how logs are kept below `folder`: clean from the first moment; what is no text stays as it is."""
-    return Kept(folder, _write)
+    return LogKeeper(folder, _write)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -193,15 +193,15 @@ def replay(path: Path, engine: object) -> list[str]:
 
 
 @dataclass
-class _Found:
+class _Content:
     """What a file holds: undos that are pending by their ids, and what is wrong by the number of its line."""
 
     entries: dict[int, Undo] = field(default_factory=dict)
     broken: dict[int, str] = field(default_factory=dict)
 
 
-def _scan(path: Path) -> _Found:
-    contents, given_up = _Found(), set()
+def _scan(path: Path) -> _Content:
+    contents, given_up = _Content(), set()
     try:
         *lines, _torn = path.read_bytes().split(b"\n")
     except OSError as error:

@@ -17,7 +17,7 @@ from chaos_harness.reports.picture.draw import close_up, timeline
 from chaos_harness.reports.picture.model import Story
 from chaos_harness.reports.picture.read_history import tell
 
-__all__ = ["Attached", "Budget", "Files", "file", "pictures", "story_of"]
+__all__ = ["AllureAttachment", "Budget", "Files", "file", "pictures", "story_of"]
 
 _SMALL_BYTES = 4 * 1024
 _LARGE_BYTES = 256 * 1024
@@ -28,7 +28,7 @@ _SVG = "image/svg+xml"
 
 
 @dataclass(frozen=True)
-class Attached:
+class AllureAttachment:
     """One attachment, ready to be written."""
 
     name: str
@@ -64,7 +64,7 @@ class Budget:
         """Return the share of one of so many workers that make a run together."""
         return cls(_MOST_OF_RUN // workers)
 
-    def within(self, offered: list[Attached], record: Record) -> list[Attached]:
+    def within(self, offered: list[AllureAttachment], record: Record) -> list[AllureAttachment]:
         """Return what may be attached for a record, in the order given, and what says where the rest is."""
         matters = any(not claim.as_expected for claim in record.claims)
         chosen, left_out = [], []
@@ -89,8 +89,8 @@ class Budget:
         return chosen
 
 
-def _said(name: str, head: str, lines: list[str]) -> Attached:
-    return Attached(name, (head + "".join(lines)).encode(), "text/plain", "txt")
+def _said(name: str, head: str, lines: list[str]) -> AllureAttachment:
+    return AllureAttachment(name, (head + "".join(lines)).encode(), "text/plain", "txt")
 
 
 def story_of(record: Record) -> Story | None:
@@ -101,14 +101,14 @@ def story_of(record: Record) -> Story | None:
         return None
 
 
-def pictures(record: Record, story: Story) -> list[Attached]:
+def pictures(record: Record, story: Story) -> list[AllureAttachment]:
     """Return the timeline, and a close-up if that shows what was lost better."""
-    drawn = [Attached("timeline", timeline(story, record.name, record.claims).encode(), _SVG, "svg")]
+    drawn = [AllureAttachment("timeline", timeline(story, record.name, record.claims).encode(), _SVG, "svg")]
     window = close_up(story)
     if window:
         name = f"close-up, {window[0]:.1f} to {window[1]:.1f} s"
         picture = timeline(story, record.name, record.claims, window)
-        drawn.append(Attached(name, picture.encode(), _SVG, "svg"))
+        drawn.append(AllureAttachment(name, picture.encode(), _SVG, "svg"))
     return drawn
 
 
@@ -116,9 +116,9 @@ class Files:
     """The files that belong to records; what several tests share is read and cleaned once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, int, int], Attached] = {}
+        self._known: dict[tuple[str, str, int, int], AllureAttachment] = {}
 
-    def of(self, record: Record) -> list[Attached]:
+    def of(self, record: Record) -> list[AllureAttachment]:
         """Return what is to be attached for a record."""
         wanted = [
             ("history", record.history, "application/jsonl"),
@@ -130,7 +130,7 @@ class Files:
         return list(self._known.values())
 
 
-def file(name: str, path: Path, kind: str) -> Attached:
+def file(name: str, path: Path, kind: str) -> AllureAttachment:
     """Return a file without its secrets: a large one compressed, a very large one cut, and said to be.
 
     One that cannot be read is said to be missing.
@@ -139,12 +139,12 @@ def file(name: str, path: Path, kind: str) -> Attached:
     try:
         if path.stat().st_size <= _LARGE_BYTES:
             text = redact(path.read_text(encoding="utf-8", errors="replace"))
-            return Attached(name, text.encode(), kind, suffix)
+            return AllureAttachment(name, text.encode(), kind, suffix)
         body, cut = _packed(path)
     except OSError as error:
-        return Attached(f"{name} (missing)", f"{path}: {error.strerror}".encode(), "text/plain", "txt")
+        return AllureAttachment(f"{name} (missing)", f"{path}: {error.strerror}".encode(), "text/plain", "txt")
     shown = f"{name}, the first {cut:,} lines.gz" if cut else f"{name}.gz"
-    return Attached(shown, body, "application/gzip", f"{suffix}.gz")
+    return AllureAttachment(shown, body, "application/gzip", f"{suffix}.gz")
 
 
 def _identity(name: str, path: Path) -> tuple[str, str, int, int]:

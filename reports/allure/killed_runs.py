@@ -13,7 +13,7 @@ from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import run_directory
 from chaos_harness.reports.allure import attachments
 from chaos_harness.reports.allure import results as written
-from chaos_harness.reports.allure.attachments import Attached
+from chaos_harness.reports.allure.attachments import AllureAttachment
 from chaos_harness.reports.allure.sweep import sweep
 from chaos_harness.reports.picture.draw import timeline
 from chaos_harness.reports.picture.read_history import tell
@@ -39,7 +39,7 @@ def rescue(run: Path) -> list[str]:
     running = f" while it ran {', '.join(begun)}" if begun else ""
     message = f"the run was killed{running}; {_GC}"
     _write(results, "run", "globals", {"attachments": [], "errors": [{"message": redact(message)}]})
-    quality_gate.write(run, [quality_gate.Rule("the run comes to its end", False, redact(message), 1, 0)])
+    quality_gate.write(run, [quality_gate.GateRule("the run comes to its end", False, redact(message), 1, 0)])
     rescued = []
     for history in sorted((run / "experiments").glob("*/*/history.jsonl")):
         if str(history) not in histories:
@@ -58,7 +58,7 @@ def _add(results: Path, history: Path) -> None:
         recorded = read(history)
         story = tell(recorded)
         start, stop = recorded.header.started, recorded.header.started + story.end
-        attached.insert(0, Attached("timeline", timeline(story, name).encode(), "image/svg+xml", "svg"))
+        attached.insert(0, AllureAttachment("timeline", timeline(story, name).encode(), "image/svg+xml", "svg"))
     except (ChaosError, KeyError, TypeError, ValueError) as error:
         message += f" Its history cannot be told: {error}"
     _write(
@@ -82,7 +82,7 @@ def _add(results: Path, history: Path) -> None:
     )
 
 
-def _attach(results: Path, key: str, attachment: Attached) -> dict[str, str]:
+def _attach(results: Path, key: str, attachment: AllureAttachment) -> dict[str, str]:
     source = f"{uuid5(NAMESPACE_URL, key)}-attachment.{attachment.suffix}"
     private.write(results / source, attachment.body)
     return {"name": attachment.name, "source": source, "type": attachment.kind}

@@ -19,7 +19,7 @@ from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Ph
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import junit, run_directory
 from chaos_harness.reports.allure import attachments, categories, failures, run_end
-from chaos_harness.reports.allure.attachments import Attached
+from chaos_harness.reports.allure.attachments import AllureAttachment
 from chaos_harness.reports.allure.disk_errors import Guard
 from chaos_harness.reports.allure.results import Writer
 from chaos_harness.reports.allure.sweep import sweep
@@ -102,7 +102,7 @@ class _Renderer:
         if hasattr(self._config, "workeroutput"):
             self._config.workeroutput[_TROUBLE] = self._guard.trouble
 
-    def _told(self, record: Record, item: pytest.Item, result: TestResult) -> list[Attached]:
+    def _told(self, record: Record, item: pytest.Item, result: TestResult) -> list[AllureAttachment]:
         """Put the sentence, with the picture, in front of the result; return what is to be attached."""
         story = self._story(record)
         drawn = attachments.pictures(record, story) if story else []

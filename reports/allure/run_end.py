@@ -17,14 +17,14 @@ from chaos_harness.reports.allure import categories
 from chaos_harness.reports.trends import figures, quality_gate, runs
 from chaos_harness.reports.trends import regression as gate
 
-__all__ = ["Finding", "add_outcome", "write"]
+__all__ = ["RunFinding", "add_outcome", "write"]
 
 _METRICS = "metrics.prom"
 _FIGURES = "figures.txt"
 
 
 @dataclass(frozen=True)
-class Finding:
+class RunFinding:
     """Something of the run as a whole that its reader must not overlook; `regression`: a figure that grew."""
 
     message: str
@@ -38,7 +38,9 @@ def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
         outcomes[report.nodeid] = report.outcome
 
 
-def write(results: Path, run: Path | None, records: Mapping[str, Record], outcomes: Mapping[str, str]) -> list[Finding]:
+def write(
+    results: Path, run: Path | None, records: Mapping[str, Record], outcomes: Mapping[str, str]
+) -> list[RunFinding]:
     """Write the run's figures where Allure, Prometheus and later runs find them; return what they show.
 
     Without a run's directory (its results went elsewhere on request) nothing is remembered or compared.
@@ -66,11 +68,11 @@ def write(results: Path, run: Path | None, records: Mapping[str, Record], outcom
     runs.remember(run.parent, runs.Run(run.name, started, {sample.key: sample.value for sample in samples}, tests))
     return [
         *(
-            Finding(f"regression: {comparison.words}", _why(comparison), regression=True)
+            RunFinding(f"regression: {comparison.words}", _why(comparison), regression=True)
             for comparison in judged
             if comparison.outcome == "worse"
         ),
-        *(Finding(f"flaky: {key}: {words}", "the same test on the same versions") for key, words in flaky.items()),
+        *(RunFinding(f"flaky: {key}: {words}", "the same test on the same versions") for key, words in flaky.items()),
     ]
 
 
@@ -93,7 +95,7 @@ def _key(nodeid: str, record: Record) -> str:
     return redact(f"{nodeid} | {shape.get('gatekeeper', '')} {shape.get('kubernetes', '')}")
 
 
-def _why(judged: gate.Judged) -> str:
+def _why(judged: gate.FigureVerdict) -> str:
     return (
         f"If nothing had changed, the chance that any figure of this run is called worse would be {gate.ERROR:.0%}; "
         f"all figures of the run are in {_FIGURES}. Key: {judged.sample.key}"

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["MOST_LOST", "Bin", "Bins", "Lost", "Outcome", "Tally"]
+__all__ = ["MOST_LOST", "Bin", "Bins", "LostRequest", "Outcome", "Tally"]
 
 Outcome = Literal["good", "lost", "silent"]
 """`good` is the answer that is demanded, `lost` another one, `silent` none at all."""
@@ -17,7 +17,7 @@ _FINEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Lost:
+class LostRequest:
     """A request that did not get the demanded answer: when it was asked and answered, and what was said."""
 
     asked: float
@@ -79,7 +79,7 @@ class Tally:
 
     total: Bin = field(default_factory=Bin)
     bins: Bins = field(default_factory=Bins)
-    kept: list[Lost] = field(default_factory=list)
+    kept: list[LostRequest] = field(default_factory=list)
     said: Counter[str] = field(default_factory=Counter)
     first_lost: float | None = None
     last_lost: float | None = None
@@ -96,7 +96,7 @@ class Tally:
         if len(self.said) < MOST_LOST or said in self.said:
             self.said[said] += 1
         if getattr(self.total, outcome) <= MOST_LOST:
-            self.kept.append(Lost(asked, answered, outcome, said))
+            self.kept.append(LostRequest(asked, answered, outcome, said))
 
     @property
     def unkept(self) -> int:

@@ -7,7 +7,7 @@ from chaos_harness.reports.picture import svg
 from chaos_harness.reports.picture.colours import PATTERNS, style
 from chaos_harness.reports.picture.lanes import LEFT, RIGHT, WIDTH, Axis, Lanes
 from chaos_harness.reports.picture.model import Story
-from chaos_harness.reports.picture.states import Life, Sort
+from chaos_harness.reports.picture.states import Lifeline, Sort
 
 __all__ = ["close_up", "timeline"]
 
@@ -126,7 +126,7 @@ def _objects(lanes: Lanes, story: Story) -> None:
     _more(lanes, len(story.changes) - _MOST_KINDS, "kinds of objects")
 
 
-def _lives(lanes: Lanes, story: Story, lives: list[Life], most: int, title: str) -> None:
+def _lives(lanes: Lanes, story: Story, lives: list[Lifeline], most: int, title: str) -> None:
     lives = [life for life in lives if _seen_in(lanes.axis, life)]
     if not lives:
         return
@@ -141,7 +141,7 @@ def _lives(lanes: Lanes, story: Story, lives: list[Life], most: int, title: str)
     _more(lanes, len(lives) - most, "with less to see")
 
 
-def _seen_in(axis: Axis, life: Life) -> bool:
+def _seen_in(axis: Axis, life: Lifeline) -> bool:
     gone = life.stretches[-1].at if life.stretches[-1].state == "gone" else axis.end
     return axis.shows(life.stretches[0].at, gone)
 

@@ -8,8 +8,8 @@ from chaos_harness.harness.experiment.record import ClaimRecord
 from chaos_harness.reports.picture import svg
 from chaos_harness.reports.picture.colours import STATES
 from chaos_harness.reports.picture.counts import Bins, Tally
-from chaos_harness.reports.picture.model import Band, Mark, Question
-from chaos_harness.reports.picture.states import Life
+from chaos_harness.reports.picture.model import Band, Mark, QuestionLabel
+from chaos_harness.reports.picture.states import Lifeline
 
 __all__ = ["Axis", "Lanes"]
 
@@ -150,13 +150,13 @@ class Lanes:
             words = "small" if expected else "small bad"
             self.parts.append(svg.text(x - 8, y + 4, str(number), words, anchor="end", hint=hint))
 
-    def asked(self, question: Question, tally: Tally) -> None:
+    def asked(self, question: QuestionLabel, tally: Tally) -> None:
         """Add the answers to one question: good ones as a hill, each other one as a mark over the whole height."""
         top = self._lane(question.short, tally.words, 34, bad=tally.total.lost > 0)
         self._hill(tally.bins, top + 30, 16)
         self._lost(str(question), tally, top + 2, top + 30)
 
-    def life(self, life: Life, replica: Tally | None) -> None:
+    def life(self, life: Lifeline, replica: Tally | None) -> None:
         """Add the states of a pod, node or lease, and below them what a replica answered when asked by itself."""
         gone = next((stretch.at for stretch in reversed(life.stretches) if stretch.state == "gone"), None)
         where = f"on {life.where}" if life.where else ""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from chaos_harness.harness.history.vocabulary import CANARY
 from chaos_harness.reports.picture.counts import Bins, Tally
-from chaos_harness.reports.picture.states import Life
+from chaos_harness.reports.picture.states import Lifeline
 
-__all__ = ["Band", "Mark", "Question", "Story", "Told"]
+__all__ = ["Band", "ChainLink", "Mark", "QuestionLabel", "Story"]
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Band:
     one_shot: bool = False
 
 
-class Question(NamedTuple):
+class QuestionLabel(NamedTuple):
     """What was asked, and by which `family` of processes ("canary"); all of them count it together."""
 
     family: str
@@ -54,7 +54,7 @@ class Mark:
 
 
 @dataclass
-class Told:
+class ChainLink:
     """One link of the chain of events; `times` it came again with the same words, the last time at `until`."""
 
     at: float
@@ -78,17 +78,17 @@ class Story:
     faults: list[Band] = field(default_factory=list)
     phases: list[Band] = field(default_factory=list)
     harms: list[Mark] = field(default_factory=list)
-    questions: dict[Question, Tally] = field(default_factory=dict)
+    questions: dict[QuestionLabel, Tally] = field(default_factory=dict)
     replicas: dict[str, Tally] = field(default_factory=dict)
-    lives: dict[str, Life] = field(default_factory=dict)
+    lives: dict[str, Lifeline] = field(default_factory=dict)
     rotation: list[tuple[float, int]] = field(default_factory=list)
     changes: dict[str, list[Mark]] = field(default_factory=dict)
     gaps: list[Mark] = field(default_factory=list)
     requests: Bins = field(default_factory=Bins)
-    chain: list[Told] = field(default_factory=list)
+    chain: list[ChainLink] = field(default_factory=list)
     omitted: Counter[str] = field(default_factory=Counter)
 
     @property
-    def canaries(self) -> dict[Question, Tally]:
+    def canaries(self) -> dict[QuestionLabel, Tally]:
         """The tallies of what the canary asked."""
         return {question: tally for question, tally in self.questions.items() if question.family == CANARY}

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history import vocabulary as v
-from chaos_harness.harness.history.faults import Fault
+from chaos_harness.harness.history.faults import FaultSpan
 from chaos_harness.reports.picture.counts import Outcome, Tally
-from chaos_harness.reports.picture.model import Band, Mark, Question, Story, Told
-from chaos_harness.reports.picture.states import Life, Sort, lease_state, node_state, pod_state
+from chaos_harness.reports.picture.model import Band, ChainLink, Mark, QuestionLabel, Story
+from chaos_harness.reports.picture.states import Lifeline, Sort, lease_state, node_state, pod_state
 
 __all__ = ["tell"]
 
@@ -16,10 +16,10 @@ _FAULT, _REPLICA, _WATCH = v.numbered(v.FAULT, ""), v.numbered(v.REPLICA, ""), v
 _OUTCOMES: dict[str, Outcome] = {"ok": "good", "fail": "lost", "info": "silent"}
 _MOST_LIVES, _MOST_MARKS, _MOST_QUESTIONS, _MOST_BANDS, _MOST_TOLD = 300, 300, 40, 100, 400
 _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt", "Taint", "Unhealthy", "Error")
-_FAILED_OPEN = Question("webhook calls", "failed open")
+_FAILED_OPEN = QuestionLabel("webhook calls", "failed open")
 _FAMILIES = (v.CANARY, v.CLOCK, v.METRICS, v.TRIGGER)
 _LEASE_SECONDS = 15.0
-_Asked = TypeVar("_Asked", str, Question)
+_Asked = TypeVar("_Asked", str, QuestionLabel)
 _OWN_LANES = (
     "pods",
     "events",
@@ -33,7 +33,7 @@ _OWN_LANES = (
 )
 
 
-def tell(recorded: Recorded) -> Story:
+def tell(recorded: History) -> Story:
     """Return the story of a history, up to the line at which it breaks off."""
     story = Story(started=recorded.header.started, truncated=recorded.truncated)
     reader = _Reader(story)
@@ -50,7 +50,7 @@ class _Reader:
         self._open: dict[str, Band] = {}
         self._slices: dict[str, int] = {}
         self._renewed: dict[str, tuple[float, float]] = {}
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, ChainLink] = {}
         self._others: dict[str, Any] = {
             v.REGISTRY: self._registry,
             v.FAIL_OPEN: self._fail_open,
@@ -121,7 +121,7 @@ class _Reader:
             band.healing = entry.at
         else:
             band.ended, band.heal_proof = entry.at, proof
-            fault = Fault(entry.process, name, band.begun, heal_proof=proof, blow=band.one_shot)
+            fault = FaultSpan(entry.process, name, band.begun, heal_proof=proof, blow=band.one_shot)
             band.one_shot = fault.one_shot  # which knows what older histories said instead
             self._tell(entry.at, f"healed: {name}: {proof}")
 
@@ -202,7 +202,7 @@ class _Reader:
             self._story.omitted["lives"] += 1
             return
         new = key not in lives
-        life = lives.setdefault(key, Life(entry.value["object"]["metadata"]["name"], sort))
+        life = lives.setdefault(key, Lifeline(entry.value["object"]["metadata"]["name"], sort))
         life.where = where or life.where
         if life.see(entry.at, state, why) and not (new and (entry.f == v.LISTED or state in ("ready", "held"))):
             on = f" on {life.where}" if life.where else ""
@@ -246,7 +246,7 @@ class _Reader:
             tally = _tally(story.replicas, asked.process.removeprefix(_REPLICA), f"{v.REPLICA} others")
         else:
             family = _family(asked.process)
-            tally = _tally(story.questions, Question(family, asked.f), Question(family, "others"))
+            tally = _tally(story.questions, QuestionLabel(family, asked.f), QuestionLabel(family, "others"))
             if outcome == "lost" and not tally.total.lost:
                 self._tell(asked.at, f"first lost: {asked.f}: {said}")
         tally.add(asked.at, answered, outcome, said)
@@ -256,7 +256,7 @@ class _Reader:
         if link is not None:
             link.times, link.until = link.times + 1, at
         elif len(self._told) < _MOST_TOLD:
-            self._told[what] = link = Told(at, what)
+            self._told[what] = link = ChainLink(at, what)
             self._story.chain.append(link)
         else:
             self._story.omitted["events"] += 1

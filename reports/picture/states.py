@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from chaos_harness.harness.history.objects import condition, is_leaving, is_ready
 
-__all__ = ["Life", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
+__all__ = ["Lifeline", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
 
 State = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
 """What a reader must tell apart at a glance; the reason stands in words beside it."""
@@ -27,7 +27,7 @@ class Stretch:
 
 
 @dataclass
-class Life:
+class Lifeline:
     """One thing from the first to the last time that it was seen; `left_out` short stretches were too many."""
 
     name: str

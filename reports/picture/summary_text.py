@@ -9,7 +9,7 @@ from chaos_harness.clusters.checkout import OPTION, typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports.picture.model import Story, Told
+from chaos_harness.reports.picture.model import ChainLink, Story
 from chaos_harness.reports.picture.svg import shortened
 
 __all__ = ["brief", "page", "reproduce", "sentence"]
@@ -157,7 +157,7 @@ def _chain(story: Story) -> str:
     return f"<details open><summary>What happened</summary><table>{''.join(rows)}</table></details>" if rows else ""
 
 
-def _link(link: Told) -> str:
+def _link(link: ChainLink) -> str:
     what = shortened(link.what, _MOST_LETTERS)  # a page's tables do not wrap
     return f"{what} ({link.times} times, last at {link.until:.1f} s)" if link.times > 1 else what
 

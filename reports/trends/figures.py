@@ -9,7 +9,7 @@ from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["Sample", "open_metrics", "performance", "samples", "titles"]
+__all__ = ["FigureSample", "open_metrics", "performance", "samples", "titles"]
 
 _HARM = ("_seconds", "_percent")
 _NO_HARM = ("asked_seconds", "cut_seconds", "first_lost_seconds")
@@ -19,7 +19,7 @@ _UNITS = (("_seconds", "s"), ("_percent", "%"), ("_bytes", "B"))
 
 
 @dataclass(frozen=True)
-class Sample:
+class FigureSample:
     """One figure of one claim of one test, on one version of Gatekeeper and Kubernetes."""
 
     test: str
@@ -56,7 +56,7 @@ class Sample:
         return next((unit for ending, unit in _UNITS if self.figure.endswith(ending)), "")
 
 
-def samples(records: Mapping[str, Record]) -> list[Sample]:
+def samples(records: Mapping[str, Record]) -> list[FigureSample]:
     """Return the figures of all claims that could be judged, by the ids of their tests."""
     measured = []
     for nodeid, record in records.items():
@@ -67,13 +67,13 @@ def samples(records: Mapping[str, Record]) -> list[Sample]:
         for claim in record.claims:
             if claim.outcome != "inconclusive":
                 measured += [
-                    Sample(redact(nodeid), on, redact(claim.name), name, value, start, stop, redact(claim.id))
+                    FigureSample(redact(nodeid), on, redact(claim.name), name, value, start, stop, redact(claim.id))
                     for name, value in claim.figures.items()
                 ]
     return measured
 
 
-def performance(samples: Iterable[Sample]) -> list[dict[str, Any]]:
+def performance(samples: Iterable[FigureSample]) -> list[dict[str, Any]]:
     """Return what Allure reads from a file `*-perf.json`."""
     return [
         {
@@ -87,7 +87,7 @@ def performance(samples: Iterable[Sample]) -> list[dict[str, Any]]:
     ]
 
 
-def titles(samples: Iterable[Sample]) -> dict[str, dict[str, str]]:
+def titles(samples: Iterable[FigureSample]) -> dict[str, dict[str, str]]:
     """Return how Allure is to call each figure, and whether it is better when it is lower."""
     return {
         sample.key: {"title": sample.title, "unit": sample.unit, **({"better": "lower"} if sample.is_harm else {})}
@@ -95,7 +95,7 @@ def titles(samples: Iterable[Sample]) -> dict[str, dict[str, str]]:
     }
 
 
-def open_metrics(samples: Iterable[Sample], records: Mapping[str, Record]) -> str:
+def open_metrics(samples: Iterable[FigureSample], records: Mapping[str, Record]) -> str:
     """Return the figures, and how the claims came out, as OpenMetrics text."""
     lines = [
         "# TYPE chaos_claim_as_expected gauge",

@@ -10,9 +10,9 @@ from typing import Any
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports.trends.regression import Judged
+from chaos_harness.reports.trends.regression import FigureVerdict
 
-__all__ = ["FILE", "Rule", "archive", "read", "rules", "write"]
+__all__ = ["FILE", "GateRule", "archive", "read", "rules", "write"]
 
 FILE = "gate.json"
 """Name of the file in a run's directory."""
@@ -34,7 +34,7 @@ _RESULTS = "quality-gate-results"
 
 
 @dataclass(frozen=True)
-class Rule:
+class GateRule:
     """Something that a run must meet, whether it does, and what was found."""
 
     name: str
@@ -44,7 +44,9 @@ class Rule:
     actual: float
 
 
-def rules(records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Sequence[Judged]) -> list[Rule]:
+def rules(
+    records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Sequence[FigureVerdict]
+) -> list[GateRule]:
     """Return what is asked of each run: that all claims are as expected, and that no figure is worse beyond noise.
 
     A rule of which nothing can be said, because too few runs came earlier, is none.
@@ -52,20 +54,20 @@ def rules(records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Se
     return [_claims(records, outcomes), *_figures(judged)]
 
 
-def write(run: Path, gate_rules: Sequence[Rule]) -> None:
+def write(run: Path, gate_rules: Sequence[GateRule]) -> None:
     """Write the rules of a run into its directory."""
     private.write(run / FILE, json.dumps([asdict(rule) for rule in gate_rules], indent=1))
 
 
-def read(run: Path) -> list[Rule]:
+def read(run: Path) -> list[GateRule]:
     """Return the rules of a run, none if it died before it wrote them."""
     try:
-        return [Rule(**fields) for fields in json.loads((run / FILE).read_text(encoding="utf-8"))]
+        return [GateRule(**fields) for fields in json.loads((run / FILE).read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return []
 
 
-def archive(gate_rules: Sequence[Rule], path: Path) -> Path:
+def archive(gate_rules: Sequence[GateRule], path: Path) -> Path:
     """Write what Allure 3 reads as an earlier stage of the same run: nothing but the results of its quality gate.
 
     `allure generate` asks no rule by itself, and its own rules know thresholds only, no noise.
@@ -78,7 +80,7 @@ def archive(gate_rules: Sequence[Rule], path: Path) -> Path:
     return path
 
 
-def _result(rule: Rule) -> dict[str, Any]:
+def _result(rule: GateRule) -> dict[str, Any]:
     return {
         "rule": rule.name,
         "success": rule.met,
@@ -89,7 +91,7 @@ def _result(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> Rule:
+def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> GateRule:
     claims = [claim for record in records.values() for claim in record.claims]
     met = sum(claim.as_expected for claim in claims)
     unmet = {name for name, record in records.items() if any(not claim.as_expected for claim in record.claims)}
@@ -97,19 +99,19 @@ def _claims(records: Mapping[str, Record], outcomes: Mapping[str, str]) -> Rule:
     said = f"{met} of {len(claims)} claims came out as expected"
     said += f"; {broken} of {len(outcomes)} tests broke beside their claims" if broken else ""
     good = met == len(claims) and not broken and bool(outcomes)
-    return Rule("claims come out as expected", good, said if outcomes else "no test ran", len(claims), met)
+    return GateRule("claims come out as expected", good, said if outcomes else "no test ran", len(claims), met)
 
 
-def _figures(judged: Sequence[Judged]) -> list[Rule]:
+def _figures(judged: Sequence[FigureVerdict]) -> list[GateRule]:
     compared = [comparison for comparison in judged if comparison.most is not None]
     worse = [comparison for comparison in compared if comparison.outcome == "worse"]
     if compared and not worse:
         rest = len(judged) - len(compared)
         said = f"none of {len(compared)} figures is worse than in earlier runs, beyond their noise"
         said += f"; {rest} more were measured too rarely to be compared" if rest else ""
-        return [Rule("no figure is worse, beyond noise", True, said, 0, 0)]
+        return [GateRule("no figure is worse, beyond noise", True, said, 0, 0)]
     return [
-        Rule(
+        GateRule(
             f"worse, beyond noise: {redact(comparison.sample.title)}",
             False,
             redact(comparison.words),

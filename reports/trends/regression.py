@@ -6,9 +6,9 @@ from math import exp, log, sqrt
 from statistics import NormalDist, fmean, stdev
 from typing import Literal
 
-from chaos_harness.reports.trends.figures import Sample
+from chaos_harness.reports.trends.figures import FigureSample
 
-__all__ = ["ERROR", "FEWEST", "Judged", "bound", "judge", "quantile"]
+__all__ = ["ERROR", "FEWEST", "FigureVerdict", "bound", "judge", "quantile"]
 
 FEWEST = 5
 """With fewer earlier values there is no noise to speak of, and nothing is said."""
@@ -22,10 +22,10 @@ _MOST_EARLIER = 30
 
 
 @dataclass(frozen=True)
-class Judged:
+class FigureVerdict:
     """A figure beside its earlier values; `most` is the bound that noise explains, `worse` that it is above."""
 
-    sample: Sample
+    sample: FigureSample
     earlier: int
     mean: float
     most: float | None
@@ -43,7 +43,7 @@ class Judged:
         )
 
 
-def judge(samples: Sequence[Sample], earlier: Mapping[str, Sequence[float]]) -> list[Judged]:
+def judge(samples: Sequence[FigureSample], earlier: Mapping[str, Sequence[float]]) -> list[FigureVerdict]:
     """Compare each figure with its values in earlier runs.
 
     The bound is that of a prediction interval: if nothing has changed, the chance that any of all the
@@ -89,11 +89,11 @@ def _bounds(values: Sequence[float], error: float) -> tuple[float, float]:
     return exp(middle - room) - _OFFSET, min(most, exp(middle + room) - _OFFSET)
 
 
-def _judged(sample: Sample, earlier: Sequence[float], number: int) -> Judged:
+def _judged(sample: FigureSample, earlier: Sequence[float], number: int) -> FigureVerdict:
     if len(earlier) < FEWEST:
-        return Judged(sample, len(earlier), 0.0, None, "too few runs")
+        return FigureVerdict(sample, len(earlier), 0.0, None, "too few runs")
     mean, (least, most) = fmean(earlier), _bounds(earlier, ERROR / number)
     outcome: Literal["worse", "better", "as before"] = (
         "worse" if sample.value > most else "better" if sample.value < least else "as before"
     )
-    return Judged(sample, len(earlier), mean, most, outcome)
+    return FigureVerdict(sample, len(earlier), mean, most, outcome)

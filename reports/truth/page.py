@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from chaos_harness.harness.statistics import wilson
-from chaos_harness.reports.truth.rows import Counted, Row, Table, counted
+from chaos_harness.reports.truth.rows import Row, Table, Tally, counted
 
 __all__ = ["by_check", "by_claim", "last_line", "page"]
 
@@ -37,7 +37,7 @@ _MARKUP = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "\r": " ", "`": "'"
 
 def by_check(table: Table) -> str:
     """Return a table with one row for each check, whatever its parameters, and one for all."""
-    groups: dict[str, list[Counted]] = {}
+    groups: dict[str, list[Tally]] = {}
     for count in table.counts():
         groups.setdefault(" & ".join(_NAME.findall(count.rows[0].id)) or count.rows[0].id, []).append(count)
     rows = [[_safe(name), *_numbers(counted(group))] for name, group in sorted(groups.items())]
@@ -77,7 +77,7 @@ def page(table: Table) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _numbers(count: Counted) -> list[str]:
+def _numbers(count: Tally) -> list[str]:
     counts = (
         len(count.rows),
         count.seen,
@@ -87,7 +87,7 @@ def _numbers(count: Counted) -> list[str]:
     return [str(number) for number in counts]
 
 
-def _told(row: Row, count: Counted) -> list[str]:
+def _told(row: Row, count: Tally) -> list[str]:
     issue = (row.issue or "").rpartition("/")[2]
     again = [count.came_out(outcome, again=True) for outcome in _OUTCOMES]
     seconds = [verdict.seconds for _, verdict in count.verdicts]

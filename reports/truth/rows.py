@@ -14,7 +14,7 @@ from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.verdict import Claim
 from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line, read
 
-__all__ = ["Counted", "Given", "Row", "Table", "counted", "gathered", "merged", "table"]
+__all__ = ["GivenVerdict", "Row", "Table", "Tally", "counted", "gathered", "merged", "table"]
 
 _SCHEMA = 1
 _SHORT = 200
@@ -23,7 +23,7 @@ _NEEDED = ("run", "history", "outcome", "judge")
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenVerdict:
     """One verdict: the run and the history it is about (`until`: up to which moment), and which sources gave it.
 
     `judge` is their digest (`harness.judging.today`), `again` whether it was given later, from the history alone.
@@ -58,14 +58,14 @@ class Row:
     expected: str
     issue: str | None = None
     known: str | None = None
-    verdicts: tuple[Given, ...] = ()
+    verdicts: tuple[GivenVerdict, ...] = ()
 
     @property
     def key(self) -> tuple[str | None, ...]:
         """What makes it another row."""
         return self.test, self.id, self.kubernetes, self.gatekeeper, self.install, self.expected, self.known
 
-    def count(self, judge: str) -> "Counted":
+    def count(self, judge: str) -> "Tally":
         """Return how the verdicts came out that the sources with this digest gave.
 
         Of one history a verdict counts once: the one that was given at once, if there is one.
@@ -78,20 +78,20 @@ class Row:
             if not verdict.again or (verdict.run, verdict.history, verdict.until) not in at_once
         ]
         of_earlier = {(verdict.run, verdict.history) for verdict in self.verdicts}
-        return Counted((self,), tuple((self, verdict) for verdict in given), of_earlier)
+        return Tally((self,), tuple((self, verdict) for verdict in given), of_earlier)
 
 
 @dataclass(frozen=True)
-class Counted:
+class Tally:
     """What counts of some rows: the verdicts of today's sources, each with its row; `histories` are of all verdicts."""
 
     rows: tuple[Row, ...]
-    verdicts: tuple[tuple[Row, Given], ...]
+    verdicts: tuple[tuple[Row, GivenVerdict], ...]
     histories: set[tuple[str, str]] = field(default_factory=set)
 
-    def __add__(self, other: "Counted") -> "Counted":
+    def __add__(self, other: "Tally") -> "Tally":
         """Return what counts of the rows of both."""
-        return Counted(self.rows + other.rows, self.verdicts + other.verdicts, self.histories | other.histories)
+        return Tally(self.rows + other.rows, self.verdicts + other.verdicts, self.histories | other.histories)
 
     def came_out(self, outcome: str, *, again: bool | None = None) -> int:
         """Return how many verdicts came out like this; of those that were given again (True), at once (False)."""
@@ -154,7 +154,7 @@ class Table:
         """How many tests broke beside their claims."""
         return sum(verdict.outcome == BROKEN for row in self.rows for verdict in row.verdicts)
 
-    def counts(self) -> list[Counted]:
+    def counts(self) -> list[Tally]:
         """Return what counts of each row that is of a claim."""
         return [row.count(self.judges[row.id]) for row in self.rows if row.id]
 
@@ -165,13 +165,13 @@ class Table:
 
 
 @dataclass(frozen=True)
-class _Written:
+class _TableFile:
     schema: int
     judges: dict[str, str]
     rows: tuple[Row, ...]
 
 
-_WRITTEN = TypeAdapter(_Written)
+_WRITTEN = TypeAdapter(_TableFile)
 
 
 def merged(rows: Iterable[Row]) -> Table:
@@ -194,8 +194,8 @@ def merged(rows: Iterable[Row]) -> Table:
     return Table(merged_rows, {row.id: judging.today(row.id) for row in merged_rows if row.id})
 
 
-def _once(rows: Iterable[Row]) -> Iterable[Given]:
-    known: dict[Given, Given] = {}
+def _once(rows: Iterable[Row]) -> Iterable[GivenVerdict]:
+    known: dict[GivenVerdict, GivenVerdict] = {}
     for row in rows:
         for verdict in row.verdicts:
             same = verdict if verdict.again else replace(verdict, judge="")
@@ -221,11 +221,11 @@ def gathered(paths: Sequence[Path], log: Callable[[str], object]) -> list[Row]:
     return rows
 
 
-def _counts(row: Row, verdict: Given) -> bool:
+def _counts(row: Row, verdict: GivenVerdict) -> bool:
     return bool(row.id) and verdict.judge == judging.today(row.id)
 
 
-def _about(row: Row, verdict: Given) -> tuple[object, ...]:
+def _about(row: Row, verdict: GivenVerdict) -> tuple[object, ...]:
     """Return what a verdict is about: verdicts for which this is the same judge the same claim on the same history."""
     return *row.key, verdict.run, verdict.history, verdict.until
 
@@ -246,9 +246,9 @@ def table(path: Path) -> Table:
     return Table(written.rows, written.judges)
 
 
-def counted(of: Iterable[Counted]) -> Counted:
+def counted(of: Iterable[Tally]) -> Tally:
     """Return what counts of all of them together."""
-    return sum(of, start=Counted((), ()))
+    return sum(of, start=Tally((), ()))
 
 
 def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> Iterator[Row]:
@@ -281,7 +281,7 @@ def _is_below(run: Path, history: str) -> bool:
 def _row(line: Line, outcome: str, surprise: bool, judge: str, *, again: bool) -> Row:
     on = {name: str(line.shape.get(name) or "none") for name in ("kubernetes", "gatekeeper", "install")}
     of = {name: getattr(line, name) for name in ("test", "id", "claim", "expected", "issue", "known")}
-    given = Given(
+    given = GivenVerdict(
         line.run, line.history, outcome, judge, line.commit, line.until, line.seconds, surprise=surprise, again=again
     )
     return Row(**of, **on, verdicts=(given,))

@@ -17,7 +17,7 @@ from chaos_harness.harness.history.objects import condition
 from chaos_harness.harness.policies.generation_rules import Rules
 from chaos_harness.harness.policies.status import seen_by_all
 
-__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "Generated", "Policy", "how", "repetitions"]
+__all__ = ["BOTH", "CONFIG_MAPS", "LEASES", "WEBHOOK_ONLY", "PolicyInCluster", "SamplePolicy", "how", "repetitions"]
 
 Object = dict[str, Any]
 
@@ -60,7 +60,7 @@ def how(pytestconfig: pytest.Config) -> str:
 
 
 @dataclass(frozen=True)
-class Policy:
+class SamplePolicy:
     """A template of kind `kind` in CEL, and its one constraint, on objects of `group` and `of`."""
 
     kind: str
@@ -93,20 +93,20 @@ class Policy:
         }
 
 
-CONFIG_MAPS = Policy(
+CONFIG_MAPS = SamplePolicy(
     "ChaosLabels", "", "ConfigMap", "has(object.metadata.labels) && 'owner' in object.metadata.labels",
     match={"namespaces": ["chaos-*"]},
 )  # fmt: skip
 """Asks for a label on ConfigMaps in namespaces chaos-…, where nobody else lives."""
 
-LEASES = Policy("ChaosLeases", "coordination.k8s.io", "Lease", "has(object.spec)")
+LEASES = SamplePolicy("ChaosLeases", "coordination.k8s.io", "Lease", "has(object.spec)")
 """Asks of all Leases what every Lease has: no request breaks it, and the control plane needs them."""
 
 
-class Generated:
+class PolicyInCluster:
     """One policy in a cluster: put there, edited, waited for. Opened by `with`."""
 
-    def __init__(self, cluster: Cluster, policy: Policy) -> None:
+    def __init__(self, cluster: Cluster, policy: SamplePolicy) -> None:
         self.policy = policy
         self.name = policy.kind.lower()
         binding = Rules.of(cluster.shape.gatekeeper).binding(policy.constraint())

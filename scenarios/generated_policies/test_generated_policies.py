@@ -23,7 +23,7 @@ from chaos_harness.harness.history.vocabulary import DECIDED, RACE
 from chaos_harness.harness.probes.control_plane import watch_control_plane
 from chaos_harness.harness.probes.objects import GENERATED, constraints, watch_objects
 from chaos_harness.harness.versions import Versions
-from chaos_harness.scenarios.generated_policies.steps import BOTH, CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated
+from chaos_harness.scenarios.generated_policies.steps import BOTH, CONFIG_MAPS, LEASES, WEBHOOK_ONLY, PolicyInCluster
 
 pytestmark = pytest.mark.shape(workers=2, install="manifest")
 
@@ -47,7 +47,7 @@ def crowd(version: str | None) -> Crowd:
     return Crowd(AUDIT, 40, 0.05) if alone else Crowd("gatekeeper.sh/system=yes", 12, 0.1)
 
 
-def race(experiment: Experiment, generated: Generated, how: str, revision: str) -> None:
+def race(experiment: Experiment, generated: PolicyInCluster, how: str, revision: str) -> None:
     """Let the template ask for a policy and take it back, before its controller, but not its constraint's, has seen it.
 
     "burst": at once. "trigger": when the constraint's controller has done what it has to, as its status tells.
@@ -74,21 +74,21 @@ def race(experiment: Experiment, generated: Generated, how: str, revision: str) 
 def nothing_stays(cluster: Cluster) -> Iterator[None]:
     """Take template and constraint away after the last test, so that the cluster is as it was and can be used again."""
     yield
-    with suppress(DeadlineExceeded), Generated(cluster, CONFIG_MAPS) as generated:
+    with suppress(DeadlineExceeded), PolicyInCluster(cluster, CONFIG_MAPS) as generated:
         generated.remove()  # a version that cannot leaves a cluster that is not used again
 
 
 @pytest.fixture
-def generated(experiment: Experiment) -> Iterator[Generated]:
+def generated(experiment: Experiment) -> Iterator[PolicyInCluster]:
     """Give a template and a constraint whose policy and binding are there, all of them watched."""
-    with Generated(experiment.cluster, CONFIG_MAPS) as generated:
+    with PolicyInCluster(experiment.cluster, CONFIG_MAPS) as generated:
         generated.put()
         watched = (*GENERATED, *constraints(CONFIG_MAPS.kind, LEASES.kind))
         experiment.probe(*watch_objects(experiment.cluster, experiment.history, watched))
         yield generated
 
 
-def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, generated: Generated) -> None:
+def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, generated: PolicyInCluster) -> None:
     """A constraint that gives up vap.k8s.io loses its binding; older versions keep it, and it goes on denying."""
     generated.scope(WEBHOOK_ONLY)
     generated.comes_to("binding", there=False, seconds=LATE + 5)
@@ -98,7 +98,7 @@ def test_a_constraint_that_leaves_an_enforcement_point(experiment: Experiment, g
     generated.scope(BOTH)
 
 
-def test_a_template_that_takes_its_policy_back(experiment: Experiment, generated: Generated) -> None:
+def test_a_template_that_takes_its_policy_back(experiment: Experiment, generated: PolicyInCluster) -> None:
     """A template that asks for no policy any more loses policy and binding; v3.17 keeps the policy for ever."""
     generated.generate(wanted=False)
     generated.comes_to(there=False, seconds=LATE + 5)
@@ -108,7 +108,7 @@ def test_a_template_that_takes_its_policy_back(experiment: Experiment, generated
 
 
 @pytest.mark.parametrize("what", ["binding", "policy"])
-def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: Generated, what: str) -> None:
+def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: PolicyInCluster, what: str) -> None:
     """What somebody deleted is generated again, from v3.21 on; before, a binding only when an audit stumbles on it."""
     if (experiment.cluster.shape.gatekeeper or "") in Versions("<3.21"):
         generated.wait_audited()
@@ -122,7 +122,7 @@ def test_what_is_deleted_by_hand_comes_back(experiment: Experiment, generated: G
 
 
 @pytest.mark.parametrize("first", ["constraint", "template"])
-def test_what_nobody_asks_for_goes(experiment: Experiment, generated: Generated, first: str) -> None:
+def test_what_nobody_asks_for_goes(experiment: Experiment, generated: PolicyInCluster, first: str) -> None:
     """Template and constraint are deleted, and whoever generates is killed in between: nothing is left behind."""
     experiment.restart_gatekeeper()
     gone = When({"constraint": CONFIG_MAPS.kind, "template": "ConstraintTemplate"}[first], "DELETED")
@@ -138,7 +138,9 @@ def test_what_nobody_asks_for_goes(experiment: Experiment, generated: Generated,
     generated.remove()
 
 
-def test_no_race_leaves_an_orphan(experiment: Experiment, generated: Generated, repetitions: int, how: str) -> None:
+def test_no_race_leaves_an_orphan(
+    experiment: Experiment, generated: PolicyInCluster, repetitions: int, how: str
+) -> None:
     """A template asks for a policy and takes it back while others keep its controller busy: the binding is left."""
     cluster, history = experiment.cluster, experiment.history
     busy = crowd(cluster.shape.gatekeeper)
@@ -162,7 +164,7 @@ def test_the_control_plane_starts_again_with_generated_policies(experiment: Expe
     One restart of three does not, for no Lease was asked for in time: so it is done again until one does.
     """
     cluster, history = experiment.cluster, experiment.history
-    with Generated(cluster, LEASES) as leases:
+    with PolicyInCluster(cluster, LEASES) as leases:
         leases.put()
         experiment.probe(*watch_control_plane(cluster, history, every=0.1))
         experiment.hold(10)

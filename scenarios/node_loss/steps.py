@@ -11,7 +11,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import State, until
 from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import DeadlineExceeded, HarnessError
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import Record
@@ -38,7 +38,7 @@ from chaos_harness.scenarios.node_loss.table import (
     Row,
 )
 
-__all__ = ["Judged", "Lost", "lose"]
+__all__ = ["LossAttempt", "LossClaims", "lose"]
 
 _COUNTS = {"one": 1, "all": REPLICAS, "none": 0}
 _BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -78,7 +78,7 @@ def lose(experiment: Experiment, row: Row) -> None:
 
 
 @dataclass
-class Lost:
+class LossAttempt:
     """A row that was gone through, and what kept it from its end, if anything did."""
 
     row: Row
@@ -87,10 +87,10 @@ class Lost:
 
 
 @dataclass
-class Judged:
+class LossClaims:
     """What one test claims of a row, judged by the row's one history."""
 
-    lost: Lost
+    lost: LossAttempt
     record: Record
 
     @property
@@ -100,7 +100,7 @@ class Judged:
 
     def claim(
         self,
-        check: Checked,
+        check: Check,
         *,
         expected: Predicted = "holds",
         issue: str | None = None,
@@ -111,7 +111,7 @@ class Judged:
 
 
 @pytest.fixture(scope="module")
-def lost(request: pytest.FixtureRequest, experiments: Experiments) -> Lost:
+def lost(request: pytest.FixtureRequest, experiments: Experiments) -> LossAttempt:
     """Go through the row that is the parameter; an error is kept for the claims, so that each shows what was seen."""
     row: Row = request.param
     experiment = experiments(row.name)
@@ -119,18 +119,18 @@ def lost(request: pytest.FixtureRequest, experiments: Experiments) -> Lost:
         with experiment:
             lose(experiment, row)
     except HarnessError as error:
-        return Lost(row, experiment, error)
-    return Lost(row, experiment, None)
+        return LossAttempt(row, experiment, error)
+    return LossAttempt(row, experiment, None)
 
 
 @pytest.fixture
-def judged(request: pytest.FixtureRequest, lost: Lost) -> Iterator[Judged]:
+def judged(request: pytest.FixtureRequest, lost: LossAttempt) -> Iterator[LossClaims]:
     """Return what claims of the row, with a record of its own; raise what kept the row from its end."""
     record = lost.experiment.record.of(request.node.name)
     try:
         if lost.error:
             raise lost.error
-        yield Judged(lost, record)
+        yield LossClaims(lost, record)
     finally:
         tell(request.node, record)
 

@@ -11,7 +11,7 @@ from chaos_harness.harness.checks.generation import generated_within
 from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
 from chaos_harness.harness.checks.outage import comes_back
 from chaos_harness.harness.checks.unmutated import never_unmutated
-from chaos_harness.scenarios.node_loss.steps import Judged
+from chaos_harness.scenarios.node_loss.steps import LossClaims
 from chaos_harness.scenarios.node_loss.table import (
     DEADLOCK,
     DEADLOCK_SECONDS,
@@ -34,7 +34,7 @@ each_replacing_row = pytest.mark.parametrize(
 )
 
 
-def _claim(judged: Judged, predicted: Replaced, namespace: str, kind: str) -> None:
+def _claim(judged: LossClaims, predicted: Replaced, namespace: str, kind: str) -> None:
     """Claim what is predicted of the pods of one kind of controller."""
     row = judged.row
     if predicted == "never" and row.policy == "Fail":
@@ -53,39 +53,39 @@ def _claim(judged: Judged, predicted: Replaced, namespace: str, kind: str) -> No
 
 
 @each_row
-def test_replaced_pods_that_are_mutated_themselves(judged: Judged) -> None:
+def test_replaced_pods_that_are_mutated_themselves(judged: LossClaims) -> None:
     """Pods of a Deployment that replace those of the lost node carry the mutation, or not, as the table predicts."""
     _claim(judged, judged.row.deployment, PODS, "ReplicaSet")
 
 
 @each_row
-def test_replaced_pods_of_a_stateful_set(judged: Judged) -> None:
+def test_replaced_pods_of_a_stateful_set(judged: LossClaims) -> None:
     """Pods of a StatefulSet, replaced only when the lost node confirms their end, do as the table predicts."""
     _claim(judged, judged.row.stateful, PODS, "StatefulSet")
 
 
 @each_row
-def test_replaced_pods_of_a_mutated_template(judged: Judged) -> None:
+def test_replaced_pods_of_a_mutated_template(judged: LossClaims) -> None:
     """Pods whose controller's template was mutated carry the mutation whatever happens to Gatekeeper."""
     predicted: Replaced = "never" if judged.row.deployment == "never" else "mutated"
     _claim(judged, predicted, TEMPLATES, "ReplicaSet")
 
 
 @each_row
-def test_pods_of_a_daemon_set(judged: Judged) -> None:
+def test_pods_of_a_daemon_set(judged: LossClaims) -> None:
     """A DaemonSet's pod outlives its node, with its mutation; only one whose Node object was removed is born anew."""
     check = replacements_mutated if judged.row.fault == "remove" else never_replaced
     judged.claim(check(judged.row.how, namespace=PODS, kinds=("DaemonSet",)))
 
 
 @each_replacing_row
-def test_pods_are_replaced_in_time(judged: Judged) -> None:
+def test_pods_are_replaced_in_time(judged: LossClaims) -> None:
     """All pods of Deployments are replaced by Ready ones in time; the figures are the phases of that."""
     judged.claim(replaced_within(REPLACED_SECONDS, judged.row.how, kinds=("ReplicaSet",)))
 
 
 @each_open_row
-def test_pods_admitted_unmutated(judged: Judged) -> None:
+def test_pods_admitted_unmutated(judged: LossClaims) -> None:
     """How many Pods were admitted unmutated, and for how long, is told, and bounded if anything bounds it."""
     row, fault = judged.row, f"{judged.row.fault} node"
     if row.open_share is not None:
@@ -101,6 +101,6 @@ def test_pods_admitted_unmutated(judged: Judged) -> None:
 
 
 @each_generating_row
-def test_generation_while_its_only_pod_is_lost(judged: Judged) -> None:
+def test_generation_while_its_only_pod_is_lost(judged: LossClaims) -> None:
     """A constraint made while the audit pod is on the lost node gets its binding only when the node is back."""
     judged.claim(generated_within(30, OUTAGE), expected="violated")

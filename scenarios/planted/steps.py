@@ -8,7 +8,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.faults.injection import Injection
 
-__all__ = ["PLANTED", "Planted", "misled"]
+__all__ = ["PLANTED", "PlantedDefect", "misled"]
 
 PLANTED = "plant defect"
 """The name of the fault."""
@@ -16,7 +16,7 @@ PLANTED = "plant defect"
 _NOWHERE = "/planted"
 
 
-class Planted:
+class PlantedDefect:
     """A fault that is a defect of the cluster, or none at all; who planted it takes it away when the fault is over."""
 
     name = PLANTED
@@ -38,7 +38,7 @@ class Planted:
 
 
 @contextmanager
-def misled(cluster: Cluster, kind: str) -> Iterator[Planted]:
+def misled(cluster: Cluster, kind: str) -> Iterator[PlantedDefect]:
     """Give the defect that the API server asks Gatekeeper's webhooks of one kind at a path where nobody answers.
 
     A Service that leads nowhere would not do: the API server keeps the connections that it has.
@@ -54,6 +54,6 @@ def misled(cluster: Cluster, kind: str) -> Iterator[Planted]:
             merge(api, path, {"webhooks": webhooks})
 
     try:
-        yield Planted(lambda: lead(lambda service_path: f"{_NOWHERE}{service_path}"))
+        yield PlantedDefect(lambda: lead(lambda service_path: f"{_NOWHERE}{service_path}"))
     finally:
         lead(lambda service_path: service_path.removeprefix(_NOWHERE))

@@ -25,7 +25,7 @@ from chaos_harness.harness.gatekeeper.webhook_settings import fail_closed
 from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
 from chaos_harness.harness.probes.control_plane import watch_control_plane
 from chaos_harness.harness.probes.objects import WORKLOAD, WORKLOAD_EVENTS, watch_objects
-from chaos_harness.scenarios.planted.steps import PLANTED, Planted, misled
+from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, misled
 
 pytestmark = [pytest.mark.shape(workers=2), pytest.mark.extended]
 
@@ -45,7 +45,7 @@ def test_planted_scheduler_that_stops(experiment: Experiment) -> None:
 
     experiment.hold(10)
     try:
-        with experiment.fault(Planted(send("STOP"))):
+        with experiment.fault(PlantedDefect(send("STOP"))):
             experiment.hold(30)
         experiment.hold(15)
         experiment.claim(leases_renewed(20), expected="violated", known="planted")
@@ -74,7 +74,7 @@ def test_planted_pull(experiment: Experiment) -> None:
     cluster = experiment.cluster
     experiment.restart_gatekeeper("IfNotPresent")
 
-    with experiment.fault(Planted()):
+    with experiment.fault(PlantedDefect()):
         words = ["crictl", "pull", experiment.gatekeeper_image]
         cluster.exec(cluster.workers[0], words, Deadline.after(_SECONDS, "a pull behind our back"))
         experiment.hold(5)
@@ -87,7 +87,7 @@ def test_planted_pull(experiment: Experiment) -> None:
 def test_planted_pull_policy(experiment: Experiment) -> None:
     """Containers that start with the pull policy Always ask the registry, whoever says that they do not."""
     experiment.restart_gatekeeper("Always")
-    with experiment.fault(Planted()):
+    with experiment.fault(PlantedDefect()):
         experiment.hold(5)
     experiment.claim(no_request_during(PLANTED), known="planted")
     asked = asked_no_registry(experiment.gatekeeper_repository, before=PLANTED)

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.outage import comes_back
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
@@ -28,9 +28,9 @@ __all__ = [
     "ROWS",
     "TREATMENTS",
     "Cell",
+    "CutAttempt",
     "Row",
     "Treatment",
-    "Tried",
     "claim_all_killed",
     "cut_off",
     "kill_all",
@@ -175,7 +175,7 @@ def _fresh(experiment: Experiment, row: Row, shipped: PullPolicy) -> list[str]:
 
 
 @dataclass
-class Tried:
+class CutAttempt:
     """A row that was gone through, and what kept it from its end, if anything did."""
 
     row: Row
@@ -187,7 +187,7 @@ class Tried:
 class Cell:
     """One treatment of a row, judged by the row's one history."""
 
-    tried: Tried
+    tried: CutAttempt
     record: Record
 
     def judge(self, treatment: Treatment) -> None:
@@ -211,7 +211,7 @@ class Cell:
 
     def claim(
         self,
-        check: Checked,
+        check: Check,
         *,
         expected: Predicted = "holds",
         issue: str | None = None,
@@ -228,7 +228,7 @@ def shipped_policy(cluster: Cluster) -> PullPolicy:
 
 
 @pytest.fixture(scope="module")
-def tried(request: pytest.FixtureRequest, experiments: Experiments, shipped_policy: PullPolicy) -> Tried:
+def tried(request: pytest.FixtureRequest, experiments: Experiments, shipped_policy: PullPolicy) -> CutAttempt:
     """Go through the row that is the parameter; an error is kept for the cells, so that each shows what was seen."""
     row: Row = request.param
     experiment = experiments(row.name)
@@ -236,12 +236,12 @@ def tried(request: pytest.FixtureRequest, experiments: Experiments, shipped_poli
         with experiment:
             cut_off(experiment, row, shipped_policy)
     except HarnessError as error:
-        return Tried(row, experiment, error)
-    return Tried(row, experiment, None)
+        return CutAttempt(row, experiment, error)
+    return CutAttempt(row, experiment, None)
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, tried: Tried) -> Iterator[Cell]:
+def cell(request: pytest.FixtureRequest, tried: CutAttempt) -> Iterator[Cell]:
     """Return a cell of the row, with a record of its own; raise what kept the row from its end."""
     record = tried.experiment.record.of(request.node.name)
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.experiment.lifecycle import Experiment
@@ -49,7 +49,7 @@ class Case:
         """Its name in test ids."""
         return self.fault.__name__
 
-    def claims(self, fault: str) -> list[Checked]:
+    def claims(self, fault: str) -> list[Check]:
         """Return what is claimed while the fault of this name lasts and is recovered from.
 
         No claim is about how long something took: shares, what came before what, and what is so in the end are the

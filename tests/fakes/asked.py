@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any, Self
 
-from chaos_harness.harness.history import SCHEMA, Header, Kind, Recorded
+from chaos_harness.harness.history import SCHEMA, Header, History, Kind
 from chaos_harness.harness.policies import LEVEL
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 __all__ = ["Asked"]
 
@@ -20,14 +20,14 @@ _OUTCOMES = {
 _ASKED = {"mutate pods": "create mutable pod"}
 
 
-class Asked(Told):
+class Asked(HistoryBuilder):
     """A history in which questions are numbered in the order of their moments."""
 
     def __init__(self) -> None:
         super().__init__()
         self._questions: list[list[tuple[float, dict[str, Any], dict[str, Any]]]] = [[]]
 
-    def recorded(self, *, truncated: bool = False) -> Recorded:
+    def recorded(self, *, truncated: bool = False) -> History:
         """Return the history as a check reads it."""
         for canary in self._questions:
             for seq, (_, *values) in enumerate(sorted(canary, key=lambda question: question[0])):
@@ -36,7 +36,7 @@ class Asked(Told):
                     value["round"] = seq if value["round"] is None else value["round"]
         return super().recorded(truncated=truncated)
 
-    def written(self, *, ended: bool = True) -> Recorded:
+    def written(self, *, ended: bool = True) -> History:
         """Return the history as it is written today, to its end mark if it is `ended`."""
         header = Header(SCHEMA, "test", STARTED, "0")
         return replace(self.recorded(), header=header, ended=ended)

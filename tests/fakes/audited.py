@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
 from chaos_harness.harness.probes.fail_open import _Node
 
@@ -84,7 +84,7 @@ class AuditLog:
         self.file.parent.mkdir()
         self.file.write_text(event("before"), encoding="utf-8")
         self.broken = False
-        self._history = History(directory / "history.jsonl")
+        self._history = HistoryWriter(directory / "history.jsonl")
         self._node = _Node(cluster, NODE, self._history)
         self._given = 0
 

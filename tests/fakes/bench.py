@@ -6,7 +6,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.faults import ONE_SHOT, Fault
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal, Undo
 
@@ -19,7 +19,7 @@ class Bench:
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
         self.journal = Journal(folder / "journal.jsonl")
-        self.history = History(folder / "history.jsonl")
+        self.history = HistoryWriter(folder / "history.jsonl")
         self._injections: dict[Fault, Injection] = {}
 
     def inject(self, fault: Fault) -> None:

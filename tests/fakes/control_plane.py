@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from chaos_harness.harness.history import Header, Kind, Recorded
+from chaos_harness.harness.history import Header, History, Kind
 from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     BOOKMARK,
@@ -19,15 +19,15 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_SYSTEM_PODS,
     WRITE_LEASE,
 )
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
-__all__ = ["History", "plane"]
+__all__ = ["PlaneHistory", "plane"]
 
 _SIGNS_APART = 5
 _MANAGER, _SCHEDULER = "kube-controller-manager", "kube-scheduler"
 
 
-class History(Told):
+class PlaneHistory(HistoryBuilder):
     """A history of a small control plane, whose watches listed all at its begin."""
 
     def __init__(self) -> None:
@@ -36,9 +36,9 @@ class History(Told):
         for process in (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES):
             self.add(0, "change", process, LISTED, {"resource_version": "1"})
 
-    def today(self, until: float, *, ended: bool = True) -> Recorded:
+    def today(self, until: float, *, ended: bool = True) -> History:
         """Return it as one that is written today: with signs of life but in gaps, judged and ended at a moment."""
-        signs = History.__new__(History)
+        signs = PlaneHistory.__new__(PlaneHistory)
         signs._entries = list(self._entries)
         for process in (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES):
             for at in range(_SIGNS_APART, int(until) + 2 * _SIGNS_APART, _SIGNS_APART):
@@ -134,9 +134,9 @@ class History(Told):
         return self.add(at, "change", process, f, value)
 
 
-def plane(until: float, *, silent: dict[str, tuple[float, float]] | None = None) -> History:
+def plane(until: float, *, silent: dict[str, tuple[float, float]] | None = None) -> PlaneHistory:
     """Return a history of two nodes, w and worker; who is `silent` renews nothing between two moments."""
-    history = History().node(0, name="w").node(0)
+    history = PlaneHistory().node(0, name="w").node(0)
     for name in ("kube-apiserver", "etcd", _MANAGER, _SCHEDULER):
         history.container(0, name, f"{name}-1", state="running", ready=True, mirror=True)
     history.container(0, "coredns", "c1", pod="coredns-a", node="worker", state="running", ready=True)

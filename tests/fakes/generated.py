@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, Self
 
-from chaos_harness.harness.history import Entry, Header, Recorded
+from chaos_harness.harness.history import Entry, Header, History
 from chaos_harness.harness.history.vocabulary import (
     ADDED,
     BOOKMARK,
@@ -21,7 +21,7 @@ from chaos_harness.harness.history.vocabulary import (
     is_watch,
 )
 from chaos_harness.harness.probes import objects
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 __all__ = [
     "BINDINGS",
@@ -46,7 +46,7 @@ _EXPRESSION = "has(object.metadata.labels)"
 _SIGNS_SECONDS = 5
 
 
-class Generating(Told):
+class Generating(HistoryBuilder):
     """A history of one template, its constraint, and what is generated of both; objects have uids and generations."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Generating(Told):
         """Let a watch have listed all, or have gone on where it was."""
         return self.add(at, "change", process, f, {"resource_version": "9"})
 
-    def end(self, at: float) -> Recorded:
+    def end(self, at: float) -> History:
         """Return it as it was written in schema 1."""
         return self.add(at, "mark", EXPERIMENT, "end").recorded()
 
@@ -139,7 +139,7 @@ class Generating(Told):
         return self.add(at, "change", process, f, value | ({"in_gap": True} if gap else {}))
 
 
-def new(history: Told, end: float) -> Recorded:
+def new(history: HistoryBuilder, end: float) -> History:
     """Return a history as it is written today: watches that see give signs, and the last entry is its end mark."""
     entries = list(history.recorded().entries)
     begun = {entry.process: entry.at for entry in reversed(entries) if is_watch(entry.process)}
@@ -160,15 +160,15 @@ def new(history: Told, end: float) -> Recorded:
     return _numbered(recorded, kept)
 
 
-def silenced(recorded: Recorded, process: str, begin: float) -> Recorded:
+def silenced(recorded: History, process: str, begin: float) -> History:
     """Return what a history has if a watch is half open from a moment on, to the end."""
     entries = [entry for entry in recorded.entries if entry.process != process or entry.at < begin]
     return _numbered(recorded, entries)
 
 
 def gapped(
-    recorded: Recorded, process: str, begin: float, end: float, *, how: str = LISTED, why: str = "silent"
-) -> Recorded:
+    recorded: History, process: str, begin: float, end: float, *, how: str = LISTED, why: str = "silent"
+) -> History:
     """Return what a history has if a watch that saw everything did not see from one moment to another.
 
     `how` it finds out: by a new list, LISTED, or because it goes on where it was, RESUMED.
@@ -189,12 +189,12 @@ def gapped(
     return _numbered(recorded, sorted([*kept, *at_end], key=lambda entry: entry.at))
 
 
-def _numbered(recorded: Recorded, entries: list[Entry]) -> Recorded:
+def _numbered(recorded: History, entries: list[Entry]) -> History:
     entries = [replace(entry, index=index) for index, entry in enumerate(entries)]
     return replace(recorded, header=Header(2, "test", STARTED, "0"), entries=entries)
 
 
-def _blind(recorded: Recorded, process: str) -> Iterator[tuple[float, float]]:
+def _blind(recorded: History, process: str) -> Iterator[tuple[float, float]]:
     gap: float | None = None
     for entry in recorded.entries:
         if entry.process == process and entry.f == GAP:

@@ -2,27 +2,27 @@
 
 from typing import Any, Self
 
-from chaos_harness.harness.history import Entry, Header, Kind, Recorded
+from chaos_harness.harness.history import Entry, Header, History, Kind
 
-__all__ = ["STARTED", "Told"]
+__all__ = ["STARTED", "HistoryBuilder"]
 
 STARTED = 1_800_000_000.0
 
 
-class Told:
+class HistoryBuilder:
     """A history in the making; moments are seconds since its begin, in any order."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, Kind, str, str, Any]] = []
 
-    def recorded(self, *, truncated: bool = False) -> Recorded:
+    def recorded(self, *, truncated: bool = False) -> History:
         """Return the history as a check reads it."""
         ordered = sorted(self._entries, key=lambda entry: entry[0])
         entries = [
             Entry(index, kind, process, f, value, at, STARTED + at)
             for index, (at, kind, process, f, value) in enumerate(ordered)
         ]
-        return Recorded(Header(1, "test", STARTED, "0"), entries, truncated)
+        return History(Header(1, "test", STARTED, "0"), entries, truncated)
 
     def add(self, at: float, kind: Kind, process: str, f: str, value: Any = None) -> Self:
         """Add one entry."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from chaos_harness.harness.history import History, read
-from chaos_harness.harness.incident.bundle.write import Lived, write
+from chaos_harness.harness.history import HistoryWriter, read
+from chaos_harness.harness.incident.bundle.write import Replay, write
 from chaos_harness.harness.incident.judge import judge, seen
-from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.load import LoadedIncident, load
 
 __all__ = ["bundled", "incident", "lived"]
 
@@ -22,19 +22,21 @@ _GOOD: dict[str, Any] = {
 }
 
 
-def incident(folder: Path, **changes: Any) -> Loaded:
+def incident(folder: Path, **changes: Any) -> LoadedIncident:
     """Write an incident file and return it, read."""
     path = folder / "a.yaml"
     path.write_text(yaml.safe_dump(_GOOD | changes, sort_keys=False), encoding="utf-8")
     return load(path)
 
 
-def lived(loaded: Loaded, folder: Path, *, answered: bool = True, number: int = 1) -> tuple[Lived, Path]:
+def lived(loaded: LoadedIncident, folder: Path, *, answered: bool = True, number: int = 1) -> tuple[Replay, Path]:
     """Return a run whose registry was cut for ten seconds, and `answered` meanwhile or not."""
     directory = folder / f"lived-{number}"
     directory.mkdir()
     began = time.monotonic()  # a wall clock that stood still would have jumped, on a machine that holds us up
-    history = History(directory / "history.jsonl", "test", wall=lambda: 1_800_000_000.0 + time.monotonic() - began)
+    history = HistoryWriter(
+        directory / "history.jsonl", "test", wall=lambda: 1_800_000_000.0 + time.monotonic() - began
+    )
     name = {"name": "cut registry"}
     history.append("invoke", "fault 1", "inject", name)
     history.append("ok", "fault 1", "observed", {**name, "proof": "seen"})
@@ -47,7 +49,7 @@ def lived(loaded: Loaded, folder: Path, *, answered: bool = True, number: int = 
     history.append("ok", "registry", "read", {"until": 1_800_000_100.0})
     history.finish()
     verdicts = tuple(judge(loaded.incident, loaded.shape, read(history.path)))
-    return Lived(directory=f"runs/{number}", seen=seen(verdicts), seconds=61.5, verdicts=verdicts), directory
+    return Replay(directory=f"runs/{number}", seen=seen(verdicts), seconds=61.5, verdicts=verdicts), directory
 
 
 def bundled(folder: Path, *, answered: bool = True, **changes: Any) -> Path:

@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
 from chaos_harness.harness.undo.objects import put
@@ -92,7 +92,7 @@ class Run:
         self.world = world
         self.cluster = cluster
         self.journal = Journal(folder / "journal.jsonl")
-        self.history = History(folder / "history.jsonl")
+        self.history = HistoryWriter(folder / "history.jsonl")
         self.before = world.state()
         self.injected: dict[Any, Callable[[], object]] = {}
         """What was injected, and how it is healed."""

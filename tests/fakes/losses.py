@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Self
 
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import (
     BOOKMARK,
     GAP,
@@ -18,14 +18,14 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_WORKLOAD_EVENTS,
 )
 from chaos_harness.harness.policies import LEVEL, mutate_pods
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 
 __all__ = ["HOW", "NODE", "OTHER", "ToldLoss"]
 
 NODE, OTHER, HOW = "worker2", "worker", "killed node"
 
 
-class ToldLoss(Told):
+class ToldLoss(HistoryBuilder):
     """A history in which the workload, and who is in rotation, is watched from the begin, and a policy is in force."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class ToldLoss(Told):
             self.add(0.5, "change", process, LISTED, {"resource_version": "1"})
         self.add(0.5, "ok", POLICIES, IN_FORCE, {"policies": [mutate_pods().name], "proof": "seen"})
 
-    def seen(self, end: float, *, ended: bool = True) -> Recorded:
+    def seen(self, end: float, *, ended: bool = True) -> History:
         """Return the history as it is written today, in which each watch has its last sign of life at `end`."""
         for process in (WATCH_WORKLOAD, WATCH_SLICES, WATCH_PODS):
             self.add(end, "change", process, BOOKMARK, {"resource_version": "99"})

@@ -3,19 +3,19 @@
 from dataclasses import replace
 from typing import Self
 
-from chaos_harness.harness.history import Header, Kind, Recorded
+from chaos_harness.harness.history import Header, History, Kind
 from chaos_harness.harness.history.vocabulary import WATCH_EVENTS, WATCH_PODS, WATCH_SLICES
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 __all__ = ["LISTS", "Podded", "cut", "killed", "killed_and_back", "killed_for_good"]
 
 LISTS = (WATCH_PODS, WATCH_SLICES, WATCH_EVENTS)
 
 
-class Podded(Told):
+class Podded(HistoryBuilder):
     """A history of schema 2; what is watched gives a sign of life each second."""
 
-    def recorded(self, *, truncated: bool = False, ended: bool = True) -> Recorded:
+    def recorded(self, *, truncated: bool = False, ended: bool = True) -> History:
         """Return the history as a check reads it, whole unless it is not `ended`."""
         recorded = super().recorded(truncated=truncated)
         return replace(recorded, header=Header(2, "test", STARTED, "0"), ended=ended)

@@ -27,7 +27,7 @@ from chaos_harness.clusters.kind.logs import collect_logs
 from chaos_harness.clusters.registry.container import DOWN_FILE, RequestLine
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.vocabulary import BEGIN, CLOCK, EXPERIMENT, NUMBER, READ, WATCH_NUMBER, numbered
@@ -167,7 +167,7 @@ def test_gatekeeper_serves(cluster: Cluster) -> None:
 
 def test_how_late_a_watch_is_is_known(cluster: Cluster, tmp_path: Path) -> None:
     """Each second of a healthy cluster, from one small write; not while the API server is paused, and then again."""
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     probes, node = Probes(history), cluster.control_planes[0]
     probes.start(read_clocks(cluster, history), *write_numbers(cluster, history))
     begin = history.append("mark", EXPERIMENT, BEGIN).at

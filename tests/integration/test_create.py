@@ -19,7 +19,7 @@ from chaos_harness.clusters.engine.inventory import RUN, Thing, inventory
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, ClusterUnavailable
 from chaos_harness.clusters.gatekeeper.install import wait_serving
 from chaos_harness.clusters.images import ensure
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.child import child
@@ -107,7 +107,7 @@ def test_nodes_that_do_not_boot_leave_their_logs_and_nothing_else(
     images = ensure(engine, _BARE, Progress.quiet())
     assert images.registry
     with pytest.raises(ClusterUnavailable, match=r"could not wait for the nodes.*kind create cluster") as caught:
-        build(_BARE, images=dataclasses.replace(images, node=images.registry), logs=Kept(tmp_path))
+        build(_BARE, images=dataclasses.replace(images, node=images.registry), logs=LogKeeper(tmp_path))
     (logs,) = tmp_path.iterdir()
     assert f"logs: {logs}" in str(caught.value)
     assert list(logs.glob("*-control-plane.log"))

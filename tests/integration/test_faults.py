@@ -19,12 +19,12 @@ from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.errors import FaultNotApplied, Inconclusive, InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults import Fault
-from chaos_harness.harness.faults.registry.cut import _Dropped, _Stopped, _Unavailable, cut_registry
+from chaos_harness.harness.faults.registry.cut import _PacketDrop, _RegistryStop, _Unavailable, cut_registry
 from chaos_harness.harness.faults.registry.remove_image import images_of, remove_image
-from chaos_harness.harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
-from chaos_harness.harness.faults.webhook.link import _Cut, cut_webhook
-from chaos_harness.harness.faults.workloads.kill_containers import _Killed, kill_containers
-from chaos_harness.harness.faults.workloads.reschedule import _Rescheduled, reschedule_pod
+from chaos_harness.harness.faults.webhook.empty_certificate import _EmptyCertificate, blank_certificate
+from chaos_harness.harness.faults.webhook.link import _LinkCut, cut_webhook
+from chaos_harness.harness.faults.workloads.kill_containers import _ContainerKill, kill_containers
+from chaos_harness.harness.faults.workloads.reschedule import _Reschedule, reschedule_pod
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
 from chaos_harness.harness.undo import journal
@@ -76,12 +76,12 @@ def test_cuts(cluster: Cluster, make: Callable[[], Experiment], name: str) -> No
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
-        (_Stopped, lambda _: cut_registry("stop")),
-        (_Dropped, lambda _: cut_registry("drop")),
+        (_RegistryStop, lambda _: cut_registry("stop")),
+        (_PacketDrop, lambda _: cut_registry("drop")),
         (_Unavailable, lambda _: cut_registry("503")),
-        (_Cut, lambda _: cut_webhook()),
-        (_Blanked, lambda _: blank_certificate()),
-        (_Rescheduled, lambda cluster: reschedule_pod(webhooks(cluster)[0])),
+        (_LinkCut, lambda _: cut_webhook()),
+        (_EmptyCertificate, lambda _: blank_certificate()),
+        (_Reschedule, lambda cluster: reschedule_pod(webhooks(cluster)[0])),
     ],
     ids=["stop", "drop", "503", "webhook", "certificate", "reschedule"],
 )
@@ -104,7 +104,7 @@ def test_kill_that_does_nothing(
 ) -> None:
     """A kill that kills nobody is FaultNotApplied: the node still runs the container."""
     monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
-    monkeypatch.setattr(_Killed, "_kill", lambda *_: None)
+    monkeypatch.setattr(_ContainerKill, "_kill", lambda *_: None)
     with pytest.raises(FaultNotApplied, match="to be dead"), make() as experiment:
         experiment.act(kill_containers(webhooks(cluster)[0]))
 
@@ -173,12 +173,12 @@ from chaos_harness.harness.faults.registry.remove_image import remove_image
 from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
 from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo.journal import Journal
 
 name, folder, image, pod = sys.argv[1:]
 cluster = Cluster.open(connect(), name)
-journal, history = Journal(cluster.directory / "journal.jsonl"), History(Path(folder) / "history.jsonl")
+journal, history = Journal(cluster.directory / "journal.jsonl"), HistoryWriter(Path(folder) / "history.jsonl")
 cuts = [cut_registry(how) for how in ("503", "drop", "stop")]
 for fault in (remove_image(image), reschedule_pod(pod), *cuts):
     fault.inject(Injection(cluster, journal, history))

@@ -19,7 +19,7 @@ import clusters
 import pytest
 
 from chaos_harness.harness.checks.unmutated import never_unmutated
-from chaos_harness.harness.experiment import Experiment
+from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.policies import mutate_pods
 
 pytestmark = pytest.mark.shape(workers=1)

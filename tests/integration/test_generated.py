@@ -17,13 +17,13 @@ from chaos_harness.harness.checks.policies import policies_match
 from chaos_harness.harness.errors import FaultNotApplied, InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import TRIGGER, Trigger, When
-from chaos_harness.harness.faults.control_plane.api_server import _Restarted, restart_api_server
-from chaos_harness.harness.faults.workloads.throttle import _Throttled, throttle
+from chaos_harness.harness.faults.control_plane.api_server import _ApiServerRestart, restart_api_server
+from chaos_harness.harness.faults.workloads.throttle import _Throttle, throttle
 from chaos_harness.harness.history import read
 from chaos_harness.harness.probes.control_plane import watch_control_plane
 from chaos_harness.harness.probes.objects import GENERATED, constraints, watch_objects
 from chaos_harness.harness.undo import journal
-from chaos_harness.scenarios.generated_policies.steps import CONFIG_MAPS, Generated
+from chaos_harness.scenarios.generated_policies.steps import CONFIG_MAPS, PolicyInCluster
 
 pytestmark = pytest.mark.cluster
 
@@ -49,7 +49,7 @@ def _restarts(pods: Iterable[Mapping[str, Any]]) -> int:
 
 def test_planted_orphan(cluster: Cluster, make: Callable[[], Experiment]) -> None:
     """What is generated matches; a binding planted by hand is seen by a trigger, and is an orphan when it is old."""
-    with Generated(cluster, CONFIG_MAPS) as generated, cluster.client() as api, make() as experiment:
+    with PolicyInCluster(cluster, CONFIG_MAPS) as generated, cluster.client() as api, make() as experiment:
         generated.put()
         watched = (*GENERATED, *constraints(CONFIG_MAPS.kind))
         experiment.probe(*watch_objects(cluster, experiment.history, watched))
@@ -114,8 +114,8 @@ def test_throttle(cluster: Cluster, make: Callable[[], Experiment]) -> None:
 def test_no_ops(cluster: Cluster, make: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults that were turned into no-ops are not applied: nothing was killed, nothing was written."""
     monkeypatch.setattr("chaos_harness.harness.experiment.lifecycle._PROVE_SECONDS", 5.0)
-    monkeypatch.setattr(_Restarted, "_kill", lambda *_: "")
-    monkeypatch.setattr(_Throttled, "_write", lambda *_: None)
+    monkeypatch.setattr(_ApiServerRestart, "_kill", lambda *_: "")
+    monkeypatch.setattr(_Throttle, "_write", lambda *_: None)
     with make() as experiment:
         with pytest.raises(FaultNotApplied, match="to end within 5 s, it runs"), experiment.fault(restart_api_server()):
             pytest.fail("the block was entered")

@@ -22,7 +22,7 @@ from chaos_harness.clusters.engine.network import create_network
 from chaos_harness.clusters.errors import BadScenario, CommandFailed
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images, binaries, catalogue, export
-from chaos_harness.clusters.images.catalogue import BALANCER, Entry
+from chaos_harness.clusters.images.catalogue import BALANCER, ImageEntry
 from chaos_harness.clusters.images.layers import Image, write_archive, write_layer
 from chaos_harness.clusters.images.lock import digests
 from chaos_harness.clusters.images.resolve import identity, resolve
@@ -100,7 +100,7 @@ def _publish(engine: Engine, registry: Registry, folder: Path, deadline: Deadlin
 
 
 @pytest.fixture
-def entry(engine: Engine, registry: Registry) -> Iterator[Entry]:
+def entry(engine: Engine, registry: Registry) -> Iterator[ImageEntry]:
     """Yield an image that is published in the registry, not in the engine, and says when it is built."""
     built = catalogue.registry()
 
@@ -119,13 +119,13 @@ def entry(engine: Engine, registry: Registry) -> Iterator[Entry]:
         docker(engine, ["rmi", "--force", image], Deadline.after(60, "removal"), check=False)
 
 
-def _lock(engine: Engine, entry: Entry) -> dict[str, str]:
+def _lock(engine: Engine, entry: ImageEntry) -> dict[str, str]:
     locked = digests(engine, [entry], _QUIET)
     docker(engine, ["rmi", entry.published], Deadline.after(60, "removal"))
     return locked
 
 
-def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: Entry) -> None:
+def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: ImageEntry) -> None:
     """What the lock names comes from its registry, once, by the name of its digest, beside what was built before."""
     lock = _lock(engine, entry)
     assert "@sha256:" in lock["test"]
@@ -138,7 +138,9 @@ def test_an_image_in_the_lock_is_pulled_by_its_digest(engine: Engine, entry: Ent
     assert identity(engine, entry.name) not in ("", pulled.id)
 
 
-def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(engine: Engine, entry: Entry) -> None:
+def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(
+    engine: Engine, entry: ImageEntry
+) -> None:
     """A wrong digest is named in the progress, and building takes over."""
     lock = {"test": f"{entry.published.rpartition(':')[0]}@sha256:{'0' * 64}"}
     output = io.StringIO()
@@ -148,7 +150,7 @@ def test_a_digest_that_the_registry_does_not_have_is_told_and_the_image_built(en
 
 
 def test_a_pull_that_breaks_off_in_a_layer_leaves_no_image(
-    engine: Engine, registry: Registry, logins: Path, entry: Entry
+    engine: Engine, registry: Registry, logins: Path, entry: ImageEntry
 ) -> None:
     """When the registry goes away in the middle of a layer, the image is built instead and no part of it stays."""
     lock = _lock(engine, entry)

@@ -21,13 +21,13 @@ from chaos_harness.harness.checks.node_loss import never_replaced, replaced_with
 from chaos_harness.harness.errors import FaultNotApplied
 from chaos_harness.harness.experiment.workload import Controller, deploy
 from chaos_harness.harness.faults import Fault
-from chaos_harness.harness.faults.nodes.drain import _Drained, _Removed, drain_node, remove_node
+from chaos_harness.harness.faults.nodes.drain import _Drain, _NodeRemoval, drain_node, remove_node
 from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, wait_back
 from chaos_harness.harness.faults.nodes.isolate import _CutOff, cut_off_node
 from chaos_harness.harness.faults.nodes.power import (
     KILLED_NODE,
     _Down,
-    _Rebooted,
+    _Reboot,
     kill_node,
     pause_node,
     reboot_node,
@@ -35,7 +35,7 @@ from chaos_harness.harness.faults.nodes.power import (
 )
 from chaos_harness.harness.history import read
 from chaos_harness.harness.history.node_loss import PHASES
-from chaos_harness.harness.history.node_scene import Chosen, Scene
+from chaos_harness.harness.history.node_scene import Scene, Scope
 from chaos_harness.harness.probes.objects import USUAL, WORKLOAD, WORKLOAD_EVENTS, watch_objects
 from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.undo import journal
@@ -65,10 +65,10 @@ FAULTS: dict[str, tuple[Callable[[str], Fault], type[Fault], str]] = {
     "kill": (kill_node, _Down, "is exited (exit code 137); its lease, due every 10 s, is not renewed for"),
     "stop": (stop_node, _Down, "is exited"),
     "pause": (pause_node, _Down, "is paused; its lease"),
-    "reboot": (reboot_node, _Rebooted, "ran since"),
+    "reboot": (reboot_node, _Reboot, "ran since"),
     "cut off": (cut_off_node, _CutOff, "dropped"),
-    "drain": (drain_node, _Drained, "pods were evicted"),
-    "remove": (remove_node, _Removed, "the API server knows no node"),
+    "drain": (drain_node, _Drain, "pods were evicted"),
+    "remove": (remove_node, _NodeRemoval, "the API server knows no node"),
 }
 
 
@@ -121,12 +121,12 @@ from chaos_harness.harness.faults.nodes.drain import drain_node, remove_node
 from chaos_harness.harness.faults.nodes.isolate import cut_off_node
 from chaos_harness.harness.faults.nodes.power import kill_node, pause_node, stop_node
 from chaos_harness.harness.faults.injection import Injection
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo.journal import Journal
 
 name, folder, *todo = sys.argv[1:]
 cluster = Cluster.open(connect(), name)
-journal, history = Journal(Path(folder) / "child.jsonl"), History(Path(folder) / "child-history.jsonl")
+journal, history = Journal(Path(folder) / "child.jsonl"), HistoryWriter(Path(folder) / "child-history.jsonl")
 for each in todo:
     kind, _, number = each.partition(" ")
     globals()[f"{kind}_node"](cluster.workers[int(number)]).inject(Injection(cluster, journal, history))
@@ -190,7 +190,7 @@ def test_a_workload_outlives_its_node(cluster: Cluster, bench: Bench) -> None:
         verdict = replaced_within(120, KILLED_NODE)(recorded)
         assert verdict.outcome == "holds", verdict
         assert replaced_within(20, KILLED_NODE)(recorded).outcome == "violated"
-        for lost_pod in Scene(recorded, Chosen(KILLED_NODE)).lost:
+        for lost_pod in Scene(recorded, Scope(KILLED_NODE)).lost:
             moments = [lost_pod.phases()[phase] for phase in PHASES if phase != "pull"]
             assert lost_pod.phases()["pull"] > moments[0], "of which an event tells, and events may come late"
             assert moments[0] > 30, "the API server knew sooner than its grace period says"

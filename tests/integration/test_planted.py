@@ -21,7 +21,7 @@ from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.errors import InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import BEGIN, EXPERIMENT, LATE, METRONOME, READ, numbered
 from chaos_harness.harness.policies import deny_pods_by_cel, mutate_pods
@@ -29,7 +29,7 @@ from chaos_harness.harness.probes.replicas import ask_replicas
 from chaos_harness.harness.probes.running import Probes
 from chaos_harness.harness.probes.starving import watch_starving
 from chaos_harness.harness.pytest_plugin.plugin import tell
-from chaos_harness.scenarios.planted.steps import PLANTED, Planted, misled
+from chaos_harness.scenarios.planted.steps import PLANTED, PlantedDefect, misled
 
 pytestmark = pytest.mark.cluster
 
@@ -78,7 +78,7 @@ def experiment(request: pytest.FixtureRequest, make: Callable[[], Experiment]) -
 
 def test_all_checks_hold_where_nothing_is_wrong(experiment: Experiment) -> None:
     """With a fault that does nothing, no check raises an alarm."""
-    with experiment.fault(Planted()):
+    with experiment.fault(PlantedDefect()):
         experiment.hold(20)
     for check in (
         never_unmutated(during=PLANTED, excused=["timed out"]),
@@ -126,7 +126,7 @@ def test_validation_that_fails_open_is_found(experiment: Experiment, cluster: Cl
 def test_a_restart_behind_our_back_is_found(experiment: Experiment, cluster: Cluster) -> None:
     """A container that ends although no fault says so is a disturbance."""
     soon = Deadline.after(60, "the container to be ended")
-    with experiment.fault(Planted()):
+    with experiment.fault(PlantedDefect()):
         listed = ["crictl", "ps", "--quiet", "--label", f"io.kubernetes.pod.namespace={NAMESPACE}"]
         container = cluster.exec(cluster.workers[0], listed, soon).stdout.split()[0]
         cluster.exec(cluster.workers[0], ["crictl", "stop", "--timeout", "0", container], soon)
@@ -139,7 +139,7 @@ def test_a_restart_behind_our_back_is_found(experiment: Experiment, cluster: Clu
 
 def test_a_webhook_that_gets_no_processor_is_seen(cluster: Cluster, tmp_path: Path) -> None:
     """Who has to wait is told, on its node, once there are loops beside it; nobody is for five seconds before that."""
-    history, node = History(tmp_path / "history.jsonl"), cluster.workers[0]
+    history, node = HistoryWriter(tmp_path / "history.jsonl"), cluster.workers[0]
     probes = Probes(history)
 
     def now() -> float:

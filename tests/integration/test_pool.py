@@ -14,7 +14,7 @@ from chaos_harness.clusters.engine.inventory import RUN, inventory
 from chaos_harness.clusters.garbage import collect_garbage
 from chaos_harness.clusters.gatekeeper.install import wait_serving
 from chaos_harness.clusters.images import Images, ensure
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.pool import Pool, frozen, reset_gatekeeper
 from chaos_harness.clusters.pool.deviations import Trait, deviations
 from chaos_harness.clusters.pool.fingerprint import fingerprint
@@ -46,7 +46,7 @@ def pool(engine: Engine, progress: Progress, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def cluster(pool: Pool, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    made = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
+    made = pool.make(_SHAPE, images, LogKeeper(tmp_path_factory.mktemp("logs")))
     yield made
     pool.remove(made)
 

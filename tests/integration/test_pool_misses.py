@@ -16,7 +16,7 @@ from chaos_harness.clusters.engine import Engine, Layout, claims, connect, proce
 from chaos_harness.clusters.engine.inventory import RUN, inventory
 from chaos_harness.clusters.garbage import Owner, collect_garbage
 from chaos_harness.clusters.images import Images, ensure
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.pool import Pool
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -47,7 +47,7 @@ def pool(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 
 @pytest.fixture(scope="module")
 def frozen(pool: Pool, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    pooled = pool.make(_SHAPE, images, Kept(tmp_path_factory.mktemp("logs")))
+    pooled = pool.make(_SHAPE, images, LogKeeper(tmp_path_factory.mktemp("logs")))
     assert pool.give_back(pooled) == []
     yield pooled
     pool.remove(pooled)
@@ -101,7 +101,7 @@ def test_an_engine_that_was_restarted_has_no_frozen_clusters(
     own = connect("private", layout=layout)
     own.run(["load", "--input", tmp_path / "node.tar"], deadline)
     pool = Pool(own, Progress.terminal())
-    frozen = pool.make(_SHAPE, images, Kept(tmp_path))
+    frozen = pool.make(_SHAPE, images, LogKeeper(tmp_path))
     assert pool.give_back(frozen) == []
     for program in ("dockerd", "containerd"):
         for daemon in processes.find(layout, program):

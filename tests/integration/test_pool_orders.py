@@ -24,10 +24,10 @@ from chaos_harness.clusters.pool import Pool
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.clusters.watching.watch import until
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
-from chaos_harness.harness.history import History, Recorded
+from chaos_harness.harness.history import History, HistoryWriter
 from chaos_harness.harness.policies import Question
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import CANARY, FORBIDDEN, admission_canary
@@ -143,8 +143,8 @@ _SPOILED = (
 )
 
 
-@Checked
-def answered_as_policy_demands(recorded: Recorded) -> Verdict:
+@Check
+def answered_as_policy_demands(recorded: History) -> Verdict:
     """Violated by one wrong answer; that a busy machine did not answer says nothing."""
     answers = [entry for entry in recorded.entries if entry.process.startswith(CANARY) and entry.kind in ("ok", "fail")]
     wrong = [answer for answer in answers if answer.kind == "fail" and answer.value["outcome"] != "timed out"]
@@ -153,7 +153,7 @@ def answered_as_policy_demands(recorded: Recorded) -> Verdict:
     return Verdict("holds" if len(answers) >= _LEAST_ANSWERS else "inconclusive", f"{len(answers)} answers")
 
 
-def questions(cluster: Cluster, history: History) -> list[Probe]:
+def questions(cluster: Cluster, history: HistoryWriter) -> list[Probe]:
     """Return a canary that asks for what Gatekeeper denies, and for what it does not."""
     allowed = Question("create config map", "nobody denies", "admitted", _MAPS, _MAP)
     return [admission_canary(cluster, history, rate=20, questions=(FORBIDDEN, allowed))]

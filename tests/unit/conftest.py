@@ -8,7 +8,7 @@ import pytest
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.undo.journal import Journal
 from tests.fakes.api_server import FakeApiServer
 from tests.fakes.bench import Bench
@@ -74,8 +74,8 @@ def undo(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    history = History(tmp_path / "history.jsonl")
+def history(tmp_path: Path) -> Iterator[HistoryWriter]:
+    history = HistoryWriter(tmp_path / "history.jsonl")
     yield history
     history.close()
 

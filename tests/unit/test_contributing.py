@@ -126,10 +126,10 @@ def test_everything_is_collected_with_the_examples(copy: Path) -> None:
     assert [incident for incident in incidents if incident not in listed] == []
     for part, kind, name in (
         ("Step", "fault", "stop_kubelet"),
-        ("Probed", "probe", "ask_version"),
-        ("Enforced", "policy", "deny_host_network"),
-        ("Prepared", "preparation", "run_replicas"),
-        ("Claimed", "check", "led_to"),
+        ("ProbeSpec", "probe", "ask_version"),
+        ("PolicySpec", "policy", "deny_host_network"),
+        ("PreparationSpec", "preparation", "run_replicas"),
+        ("ClaimSpec", "check", "led_to"),
     ):
         assert name in schema["$defs"][part]["properties"][kind]["examples"]
     assert "quotas" in schema["properties"]["watch"]["items"]["description"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal
 
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from tests.worlds.dice import Dice, Stretch
 from tests.worlds.eyes import observe
 from tests.worlds.faulty import TrueFault
@@ -76,7 +76,7 @@ class Claimed:
         every = self.drawn.stage.asked_every(hiding.stream)
         return hiding.how == "info" and hiding.end - hiding.begin + 2 * every < _SEEN_SECONDS
 
-    def recorded(self, more: Iterable[Hiding] = ()) -> Recorded:
+    def recorded(self, more: Iterable[Hiding] = ()) -> History:
         """Return the history, with more hidden if so."""
         return observe(self.drawn.stage, [*self.hidings, *more])
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import Any
 
-from chaos_harness.harness.history import SCHEMA, Entry, Header, Recorded
+from chaos_harness.harness.history import SCHEMA, Entry, Header, History
 from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     CANARY,
@@ -28,7 +28,7 @@ _NO_ANSWER_SECONDS = 10.0
 _LAST_READ_SECONDS = 1.2
 
 
-def observe(stage: Stage, hidings: Iterable[Hiding]) -> Recorded:
+def observe(stage: Stage, hidings: Iterable[Hiding]) -> History:
     """Return the history of a world of which something is hidden."""
     hidden = list(hidings)
     clock = _Clock(stage, hidden)
@@ -163,7 +163,7 @@ def _log(process: str, log: Log, hidden: Sequence[Hiding], clock: _Clock, stage:
             return
 
 
-def _recorded(lines: Iterable[Line], stage: Stage, hidden: Sequence[Hiding]) -> Recorded:
+def _recorded(lines: Iterable[Line], stage: Stage, hidden: Sequence[Hiding]) -> History:
     """Return the lines as entries, in their order; let the clock be set, and leave out what is lost."""
     entries: list[Entry] = []
     steps = sorted(stage.steps)
@@ -183,7 +183,7 @@ def _recorded(lines: Iterable[Line], stage: Stage, hidden: Sequence[Hiding]) -> 
     }
     kept = [entry for entry in entries if entry.at < killed and entry.index not in lost]
     ended = ended and bool(kept) and kept[-1].f == END
-    return Recorded(Header(SCHEMA, "worlds", STARTED, "0"), kept, truncated=False, ended=ended)
+    return History(Header(SCHEMA, "worlds", STARTED, "0"), kept, truncated=False, ended=ended)
 
 
 def _entry(index: int, kind: Any, process: str, f: str, value: Any, at: float, shift: float) -> Entry:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import chaos_harness.harness.checks
 import chaos_harness.harness.history
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.verdict import Verdict
 from tests.worlds.claimed import Claimed
 from tests.worlds.hiding import Hiding
@@ -48,7 +48,7 @@ def catalogue() -> dict[str, Callable[..., Any]]:
             function = getattr(loaded, name)
             if inspect.isfunction(function) and function.__module__ == module.name:
                 returns = inspect.signature(function).return_annotation
-                if getattr(returns, "__name__", returns) == "Checked":
+                if getattr(returns, "__name__", returns) == "Check":
                     functions[name] = function
     return functions
 
@@ -65,7 +65,7 @@ def digest() -> str:
     return sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
-def verdict(claimed: Claimed, recorded: Recorded) -> Verdict | None:
+def verdict(claimed: Claimed, recorded: History) -> Verdict | None:
     """Return what the check says of a history of a claim's world; None if there is no such check."""
     check = catalogue().get(claimed.check)
     if check is None:

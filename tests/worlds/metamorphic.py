@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
-from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history.vocabulary import END, FAIL_OPEN, LATE, METRONOME, REGISTRY, is_watch
 from tests.worlds.claimed import Claimed
 from tests.worlds.dice import Dice
@@ -20,7 +20,7 @@ _TIMES = 6
 _FAR_SECONDS = 60.0
 
 
-def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
+def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, History]]:
     """Yield histories of the same world of which more is hidden, or in which it was starved, each with what is so."""
     stage = claimed.drawn.stage
     needed = sorted((claimed.drawn.streams | claimed.drawn.helps) & set(stage.streams()))
@@ -48,7 +48,7 @@ def less(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
     yield from _starved(claimed.recorded(), Dice(f"starved {claimed.check} {claimed.seed}"))
 
 
-def _lines(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
+def _lines(recorded: History, dice: Dice) -> Iterator[tuple[str, History]]:
     """Yield the history cut after a line, and without it; rare lines are as likely as frequent ones."""
     entries = list(recorded.entries)
     kinds: dict[str, list[int]] = {}
@@ -64,7 +64,7 @@ def _lines(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
             yield f"without {words}", replace(recorded, entries=entries[:number] + entries[number + 1 :])
 
 
-def _starved(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
+def _starved(recorded: History, dice: Dice) -> Iterator[tuple[str, History]]:
     """Yield the history with one mark more: that this machine was starved up to some line."""
     entries = list(recorded.entries)
     for _ in range(_TIMES // 2):
@@ -77,7 +77,7 @@ def _starved(recorded: Recorded, dice: Dice) -> Iterator[tuple[str, Recorded]]:
         yield words, replace(recorded, entries=[*entries[:number], mark, *later])
 
 
-def outside(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, Recorded]]:
+def outside(claimed: Claimed, dice: Dice) -> Iterator[tuple[str, History]]:
     """Yield histories of which something is hidden that the claim does not name, or far from its window."""
     stage = claimed.drawn.stage
     low, high = claimed.drawn.window
@@ -119,7 +119,7 @@ def _broken(check: str, seed: int) -> list[str]:
     return breaches
 
 
-def _outcome(claimed: Claimed, recorded: Recorded) -> str:
+def _outcome(claimed: Claimed, recorded: History) -> str:
     try:
         checked = verdict(claimed, recorded)
     except Exception as error:  # noqa: BLE001 - that a check raises is what is looked for

@@ -131,8 +131,8 @@ _TABLE: dict[str, list[tuple[str, tuple[str, ...], str, str]]] = {
         (
             f"{_HISTORY}/in_force.py",
             ("never_unmutated",),
-            "Created(self._gap if in_gap else entry.at, entry.at",
-            "Created(entry.at, entry.at",
+            "Creation(self._gap if in_gap else entry.at, entry.at",
+            "Creation(entry.at, entry.at",
         ),
         (
             f"{_CHECKS}/outage.py",

@@ -41,10 +41,10 @@ def restart_api_server(node: str = "") -> Fault:
     There is nothing to undo: to start it again is the kubelet's job, which waits longer each time (10 s before the
     second restart, then 20 s, 40 s … 300 s). It is healed when a container runs and readyz says ok.
     """
-    return _Restarted(node)
+    return _ApiServerRestart(node)
 
 
-class _Restarted:
+class _ApiServerRestart:
     name = RESTARTED
     healed_within = 420.0  # the kubelet's longest back-off, and a start on a busy machine
 

@@ -14,7 +14,7 @@ from chaos_harness.harness.errors import ApiRefused, CommandFailed, FaultNotAppl
 from chaos_harness.harness.faults import Fault
 from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.faults.nodes.heartbeats import Heartbeat, heartbeat, require_victim, wait_back
-from chaos_harness.harness.faults.workloads.reschedule import Closed
+from chaos_harness.harness.faults.workloads.reschedule import Cordon
 from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import in_container, planes, undo_by_kubectl
 
@@ -35,7 +35,7 @@ def drain_node(node: str) -> Fault:
 
     Pods of DaemonSets stay, as with `kubectl drain --ignore-daemonsets`.
     """
-    return _Drained(node)
+    return _Drain(node)
 
 
 def remove_node(node: str) -> Fault:
@@ -43,7 +43,7 @@ def remove_node(node: str) -> Fault:
 
     It gets its old range of pod addresses back, so that containers which still run keep theirs.
     """
-    return _Removed(node)
+    return _NodeRemoval(node)
 
 
 @undo
@@ -62,14 +62,14 @@ def register(
         raise CommandFailed(f"`systemctl restart kubelet` on {node}: {restarted.stderr.strip()}")
 
 
-class _Drained:
+class _Drain:
     name = "drain node"
 
     def __init__(self, node: str) -> None:
         self._node = node
         self._evicted: dict[str, str] = {}
         self._refused = 0
-        self._closed = Closed(node)
+        self._closed = Cordon(node)
 
     def inject(self, injection: Injection) -> None:
         require_victim(injection.cluster, self._node)
@@ -122,7 +122,7 @@ class _Drained:
         return [pod["metadata"]["name"] for pod in left]
 
 
-class _Removed:
+class _NodeRemoval:
     name = "remove node"
 
     def __init__(self, node: str) -> None:

@@ -54,7 +54,7 @@ def pause_node(node: str) -> Fault:
 
 def reboot_node(node: str) -> Fault:
     """Return the fault that shuts `node` down and starts it again at once; there is nothing to heal."""
-    return _Rebooted(node)
+    return _Reboot(node)
 
 
 @undo
@@ -134,7 +134,7 @@ class _Down:
         return wait_back(cluster, self._node, self._last, deadline, restarted=self._kind.restarts)
 
 
-class _Rebooted:
+class _Reboot:
     """A node that goes down and comes up again by itself."""
 
     name = "reboot node"

@@ -32,7 +32,7 @@ def edit_object(kind: str, name: str, patch: dict[str, Any], *, namespace: str =
     if not patch or kind == "Secret":
         raise BadScenario(f"edit_object({kind!r}, {name!r}): expected a patch, and of no Secret")
     names.require(kind=kind, namespace=namespace, **({} if name.startswith("$") else {"name": name}))
-    return _Edited(kind, name, patch, namespace)
+    return _Edit(kind, name, patch, namespace)
 
 
 @undo
@@ -74,7 +74,7 @@ def edit(cluster: Cluster, undos: Undos, api: ApiClient, path: str, patch: Mappi
     return promise
 
 
-class _Edited:
+class _Edit:
     def __init__(self, kind: str, name: str, patch: Mapping[str, Any], namespace: str) -> None:
         self.name = f"edit {kind}"
         self._kind = kind

@@ -46,8 +46,8 @@ def cut_registry(how: How = "stop", nodes: Sequence[str] = ()) -> Fault:
     if nodes and how != "drop":
         raise BadScenario(f"cut_registry(how={how!r}, nodes=…): only 'drop' can choose nodes")
     if how == "drop":
-        return _Dropped(tuple(nodes))
-    return _Stopped() if how == "stop" else _Unavailable()
+        return _PacketDrop(tuple(nodes))
+    return _RegistryStop() if how == "stop" else _Unavailable()
 
 
 @undo
@@ -84,7 +84,7 @@ def _take_file_away(engine: Engine, container: str, ended_by: Ending) -> None:
         raise CommandFailed(f"`rm -f {DOWN_FILE}` in {container}: {done.stderr.strip()}")
 
 
-class _Harmed:
+class _RegistryHarm:
     """The registry's container is harmed: by one fault, or by several at a time."""
 
     name = CUT
@@ -103,7 +103,7 @@ class _Harmed:
         self._promise = injection.undo(restore, harm=harm, container=container, **_WHOLE)
 
 
-class _Stopped(_Harmed):
+class _RegistryStop(_RegistryHarm):
     """The registry's container is stopped."""
 
     def inject(self, injection: Injection) -> None:
@@ -124,7 +124,7 @@ class _Stopped(_Harmed):
         return f"{registry.container} is exited; {_expect(cluster, cluster.nodes(), 'no answer', deadline)}"
 
 
-class _Unavailable(_Harmed):
+class _Unavailable(_RegistryHarm):
     """The registry answers 503 to everything."""
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class _Unavailable(_Harmed):
         return f"{said}; {registry.container} logged {len(refused)} requests with status 503"
 
 
-class _Dropped:
+class _PacketDrop:
     """Packets from nodes to the registry are dropped in the nodes' network namespaces, where containerd pulls."""
 
     name = CUT

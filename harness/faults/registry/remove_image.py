@@ -24,7 +24,7 @@ def remove_image(image: str, nodes: Sequence[str] = ()) -> Fault:
 
     Healing pulls it again where it is still missing, through the node's own containerd.
     """
-    return _Removed(image, tuple(nodes))
+    return _ImageRemoval(image, tuple(nodes))
 
 
 def images_of(cluster: Cluster, node: str, deadline: Deadline) -> set[str]:
@@ -51,7 +51,7 @@ def pull(engine: Engine, *, node: str, image: str) -> None:
     raise CommandFailed(f"{node} could not pull {image} within {_PULL_SECONDS:.0f} s: {last}")
 
 
-class _Removed:
+class _ImageRemoval:
     name = "remove image"
 
     def __init__(self, image: str, nodes: tuple[str, ...]) -> None:

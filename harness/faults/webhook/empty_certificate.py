@@ -34,7 +34,7 @@ def blank_certificate() -> Fault:
     Gatekeeper makes a new authority and a new certificate then, and its pods get them when their kubelets do; until
     then they serve the old one, which the API server trusts no more. Healing waits for a certificate to be there.
     """
-    return _Blanked()
+    return _EmptyCertificate()
 
 
 @undo
@@ -47,7 +47,7 @@ def refill(engine: Engine, *, control_plane: str, others: Sequence[str] = ()) ->
     undo_by_kubectl(engine, control_plane, others, *_WHERE, "rollout", "restart", f"deployment/{CONTROLLER}")
 
 
-class _Blanked:
+class _EmptyCertificate:
     name = BLANK_CERTIFICATE
 
     def __init__(self) -> None:

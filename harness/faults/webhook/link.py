@@ -30,10 +30,10 @@ def cut_webhook(how: How = "drop") -> Fault:
     """
     if how not in _TARGETS:
         raise BadScenario(f"cut_webhook(how={how!r}): expected 'drop' or 'reject'")
-    return _Cut(how)
+    return _LinkCut(how)
 
 
-class _Cut:
+class _LinkCut:
     name = CUT_WEBHOOK
 
     def __init__(self, how: How) -> None:

@@ -31,10 +31,10 @@ def kill_containers(*pods: str, selector: str = "", namespace: str = NAMESPACE) 
     """
     if bool(pods) == bool(selector):
         raise BadScenario("kill_containers: expected either names of pods or a selector")
-    return _Killed(pods, selector, namespace)
+    return _ContainerKill(pods, selector, namespace)
 
 
-class _Killed:
+class _ContainerKill:
     name = "kill containers"
     healed = ONE_SHOT
 

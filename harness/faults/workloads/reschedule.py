@@ -18,7 +18,7 @@ from chaos_harness.harness.undo.actions import undo
 from chaos_harness.harness.undo.commands import KUBECTL, planes, undo_by_kubectl
 from chaos_harness.harness.undo.promises import Promise, Undos
 
-__all__ = ["RESCHEDULED", "Closed", "reschedule_pod", "uncordon"]
+__all__ = ["RESCHEDULED", "Cordon", "reschedule_pod", "uncordon"]
 
 RESCHEDULED = "rescheduled"
 """How, in a history, the pods were harmed that were deleted so that another node gets their replacement."""
@@ -28,7 +28,7 @@ _SECONDS = 30.0
 
 def reschedule_pod(pod: str, *, namespace: str = NAMESPACE) -> Fault:
     """Return the fault that cordons the node of `pod` and deletes the pod; healing uncordons the node."""
-    return _Rescheduled(pod, namespace)
+    return _Reschedule(pod, namespace)
 
 
 @undo
@@ -37,7 +37,7 @@ def uncordon(engine: Engine, *, control_plane: str, node: str, others: Sequence[
     undo_by_kubectl(engine, control_plane, others, "uncordon", node)
 
 
-class Closed:
+class Cordon:
     """A node that is closed to new pods; undone, it is open again, unless somebody else wants it closed."""
 
     def __init__(self, node: str) -> None:
@@ -73,7 +73,7 @@ def _is_closed(cluster: Cluster, node: str) -> bool:
         return bool(request(api, "GET", f"/api/v1/nodes/{node}")["spec"].get("unschedulable"))
 
 
-class _Rescheduled:
+class _Reschedule:
     name = "reschedule pod"
 
     def __init__(self, pod: str, namespace: str) -> None:
@@ -82,14 +82,14 @@ class _Rescheduled:
         self._namespace = namespace
         self._target: Target | None = None
         self._before: set[str] = set()
-        self._closed: Closed | None = None
+        self._closed: Cordon | None = None
 
     def inject(self, injection: Injection) -> None:
         cluster, deadline = injection.cluster, Deadline.after(_SECONDS, f"{self._pod} to be deleted")
         with cluster.client() as api:
             target = self._target = find_pods(api, self._namespace, [self._pod])[0]
             self._before = {pod["metadata"]["uid"] for pod in request(api, "GET", self._path)["items"]}
-            self._closed = Closed(target.node)
+            self._closed = Cordon(target.node)
             self._closed.close(cluster, injection.undos, deadline)
             injection.note_harm(RESCHEDULED, target)
             preconditions = {"preconditions": {"uid": target.uid}}

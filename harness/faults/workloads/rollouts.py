@@ -49,22 +49,22 @@ State = Mapping[str, Mapping[str, Any]]
 
 def restart_rollout() -> Fault:
     """Return the fault that `kubectl rollout restart` is: replicas are replaced as the Deployment says."""
-    return _Replaced("restart rollout", ROLLED, _restart)
+    return _Replacement("restart rollout", ROLLED, _restart)
 
 
 def delete_replicas() -> Fault:
     """Return the fault that deletes all webhook pods at once, with their own grace periods."""
-    return _Replaced("delete replicas", DELETED, _delete)
+    return _Replacement("delete replicas", DELETED, _delete)
 
 
 def evict_replicas() -> Fault:
     """Return the fault that evicts all webhook pods, each as soon as the disruption budget lets it."""
-    return _Replaced("evict replicas", EVICTED, _evict)
+    return _Replacement("evict replicas", EVICTED, _evict)
 
 
 def scale_to_zero() -> Fault:
     """Return the fault that scales the webhook's Deployment to no replica; healing scales it back."""
-    return _Scaled()
+    return _ScaleDown()
 
 
 @undo
@@ -80,7 +80,7 @@ def scale(engine: Engine, *, control_plane: str, replicas: int) -> None:
     )
 
 
-class _Replaced:
+class _Replacement:
     """Harm after which the Deployment's controller makes new pods by itself: nothing has to be undone."""
 
     healed = ONE_SHOT
@@ -121,7 +121,7 @@ class _Replaced:
         return f"{', '.join(going)}{part} {self._how}, {', '.join(fresh)} came"
 
 
-class _Scaled:
+class _ScaleDown:
     name = "scale to zero"
 
     def __init__(self) -> None:

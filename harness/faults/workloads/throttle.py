@@ -53,7 +53,7 @@ def throttle(selector: str, cpu: float, *, namespace: str = NAMESPACE) -> Fault:
     """
     if not 0.01 <= cpu <= 1:  # noqa: PLR2004 - the kernel takes no less than 1 ms of a period of 100 ms
         raise BadScenario(f"throttle: expected 0.01 to 1 CPUs, found {cpu:g}")
-    return _Throttled(selector, cpu, namespace)
+    return _Throttle(selector, cpu, namespace)
 
 
 @undo
@@ -64,7 +64,7 @@ def unthrottle(engine: Engine, *, node: str, file: str, limit: str) -> None:
         raise CommandFailed(f"{file} on {node} could not be set to {limit}: {done.stderr.strip()}")
 
 
-class _Throttled:
+class _Throttle:
     name = "throttle"
 
     def __init__(self, selector: str, cpu: float, namespace: str) -> None:

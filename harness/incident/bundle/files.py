@@ -16,7 +16,7 @@ from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario
 
-__all__ = ["Packed", "packed"]
+__all__ = ["BundleFiles", "packed"]
 
 _PIECE = 2**20
 _NO_LINK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -33,7 +33,7 @@ _BROKEN = (
 """What zipfile raises at bytes that are no zip."""
 
 
-class Packed(Protocol):
+class BundleFiles(Protocol):
     """The files of a bundle, whose names and sizes are as it says."""
 
     @property
@@ -48,7 +48,7 @@ class Packed(Protocol):
 
 
 @contextmanager
-def packed(path: Path) -> Iterator[Packed]:
+def packed(path: Path) -> Iterator[BundleFiles]:
     """Give the files of the bundle at `path`. Raises BadScenario if it is neither a directory nor a zip."""
     try:
         there = path.stat()

@@ -16,8 +16,8 @@ from chaos_harness.clusters.machine.scratch import held
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.incident.bundle.files import Packed, packed
-from chaos_harness.harness.incident.bundle.write import INCIDENT, MANIFEST, SCHEMA, Content, Manifest
+from chaos_harness.harness.incident.bundle.files import BundleFiles, packed
+from chaos_harness.harness.incident.bundle.write import INCIDENT, MANIFEST, SCHEMA, BundleContent, Manifest
 
 __all__ = ["opened"]
 
@@ -60,7 +60,7 @@ def _temporary() -> Iterator[Path]:
         yield folder
 
 
-def _text(path: Path, source: Packed) -> str:
+def _text(path: Path, source: BundleFiles) -> str:
     size = source.size(MANIFEST)
     if size is None:
         raise BadScenario(f"{path}: is no bundle: it has no {MANIFEST}")
@@ -79,7 +79,7 @@ def _require_room(path: Path, folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _take(path: Path, source: Packed, name: str, content: Content, target: Path) -> None:
+def _take(path: Path, source: BundleFiles, name: str, content: BundleContent, target: Path) -> None:
     """Write one file, not a byte more than the manifest says that there are, and refuse it if it is another one."""
     size = source.size(name)
     if size is None:

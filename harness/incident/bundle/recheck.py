@@ -9,11 +9,11 @@ from chaos_harness.clusters.terminal.escape import first_line, shown
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import read
 from chaos_harness.harness.incident.bundle.open import opened
-from chaos_harness.harness.incident.bundle.write import Lived, Manifest
-from chaos_harness.harness.incident.judge import Judged, judge
-from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.bundle.write import Manifest, Replay
+from chaos_harness.harness.incident.judge import JudgedClaim, judge
+from chaos_harness.harness.incident.load import LoadedIncident, load
 
-__all__ = ["Compared", "recheck", "report"]
+__all__ = ["Comparison", "recheck", "report"]
 
 _HISTORY = "history.jsonl"
 _SHORT = 500
@@ -21,13 +21,13 @@ _STAMP = 40
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """A claim of one run: what was found of it then, and what is found now; None: it was not claimed."""
 
     run: str
     name: str
-    then: Judged | None
-    now: Judged | None
+    then: JudgedClaim | None
+    now: JudgedClaim | None
 
     @property
     def changed(self) -> bool:
@@ -35,7 +35,7 @@ class Compared:
         return (self.then and self.then.outcome) != (self.now and self.now.outcome)
 
 
-def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
+def recheck(path: Path) -> tuple[Manifest, LoadedIncident, list[Comparison]]:
     """Return a bundle's manifest, its incident, and each claim of each run as it was and is judged.
 
     Raises BadScenario if the bundle is refused, its incident cannot be read any more, or no run has a history.
@@ -53,12 +53,12 @@ def recheck(path: Path) -> tuple[Manifest, Loaded, list[Compared]]:
     return manifest, loaded, compared
 
 
-def report(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
+def report(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:
     """Yield what a reader should see of it, line by line; what strangers wrote is shown, and shortened."""
     yield from (shown(line, most=_SHORT) for line in _lines(path, manifest, loaded, compared))
 
 
-def _lines(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Compared]) -> Iterator[str]:
+def _lines(path: Path, manifest: Manifest, loaded: LoadedIncident, compared: Sequence[Comparison]) -> Iterator[str]:
     yield f"{path}: {loaded.incident.title}"
     yield (
         f"lived {manifest.created[:_STAMP]} by chaos-harness {manifest.harness[:_STAMP]} with seed {manifest.seed} on "
@@ -77,7 +77,7 @@ def _lines(path: Path, manifest: Manifest, loaded: Loaded, compared: Sequence[Co
     yield f"{len(compared)} verdicts given again, {changes or 'none'} changed"
 
 
-def _compared(run: Lived, folder: Path, loaded: Loaded) -> Iterator[Compared]:
+def _compared(run: Replay, folder: Path, loaded: LoadedIncident) -> Iterator[Comparison]:
     history = folder / run.directory / _HISTORY
     if not run.verdicts or not history.is_file():
         return
@@ -85,9 +85,9 @@ def _compared(run: Lived, folder: Path, loaded: Loaded) -> Iterator[Compared]:
     then = {judged.id or _id_of(judged.name, now): judged for judged in run.verdicts}
     for key in dict.fromkeys([*then, *now]):
         before, after = then.get(key), now.get(key)
-        yield Compared(run.directory, (after or before or run.verdicts[0]).name, before, after)
+        yield Comparison(run.directory, (after or before or run.verdicts[0]).name, before, after)
 
 
-def _id_of(name: str, now: Mapping[str, Judged]) -> str:
+def _id_of(name: str, now: Mapping[str, JudgedClaim]) -> str:
     """Return the id of a claim of a bundle that kept names only: that of today's claim of this name."""
     return next((key for key, judged in now.items() if judged.name == name), name)

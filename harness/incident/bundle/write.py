@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chaos_harness.harness import __version__, private
 from chaos_harness.harness.errors import HarnessError
-from chaos_harness.harness.incident.judge import Judged
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.judge import JudgedClaim
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.machine import host
 from chaos_harness.harness.redaction import recorded, redact
 
-__all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "Content", "Lived", "Manifest", "Reason", "write"]
+__all__ = ["INCIDENT", "MANIFEST", "MOST_RUNS", "SCHEMA", "BundleContent", "Manifest", "Reason", "Replay", "write"]
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -37,14 +37,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Content(_Part):
+class BundleContent(_Part):
     """What a file of the bundle must be."""
 
     bytes: Annotated[int, Field(ge=0)]
     sha256: str
 
 
-class Lived(_Part):
+class Replay(_Part):
     """One run: where it lies in the bundle, what was seen, its verdicts, and what kept it from its end, if anything.
 
     `error` says that in words; `reason` is which kind of error it was, and None if nothing did, or in older bundles.
@@ -53,7 +53,7 @@ class Lived(_Part):
     directory: str
     seen: Literal["reproduced", "not reproduced", "inconclusive", "broken"]
     seconds: float
-    verdicts: tuple[Judged, ...] = ()
+    verdicts: tuple[JudgedClaim, ...] = ()
     error: str = ""
     reason: Reason | None = None
     missing: tuple[str, ...] = ()
@@ -71,16 +71,16 @@ class Manifest(_Part):
     host: dict[str, str]
     environment: dict[str, str]
     images: dict[str, str]
-    runs: Annotated[tuple[Lived, ...], Field(max_length=MOST_RUNS)]
-    files: dict[str, Content]
+    runs: Annotated[tuple[Replay, ...], Field(max_length=MOST_RUNS)]
+    files: dict[str, BundleContent]
 
 
 def write(
     target: Path,
-    loaded: Loaded,
+    loaded: LoadedIncident,
     *,
     seed: int,
-    runs: Sequence[tuple[Lived, Path]],
+    runs: Sequence[tuple[Replay, Path]],
     environment: Mapping[str, str],
     images: Mapping[str, str],
 ) -> Path:
@@ -100,9 +100,9 @@ def write(
 
 def _write(
     target: Path,
-    loaded: Loaded,
+    loaded: LoadedIncident,
     seed: int,
-    runs: Sequence[tuple[Lived, Path]],
+    runs: Sequence[tuple[Replay, Path]],
     environment: Mapping[str, str],
     images: Mapping[str, str],
 ) -> Path:
@@ -139,11 +139,11 @@ def _copy(source: Path, target: Path, *, authored: bool = False) -> None:
             copy.write(redact(text, authored=authored).encode(errors="backslashreplace"))
 
 
-def _contents(directory: Path) -> Iterator[tuple[str, Content]]:
+def _contents(directory: Path) -> Iterator[tuple[str, BundleContent]]:
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        yield path.relative_to(directory).as_posix(), Content(bytes=path.stat().st_size, sha256=digest)
+        yield path.relative_to(directory).as_posix(), BundleContent(bytes=path.stat().st_size, sha256=digest)
 
 
 def _zipped(directory: Path) -> Path:

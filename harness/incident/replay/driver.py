@@ -15,10 +15,9 @@ from chaos_harness.harness.errors import DeadlineExceeded, Inconclusive
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.phases import under_way
 from chaos_harness.harness.experiment.trigger import Trigger, When
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.manifests import applied
-from chaos_harness.harness.incident.model import Step
-from chaos_harness.harness.incident.model import Trigger as Awaited
+from chaos_harness.harness.incident.model import Step, TriggerSpec
 from chaos_harness.harness.incident.replay.resolve import resolve
 from chaos_harness.harness.incident.timeline import length
 from chaos_harness.harness.incident.watches import lists_of
@@ -28,7 +27,7 @@ __all__ = ["relive"]
 
 
 @under_way("the incident")
-def relive(loaded: Loaded, experiment: Experiment) -> None:
+def relive(loaded: LoadedIncident, experiment: Experiment) -> None:
     """Go through the incident's timeline, heal, and wait until Gatekeeper serves again.
 
     The clock of the timeline begins when policies and workload are there and the probes are asking. Raises
@@ -68,7 +67,7 @@ class _Due:
 class _Drive:
     """One run of a timeline; `healing` holds what must be healed whatever happens, newest first."""
 
-    def __init__(self, loaded: Loaded, experiment: Experiment, healing: ExitStack, budget: Deadline) -> None:
+    def __init__(self, loaded: LoadedIncident, experiment: Experiment, healing: ExitStack, budget: Deadline) -> None:
         self._steps = loaded.incident.faults
         self._budget = budget
         self._experiment = experiment
@@ -115,7 +114,7 @@ class _Drive:
                 if step.when
             }
 
-    def _trigger(self, index: int, wanted: Awaited) -> Trigger:
+    def _trigger(self, index: int, wanted: TriggerSpec) -> Trigger:
         when = When(wanted.kind, wanted.event, wanted.name, wanted.namespace)
         act = partial(self._spring, index, partial(next, count(1)), wanted.count)
         return Trigger(self._experiment.cluster, self._experiment.history, when, act, times=wanted.count)

@@ -6,9 +6,9 @@ from typing import Any
 
 from chaos_harness.clusters.checkout import typed
 from chaos_harness.clusters.terminal.escape import first_line, shown
-from chaos_harness.harness.incident.bundle.write import Lived
-from chaos_harness.harness.incident.judge import Judged
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.bundle.write import Replay
+from chaos_harness.harness.incident.judge import JudgedClaim
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.statistics import wilson
 
 __all__ = ["again", "report", "score"]
@@ -17,7 +17,7 @@ _SHOWN = 2
 _SHORT = 300
 
 
-def score(runs: Sequence[Lived]) -> str:
+def score(runs: Sequence[Replay]) -> str:
     """Return "reproduced k of n (interval)"; runs that could not be judged are no part of n and are told beside it."""
     decided = [run for run in runs if run.seen in ("reproduced", "not reproduced")]
     reproduced = sum(run.seen == "reproduced" for run in decided)
@@ -29,7 +29,7 @@ def score(runs: Sequence[Lived]) -> str:
     return ", ".join([words, *(f"{count} {seen}" for seen, count in others.items() if count)])
 
 
-def report(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> Iterator[str]:
+def report(loaded: LoadedIncident, runs: Sequence[Replay], seed: int, bundle: Path) -> Iterator[str]:
     """Yield what a reader should see at the end, line by line."""
     shape = loaded.shape
     yield f"{loaded.name}: {loaded.incident.title}"
@@ -53,7 +53,7 @@ def report(loaded: Loaded, runs: Sequence[Lived], seed: int, bundle: Path) -> It
     yield f"live it again:     {again(loaded, seed)}"
 
 
-def again(loaded: Loaded, seed: int) -> str:
+def again(loaded: LoadedIncident, seed: int) -> str:
     """Return the command that does the same on a colleague's machine."""
     shape = loaded.shape
     given: Mapping[str, Any] = {
@@ -67,7 +67,7 @@ def again(loaded: Loaded, seed: int) -> str:
     return " ".join([typed("repro --"), str(loaded.path), *options])
 
 
-def _evidence(runs: Iterable[Lived]) -> Iterator[str]:
+def _evidence(runs: Iterable[Replay]) -> Iterator[str]:
     """Yield the shortest evidence: what decided the symptoms, of the run that needed the fewest words for it."""
     proved = [_symptoms(run.verdicts) for run in runs if run.seen == "reproduced"]
     if not proved:
@@ -79,21 +79,21 @@ def _evidence(runs: Iterable[Lived]) -> Iterator[str]:
             yield f"    and {len(symptom.evidence) - _SHOWN} more lines in the bundle"
 
 
-def _symptoms(verdicts: Sequence[Judged]) -> list[Judged]:
+def _symptoms(verdicts: Sequence[JudgedClaim]) -> list[JudgedClaim]:
     return [judged for judged in verdicts if judged.symptom] or list(verdicts)
 
 
-def _why(run: Lived) -> str:
+def _why(run: Replay) -> str:
     return f": {first_line(run.error)}" if run.error else ""
 
 
-def _mark(judged: Judged) -> str:
+def _mark(judged: JudgedClaim) -> str:
     if judged.outcome == "inconclusive":
         return "?"
     return "✓" if judged.as_expected else "✗"
 
 
-def _expected(judged: Judged) -> str:
+def _expected(judged: JudgedClaim) -> str:
     if judged.expected is None:
         return "nothing is expected on this version"
     return "as expected" if judged.as_expected else f"expected {judged.expected}"

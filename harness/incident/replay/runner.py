@@ -21,9 +21,9 @@ from chaos_harness.harness.errors import (
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.gatekeeper.restart import restart_gatekeeper
 from chaos_harness.harness.history import read
-from chaos_harness.harness.incident.bundle.write import Lived, Reason
+from chaos_harness.harness.incident.bundle.write import Reason, Replay
 from chaos_harness.harness.incident.judge import judge, seen
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.incident.replay.driver import relive
 from chaos_harness.harness.incident.replay.image_digests import image_digests
@@ -74,7 +74,7 @@ class Runner:
                     session.progress.say(line)
                 session.close()
 
-    def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
+    def run(self, loaded: LoadedIncident, seed: int) -> tuple[Replay, Path]:
         """Live the incident once; return what was seen and the directory with its history.
 
         An error is told as a run that broke, and its cluster is not used again; an interruption is raised.
@@ -82,7 +82,7 @@ class Runner:
         self._runs += 1
         directory = self._directory / str(self._runs)
         began = time.monotonic()
-        lived = Lived(directory=f"runs/{self._runs}", seen="broken", seconds=0.0)
+        lived = Replay(directory=f"runs/{self._runs}", seen="broken", seconds=0.0)
         try:
             cluster = self._ready(loaded.shape)
             lived = self._live(lived, loaded, cluster, seed, directory)
@@ -96,7 +96,7 @@ class Runner:
             self._supply = None  # it may have been the engine: it is looked for again
         return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
 
-    def _live(self, lived: Lived, loaded: Loaded, cluster: Cluster, seed: int, directory: Path) -> Lived:
+    def _live(self, lived: Replay, loaded: LoadedIncident, cluster: Cluster, seed: int, directory: Path) -> Replay:
         experiment = Experiment(cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress)
         missing: list[str] = []
         self.environment = experiment.record.environment

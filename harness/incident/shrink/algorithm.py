@@ -8,7 +8,7 @@ from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness.errors import Inconclusive
 from chaos_harness.harness.incident.replay.sequential import Sequential, usual_rate
 
-__all__ = ["Finding", "OutOfBudget", "Shrinker", "Shrunk"]
+__all__ = ["OutOfBudget", "Removal", "Shrinker", "Shrunk"]
 
 Attempt = Callable[[frozenset[str]], bool | None]
 """Lives the incident once without the parts of these ids: whether it reproduced; None: cannot be lived or judged."""
@@ -25,7 +25,7 @@ class OutOfBudget(Exception):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Removal:
     """What leaving out `parts`, beside what was left out already, showed: `hits` of `runs` reproduced."""
 
     parts: tuple[str, ...]
@@ -53,7 +53,7 @@ class Shrunk:
     usual: float = 0.0
     hits: int = 0
     runs: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Removal] = field(default_factory=list)
     finished: bool = False
     risk: float = 0.0
 
@@ -71,7 +71,7 @@ class Shrinker:
         self._risk = (1 - confidence) / (3 * max(1, len(parts)))
         self._parts = list(parts)
         self._outcomes: dict[frozenset[str], list[bool]] = {}
-        self._findings: dict[frozenset[str], Finding] = {}
+        self._findings: dict[frozenset[str], Removal] = {}
         self._found = Shrunk(list(parts))
 
     def run(self) -> Shrunk:
@@ -128,7 +128,7 @@ class Shrinker:
                     continue
                 conclusion = "not needed" if decided == "as often" else "needed"
         finally:
-            self._findings[left_out] = Finding(tuple(group), sum(outcomes), len(outcomes), conclusion)
+            self._findings[left_out] = Removal(tuple(group), sum(outcomes), len(outcomes), conclusion)
         return conclusion == "needed"
 
     def _test(self) -> Sequential:

@@ -10,7 +10,7 @@ from typing import Any
 from chaos_harness.clusters.machine import bounded_files
 from chaos_harness.clusters.terminal.escape import shown
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.load import LoadedIncident
 
 __all__ = ["Ledger"]
 
@@ -26,7 +26,7 @@ _BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, Recursio
 class Ledger:
     """The attempts of one shrink, in their order; those of an earlier process are given again before new ones."""
 
-    def __init__(self, path: Path, loaded: Loaded, seed: int, confidence: float) -> None:
+    def __init__(self, path: Path, loaded: LoadedIncident, seed: int, confidence: float) -> None:
         """Begin the ledger, or go on with it. Raises BadScenario if it is another incident's, or cannot be read.
 
         So does one in which parts have other ids than in this version.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 
 from chaos_harness.clusters.terminal.escape import shown
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import Incident, Step
 from chaos_harness.harness.incident.timeline import rewired
 
@@ -61,7 +61,7 @@ class Part:
         return f"{_HALVINGS[self.halving]} of the {_TIMES[self.time]} of {piece}" if self.time else piece
 
 
-def structure(loaded: Loaded) -> list[Part]:
+def structure(loaded: LoadedIncident) -> list[Part]:
     """Return the pieces that an incident is made of: steps, policies, objects, probes, turns and workers but one."""
     incident = loaded.incident
     steps = [_step(index, step) for index, step in enumerate(incident.faults)]
@@ -71,13 +71,13 @@ def structure(loaded: Loaded) -> list[Part]:
     return [*steps, *lists, *turns, *workers]
 
 
-def durations(loaded: Loaded) -> list[Part]:
+def durations(loaded: LoadedIncident) -> list[Part]:
     """Return the times that can be halved, twice each; short ones are not worth a run."""
     long = [part for part, seconds in _times(loaded.incident) if seconds > _SHORTEST]
     return [replace(part, halving=halving) for part in long for halving in _HALVINGS]
 
 
-def without(loaded: Loaded, left_out: frozenset[Part]) -> Loaded | None:
+def without(loaded: LoadedIncident, left_out: frozenset[Part]) -> LoadedIncident | None:
     """Return the incident without these parts, or None if none would be left.
 
     Steps that came after one that is left out begin when that would have begun.
@@ -103,7 +103,7 @@ def without(loaded: Loaded, left_out: frozenset[Part]) -> Loaded | None:
     return replace(loaded, incident=changed, shape=shape, policies=policies, workload=workload)
 
 
-def text(loaded: Loaded, comments: list[str]) -> str:
+def text(loaded: LoadedIncident, comments: list[str]) -> str:
     """Return the incident as a file, with the versions that it was lived on, behind comments."""
     data = loaded.incident.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data["shape"] = loaded.shape.model_dump(mode="json")

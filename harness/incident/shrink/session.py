@@ -10,15 +10,15 @@ from pathlib import Path
 from chaos_harness.clusters.checkout import typed
 from chaos_harness.harness import __version__
 from chaos_harness.harness.errors import HarnessError, Inconclusive
-from chaos_harness.harness.incident.bundle.write import Lived
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.bundle.write import Replay
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.shrink.algorithm import OutOfBudget, Shrinker, Shrunk
 from chaos_harness.harness.incident.shrink.ledger import Ledger
 from chaos_harness.harness.incident.shrink.parts import Part, durations, structure, text, without
 
 __all__ = ["Shrinking"]
 
-Live = Callable[[Loaded], Lived]
+Live = Callable[[LoadedIncident], Replay]
 """Lives an incident once, on a cluster."""
 
 _SILENT_MOST = 3
@@ -32,7 +32,7 @@ class Shrinking:
     `runs` counts the runs of this process.
     """
 
-    loaded: Loaded
+    loaded: LoadedIncident
     ledger: Ledger
     live: Live
     budget: float
@@ -47,7 +47,7 @@ class Shrinking:
         """What may be left out, by its id."""
         return {part.id: part for part in (*structure(self.loaded), *durations(self.loaded))}
 
-    def run(self) -> tuple[Loaded, list[Shrunk]]:
+    def run(self) -> tuple[LoadedIncident, list[Shrunk]]:
         """Return the smallest incident that was found, and what was found on the way: of its parts, then of its times.
 
         Raises Inconclusive if the incident does not reproduce.
@@ -86,10 +86,10 @@ class Shrinking:
             f"Gatekeeper: {lived.error or '; '.join(judged.summary for judged in lived.verdicts)}"
         )
 
-    def _without(self, left_out: frozenset[str]) -> Loaded | None:
+    def _without(self, left_out: frozenset[str]) -> LoadedIncident | None:
         return without(self.loaded, frozenset(self._parts[part] for part in left_out))
 
-    def _run(self, candidate: Loaded, left_out: frozenset[str]) -> Lived:
+    def _run(self, candidate: LoadedIncident, left_out: frozenset[str]) -> Replay:
         if time.monotonic() - self._began + self._longest > self.budget:
             raise OutOfBudget
         self.runs += 1
@@ -100,7 +100,7 @@ class Shrinking:
         self.say(f"run {self.runs}: {lived.seen}")
         return lived
 
-    def report(self, smallest: Loaded, searches: Sequence[Shrunk], folder: Path) -> Iterator[str]:
+    def report(self, smallest: LoadedIncident, searches: Sequence[Shrunk], folder: Path) -> Iterator[str]:
         """Write the smallest incident below `folder`, and yield what a reader should see, line by line."""
         first, *_ = searches
         names = {part: str(called) for part, called in self._parts.items()}

@@ -9,7 +9,7 @@ import pytest
 
 from chaos_harness.harness import catalogue, faults, probes
 from chaos_harness.harness.catalogue import entries, watch_groups
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import BadScenario, HarnessError
 
 _FAULT = '''
@@ -38,11 +38,11 @@ def needs_an_engine(engine: object) -> Fault:
 _WATCH = '''
 """Quotas: what namespaces may use."""
 
-from chaos_harness.harness.probes.objects import WEBHOOKS, WatchGroup, Watched
+from chaos_harness.harness.probes.objects import WEBHOOKS, WatchedList, WatchGroup
 
 __all__ = ["QUOTAS", "WEBHOOKS"]
 
-QUOTAS = WatchGroup("quotas", (Watched("quotas", "/api/v1/resourcequotas"),))
+QUOTAS = WatchGroup("quotas", (WatchedList("quotas", "/api/v1/resourcequotas"),))
 '''
 
 
@@ -139,7 +139,7 @@ def test_made() -> None:
     """What is made is what the function makes."""
     check = entries("check")["recovers_within"].make({"seconds": 60, "how": "killed"})
 
-    assert isinstance(check, Checked)
+    assert isinstance(check, Check)
     assert check.__name__ == "pods killed recover within 60 s during cut registry"
 
 

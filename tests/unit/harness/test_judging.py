@@ -15,14 +15,14 @@ import chaos_harness.harness.checks
 import chaos_harness.harness.history
 from chaos_harness.harness import judging
 from chaos_harness.harness.catalogue import entries
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_renewed
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.pulls import no_request_during
 from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.judging import again, check_of, judge_of, today
 from chaos_harness.harness.meaning import Code, Source, source_of
 from chaos_harness.harness.normal_form import Place, bindings, imports
@@ -46,7 +46,7 @@ _WORDS = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S", "Z
     ],
     ids=lambda check: check.id,
 )
-def test_an_id_is_read_back(check: Checked) -> None:
+def test_an_id_is_read_back(check: Check) -> None:
     """The check that an id names has the same id, and so the same parameters."""
     assert check_of(check.id).id == check.id
     assert check_of(check.id).__name__ == check.__name__
@@ -82,7 +82,7 @@ def test_each_check_has_a_digest() -> None:
     assert all(len(digest) == 12 for digest in digests.values())
     assert digests["undisturbed"] != digests["fail_open_window"]
     assert judge_of(undisturbed()) == digests["undisturbed"]
-    own = Checked(lambda _recorded: Verdict("holds", "it does"))
+    own = Check(lambda _recorded: Verdict("holds", "it does"))
     assert judge_of(own) not in digests.values()
 
 
@@ -166,7 +166,7 @@ def test_importing_a_judge_does_nothing() -> None:
 def test_a_history_is_judged_again_as_far_as_it_was_written(tmp_path: Path) -> None:
     """What came after the verdict does not change it."""
     path = tmp_path / "history.jsonl"
-    history = History(path)
+    history = HistoryWriter(path)
     history.append("mark", "experiment", "steady")
     first = leases_renewed(60)(read(path, so_far=True))
     until = history.end

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos_harness.harness.causes import Cause
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import Inconclusive, InvariantViolated
-from chaos_harness.harness.history import Header, Recorded
+from chaos_harness.harness.history import Header, History
 from chaos_harness.harness.verdict import Claim, Outcome, Verdict
 
-RECORDED = Recorded(Header(1, "run", 0.0, "0"), [])
+RECORDED = History(Header(1, "run", 0.0, "0"), [])
 OUTCOMES: tuple[Outcome, ...] = ("holds", "inconclusive", "violated")
 VERDICTS = st.builds(
     Verdict,
@@ -25,12 +25,12 @@ VERDICTS = st.builds(
 )
 
 
-def check(outcome: Outcome, *evidence: str) -> Checked:
-    def pods_recover(recorded: Recorded) -> Verdict:
+def check(outcome: Outcome, *evidence: str) -> Check:
+    def pods_recover(recorded: History) -> Verdict:
         assert recorded is RECORDED
         return Verdict(outcome, "3 of 4 Ready", evidence)
 
-    return Checked(pods_recover)
+    return Check(pods_recover)
 
 
 @given(VERDICTS, VERDICTS, VERDICTS)
@@ -83,7 +83,7 @@ def test_joint_check() -> None:
 def test_joint_of_plain_function() -> None:
     """A check that is a plain function can be joined to one that is not."""
 
-    def plain(recorded: Recorded) -> Verdict:
+    def plain(recorded: History) -> Verdict:
         return Verdict("inconclusive", "no sample")
 
     assert (check("holds") & plain)(RECORDED).outcome == "inconclusive"

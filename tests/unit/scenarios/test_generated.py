@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.policies.generation_rules import Rules
-from chaos_harness.scenarios.generated_policies.steps import CONFIG_MAPS, LEASES, WEBHOOK_ONLY, Generated, Policy
+from chaos_harness.scenarios.generated_policies.steps import (
+    CONFIG_MAPS,
+    LEASES,
+    WEBHOOK_ONLY,
+    PolicyInCluster,
+    SamplePolicy,
+)
 from chaos_harness.scenarios.generated_policies.test_generated_policies import crowd
 from tests.fakes.world import World
 
@@ -15,7 +21,7 @@ RULES = [Rules.of(version) for version in ("v3.17.1", "v3.20.1", "v3.23.1")]
 
 @pytest.mark.parametrize("policy", [CONFIG_MAPS, LEASES], ids=lambda policy: policy.kind)
 @pytest.mark.parametrize("rules", RULES)
-def test_policies_ask_on_every_version(policy: Policy, rules: Rules) -> None:
+def test_policies_ask_on_every_version(policy: SamplePolicy, rules: Rules) -> None:
     """Template and constraint ask for a policy and a binding in words, so that no version's default matters."""
     templates, constraint = [policy.template()], policy.constraint()
     assert rules.policies(templates) == {f"gatekeeper-{policy.kind.lower()}"}
@@ -40,7 +46,7 @@ def constraint(*statuses: dict[str, Any]) -> dict[str, Any]:
 )
 def test_settled(tmp_path: Path, candidate: dict[str, Any], *, settled: bool) -> None:
     """A constraint is settled when all pods have dealt with it as it is."""
-    with World().cluster(tmp_path) as cluster, Generated(cluster, CONFIG_MAPS) as generated:
+    with World().cluster(tmp_path) as cluster, PolicyInCluster(cluster, CONFIG_MAPS) as generated:
         assert generated.settled(candidate) is settled
 
 
@@ -49,7 +55,7 @@ def test_settled_with_its_binding(tmp_path: Path, state: str, *, settled: bool) 
     """A constraint whose binding is still to come is not settled."""
     points = [{"enforcementPoint": "vap.k8s.io", "state": state}, {"enforcementPoint": "other", "state": "active"}]
     with_points = constraint({"observedGeneration": 2, "enforcementPointsStatus": points})
-    with World().cluster(tmp_path) as cluster, Generated(cluster, CONFIG_MAPS) as generated:
+    with World().cluster(tmp_path) as cluster, PolicyInCluster(cluster, CONFIG_MAPS) as generated:
         assert generated.settled(with_points) is settled
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import pytest
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.scenarios.registry_cut import test_registry, test_registry_chart
 from chaos_harness.scenarios.registry_cut.table import (
     ISSUE,
@@ -60,7 +60,7 @@ def test_all_killed() -> None:
     claims: list[tuple[str, str, str | None]] = []
 
     class Claiming:
-        def claim(self, check: Checked, *, expected: str = "holds", issue: str | None = None) -> None:
+        def claim(self, check: Check, *, expected: str = "holds", issue: str | None = None) -> None:
             claims.append((check.__name__, expected, issue))
 
     for row in test_registry.PRESENT:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tests.worlds
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import (
     BOOKMARK,
     DELETED,
@@ -98,7 +98,7 @@ def test_the_truth_knows_no_check() -> None:
         assert [module for module in ours if module not in allowed] == []
 
 
-def _pods(claimed: Claimed, *hidings: Hiding) -> Recorded:
+def _pods(claimed: Claimed, *hidings: Hiding) -> History:
     return replace(claimed, hidings=hidings).recorded()
 
 
@@ -122,7 +122,7 @@ def test_a_list_that_is_not_served_is_empty() -> None:
     assert set(events[1:]) == {DELETED, BOOKMARK}
 
 
-def _audited(nodes: int, *hidings: Hiding) -> Recorded:
+def _audited(nodes: int, *hidings: Hiding) -> History:
     """Return the history of a world with so many audit logs, of which these are hidden."""
     return replace(_with_audits(nodes), hidings=hidings).recorded()
 
@@ -133,7 +133,7 @@ def _with_audits(nodes: int) -> Claimed:
     return next(claimed for claimed in every if len(claimed.drawn.stage.audits) == nodes and not claimed.hidings)
 
 
-def _told(recorded: Recorded) -> set[str]:
+def _told(recorded: History) -> set[str]:
     """Return the ids of the requests of which audit logs tell."""
     entries = [entry for entry in recorded.entries if entry.process.startswith("audit ")]
     alike = {audit_id for entry in entries if entry.f == REQUESTS for audit_id in entry.value["audit_ids"]}

@@ -25,7 +25,7 @@ from chaos_harness.clusters.errors import (
 )
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
@@ -171,7 +171,7 @@ def test_a_failed_action_names_itself_and_where_the_logs_are(tmp_path: Path) -> 
     """The error says which action failed, why, and where the kept logs lie."""
     engine = FakeEngine(errors={"run": "no space left on device"})
     with pytest.raises(ClusterUnavailable) as caught:
-        bring_up(engine, logs=Kept(tmp_path / "kept"))
+        bring_up(engine, logs=LogKeeper(tmp_path / "kept"))
     assert "could not start the registry" in str(caught.value)
     assert "no space left on device" in str(caught.value)
     (logs,) = (tmp_path / "kept").iterdir()
@@ -295,7 +295,7 @@ def test_logs_that_no_disk_takes_keep_nothing_from_being_removed(tmp_path: Path)
     engine = FakeEngine(errors={"run": "broken"})
     (tmp_path / "kept").touch()
     with pytest.raises(ClusterUnavailable, match=r"(?s)could not start the registry.*without: .*kept"):
-        bring_up(engine, logs=Kept(tmp_path / "kept"))
+        bring_up(engine, logs=LogKeeper(tmp_path / "kept"))
     assert engine.names() == []
 
 

@@ -32,7 +32,7 @@ def soon() -> Deadline:
     return Deadline.after(60, "the test")
 
 
-def standing(engine: FakeEngine) -> list[claims.Claim]:
+def standing(engine: FakeEngine) -> list[claims.RunClaim]:
     return list(register(engine, soon()).claims)
 
 

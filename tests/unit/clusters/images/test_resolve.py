@@ -11,7 +11,7 @@ from chaos_harness.clusters import images
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, ImageUnavailable
 from chaos_harness.clusters.images import Images, ensure
-from chaos_harness.clusters.images.catalogue import Entry
+from chaos_harness.clusters.images.catalogue import ImageEntry
 from chaos_harness.clusters.images.lock import renewed, write
 from chaos_harness.clusters.images.resolve import Held, find, read_lock, resolve
 from chaos_harness.clusters.images.store import Artefact
@@ -55,12 +55,12 @@ def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images.sources, "ready", lambda *_: None)
 
 
-def _entry(engine: _Engine, *artefacts: Artefact) -> Entry:
+def _entry(engine: _Engine, *artefacts: Artefact) -> ImageEntry:
     def build(_engine: object, _progress: object) -> None:
         engine.did.append("build")
         engine.images["node:v1-key"] = "built"
 
-    return Entry("node/v1", "docker.io/kindest/node:v1", "node:v1-", "key", build, artefacts)
+    return ImageEntry("node/v1", "docker.io/kindest/node:v1", "node:v1-", "key", build, artefacts)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_images_that_are_there_are_not_all_that_a_cluster_takes(monkeypatch: pyt
 def test_the_first_of_several_shapes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """All images are made ready, and the names are those of the first shape."""
     engine = _Engine(images={"node:v1-key": "1", "node:v2-key": "2"})
-    nodes = {"v1.36.4": _entry(engine), "v1.35.8": Entry("node/v2", "", "node:v2-", "key", lambda *_: None)}
+    nodes = {"v1.36.4": _entry(engine), "v1.35.8": ImageEntry("node/v2", "", "node:v2-", "key", lambda *_: None)}
     shapes = [Shape.model_construct(kubernetes=version) for version in nodes]
     monkeypatch.setattr(images, "entries", lambda shape: {"node": nodes[shape.kubernetes]})
     monkeypatch.setattr(images, "read_lock", dict)
@@ -190,7 +190,10 @@ def test_the_first_of_several_shapes_is_told(monkeypatch: pytest.MonkeyPatch) ->
 def test_digests_of_nodes_stay(tmp_path: Path) -> None:
     """The lock of nodes is kind's release: no registry is asked about them, and what there is no recipe of goes."""
     engine = FakeEngine(errors={"pull": "no such host"})
-    entries = [_entry(_Engine()), Entry("registry", "docker.io/library/registry:3", "registry:", "1", lambda *_: None)]
+    entries = [
+        _entry(_Engine()),
+        ImageEntry("registry", "docker.io/library/registry:3", "registry:", "1", lambda *_: None),
+    ]
     locked = _LOCK | {"node/v0": "gone", "registry": "old"}
 
     assert renewed(engine, locked, entries, _QUIET) == _LOCK
@@ -213,7 +216,7 @@ def test_a_build_that_fails_is_no_image() -> None:
     def fail(*_: object) -> None:
         raise CommandFailed("no compiler")
 
-    entry = Entry("node/v1", "", "node:v1-", "key", fail)
+    entry = ImageEntry("node/v1", "", "node:v1-", "key", fail)
     with pytest.raises(CommandFailed, match="no compiler"):
         resolve(_Engine(), entry, _LOCK, _QUIET)
 

@@ -11,11 +11,13 @@ import pytest
 from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.garbage import Owner, run_directories
 from chaos_harness.clusters.pool.deviations import Trait
-from chaos_harness.clusters.pool.frozen import Entry, entries, label, note, put, take
+from chaos_harness.clusters.pool.frozen import FrozenCluster, entries, label, note, put, take
 from tests.fakes.engine import FakeEngine
 
 _ENGINE = FakeEngine()
-_ENTRY = Entry("c", "recipe", {Trait("node", "c", aspect="rules"): "none", Trait("secrets", "s", "default"): "a1"})
+_ENTRY = FrozenCluster(
+    "c", "recipe", {Trait("node", "c", aspect="rules"): "none", Trait("secrets", "s", "default"): "a1"}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +26,7 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def shelved(entry: Entry = _ENTRY) -> Path:
+def shelved(entry: FrozenCluster = _ENTRY) -> Path:
     directory = Owner.of_pool().claim()
     note(directory, entry)
     put(_ENGINE, directory)

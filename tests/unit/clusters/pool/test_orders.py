@@ -11,7 +11,7 @@ from chaos_harness.clusters import pool as pools
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.pool import Pool, capacity
 from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.clusters.shape import Shape
@@ -104,7 +104,7 @@ def verdicts(order: list[Callable[[State], None]]) -> tuple[dict[str, State], in
         pool = Pool(FakeEngine(), Progress.quiet())
         at_begin = {}
         for scenario in order:
-            cluster = pool.get(Shape(), _IMAGES, Kept(Path("/nowhere")))
+            cluster = pool.get(Shape(), _IMAGES, LogKeeper(Path("/nowhere")))
             at_begin[scenario.__name__] = dict(world.states[cluster.name])
             scenario(world.states[cluster.name])
             pool.give_back(cluster)

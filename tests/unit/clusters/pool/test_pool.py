@@ -14,7 +14,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed
 from chaos_harness.clusters.garbage import Owner, run_directories
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.pool import Pool, capacity, frozen
 from chaos_harness.clusters.pool.deviations import Trait
 from chaos_harness.clusters.shape import Shape
@@ -22,7 +22,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 from tests.fakes.engine import FakeEngine
 
 _IMAGES = Images(node="node:1", gatekeeper="gatekeeper:1", gatekeeper_crds=None, registry="registry:1")
-_LOGS = Kept(Path("/nowhere"))
+_LOGS = LogKeeper(Path("/nowhere"))
 _PODS = Trait("pods", "ReplicaSet x", "gatekeeper-system")
 
 

@@ -11,7 +11,7 @@ import pytest
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.unmutated import never_unmutated
-from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history.vocabulary import (
     AUDIT,
     CANARY,
@@ -93,7 +93,7 @@ def world(seed: int) -> Asked:
     return history.add(59.7, "mark", "experiment", JUDGE).add(63, "mark", "history", END)
 
 
-def _unanswered(recorded: Recorded, draw: random.Random) -> Recorded:
+def _unanswered(recorded: History, draw: random.Random) -> History:
     """Let some questions have no answer that says anything: the worlds in which others tell what became of them."""
     begin = draw.choice([8.0, 22.0, 33.0, 48.0])
     end = begin + draw.choice([2.0, 6.0, 20.0])
@@ -106,7 +106,7 @@ def _unanswered(recorded: Recorded, draw: random.Random) -> Recorded:
 
 
 @cache
-def judged(seed: int) -> tuple[Recorded, list[Verdict]]:
+def judged(seed: int) -> tuple[History, list[Verdict]]:
     """Return one of these histories, and what all checks say of the whole of it."""
     recorded = world(seed).written()
     draw = random.Random(seed)  # noqa: S311 - the same worlds each time
@@ -114,27 +114,27 @@ def judged(seed: int) -> tuple[Recorded, list[Verdict]]:
     return recorded, [check(recorded) for check in _CHECKS]
 
 
-def _kept(recorded: Recorded, keep: Callable[[Entry], bool]) -> Recorded:
+def _kept(recorded: History, keep: Callable[[Entry], bool]) -> History:
     return replace(recorded, entries=[entry for entry in recorded.entries if keep(entry)])
 
 
-def _counted_anew(recorded: Recorded) -> Recorded:
+def _counted_anew(recorded: History) -> History:
     return replace(recorded, entries=[replace(entry, index=n) for n, entry in enumerate(recorded.entries)])
 
 
-def _cut(recorded: Recorded, draw: random.Random) -> Recorded:
+def _cut(recorded: History, draw: random.Random) -> History:
     entries = list(recorded.entries)
     return replace(recorded, entries=entries[: draw.randrange(1, len(entries))], ended=False)
 
 
-def _line(recorded: Recorded, draw: random.Random) -> Recorded:
+def _line(recorded: History, draw: random.Random) -> History:
     entries = list(recorded.entries)
     rare = [entry.index for entry in entries if not entry.process.startswith(CANARY)]
     gone = draw.choice(rare if draw.random() < 0.7 else range(len(entries)))
     return replace(_kept(recorded, lambda entry: entry.index != gone), ended=gone != len(entries) - 1)
 
 
-def _silent(recorded: Recorded, draw: random.Random) -> Recorded:
+def _silent(recorded: History, draw: random.Random) -> History:
     begin = draw.uniform(0, 60)
     end = begin + draw.choice([0.5, 5, 30])
     gone = {
@@ -144,7 +144,7 @@ def _silent(recorded: Recorded, draw: random.Random) -> Recorded:
     return _counted_anew(kept)
 
 
-def _info(recorded: Recorded, draw: random.Random) -> Recorded:
+def _info(recorded: History, draw: random.Random) -> History:
     begin, share = draw.uniform(0, 60), draw.choice([0.3, 1.0])
     end = begin + draw.choice([0.5, 5, 30])
 
@@ -155,11 +155,11 @@ def _info(recorded: Recorded, draw: random.Random) -> Recorded:
     return replace(recorded, entries=[unclear(entry) for entry in recorded.entries])
 
 
-def _blind(recorded: Recorded, draw: random.Random) -> Recorded:
+def _blind(recorded: History, draw: random.Random) -> History:
     return _gap(recorded, draw, WATCH_WORKLOAD)
 
 
-def _gap(recorded: Recorded, draw: random.Random, watch: str) -> Recorded:
+def _gap(recorded: History, draw: random.Random, watch: str) -> History:
     begin = draw.uniform(1, 58)
     end = begin + draw.choice([0.5, 5, 30])
     entries = []
@@ -173,25 +173,25 @@ def _gap(recorded: Recorded, draw: random.Random, watch: str) -> Recorded:
     return _counted_anew(replace(recorded, entries=sorted(entries, key=lambda entry: entry.at)))
 
 
-def _starved(recorded: Recorded, draw: random.Random) -> Recorded:
+def _starved(recorded: History, draw: random.Random) -> History:
     at = draw.uniform(1, 60)
     late = Entry(0, "info", "metronome", "late", {"seconds": draw.choice([0.6, 3, 20])}, at, 0.0)
     entries = sorted([*recorded.entries, late], key=lambda entry: entry.at)
     return _counted_anew(replace(recorded, entries=entries))
 
 
-def _unlogged(recorded: Recorded, draw: random.Random) -> Recorded:
+def _unlogged(recorded: History, draw: random.Random) -> History:
     after = draw.choice([-1, draw.uniform(0, 60)])
     return _counted_anew(_kept(recorded, lambda entry: entry.process != FAIL_OPEN or entry.at <= after))
 
 
-def _unaudited(recorded: Recorded, draw: random.Random) -> Recorded:
+def _unaudited(recorded: History, draw: random.Random) -> History:
     """Take the audit log away, from some moment on: there never was one, or no more of it is read."""
     after = draw.choice([-1, draw.uniform(0, 60)])
     return _counted_anew(_kept(recorded, lambda entry: not entry.process.startswith(AUDIT) or entry.at <= after))
 
 
-def _audit_lost(recorded: Recorded, draw: random.Random) -> Recorded:
+def _audit_lost(recorded: History, draw: random.Random) -> History:
     """Lose a stretch of the audit log, as the writer says: what was logged between two readings is gone."""
     begin = 3 * draw.randrange(0, 19) + 0.001
     end = begin + 3 * draw.choice([1, 3, 10])
@@ -205,14 +205,14 @@ def _audit_lost(recorded: Recorded, draw: random.Random) -> Recorded:
     return _counted_anew(replace(recorded, entries=entries))
 
 
-def _uncanaried(recorded: Recorded, draw: random.Random) -> Recorded:
+def _uncanaried(recorded: History, draw: random.Random) -> History:
     """Take the watch on canaries away, wholly or for a while."""
     if draw.random() < 0.4:
         return _counted_anew(_kept(recorded, lambda entry: entry.process != WATCH_CANARIES))
     return _gap(recorded, draw, WATCH_CANARIES)
 
 
-def _unasked(recorded: Recorded, draw: random.Random) -> Recorded:
+def _unasked(recorded: History, draw: random.Random) -> History:
     policy = draw.choice(["mutate pods", "check ignore label"])
     return _counted_anew(_kept(recorded, lambda entry: (entry.value or {}).get("policy") != policy))
 
@@ -221,7 +221,7 @@ _LESS = (_cut, _line, _silent, _info, _blind, _starved, _unlogged, _unaudited, _
 
 
 @pytest.mark.parametrize("less", _LESS, ids=lambda less: less.__name__.strip("_"))
-def test_who_sees_less_is_less_sure(less: Callable[[Recorded, random.Random], Recorded]) -> None:
+def test_who_sees_less_is_less_sure(less: Callable[[History, random.Random], History]) -> None:
     """No cut, missing line, silence, unclear answer, gap, busy machine or lack of a log turns a verdict around."""
     for seed in range(_SEEDS):
         recorded, verdicts = judged(seed)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.unmutated import never_unmutated
@@ -32,7 +32,7 @@ def test_what_was_lost_before_the_fault_is_lost_in_its_time() -> None:
 
 
 @pytest.mark.parametrize("check", [fail_open_window(0, fault=NAME), comes_back(fault=NAME), never_unmutated()])
-def test_what_is_lost_after_it_was_judged_does_not_count(check: Checked) -> None:
+def test_what_is_lost_after_it_was_judged_does_not_count(check: Check) -> None:
     """What goes wrong after the mark is not what was judged; the same before it is."""
     assert check(killed().asks(1, 300.2).asks(300.2, 303, "fail").written()).outcome == "holds"
     assert check(killed().asks(1, 299.5).asks(299.5, 303, "fail").written()).outcome == "violated"
@@ -79,7 +79,7 @@ def test_a_black_hole_is_not_excused() -> None:
     ],
 )
 @pytest.mark.parametrize("how", ["info", None])
-def test_what_nobody_saw_did_not_hold(begin: float, end: float, check: Checked, how: str | None) -> None:
+def test_what_nobody_saw_did_not_hold(begin: float, end: float, check: Check, how: str | None) -> None:
     """Questions without an answer leave it open: what was asked may have been admitted."""
     history = killed().asks(1, begin).asks(end, 300.2)
     history.asks(begin, end, how)  # type: ignore[arg-type]  # kinds, as parameters have them
@@ -99,7 +99,7 @@ def test_silence_outside_of_a_claims_window_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("check", [WINDOW, comes_back(fault=NAME), never_unmutated(during=NAME)])
-def test_a_file_that_was_cut_may_lack_what_came_then(check: Checked) -> None:
+def test_a_file_that_was_cut_may_lack_what_came_then(check: Check) -> None:
     """A kill between two lines leaves no trace but that the end mark is missing."""
     history = Asked().in_force(1, "mutate pods").fault(25, 27, 200, name=NAME).asks(1, 300)
     assert check(history.written(ended=False)).outcome == "inconclusive"

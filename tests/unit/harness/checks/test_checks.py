@@ -9,40 +9,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos_harness.harness.checks import Checked, identified
+from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.errors import BadScenario, CheckBroken
-from chaos_harness.harness.history import Header, History, Recorded, read
+from chaos_harness.harness.history import Header, History, HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.until import Until
 from chaos_harness.harness.history.vocabulary import WATCH_PODS
 from chaos_harness.harness.verdict import Claim, Outcome, Verdict
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 OUTCOMES: st.SearchStrategy[Outcome] = st.sampled_from(["holds", "inconclusive", "violated"])
 
 
-def finds(outcome: Outcome, name: str = "pods recover") -> Checked:
+def finds(outcome: Outcome, name: str = "pods recover") -> Check:
     """Return a check that finds this whatever the history says."""
 
-    def check(_: Recorded) -> Verdict:
+    def check(_: History) -> Verdict:
         return Verdict(outcome, "because")
 
     check.__name__ = name
-    return Checked(check)
+    return Check(check)
 
 
-@Checked
-def no_more_than_five(recorded: Recorded) -> Verdict:
+@Check
+def no_more_than_five(recorded: History) -> Verdict:
     """Tell whether there are more than five canaries."""
     count = sum(entry.process == "canary 0" for entry in recorded.entries)
     return Verdict("holds" if count <= 5 else "violated", f"{count} canaries", figures={"canaries": count})
 
 
-def canaries(*moments: float) -> Told:
+def canaries(*moments: float) -> HistoryBuilder:
     """Return a history of canaries and a fault, healed at 10 s."""
-    history = Told().fault(1, 2, 10)
+    history = HistoryBuilder().fault(1, 2, 10)
     for at in moments:
         history.add(at, "ok", "canary 0", "ask")
     return history
@@ -51,7 +51,7 @@ def canaries(*moments: float) -> Told:
 @given(OUTCOMES, OUTCOMES, OUTCOMES)
 def test_joined_checks_find_what_joined_verdicts_do(one: Outcome, two: Outcome, three: Outcome) -> None:
     """How checks are grouped changes nothing, and the worst of their outcomes is that of all."""
-    recorded = Told().recorded()
+    recorded = HistoryBuilder().recorded()
     grouped = (finds(one) & finds(two)) & finds(three)
     otherwise = finds(one) & (finds(two) & finds(three))
     assert grouped(recorded) == otherwise(recorded)
@@ -68,7 +68,7 @@ def test_within_judges_the_beginning_only(moments: list[float], seconds: float) 
 
 def test_within_of_a_file(tmp_path: Path) -> None:
     """A history on disk is cut off like one in memory."""
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     history.append("invoke", "fault 1", "inject", {"name": "cut registry"})
     history.append("ok", "fault 1", "observed", {"name": "cut registry", "proof": "seen"})
     history.append("ok", "fault 1", "healed", {"name": "cut registry", "proof": "seen"})
@@ -81,7 +81,7 @@ def test_within_of_a_file(tmp_path: Path) -> None:
 
 def test_within_needs_an_end_of_the_fault() -> None:
     """A fault that was never healed, or of another name, has no time after it."""
-    assert no_more_than_five.within(5)(Told().fault(1, 2, None).recorded()).outcome == "inconclusive"
+    assert no_more_than_five.within(5)(HistoryBuilder().fault(1, 2, None).recorded()).outcome == "inconclusive"
     verdict = no_more_than_five.within(5, after="kill node")(canaries(1, 50).recorded())
     assert verdict == Verdict("inconclusive", "kill node was not healed, or not proved to be")
 
@@ -129,7 +129,7 @@ def test_within_ends_where_it_was_judged() -> None:
 )
 def test_watch_that_was_alive_at_the_end_of_a_part(next_: str, *, seen: bool) -> None:
     """A watch whose next sign of life comes after the end of a part saw all up to that end."""
-    history = Told().add(0, "change", WATCH_PODS, "LISTED", {}).add(8, "change", WATCH_PODS, "BOOKMARK", {})
+    history = HistoryBuilder().add(0, "change", WATCH_PODS, "LISTED", {}).add(8, "change", WATCH_PODS, "BOOKMARK", {})
     if next_ in ("silent", "refused", "ended"):
         history.add(40, "change", WATCH_PODS, "GAP", {"why": next_})
     else:
@@ -178,7 +178,7 @@ def test_expectation_of_every_version() -> None:
 def test_plain_functions_are_expected_to_hold() -> None:
     """A check that is a plain function expects nothing else than to hold."""
 
-    def plain(_: Recorded) -> Verdict:
+    def plain(_: History) -> Verdict:
         return Verdict("holds", "")
 
     assert Claim.on(plain, "v3.23.1") == Claim(plain, "holds", None)
@@ -196,7 +196,7 @@ def test_expectations_of_parts_are_refused() -> None:
 @identified
 def loses_at_most(
     seconds: float, *, fault: str = "", policies: Sequence[str] = (), share: float = 0.0, sure: bool = True
-) -> Checked:
+) -> Check:
     """Return a check that finds nothing, whatever it is given."""
     return finds("holds", f"worded {fault} {seconds} {policies} {share} {sure} as somebody liked")
 
@@ -216,7 +216,7 @@ def loses_at_most(
         (finds("holds"), "pods recover"),
     ],
 )
-def test_an_id_is_of_the_check_and_its_parameters(check: Checked, wanted: str) -> None:
+def test_an_id_is_of_the_check_and_its_parameters(check: Check, wanted: str) -> None:
     """The id of a claim has what decides what is claimed, and nothing of how it is worded."""
     assert Claim(check).id == check.id == wanted
 
@@ -224,21 +224,21 @@ def test_an_id_is_of_the_check_and_its_parameters(check: Checked, wanted: str) -
 def test_a_check_that_raises_is_our_fault() -> None:
     """It is inconclusive, told apart from too little that was seen, and its error is raised as ours."""
 
-    @Checked
-    def check(recorded: Recorded) -> Verdict:
+    @Check
+    def check(recorded: History) -> Verdict:
         raise KeyError("spec")
 
-    verdict = check(Told().recorded())
+    verdict = check(HistoryBuilder().recorded())
     assert (verdict.outcome, verdict.broken) == (
         "inconclusive",
         verdict.summary.removeprefix("the check itself failed: "),
     )
     assert verdict.broken.startswith("KeyError: 'spec' (test_checks.py:")
     with pytest.raises(CheckBroken, match="KeyError"):
-        Claim(check).judge(Told().recorded())
-    joined = (check & finds("holds"))(Told().recorded())
+        Claim(check).judge(HistoryBuilder().recorded())
+    joined = (check & finds("holds"))(HistoryBuilder().recorded())
     assert (joined.outcome, joined.broken) == ("inconclusive", verdict.broken)
-    assert not (check & finds("violated"))(Told().recorded()).broken
+    assert not (check & finds("violated"))(HistoryBuilder().recorded()).broken
 
 
 def test_a_cause_that_nobody_names_is_refused() -> None:

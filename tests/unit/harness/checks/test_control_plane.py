@@ -12,16 +12,16 @@ from chaos_harness.harness.checks.control_plane import (
 from chaos_harness.harness.history import control_plane
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 from chaos_harness.harness.probes import objects
-from tests.fakes.control_plane import History
+from tests.fakes.control_plane import PlaneHistory
 
 WATCHES = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
 RESTART = "restart API server"
 SPARE = ("kube-apiserver", "kube-scheduler")
 
 
-def steady(until: int = 20, **late: float) -> History:
+def steady(until: int = 20, **late: float) -> PlaneHistory:
     """Return a history in which all leases are renewed every 2 s, and nothing happens."""
-    history = History().container(0, "kube-apiserver", "a").container(0, "etcd", "e").node(0)
+    history = PlaneHistory().container(0, "kube-apiserver", "a").container(0, "etcd", "e").node(0)
     for name in ("kube-controller-manager", "kube-scheduler", "worker"):
         for at in range(0, until, 2):
             if not 4 < at < late.get(name.replace("-", "_"), 0):
@@ -63,7 +63,7 @@ def test_unharmed() -> None:
     ],
     ids=["holder", "back-and-forth", "restart", "not-ready", "flapped"],
 )
-def test_harmed(history: History, evidence: str) -> None:
+def test_harmed(history: PlaneHistory, evidence: str) -> None:
     """A leader that lost its lease, a container that was replaced, a node that was not Ready: each is told."""
     verdict = control_plane_unharmed()(history.recorded())
     assert (verdict.outcome, verdict.at) == ("violated", 21)
@@ -87,10 +87,10 @@ def test_container_that_waits_is_not_replaced_yet() -> None:
 
 def test_too_little_seen() -> None:
     """Leaders that were not seen to renew, and nodes and pods that were not watched, decide nothing."""
-    verdict = control_plane_unharmed()(History().lease(1, "kube-scheduler").recorded())
+    verdict = control_plane_unharmed()(PlaneHistory().lease(1, "kube-scheduler").recorded())
     assert verdict.outcome == "inconclusive"
     assert verdict.summary == "too little was seen of kube-controller-manager, kube-scheduler, pods, nodes"
-    assert leases_renewed(10)(History().recorded()).outcome == "inconclusive"
+    assert leases_renewed(10)(PlaneHistory().recorded()).outcome == "inconclusive"
 
 
 def test_renewed() -> None:
@@ -117,7 +117,7 @@ def test_who_is_spared() -> None:
     assert leases_renewed(5, spare=("kube-scheduler",))(late).outcome == "holds"
     both = steady(kube_scheduler=12, worker=12).recorded()
     assert leases_renewed(5, spare=("kube-scheduler",))(both).evidence == ("worker let 8.0 s pass",)
-    alone = History().lease(1, "kube-scheduler").lease(2, "kube-scheduler").recorded()
+    alone = PlaneHistory().lease(1, "kube-scheduler").lease(2, "kube-scheduler").recorded()
     everybody = ("kube-controller-manager", "kube-scheduler")
     assert leases_renewed(5, spare=everybody)(alone).outcome == "inconclusive"
 
@@ -132,7 +132,7 @@ def test_renewals_are_counted_when_they_are_seen() -> None:
 
 def test_leases_admitted() -> None:
     """Leases that are admitted, and a server that does not know us yet, deny nothing; before a fault nothing counts."""
-    history = History().asks(0, 5).fault(5, 6, 8, name=RESTART).asks(5, 7, "info", said="refused").asks(7, 20)
+    history = PlaneHistory().asks(0, 5).fault(5, 6, 8, name=RESTART).asks(5, 7, "info", said="refused").asks(7, 20)
     history.asks(20, 21, "fail", status=403, said="User cannot create", seconds=0.1).asks(21, 30.1)
     verdict = leases_admitted()(history.today(30))
     assert (verdict.outcome, verdict.figures) == ("holds", {"leases_admitted": 44.0, "leases_denied": 0.0})
@@ -146,9 +146,9 @@ def test_leases_admitted() -> None:
 DENIED = "ValidatingAdmissionPolicy 'a' with binding 'b' denied request: failed to configure binding: not yet synced"
 
 
-def restarted(name: str = RESTART, *, proved: bool = True, end: float = 60) -> History:
+def restarted(name: str = RESTART, *, proved: bool = True, end: float = 60) -> PlaneHistory:
     """Return a history in which Leases are asked for, from before a restart of the API server at 10 s to the end."""
-    history = History().asks(0, 10).fault(10, 12 if proved else None, 15, name=name)
+    history = PlaneHistory().asks(0, 10).fault(10, 12 if proved else None, 15, name=name)
     return history.asks(10, 13, "info", said="refused").asks(13, end)
 
 
@@ -168,7 +168,7 @@ def test_leases_denied() -> None:
 @pytest.mark.parametrize(
     ("history", "why"),
     [
-        (History().asks(0, 30), "there was no fault"),
+        (PlaneHistory().asks(0, 30), "there was no fault"),
         (restarted(proved=False), "restart API server was not proved"),
         (restarted(end=13).asks(13, 60, "info", said="timed out"), "0 answers after restart API server, 20 are needed"),
         (restarted(end=40).asks(40, 43, "info", said="timed out").asks(43, 60), "admitted from 40.0 to"),
@@ -185,7 +185,7 @@ def test_leases_denied() -> None:
     ],
     ids=["none", "unproved", "before", "unanswered", "unasked", "stopped", "servers", "overlap"],
 )
-def test_unknown_whether_leases_are_admitted(history: History, why: str) -> None:
+def test_unknown_whether_leases_are_admitted(history: PlaneHistory, why: str) -> None:
     """What was asked before the fault, or not answered after it, says nothing; nor does one API server of several."""
     fault = "restart API server" if "overlap" in why else ""
     verdict = leases_admitted(fault=fault or ())(history.today(60))
@@ -193,9 +193,9 @@ def test_unknown_whether_leases_are_admitted(history: History, why: str) -> None
     assert why in verdict.summary
 
 
-def blocked(back: float | None, *, proved: bool = True, end: float = 90) -> History:
+def blocked(back: float | None, *, proved: bool = True, end: float = 90) -> PlaneHistory:
     """Return a history with a fault from 8 to 20 s, in which no lease is renewed; the worker's is from `back` on."""
-    history = History()
+    history = PlaneHistory()
     for at in range(0, 8, 2):
         for name in ("kube-controller-manager", "kube-scheduler", "worker"):
             history.lease(at, name)
@@ -231,8 +231,8 @@ def test_not_renewed_again(back: float | None) -> None:
     [
         blocked(40, proved=False),
         blocked(40, end=70),
-        History().add(1, "ok", "fault 1", "observed", {"name": "stop node"}),
-        History()
+        PlaneHistory().add(1, "ok", "fault 1", "observed", {"name": "stop node"}),
+        PlaneHistory()
         .add(1, "invoke", "fault 1", "inject", {"name": "stop node"})
         .add(1, "ok", "fault 1", "observed", {"name": "stop node", "proof": "seen"})
         .add(2, "invoke", "fault 1", "heal", {"name": "stop node"})
@@ -240,6 +240,6 @@ def test_not_renewed_again(back: float | None) -> None:
     ],
     ids=["unproved", "brief", "unhealed", "leaderless"],
 )
-def test_unknown_whether_renewed_again(history: History) -> None:
+def test_unknown_whether_renewed_again(history: PlaneHistory) -> None:
     """A fault that was not proved and healed, and a history that ends too early, decide nothing."""
     assert leases_renewed_again(60, fault="stop node")(history.recorded()).outcome == "inconclusive"

@@ -19,14 +19,14 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_NODES,
     WATCH_SYSTEM_PODS,
 )
-from tests.fakes.control_plane import History, plane
+from tests.fakes.control_plane import PlaneHistory, plane
 
 MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 WATCHES = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
 KILL = "kill node"
 
 
-def dead_scheduler() -> History:
+def dead_scheduler() -> PlaneHistory:
     """Return one whose scheduler is in its back-off: a dead container's id and count stay, and nobody leads."""
     history = plane(240, silent={SCHEDULER: (30, 241)})
     dead = f"{SCHEDULER}-1"
@@ -81,7 +81,7 @@ def test_one_that_was_dead_from_the_begin() -> None:
     ],
     ids=["deleted", "replaced", "node", "lease", "mirror", "unready", "ended"],
 )
-def test_what_is_gone_is_harm(harm: Callable[[History], History], words: str) -> None:
+def test_what_is_gone_is_harm(harm: Callable[[PlaneHistory], PlaneHistory], words: str) -> None:
     """A pod, a node, or a lease that is gone is harm, whoever comes in its place; so is one that is not Ready."""
     verdict = control_plane_unharmed()(harm(plane(100)).today(100))
     assert verdict.outcome == "violated"
@@ -105,7 +105,7 @@ def test_ended_and_started_is_one_change() -> None:
     assert control_plane_unharmed()(history.today(100)).figures == {"control_plane_changes": 1.0}
 
 
-def lost(how: str = "killed node", node: str = "worker", *, proved: bool = True) -> History:
+def lost(how: str = "killed node", node: str = "worker", *, proved: bool = True) -> PlaneHistory:
     """Return a history in which a node is killed at 20 s and started at 60 s, and all on it ends and begins anew."""
     history = plane(200, silent={node: (20, 70)})
     history.fault(20, 32 if proved else None, 60, name=KILL).add(20.1, "info", "harm", how, {"node": node})
@@ -153,7 +153,7 @@ def _of_w(entry: tuple[float, str, str, str, dict[str, dict[str, dict[str, str]]
     )
 
 
-def killed(*, containers: tuple[str, ...] = ("kube-apiserver-1",), proved: bool = True) -> History:
+def killed(*, containers: tuple[str, ...] = ("kube-apiserver-1",), proved: bool = True) -> PlaneHistory:
     """Return a history in which the API server's container is killed at 20 s, as the fault tells."""
     history = plane(100).fault(20, 21 if proved else None, 25, name="restart API server")
     target = {"pod": "kube-apiserver-w", "uid": "hash", "node": "w", "containers": list(containers), "owner": ""}

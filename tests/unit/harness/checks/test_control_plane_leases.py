@@ -11,7 +11,7 @@ from chaos_harness.harness.checks.control_plane import (
     leases_renewed_again,
 )
 from chaos_harness.harness.history.vocabulary import API_SERVER, WATCH_LEASES, WRITE_LEASE
-from tests.fakes.control_plane import History, plane
+from tests.fakes.control_plane import PlaneHistory, plane
 
 MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 KILL = "kill node"
@@ -59,7 +59,7 @@ def test_the_wall_clock_does_not_matter(step: float) -> None:
         assert control_plane_unharmed(seconds=20)(history.today(100)).outcome == outcome
 
 
-def healed(*, back: float = 30, until: float = 100) -> History:
+def healed(*, back: float = 30, until: float = 100) -> PlaneHistory:
     """Return a history with a fault from 10 to 20 s, after which the worker's lease is renewed from `back` on."""
     return plane(until, silent={"worker": (11, back)}).fault(10, 12, 20, name=KILL)
 
@@ -82,7 +82,7 @@ def healed(*, back: float = 30, until: float = 100) -> History:
     ],
     ids=["again", "not", "blind", "gap", "other", "earlier", "unproved", "second"],
 )
-def test_renewed_again(history: History, outcome: str, words: str) -> None:
+def test_renewed_again(history: PlaneHistory, outcome: str, words: str) -> None:
     """At one moment after each fault of the name every lease is renewed, or not, or nobody saw."""
     verdict = leases_renewed_again(40, fault=KILL)(history.today(100))
     assert verdict.outcome == outcome
@@ -99,7 +99,7 @@ def test_faults_are_named() -> None:
 def test_what_was_in_flight_is_no_answer_since() -> None:
     """A Lease that was asked for before the fault, and admitted after it, does not say that the API server serves."""
     history = (
-        History().asks(0, 9.5).add(9.6, "invoke", API_SERVER, WRITE_LEASE).add(10.1, "ok", API_SERVER, WRITE_LEASE)
+        PlaneHistory().asks(0, 9.5).add(9.6, "invoke", API_SERVER, WRITE_LEASE).add(10.1, "ok", API_SERVER, WRITE_LEASE)
     )
     history.fault(10, 11, 14).asks(10.2, 13.2, "info").asks(13.2, 60)
     assert leases_admitted()(history.today(60)).outcome == "holds"

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
     leases_renewed,
     leases_renewed_again,
 )
-from chaos_harness.harness.history import Entry, Recorded
+from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history.vocabulary import (
     API_SERVER,
     DELETED,
@@ -27,7 +27,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_SYSTEM_PODS,
     WRITE_LEASE,
 )
-from tests.fakes.control_plane import History, plane
+from tests.fakes.control_plane import PlaneHistory, plane
 
 KILL, RESTART = "kill node", "restart API server"
 WATCHES = (WATCH_LEASES, WATCH_SYSTEM_PODS, WATCH_NODES)
@@ -35,7 +35,7 @@ UNTIL = 90
 DENIED = "admission webhook denied the request"
 
 
-def killed() -> History:
+def killed() -> PlaneHistory:
     """Return one whose worker is killed from 20 to 40 s, and all on it; it renews again at 50 s."""
     history = plane(UNTIL, silent={"worker": (20, 50)}).fault(20, 31, 40, name=KILL)
     history.add(20.1, "info", "harm", "killed node", {"node": "worker"}).node(38, ready=False, since="dead")
@@ -43,20 +43,20 @@ def killed() -> History:
     return history.node(43, since="back")
 
 
-def dead(at: float) -> History:
+def dead(at: float) -> PlaneHistory:
     """Return one whose scheduler ends at a moment, and renews nothing from then on."""
     history = plane(UNTIL, silent={"kube-scheduler": (at, UNTIL + 1)}).fault(20, 31, 40, name=KILL)
     return history.container(at, "kube-scheduler", "kube-scheduler-1", state="waiting", ready=False, mirror=True)
 
 
-def asked(*, denied: bool) -> History:
+def asked(*, denied: bool) -> PlaneHistory:
     """Return one whose API server is restarted at 20 s, and denies Leases for three seconds after it, or does not."""
     history = plane(UNTIL).asks(0, 20).fault(20, 22, 24, name=RESTART).asks(20, 23, "info").asks(26, UNTIL + 20)
     outcome = {"kind": "fail", "status": 500, "said": DENIED} if denied else {"kind": "ok"}
     return history.asks(23, 26, **outcome)
 
 
-CLAIMS: dict[str, tuple[History, Checked, str]] = {
+CLAIMS: dict[str, tuple[PlaneHistory, Check, str]] = {
     "unharmed": (killed(), control_plane_unharmed(), "holds"),
     "harmed": (dead(15), control_plane_unharmed(), "violated"),
     "not there": (dead(15), control_plane_unharmed(seconds=30), "violated"),
@@ -69,13 +69,13 @@ CLAIMS: dict[str, tuple[History, Checked, str]] = {
 }
 
 
-def renumbered(recorded: Recorded, entries: list[Entry]) -> Recorded:
+def renumbered(recorded: History, entries: list[Entry]) -> History:
     """Return a history of these entries as if no other one had been written."""
     ordered = sorted(entries, key=lambda entry: entry.at)
     return replace(recorded, entries=[replace(entry, index=index) for index, entry in enumerate(ordered)])
 
 
-def apart(recorded: Recorded) -> Recorded:
+def apart(recorded: History) -> History:
     """Return a history in which no two entries have one moment."""
     entries = [
         replace(entry, at=entry.at + number * 1e-6, value=entry.value or {})
@@ -84,7 +84,7 @@ def apart(recorded: Recorded) -> Recorded:
     return replace(recorded, entries=entries)
 
 
-def blinded(recorded: Recorded, stream: str, begin: float, end: float, how: str, why: str) -> Recorded:
+def blinded(recorded: History, stream: str, begin: float, end: float, how: str, why: str) -> History:
     """Return what a watch would have written that saw nothing between two moments, and then listed, or went on."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -115,7 +115,7 @@ def blinded(recorded: Recorded, stream: str, begin: float, end: float, how: str,
     )
 
 
-def less(recorded: Recorded) -> Iterator[tuple[str, Recorded]]:
+def less(recorded: History) -> Iterator[tuple[str, History]]:
     """Yield histories in which less was seen, and what was taken away."""
     entries = list(recorded.entries)
     for stream in (*WATCHES, API_SERVER):

@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.blame import blames
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.lasting import STEADY_SECONDS, Loss, Read, measured
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from tests.fakes.asked import Asked
 from tests.thorough import examples
 
 BOTH = ("mutate pods", "deny by rego")
 
 
-def check(seconds: float, *policies: str) -> Checked:
+def check(seconds: float, *policies: str) -> Check:
     return fail_open_window(seconds, fault="restart", policies=policies)
 
 
-def losses(recorded: Recorded, fault: str, policy: str = "mutate pods") -> list[Loss]:
+def losses(recorded: History, fault: str, policy: str = "mutate pods") -> list[Loss]:
     """Return how one policy was bypassed in the time of each fault of a name."""
     read = Read(recorded)
     times = blames(read.faults, read.coverage, [fault])

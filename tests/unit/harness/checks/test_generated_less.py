@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.generation import generated_within
 from chaos_harness.harness.checks.policies import policies_match
 from chaos_harness.harness.checks.races import never_orphaned, no_orphan_stays
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import DECIDED, END, LATE, LISTED, METRONOME, RACE, RESUMED
 from tests.fakes.generated import LISTS, Change, Generating, gapped, new, silenced
 from tests.thorough import examples
@@ -30,7 +30,7 @@ STEPS = ANY | st.lists(st.sampled_from("FBDE-----"), max_size=LONGEST // SECONDS
 each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 
 
-def world(steps: list[str]) -> Recorded:
+def world(steps: list[str]) -> History:
     """Return a history in which every 2 s one thing changes.
 
     T, C, P, B: template, constraint, policy or binding comes or goes. F: the template asks, or refuses. E: somebody
@@ -61,7 +61,7 @@ def world(steps: list[str]) -> Recorded:
     return new(history, (len(steps) + 1) * SECONDS)
 
 
-def may_be(check: Checked, less: Recorded, whole: Recorded) -> bool:
+def may_be(check: Check, less: History, whole: History) -> bool:
     """Whether the verdict on less is that on the whole, or none."""
     return check(less).outcome in ("inconclusive", check(whole).outcome)
 
@@ -74,7 +74,7 @@ PROCESSES = st.sampled_from(LISTS)
 @each_check
 @settings(max_examples=examples(25))
 @given(STEPS, PROCESSES)
-def test_without_a_stream(check: Checked, steps: list[str], process: str) -> None:
+def test_without_a_stream(check: Check, steps: list[str], process: str) -> None:
     """Nobody watched one list."""
     whole = world(steps)
     assert may_be(check, silenced(whole, process, 0), whole)
@@ -83,7 +83,7 @@ def test_without_a_stream(check: Checked, steps: list[str], process: str) -> Non
 @each_check
 @settings(max_examples=examples(25))
 @given(STEPS, PROCESSES, MOMENTS)
-def test_half_open(check: Checked, steps: list[str], process: str, moment: float) -> None:
+def test_half_open(check: Check, steps: list[str], process: str, moment: float) -> None:
     """A watch gives no sign any more, and no gap."""
     whole = world(steps)
     assert may_be(check, silenced(whole, process, moment), whole)
@@ -99,7 +99,7 @@ def test_half_open(check: Checked, steps: list[str], process: str, moment: float
     st.sampled_from([LISTED, RESUMED]),
     st.sampled_from(["silent", "404"]),
 )
-def test_gap(check: Checked, steps: list[str], process: str, begin: float, lasts: float, how: str, why: str) -> None:
+def test_gap(check: Check, steps: list[str], process: str, begin: float, lasts: float, how: str, why: str) -> None:
     """A watch saw nothing for a while, and then listed, or went on where it was."""
     whole = world(steps)
     assert may_be(check, gapped(whole, process, begin, begin + lasts, how=how[0], why=how[1]), whole)
@@ -108,7 +108,7 @@ def test_gap(check: Checked, steps: list[str], process: str, begin: float, lasts
 @each_check
 @settings(max_examples=examples(25))
 @given(STEPS, st.integers(0, 200))
-def test_cut(check: Checked, steps: list[str], lines: int) -> None:
+def test_cut(check: Check, steps: list[str], lines: int) -> None:
     """The file ends after any line."""
     whole = world(steps)
     entries = list(whole.entries)[:lines]
@@ -119,7 +119,7 @@ def test_cut(check: Checked, steps: list[str], lines: int) -> None:
 @each_check
 @settings(max_examples=examples(25))
 @given(STEPS, st.integers(0, 200))
-def test_missing_line(check: Checked, steps: list[str], line: int) -> None:
+def test_missing_line(check: Check, steps: list[str], line: int) -> None:
     """A line is missing."""
     whole = world(steps)
     less = replace(whole, entries=[entry for entry in whole.entries if entry.index != line])
@@ -129,7 +129,7 @@ def test_missing_line(check: Checked, steps: list[str], line: int) -> None:
 @each_check
 @settings(max_examples=examples(25))
 @given(STEPS, MOMENTS)
-def test_starved(check: Checked, steps: list[str], moment: float) -> None:
+def test_starved(check: Check, steps: list[str], moment: float) -> None:
     """Nothing was seen as it happened for some seconds, for this machine was too busy, and all of it at their end."""
     whole, late = world(steps), moment + 3
     history = Generating()

@@ -7,13 +7,13 @@ import pytest
 
 from chaos_harness.harness.checks.generation import generated_within
 from chaos_harness.harness.history.vocabulary import END, EXPERIMENT, HISTORY, JUDGE, WATCH_BINDINGS
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 
 CHECK = generated_within(30, "c")
 CONSTRAINTS = "watch constraints x"
 
 
-class ToldGeneration(Told):
+class ToldGeneration(HistoryBuilder):
     """A history of constraints and bindings."""
 
     def constraint(self, at: float, name: str = "c", f: str = "ADDED") -> Self:

@@ -6,7 +6,7 @@ import pytest
 
 from chaos_harness.harness.checks.node_loss import never_replaced
 from chaos_harness.harness.faults.nodes.drain import DRAINED_NODE
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import BOOKMARK, DELETED, EXPERIMENT, JUDGE, RESUMED, WATCH_WORKLOAD
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
 
@@ -21,7 +21,7 @@ def daemon(*, healed: float | None = 100.0, back: float | None = 110.0, mutated:
     return story if back is None else story.workload(back, "d", node=NODE, ready=True, kind=DS, mutated=mutated)
 
 
-def outcome(recorded: Recorded) -> str:
+def outcome(recorded: History) -> str:
     """Return how the claim on the DaemonSet's pod comes out."""
     return OUTLIVES(recorded).outcome
 

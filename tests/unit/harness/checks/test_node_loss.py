@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.node_loss import replaced_within, replacements_mutated, spread
 from chaos_harness.harness.faults.nodes import drain, isolate, power
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.node_loss import PHASES, Replacement
-from chaos_harness.harness.history.node_scene import Chosen, Scene
+from chaos_harness.harness.history.node_scene import Scene, Scope
 from chaos_harness.harness.history.vocabulary import WATCH_SLICES
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
 
@@ -18,9 +18,9 @@ MUTATED = replacements_mutated(HOW)
 IN_TIME = replaced_within(60, HOW)
 
 
-def replacements(recorded: Recorded, *, namespace: str = "", kinds: tuple[str, ...] = ()) -> list[Replacement]:
+def replacements(recorded: History, *, namespace: str = "", kinds: tuple[str, ...] = ()) -> list[Replacement]:
     """Return who replaced the pods of the lost node."""
-    return Scene(recorded, Chosen(HOW, (), namespace, kinds)).lost
+    return Scene(recorded, Scope(HOW, (), namespace, kinds)).lost
 
 
 def lost(history: ToldLoss | None = None) -> ToldLoss:
@@ -253,7 +253,7 @@ def test_names_of_harm() -> None:
 _PODS = st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(1, 100)), min_size=1, max_size=8)
 
 
-def _history(pods: list[tuple[bool, bool, float]]) -> Recorded:
+def _history(pods: list[tuple[bool, bool, float]]) -> History:
     history = ToldLoss().lose(20).node(300, "Unknown")
     for number, (replaced_, mutated, took) in enumerate(pods):
         place = f"chaos-{number}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.history.vocabulary import END, EXPERIMENT, HISTORY, INJECT, JUDGE
 from tests.fakes.asked import Asked
@@ -182,7 +182,7 @@ def test_what_it_cost_is_told() -> None:
         (lost(12, 24).fault(12, 13, 14, name="delete", process="fault 2").fault(15, None, 16, name="delete"), "proved"),
     ],
 )
-def test_inconclusive(check: Checked, history: Asked, words: str) -> None:
+def test_inconclusive(check: Check, history: Asked, words: str) -> None:
     """No proof, no answers, or a late canary leave it open."""
     verdict = check(history.recorded())
     assert verdict.outcome == "inconclusive"

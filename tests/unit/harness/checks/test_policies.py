@@ -6,7 +6,7 @@ import pytest
 
 from chaos_harness.harness.checks.policies import policies_match
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import RESUMED
 from chaos_harness.harness.verdict import Verdict
 from tests.fakes.generated import BINDINGS, CONSTRAINTS, LISTS, POLICIES, TEMPLATES, Generating, gapped, new
@@ -17,7 +17,7 @@ def matching() -> Generating:
     return Generating().begin().template(1, generate=True, f="ADDED").constraint(2).policy(3).binding(33)
 
 
-def judged(recorded: Recorded, late: float = 60, version: str = "v3.23.1") -> Verdict:
+def judged(recorded: History, late: float = 60, version: str = "v3.23.1") -> Verdict:
     return policies_match(late, gatekeeper=version)(recorded)
 
 
@@ -81,7 +81,7 @@ def test_names_differ_by_version() -> None:
     ],
     ids=["young", "nothing", "half", "empty", "unwatched", "blind", "gap"],
 )
-def test_inconclusive(recorded: Recorded, summary: str) -> None:
+def test_inconclusive(recorded: History, summary: str) -> None:
     """What was not seen, or not for long enough, is neither a pass nor a failure."""
     verdict = judged(recorded)
     assert verdict.outcome == "inconclusive"
@@ -216,7 +216,7 @@ def test_content_that_follows() -> None:
     assert judged(followed.end(200)).outcome == "holds"
 
 
-def healed(history: Generating, *, end: float) -> Recorded:
+def healed(history: Generating, *, end: float) -> History:
     return new(history.fault(90, 91, 100), end)
 
 

@@ -4,12 +4,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.policies import policies_match
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.verdict import Outcome, Verdict
 from tests.fakes.generated import BINDINGS, CONSTRAINTS, POLICIES, TEMPLATES, Change, Generating
 
 
-def judged(recorded: Recorded, late: float) -> Verdict:
+def judged(recorded: History, late: float) -> Verdict:
     return policies_match(late, gatekeeper="v3.23.1")(recorded)
 
 

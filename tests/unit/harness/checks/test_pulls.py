@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
-from chaos_harness.harness.history import Kind, Recorded
+from chaos_harness.harness.history import History, Kind
 from chaos_harness.harness.history.vocabulary import WATCH_EVENTS
-from chaos_harness.harness.verdict import Check
-from tests.fakes.histories import STARTED, Told
+from chaos_harness.harness.verdict import CheckFunction
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 REPOSITORY = "openpolicyagent/gatekeeper"
 MANIFEST = f"/v2/{REPOSITORY}/manifests/v3.23.1?ns=docker.io"
@@ -17,9 +17,9 @@ ASKED = asked_registry(REPOSITORY)
 NOT_ASKED = asked_no_registry(REPOSITORY)
 
 
-def cut() -> Told:
+def cut() -> HistoryBuilder:
     """Return a container that starts at 2 s, and a cut from 10 to 80 s; the registry's log is read to the end."""
-    return Told().event(2, "Started", "a").fault(9, 10, 80).log_read(5).log_read(90)
+    return HistoryBuilder().event(2, "Started", "a").fault(9, 10, 80).log_read(5).log_read(90)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
@@ -41,7 +41,7 @@ def test_asked(method: str) -> None:
     ],
     ids=["nothing", "after-the-cut", "no-manifest", "another-repository", "a-push"],
 )
-def test_not_asked(history: Told) -> None:
+def test_not_asked(history: HistoryBuilder) -> None:
     """Other requests, and those after the cut, do not count."""
     assert (ASKED(history.recorded()).outcome, ASKED(history.recorded()).at) == ("violated", 9)
     assert NOT_ASKED(history.recorded()).outcome == "holds"
@@ -50,14 +50,14 @@ def test_not_asked(history: Told) -> None:
 @pytest.mark.parametrize(
     "history",
     [
-        Told().event(2, "Started", "a").fault(9, 10, 80).log_read(5),
-        Told().fault(9, 10, 80).log_read(90),
-        Told().event(20, "Started", "a").fault(9, 10, 80).log_read(90),
-        Told().event(2, "Started", "a").fault(9, None, 80).log_read(90),
+        HistoryBuilder().event(2, "Started", "a").fault(9, 10, 80).log_read(5),
+        HistoryBuilder().fault(9, 10, 80).log_read(90),
+        HistoryBuilder().event(20, "Started", "a").fault(9, 10, 80).log_read(90),
+        HistoryBuilder().event(2, "Started", "a").fault(9, None, 80).log_read(90),
     ],
     ids=["log-not-read", "nothing-started", "started-too-late", "unproved"],
 )
-def test_asked_undecided(history: Told) -> None:
+def test_asked_undecided(history: HistoryBuilder) -> None:
     """Without the registry's log, a container that started, and a cut, silence means nothing."""
     assert ASKED(history.recorded()).outcome == "inconclusive"
     assert NOT_ASKED(history.recorded()).outcome == "inconclusive"
@@ -90,10 +90,14 @@ def test_leaky_cut() -> None:
 
 @pytest.mark.parametrize(
     "history",
-    [Told().fault(9, 10, 80).log_read(79), Told().fault(9, 10, None).log_read(90), Told().log_read(90)],
+    [
+        HistoryBuilder().fault(9, 10, 80).log_read(79),
+        HistoryBuilder().fault(9, 10, None).log_read(90),
+        HistoryBuilder().log_read(90),
+    ],
     ids=["log-not-read", "not-healed", "no-fault"],
 )
-def test_cut_undecided(history: Told) -> None:
+def test_cut_undecided(history: HistoryBuilder) -> None:
     """Without a proved and healed cut, and the registry's log to its end, nothing is decided."""
     assert no_request_during()(history.recorded()).outcome == "inconclusive"
 
@@ -109,16 +113,16 @@ def test_many_requests() -> None:
 @pytest.mark.parametrize("first", [30, 70])
 def test_each_cut(first: float) -> None:
     """Of a cut that was repeated each time is judged, and none may be unproved or go on for ever."""
-    history = Told().fault(9, 10, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
+    history = HistoryBuilder().fault(9, 10, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
     verdict = no_request_during()(history.recorded())
     assert (verdict.outcome, verdict.figures["cut_seconds"]) == ("holds", 50)
     assert no_request_during()(history.request(first, MANIFEST).recorded()).outcome == "violated"
     assert no_request_during("fault 2")(history.recorded()).outcome == ("violated" if first == 70 else "holds")
-    history = Told().fault(9, None, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
+    history = HistoryBuilder().fault(9, None, 40).fault(59, 60, 80, process="fault 2").log_read(5).log_read(90)
     assert no_request_during()(history.recorded()).outcome == "inconclusive"
 
 
-def set_clock(history: Told, at: float, seconds: float) -> Recorded:
+def set_clock(history: HistoryBuilder, at: float, seconds: float) -> History:
     """Return a history in which the wall clock was set at a moment, by so many seconds."""
     recorded = history.add(at, "info", "history", "clock-jump", {"seconds": seconds}).recorded()
     entries = [replace(entry, wall=entry.wall + seconds) if entry.at >= at else entry for entry in recorded.entries]
@@ -135,7 +139,7 @@ def request(wall: float) -> tuple[Kind, str, str, dict[str, Any]]:
 @pytest.mark.parametrize("seconds", [-3.0, 30.0])
 def test_the_clock_is_set(seconds: float, at: float, outcome: str) -> None:
     """Where the wall clock was set between an answer and its reading nobody knows when it was: it may be in the cut."""
-    history = Told().fault(9, 10, 80).log_read(5)
+    history = HistoryBuilder().fault(9, 10, 80).log_read(5)
     for moment in (8.5, 20, 40, 60, 79.9, 84, 86.5, 90):
         history.add(moment, "ok", "registry", "read", {"until": STARTED + moment + (seconds if moment >= at else 0)})
     copied = 52.0 if at == 50 else 83.9  # 60 is the reading after 50, and 84 that after 82
@@ -145,7 +149,7 @@ def test_the_clock_is_set(seconds: float, at: float, outcome: str) -> None:
 
 def test_a_clock_that_is_set_moves_no_request() -> None:
     """A request that is read long after the clock was set stands where it was answered."""
-    history = Told().event(2, "Started", "a").log_read(5).fault(39, 40, 80)
+    history = HistoryBuilder().event(2, "Started", "a").log_read(5).fault(39, 40, 80)
     history.add(10, "ok", "registry", "read", {"until": STARTED + 610})
     history.add(62, *request(660))
     history.add(90, "ok", "registry", "read", {"until": STARTED + 690})
@@ -156,7 +160,7 @@ def test_a_clock_that_is_set_moves_no_request() -> None:
 
 @pytest.mark.parametrize("history", [cut(), cut().request(40, MANIFEST), cut().request(2, MANIFEST)])
 @pytest.mark.parametrize("check", [ASKED, NOT_ASKED, no_request_during()])
-def test_any_line_may_be_missing(history: Told, check: Check) -> None:
+def test_any_line_may_be_missing(history: HistoryBuilder, check: CheckFunction) -> None:
     """Without any one of its lines, or of those at its end, a verdict stays or decides nothing."""
     recorded = history.add(3, "change", WATCH_EVENTS, "LISTED", {"resource_version": "1"}).recorded()
     entries = list(recorded.entries)

@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos_harness.harness.checks.races import never_orphaned, no_orphan_stays
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import DECIDED, RACE
 from tests.fakes.generated import BINDINGS, CONSTRAINTS, LISTS, POLICIES, TEMPLATES, Generating, gapped, new
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 
 REPETITION = 20
 
 
-def races(stays: list[float], *, last: float = REPETITION) -> Told:
+def races(stays: list[float], *, last: float = REPETITION) -> HistoryBuilder:
     """Return a history of one repetition each 20 s: a binding that nobody asks for stays so long after its decision."""
-    history = Told()
+    history = HistoryBuilder()
     for process in (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS):
         history.add(0, "change", process, "LISTED", {"resource_version": "1"})
     binding = {"metadata": {"name": "gatekeeper-chaoslabels-c"}, "spec": {"policyName": "gatekeeper-chaoslabels"}}
@@ -29,7 +29,7 @@ def races(stays: list[float], *, last: float = REPETITION) -> Told:
     return history.add(len(stays) * REPETITION + last, "mark", "experiment", "end")
 
 
-def judged(history: Told) -> tuple[str, dict[str, float]]:
+def judged(history: HistoryBuilder) -> tuple[str, dict[str, float]]:
     verdict = never_orphaned(gatekeeper="v3.23.1")(history.recorded())
     return verdict.outcome, dict(verdict.figures)
 
@@ -61,14 +61,14 @@ def test_orphan_that_is_still_there() -> None:
     [
         races([]).recorded(),
         races([1, 1], last=4).recorded(),
-        Told().add(1, "mark", RACE, DECIDED, {}).add(30, "mark", "experiment", "end").recorded(),
+        HistoryBuilder().add(1, "mark", RACE, DECIDED, {}).add(30, "mark", "experiment", "end").recorded(),
         races([1])
         .add(21, "change", BINDINGS, "GAP", {"resource_version": "", "why": "refused", "detail": ""})
         .recorded(),
     ],
     ids=["none", "too-brief", "not-watched", "gap"],
 )
-def test_inconclusive(recorded: Recorded) -> None:
+def test_inconclusive(recorded: History) -> None:
     """Without repetitions, with one that was watched too briefly, or blindly, no rate is known."""
     assert never_orphaned(gatekeeper="v3.23.1")(recorded).outcome == "inconclusive"
 
@@ -142,9 +142,9 @@ def template(*, asks: bool, generation: int, seen: int) -> dict[str, Any]:
     }
 
 
-def refused(stays: list[float]) -> Told:
+def refused(stays: list[float]) -> HistoryBuilder:
     """Return a history in which a template refuses its policy at 30 s, 60 s, …, and the binding stays so long."""
-    history = Told()
+    history = HistoryBuilder()
     for process in (TEMPLATES, POLICIES, BINDINGS, CONSTRAINTS):
         history.add(0, "change", process, "LISTED", {"resource_version": "1"})
     binding = {"metadata": {"name": "gatekeeper-chaoslabels-c"}, "spec": {"policyName": "gatekeeper-chaoslabels"}}
@@ -184,7 +184,7 @@ def test_orphan_of_another_template() -> None:
 
 def test_never_seen_by_all() -> None:
     """A template that some pod has not seen, or that was not refused for long, decides nothing."""
-    for history in (refused([]), Told().add(1, "mark", "experiment", "end")):
+    for history in (refused([]), HistoryBuilder().add(1, "mark", "experiment", "end")):
         assert no_orphan_stays(gatekeeper="v3.23.1")(history.recorded()).outcome == "inconclusive"
     assert no_orphan_stays(late=40, gatekeeper="v3.23.1")(refused([29, 29]).recorded()).outcome == "inconclusive"
     assert no_orphan_stays()(refused([20]).recorded()).outcome == "inconclusive"

@@ -6,7 +6,7 @@ import pytest
 
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
 from chaos_harness.harness.history.vocabulary import WATCH_PODS, WATCH_SLICES
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 from tests.fakes.podded import LISTS, Podded, cut, killed, killed_and_back, killed_for_good
 
 KILLED = recovers_within(60, "killed")
@@ -220,7 +220,7 @@ def test_who_answers_serves() -> None:
     """A pod that the Service sends requests to, and that answers them, serves, though its status is not seen."""
     history = killed_and_back(20).blind(15.2, 94, WATCH_PODS)
     assert outcome(history) == "holds"
-    old = replace(history.without("fault 2").recorded(), header=Told().recorded().header)
+    old = replace(history.without("fault 2").recorded(), header=HistoryBuilder().recorded().header)
     assert KILLED(old).outcome == "holds"
 
 

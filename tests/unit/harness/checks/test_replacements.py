@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chaos_harness.harness.checks.node_loss import replaced_within, replacements_mutated
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.vocabulary import (
     BOOKMARK,
     DELETED,
@@ -288,7 +288,7 @@ WORLDS: dict[str, Callable[[], ToldLoss]] = {
 
 @pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize("check", [MUTATED, IN_TIME, EXCUSED])
-def test_who_sees_less_is_less_sure(name: str, check: Callable[[Recorded], Verdict]) -> None:
+def test_who_sees_less_is_less_sure(name: str, check: Callable[[History], Verdict]) -> None:
     """Without a line, after a cut, without a stream or a part of it, a history says the same, or less."""
     story = WORLDS[name]().rotation(1, "w").rotation(60).pod(1, "w", node=OTHER)
     whole = story.seen(300)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.control_plane import (
     control_plane_unharmed,
     leases_admitted,
@@ -23,12 +23,12 @@ from chaos_harness.harness.checks.races import never_orphaned, no_orphan_stays
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
 from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
-from chaos_harness.harness.history import Kind, Recorded
+from chaos_harness.harness.history import History, Kind
 from chaos_harness.harness.history.vocabulary import DECIDED, LATE, METRONOME, RACE
 from tests.fakes.asked import Asked
-from tests.fakes.control_plane import History, plane
+from tests.fakes.control_plane import PlaneHistory, plane
 from tests.fakes.generated import Generating, new
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 from tests.fakes.losses import HOW, NODE, OTHER, ToldLoss
 from tests.fakes.podded import Podded, cut, killed_and_back
 
@@ -72,9 +72,9 @@ def orphaned(until: float) -> Generating:
     return history.add(20, "mark", RACE, DECIDED, {}).policy(until, "DELETED")
 
 
-def written(history: Told) -> Recorded:
+def written(history: HistoryBuilder) -> History:
     """Return a history as it is written today."""
-    if isinstance(history, History):
+    if isinstance(history, PlaneHistory):
         return history.today(100)
     if isinstance(history, ToldLoss):
         return history.seen(300)
@@ -85,7 +85,7 @@ def written(history: Told) -> Recorded:
     return new(history, 100)
 
 
-CASES: dict[str, tuple[Told, Checked, tuple[float, float]]] = {
+CASES: dict[str, tuple[HistoryBuilder, Check, tuple[float, float]]] = {
     "bypassed": (asked(20, 22), fail_open_window(1, fault=NAME), (19.9, 22.1)),
     "bypassed once": (asked(20, 20.1), fail_open_window(0, fault=NAME), (19.9, 20.2)),
     "refused": (asked(20, 22, "refused"), refused_for_at_most(1, fault=NAME), (19.9, 22.1)),
@@ -137,7 +137,7 @@ TIMED_OUT = 'failed calling webhook "validation.gatekeeper.sh": context deadline
 SCHEDULER = "kube-scheduler"
 
 
-def denied() -> History:
+def denied() -> PlaneHistory:
     """Return an API server that is restarted at 20 s, and denies Leases from 40 to 43 s."""
     history = plane(90).fault(20, 22, 24, name=NAME).asks(0, 40).asks(43, 110)
     return history.asks(40, 43, "fail", status=500, said=TIMED_OUT)
@@ -167,7 +167,7 @@ def away(*, container: str = "c1") -> Podded:
     return history.pod(44, "a", ready=False, container=container).pod(46, "a", container=container)
 
 
-def led() -> History:
+def led() -> PlaneHistory:
     """Return a scheduler whose lease is not renewed from 40 s on, and is another one's from 80 s on."""
     history = plane(100, silent={SCHEDULER: (40, 101)})
     for at in range(80, 101, 2):
@@ -175,7 +175,7 @@ def led() -> History:
     return history
 
 
-def ending(*moments: float) -> History:
+def ending(*moments: float) -> PlaneHistory:
     """Return a scheduler whose container ends, and is followed by the next one, at some moments."""
     history = plane(100)
     for number, at in enumerate(moments, 2):
@@ -184,7 +184,7 @@ def ending(*moments: float) -> History:
     return history
 
 
-def unready() -> History:
+def unready() -> PlaneHistory:
     """Return a node that is not Ready from 60 to 62 s."""
     return plane(100).node(60, ready=False, since="then").node(62, since="later")
 
@@ -195,8 +195,8 @@ class Miss(NamedTuple):
     That is meanwhile, at another time, and when it began, but for less time than it went on.
     """
 
-    history: Told
-    check: Checked
+    history: HistoryBuilder
+    check: Check
     meanwhile: tuple[float, float]
     elsewhere: tuple[float, float]
     shorter: tuple[float, float]
@@ -217,14 +217,14 @@ MISSES = {
 }
 
 
-def outcome(history: Told, check: Checked, *span: float) -> str:
+def outcome(history: HistoryBuilder, check: Check, *span: float) -> str:
     """Return what is said if this machine was starved between two moments (none: it was not); no check raises."""
     verdict = check(starved(history, *span) if span else written(deepcopy(history)))
     assert not verdict.broken
     return verdict.outcome
 
 
-def starved(history: Told, begin: float, end: float) -> Recorded:
+def starved(history: HistoryBuilder, begin: float, end: float) -> History:
     """Return a history as it is written today, in which this machine was starved between two moments."""
     return written(deepcopy(history).add(end, "info", METRONOME, LATE, {"seconds": end - begin}))
 
@@ -269,8 +269,8 @@ class Lateness(NamedTuple):
     That is as long as it came too late, at least, and for less.
     """
 
-    history: Told
-    check: Checked
+    history: HistoryBuilder
+    check: Check
     meanwhile: tuple[float, float]
     shorter: tuple[float, float]
 

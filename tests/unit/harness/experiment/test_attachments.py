@@ -5,12 +5,12 @@ from pathlib import Path
 
 from chaos_harness.harness.experiment.attachments import write
 from tests.fakes.asked import Asked
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 
 
 def test_files(tmp_path: Path) -> None:
     """Events, the last state of each pod, and the registry's log are written, with what was done in between."""
-    history = Told().fault(9, 10, 80).pod(1, "a").pod(20, "a", ready=False).harm(15, "killed", "a")
+    history = HistoryBuilder().fault(9, 10, 80).pod(1, "a").pod(20, "a", ready=False).harm(15, "killed", "a")
     history.event(16, "Pulling", "a", "Pulling image").request(85, "/v2/x/manifests/v1")
     attachments = {attachment.name: attachment for attachment in write(history.recorded(), tmp_path)}
     events = Path(attachments["events"].path).read_text(encoding="utf-8").splitlines()
@@ -37,13 +37,15 @@ def test_failed_calls(tmp_path: Path) -> None:
 
 def test_nothing_to_write(tmp_path: Path) -> None:
     """A history without events, pods and requests leaves no empty file."""
-    assert write(Told().recorded(), tmp_path) == []
+    assert write(HistoryBuilder().recorded(), tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_harm_to_a_node(tmp_path: Path) -> None:
     """What was done to a node is told without a pod."""
-    history = Told().pod(1, "a").event(1, "Started", "a").add(5, "info", "harm", "killed node", {"node": "worker"})
+    history = (
+        HistoryBuilder().pod(1, "a").event(1, "Started", "a").add(5, "info", "harm", "killed node", {"node": "worker"})
+    )
     write(history.recorded(), tmp_path)
     assert "--- killed node: worker\n" in (tmp_path / "events.txt").read_text(encoding="utf-8")
 
@@ -51,7 +53,7 @@ def test_harm_to_a_node(tmp_path: Path) -> None:
 def test_how_late_a_watch_was(tmp_path: Path) -> None:
     """The proved lag is told, when it was too long or not known, and what was read of clocks."""
     value = {"offset": 2.0, "uncertainty": 0.05, "measured": 2.0, "round_trip": 0.1, "same": False}
-    history = Told().add(0.5, "ok", "clock w", "read", value)
+    history = HistoryBuilder().add(0.5, "ok", "clock w", "read", value)
     history.add(0.6, "change", "watch number", "LISTED", {"resource_version": "1"})
     for number in (*range(1, 10), *range(20, 30)):
         history.add(number, "invoke", "number", "write", {"number": number})

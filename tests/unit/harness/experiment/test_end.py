@@ -13,7 +13,7 @@ from chaos_harness.harness import jsonl
 from chaos_harness.harness.errors import HarnessError, UndoFailed
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.registry.cut import cut_registry
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import END, HISTORY
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.verdict import Verdict
@@ -167,13 +167,13 @@ def test_an_interrupt_while_it_ends_comes_afterwards(
     experiment: Experiment, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever stops a program of his own in the middle of an ending has all of it done."""
-    write = History.finish
+    write = HistoryWriter.finish
 
-    def finish(history: History) -> None:
+    def finish(history: HistoryWriter) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         write(history)
 
-    monkeypatch.setattr(History, "finish", finish)
+    monkeypatch.setattr(HistoryWriter, "finish", finish)
 
     def end() -> None:
         with experiment:

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from chaos_harness.clusters.cluster import Cluster
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.checks.pulls import no_request_during
 from chaos_harness.harness.errors import (
     CommandFailed,
@@ -25,7 +25,7 @@ from chaos_harness.harness.faults.registry.cut import cut_registry
 from chaos_harness.harness.faults.registry.remove_image import remove_image
 from chaos_harness.harness.faults.workloads.reschedule import uncordon
 from chaos_harness.harness.gatekeeper.restart import pull_policy
-from chaos_harness.harness.history import History, Recorded, read
+from chaos_harness.harness.history import History, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.usual import usual_probes
 from chaos_harness.harness.undo import journal
@@ -41,25 +41,25 @@ def world() -> World:
     return world
 
 
-def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:
+def no_probes(_cluster: Cluster, _history: HistoryWriter) -> list[Probe]:
     return []
 
 
 @pytest.fixture
 def make(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
-    def make(seed: int = 7, probes: Callable[[Cluster, History], list[Probe]] = no_probes) -> Experiment:
+    def make(seed: int = 7, probes: Callable[[Cluster, HistoryWriter], list[Probe]] = no_probes) -> Experiment:
         return Experiment(cluster, tmp_path / "try", name="a try", seed=seed, probes=probes)
 
     return make
 
 
-def finds(outcome: Outcome) -> Checked:
+def finds(outcome: Outcome) -> Check:
     """Return a check that finds this whatever the history says."""
 
-    def check(_: Recorded) -> Verdict:
+    def check(_: History) -> Verdict:
         return Verdict(outcome, "because", ("seen",), {"some_seconds": 1.0})
 
-    return Checked(check)
+    return Check(check)
 
 
 def phases(experiment: Experiment) -> list[str]:

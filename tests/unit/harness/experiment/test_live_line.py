@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from chaos_harness.harness.experiment.live_line import beside
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 
 
 def test_line_counts_what_the_canary_heard(tmp_path: Path) -> None:
     """Before the canary asks there is only the scenario's name; then its outcomes are counted, other probes' not."""
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     assert beside("Always", history) == "Always"
     for process, kinds in {"canary 0": ("invoke", "ok"), "canary 7": ("invoke", "fail"), "replica p": ("ok",)}.items():
         for kind in kinds:

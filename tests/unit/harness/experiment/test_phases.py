@@ -8,7 +8,7 @@ from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.errors import BadScenario, InvariantViolated, PreparationFailed
 from chaos_harness.harness.experiment.phases import Phases
 from chaos_harness.harness.experiment.record import Record
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def record(tmp_path: Path) -> Record:
     return Record("a try", {}, 1, "history", "journal")
 
 
-def test_nothing_was_touched_is_said_of_no_step(record: Record, history: History) -> None:
+def test_nothing_was_touched_is_said_of_no_step(record: Record, history: HistoryWriter) -> None:
     """What a step turns out not to be able to use is told with the step: an experiment that has begun has touched."""
     with (
         pytest.raises(PreparationFailed, match="fault: kill containers: no pod a/b"),
@@ -29,7 +29,7 @@ def test_nothing_was_touched_is_said_of_no_step(record: Record, history: History
 @pytest.mark.parametrize(
     ("error", "status"), [(None, "passed"), (InvariantViolated("no"), "failed"), (ValueError("no"), "broken")]
 )
-def test_each_end_is_told(record: Record, history: History, error: Exception | None, status: str) -> None:
+def test_each_end_is_told(record: Record, history: HistoryWriter, error: Exception | None, status: str) -> None:
     """A step that ends well passed, one whose claim is violated failed, any other is broken; all have an end."""
     try:
         with Phases(record, history, Progress.quiet())("step") as phase:

@@ -8,11 +8,11 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.registry.cut import cut_registry
-from chaos_harness.harness.history import Entry, History, Recorded, read
+from chaos_harness.harness.history import Entry, History, HistoryWriter, read
 from chaos_harness.harness.policies import mutate_pods
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.numbers import NUMBERED
@@ -31,15 +31,15 @@ def world() -> World:
 
 @pytest.fixture
 def make(cluster: Cluster, tmp_path: Path) -> Callable[..., Experiment]:
-    def make(probes: Callable[[Cluster, History], list[Probe]] = lambda *_: []) -> Experiment:
+    def make(probes: Callable[[Cluster, HistoryWriter], list[Probe]] = lambda *_: []) -> Experiment:
         return Experiment(cluster, tmp_path / "try", name="a try", seed=7, probes=probes)
 
     return make
 
 
-def finds(outcome: Outcome) -> Checked:
+def finds(outcome: Outcome) -> Check:
     """Return a check that finds this whatever the history says."""
-    return Checked(lambda _: Verdict(outcome, "because"))
+    return Check(lambda _: Verdict(outcome, "because"))
 
 
 def events(experiment: Experiment) -> list[str]:
@@ -48,7 +48,7 @@ def events(experiment: Experiment) -> list[str]:
     return [entry.f for entry in read(experiment.history.path).entries if entry.process in ours]
 
 
-def writes(cluster: Cluster, history: History) -> list[Probe]:
+def writes(cluster: Cluster, history: HistoryWriter) -> list[Probe]:
     """Return one probe that writes when it is asked to settle, and else nearly never."""
 
     def ask(probe: Probe) -> None:
@@ -62,13 +62,13 @@ def test_claims_are_judged_behind_a_mark(make: Callable[..., Experiment]) -> Non
     """A claim marks the moment, and every probe asks once more before it is judged; the next one needs no other."""
     judged: list[list[str]] = []
 
-    def check(recorded: Recorded) -> Verdict:
+    def check(recorded: History) -> Verdict:
         judged.append([entry.f for entry in recorded.entries if entry.process in ("experiment", "p")])
         return Verdict("holds", "seen")
 
     with make(probes=writes) as experiment:
-        experiment.claim(Checked(check))
-        experiment.claim(Checked(check))
+        experiment.claim(Check(check))
+        experiment.claim(Check(check))
     assert [marks[-2:] for marks in judged] == [["judge", "asked"]] * 2
     assert judged[0] == judged[1]
 

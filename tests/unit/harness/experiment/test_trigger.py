@@ -10,7 +10,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, DeadlineExceeded
 from chaos_harness.harness.errors import PreparationFailed
 from chaos_harness.harness.experiment.trigger import TRIGGER, Trigger, When
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from tests.fakes.api_server import PATH, FakeApiServer
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
 
 
 @pytest.fixture
-def arm(server: FakeApiServer, history: History) -> Callable[..., Trigger]:
+def arm(server: FakeApiServer, history: HistoryWriter) -> Callable[..., Trigger]:
     """Return who makes triggers on the served pods."""
 
     def make(when: When, act: Act, times: int = 1) -> Trigger:
@@ -41,11 +41,11 @@ def soon() -> Deadline:
     return Deadline.after(5, "the trigger")
 
 
-def entries(history: History) -> list[Entry]:
+def entries(history: HistoryWriter) -> list[Entry]:
     return [entry for entry in read(history.path).entries if entry.process.startswith(TRIGGER)]
 
 
-def test_acts_at_the_moment(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
+def test_acts_at_the_moment(server: FakeApiServer, history: HistoryWriter, arm: Callable[..., Trigger]) -> None:
     """The action gets the object that fits, and the history how long after it was seen the action was over."""
     acted: list[str] = []
     server.put("generated-0")
@@ -85,7 +85,7 @@ def test_moments(server: FakeApiServer, arm: Callable[..., Trigger], when: When,
                 trigger.wait(Deadline.after(0.3, "the trigger"))
 
 
-def test_several_times(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
+def test_several_times(server: FakeApiServer, history: HistoryWriter, arm: Callable[..., Trigger]) -> None:
     """A trigger that shall act twice acts twice, and no third time."""
     with arm(When("Pod"), lambda _: None, times=2) as trigger:
         for name in ("a", "b", "c"):
@@ -94,7 +94,7 @@ def test_several_times(server: FakeApiServer, history: History, arm: Callable[..
     assert [entry.value["name"] for entry in entries(history) if entry.f == "acted"] == ["a", "b"]
 
 
-def test_action_fails(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
+def test_action_fails(server: FakeApiServer, history: HistoryWriter, arm: Callable[..., Trigger]) -> None:
     """What an action raises, whoever waits for it gets, and the history tells."""
     with arm(When("Pod"), _fail) as trigger:
         server.put("a")
@@ -108,7 +108,7 @@ def _fail(_: dict[str, Any]) -> None:
 
 
 def test_an_error_that_nobody_waits_for_is_raised(
-    server: FakeApiServer, history: History, arm: Callable[..., Trigger]
+    server: FakeApiServer, history: HistoryWriter, arm: Callable[..., Trigger]
 ) -> None:
     """At the block's end the action's error is raised, in the notes of the block's own if there is one."""
 
@@ -147,7 +147,7 @@ def test_an_action_that_goes_on_is_no_end(
     may_end.set()
 
 
-def test_moment_in_a_gap(server: FakeApiServer, history: History, arm: Callable[..., Trigger]) -> None:
+def test_moment_in_a_gap(server: FakeApiServer, history: HistoryWriter, arm: Callable[..., Trigger]) -> None:
     """A change that came to light after a gap counts, and is marked: the moment itself is not known."""
     with arm(When("Pod"), lambda _: None) as trigger:
         server.wait_for_stream()
@@ -158,7 +158,7 @@ def test_moment_in_a_gap(server: FakeApiServer, history: History, arm: Callable[
     assert [entry.value["in_gap"] for entry in entries(history)] == [True, True]
 
 
-def test_cannot_be_armed(history: History, server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cannot_be_armed(history: HistoryWriter, server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trigger that sees no list is not armed: the block is not entered."""
     monkeypatch.setattr("chaos_harness.harness.experiment.trigger._ARM_SECONDS", 0.2)
     server.silence()
@@ -168,7 +168,7 @@ def test_cannot_be_armed(history: History, server: FakeApiServer, monkeypatch: p
     server.speak()
 
 
-def test_no_such_kind(history: History, server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_such_kind(history: HistoryWriter, server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind that nobody serves is refused before anything happens."""
 
     def fails(*_: object) -> str:

@@ -8,7 +8,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.errors import DeadlineExceeded
 from chaos_harness.harness.errors import PolicyRejected, PreparationFailed
 from chaos_harness.harness.gatekeeper.apply import enforced
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.policies import Policy, deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.undo import journal
 from chaos_harness.harness.undo.journal import Journal
@@ -29,7 +29,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def apply(cluster: Cluster, undo: Journal, history: History) -> Callable[..., str]:
+def apply(cluster: Cluster, undo: Journal, history: HistoryWriter) -> Callable[..., str]:
     def apply(*policies: Policy) -> str:
         with enforced(cluster, undo, history, policies) as proof:
             return proof
@@ -37,7 +37,7 @@ def apply(cluster: Cluster, undo: Journal, history: History) -> Callable[..., st
     return apply
 
 
-def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history: History) -> None:
+def test_other_objects_are_only_applied(cluster: Cluster, undo: Journal, history: HistoryWriter) -> None:
     """What is none of Gatekeeper's objects comes and goes with the policies, and nobody waits for its status."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "chaos-other"}}
     with enforced(cluster, undo, history, [Policy("workload", (namespace,))]) as proof:
@@ -63,7 +63,7 @@ def given_up(apply: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 def test_all_policies_come_into_force_and_go(
-    cluster: Cluster, policed: Policed, undo: Journal, history: History
+    cluster: Cluster, policed: Policed, undo: Journal, history: HistoryWriter
 ) -> None:
     """Each object is enforced by each replica, the proof says so, and nothing is left afterwards."""
     with enforced(cluster, undo, history, ALL) as proof:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaos_harness.harness.history import Entry, Header, Recorded
+from chaos_harness.harness.history import Entry, Header, History
 from chaos_harness.harness.history.admissions import NO_ANSWER, Admission, Answers, answers
 from chaos_harness.harness.history.audit import Audit
 from chaos_harness.harness.history.coverage import Coverage
@@ -132,7 +132,7 @@ def test_a_missing_line_makes_it_less_sure(f: str, sure: list[tuple[float, float
     history = Asked().add(0, "invoke", "policies", "apply", {"policies": ["p"]}).in_force(1, "p", until=50)
     recorded = history.add(60, "ok", "policies", "removed", {"policies": ["p"]}).recorded()
     force = InForce()
-    follow(Recorded(recorded.header, [entry for entry in recorded.entries if entry.f != f]), force)
+    follow(History(recorded.header, [entry for entry in recorded.entries if entry.f != f]), force)
     assert (list(force.sure("p")), list(force.maybe("p"))) == (sure, maybe)
 
 
@@ -177,7 +177,7 @@ def _entries(count: int) -> list[Entry]:
 
 def test_streams_quickly() -> None:
     """A hundred thousand questions take less than three seconds of CPU, and only the last ones are kept."""
-    recorded = Recorded(Header(1, "run", 0.0, "0"), _entries(100_000))
+    recorded = History(Header(1, "run", 0.0, "0"), _entries(100_000))
     losses = Losses()
     begin = process_time()
     follow(recorded, losses)

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from chaos_harness.harness.history import Header, Recorded
+from chaos_harness.harness.history import Header, History
 from chaos_harness.harness.history.audit import Audit, Cause
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
@@ -236,7 +236,7 @@ def test_a_lost_line_may_have_been_of_the_log(lost: int) -> None:
     history.add(80.1, "mark", "x", "x").request("a", at=80.2, failed_open=[MUTATION])
     whole = history.recorded()
     entries = [entry for entry in whole.entries if entry.index != lost]
-    recorded = Recorded(Header(2, "test", STARTED, "0"), entries)
+    recorded = History(Header(2, "test", STARTED, "0"), entries)
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     follow(recorded, coverage, audit)
@@ -254,7 +254,7 @@ def test_a_clock_that_is_set_moves_no_log() -> None:
         else entry
         for entry in later
     ]
-    recorded = Recorded(Header(2, "test", STARTED, "0"), moved)
+    recorded = History(Header(2, "test", STARTED, "0"), moved)
     coverage = Coverage(recorded)
     follow(recorded, coverage)
     assert [tuple(round(at, 3) for at in span) for span in coverage.of(NODES[0]).spans] == [(0, 90)]

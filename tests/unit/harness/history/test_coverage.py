@@ -5,31 +5,31 @@ from math import inf
 
 import pytest
 
-from chaos_harness.harness.history import Entry, Header, Recorded
+from chaos_harness.harness.history import Entry, Header, History
 from chaos_harness.harness.history.coverage import Coverage, api_server, asked, replica
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_PODS
 from tests.fakes.asked import Asked
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 _OBJECT = {"object": {"metadata": {"name": "a", "uid": "a"}}}
 
 
-def _new(history: Told, *, ended: bool = True) -> Recorded:
+def _new(history: HistoryBuilder, *, ended: bool = True) -> History:
     """Return a history as it is written today, with an end mark if it is `ended`."""
     recorded = history.recorded()
     return replace(recorded, header=Header(2, "test", STARTED, "0"), ended=ended)
 
 
-def _covered(recorded: Recorded) -> Coverage:
+def _covered(recorded: History) -> Coverage:
     coverage = Coverage(recorded)
     follow(recorded, coverage)
     return coverage
 
 
-def _watched(*beats: float) -> Told:
-    history = Told().add(1, "change", WATCH_PODS, "LISTED", {"resource_version": "1"})
+def _watched(*beats: float) -> HistoryBuilder:
+    history = HistoryBuilder().add(1, "change", WATCH_PODS, "LISTED", {"resource_version": "1"})
     for at in beats:
         history.add(at, "change", WATCH_PODS, "BOOKMARK", {"resource_version": "2"})
     return history
@@ -110,7 +110,7 @@ def test_questions_that_come_two_at_a_time_hide_nothing() -> None:
 
 def test_who_waits_for_answers_is_slower_while_something_is_wrong() -> None:
     """A probe that waits for its answers asks more rarely in an outage, which does not widen what counts as seen."""
-    history = Told().reviews(0, 100, "a")
+    history = HistoryBuilder().reviews(0, 100, "a")
     for at in range(100, 400, 6):
         history.review(float(at), "a")
     seen = _covered(_new(history)).of(replica("uid-a"))
@@ -158,7 +158,11 @@ def test_without_an_end_mark_the_rest_is_unseen() -> None:
 
 def test_a_log_is_seen_up_to_its_last_reading() -> None:
     """A first reading says nothing of what was there before; a failed one takes nothing away."""
-    history = Told().add(10, "ok", "fail open", "read", {"until": STARTED + 9}).add(20, "info", "fail open", "read", {})
+    history = (
+        HistoryBuilder()
+        .add(10, "ok", "fail open", "read", {"until": STARTED + 9})
+        .add(20, "info", "fail open", "read", {})
+    )
     history.add(30, "ok", "fail open", "read", {"until": STARTED + 29})
     assert _covered(_new(history)).of("fail open").spans == Spans.of([(9, 29)])
     assert _covered(history.recorded()).of("fail open").spans == Spans.of([(-inf, 29)])
@@ -167,13 +171,13 @@ def test_a_log_is_seen_up_to_its_last_reading() -> None:
 def test_a_log_is_placed_by_the_clocks_of_who_reads_it() -> None:
     """A wall clock that was set since the history began moves nothing: a reading is as old as it was when it ended."""
     read = Entry(0, "ok", "registry", "read", {"until": STARTED + 629}, 30, STARTED + 630)
-    recorded = Recorded(Header(2, "test", STARTED, "0"), [read])
+    recorded = History(Header(2, "test", STARTED, "0"), [read])
     assert _covered(recorded).of("registry").spans == Spans.of([(-inf, 29)])
 
 
 def test_each_question_to_a_replica_is_a_stream() -> None:
     """Who asks a webhook pod several things each second has not asked any of them more often."""
-    history = Told()
+    history = HistoryBuilder()
     for at in range(20):
         for nth, question in enumerate(("label", "mutate")):
             value = {"pod": "a", "uid": "uid-a", "question": question}
@@ -186,7 +190,7 @@ def test_each_question_to_a_replica_is_a_stream() -> None:
 
 def test_what_nobody_looked_at_is_unseen() -> None:
     """A stream that is not in the history was never seen."""
-    coverage = _covered(Recorded(Header(2, "r", STARTED, "0"), [Entry(0, "mark", "experiment", "begin", "x", 5, 5)]))
+    coverage = _covered(History(Header(2, "r", STARTED, "0"), [Entry(0, "mark", "experiment", "begin", "x", 5, 5)]))
     assert coverage.unseen([api_server("read")], 0, inf) == Spans.of([(0, 5)])
     assert coverage.streams == ()
 

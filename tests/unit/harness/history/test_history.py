@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from chaos_harness import harness
 from chaos_harness.harness.errors import BadScenario, HarnessError
-from chaos_harness.harness.history import SCHEMA, Entry, History, read, recorded
+from chaos_harness.harness.history import SCHEMA, Entry, HistoryWriter, read, recorded
 from tests.thorough import examples
 
 JSON = st.recursive(
@@ -36,13 +36,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def history(path: Path) -> Iterator[History]:
-    history = History(path, "run-1")
+def history(path: Path) -> Iterator[HistoryWriter]:
+    history = HistoryWriter(path, "run-1")
     yield history
     history.close()
 
 
-def test_header(history: History, path: Path) -> None:
+def test_header(history: HistoryWriter, path: Path) -> None:
     """The first line says which schema it is, whose run, since when, and which version wrote it."""
     header = read(path).header
     assert (header.schema, header.run, header.harness) == (SCHEMA, "run-1", harness.__version__)
@@ -61,13 +61,13 @@ def test_round_trip(values: list[tuple[str, str, Any]]) -> None:
     """What is appended is read back, whatever JSON it is."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "history.jsonl")
-        history = History(path)
+        history = HistoryWriter(path)
         written = [history.append("info", process, f, value) for process, f, value in values]
         history.close()
         assert list(read(path).entries) == written
 
 
-def test_threads(history: History, path: Path) -> None:
+def test_threads(history: HistoryWriter, path: Path) -> None:
     """What eight threads append is all there, each once, and the order of indices is that of the file."""
 
     def work(process: str) -> None:
@@ -86,7 +86,7 @@ def test_threads(history: History, path: Path) -> None:
         assert [entry.value for entry in entries if entry.process == f"probe-{number}"] == list(range(200))
 
 
-def test_both_clocks(history: History, path: Path) -> None:
+def test_both_clocks(history: HistoryWriter, path: Path) -> None:
     """An entry has the seconds since the beginning and the time of day."""
     entry = history.append("mark", "experiment", "steady")
     assert 0 <= entry.at < 60
@@ -107,7 +107,7 @@ class Clock:
 def test_clock_jump(path: Path, seconds: float) -> None:
     """A jump of the wall clock stands in front of the entry that noticed it, once."""
     clock = Clock()
-    history = History(path, wall=lambda: clock() + time.monotonic())
+    history = HistoryWriter(path, wall=lambda: clock() + time.monotonic())
     history.append("mark", "experiment", "before")
     clock.now += seconds
     for name in ("after", "later"):
@@ -126,7 +126,7 @@ def test_clock_jump(path: Path, seconds: float) -> None:
 def test_clock_drift(path: Path) -> None:
     """A wall clock that is set right little by little has not jumped."""
     clock = Clock()
-    history = History(path, wall=lambda: clock() + time.monotonic())
+    history = HistoryWriter(path, wall=lambda: clock() + time.monotonic())
     for _ in range(9):
         clock.now += 0.04
         history.append("mark", "experiment", "step")
@@ -134,7 +134,7 @@ def test_clock_drift(path: Path) -> None:
     assert {entry.f for entry in read(path).entries} == {"step"}
 
 
-def test_a_history_says_that_it_is_whole(history: History, path: Path) -> None:
+def test_a_history_says_that_it_is_whole(history: HistoryWriter, path: Path) -> None:
     """A history that was finished has ended; one that was left, or cut anywhere, has not, but for its own writer."""
     history.append("mark", "experiment", "step")
     assert not read(path).ended
@@ -145,7 +145,7 @@ def test_a_history_says_that_it_is_whole(history: History, path: Path) -> None:
     assert not read(path).ended
 
 
-def test_an_old_history_had_no_end_mark(history: History, path: Path) -> None:
+def test_an_old_history_had_no_end_mark(history: HistoryWriter, path: Path) -> None:
     """A history of schema 1 has ended unless it is cut."""
     history.append("mark", "experiment", "step")
     path.write_text(path.read_text().replace(f'"schema":{SCHEMA}', '"schema":1', 1))
@@ -157,8 +157,8 @@ def test_an_old_history_had_no_end_mark(history: History, path: Path) -> None:
 def test_kill(path: Path) -> None:
     """After kill -9 every entry whose append returned is in the file."""
     program = (
-        "import sys; from pathlib import Path; from chaos_harness.harness.history import History\n"
-        "history = History(Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path; from chaos_harness.harness.history import HistoryWriter\n"
+        "history = HistoryWriter(Path(sys.argv[1]))\n"
         "while True: print(history.append('info', 'p', 'f', 'x' * 500).index, flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True) as writer:
@@ -173,7 +173,7 @@ def test_torn_line(lost: int) -> None:
     """A file cut off anywhere gives the entries before the cut, and says that it is cut off."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "history.jsonl")
-        history = History(path)
+        history = HistoryWriter(path)
         header = path.stat().st_size
         for number in range(3):
             history.append("info", "p", "f", number)
@@ -203,7 +203,7 @@ def test_torn_line(lost: int) -> None:
         b'{"index":1,"kind":"info","process":"p","f":"f","value":null,"at":1.0,"wall":1.0} {}',
     ],
 )
-def test_broken_in_the_middle(history: History, path: Path, line: bytes) -> None:
+def test_broken_in_the_middle(history: HistoryWriter, path: Path, line: bytes) -> None:
     """A broken line that is not the last, or one that is no entry and nothing else, is an error that names it."""
     history.append("info", "p", "f")
     with path.open("ab") as file:
@@ -214,7 +214,7 @@ def test_broken_in_the_middle(history: History, path: Path, line: bytes) -> None
     assert str(line[:80]).removeprefix("b'").removesuffix("'") in str(error.value)
 
 
-def test_read_again_and_again(history: History, path: Path) -> None:
+def test_read_again_and_again(history: HistoryWriter, path: Path) -> None:
     """What is recorded can be iterated again, and stays as it was when it was read."""
     history.append("info", "p", "before")
     recorded = read(path)
@@ -223,7 +223,7 @@ def test_read_again_and_again(history: History, path: Path) -> None:
     assert [entry.f for entry in recorded.entries] == ["before"]
 
 
-def test_memory(history: History, path: Path) -> None:
+def test_memory(history: HistoryWriter, path: Path) -> None:
     """Reading takes memory for an entry, not for the file."""
     for _ in range(2000):
         history.append("info", "p", "f", "x" * 2000)
@@ -274,7 +274,9 @@ def test_a_stranger_s_version_is_shown(path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
-def test_a_giant_line_is_refused(history: History, path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+def test_a_giant_line_is_refused(
+    history: HistoryWriter, path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
     """Of a line without an end no more is read than the longest that there can be; it is named, wherever it stands."""
     monkeypatch.setattr(recorded, "_MOST_BYTES", 1 << 20)
     history.append("info", "p", "f")
@@ -295,14 +297,14 @@ def test_no_file(path: Path) -> None:
         read(path)
 
 
-def test_one_run(history: History, path: Path) -> None:
+def test_one_run(history: HistoryWriter, path: Path) -> None:
     """A history never goes on in a file of another run."""
     with pytest.raises(HarnessError, match="belongs to one run"):
-        History(path)
+        HistoryWriter(path)
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1j: 1}])
-def test_not_json(history: History, path: Path, value: object) -> None:
+def test_not_json(history: HistoryWriter, path: Path, value: object) -> None:
     """A value that is not JSON is the caller's mistake and leaves no trace."""
     with pytest.raises((TypeError, ValueError)):
         history.append("info", "p", "f", value)
@@ -310,7 +312,7 @@ def test_not_json(history: History, path: Path, value: object) -> None:
     assert len(list(read(path).entries)) == 1
 
 
-def test_full_disk(history: History, path: Path) -> None:
+def test_full_disk(history: HistoryWriter, path: Path) -> None:
     """A line that the disk takes in part is taken back, and the history goes on where there is room."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))
@@ -324,7 +326,7 @@ def test_full_disk(history: History, path: Path) -> None:
     assert entry == Entry(0, "info", "p", "f", "kept", entry.at, entry.wall)
 
 
-def test_no_room_at_all(history: History, path: Path) -> None:
+def test_no_room_at_all(history: HistoryWriter, path: Path) -> None:
     """A disk that takes nothing is an error that names the file."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
@@ -335,7 +337,7 @@ def test_no_room_at_all(history: History, path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_closed(history: History) -> None:
+def test_closed(history: HistoryWriter) -> None:
     """A closed history takes nothing."""
     history.close()
     with pytest.raises(HarnessError, match="closed"):

@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from chaos_harness.harness.history import Entry, Header, Kind, Recorded
+from chaos_harness.harness.history import Entry, Header, History, Kind
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
@@ -26,12 +26,12 @@ from chaos_harness.harness.history.vocabulary import (
     WRITE,
     numbered,
 )
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 from tests.worlds.judging import verdict
 from tests.worlds.truths import TRUTHS, world
 
 
-class Numbered(Told):
+class Numbered(HistoryBuilder):
     """A history in which an object with a number is written and watched."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Numbered(Told):
             self.add(number + 0.05, "change", WATCH_PODS, BOOKMARK, {"resource_version": "2"})
         return self
 
-    def today(self) -> Recorded:
+    def today(self) -> History:
         """Return it as it is written today."""
         return replace(self.recorded(), header=Header(2, "test", STARTED, "0"))
 
@@ -155,7 +155,7 @@ def test_without_numbers_nothing_is_late() -> None:
     assert (coverage.lag.known, coverage.lag.worst, NUMBER in coverage.streams) == (0, 0.0, False)
 
 
-def _seen(recorded: Recorded) -> Recorded:
+def _seen(recorded: History) -> History:
     """Return a history with numbers, of which some are told late and some never, and with clocks."""
     entries = list(recorded.entries)
     lines: list[tuple[float, Kind, str, str, object]] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.harness.history import Recorded
+from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.lists import ALWAYS, Known, Lists, any_of
@@ -19,13 +19,13 @@ from tests.fakes.generated import BINDINGS, TEMPLATES, Generating, gapped, new, 
 NAME = "gatekeeper-chaoslabels-c"
 
 
-def known(recorded: Recorded, name: str = NAME) -> Known:
+def known(recorded: History, name: str = NAME) -> Known:
     """Return when the binding was there, up to 40 s."""
     so = known_for_ever(recorded, name)
     return Known(so.yes.within(-inf, 40), so.no.within(-inf, 40))
 
 
-def known_for_ever(recorded: Recorded, name: str = NAME) -> Known:
+def known_for_ever(recorded: History, name: str = NAME) -> Known:
     coverage = Coverage(recorded)
     lists = Lists(coverage, lambda process: process == BINDINGS)
     follow(recorded, coverage, lists)

@@ -5,15 +5,15 @@ from typing import Self
 
 import pytest
 
-from chaos_harness.harness.history import Header, Recorded
+from chaos_harness.harness.history import Header, History
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.resolved import Became, Resolved
+from chaos_harness.harness.history.resolved import Became, UnansweredCreates
 from chaos_harness.harness.history.vocabulary import WATCH_CANARIES
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 
-class Creates(Told):
+class Creates(HistoryBuilder):
     """A history of real creates by the admission probe, and of the watch on what came of them."""
 
     def create(self, at: float, seq: int, kind: str | None = "info", *, dry_run: bool = False) -> Self:
@@ -34,11 +34,11 @@ class Creates(Told):
         return self.seen(end, "BOOKMARK")
 
 
-def read(history: Told) -> list[tuple[int, Became]]:
+def read(history: HistoryBuilder) -> list[tuple[int, Became]]:
     """Return what became of each create without an answer."""
-    recorded: Recorded = replace(history.recorded(), header=Header(2, "test", STARTED, "0"))
+    recorded: History = replace(history.recorded(), header=Header(2, "test", STARTED, "0"))
     coverage = Coverage(recorded)
-    resolved = Resolved(coverage)
+    resolved = UnansweredCreates(coverage)
     follow(recorded, coverage, resolved)
     return [(create.seq, resolved.became(create)) for create in resolved.creates]
 
@@ -74,7 +74,7 @@ def test_nothing_came_into_being() -> None:
     ],
     ids=["not watched", "not to the end", "not from the begin", "listed anew", "ends too early"],
 )
-def test_what_may_have_been_missed_is_not_known(history: Told) -> None:
+def test_what_may_have_been_missed_is_not_known(history: HistoryBuilder) -> None:
     """An object that nobody may have seen is not known not to have been there."""
     assert read(history) == [(3, "unknown")]
 

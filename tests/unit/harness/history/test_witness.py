@@ -3,16 +3,16 @@
 import pytest
 
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.witness import Counted, FailedOpen
+from chaos_harness.harness.history.witness import FailOpenCount, Witness
 from tests.fakes.asked import Asked
 from tests.fakes.audited import MUTATION
 
 COUNTER = 'apiserver_admission_webhook_fail_open_count{name="mutation.gatekeeper.sh",type="admit"}'
 
 
-def counted(history: Asked) -> list[FailedOpen]:
+def counted(history: Asked) -> list[FailOpenCount]:
     recorded = history.recorded()
-    reader = Counted()
+    reader = Witness()
     follow(recorded, reader)
     return reader.failed_open()
 

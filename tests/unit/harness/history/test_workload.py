@@ -2,7 +2,7 @@
 
 from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.node_scene import Chosen, Scene
+from chaos_harness.harness.history.node_scene import Scene, Scope
 from chaos_harness.harness.history.rotation import Rotation
 from chaos_harness.harness.history.vocabulary import BOOKMARK, DELETED, HARM, WATCH_SLICES, WATCH_WORKLOAD
 from chaos_harness.harness.history.workload import Workload
@@ -70,12 +70,12 @@ def test_nobody_known_to_be_lost() -> None:
 def test_whose_harm_it_is() -> None:
     """Harm is of the fault that was begun last, unless that was proved before: then a line is missing."""
     story = ToldLoss().workload(5, "a", node=NODE).lose(20, healed=80).lose(100, node=OTHER, process="fault 2")
-    assert [loss.fault and loss.fault.id for loss in Scene(story.recorded(), Chosen(HOW)).losses] == [
+    assert [loss.fault and loss.fault.id for loss in Scene(story.recorded(), Scope(HOW)).losses] == [
         "fault 1",
         "fault 2",
     ]
     story.add(130, "info", HARM, HOW, {"node": NODE})
-    assert [loss.proved for loss in Scene(story.recorded(), Chosen(HOW)).losses] == [True, True, False]
+    assert [loss.proved for loss in Scene(story.recorded(), Scope(HOW)).losses] == [True, True, False]
 
 
 def test_a_fault_that_did_nothing_of_the_kind() -> None:

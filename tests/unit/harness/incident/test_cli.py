@@ -10,8 +10,8 @@ import pytest
 
 from chaos_harness.harness import __main__ as command
 from chaos_harness.harness.incident import cli
-from chaos_harness.harness.incident.bundle.write import Lived
-from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.bundle.write import Replay
+from chaos_harness.harness.incident.load import LoadedIncident, load
 from tests.fakes.incidents import bundled, incident, lived
 
 
@@ -42,7 +42,7 @@ class _Runner:
     def open(self) -> Iterator[Any]:
         yield self
 
-    def run(self, loaded: Loaded, _seed: int) -> tuple[Lived, Path]:
+    def run(self, loaded: LoadedIncident, _seed: int) -> tuple[Replay, Path]:
         self._number += 1
         answered = self.seen[(self._number - 1) % len(self.seen)]
         return lived(loaded, self._directory, answered=answered, number=self._number)
@@ -229,7 +229,7 @@ def test_a_title_reaches_no_terminal_as_it_is(
     """What a run says when it breaks, which may be anybody's words, is shown."""
 
     class Broken(_Runner):
-        def run(self, loaded: Loaded, seed: int) -> tuple[Lived, Path]:
+        def run(self, loaded: LoadedIncident, seed: int) -> tuple[Replay, Path]:
             run, directory = super().run(loaded, seed)
             return run.model_copy(update={"error": "\x1b]52;c;cm0=\x07"}), directory
 

@@ -8,13 +8,13 @@ import pytest
 
 from chaos_harness.harness.errors import InvariantViolated
 from chaos_harness.harness.history import read
-from chaos_harness.harness.incident.judge import Judged, claim, judge, seen
+from chaos_harness.harness.incident.judge import JudgedClaim, claim, judge, seen
 from chaos_harness.harness.verdict import Claim, Outcome
 from tests.fakes.incidents import incident, lived
 
 
-def _judged(outcome: Outcome, *, symptom: bool = True) -> Judged:
-    return Judged("a claim", symptom, "holds", outcome, "because", ())
+def _judged(outcome: Outcome, *, symptom: bool = True) -> JudgedClaim:
+    return JudgedClaim("a claim", symptom, "holds", outcome, "because", ())
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_claimed(tmp_path: Path) -> None:
 def test_every_outcome_is_marked() -> None:
     """A verdict is as expected if it is the expected one, or nothing was expected."""
     for expected, outcome in product(("holds", "violated", None), ("holds", "violated", "inconclusive")):
-        judged = Judged("a", True, expected, outcome, "", ())  # type: ignore[arg-type]
+        judged = JudgedClaim("a", True, expected, outcome, "", ())  # type: ignore[arg-type]
         assert judged.as_expected == (expected is None or expected == outcome)

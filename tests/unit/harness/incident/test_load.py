@@ -11,7 +11,7 @@ import yaml
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.load import LoadedIncident, load
 
 _EDIT = {"kind": "ConfigMap", "name": "a", "patch": {"data": {"b": "c"}}}
 _GOOD: dict[str, Any] = {
@@ -25,7 +25,7 @@ _GOOD: dict[str, Any] = {
 _NAMESPACE = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a"}}
 
 
-def _load(folder: Path, asked: dict[str, Any] | None = None, **changes: Any) -> Loaded:
+def _load(folder: Path, asked: dict[str, Any] | None = None, **changes: Any) -> LoadedIncident:
     path = folder / "a.yaml"
     path.write_text(yaml.safe_dump(_GOOD | changes, sort_keys=False), encoding="utf-8")
     return load(path, asked)

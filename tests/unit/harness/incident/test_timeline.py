@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.harness.incident.model import Step, Trigger
+from chaos_harness.harness.incident.model import Step, TriggerSpec
 from chaos_harness.harness.incident.timeline import longest, problems_of_time, rewired
 
 _STEPS = [
@@ -18,7 +18,7 @@ def test_longest() -> None:
     """Steps after others add up; a trigger counts with all the time that it may take."""
     assert longest(_STEPS, None) == 10 + 5 + 2 + 100
     assert longest(_STEPS, 500.0) == 500
-    assert longest([Step(fault="cut", when=Trigger(kind="Pod", within=90.0), lasts=20.0)], None) == 110
+    assert longest([Step(fault="cut", when=TriggerSpec(kind="Pod", within=90.0), lasts=20.0)], None) == 110
 
 
 @pytest.mark.parametrize("removed", [0, 1, 2])
@@ -32,7 +32,7 @@ def test_rewired(removed: int) -> None:
 
 def test_rewired_behind_a_trigger() -> None:
     """A step that came after a triggered one waits for the same trigger."""
-    trigger = Trigger(kind="Pod")
+    trigger = TriggerSpec(kind="Pod")
     (step,) = rewired([Step(fault="cut", id="a", when=trigger, delay=1.0), Step(fault="kill", after="a", delay=2.0)], 0)
 
     assert (step.when, step.after, step.delay) == (trigger, None, 3.0)

@@ -12,7 +12,7 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.policies import deny_pods, mutate_pods
 from chaos_harness.harness.probes.admission import FORBIDDEN, admission_canary
 from tests.fakes.policed import Policed
@@ -33,7 +33,7 @@ def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-def asked(cluster: Cluster, history: History, enough: int, *, rate: float = 50) -> list[Entry]:
+def asked(cluster: Cluster, history: HistoryWriter, enough: int, *, rate: float = 50) -> list[Entry]:
     """Run a canary until it has asked `enough` questions; return its entries."""
     probe = admission_canary(cluster, history, rate=rate, questions=QUESTIONS)
     probe.start()
@@ -44,7 +44,7 @@ def asked(cluster: Cluster, history: History, enough: int, *, rate: float = 50) 
     return list(read(history.path).entries)
 
 
-def test_every_question_has_one_number_and_one_answer(cluster: Cluster, history: History) -> None:
+def test_every_question_has_one_number_and_one_answer(cluster: Cluster, history: HistoryWriter) -> None:
     """Numbers are consecutive, questions come in turn, and the answer repeats the number: none is lost or doubled."""
     entries = asked(cluster, history, 50)
     invoked = sorted((entry for entry in entries if entry.kind == "invoke"), key=lambda entry: entry.value["seq"])
@@ -66,7 +66,7 @@ def test_every_question_has_one_number_and_one_answer(cluster: Cluster, history:
     }
 
 
-def test_a_process_asks_one_question_at_a_time(cluster: Cluster, history: History) -> None:
+def test_a_process_asks_one_question_at_a_time(cluster: Cluster, history: HistoryWriter) -> None:
     """The entries of one process alternate: a question, its answer."""
     entries = asked(cluster, history, 50)
     for process in {entry.process for entry in entries}:
@@ -76,7 +76,7 @@ def test_a_process_asks_one_question_at_a_time(cluster: Cluster, history: Histor
             assert question.value["seq"] == answer.value["seq"]
 
 
-def test_slow_answers_delay_no_question(cluster: Cluster, policed: Policed, history: History) -> None:
+def test_slow_answers_delay_no_question(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
     """While not one question is answered, the next ones are asked."""
     release = threading.Event()
 
@@ -96,7 +96,7 @@ def test_slow_answers_delay_no_question(cluster: Cluster, policed: Policed, hist
     assert {entry.kind for entry in entries[:20]} == {"invoke"}
 
 
-def test_real_objects_are_deleted(cluster: Cluster, policed: Policed, history: History) -> None:
+def test_real_objects_are_deleted(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
     """What was really created is deleted again as soon as it is there, each once, and nothing else is."""
     asked(cluster, history, 50)
     assert policed.created[:5]
@@ -104,7 +104,7 @@ def test_real_objects_are_deleted(cluster: Cluster, policed: Policed, history: H
     assert len(set(policed.deleted)) == len(policed.deleted)
 
 
-def test_what_could_not_be_deleted_is_deleted_later(cluster: Cluster, policed: Policed, history: History) -> None:
+def test_what_could_not_be_deleted_is_deleted_later(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
     """A delete that fails is tried again behind later questions, a few at a time."""
     policed.deletes = False
     probe = admission_canary(cluster, history, rate=50, questions=QUESTIONS)
@@ -120,7 +120,7 @@ def test_what_could_not_be_deleted_is_deleted_later(cluster: Cluster, policed: P
     assert set(policed.created[:5]) <= set(policed.deleted)
 
 
-def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Policed, history: History) -> None:
+def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Policed, history: HistoryWriter) -> None:
     """Settling waits for the answers to all earlier questions, and tells when they do not come."""
     release = threading.Event()
 
@@ -144,7 +144,7 @@ def test_settles_when_what_was_asked_is_answered(cluster: Cluster, policed: Poli
 
 
 def test_each_question_has_an_id_of_its_own(
-    cluster: Cluster, history: History, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, history: HistoryWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is sent along, so that the API server logs the question under it, and stands beside the number."""
     sent: list[str] = []

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.probes.clocks import read_clocks
 from tests.fakes.world import World
 
@@ -21,7 +21,7 @@ def ahead(seconds: float, kernel: str) -> Callable[[], str]:
     return lambda: f"{kernel}\n{time.time() + seconds:.9f}\n"
 
 
-def readings(cluster: Cluster, history: History) -> list[Entry]:
+def readings(cluster: Cluster, history: HistoryWriter) -> list[Entry]:
     probe = read_clocks(cluster, history)
     probe.start()
     probe.first(Deadline.after(20, "the clocks"))
@@ -29,7 +29,7 @@ def readings(cluster: Cluster, history: History) -> list[Entry]:
     return list(read(history.path).entries)
 
 
-def test_each_node_at_both_ends(cluster: Cluster, world: World, history: History) -> None:
+def test_each_node_at_both_ends(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """One look into each node when it begins, and one when it ends."""
     world.clock = ahead(0, KERNEL)
     entries = readings(cluster, history)
@@ -39,7 +39,7 @@ def test_each_node_at_both_ends(cluster: Cluster, world: World, history: History
     ]
 
 
-def test_one_kernel_has_one_clock(cluster: Cluster, world: World, history: History) -> None:
+def test_one_kernel_has_one_clock(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """Whatever the reading says, which is no better than the time it took."""
     world.clock = ahead(0.2, KERNEL)
     value = readings(cluster, history)[0].value
@@ -47,7 +47,7 @@ def test_one_kernel_has_one_clock(cluster: Cluster, world: World, history: Histo
     assert value["measured"] == pytest.approx(0.2, abs=0.1)
 
 
-def test_another_kernel_may_have_another_clock(cluster: Cluster, world: World, history: History) -> None:
+def test_another_kernel_may_have_another_clock(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """As in the virtual machine of Docker Desktop: it was read at some moment of the round trip."""
     world.clock = ahead(-3.0, OTHER)
     value = readings(cluster, history)[0].value
@@ -58,13 +58,13 @@ def test_another_kernel_may_have_another_clock(cluster: Cluster, world: World, h
 
 
 @pytest.mark.parametrize("said", ["", "only one", f"{OTHER} noon"])
-def test_a_node_that_says_nothing(cluster: Cluster, world: World, history: History, said: str) -> None:
+def test_a_node_that_says_nothing(cluster: Cluster, world: World, history: HistoryWriter, said: str) -> None:
     """Nothing is known of its clock then; it is no reason to stop."""
     world.clock = lambda: said
     assert {entry.kind for entry in readings(cluster, history)} == {"info"}
 
 
-def test_a_node_that_is_away(cluster: Cluster, world: World, history: History) -> None:
+def test_a_node_that_is_away(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """The others are read."""
     world.clock = ahead(0, KERNEL)
     world.paused = {cluster.nodes()[0]}

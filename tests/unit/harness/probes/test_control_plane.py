@@ -11,7 +11,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.control_plane import ask_api_server, read_metrics, watch_control_plane
 
@@ -87,7 +87,7 @@ def cluster(server: Server) -> Cluster:
     return cast("Cluster", server)
 
 
-def first_entry(history: History, probe: Probe, process: str, kind: str) -> Entry:
+def first_entry(history: HistoryWriter, probe: Probe, process: str, kind: str) -> Entry:
     """Let the probe ask until the history has what is looked for; return the first."""
     if probe._thread.ident is None:
         probe.start()
@@ -98,7 +98,7 @@ def first_entry(history: History, probe: Probe, process: str, kind: str) -> Entr
     pytest.fail(f"no {kind} of {process}")
 
 
-def test_latency(cluster: Cluster, server: Server, history: History) -> None:
+def test_latency(cluster: Cluster, server: Server, history: HistoryWriter) -> None:
     """Reads and Leases are timed; a Lease that is denied says by whom."""
     probe = ask_api_server(cluster, history, every=0.02)
     assert 0 < first_entry(history, probe, "api server", "ok").value["seconds"] < 5
@@ -109,7 +109,7 @@ def test_latency(cluster: Cluster, server: Server, history: History) -> None:
     assert "failed to configure binding" in denied.value["said"]
 
 
-def test_who_may_have_answered(cluster: Cluster, server: Server, history: History) -> None:
+def test_who_may_have_answered(cluster: Cluster, server: Server, history: HistoryWriter) -> None:
     """Of several API servers behind a balancer nobody knows which one answers, and each question says so."""
     server.control_planes = ("a", "b", "c")
     probe = ask_api_server(cluster, history, every=0.02)
@@ -117,7 +117,7 @@ def test_who_may_have_answered(cluster: Cluster, server: Server, history: Histor
     probe.stop()
 
 
-def test_no_answer(cluster: Cluster, server: Server, history: History) -> None:
+def test_no_answer(cluster: Cluster, server: Server, history: HistoryWriter) -> None:
     """An API server that does not answer neither takes nor denies a Lease."""
     probe = ask_api_server(cluster, history, every=0.02)
     server.shutdown()
@@ -127,7 +127,7 @@ def test_no_answer(cluster: Cluster, server: Server, history: History) -> None:
     assert {entry.kind for entry in read(history.path).entries} == {"invoke", "info"}
 
 
-def test_metrics(cluster: Cluster, history: History) -> None:
+def test_metrics(cluster: Cluster, history: HistoryWriter) -> None:
     """Of what the API server and Gatekeeper's pods count stands what is asked for, as numbers."""
     probe = read_metrics(cluster, history, every=0.05)
     of_server = first_entry(history, probe, "metrics api server", "ok").value
@@ -139,7 +139,7 @@ def test_metrics(cluster: Cluster, history: History) -> None:
     assert missing["said"].startswith("503 no endpoints")
 
 
-def test_all_of_it(cluster: Cluster, history: History) -> None:
+def test_all_of_it(cluster: Cluster, history: HistoryWriter) -> None:
     """The control plane is watched by its leases and pods, asked, and its counters read."""
     names = [probe.name for probe in watch_control_plane(cluster, history)]
     assert names == ["watch leases", "watch system pods", "api server", "metrics"]

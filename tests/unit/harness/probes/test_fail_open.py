@@ -14,7 +14,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.vocabulary import CALL as CALLED
@@ -65,7 +65,7 @@ class _Logs:
 
     def __init__(self, cluster: Cluster, node: str) -> None:
         self._path = cluster.directory / "calls.jsonl"
-        self._history = History(self._path)
+        self._history = HistoryWriter(self._path)
         self.node = _Node(cluster, node, self._history)
         self._given = 0
 
@@ -229,7 +229,7 @@ def test_an_error_without_words_is_no_log_that_was_read(
     cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What could not be read is not covered, whatever was said of it."""
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     logs = _All([_Node(cluster, NODE, history)], history)
 
     def refuse(*_: object) -> None:
@@ -245,7 +245,7 @@ def test_an_error_without_words_is_no_log_that_was_read(
 def test_a_gap_is_not_seen(cluster: Cluster, log: Path, tmp_path: Path) -> None:
     """What came between the last reading of a log that is lost and the one that found out is unseen for good."""
     grow(log, OTHER)
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     logs = _All([_Node(cluster, NODE, history)], history)
     with ThreadPoolExecutor(1) as pool:
         for number in range(4):
@@ -267,7 +267,7 @@ def test_a_gap_is_not_seen(cluster: Cluster, log: Path, tmp_path: Path) -> None:
     ]
 
 
-def _until(history: History, wanted: Callable[[Entry], bool]) -> Entry:
+def _until(history: HistoryWriter, wanted: Callable[[Entry], bool]) -> Entry:
     for _ in Deadline.after(30, "an entry").attempts(0.01, 0.05):
         for entry in read(history.path).entries:
             if wanted(entry):
@@ -278,7 +278,7 @@ def _until(history: History, wanted: Callable[[Entry], bool]) -> Entry:
 def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls and reads stand in the history; a log that cannot be read is told, and is not one without calls."""
     grow(log, OTHER)
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     probe = follow_fail_open(cluster, history, every=0.02)
     probe.start()
     _until(history, lambda entry: (entry.process, entry.f, entry.kind) == (FAIL_OPEN, "read", "ok"))
@@ -298,7 +298,7 @@ def test_history(cluster: Cluster, log: Path, tmp_path: Path, monkeypatch: pytes
 def test_what_came_since_the_last_round(cluster: Cluster, log: Path, tmp_path: Path) -> None:
     """The log is read once more when the probe is stopped: who was asked last is answered by then."""
     grow(log, OTHER)
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     probe = follow_fail_open(cluster, history, every=600)
     probe.start()
     _until(history, lambda entry: entry.f == "read")

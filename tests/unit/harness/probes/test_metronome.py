@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.harness.checks.fail_open import fail_open_window
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.probes import metronome
 from chaos_harness.harness.probes.metronome import METRONOME, keep_time
 from tests.fakes.asked import Asked
@@ -25,8 +25,8 @@ def ticks(folder: Path, monkeypatch: pytest.MonkeyPatch, *moments: float) -> lis
 
     monkeypatch.setattr("time.monotonic", lambda: now)
     with monkeypatch.context() as patch:
-        patch.setattr("chaos_harness.harness.history.writer.History._clocks", lambda _: (now, now))
-        history = History(folder / "history.jsonl")
+        patch.setattr("chaos_harness.harness.history.writer.HistoryWriter._clocks", lambda _: (now, now))
+        history = HistoryWriter(folder / "history.jsonl")
         metronome._tick(history, Late())  # type: ignore[arg-type]  # a probe that says when it is due
         history.close()
     return [entry.value["seconds"] for entry in read(folder / "history.jsonl").entries if entry.process == METRONOME]
@@ -54,7 +54,7 @@ def test_a_little_late_all_the_time_is_told(tmp_path: Path, monkeypatch: pytest.
 
 def test_it_asks_like_any_probe(tmp_path: Path) -> None:
     """It beats, and ends when it is stopped."""
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     probe = keep_time(history)
     probe.start()
     probe.stop()

@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.kind.audit_log import AUDIT_DIRECTORY
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import AUDIT, READ, numbered
 from chaos_harness.harness.probes.fail_open import follow_fail_open
 from tests.fakes.audited import AuditLog, event
@@ -135,7 +135,7 @@ def test_each_control_plane_by_itself(
         return log.exec(one, node, *args, **rest)
 
     monkeypatch.setattr(Cluster, "exec", run)
-    history = History(tmp_path / "both.jsonl")
+    history = HistoryWriter(tmp_path / "both.jsonl")
     probe = follow_fail_open(cluster, history, every=600)
     probe.start()
     probe.first(Deadline.after(20, "a sign of life"))

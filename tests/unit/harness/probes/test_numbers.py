@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.kind import audit_log
 from chaos_harness.clusters.pool.fingerprint import _PASSING
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.vocabulary import NUMBER, WATCH_NUMBER
@@ -27,7 +27,7 @@ LEASE: dict[str, Any] = {
 }
 
 
-def _until(history: History, wanted: Callable[[list[Entry]], bool]) -> list[Entry]:
+def _until(history: HistoryWriter, wanted: Callable[[list[Entry]], bool]) -> list[Entry]:
     entries: list[Entry] = []
     for _ in Deadline.after(30, "entries").attempts(0.01, 0.05):
         entries = list(read(history.path).entries)
@@ -36,7 +36,7 @@ def _until(history: History, wanted: Callable[[list[Entry]], bool]) -> list[Entr
     pytest.fail("no such entries in 30 s")
 
 
-def test_each_second_is_known(cluster: Cluster, history: History) -> None:
+def test_each_second_is_known(cluster: Cluster, history: HistoryWriter) -> None:
     """Every number is asked for and answered, the watch tells of them, and coverage knows the lag."""
     probes = write_numbers(cluster, history, every=0.05)
     for probe in probes:
@@ -56,7 +56,7 @@ def test_each_second_is_known(cluster: Cluster, history: History) -> None:
     assert {NUMBER, WATCH_NUMBER} <= set(coverage.streams)
 
 
-def test_one_request_a_number(cluster: Cluster, history: History, world: World) -> None:
+def test_one_request_a_number(cluster: Cluster, history: HistoryWriter, world: World) -> None:
     """What the API server is asked is one small write, and nothing besides."""
     _, probe = write_numbers(cluster, history, every=0.05)
     probe.start()
@@ -72,7 +72,7 @@ def server(tmp_path: Any) -> Any:
         yield server
 
 
-def _asked(server: RestServer, history: History, tmp_path: Any, engine: Any, kind: str) -> Entry:
+def _asked(server: RestServer, history: HistoryWriter, tmp_path: Any, engine: Any, kind: str) -> Entry:
     _, probe = write_numbers(cluster_on(server, engine, tmp_path), history, every=0.05)
     probe.start()
     entries = _until(history, lambda entries: any(entry.kind == kind for entry in entries))
@@ -80,7 +80,7 @@ def _asked(server: RestServer, history: History, tmp_path: Any, engine: Any, kin
     return next(entry for entry in entries if entry.kind == kind)
 
 
-def test_what_was_refused(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
+def test_what_was_refused(server: RestServer, history: HistoryWriter, tmp_path: Any, cluster: Cluster) -> None:
     """A policy that denies Leases denies this one; then nothing is known of the watch."""
     server.answers[f"PATCH {_LEASES}/chaos-harness-number"] = 403
     answer = _asked(server, history, tmp_path, cluster.engine, "fail")
@@ -88,14 +88,14 @@ def test_what_was_refused(server: RestServer, history: History, tmp_path: Any, c
     assert answer.value["number"]
 
 
-def test_what_was_not_answered(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
+def test_what_was_not_answered(server: RestServer, history: HistoryWriter, tmp_path: Any, cluster: Cluster) -> None:
     """Nobody knows whether a number was written of which no answer tells."""
     server.host = "http://127.0.0.1:9"
     answer = _asked(server, history, tmp_path, cluster.engine, "info")
     assert "refused" in answer.value["said"]
 
 
-def test_it_is_deleted(server: RestServer, history: History, tmp_path: Any, cluster: Cluster) -> None:
+def test_it_is_deleted(server: RestServer, history: HistoryWriter, tmp_path: Any, cluster: Cluster) -> None:
     """Nothing of it is left when the experiment is over."""
     _asked(server, history, tmp_path, cluster.engine, "ok")
     assert server.changes[-1][:2] == ("DELETE", f"{_LEASES}/chaos-harness-number")

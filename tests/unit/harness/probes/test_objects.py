@@ -11,7 +11,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import Change
-from chaos_harness.harness.history import Entry, History, read, vocabulary
+from chaos_harness.harness.history import Entry, HistoryWriter, read, vocabulary
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.policies import LEVEL
@@ -25,7 +25,7 @@ from chaos_harness.harness.probes.objects import (
     WEBHOOKS,
     WORKLOAD,
     WORKLOAD_EVENTS,
-    Watched,
+    WatchedList,
     _value,
     constraints,
     watch_objects,
@@ -39,7 +39,7 @@ from tests.fakes.world import World
 LEASES, _ = CONTROL_PLANE
 
 
-def seen(history: History, probe: Probe, f: str, often: int = 1) -> list[Entry]:
+def seen(history: HistoryWriter, probe: Probe, f: str, often: int = 1) -> list[Entry]:
     """Wait until a watch has written an `f`, so often, and return all that it wrote."""
     entries: list[Entry] = []
     for _ in Deadline.after(60, f).attempts(0.01, 0.05):
@@ -49,13 +49,13 @@ def seen(history: History, probe: Probe, f: str, often: int = 1) -> list[Entry]:
     return entries
 
 
-def object_as_written(watched: Watched, **fields: Any) -> Any:
+def object_as_written(watched: WatchedList, **fields: Any) -> Any:
     """Return what a watch writes of an object."""
     value = _value(Change("ADDED", {"kind": "X", **fields}, "7"), watched)
     return value["object"] if value else None
 
 
-def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: History) -> None:
+def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """What the watch sees stands in the history without managedFields, gaps too."""
     world.pod("a", "w-worker")["metadata"]["managedFields"] = [{}]
     (probe,) = watch_objects(cluster, history, USUAL[:1])
@@ -68,7 +68,7 @@ def test_changes_and_gaps_are_written(cluster: Cluster, world: World, history: H
     assert next(entry.value["why"] for entry in entries if entry.f == "GAP") == "410"
 
 
-def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: History) -> None:
+def test_each_is_watched_by_its_own_probe(cluster: Cluster, history: HistoryWriter) -> None:
     """There is one probe for each list that was chosen, no two of one name, and the usual set watches no leases."""
     chosen = (*USUAL, *GENERATED, *WEBHOOKS, *CONTROL_PLANE, *WORKLOAD, *CANARY_PODS, *constraints("ChaosLabels"))
 
@@ -89,7 +89,7 @@ def test_readers_know_the_names() -> None:
     assert vocabulary.watch(constraints("ChaosLabels")[0].name) == f"{vocabulary.CONSTRAINTS}chaoslabels"
 
 
-def test_kind_that_is_not_served(cluster: Cluster, history: History) -> None:
+def test_kind_that_is_not_served(cluster: Cluster, history: HistoryWriter) -> None:
     """A kind that nobody serves is a gap because of 404, and its probe lives, however long that lasts."""
     (probe,) = watch_objects(cluster, history, constraints("ChaosLabels"))
     probe.start()
@@ -104,7 +104,7 @@ def test_kind_that_is_not_served(cluster: Cluster, history: History) -> None:
     assert len(seen(history, probe, "GAP")) == 1
 
 
-def test_secrets_of_objects_are_never_written(cluster: Cluster, world: World, history: History) -> None:
+def test_secrets_of_objects_are_never_written(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """A pod's variables, arguments and addresses lose their secrets before the history has them; what is judged stays.
 
     kind hands the proxy of a company to its nodes, and kubeadm writes it into the static pods of the control plane.
@@ -220,10 +220,10 @@ def test_templates_are_written_without_rego() -> None:
 
 
 @pytest.fixture
-def probe(server: FakeApiServer, history: History) -> Iterator[Probe]:
+def probe(server: FakeApiServer, history: HistoryWriter) -> Iterator[Probe]:
     """Give a running probe of the pods of a server, which has seen a first list."""
     cluster: Any = SimpleNamespace(client=server.client)
-    (probe,) = watch_objects(cluster, history, [Watched("pods", PATH)])
+    (probe,) = watch_objects(cluster, history, [WatchedList("pods", PATH)])
     probe.start()
     seen(history, probe, "LISTED")
     server.wait_for_stream()
@@ -232,12 +232,12 @@ def probe(server: FakeApiServer, history: History) -> Iterator[Probe]:
     probe.stop()
 
 
-def last(history: History, probe: Probe) -> str:
+def last(history: HistoryWriter, probe: Probe) -> str:
     """Return the last that a probe wrote by now."""
     return [entry.f for entry in read(history.path).entries if entry.process == probe.name][-1]
 
 
-def test_settles_behind_what_there_is(server: FakeApiServer, history: History, probe: Probe) -> None:
+def test_settles_behind_what_there_is(server: FakeApiServer, history: HistoryWriter, probe: Probe) -> None:
     """A watch that settled has told of all that there was when it was asked to, and then given a sign of life."""
     for name in "abc":
         server.put(name)
@@ -248,7 +248,7 @@ def test_settles_behind_what_there_is(server: FakeApiServer, history: History, p
 
 
 def test_settles_without_a_server(
-    server: FakeApiServer, history: History, probe: Probe, monkeypatch: pytest.MonkeyPatch
+    server: FakeApiServer, history: HistoryWriter, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watch that sees nothing gives no sign and raises nothing: it is not waited for without end."""
     monkeypatch.setattr("chaos_harness.harness.probes.objects._PROOF_SECONDS", 0.2)
@@ -259,7 +259,9 @@ def test_settles_without_a_server(
 
 
 @pytest.mark.parametrize(("how", "missed"), [("cut", False), ("gone", True)])
-def test_what_a_gap_hides(server: FakeApiServer, history: History, probe: Probe, how: Order, *, missed: bool) -> None:
+def test_what_a_gap_hides(
+    server: FakeApiServer, history: HistoryWriter, probe: Probe, how: Order, *, missed: bool
+) -> None:
     """Who reads it knows that nothing is missing if the watch went on from where it was, and that it may be if not."""
     server.order(how)
     for name in ("a", "b"):
@@ -277,11 +279,11 @@ def test_what_a_gap_hides(server: FakeApiServer, history: History, probe: Probe,
     assert created == ([] if missed else ["a", "b"])
 
 
-def test_all_settle_at_once(server: FakeApiServer, history: History) -> None:
+def test_all_settle_at_once(server: FakeApiServer, history: HistoryWriter) -> None:
     """Ten watches settle in about the time of one."""
     cluster: Any = SimpleNamespace(client=server.client)
     probes = Probes(history)
-    probes.start(*watch_objects(cluster, history, [Watched(str(number), PATH) for number in range(10)]))
+    probes.start(*watch_objects(cluster, history, [WatchedList(str(number), PATH) for number in range(10)]))
     began = time.monotonic()
     probes.give_signs()
     assert time.monotonic() - began < 10

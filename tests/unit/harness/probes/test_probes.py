@@ -12,7 +12,7 @@ from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.harness.errors import ProbeBroken
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.admission import admission_canary
 from chaos_harness.harness.probes.replicas import ask_replicas
@@ -37,7 +37,7 @@ def soon(what: Callable[[], object]) -> None:
     pytest.fail("it did not come true in 5 s")
 
 
-def entries(history: History, process: str, kind: str = "") -> list[Entry]:
+def entries(history: HistoryWriter, process: str, kind: str = "") -> list[Entry]:
     """Return what is recorded of a process."""
     mine = (entry for entry in read(history.path).entries if entry.process.startswith(process))
     return [entry for entry in mine if kind in ("", entry.kind)]
@@ -177,7 +177,7 @@ def test_dies_while_it_settles() -> None:
         probe.settle(Deadline.after(5, "a round"))
 
 
-def test_canary(cluster: Cluster, world: World, history: History) -> None:
+def test_canary(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """The canary is ok while Gatekeeper denies what it must, and fails when it cannot be called."""
     probe = admission_canary(cluster, history, rate=50)
     probe.start()
@@ -189,7 +189,7 @@ def test_canary(cluster: Cluster, world: World, history: History) -> None:
     assert (value["policy"], value["said"]) == ("check ignore label", "500 failed calling webhook")
 
 
-def test_canary_without_an_answer(tmp_path: Path, world: World, history: History) -> None:
+def test_canary_without_an_answer(tmp_path: Path, world: World, history: HistoryWriter) -> None:
     """An API server that is away gives answers that are unknown, neither good nor bad."""
     with world.cluster(tmp_path) as cluster:
         pass
@@ -201,7 +201,7 @@ def test_canary_without_an_answer(tmp_path: Path, world: World, history: History
     assert not entries(history, "canary", "fail")
 
 
-def test_replicas(cluster: Cluster, world: World, history: History) -> None:
+def test_replicas(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """Each webhook pod is asked by itself, and its uid stands beside its answer."""
     world.pod("a", "w-worker")
     world.pod("b", "w-worker2", container="c2")
@@ -214,7 +214,7 @@ def test_replicas(cluster: Cluster, world: World, history: History) -> None:
     assert entries(history, "replica a", "ok")[0].value["uid"] == "uid-a"
 
 
-def test_requests(cluster: Cluster, world: World, history: History) -> None:
+def test_requests(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """Each request that the registry logs stands in the history once, also when it is read again."""
     assert cluster.registry
     probe = follow_registry(cluster.registry, history, every=0.02)
@@ -231,7 +231,7 @@ def test_requests(cluster: Cluster, world: World, history: History) -> None:
     assert requests[0].value["time"] == pytest.approx(requests[0].wall, abs=5)
 
 
-def test_requests_of_others(cluster: Cluster, world: World, history: History) -> None:
+def test_requests_of_others(cluster: Cluster, world: World, history: HistoryWriter) -> None:
     """Who asks from this machine, or without the password, is no node: a check must not take him for one."""
     assert cluster.registry
     probe = follow_registry(cluster.registry, history, every=0.02)
@@ -248,7 +248,7 @@ def test_requests_of_others(cluster: Cluster, world: World, history: History) ->
 
 
 def test_requests_cannot_be_read(
-    cluster: Cluster, world: World, history: History, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, world: World, history: HistoryWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A log that cannot be read is told; it is not taken for a log without requests."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.history import Entry, History, read
+from chaos_harness.harness.history import Entry, HistoryWriter, read
 from chaos_harness.harness.policies import deny_pods, deny_pods_by_cel, mutate_pods, mutate_templates
 from chaos_harness.harness.probes.admission import FORBIDDEN
 from chaos_harness.harness.probes.replicas import ask_replicas
@@ -31,7 +31,7 @@ def cluster(policed: Policed, tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
-def asked(cluster: Cluster, history: History, rounds: int) -> list[Entry]:
+def asked(cluster: Cluster, history: HistoryWriter, rounds: int) -> list[Entry]:
     """Run the probe for some rounds; return what it wrote."""
     probe = ask_replicas(cluster, history, every=0.02, questions=(*mutate_pods().questions, *deny_pods().questions))
     probe.start()
@@ -67,7 +67,7 @@ def test_a_review_is_what_the_api_server_sends() -> None:
     assert pod["object"]["kind"] == "Pod"
 
 
-def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: History) -> None:
+def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: HistoryWriter) -> None:
     """Questions come in turn, one at a time, to each replica; the answers name pod, uid and question."""
     entries = asked(cluster, history, 6)
     for pod in ("a", "b"):
@@ -94,7 +94,9 @@ def test_each_round_asks_for_the_label_and_one_more(cluster: Cluster, history: H
         ]
 
 
-def test_a_replica_without_its_policies_is_told_apart(cluster: Cluster, policed: Policed, history: History) -> None:
+def test_a_replica_without_its_policies_is_told_apart(
+    cluster: Cluster, policed: Policed, history: HistoryWriter
+) -> None:
     """One that denies the label and neither mutates nor denies what violates a policy fails, and only it does."""
     policed.lax = {"b"}
     failed = [entry for entry in asked(cluster, history, 6) if entry.kind == "fail"]

@@ -8,7 +8,7 @@ import pytest
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.errors import ProbeBroken
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.probes import Probe
 from chaos_harness.harness.probes.running import Probes
 
@@ -23,7 +23,7 @@ def dies(probe: Probe) -> None:
     raise ValueError("bad luck")
 
 
-def test_all_are_stopped(history: History) -> None:
+def test_all_are_stopped(history: HistoryWriter) -> None:
     """Probes ask until all are stopped; one that is stopped is not waited for."""
     probes, one, two = Probes(history), Probe("one", asks), Probe("two", asks)
     probes.start(one, two)
@@ -37,7 +37,7 @@ def test_all_are_stopped(history: History) -> None:
     assert two.stopping.is_set()
 
 
-def test_one_takes_the_place_of_another(history: History) -> None:
+def test_one_takes_the_place_of_another(history: HistoryWriter) -> None:
     """Of two probes of one name the newer asks, and the older is stopped before."""
     probes, older, newer = Probes(history), Probe("one", asks), Probe("one", asks)
     probes.start(older)
@@ -50,7 +50,7 @@ def test_one_takes_the_place_of_another(history: History) -> None:
     assert probes.names == []
 
 
-def test_one_that_dies_is_told_and_the_others_are_stopped(history: History) -> None:
+def test_one_that_dies_is_told_and_the_others_are_stopped(history: HistoryWriter) -> None:
     """A dead probe makes the rest no worse: they are stopped, and the death is told."""
     probes, lives = Probes(history), Probe("lives", asks)
     probes.start(lives)
@@ -61,7 +61,7 @@ def test_one_that_dies_is_told_and_the_others_are_stopped(history: History) -> N
     assert lives.stopping.is_set()
 
 
-def test_a_round_is_brought_forward(history: History) -> None:
+def test_a_round_is_brought_forward(history: HistoryWriter) -> None:
     """Who asks now and then asks at once when all are to settle; who copies what others cause asks after them."""
     rounds: list[str] = []
 
@@ -81,7 +81,7 @@ def test_a_round_is_brought_forward(history: History) -> None:
     probes.stop()
 
 
-def test_signs_follow_a_mark(history: History) -> None:
+def test_signs_follow_a_mark(history: HistoryWriter) -> None:
     """Each probe asks once more behind the mark; marks that follow one another at once are one, unless more is done."""
 
     def writes(probe: Probe) -> None:
@@ -107,7 +107,7 @@ def test_signs_follow_a_mark(history: History) -> None:
     assert marked()[-1] == "asked"
 
 
-def test_who_cannot_ask_leaves_no_sign(history: History) -> None:
+def test_who_cannot_ask_leaves_no_sign(history: HistoryWriter) -> None:
     """A probe whose round does not end is not waited for without end, and is no error: it was not seen since."""
     release = threading.Event()
 

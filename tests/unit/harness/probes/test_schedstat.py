@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.harness.probes.schedstat import SCRIPT, Starved, Starving, parse
+from chaos_harness.harness.probes.schedstat import SCRIPT, Starvation, Starving, parse
 
 Threads = dict[int, tuple[float, float]]
 _TIMES = 10
@@ -23,7 +23,7 @@ def line(at: float, threads: Threads, *, name: str = "manager", pid: int = 812, 
     return f"AT {at:.2f} P {name} {pid} {held} {figures}".rstrip()
 
 
-def starved(*lines: str) -> list[Starved | None]:
+def starved(*lines: str) -> list[Starvation | None]:
     """Return what is told of each line."""
     starving = Starving()
     return [starving.take(parse(text)) for text in lines]

@@ -11,7 +11,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
 from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.errors import CommandFailed
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.probes import Probe, starving
 from chaos_harness.harness.probes.starving import watch_starving
@@ -51,7 +51,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     monkeypatch.setattr(starving, "_LISTEN_SECONDS", 0.2)
 
     def run(cluster: Any, count: int) -> list[Entry]:
-        history = History(tmp_path / "history.jsonl")
+        history = HistoryWriter(tmp_path / "history.jsonl")
         probe = watch_starving(cluster, history)
         probe.start()
         try:
@@ -132,7 +132,7 @@ def test_a_node_that_does_not_answer_holds_up_nobody(watch: Callable[..., list[E
 
 def test_it_is_no_error_to_be_stopped_before_anything_is_told(tmp_path: Path) -> None:
     """It beats, and ends when it is stopped."""
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     probe: Probe = watch_starving(Nodes(n=["sleep 600"]), history)  # type: ignore[arg-type]  # all that it asks of a cluster
     probe.start()
     probe.first(Deadline.after(10, "a sign of life"))

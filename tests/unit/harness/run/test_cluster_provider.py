@@ -11,7 +11,7 @@ import pytest
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.errors import ClusterUnavailable
 from chaos_harness.clusters.garbage import JOURNAL
-from chaos_harness.clusters.kind.logs import Kept
+from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.pool import capacity
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
@@ -34,7 +34,7 @@ class FakePool:
     def __init__(self, engine: Any, progress: Any) -> None:
         self._engine = engine
 
-    def get(self, shape: Shape, _images: Any, logs: Kept) -> Cluster:
+    def get(self, shape: Shape, _images: Any, logs: LogKeeper) -> Cluster:
         self.did.append(f"get {shape.install}")
         logs.folder.mkdir(parents=True, exist_ok=True)
         return Cluster("c", shape, self._engine, logs.folder / "kubeconfig", "c", None, "r", logs.folder)

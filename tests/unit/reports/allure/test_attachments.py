@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 
 from chaos_harness.harness.experiment.record import Attachment, ClaimRecord, Record
-from chaos_harness.reports.allure.attachments import Attached, Budget, Files, file, pictures, story_of
+from chaos_harness.reports.allure.attachments import AllureAttachment, Budget, Files, file, pictures, story_of
 from chaos_harness.reports.picture.read_history import tell
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 
 
 def test_very_large_history_is_cut_and_said_to_be(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_shared_files_are_read_once(tmp_path: Path) -> None:
 
 def test_pictures_are_a_timeline_and_a_close_up(tmp_path: Path) -> None:
     """A close-up comes along if losses are close together."""
-    history = Told().canaries(0, 100)
+    history = HistoryBuilder().canaries(0, 100)
     record = Record("x", {}, 1, str(tmp_path / "none"), "")
     quiet = pictures(record, tell(history.recorded()))
     history.add(50, "invoke", "canary 1", "q").add(50.1, "fail", "canary 1", "q", {})
@@ -80,8 +80,8 @@ def test_history_that_cannot_be_read_has_no_story(tmp_path: Path) -> None:
     assert [story_of(Record("x", {}, 1, str(path), "")) for path in (tmp_path / "none", broken)] == [None, None]
 
 
-def _some(name: str, number: int, letter: str = "x") -> Attached:
-    return Attached(name, letter.encode() * number, "text/plain", "txt")
+def _some(name: str, number: int, letter: str = "x") -> AllureAttachment:
+    return AllureAttachment(name, letter.encode() * number, "text/plain", "txt")
 
 
 def _of(*outcomes: str) -> Record:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.reports import run_directory
 from chaos_harness.reports.allure.killed_runs import rescue
 from chaos_harness.reports.trends import quality_gate
@@ -18,7 +18,7 @@ from chaos_harness.reports.trends import quality_gate
 _KILLED = """
 import os, sys
 from pathlib import Path
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.reports import run_directory
 run = Path(sys.argv[1])
 run_directory.begin(run)
@@ -26,7 +26,7 @@ for name in ("done", "open"):
     run_directory.note(run, f"test_{name}")
     place = run / "experiments" / "r" / name
     place.mkdir(parents=True)
-    history = History(place / "history.jsonl")
+    history = HistoryWriter(place / "history.jsonl")
     history.append("invoke", "canary 0", "q")
     history.append("fail", "canary 0", "q", {"said": "admitted, token: planted0123"})
     if name == "done":
@@ -88,7 +88,7 @@ def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:
     assert rescue(tmp_path) == []
     run_directory.begin(tmp_path)
     (tmp_path / "experiments/r/x").mkdir(parents=True)
-    History(tmp_path / "experiments/r/x/history.jsonl").close()
+    HistoryWriter(tmp_path / "experiments/r/x/history.jsonl").close()
     assert rescue(tmp_path) == []
     run_directory.end(tmp_path, 0)
     assert rescue(tmp_path) == []

@@ -211,7 +211,7 @@ def test_gate_of_the_run_goes_to_allure(run: Path, tmp_path: Path) -> None:
     script = Path(allure[1])
     script.write_text(asked.format(answers=tmp_path / "told") + script.read_text(encoding="utf-8"), encoding="utf-8")
     handed_over = []
-    for rules in ([], [quality_gate.Rule("claims", False, "1 of 2", 2, 1)]):
+    for rules in ([], [quality_gate.GateRule("claims", False, "1 of 2", 2, 1)]):
         if rules:
             quality_gate.write(run, rules)
         generate.generate(run, allure)

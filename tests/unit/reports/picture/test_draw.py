@@ -10,13 +10,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from chaos_harness.harness.experiment.record import ClaimRecord
-from chaos_harness.harness.history import Entry, Header, History, Kind, Recorded, read
+from chaos_harness.harness.history import Entry, Header, History, HistoryWriter, Kind, read
 from chaos_harness.reports.picture.counts import MOST_LOST
 from chaos_harness.reports.picture.draw import close_up, timeline
 from chaos_harness.reports.picture.lanes import Axis
-from chaos_harness.reports.picture.model import Question, Story
+from chaos_harness.reports.picture.model import QuestionLabel, Story
 from chaos_harness.reports.picture.read_history import tell
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _CLAIM = ClaimRecord("pods serve", "holds", "violated", None, "3 requests lost", [], {}, 50.5)
@@ -30,7 +30,7 @@ def _shapes(drawn: str, style: str) -> list[ET.Element]:
 
 
 def _lost(*moments: float, until: float = 100.0) -> Story:
-    history = Told().canaries(0, int(until))
+    history = HistoryBuilder().canaries(0, int(until))
     for number, at in enumerate(moments, start=1):
         history.add(at, "invoke", f"canary {number}", "create forbidden namespace")
         history.add(at + 0.01, "fail", f"canary {number}", "create forbidden namespace", {"said": "admitted"})
@@ -57,7 +57,7 @@ def test_lost_requests_beyond_the_bound_are_areas() -> None:
 
 def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
     """However many got no answer before, one that is lost has a mark of its own."""
-    history = Told()
+    history = HistoryBuilder()
     for number in range(3 * MOST_LOST):
         history.add(number / 100, "invoke", "canary 1", "q").add(number / 100, "info", "canary 1", "q", {})
     history.add(90, "invoke", "canary 1", "q").add(90.01, "fail", "canary 1", "q", {})
@@ -69,7 +69,7 @@ def test_lone_lost_request_is_seen_behind_many_unanswered() -> None:
 
 def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
     """Ten questions that all lose more than is kept make no large picture, and each of them shows where it lost."""
-    history = Told()
+    history = HistoryBuilder()
     for number in range(10 * (MOST_LOST + 100)):
         process, f = f"canary {number % 10}", f"question {number % 10}"
         history.add(number / 100, "invoke", process, f).add(number / 100, "fail", process, f, {"said": "lost " * 30})
@@ -82,7 +82,7 @@ def test_many_kinds_of_lost_requests_make_a_small_picture() -> None:
 
 def test_fault_is_a_band_with_its_proofs() -> None:
     """It is pale up to the proof, then full; proof and healing have a mark each, and all lanes are shaded."""
-    drawn = timeline(tell(Told().fault(10, 20, 80).canaries(0, 100).recorded()), "x")
+    drawn = timeline(tell(HistoryBuilder().fault(10, 20, 80).canaries(0, 100).recorded()), "x")
     axis = Axis(0, 99.6)
     (full,), (pale,), (shade,) = (_shapes(drawn, style) for style in ("fault", "unproved", "shade"))
 
@@ -95,7 +95,7 @@ def test_fault_is_a_band_with_its_proofs() -> None:
 
 def test_fault_without_proof_is_never_full() -> None:
     """A fault that was not proved stays pale, to the end if it was not healed."""
-    drawn = timeline(tell(Told().fault(10, None, None).canaries(0, 100).recorded()), "x")
+    drawn = timeline(tell(HistoryBuilder().fault(10, None, None).canaries(0, 100).recorded()), "x")
 
     assert _shapes(drawn, "fault") == []
     assert "never proved" in drawn
@@ -103,7 +103,9 @@ def test_fault_without_proof_is_never_full() -> None:
 
 def test_picture_follows_pods_to_their_end() -> None:
     """A pod's states are stretches in their colours, with a pattern where colour alone would not do."""
-    history = Told().pod(0, "p").pod(10, "p", ready=False, container="", waiting="ImagePullBackOff").pod(40, "p")
+    history = (
+        HistoryBuilder().pod(0, "p").pod(10, "p", ready=False, container="", waiting="ImagePullBackOff").pod(40, "p")
+    )
     history.pod(50, "p", deleting=True).pod(60, "p", f="DELETED").canaries(0, 100)
     drawn = timeline(tell(history.recorded()), "x")
 
@@ -169,7 +171,7 @@ def test_close_up_shows_what_only_it_can_show() -> None:
 
 def test_history_that_says_nothing_can_be_drawn() -> None:
     """An empty history, and one that was cut off, have a picture that says what it knows."""
-    drawn = timeline(tell(Told().recorded(truncated=True)), "<nothing>")
+    drawn = timeline(tell(HistoryBuilder().recorded(truncated=True)), "<nothing>")
 
     ET.fromstring(drawn)
     assert "the run was killed while it wrote" in drawn
@@ -200,10 +202,10 @@ class _Many:
 
 def test_many_operations_make_a_small_picture() -> None:
     """Far more questions than are kept are counted, every one of them, and drawn in less than a megabyte."""
-    story = tell(Recorded(Header(1, "r", STARTED, "0"), _Many(100_000, one_of=5)))
+    story = tell(History(Header(1, "r", STARTED, "0"), _Many(100_000, one_of=5)))
     drawn = timeline(story, "x")
 
-    assert story.questions[Question("canary", "create")].words == "80,000 good, 20,000 lost"
+    assert story.questions[QuestionLabel("canary", "create")].words == "80,000 good, 20,000 lost"
     assert len(drawn) < 1_000_000
     assert len(_shapes(drawn, "tick s-lost")) == 2_000
     assert "18,000 lost requests are drawn as areas" in drawn
@@ -214,7 +216,7 @@ def test_memory_does_not_grow_with_the_history() -> None:
     peaks = []
     for number in (5_000, 20_000):
         tracemalloc.start()
-        tell(Recorded(Header(1, "r", STARTED, "0"), _Many(number, one_of=2)))
+        tell(History(Header(1, "r", STARTED, "0"), _Many(number, one_of=2)))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
 
@@ -223,7 +225,7 @@ def test_memory_does_not_grow_with_the_history() -> None:
 
 def test_real_history_is_told(tmp_path: Path) -> None:
     """What History writes to disk is what is drawn."""
-    history = History(tmp_path / "history.jsonl")
+    history = HistoryWriter(tmp_path / "history.jsonl")
     history.append("mark", "experiment", "begin", "steady state")
     history.append("invoke", "canary 0", "create forbidden namespace", {"late": 0.0})
     history.append("fail", "canary 0", "create forbidden namespace", {"said": "admitted"})

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from chaos_harness.reports.picture.model import Question
+from chaos_harness.reports.picture.model import QuestionLabel
 from chaos_harness.reports.picture.read_history import tell
-from tests.fakes.histories import STARTED, Told
+from tests.fakes.histories import STARTED, HistoryBuilder
 
 
 def _object(name: str, **more: Any) -> dict[str, Any]:
@@ -13,7 +13,9 @@ def _object(name: str, **more: Any) -> dict[str, Any]:
 
 def test_fault_has_its_moments_and_proofs() -> None:
     """A fault tells when it was injected, proved, taken back and healed; a later proof changes nothing."""
-    history = Told().fault(1, 2, 8).add(7, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "still"})
+    history = (
+        HistoryBuilder().fault(1, 2, 8).add(7, "ok", "fault 1", "observed", {"name": "cut registry", "proof": "still"})
+    )
 
     (band,) = tell(history.recorded()).faults
 
@@ -22,7 +24,7 @@ def test_fault_has_its_moments_and_proofs() -> None:
 
 def test_fault_that_was_not_proved_or_healed_says_so() -> None:
     """What is missing in the history is missing in the story."""
-    (band,) = tell(Told().fault(1, None, None).recorded()).faults
+    (band,) = tell(HistoryBuilder().fault(1, None, None).recorded()).faults
 
     assert (band.proved, band.ended) == (None, None)
 
@@ -31,7 +33,7 @@ def test_a_one_shot_fault_is_known_by_its_value() -> None:
     """Its injection says so, whether it is healed or not; only older histories are known by what healed it."""
     name = {"name": "kill"}
     history = (
-        Told()
+        HistoryBuilder()
         .add(1, "invoke", "fault 1", "inject", {**name, "one_shot": True})
         .add(2, "invoke", "fault 2", "inject", name)
     )
@@ -45,7 +47,7 @@ def test_a_one_shot_fault_is_known_by_its_value() -> None:
 
 def test_answers_are_counted_by_question_and_outcome() -> None:
     """Ok is good, fail is lost, info and what was still open at the end had no answer; a replica has its own count."""
-    history = Told().canaries(0, 2).review(1, "a").review(2, "a", "fail")
+    history = HistoryBuilder().canaries(0, 2).review(1, "a").review(2, "a", "fail")
     for at, kind in ((3, "fail"), (4, "info")):
         history.add(at, "invoke", "canary 1", "create mutable pod")
         history.add(at + 0.5, kind, "canary 1", "create mutable pod", {"outcome": "unmutated"})  # type: ignore[arg-type]
@@ -55,8 +57,8 @@ def test_answers_are_counted_by_question_and_outcome() -> None:
     first, second = story.canaries.values()
 
     assert list(story.canaries) == [
-        Question("canary", "create forbidden namespace"),
-        Question("canary", "create mutable pod"),
+        QuestionLabel("canary", "create forbidden namespace"),
+        QuestionLabel("canary", "create mutable pod"),
     ]
     assert (first.total.good, second.total.lost, second.total.silent) == (4, 1, 2)
     assert (second.kept[0].asked, second.kept[0].answered, second.kept[0].said) == (3, 3.5, "unmutated")
@@ -65,18 +67,18 @@ def test_answers_are_counted_by_question_and_outcome() -> None:
 
 def test_who_stands_alone_asks_by_its_whole_name() -> None:
     """A family is known by the vocabulary, not by the first word of a process."""
-    history = Told()
+    history = HistoryBuilder()
     for process in ("api server", "metrics api server", "canary 3", "number"):
         history.add(1, "invoke", process, "ask").add(2, "ok", process, "ask", {})
 
     questions = tell(history.recorded()).questions
-    assert list(questions) == [Question(family, "ask") for family in ("api server", "metrics", "canary", "number")]
+    assert list(questions) == [QuestionLabel(family, "ask") for family in ("api server", "metrics", "canary", "number")]
     assert [question.short for question in questions] == ["api server ask", "metrics ask", "ask", "number ask"]
 
 
 def test_too_many_questions_are_counted_together() -> None:
     """No lost request is dropped, however many kinds of questions there are."""
-    history = Told()
+    history = HistoryBuilder()
     for number in range(100):
         history.add(number, "invoke", "canary 0", f"q{number}").add(number, "fail", "canary 0", f"q{number}", {})
 
@@ -88,7 +90,7 @@ def test_too_many_questions_are_counted_together() -> None:
 
 def test_pods_nodes_and_leases_have_lives() -> None:
     """Each has its states in order; the cluster's name is taken off its nodes' names everywhere."""
-    history = Told().pod(1, "p", f="LISTED", node="chaos-x-worker").pod(2, "p", ready=False, container="")
+    history = HistoryBuilder().pod(1, "p", f="LISTED", node="chaos-x-worker").pod(2, "p", ready=False, container="")
     history.pod(3, "p", f="DELETED", node="chaos-x-worker").harm(2, "killed", "p", node="chaos-x-worker")
     history.add(2, "info", "harm", "killed node", {"node": "chaos-x-worker"})
     for name in ("chaos-x-control-plane", "chaos-x-worker"):
@@ -106,7 +108,7 @@ def test_pods_nodes_and_leases_have_lives() -> None:
 def test_lease_that_is_not_renewed_runs_out() -> None:
     """A holder that falls silent loses the lease when its time is over, not when somebody says so."""
     spec = {"holderIdentity": "kcm", "leaseDurationSeconds": 15}
-    history = Told()
+    history = HistoryBuilder()
     for at in (1, 5, 40):
         history.add(at, "change", "watch leases", "MODIFIED", _object("kube-controller-manager", spec=spec))
 
@@ -117,17 +119,17 @@ def test_lease_that_is_not_renewed_runs_out() -> None:
 
 def test_calls_that_failed_open_are_counted_where_they_were() -> None:
     """What the API server's log tells of calls done without stands at their own time; policies stand in the chain."""
-    history = Told().canaries(0, 9).add(1, "invoke", "policies", "apply").add(2, "ok", "policies", "in force")
+    history = HistoryBuilder().canaries(0, 9).add(1, "invoke", "policies", "apply").add(2, "ok", "policies", "in force")
     for at in (3.0, 4.0):
         call = {"time": STARTED + at, "webhook": "mutation.gatekeeper.sh", "said": "refused"}
         history.add(6, "info", "fail open", "call", call)
     history.add(7, "ok", "fail open", "read", {"until": STARTED + 6})
 
     story = tell(history.recorded())
-    tally = story.questions[Question("webhook calls", "failed open")]
+    tally = story.questions[QuestionLabel("webhook calls", "failed open")]
 
     assert ([request.asked for request in tally.kept], tally.total.lost) == ([3.0, 4.0], 2)
-    assert list(story.canaries) == [Question("canary", "create forbidden namespace")]
+    assert list(story.canaries) == [QuestionLabel("canary", "create forbidden namespace")]
     assert [link.what for link in story.chain] == [
         "policies in force",
         "first call that failed open: mutation.gatekeeper.sh: refused",
@@ -136,7 +138,7 @@ def test_calls_that_failed_open_are_counted_where_they_were() -> None:
 
 def test_chain_tells_each_thing_once_and_in_order() -> None:
     """What comes again with the same words is counted; moments never go backwards."""
-    history = Told().fault(1, 2, 9).harm(3, "killed", "p")
+    history = HistoryBuilder().fault(1, 2, 9).harm(3, "killed", "p")
     for at in (4, 5, 6):
         history.event(at, "BackOff", "p", "Back-off pulling image").event(at, "Pulled", "p", "fine")
 
@@ -150,7 +152,7 @@ def test_chain_tells_each_thing_once_and_in_order() -> None:
 
 def test_rest_of_a_history_is_told_too() -> None:
     """Rotation, registry, other objects, phases, gaps and jumps of the clock have their places."""
-    history = Told().rotation(1, "a", "b").rotation(2, "a").request(1, "/v2/x/manifests/y")
+    history = HistoryBuilder().rotation(1, "a", "b").rotation(2, "a").request(1, "/v2/x/manifests/y")
     history.add(0, "mark", "experiment", "begin", "hold").add(5, "mark", "experiment", "end", "hold")
     history.add(3, "change", "watch validatingadmissionpolicies", "ADDED", _object("vap"))
     history.add(4, "change", "watch pods", "GAP", {"why": "expired"})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.reports.picture.states import Life, lease_state, node_state, pod_state
+from chaos_harness.reports.picture.states import Lifeline, lease_state, node_state, pod_state
 
 
 def _pod(*states: dict[str, Any], ready: bool = False, **metadata: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def test_state_of_nodes_and_leases() -> None:
 
 def test_life_without_rest_stays_small() -> None:
     """Of too many states the shortest are left out and counted; the last one is always there."""
-    life = Life("pod", "webhook")
+    life = Lifeline("pod", "webhook")
     for number in range(5_000):
         life.see(number if number % 10 else number + 0.9, "ready" if number % 2 else "waiting")
 
@@ -57,6 +57,6 @@ def test_life_without_rest_stays_small() -> None:
 
 def test_same_state_is_seen_once() -> None:
     """A status that comes again unchanged begins nothing new."""
-    life = Life("pod", "webhook")
+    life = Lifeline("pod", "webhook")
 
     assert [life.see(1, "ready"), life.see(2, "ready"), life.see(3, "waiting", "Error")] == [True, False, True]

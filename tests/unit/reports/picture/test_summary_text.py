@@ -7,7 +7,7 @@ import pytest
 from chaos_harness.harness.experiment.record import ClaimRecord, Phase, Record
 from chaos_harness.reports.picture.read_history import tell
 from chaos_harness.reports.picture.summary_text import brief, page, reproduce, sentence
-from tests.fakes.histories import Told
+from tests.fakes.histories import HistoryBuilder
 
 _SHAPE = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest", "workers": 2}
 _RECORD = Record("x", {"name": "c", "shape": _SHAPE}, 7, "history.jsonl", "journal.jsonl")
@@ -17,8 +17,14 @@ _CLAIM = ClaimRecord(
 _NODE = "scenarios/test_a.py::test_b[c d]"
 
 
-def _story() -> Told:
-    history = Told().fault(10, 14, 80).harm(15, "killed", "p").canaries(0, 50).event(20, "Failed", "p", "no <image>")
+def _story() -> HistoryBuilder:
+    history = (
+        HistoryBuilder()
+        .fault(10, 14, 80)
+        .harm(15, "killed", "p")
+        .canaries(0, 50)
+        .event(20, "Failed", "p", "no <image>")
+    )
     history.add(60, "invoke", "canary 0", "create mutable pod").add(
         61, "fail", "canary 0", "create mutable pod", {"outcome": "unmutated"}
     )

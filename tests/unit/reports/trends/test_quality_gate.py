@@ -9,8 +9,8 @@ import pytest
 
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.reports.trends import quality_gate
-from chaos_harness.reports.trends.figures import Sample
-from chaos_harness.reports.trends.regression import Judged, judge
+from chaos_harness.reports.trends.figures import FigureSample
+from chaos_harness.reports.trends.regression import FigureVerdict, judge
 
 _NODE = "scenarios/test_a.py::test_b"
 
@@ -20,8 +20,8 @@ def _record(*outcomes: str) -> Record:
     return Record("x", {}, 7, "", "", claims=claims)
 
 
-def _judged(value: float, earlier: Sequence[float]) -> list[Judged]:
-    sample = Sample(_NODE, "v", "pods recover", "serving_seconds", value, 0, 0)
+def _judged(value: float, earlier: Sequence[float]) -> list[FigureVerdict]:
+    sample = FigureSample(_NODE, "v", "pods recover", "serving_seconds", value, 0, 0)
     return judge([sample], {sample.key: earlier})
 
 
@@ -92,7 +92,7 @@ def test_rules_of_a_run_are_read_back(tmp_path: Path) -> None:
 
 def test_secrets_do_not_get_into_rules() -> None:
     """A token in a test's name is not told."""
-    sample = Sample("t[Bearer planted-0123456789abcdef]", "v", "c", "serving_seconds", 62.0, 0, 0)
+    sample = FigureSample("t[Bearer planted-0123456789abcdef]", "v", "c", "serving_seconds", 62.0, 0, 0)
     rules = quality_gate.rules({}, {}, judge([sample], {sample.key: [12.0] * 6}))
 
     assert "planted" not in str(rules)

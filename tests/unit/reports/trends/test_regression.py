@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from chaos_harness.reports.trends.figures import Sample
+from chaos_harness.reports.trends.figures import FigureSample
 from chaos_harness.reports.trends.regression import FEWEST, bound, judge, quantile
 
 
-def _sample(value: float, figure: str = "serving_seconds", test: str = "t") -> Sample:
-    return Sample(test, "v", "c", figure, value, 0, 0)
+def _sample(value: float, figure: str = "serving_seconds", test: str = "t") -> FigureSample:
+    return FigureSample(test, "v", "c", figure, value, 0, 0)
 
 
 def _outcome(value: float, earlier: Sequence[float], figure: str = "serving_seconds") -> str:

@@ -9,26 +9,26 @@ from typing import Any
 import pytest
 
 from chaos_harness.harness.errors import BadScenario
-from chaos_harness.harness.history import History
+from chaos_harness.harness.history import HistoryWriter
 from chaos_harness.harness.judging import today
 from chaos_harness.reports.truth.__main__ import main
 from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
-from chaos_harness.reports.truth.rows import Given, Row, Table, counted, merged, table
+from chaos_harness.reports.truth.rows import GivenVerdict, Row, Table, counted, merged, table
 from chaos_harness.reports.truth.verdict_log import BROKEN, FILE, Line
 
 _ROOT = Path(__file__).parents[4]
 _TABLE = _ROOT / "scenarios/truth.json"
 _ID = "leases_renewed(60)"
 _SHAPE: dict[str, Any] = {"kubernetes": "v1.36.4", "gatekeeper": "v3.23.1", "install": "manifest"}
-_GIVEN = Given("run 1", "a/history.jsonl", "holds", today(_ID), "0123456789ab", 20.0, 10.0)
+_GIVEN = GivenVerdict("run 1", "a/history.jsonl", "holds", today(_ID), "0123456789ab", 20.0, 10.0)
 _ROW = Row("scenarios/test_a.py::test_x[row]", _ID, "leases are renewed", **_SHAPE, expected="holds")
 
 
-def given(outcome: str = "holds", number: int = 1, **changes: Any) -> Given:
+def given(outcome: str = "holds", number: int = 1, **changes: Any) -> GivenVerdict:
     return replace(_GIVEN, outcome=outcome, run=f"run {number}", **changes)
 
 
-def row(*verdicts: Given, **changes: Any) -> Row:
+def row(*verdicts: GivenVerdict, **changes: Any) -> Row:
     return replace(_ROW, **changes, verdicts=verdicts)
 
 
@@ -199,7 +199,7 @@ def test_a_run_is_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_verdict_that_a_table_counts_is_not_given_again(tmp_path: Path, *, run_first: bool) -> None:
     """A run keeps the digest of an earlier rule, the table today's of the same sources: that is one verdict."""
     path = keep(tmp_path, line(judge="of an earlier rule"))
-    kept = Given("run 1", "a/history.jsonl", "holds", today(_ID), until=20.0, seconds=10.0)
+    kept = GivenVerdict("run 1", "a/history.jsonl", "holds", today(_ID), until=20.0, seconds=10.0)
     path.write_text(merged([row(kept)]).json())
     arguments = [str(tmp_path), str(path)] if run_first else [str(path), str(tmp_path)]
     main([*arguments, "--write", str(path)])
@@ -209,7 +209,7 @@ def test_a_verdict_that_a_table_counts_is_not_given_again(tmp_path: Path, *, run
 def test_a_verdict_that_counts_no_more_is_given_again_once(tmp_path: Path) -> None:
     """When a check has changed, what a table has of its run is judged by today's, and not a second time."""
     path = keep(tmp_path, line(judge="earlier"))
-    kept = Given("run 1", "a/history.jsonl", "holds", "earlier", until=20.0, seconds=10.0)
+    kept = GivenVerdict("run 1", "a/history.jsonl", "holds", "earlier", until=20.0, seconds=10.0)
     path.write_text(replace(merged([row(kept)]), judges={_ID: "earlier"}).json())
     for _ in range(2):
         main([str(path), str(tmp_path), "--write", str(path)])
@@ -261,7 +261,7 @@ def test_a_table_keeps_what_counted(tmp_path: Path) -> None:
 def keep(run: Path, *lines: Line) -> Path:
     """Keep a run with these verdicts and the history a/history.jsonl; return where its table may go."""
     (run / "a").mkdir()
-    history = History(run / "a/history.jsonl")
+    history = HistoryWriter(run / "a/history.jsonl")
     history.append("mark", "experiment", "steady")
     history.finish()
     write(run, list(lines))

@@ -7,7 +7,7 @@ import pytest
 
 from chaos_harness.clusters import versions
 from chaos_harness.harness.catalogue import entries
-from chaos_harness.harness.checks import Checked
+from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.bundle.recheck import recheck, report
 from chaos_harness.harness.incident.bundle.write import MANIFEST
@@ -59,7 +59,7 @@ def test_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check.__name__ = "the registry answers nothing during cut registry"
     entry = entries("check")["no_request_during"]
     monkeypatch.setattr(
-        "chaos_harness.harness.incident.judge.check_of", lambda *_: Checked(check, id_="no_request_during()")
+        "chaos_harness.harness.incident.judge.check_of", lambda *_: Check(check, id_="no_request_during()")
     )
 
     rechecked = recheck(folder)

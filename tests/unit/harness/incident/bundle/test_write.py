@@ -10,7 +10,7 @@ import pytest
 
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.incident.bundle.recheck import recheck
-from chaos_harness.harness.incident.bundle.write import MANIFEST, Lived, write
+from chaos_harness.harness.incident.bundle.write import MANIFEST, Replay, write
 from chaos_harness.harness.redaction import REDACTED
 from tests.fakes.incidents import bundled, incident, lived
 
@@ -57,7 +57,7 @@ def test_no_secret(tmp_path: Path, suffix: str) -> None:
         json.dumps({"index": 3, "value": {"token": "planted-token", "said": "Bearer planted0123456789abcdef"}}),
     ]
     (directory / f"more.{suffix}").write_text("\n".join(planted) + "\n", encoding="utf-8")
-    broken = Lived(directory="runs/2", seen="broken", seconds=1.0, error="said: Bearer planted0123456789abcdef")
+    broken = Replay(directory="runs/2", seen="broken", seconds=1.0, error="said: Bearer planted0123456789abcdef")
     (tmp_path / "empty").mkdir()
     runs = [(run, directory), (broken, tmp_path / "empty")]
     write(tmp_path / "bundle", loaded, seed=7, runs=runs, environment={}, images={})

@@ -16,7 +16,7 @@ from chaos_harness.harness.errors import BadScenario, FaultNotApplied, Inconclus
 from chaos_harness.harness.experiment import trigger as trigger_module
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.trigger import Trigger
-from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.incident.replay import driver
 from chaos_harness.harness.incident.replay.driver import relive
 from chaos_harness.harness.policies import Policy
@@ -36,7 +36,7 @@ def world() -> World:
     return world
 
 
-def no_probes(_cluster: Cluster, _history: History) -> list[Probe]:
+def no_probes(_cluster: Cluster, _history: HistoryWriter) -> list[Probe]:
     return []
 
 

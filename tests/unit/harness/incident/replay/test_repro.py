@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from chaos_harness.clusters import versions
-from chaos_harness.harness.incident.bundle.write import Lived
+from chaos_harness.harness.incident.bundle.write import Replay
 from chaos_harness.harness.incident.replay.repro import again, report, score
 from tests.fakes.incidents import incident, lived
 
@@ -25,14 +25,14 @@ Seen = Literal["reproduced", "not reproduced", "inconclusive", "broken"]
 )
 def test_score(seen: list[Seen], words: str) -> None:
     """Runs that decided nothing are no part of the count, and are told; the interval is Wilson's."""
-    assert score([Lived(directory="runs/1", seen=outcome, seconds=1.0) for outcome in seen]) == words
+    assert score([Replay(directory="runs/1", seen=outcome, seconds=1.0) for outcome in seen]) == words
 
 
 def test_report(tmp_path: Path) -> None:
     """The end names runs, verdicts, the evidence of the symptom, the bundle, and the two commands."""
     loaded = incident(tmp_path)
     run, _ = lived(loaded, tmp_path)
-    broken = Lived(directory="runs/2", seen="broken", seconds=3.0, error="ProbeBroken: late\nand more")
+    broken = Replay(directory="runs/2", seen="broken", seconds=3.0, error="ProbeBroken: late\nand more")
     text = "\n".join(report(loaded, [run, broken], 7, Path("out/bundle.zip")))
 
     version = versions.DEFAULT_KUBERNETES

@@ -26,7 +26,7 @@ from chaos_harness.harness.errors import (
 )
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.incident.bundle.write import Reason
-from chaos_harness.harness.incident.load import Loaded
+from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.replay import logs
 from chaos_harness.harness.incident.replay import runner as module
 from chaos_harness.harness.incident.replay.runner import Runner
@@ -84,7 +84,7 @@ class Bench:
         self._do("create")
         return self.cluster
 
-    def _relive(self, _loaded: Loaded, experiment: Experiment) -> None:
+    def _relive(self, _loaded: LoadedIncident, experiment: Experiment) -> None:
         self._do("live")
         experiment.history.append("invoke", "fault 1", "inject", {"name": "cut registry"})
         experiment.history.append("ok", "fault 1", "observed", {"name": "cut registry", "proof": ""})

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from chaos_harness.harness.errors import BadScenario, Inconclusive
-from chaos_harness.harness.incident.bundle.write import Lived, Reason
-from chaos_harness.harness.incident.load import Loaded, load
+from chaos_harness.harness.incident.bundle.write import Reason, Replay
+from chaos_harness.harness.incident.load import LoadedIncident, load
 from chaos_harness.harness.incident.shrink.ledger import Ledger
 from chaos_harness.harness.incident.shrink.parts import Part, durations, structure, without
 from chaos_harness.harness.incident.shrink.session import Shrinking
@@ -24,7 +24,7 @@ _STEPS = [
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Loaded:
+def loaded(tmp_path: Path) -> LoadedIncident:
     (tmp_path / "more.yaml").write_text(yaml.safe_dump(_NAMESPACE["object"]), encoding="utf-8")
     return incident(
         tmp_path,
@@ -44,21 +44,21 @@ class Runs:
         self.broken = broken
         self.error = ""
 
-    def live(self, loaded: Loaded) -> Lived:
+    def live(self, loaded: LoadedIncident) -> Replay:
         self.made += 1
         steps = {step.fault: step for step in loaded.incident.faults}
         if self.error:
-            return Lived(directory="runs/1", seen="broken", seconds=60.0, error=self.error)
+            return Replay(directory="runs/1", seen="broken", seconds=60.0, error=self.error)
         cut = steps.get("cut_registry")
         seen = cut is not None and (cut.lasts or 0) >= 15 and loaded.shape.workers >= 2
-        return Lived(directory="runs/1", seen="reproduced" if seen else "not reproduced", seconds=60.0)
+        return Replay(directory="runs/1", seen="reproduced" if seen else "not reproduced", seconds=60.0)
 
 
-def _shrinking(loaded: Loaded, runs: Runs, path: Path, budget: float = 1e6) -> Shrinking:
+def _shrinking(loaded: LoadedIncident, runs: Runs, path: Path, budget: float = 1e6) -> Shrinking:
     return Shrinking(loaded, Ledger(path, loaded, 7, 0.95), runs.live, budget, 0.95)
 
 
-def test_parts(loaded: Loaded) -> None:
+def test_parts(loaded: LoadedIncident) -> None:
     """Steps, objects, probes and workers but one can be left out, and times that are long can be halved twice."""
     assert list(map(str, structure(loaded))) == [
         "step 1 (cut_registry)",
@@ -76,7 +76,7 @@ def test_parts(loaded: Loaded) -> None:
     ]
 
 
-def test_parts_have_ids_that_no_word_changes(loaded: Loaded) -> None:
+def test_parts_have_ids_that_no_word_changes(loaded: LoadedIncident) -> None:
     """A ledger stores them: each has its own, and it is the same if a fault is called otherwise."""
     ids = [part.id for part in (*structure(loaded), *durations(loaded))]
 
@@ -94,9 +94,9 @@ def test_times_of_what_is_left(tmp_path: Path) -> None:
     steps = [{"fault": "cut_registry", "at": 0, "lasts": 40}, {"fault": "cut_registry", "at": 50, "lasts": 20}]
     loaded = incident(tmp_path, faults=steps, lasts=90)
 
-    def live(candidate: Loaded) -> Lived:
+    def live(candidate: LoadedIncident) -> Replay:
         kept = any(step.at == 50 for step in candidate.incident.faults)
-        return Lived(directory="runs/1", seen="reproduced" if kept else "not reproduced", seconds=1.0)
+        return Replay(directory="runs/1", seen="reproduced" if kept else "not reproduced", seconds=1.0)
 
     shrinking = Shrinking(loaded, Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95), live, 1e6, 0.95)
     _, (_, times) = shrinking.run()
@@ -105,7 +105,7 @@ def test_times_of_what_is_left(tmp_path: Path) -> None:
     assert {part for finding in times.findings for part in finding.parts} == halves
 
 
-def test_without(loaded: Loaded) -> None:
+def test_without(loaded: LoadedIncident) -> None:
     """What is left is an incident, in which steps begin when they would have begun."""
     smaller = without(
         loaded, frozenset({Part("step", 1), Part("object", 1), Part("probe", 1), Part("turn", 2), Part("worker", 2)})
@@ -121,7 +121,7 @@ def test_without(loaded: Loaded) -> None:
     assert without(loaded, frozenset(structure(loaded))) is None
 
 
-def test_smallest(loaded: Loaded, tmp_path: Path) -> None:
+def test_smallest(loaded: LoadedIncident, tmp_path: Path) -> None:
     """Only what matters is in the smallest file, which can be read, and says what each removal showed."""
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
     smallest, searches = shrinking.run()
@@ -138,7 +138,7 @@ def test_smallest(loaded: Loaded, tmp_path: Path) -> None:
     assert lines[-1] == f"live it again: nox -s repro -- {tmp_path}/small/a.yaml"
 
 
-def test_resumed(loaded: Loaded, tmp_path: Path) -> None:
+def test_resumed(loaded: LoadedIncident, tmp_path: Path) -> None:
     """A shrink that was stopped goes on with what it knew, and comes to the same end with no run made twice."""
     whole = Runs()
     expected, _ = _shrinking(loaded, whole, tmp_path / "one.jsonl").run()
@@ -148,7 +148,7 @@ def test_resumed(loaded: Loaded, tmp_path: Path) -> None:
     stopped.budget = 1e9
     made = iter(range(10))
 
-    def live(candidate: Loaded) -> Lived:
+    def live(candidate: LoadedIncident) -> Replay:
         if next(made, None) is None:
             raise KeyboardInterrupt
         return first.live(candidate)
@@ -169,7 +169,7 @@ def test_resumed(loaded: Loaded, tmp_path: Path) -> None:
     assert head.endswith(f"after {whole.made} runs, {first.made} of them before an interruption")
 
 
-def test_budget(loaded: Loaded, tmp_path: Path) -> None:
+def test_budget(loaded: LoadedIncident, tmp_path: Path) -> None:
     """No run is begun that would not end within the budget, by the longest before; how to go on is told."""
     runs = Runs()
     shrinking = _shrinking(loaded, runs, tmp_path / "ledger.jsonl", budget=30.0)
@@ -184,7 +184,7 @@ def test_budget(loaded: Loaded, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"confidence": 0.9}, {"title": "Another"}])
-def test_another_ledger(loaded: Loaded, tmp_path: Path, change: dict[str, Any]) -> None:
+def test_another_ledger(loaded: LoadedIncident, tmp_path: Path, change: dict[str, Any]) -> None:
     """A ledger of another incident, seed or confidence is refused, and says in what it differs."""
     path = tmp_path / "ledger.jsonl"
     Ledger(path, loaded, 7, 0.95)
@@ -195,7 +195,7 @@ def test_another_ledger(loaded: Loaded, tmp_path: Path, change: dict[str, Any]) 
         Ledger(path, other, change.get("seed", 7), change.get("confidence", 0.95))
 
 
-def test_a_ledger_that_calls_parts_by_words_is_refused(loaded: Loaded, tmp_path: Path) -> None:
+def test_a_ledger_that_calls_parts_by_words_is_refused(loaded: LoadedIncident, tmp_path: Path) -> None:
     """So did the first format: read as one of today, nothing of it would be known again, and runs be made twice."""
     path = tmp_path / "ledger.jsonl"
     Ledger(path, loaded, 7, 0.95)
@@ -210,7 +210,7 @@ def test_a_ledger_that_calls_parts_by_words_is_refused(loaded: Loaded, tmp_path:
     assert Ledger.seed_of(path) == 7
 
 
-def test_seed(loaded: Loaded, tmp_path: Path) -> None:
+def test_seed(loaded: LoadedIncident, tmp_path: Path) -> None:
     """A ledger remembers its seed, for who goes on without naming one."""
     Ledger(tmp_path / "ledger.jsonl", loaded, 7, 0.95)
 
@@ -236,7 +236,7 @@ def test_seed(loaded: Loaded, tmp_path: Path) -> None:
         None,
     ],
 )
-def test_no_ledger(loaded: Loaded, tmp_path: Path, content: bytes | None) -> None:
+def test_no_ledger(loaded: LoadedIncident, tmp_path: Path, content: bytes | None) -> None:
     """What is no ledger is refused with one line and what to type, whether its seed or all of it is asked for."""
     path = tmp_path / "ledger.jsonl"
     path.mkdir() if content is None else path.write_bytes(content)
@@ -259,18 +259,20 @@ def test_no_ledger(loaded: Loaded, tmp_path: Path, content: bytes | None) -> Non
         (["inconclusive"], False),
     ],
 )
-def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None], outcome: bool | None) -> None:
+def test_broken_runs(
+    loaded: LoadedIncident, tmp_path: Path, reasons: list[Reason | None], outcome: bool | None
+) -> None:
     """A run that broke is made again; a candidate that cannot be lived counts as needed; none of it as evidence.
 
     The words of its error decide nothing.
     """
     path, upcoming = tmp_path / "ledger.jsonl", iter(reasons)
 
-    def live(_: Loaded) -> Lived:
+    def live(_: LoadedIncident) -> Replay:
         reason = next(upcoming)
         error = "Inconclusive: BadScenario" if reason else ""
         seen: Literal["broken", "reproduced"] = "broken" if reason else "reproduced"
-        return Lived(directory="runs/1", seen=seen, seconds=1.0, error=error, reason=reason)
+        return Replay(directory="runs/1", seen=seen, seconds=1.0, error=error, reason=reason)
 
     shrinking = Shrinking(loaded, Ledger(path, loaded, 7, 0.95), live, 1e6, 0.95)
 
@@ -281,17 +283,17 @@ def test_broken_runs(loaded: Loaded, tmp_path: Path, reasons: list[Reason | None
 @pytest.mark.parametrize(
     ("seen", "outcome"), [(["inconclusive", "not reproduced"], False), (["inconclusive"] * 3, None)]
 )
-def test_inconclusive_runs(loaded: Loaded, tmp_path: Path, seen: list[Any], outcome: bool | None) -> None:
+def test_inconclusive_runs(loaded: LoadedIncident, tmp_path: Path, seen: list[Any], outcome: bool | None) -> None:
     """A run that says nothing is made again; a candidate of which nothing can be said counts as needed."""
     upcoming = iter(seen)
     shrinking = _shrinking(loaded, Runs(), tmp_path / "ledger.jsonl")
-    shrinking.live = lambda _: Lived(directory="runs/1", seen=next(upcoming), seconds=1.0)
+    shrinking.live = lambda _: Replay(directory="runs/1", seen=next(upcoming), seconds=1.0)
 
     assert shrinking._attempt(frozenset({"probe/1"})) is outcome
     assert list(upcoming) == []
 
 
-def test_the_whole_incident_breaks(loaded: Loaded, tmp_path: Path) -> None:
+def test_the_whole_incident_breaks(loaded: LoadedIncident, tmp_path: Path) -> None:
     """If the incident itself cannot be lived, that is said, and nothing is shrunk."""
     runs = Runs()
     runs.error = "ClusterUnavailable: no way"
