@@ -20,19 +20,21 @@ nox.options.sessions = ["tests"]
 nox.options.reuse_venv = "yes"
 
 _PARALLEL = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
-_ELSEWHERE = "--ignore=tests/integration"
+_ELSEWHERE = ("--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
 _QUICK = (
     *("-n", str(max(4, os.cpu_count() or 1)), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
-    *(_ELSEWHERE, *_UNWATCHED),
+    *(*_ELSEWHERE, *_UNWATCHED),
 )
 """For tests that touch no engine; a cluster wants the machine for itself.
 
-What is integrated without a cluster, the report with Node.js and a browser (17 s of processor), `nox -s tests` runs.
+What starts whole programs, the report with Node.js and a browser (17 s of processor), nox, pip, sessions that signals
+end (30 s), `nox -s tests` runs.
 On two cores four processes: much of a unit test is waiting, but each of them collects all tests, for 2 s of processor.
 Of examples that are drawn only a quarter is tried; `nox -s tests` tries all.
 """
 
+_WITHOUT_ENGINE = ("tests/unit", "tests/processes")
 _SCENARIOS = Path("scenarios").resolve()
 _SOURCES = Path("src").resolve()
 
@@ -98,7 +100,7 @@ def tests(session: nox.Session) -> None:
         _pytest(session, *(_QUICK if "not cluster" in session.posargs else ()), *session.posargs)
         return
     session.run("nox", "-s", "lowest")
-    _pytest(session, *_PARALLEL, "tests/unit")
+    _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE)
     _pytest(session, "tests/integration")
 
 
@@ -106,8 +108,8 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Run the unit tests with the lowest versions that pyproject.toml allows."""
     _install(session, "lowest")
-    types = "tests/unit/test_contributing.py::test_examples_are_clean"  # what mypy says hangs on the locked versions
-    _pytest(session, *_PARALLEL, "tests/unit", "--deselect", types, *session.posargs)
+    types = "tests/processes/test_contributing.py::test_examples_are_clean"  # mypy is another version
+    _pytest(session, *_PARALLEL, *_WITHOUT_ENGINE, "--deselect", types, *session.posargs)
 
 
 @nox.session

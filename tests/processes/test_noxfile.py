@@ -22,7 +22,8 @@ from chaos_harness.clusters.deadline import Deadline
 _ROOT = Path(__file__).parents[2]
 _BY_FILE = "--dist loadfile --no-loadscope-reorder"
 _PARALLEL = f"-n auto {_BY_FILE}"
-_WITHOUT = "--ignore=tests/integration -o faulthandler_timeout=0"
+_TYPES = "tests/processes/test_contributing.py::test_examples_are_clean"
+_WITHOUT = "--ignore=tests/integration --ignore=tests/processes -o faulthandler_timeout=0"
 _QUICK = f"-n {max(4, os.cpu_count() or 1)} {_BY_FILE} --hypothesis-profile quick {_WITHOUT}"
 _LOCKS = ("chaos", "tests", "lowest", "nox", "uv", "bench")
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
@@ -186,7 +187,7 @@ def _made(place: Path) -> str:
         (["-s", "tests", "--", "tests/integration"], "tests/integration\n"),
         (
             ["-s", "lowest"],
-            f"{_PARALLEL} tests/unit --deselect tests/unit/test_contributing.py::test_examples_are_clean\n",
+            f"{_PARALLEL} tests/unit tests/processes --deselect {_TYPES}\n",
         ),
     ],
 )
