@@ -44,7 +44,7 @@ while IFS=: read -r _ kinds path; do
 done <"/proc/$pid/cgroup"
 taskset --all-tasks --cpu-list --pid "$cpu" "$pid" >/dev/null
 for _ in {1..24}; do
-  bash -c 'while ((SECONDS < 60)); do :; done' &>/dev/null </dev/null &
+  nice -n -20 bash -c 'while ((SECONDS < 60)); do :; done' &>/dev/null </dev/null &
   loops+=($!)
   echo $! >"/sys/fs/cgroup$path/cgroup.procs"
   taskset --cpu-list --pid "$cpu" $! >/dev/null
@@ -53,6 +53,8 @@ echo crowded
 read -rt 60
 """
 """What bash does on a node: one Gatekeeper process shares one processor, and its own share of that, with 24 loops.
+
+They have the highest rank: beside loops of its own rank a process that slept is let run at once, on an idle machine.
 
 It is so on a machine with many processors, too, and takes from others what Gatekeeper may take. The loops end when
 nobody is left who could say a line, or after a minute, and the process may then run where it could before.
