@@ -167,7 +167,7 @@ import json, sys
 from pathlib import Path
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.engine import connect
-from chaos_harness.harness.faults.webhook.empty_certificate import _Blanked, blank_certificate
+from chaos_harness.harness.faults.webhook.empty_certificate import _EmptyCertificate, blank_certificate
 from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
 from chaos_harness.harness.faults.registry.remove_image import remove_image
 from chaos_harness.harness.faults.workloads.reschedule import reschedule_pod
