@@ -24,7 +24,8 @@ _ELSEWHERE = ("--ignore=tests/integration", "--ignore=tests/processes")
 _UNWATCHED = ("-o", "faulthandler_timeout=0")  # a thread a test, which waits for a core, for a loop of a minute
 _QUICK = (
     *("-n", str(max(4, os.cpu_count() or 1)), *_PARALLEL[2:], "--hypothesis-profile", "quick"),
-    *(*_ELSEWHERE, *_UNWATCHED),
+    *_ELSEWHERE,
+    *_UNWATCHED,
 )
 """For tests that touch no engine; a cluster wants the machine for itself.
 

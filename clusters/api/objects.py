@@ -1,24 +1,31 @@
-"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null.
-
-The same as harness.history.objects, which clusters may not import; a test holds them equal.
-"""
+"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null."""
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Object", "condition", "is_leaving", "is_ready"]
+__all__ = ["Object", "condition", "is_leaving", "is_ready", "metadata", "status"]
 
 Object = Mapping[str, Any]
 
 
+def metadata(thing: Object) -> Object:
+    """Return its metadata."""
+    return thing.get("metadata") or {}
+
+
+def status(thing: Object) -> Object:
+    """Return its status."""
+    return thing.get("status") or {}
+
+
 def is_leaving(thing: Object) -> bool:
     """Whether it is about to be deleted."""
-    return bool((thing.get("metadata") or {}).get("deletionTimestamp"))
+    return bool(metadata(thing).get("deletionTimestamp"))
 
 
 def condition(thing: Object, kind: str) -> str:
     """Return the status of a condition: "True", "False", "Unknown", or "" if it has no such condition."""
-    conditions = (thing.get("status") or {}).get("conditions") or ()
+    conditions = status(thing).get("conditions") or ()
     return str(next((one.get("status") for one in conditions if one.get("type") == kind), "") or "")
 
 

@@ -1,7 +1,9 @@
-"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null."""
+"""Objects: what a Kubernetes object in plain JSON says of itself; any of its fields may be missing, or null.
 
-from collections.abc import Mapping
-from typing import Any
+What clusters asks of them, too, lies there.
+"""
+
+from chaos_harness.clusters.api.objects import Object, condition, is_leaving, is_ready, metadata, status
 
 __all__ = [
     "Object",
@@ -21,13 +23,6 @@ __all__ = [
     "waiting",
 ]
 
-Object = Mapping[str, Any]
-
-
-def metadata(thing: Object) -> Object:
-    """Return its metadata."""
-    return thing.get("metadata") or {}
-
 
 def name_of(thing: Object) -> str:
     """Return its name, or ""."""
@@ -44,11 +39,6 @@ def labels(thing: Object) -> Object:
     return metadata(thing).get("labels") or {}
 
 
-def is_leaving(thing: Object) -> bool:
-    """Whether it is about to be deleted."""
-    return bool(metadata(thing).get("deletionTimestamp"))
-
-
 def owners(thing: Object) -> list[Object]:
     """Return the references to whose it is."""
     return list(metadata(thing).get("ownerReferences") or ())
@@ -58,17 +48,6 @@ def owner_uid(thing: Object) -> str:
     """Return the uid of the controller whose it is; of its first owner, if none controls it; or ""."""
     ours = [owner for owner in owners(thing) if owner.get("controller")] or owners(thing)
     return str(ours[0].get("uid") or "") if ours else ""
-
-
-def condition(thing: Object, kind: str) -> str:
-    """Return the status of a condition: "True", "False", "Unknown", or "" if it has no such condition."""
-    conditions = _status(thing).get("conditions") or ()
-    return str(next((one.get("status") for one in conditions if one.get("type") == kind), "") or "")
-
-
-def is_ready(thing: Object) -> bool:
-    """Whether a pod or a node has the condition Ready."""
-    return condition(thing, "Ready") == "True"
 
 
 def node_of(pod: Object) -> str:
@@ -103,9 +82,5 @@ def endpoints(piece: Object) -> dict[str, str]:
     return {target["uid"]: target.get("name", "") for target in leads}
 
 
-def _status(thing: Object) -> Object:
-    return thing.get("status") or {}
-
-
 def _containers(pod: Object) -> tuple[Object, ...]:
-    return tuple(_status(pod).get("containerStatuses") or ())
+    return tuple(status(pod).get("containerStatuses") or ())

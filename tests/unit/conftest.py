@@ -16,15 +16,10 @@ from tests.fakes.harmed import Harmed
 from tests.fakes.lives import Run
 from tests.fakes.policed import Policed
 from tests.fakes.world import World
+from tests.own_machine import own_machine
 from tests.sessions import SCENARIOS, Session, run
 
-
-@pytest.fixture(scope="session", autouse=True)
-def _machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the journal of what is changed on the machine in a place of the tests' own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chaos_harness.clusters.machine.traces.HOME", tmp_path_factory.mktemp("machine"))
-        yield
+__all__ = ["own_machine"]
 
 
 @pytest.fixture(scope="session")
