@@ -115,9 +115,12 @@ def test_planted_deletion(experiment: Experiment) -> None:
 
 
 def test_planted_back_off(experiment: Experiment) -> None:
-    """A container that could not be pulled a few times waits for its kubelet when the registry is back."""
+    """A container whose pull failed a few times waits for the kubelet's back-off when the registry is back.
+
+    The registry answers 503: pulls from a stopped one may hang for as long as it is gone, and never fail.
+    """
     killed, *_others = experiment.restart_gatekeeper("Always")
-    with experiment.fault(cut_registry()):
+    with experiment.fault(cut_registry("503")):
         experiment.act(kill_containers(killed))
         experiment.hold(45)
     experiment.hold(15)
