@@ -1,7 +1,7 @@
 """Verdict: what a check found in a history, and the claim that says what it should have found."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from chaos_harness.harness.causes import Cause
@@ -29,9 +29,10 @@ _NO_VERSION = "v0"
 class Verdict:
     """What a check says about a history.
 
-    `summary` is one line; `evidence` are the lines of the history, in words, that decided; `figures`
-    are numbers worth a trend, each named with its unit ("ready_seconds"). `at` is the moment of the history, in
-    seconds, at which the first thing violated it; None if nothing did, or no single moment decided.
+    `summary` is one line; of a verdict on several checks, it is `parts` joined. `evidence` are the lines of the
+    history, in words, that decided; `figures` are numbers worth a trend, each named with its unit ("ready_seconds").
+    `at` is the moment of the history, in seconds, at which the first thing violated it; None if nothing did, or no
+    single moment decided.
     """
 
     outcome: Outcome
@@ -41,6 +42,7 @@ class Verdict:
     at: float | None = None
     causes: tuple[Cause, ...] = ()
     broken: str = ""
+    parts: tuple[str, ...] = field(default=(), compare=False)
 
     def __and__(self, other: "Verdict") -> "Verdict":
         """Return the verdict on both: violated beats inconclusive, which beats holds.
@@ -50,16 +52,22 @@ class Verdict:
         """
         worst = max(self.outcome, other.outcome, key=_WEIGHT.__getitem__)
         deciding = [verdict for verdict in (self, other) if verdict.outcome == worst]
-        summaries = [part for verdict in deciding for part in _parts(verdict.summary)]
+        summaries = (part for verdict in deciding for part in verdict.parts or (verdict.summary,))
+        parts = tuple(dict.fromkeys(summaries))
         return Verdict(
             worst,
-            _JOINT.join(dict.fromkeys(summaries)),
+            _JOINT.join(parts),
             tuple(dict.fromkeys((*self.evidence, *other.evidence))),
             {**self.figures, **other.figures},
             min((verdict.at for verdict in deciding if verdict.at is not None), default=None),
             tuple(dict.fromkeys(cause for verdict in deciding for cause in verdict.causes)),
             next((verdict.broken for verdict in deciding if verdict.broken), ""),
+            parts,
         )
+
+    def as_inconclusive(self, summary: str) -> "Verdict":
+        """Return it with the outcome `inconclusive` and another summary; evidence, figures and causes stay."""
+        return replace(self, outcome="inconclusive", summary=summary, parts=(), at=None)
 
 
 CheckFunction = Callable[[History], Verdict]
@@ -160,7 +168,3 @@ class Claim:
                 f"{head}{evidence}\nThe known defect{known} no longer reproduces: expect `holds` from this version on."
             )
         raise InvariantViolated(f"{head}{evidence}")
-
-
-def _parts(summary: str) -> list[str]:
-    return summary.split(_JOINT)

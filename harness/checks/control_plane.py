@@ -252,7 +252,7 @@ def _violated(seen: Blame, verdict: Verdict) -> Verdict:
     """Return the verdict, or that nobody knows: in a line that is missing may stand that a fault did it."""
     if lost := seen.coverage.lost.within(0, verdict.at or inf):
         words = f"lines are missing from {lost}, which may say that a fault did this; {verdict.summary}"
-        return replace(verdict, outcome="inconclusive", summary=words, figures={}, at=None)
+        return replace(verdict.as_inconclusive(words), figures={})
     return verdict
 
 

@@ -1,5 +1,7 @@
 """Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
 
+from collections import Counter
+
 from chaos_harness.harness.causes import Cause, known_causes
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import unseen_words
@@ -121,17 +123,13 @@ def _finite(difference: Difference, coverage: Coverage) -> float:
 
 
 def _causes(differences: list[Difference]) -> tuple[Cause, ...]:
-    return known_causes(difference.kind.how for difference in differences)
+    return known_causes(difference.kind.cause for difference in differences)
 
 
 def _counted(differences: list[Difference]) -> str:
-    kinds = [difference.kind.how for difference in differences]
-    counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-    return ", ".join(f"{count} {_plural(kind) if count > 1 else kind}" for kind, count in counts.items())
-
-
-def _plural(kind: str) -> str:
-    return f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
+    kinds = {difference.kind.cause: difference.kind for difference in differences}
+    counts = Counter(difference.kind.cause for difference in differences)
+    return ", ".join(kind.counted(counts[cause]) for cause, kind in kinds.items())
 
 
 def _told(differences: list[Difference]) -> tuple[str, ...]:

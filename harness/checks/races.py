@@ -172,5 +172,5 @@ def _judge(
         sentences += [f"{doubtful} more were not seen for long enough: {words}"] * bool(doubtful)
         sentences += [f"when templates refused theirs is not known from {hidden}"] * bool(hidden)
         sentences.append(unseen)
-    causes = known_causes(orphan.kind.how for orphans in left.values() for orphan, _ in orphans)
+    causes = known_causes(orphan.kind.cause for orphans in left.values() for orphan, _ in orphans)
     return Verdict(outcome, "; ".join(filter(None, sentences)), evidence, figures, first, causes)

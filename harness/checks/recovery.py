@@ -115,7 +115,7 @@ def joined(history: PodHistory, names: Sequence[str], verdicts: Sequence[Verdict
         if history.coverage.ended or set(names) == {fault.id for fault in chosen}
         else ["the history has no end: there may have been more"]
     )
-    return replace(verdict, outcome="inconclusive", summary=why[0]) if why and verdict.outcome == "holds" else verdict
+    return verdict.as_inconclusive(why[0]) if why and verdict.outcome == "holds" else verdict
 
 
 def _within(history: PodHistory, back: Recovery, seconds: float, steady: float, faults: Sequence[FaultSpan]) -> Verdict:

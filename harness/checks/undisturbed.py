@@ -1,7 +1,6 @@
 """Undisturbed: the check that pods to which nothing was done stay as they are while a fault lasts."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -167,4 +166,4 @@ def _unless(history: PodHistory, life: PodLife, fault: FaultSpan, since: float, 
         words = f"{verdict.summary}, but lines that may tell why are missing from {lost}"
     else:
         return verdict
-    return replace(verdict, outcome="inconclusive", summary=words, at=None)
+    return verdict.as_inconclusive(words)

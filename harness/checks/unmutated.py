@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from math import inf
 
 from chaos_harness.harness.causes import Cause
@@ -66,7 +65,7 @@ def never_unmutated(
         verdicts = [part.verdict(at_most, enough) for part in parts]
         worst = max(verdicts, key=lambda verdict: (_ORDER.index(verdict.outcome), verdict.figures["unmutated_pods"]))
         if worst.outcome == "holds" and (problem := again(read.coverage, read.faults, wanted)):
-            return replace(worst, outcome="inconclusive", summary=f"{problem}; {worst.summary}")
+            return worst.as_inconclusive(f"{problem}; {worst.summary}")
         return worst
 
     among = f" during {' and '.join(wanted)}" if wanted else ""
