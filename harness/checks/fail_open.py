@@ -1,10 +1,11 @@
 """Fail open: the checks on how long policies went by unheeded, and on how long what complies was refused."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.blame import Blame, again, blames, names, unproved
-from chaos_harness.harness.checks.lasting import Loss, Read, decided, measured
+from chaos_harness.harness.checks.lasting import FIRST_LOST, Loss, Read, decided, measured
 from chaos_harness.harness.checks.rule import bounded
 from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import asked
@@ -88,16 +89,17 @@ def judged(
         read = Read(recorded)
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
-        verdicts = [
+        all_ = [
             _judge(read, blame, policy, check, kind, excused)
             for blame in blames(read.faults, read.coverage, wanted, read.harmless())
             for policy in read.policies(blame, chosen) or ["any policy"]
         ]
-        worst = max(verdicts, key=_badness)
+        worst = max(all_, key=_badness).verdict
+        verdicts = [one.verdict for one in all_]
         figures: dict[str, float] = {}
         for verdict in verdicts:
             for figure, value in verdict.figures.items():
-                worse = min if figure.startswith("first_") else max
+                worse = min if figure == FIRST_LOST else max
                 figures[figure] = worse(value, figures.get(figure, value))
         evidence = tuple(line for verdict in verdicts for line in verdict.evidence)
         first = min((verdict.at for verdict in verdicts if verdict.at is not None), default=None)
@@ -121,24 +123,31 @@ def named(claim: str, policies: Collection[str], excused: Collection[str]) -> st
     return f"{claim}{among}{unless}"
 
 
-def _badness(verdict: Verdict) -> tuple[int, float, float]:
+class _Judged(NamedTuple):
+    """The verdict on one policy, and the losses that its figures are of."""
+
+    verdict: Verdict
+    losses: Collection[Loss] = ()
+
+
+def _badness(judged_policy: _Judged) -> tuple[int, float, int]:
+    """Return what orders verdicts: the outcome, then for how many seconds, then how many requests were lost."""
     order = ("holds", "inconclusive", "violated")
-    figures = verdict.figures.items()
-    seconds = max((value for name, value in figures if name.endswith("_least_seconds")), default=0.0)
-    count = max((value for name, value in figures if name.endswith(("_lost_requests", "_refused_requests"))), default=0)
-    return order.index(verdict.outcome), seconds, count
+    verdict, losses = judged_policy
+    seconds = max((round(loss.least, 3) for loss in losses), default=0.0)
+    return order.index(verdict.outcome), seconds, max((len(loss.lost) for loss in losses), default=0)
 
 
-def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, excused: Collection[str]) -> Verdict:
+def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, excused: Collection[str]) -> _Judged:
     """Return what a check says of one policy in the time of some faults, with its evidence and figures."""
     heard = read.losses.of(policy)
     time = read.until_judged(blame.own & read.in_force.maybe(policy))
     if not decided(heard, time):
-        return Verdict("inconclusive", f"nobody asked about {policy} after {blame.words}")
+        return _Judged(Verdict("inconclusive", f"nobody asked about {policy} after {blame.words}"))
     interval = read.coverage.of(asked(policy)).interval
     if interval > _SELDOM_SECONDS:
         words = f"{decided(heard, time)} requests about {policy} were answered, one in {interval:.1f} s"
-        return Verdict("inconclusive", f"{words}: too few to judge")
+        return _Judged(Verdict("inconclusive", f"{words}: too few to judge"))
     losses = {way: measured(read, blame, heard, way, excused) for way in ("bypassed", "refused", kind)}
     loss = losses[kind]
     verdict = check(loss, read)
@@ -149,5 +158,7 @@ def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, exc
     )
     lines += [f"{policy}: {later}"] if later else []
     evidence = (*lines, *read.failures.evidence(loss.whys, _SHOWN), *verdict.evidence)
-    all_ = {**figures, **verdict.figures}
-    return Verdict(verdict.outcome, verdict.summary, evidence, all_, verdict.at, verdict.causes or loss.causes())
+    figures |= verdict.figures
+    causes = verdict.causes or loss.causes()
+    joint = Verdict(verdict.outcome, verdict.summary, evidence, figures, verdict.at, causes)
+    return _Judged(joint, {kind_loss.verb: kind_loss for kind_loss in losses.values()}.values())

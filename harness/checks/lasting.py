@@ -17,7 +17,7 @@ from chaos_harness.harness.history.excuses import BadAnswers, weighed
 from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Reader, follow
 from chaos_harness.harness.history.harms import Harm, Harms
-from chaos_harness.harness.history.in_force import InForce, asks_about
+from chaos_harness.harness.history.in_force import InForce
 from chaos_harness.harness.history.losses import Heard, Kind, Losses, Streak
 from chaos_harness.harness.history.resolved import UnansweredCreates
 from chaos_harness.harness.history.rotation import Rotation
@@ -29,7 +29,7 @@ from chaos_harness.harness.history.webhook_failures import Failures, Why
 from chaos_harness.harness.history.witness import Witness
 from chaos_harness.harness.policies import ADMIT
 
-__all__ = ["STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
+__all__ = ["FIRST_LOST", "STEADY_SECONDS", "Loss", "Read", "decided", "inside", "measured"]
 
 STEADY_SECONDS = 5.0
 """For how long nothing may be lost until what was lost has come back.
@@ -44,6 +44,9 @@ _MARKED = 2
 _ENDING_SECONDS = 15.0
 _NEVER_APPLIED = (ADMIT, "check ignore label")
 _VERBS: dict[Kind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused": "refused", "lost": "lost"}
+
+FIRST_LOST = "first_lost_seconds"
+"""The figure of which the least is the worst: how long after a fault the first request was lost."""
 
 
 class Read:
@@ -135,7 +138,7 @@ class Read:
         applied = [
             name
             for name in self.in_force.names
-            if self.in_force.maybe(name) & blame.own and not any(asks_about(policy, name) for policy in heard)
+            if self.in_force.maybe(name) & blame.own and not self.in_force.asked_about(name, heard)
         ]
         return heard + applied
 
@@ -172,6 +175,11 @@ class Loss:
         return self.heard.policy
 
     @property
+    def verb(self) -> Literal["lost", "refused"]:
+        """What words and figures call it."""
+        return _VERBS[self.kind]
+
+    @property
     def least(self) -> float:
         """Seconds for certain."""
         return self.certain.total
@@ -188,7 +196,7 @@ class Loss:
 
     def words(self) -> str:
         """Say it in one line."""
-        fault, verb = self.blame.words, _VERBS[self.kind]
+        fault, verb = self.blame.words, self.verb
         but = f"; {len(self.weighed.excused)} more are excused by their cause" if self.weighed.excused else ""
         but += f"; of {len(self.weighed.unread)} more the cause is not known" if self.weighed.unread else ""
         if not self.missed or len(self.weighed.excused) + len(self.weighed.unread) == len(self.missed):
@@ -209,7 +217,7 @@ class Loss:
     def figures(self) -> dict[str, float]:
         """Return it in numbers: seconds, and counts of requests."""
         name = "".join(letter if letter.isalnum() else "_" for letter in self.policy).strip("_").replace("__", "_")
-        prefix = f"{name}_{_VERBS[self.kind]}"
+        prefix = f"{name}_{self.verb}"
         figures = {f"{prefix}_requests": float(len(self.lost)), f"{name}_asked_requests": float(self.decided)}
         figures[f"{prefix}_least_seconds"] = round(self.least, 3)
         if isfinite(self.most):

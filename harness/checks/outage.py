@@ -7,7 +7,7 @@ from math import inf, isinf
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.blame import names
 from chaos_harness.harness.checks.fail_open import judged
-from chaos_harness.harness.checks.lasting import Loss, Read
+from chaos_harness.harness.checks.lasting import FIRST_LOST, Loss, Read
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.faults import FaultSpan
 from chaos_harness.harness.history.spans import Spans
@@ -121,7 +121,7 @@ def _outlasted(loss: Loss, read: Read, begin: float, seconds: float) -> Verdict:
     unseen = loss.unseen & first
     earliest, latest = _begins(loss, begin)
     words = f"no request was lost after {loss.blame.words}"
-    figures = {} if isinf(earliest) else {"first_lost_seconds": round(earliest, 3)}
+    figures = {} if isinf(earliest) else {FIRST_LOST: round(earliest, 3)}
     if figures:
         words = f"the first request is lost {_between(earliest, latest)} after {loss.blame.words}"
     words = f"{loss.policy}: {words}"

@@ -26,7 +26,13 @@ _CALL_FAILED = "failed calling webhook"
 
 _MUTATION, _VALIDATION = "mutation.gatekeeper.sh", "validation.gatekeeper.sh"
 _LABEL, _LABEL_POLICY = "check-ignore-label.gatekeeper.sh", "check ignore label"
-_GENERATED = " (vap)"
+_WANTED = {
+    "mutate pods": "mutated",
+    "mutate templates": "mutated",
+    ADMIT: "admitted",
+    "deny by cel (vap)": "denied by policy",
+}
+"""What policies demanded when histories did not have it; it was "denied by webhook" of all others."""
 
 
 class Admission(NamedTuple):
@@ -54,14 +60,8 @@ class Admission(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        """What the policy demands as the answer: see harness.policies.Wanted; old histories tell by its name only."""
-        if self.wants:
-            return self.wants
-        if self.policy.startswith("mutate"):
-            return "mutated"
-        if self.policy == ADMIT:
-            return "admitted"
-        return "denied by policy" if self.policy.endswith(_GENERATED) else "denied by webhook"
+        """What the policy demands as the answer: see harness.policies.Wanted; old histories do not have it."""
+        return self.wants or _WANTED.get(self.policy, "denied by webhook")
 
     @property
     def webhook(self) -> str:

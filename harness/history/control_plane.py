@@ -95,7 +95,7 @@ class Lease:
     new: bool
     seen: "array[float]" = field(default_factory=lambda: array("d"))
     renewed: str = ""
-    told: str = ""
+    holder: str = ""
 
 
 @dataclass
@@ -218,8 +218,8 @@ class ControlPlane:
         if not of_node:
             holder = f"{spec.get('holderIdentity') or 'nobody'} (transition {spec.get('leaseTransitions', 0)})"
             now, since = _GONE if entry.f == DELETED else holder, lease.seen[-1] if lease.seen else entry.at
-            self._changed(lease.part, entry, "the lease", name, lease.told, now, since)
-            lease.told = holder
+            self._changed(lease.part, entry, "the lease", name, lease.holder, now, since)
+            lease.holder = holder
             if host := (spec.get("holderIdentity") or "").rpartition("_")[0]:
                 lease.part = ControlPlanePart("lease", name, host, f"{name}-{host}")
         if entry.f != DELETED and spec.get("renewTime") and spec["renewTime"] != lease.renewed:

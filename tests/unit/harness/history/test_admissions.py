@@ -119,9 +119,30 @@ def test_in_force() -> None:
     force = InForce()
     history = Asked().in_force(1, "p", until=50).add(60, "ok", "policies", "removed", {"policies": ["p"]})
     follow(history.recorded(), force)
-    assert force.sure("p") == force.maybe("p (vap)") == Spans.of([(1, 50)])
+    assert force.sure("p") == Spans.of([(1, 50)])
     assert force.sure("other").total == float("inf")
     assert force.names == ("p",)
+
+
+@pytest.mark.parametrize("lines", [["apply"], ["removed"]])
+def test_a_part_is_in_force_with_its_policy(lines: list[str]) -> None:
+    """Questions about a part of a policy may have any name; each line about a policy says which ones."""
+    history = Asked().in_force(1, "p", until=50)
+    for line in lines:
+        history.add(0 if line == "apply" else 60, "ok", "policies", line, {"policies": ["p"], "parts": {"one": "p"}})
+    force = InForce()
+    follow(history.recorded(), force)
+    assert force.maybe("one").within(1, 50) == force.maybe("p").within(1, 50) == Spans.of([(1, 50)])
+    assert force.asked_about("p", ["one"])
+    assert not force.asked_about("p", ["p (two)", "other"])
+
+
+def test_parts_in_old_histories() -> None:
+    """The one policy with two parts that there was before lines said so is still known by their names."""
+    force = InForce()
+    follow(Asked().in_force(1, "deny by cel", until=50).recorded(), force)
+    assert force.sure("deny by cel (vap)") == force.sure("deny by cel (webhook)") == Spans.of([(1, 50)])
+    assert force.sure("deny by cel (other)").total == float("inf")
 
 
 @pytest.mark.parametrize(
