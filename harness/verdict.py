@@ -155,9 +155,7 @@ class Claim:
         if verdict.broken:
             raise CheckBroken(f"{head}{evidence}\nThe check itself is broken, which says nothing of Gatekeeper.")
         if verdict.outcome == "inconclusive":
-            raise Inconclusive(
-                f"{head}{evidence}\nNothing is proved either way: see why the fault or the samples lack."
-            )
+            raise Inconclusive(f"{head}{evidence}\nUndecided: see above which proof is missing, or what was not seen.")
         if self.surprising(verdict):
             raise InvariantViolated(
                 f"{head}{evidence}\nIt is violated as expected, but not by what is known: expected "

@@ -77,11 +77,13 @@ class _Log:
         """Return whether it was asked, or not, for the manifest of a repository before the first of these faults."""
         name, faults = " and ".join(names), self._faults.named(*names)
         if not faults or faults[0].proved is None:
-            return Verdict("inconclusive", f"{name} was not proved: there is no before")
+            return Verdict("inconclusive", f"the fault {name} was not proved, so 'before the fault' is undefined")
         begin = faults[0].injected
         headless = any(one.injected == -inf for one in faults[1:])  # may be the first only if lines are missing there
         if begin == -inf or (headless and self._coverage.lost.within(0.0, begin)):
-            return Verdict("inconclusive", f"the begin of {name} is missing: there is perhaps no before")
+            return Verdict(
+                "inconclusive", f"the line that says when {name} began is missing, so 'before the fault' is undefined"
+            )
         manifests = [
             one
             for one in self._requests.all

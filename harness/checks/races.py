@@ -1,5 +1,6 @@
 """Races: how often, of all repetitions, an orphan was left behind when all was decided."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -115,17 +116,20 @@ class _Time:
             if seen := longer_than(there, late, self.generated.coverage.blind):
                 yield orphan, seen
 
-    def doubtful(self, late: float) -> bool:
-        """Whether an orphan may have been there, or whether it was too short to see one."""
+    def doubt(self, late: float) -> str:
+        """Return why it is not known that no orphan stayed for more than `late` seconds of it; "" if it is known."""
         begin, end = self.perhaps
         maybe = (min(orphan.until, self._ends(orphan)[1]) - max(orphan.since, begin) for orphan in self._orphans())
         unseen = self.generated.unseen(WATCH_POLICIES, WATCH_BINDINGS).values()
-        return (
-            self.until - self.since < late
-            or min(self.generated.window[0], end) - begin > late
-            or any(seconds > late for seconds in maybe)
-            or any(spans.within(begin, end).longest > late for spans in unseen)
-        )
+        if self.until - self.since < late:
+            return f"shorter than {late:g} s"
+        if min(self.generated.window[0], end) - begin > late:
+            return "begun before the first list was read"
+        if any(seconds > late for seconds in maybe):
+            return f"perhaps with an orphan for more than {late:g} s"
+        if any(spans.within(begin, end).longest > late for spans in unseen):
+            return f"with policies or bindings not seen for more than {late:g} s"
+        return ""
 
     def _orphans(self) -> Iterator[Difference]:
         return (orphan for orphan in self.generated.orphans if self.policy in ("", orphan.kind.policy))
@@ -151,7 +155,8 @@ def _judge(
     if not times:
         return Verdict("inconclusive", "; ".join(filter(None, (words, unseen))))
     left = {time: orphans for time in times if (orphans := list(time.left(late)))}
-    doubtful = sum(time.doubtful(late) for time in times if time not in left)
+    doubts = Counter(doubt for time in times if time not in left and (doubt := time.doubt(late)))
+    doubtful = doubts.total()
     total, orphaned, seen = len(times), len(left), len(times) - doubtful
     low, high = wilson(orphaned, total).low, wilson(orphaned + doubtful, total).high
     rate = Interval(wilson(orphaned, seen).estimate, low, high)
@@ -169,7 +174,8 @@ def _judge(
     outcome = "inconclusive" if hidden and not left else bounded(orphaned, orphaned + doubtful, 0)
     sentences = [f"{orphaned} of {seen} repetitions left an orphan: {rate.percent()}"]
     if doubtful or outcome == "inconclusive":
-        sentences += [f"{doubtful} more were not seen for long enough: {words}"] * bool(doubtful)
+        undecided = ", ".join(f"{count} {doubt}" for doubt, count in doubts.items())
+        sentences += [f"{words}, of which {doubtful} are undecided: {undecided}"] * bool(doubtful)
         sentences += [f"when templates refused theirs is not known from {hidden}"] * bool(hidden)
         sentences.append(unseen)
     causes = known_causes(orphan.kind.cause for orphans in left.values() for orphan, _ in orphans)

@@ -141,7 +141,10 @@ class Scene:
     def _hindrance(self, chosen: Scope) -> str:
         did = {name for loss in self.losses if loss.fault for name in (loss.fault.name, loss.fault.id)}
         if not self.losses or set(chosen.faults) - did:
-            return f"no {chosen}: nobody did that to a node"
+            harmed = dict.fromkeys(
+                f"{loss.how} ({loss.fault.name if loss.fault else 'no fault'})" for loss in self.nodes.all
+            )
+            return f"the history has no node harmed as '{chosen}'; it has: {', '.join(harmed) or 'no harmed node'}"
         unproved = [loss.node for loss in self.losses if not loss.proved]
         if unproved:
             return f"{chosen.how}: {', '.join(unproved)} was not proved to be lost"

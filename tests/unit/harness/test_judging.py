@@ -101,7 +101,7 @@ def test_each_check_has_a_digest() -> None:
         ("chaos_harness.harness.verdict", "and bool(self.because)", "and True", True),
         ("chaos_harness.harness.checks.pulls", "_SHOWN = 5", "_SHOWN = 6", False),
         ("chaos_harness.harness.checks.undisturbed", '"""Whether a pod was Ready', '"""If a pod was Ready', False),
-        ("chaos_harness.harness.verdict", "Nothing is proved either way", "Nobody knows", False),
+        ("chaos_harness.harness.verdict", "Undecided: see above", "Not known: see", False),
         ("chaos_harness.clusters.errors", "class BadScenario(HarnessError)", "class BadScenario(ChaosError)", False),
         ("chaos_harness.harness.history.writer", "def append(", "def add(", False),
         ("harness", "__version__ = ", '__version__ = "9" + ', False),

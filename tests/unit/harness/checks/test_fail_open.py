@@ -318,7 +318,8 @@ def test_name() -> None:
 def test_a_figure_is_the_worst_one_whatever_the_policy_is_called() -> None:
     """How many requests two faults of one name lost is the larger number, also for a policy named "first ..."."""
     history = Asked()
-    for begin, end, kind in ((0, 12, "ok"), (12, 13, "fail"), (13, 62, "ok"), (62, 65, "fail"), (65, 100, "ok")):
-        history.asks(begin, end, kind, policy="first pods", outcome="admitted")
+    history.asks(0, 100, policy="first pods")
+    history.asks(12, 13, "fail", policy="first pods", outcome="admitted")
+    history.asks(62, 65, "fail", policy="first pods", outcome="admitted")
     history.fault(10, 11, 40, name="restart").fault(60, 61, 80, name="restart", process="fault 2")
     assert check(0, "first pods")(history.recorded()).figures["first_pods_lost_requests"] == 30

@@ -128,7 +128,10 @@ def test_mutated_later_is_not_mutated_when_born() -> None:
 
 
 INCONCLUSIVE = {
-    "no harm": (ToldLoss().workload(5, "a", node=NODE), "nobody did that to a node"),
+    "no harm": (
+        ToldLoss().workload(5, "a", node=NODE),
+        "the history has no node harmed as 'killed node'; it has: no harmed node",
+    ),
     "not proved": (ToldLoss().workload(5, "a", node=NODE).lose(20, proved=False), "was not proved to be lost"),
     "nobody there": (ToldLoss().workload(5, "a", node=OTHER).lose(20), "none of these pods was on worker2"),
     "not replaced": (lost(), "1 of 1 pods were not replaced"),

@@ -83,7 +83,9 @@ def test_a_fault_that_did_nothing_of_the_kind() -> None:
     story = ToldLoss().workload(5, "d", node=NODE, ready=True, kind="DaemonSet").lose(20, healed=40)
     check = never_replaced(HOW, kinds=("DaemonSet",), fault=("fault 1", "fault 9"))
     assert check.__name__ == "DaemonSet pods of a killed node by fault 1 and fault 9 outlive it"
-    assert check(story.seen(300)).summary == "no killed node by fault 1 and fault 9: nobody did that to a node"
+    assert check(story.seen(300)).summary == (
+        "the history has no node harmed as 'killed node by fault 1 and fault 9'; it has: killed node (kill node)"
+    )
 
 
 def test_rotation() -> None:
