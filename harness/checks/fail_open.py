@@ -1,4 +1,4 @@
-"""Fail open: the checks on how long policies went by unheeded, and on how long what complies was refused."""
+"""Fail open: checks on how long policies were bypassed, and on how long compliant requests were refused."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
@@ -29,14 +29,15 @@ def fail_open_window(
 ) -> Check:
     """Return the check that no policy is bypassed for longer than `seconds` after the fault `fault` began.
 
-    Bypassed is a request that was admitted although it violates the policy, or without the mutation. How long that
-    lasted is known up to the rate of asking, and figures have both bounds, `least` and `most`: from the first bad
-    answer to the last one, while good answers between them do not last for STEADY_SECONDS. `fault` is a name or an id
-    ("fault 2"), or a list of them: those whose times overlap are judged together. Isolated requests that were lost by
-    a cause that is `excused` (see `harness.history.webhook_failures`) are left out.
+    Bypassed is a request that was admitted although it violates the policy, or without the mutation. The rate of asking
+    limits how exactly the duration is known, so figures have both bounds, `least` and `most`: from the first bad answer
+    to the last one, as long as good answers in between do not last for STEADY_SECONDS. `fault` is a name or an id
+    ("fault 2"), or a list of them: those whose times overlap are judged together. Isolated losses whose cause is
+    `excused` (see `harness.history.webhook_failures`) are left out.
 
-    Holds if `most` is within `seconds`, violated if `least` is not, or, if no second is allowed, any request was lost.
-    Inconclusive: in between; what decides was not seen, or may be another fault's doing; the fault is not proved.
+    Holds if `most` is within `seconds`; violated if `least` is not, or, with `seconds` 0, if any request was lost.
+    Inconclusive in between, if what decides was not seen or may be caused by another fault, or if the fault is not
+    proved.
     """
     return _for_at_most(seconds, "bypassed", "enforcement is lost", fault, policies, excused)
 
@@ -45,10 +46,10 @@ def fail_open_window(
 def refused_for_at_most(
     seconds: float, *, fault: str | Sequence[str], policies: Iterable[str] = (), excused: Collection[str] = ()
 ) -> Check:
-    """Return the check that nothing that complies is refused for longer than `seconds` after `fault` began.
+    """Return the check that no compliant request is refused for longer than `seconds` after `fault` began.
 
-    Refused is a request that was denied although it complies, or because a call of the webhook failed and it fails
-    closed. All else is as `fail_open_window` has it.
+    Refused is a request that was denied although it complies, or because a call of a webhook failed that fails closed.
+    All else is as in `fail_open_window`.
     """
     return _for_at_most(seconds, "refused", "what complies is refused", fault, policies, excused)
 
@@ -79,7 +80,7 @@ def judged(
     policies: Iterable[str],
     excused: Collection[str],
 ) -> Check:
-    """Return the check `name` of what each of these policies lost in one way after `fault`: each must hold.
+    """Wrap `check`: judge what each policy lost in the way `kind` after `fault`; every policy must hold.
 
     Inconclusive if a fault is not proved, or a policy was asked about too seldom.
     """

@@ -1,4 +1,4 @@
-"""Lasting: how long a policy was lost, in one way, in the time of some faults, and how sure that is."""
+"""Lasting: how long a policy was lost, in one way, in the time of some faults, and how certain that is."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -50,10 +50,10 @@ FIRST_LOST = "first_lost_seconds"
 
 
 class Read:
-    """What a history says of admissions, read once.
+    """What a history says about admissions, read once.
 
-    Questions that got no answer that decides are decided by the audit log, or the watch on canaries, where these know.
-    With `events`, what came to nothing counts as seen: no object came of it, though no policy showed what it does.
+    Questions without a conclusive answer are decided by the audit log, or by the watch on canaries, where these know.
+    With `events`, a create that left no object counts as seen, although no policy was shown to act.
     """
 
     def __init__(self, recorded: History, *more: Reader, events: bool = False) -> None:
@@ -82,7 +82,7 @@ class Read:
         return self._whys[key]
 
     def harmless(self) -> list[FaultSpan]:
-        """Return the faults that took nobody away who answers for admission: all they harmed were other pods."""
+        """Return the faults that harmed no webhook pod: everything that they harmed were other pods."""
         harmed: dict[str, list[Harm]] = {}
         for harm in self._harms.all:
             if harm.fault:
@@ -95,7 +95,7 @@ class Read:
         ]
 
     def mistrust(self, webhook: str) -> str:
-        """Return, in words, that API server's counter and log of calls which failed differ, or "" if they do not."""
+        """Return that the API server's counter and log of failed calls disagree, in words; "" if they agree."""
         for comparison in self._counted.failed_open(self.coverage.of(FAIL_OPEN).known):
             if comparison.webhook == webhook and comparison.agree is False:
                 least, most = comparison.logged
@@ -104,7 +104,7 @@ class Read:
                     f"the API server counted {comparison.counted} calls of {webhook} "
                     f"that failed open and logged {logged}"
                 )
-                return f"{words}, so that no cause excuses"
+                return f"{words}, so no cause is excused"
         return ""
 
     def sure(self, policy: str) -> Spans:
@@ -198,13 +198,13 @@ class Loss:
         """Say it in one line."""
         fault, verb = self.blame.words, self.verb
         but = f"; {len(self.weighed.excused)} more are excused by their cause" if self.weighed.excused else ""
-        but += f"; of {len(self.weighed.unread)} more the cause is not known" if self.weighed.unread else ""
+        but += f"; the cause of {len(self.weighed.unread)} more is not known" if self.weighed.unread else ""
         if not self.missed or len(self.weighed.excused) + len(self.weighed.unread) == len(self.missed):
             return f"{self.policy}: none of {self.decided} requests after {fault}{but}"
         first, last = (self.lost or self.weighed.counted)[0], (self.lost or self.weighed.counted)[-1]
-        most = f"{self.most:.1f}" if isfinite(self.most) else "ever"
+        seconds = f"{self.least:.1f} to {self.most:.1f} s" if isfinite(self.most) else f"at least {self.least:.1f} s"
         return (
-            f"{self.policy}: {verb} for {self.least:.1f} to {most} s, {len(self.lost)} of {self.decided} requests, "
+            f"{self.policy}: {verb} for {seconds}, {len(self.lost)} of {self.decided} requests, "
             f"{first.asked - self.blame.begin:.1f} s to {last.answered - self.blame.begin:.1f} s after {fault}{but}"
         )
 
@@ -228,7 +228,7 @@ class Loss:
         """Yield, in words, what keeps it from being known."""
         first, *rest = [*self.unknown(coverage, self.unseen), ""]
         if first and self.unseen:
-            first += f" (what is no longer than {self.interval:.2g} s between two questions counts as seen)"
+            first += f" (gaps of up to {self.interval:.2g} s between two questions count as seen)"
         yield from filter(None, (first, self.blame.shared(self.possible), *rest))
 
     def unknown(self, coverage: Coverage, unseen: Spans, missed: Collection[Admission] | None = None) -> Iterator[str]:
@@ -236,7 +236,7 @@ class Loss:
         if words := unseen_words(coverage, [asked(self.policy)], unseen):
             yield words
         if unread := [admission for admission in self.weighed.unread if missed is None or admission in missed]:
-            yield self.mistrust or f"{self.source} does not tell the cause of {len(unread)}"
+            yield self.mistrust or f"{self.source} does not give the cause of {len(unread)}"
 
 
 def inside(spans: Spans, admission: Admission) -> bool:

@@ -1,4 +1,4 @@
-"""Policies: checks on whether what Gatekeeper generated is what templates and constraints ask for."""
+"""Policies: checks that Gatekeeper generated what templates and constraints ask for."""
 
 from collections import Counter
 
@@ -78,7 +78,7 @@ def _judge(generated: GeneratedPolicies, late: float, *, limited: bool) -> Verdi
         at = generated.window[1]
         return Verdict(
             "violated",
-            f"{_counted(still)} when the time was over",
+            f"{_counted(still)} when the time limit was reached",
             _told(still),
             figures,
             at,
@@ -104,7 +104,7 @@ def _doubts(generated: GeneratedPolicies, late: float) -> tuple[str, list[Differ
         return unseen, []
     if possible := [difference for difference in generated.differences if difference.age > late or not difference.over]:
         return f"perhaps {_counted(possible)} for {late:g} s, or at the end", possible
-    return "" if generated.asked else "no template ever asked for a policy, and none was there", []
+    return "" if generated.asked else "no template ever asked for a policy, and no policy existed", []
 
 
 def _at_the_end(generated: GeneratedPolicies) -> str:

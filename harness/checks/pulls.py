@@ -1,4 +1,4 @@
-"""Pulls: checks on what the registry was asked, as its own log tells."""
+"""Pulls: checks on the requests that the registry received, by its own log."""
 
 from collections.abc import Sequence
 from math import inf
@@ -19,7 +19,7 @@ __all__ = ["asked_no_registry", "asked_registry", "no_request_during"]
 
 _MANIFESTS = "/manifests/"
 _SHOWN = 5
-_WHY = "the clock was set, or lines are missing"
+_WHY = "the clock was changed, or lines are missing"
 
 
 @identified
@@ -143,7 +143,7 @@ class _Log:
                 words = f"the registry's log was not read up to the end of {name}: requests may be missing from"
                 return Verdict("inconclusive", f"{words} {unknown}")
         if not self._coverage.ended and set(names) != {one.id for one in faults}:
-            return Verdict("inconclusive", f"the history has no end: {name} may have been repeated")
+            return Verdict("inconclusive", f"the history is cut off: {name} may have been repeated")
         lasted = sum(end - begin for begin, end in proved)
         return Verdict("holds", f"the registry answered no request for {lasted:.1f} s", (), {"cut_seconds": lasted})
 

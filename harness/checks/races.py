@@ -1,4 +1,4 @@
-"""Races: how often, of all repetitions, an orphan was left behind when all was decided."""
+"""Races: in how many repetitions an orphan was left behind after the repetition was decided."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ __all__ = ["never_orphaned", "no_orphan_stays"]
 
 @identified
 def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Check:
-    """Return the check that no repetition left a policy or binding that nobody asks for.
+    """Return the check that no repetition left a policy or binding that nothing asks for.
 
-    The time of a repetition is from the mark that it was decided to the next such mark, or to the end, or until the
-    policy is asked for anew; an orphan is what was there for more than `late` seconds of it, whenever it
-    came and went. The figures tell how many of how many, the rate with its confidence interval (which reaches from none
-    to all of those that were not seen), and how long the oldest lasted. Inconclusive: no repetition was decided, or one
-    that was not seen to leave an orphan was not seen for so long. What is asked for is read as by `policies_match`.
+    A repetition lasts from its DECIDED mark to the next one, or to the end, or until the policy is asked for again; an
+    orphan is what existed for more than `late` seconds of it, whenever it came and went. The figures give the number of
+    repetitions and orphans, the rate with its confidence interval (which covers all outcomes of those that were not
+    seen), and how long the oldest orphan lasted. Inconclusive: no repetition was decided, or one without an orphan was
+    not fully seen. What is asked for is read as in `policies_match`.
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 
@@ -49,12 +49,12 @@ def never_orphaned(late: float = 5.0, *, gatekeeper: str = "") -> Check:
 
 @identified
 def no_orphan_stays(late: float = 15.0, *, gatekeeper: str = "") -> Check:
-    """Return the check that no policy or binding is left of a template that refuses one, once all pods have seen it.
+    """Return the check that no policy or binding stays whose template refuses it, once all pods observed that.
 
-    A repetition is a time in which a template refuses a policy and all pods tell of its newest generation; one of less
-    than `late` seconds is none. An orphan is what is there for `late` seconds of it: whoever generates has nothing
-    left to do, so nothing takes it away. Figures as of `never_orphaned`. Inconclusive: there was no such time, or
-    there may have been one, or an orphan in one, that was not seen.
+    A repetition is a time of at least `late` seconds in which a template refuses a policy and all pods report its
+    newest generation. An orphan is what exists for `late` seconds of it: the controller has nothing left to do then, so
+    nothing will remove it. Figures are those of `never_orphaned`. Inconclusive: there was no such time, or one, or an
+    orphan in one, may have been missed.
     """
     given = Rules.of(gatekeeper) if gatekeeper else None
 

@@ -1,7 +1,7 @@
-"""Audit: what the API servers themselves wrote down of a request, by the id that it was sent with, or by a pod's uid.
+"""Audit: what the API servers' audit logs say of a request, found by its audit id or by a pod's uid.
 
-It tells what became of a question that was never answered, and why a policy was not enforced: known, and not guessed
-from what the API server logged about that time.
+It says what became of a question that was never answered, and why a policy was not enforced, without guessing from what
+the API server logged at about that time.
 """
 
 from bisect import bisect_left
@@ -116,11 +116,11 @@ class Audit:
         return len(self.streams) >= self._servers and not self._coverage.unknown(self.streams, begin, end)
 
     def decision_of(self, audit_id: str) -> Decision | None:
-        """Return what became of a question that got no good answer; None if no log that was read tells."""
+        """Return what became of a question without a conclusive answer; None if no log that was read says it."""
         return self._decisions.get(audit_id)
 
     def decision_of_pod(self, uid: str) -> Decision | None:
-        """Return how the creation of a pod was decided; None if no log that was read tells."""
+        """Return how the creation of a pod was decided; None if no log that was read says it."""
         return self._pods.get(uid)
 
     def cause_of(self, audit_id: str, webhook: str) -> Cause | None:

@@ -1,4 +1,4 @@
-"""Blame: which of what happened to the control plane is harm, which a fault's own doing, and which nobody knows."""
+"""Blame: which control plane changes count as harm, which a fault itself caused, and which are not certain."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -66,9 +66,9 @@ class Blame:
             if moment.least > self.coverage.until or _inside(moment, sure):
                 continue
             if change.at > self.coverage.until or _touches(moment, sure | unsure):
-                blamed.doubts.append(f"it may have been a fault, or after the end: {change.words}")
+                blamed.doubts.append(f"a fault may have caused it, or it came after the end: {change.words}")
             elif self._starved(change, moment):
-                blamed.doubts.append(f"this machine was starved meanwhile: {change.words}")
+                blamed.doubts.append(f"this machine was starved at that time: {change.words}")
             else:
                 blamed.harm.append((change.at, change.words))
         return blamed
@@ -82,7 +82,7 @@ class Blame:
                 silence = moments.between(since, moments.ends(down.until), *self._spared(down.part))
                 _add(blamed, f"{down.part.kind} {down.part.name} was not Ready", [silence], seconds)
         for name in self.plane.leases:
-            _add(blamed, f"{name} renewed no lease", self.silences(name, seconds), seconds)
+            _add(blamed, f"{name} did not renew its lease", self.silences(name, seconds), seconds)
         return blamed
 
     def silences(self, name: str, longer: float) -> Iterator[Silence]:
@@ -150,6 +150,4 @@ def _add(blamed: KnownHarm, what: str, silences: Iterable[Silence], seconds: flo
         if silence.least > seconds:
             blamed.harm.append((silence.since + seconds, f"{what} for {silence.least:.1f} s"))
         elif silence.most > seconds:
-            blamed.doubts.append(
-                f"{what}, as far as is known, from {silence.since:.1f} s on for up to {silence.most:.1f} s"
-            )
+            blamed.doubts.append(f"{what}, perhaps, from {silence.since:.1f} s on for up to {silence.most:.1f} s")

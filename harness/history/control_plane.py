@@ -1,4 +1,4 @@
-"""Control plane: who led and renewed, what of kube-system ran and was Ready, and what of it a fault itself ended."""
+"""Control plane: leaders and their leases, what of kube-system ran and was Ready, and what a fault itself ended."""
 
 from array import array
 from collections.abc import Mapping
@@ -74,9 +74,9 @@ class Change:
 
 @dataclass
 class Down:
-    """A pod or a node that was seen not to be Ready, since when and until when (None: to the end).
+    """A pod or a node that was seen not to be Ready, from `since` to `until` (None: to the end), in seconds.
 
-    One that lasts no time is one that came and went in the gap before it was told.
+    It has no duration if it came and went in a gap of the watch.
     """
 
     part: ControlPlanePart
@@ -86,9 +86,10 @@ class Down:
 
 @dataclass
 class Lease:
-    """When each renewal was seen; `new`: its making was seen, so that nobody can have been late before.
+    """The moments at which each renewal was seen; `new`: its creation was seen, so that no renewal was late before.
 
-    The times that a lease tells are only compared with each other: they are by another clock, which may be set.
+    `holder` is the leader with its number of transitions; "" for a node. Times written in a lease are compared with
+    each other only: they are by another clock, which may be set.
     """
 
     part: ControlPlanePart

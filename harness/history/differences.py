@@ -1,4 +1,4 @@
-"""Differences: what was there and not asked for, missing, or other than asked for, and for how long."""
+"""Differences: what existed and was not asked for, was missing, or had other content, and for how long."""
 
 from dataclasses import dataclass
 from math import inf

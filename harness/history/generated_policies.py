@@ -1,4 +1,4 @@
-"""Generated policies: when the policies and bindings that there were differed from those that were asked for."""
+"""Generated policies: when the existing policies and bindings differed from those that were asked for."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cached_property
@@ -63,7 +63,7 @@ class GeneratedPolicies:
 
     @property
     def orphans(self) -> Iterator[Difference]:
-        """The differences of which something is there that nobody asks for."""
+        """The differences in which something exists that nothing asks for."""
         return (difference for difference in self.differences if difference.kind.orphan)
 
     @cached_property

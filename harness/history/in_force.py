@@ -1,4 +1,4 @@
-"""In force: when policies were in force, and which pods came into being in the namespaces for which they are."""
+"""In force: when policies were in force, and which pods were created in the namespaces that they cover."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class InForce:
         return tuple(self._terms)
 
     def applied(self, policy: str) -> bool:
-        """Whether anybody put it in force, as far as is recorded."""
+        """Whether it was applied, as far as is recorded."""
         return any(name in self._terms for name in self._names(policy))
 
     def asked_about(self, name: str, questions: Iterable[str]) -> bool:
@@ -60,9 +60,9 @@ class InForce:
         return any(name in self._names(question) for question in questions)
 
     def sure(self, policy: str) -> Spans:
-        """Return when what is asked of a policy must be done, for certain.
+        """Return when a policy must be enforced, for certain.
 
-        One that nobody applied, such as Gatekeeper's own, always is.
+        A policy that was never applied, such as Gatekeeper's own, must always be.
         """
         return self._spans(policy, sure=True)
 
@@ -108,7 +108,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """A pod that the watch on the workload saw come into being between two moments, which are one if it saw it happen.
+    """A pod whose creation the watch on the workload saw, between two moments (one and the same if it saw it happen).
 
     `owner` is in words, such as "ReplicaSet web"; `mutated` says whether it carries what the mutators write.
     """

@@ -1,4 +1,4 @@
-"""Rounds: what two places decided of the same request, asked of both in one round, and when both were in force."""
+"""Rounds: compares what two policies decided of the same request in one round, while both were in force."""
 
 import heapq
 from collections.abc import Iterator

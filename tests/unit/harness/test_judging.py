@@ -63,7 +63,7 @@ def test_any_word_is_read_back(name: str, listed: Sequence[str]) -> None:
     ("text", "problem"),
     [
         ("gone(1)", "there is no check gone"),
-        ("undisturbed(", "expected a value at its letter 13"),
+        ("undisturbed(", "expected a value at character 13"),
         ("undisturbed() and more", "expected the end"),
         ("(undisturbed()).until(3)", r"expected '\).within\('"),
         ("undisturbed(never=1)", "takes no such parameter"),

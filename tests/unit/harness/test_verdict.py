@@ -159,7 +159,7 @@ def test_a_known_defect_is_told_by_its_cause(
     claim = Claim(check("violated"), "violated", "gatekeeper#3839", because)
     assert claim.surprising(verdict) == surprise
     if surprise:
-        with pytest.raises(InvariantViolated, match="not by what is known: expected image pull failed, seen"):
+        with pytest.raises(InvariantViolated, match="not by the known cause: expected image pull failed, seen"):
             claim.accept(verdict)
     else:
         claim.accept(verdict)

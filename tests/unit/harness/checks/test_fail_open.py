@@ -65,7 +65,7 @@ def test_never_again() -> None:
     """What does not come back within the history is lost for ever: no bound holds."""
     verdict = check(1000)(lost(20, 60).recorded())
     assert verdict.outcome == "inconclusive"
-    assert "lost for 39.9 to ever s" in verdict.summary
+    assert "lost for at least 39.9 s" in verdict.summary
     assert "mutate_pods_lost_most_seconds" not in verdict.figures
     assert check(30)(lost(20, 60).recorded()).outcome == "violated"
 
@@ -167,7 +167,7 @@ def test_causes_that_are_not_known_do_not_decide() -> None:
     strict = fail_open_window(0, fault="restart", excused=["timed out"])
     verdict = strict(history.recorded())
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary.startswith("the API server's log does not tell the cause of 1; ")
+    assert verdict.summary.startswith("the API server's log does not give the cause of 1; ")
     assert strict(history.calls_read(60).recorded()).outcome == "violated"
 
 
@@ -188,7 +188,7 @@ def test_faults_within_a_fault() -> None:
     assert [len(loss.lost) for loss in losses(history.recorded(), "kill")] == [10]
     verdict = check(1)(history.recorded())
     assert verdict.outcome == "inconclusive"
-    assert "while kill lasted may be its doing" in verdict.summary
+    assert "kill may have caused what was lost at the same time" in verdict.summary
     assert check(3)(history.recorded()).outcome == "holds"
     both = fail_open_window(1, fault=["restart", "kill"])
     assert both(history.recorded()).outcome == "violated"

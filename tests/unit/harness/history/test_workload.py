@@ -64,7 +64,9 @@ def test_nobody_known_to_be_lost() -> None:
     story.add(15, "change", WATCH_WORKLOAD, BOOKMARK, {}).gap(15, 40).workload(39, "a", node=NODE, f=DELETED)
     verdict = replaced_within(120, HOW)(story.seen(300))
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary == f"who was on {NODE} is not known: {WATCH_WORKLOAD} was not seen from 15.0 to 40.0 s"
+    assert (
+        verdict.summary == f"which pods were on {NODE} is not known: {WATCH_WORKLOAD} was not seen from 15.0 to 40.0 s"
+    )
 
 
 def test_whose_harm_it_is() -> None:
