@@ -7,7 +7,7 @@ from math import inf
 from chaos_harness.harness.checks import Check, identified
 from chaos_harness.harness.checks.rule import bounded, unseen_words
 from chaos_harness.harness.history import History
-from chaos_harness.harness.history.blame import FEW_RENEWALS, Blame
+from chaos_harness.harness.history.blame import FEW_RENEWALS, ControlPlaneHarm
 from chaos_harness.harness.history.control_plane import LEADERS, ControlPlane
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults, FaultSpan
@@ -181,7 +181,7 @@ def leases_admitted(*, least: int = 20, fault: str | Sequence[str] = ()) -> Chec
     return Check(check)
 
 
-def _again(seen: Blame, fault: FaultSpan, seconds: float) -> Verdict:
+def _again(seen: ControlPlaneHarm, fault: FaultSpan, seconds: float) -> Verdict:
     """Judge when those that had leases before a fault renewed them again after it."""
     if fault.proved is None or fault.healing is None:
         return Verdict("inconclusive", f"{fault.name} was not proved, or not healed")
@@ -252,13 +252,13 @@ def _unknown(
         yield f"which of {requests.servers} API servers admitted them is not known"
 
 
-def _read(recorded: History, spare: Collection[str] = ()) -> Blame:
+def _read(recorded: History, spare: Collection[str] = ()) -> ControlPlaneHarm:
     coverage, faults, plane = Coverage(recorded), Faults(), ControlPlane()
     follow(recorded, coverage, faults, plane)
-    return Blame(recorded, coverage, faults, plane, spare)
+    return ControlPlaneHarm(recorded, coverage, faults, plane, spare)
 
 
-def _violated(seen: Blame, verdict: Verdict) -> Verdict:
+def _violated(seen: ControlPlaneHarm, verdict: Verdict) -> Verdict:
     """Return the verdict, or that nobody knows: in a line that is missing may stand that a fault did it."""
     if lost := seen.coverage.lost.within(0, verdict.at or inf):
         words = f"lines are missing from {lost}, which may say that a fault caused this; {verdict.summary}"
@@ -266,6 +266,6 @@ def _violated(seen: Blame, verdict: Verdict) -> Verdict:
     return verdict
 
 
-def _unseen(seen: Blame) -> str:
+def _unseen(seen: ControlPlaneHarm) -> str:
     unseen = seen.coverage.unseen([WATCH_LEASES], seen.plane.begin(WATCH_LEASES, seen.coverage), inf)
     return unseen_words(seen.coverage, [WATCH_LEASES], unseen)

@@ -9,7 +9,7 @@ from chaos_harness.harness.checks.lasting import FIRST_LOST, Loss, Read, decided
 from chaos_harness.harness.checks.rule import bounded
 from chaos_harness.harness.history import History
 from chaos_harness.harness.history.coverage import asked
-from chaos_harness.harness.history.losses import Kind
+from chaos_harness.harness.history.losses import LossKind
 from chaos_harness.harness.history.settled import settled_words
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.verdict import Verdict
@@ -19,7 +19,7 @@ __all__ = ["fail_open_window", "judged", "named", "refused_for_at_most"]
 _SELDOM_SECONDS = 2.0
 _SHOWN = 2
 
-Decide = Callable[[Loss, Read], Verdict]
+JudgeLoss = Callable[[Loss, Read], Verdict]
 """What a check says of one loss; `judged` adds evidence and figures."""
 
 
@@ -56,7 +56,7 @@ def refused_for_at_most(
 
 def _for_at_most(
     seconds: float,
-    kind: Kind,
+    kind: LossKind,
     what: str,
     fault: str | Sequence[str],
     policies: Iterable[str],
@@ -74,8 +74,8 @@ def _for_at_most(
 
 def judged(
     name: str,
-    check: Decide,
-    kind: Kind,
+    check: JudgeLoss,
+    kind: LossKind,
     fault: str | Sequence[str],
     policies: Iterable[str],
     excused: Collection[str],
@@ -139,7 +139,9 @@ def _badness(judged_policy: _Judged) -> tuple[int, float, int]:
     return order.index(verdict.outcome), seconds, max((len(loss.lost) for loss in losses), default=0)
 
 
-def _judge(read: Read, blame: Blame, policy: str, check: Decide, kind: Kind, excused: Collection[str]) -> _Judged:
+def _judge(
+    read: Read, blame: Blame, policy: str, check: JudgeLoss, kind: LossKind, excused: Collection[str]
+) -> _Judged:
     """Return what a check says of one policy in the time of some faults, with its evidence and figures."""
     heard = read.losses.of(policy)
     time = read.until_judged(blame.own & read.in_force.maybe(policy))

@@ -18,7 +18,7 @@ from chaos_harness.harness.history.faults import Faults, FaultSpan
 from chaos_harness.harness.history.following import Reader, follow
 from chaos_harness.harness.history.harms import Harm, Harms
 from chaos_harness.harness.history.in_force import InForce
-from chaos_harness.harness.history.losses import Heard, Kind, Losses, Streak
+from chaos_harness.harness.history.losses import Heard, Losses, LossKind, Streak
 from chaos_harness.harness.history.resolved import UnansweredCreates
 from chaos_harness.harness.history.rotation import Rotation
 from chaos_harness.harness.history.settled import Settlement
@@ -43,7 +43,7 @@ _MARKED = 2
 
 _ENDING_SECONDS = 15.0
 _NEVER_APPLIED = (ADMIT, "check ignore label")
-_VERBS: dict[Kind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused": "refused", "lost": "lost"}
+_VERBS: dict[LossKind, Literal["lost", "refused"]] = {"bypassed": "lost", "refused": "refused", "lost": "lost"}
 
 FIRST_LOST = "first_lost_seconds"
 """The figure of which the least is the worst: how long after a fault the first request was lost."""
@@ -63,7 +63,7 @@ class Read:
         self.audit, self.faults, self.in_force = audit, Faults(), InForce()
         self.losses, self.failures = Losses(settled.decide), Failures(coverage, audit)
         self._lenient = recorded.header.schema < _MARKED and recorded.ended
-        self._whys: dict[tuple[str, Kind], dict[Admission, Why]] = {}
+        self._whys: dict[tuple[str, LossKind], dict[Admission, Why]] = {}
         self._harms, self._rotation = Harms(self.faults), Rotation()
         harm = (self.faults, self._harms, self._rotation)
         readers = (audit, resolved, self._counted, *harm, self.in_force, self.losses, self.failures)
@@ -74,7 +74,7 @@ class Read:
                 moments += [admission.asked for admission in heard.undecided if settled.came_to_nothing(admission)]
             coverage.fill(asked(policy), moments)
 
-    def whys(self, heard: Heard, kind: Kind) -> dict[Admission, Why]:
+    def whys(self, heard: Heard, kind: LossKind) -> dict[Admission, Why]:
         """Return the cause of each bad answer of one kind."""
         key = (heard.policy, kind)
         if key not in self._whys:
@@ -154,7 +154,7 @@ class Loss:
     """
 
     heard: Heard
-    kind: Kind
+    kind: LossKind
     blame: Blame
     time: Spans
     sure: Spans
@@ -244,7 +244,7 @@ def inside(spans: Spans, admission: Admission) -> bool:
     return any(begin <= admission.asked and admission.answered <= end for begin, end in spans)
 
 
-def measured(read: Read, blame: Blame, heard: Heard, kind: Kind, excused: Collection[str]) -> Loss:
+def measured(read: Read, blame: Blame, heard: Heard, kind: LossKind, excused: Collection[str]) -> Loss:
     """Return what one policy lost in one way in the time of some faults, without what is `excused`."""
     time = blame.own & read.in_force.maybe(heard.policy)
     judged = read.until_judged(time)

@@ -13,7 +13,7 @@ from chaos_harness.harness.checks.fail_open import named
 from chaos_harness.harness.checks.lasting import Loss, Read, measured
 from chaos_harness.harness.checks.rule import bounded, unseen_words
 from chaos_harness.harness.history import History
-from chaos_harness.harness.history.in_force import Creation, Workload
+from chaos_harness.harness.history.in_force import CreatedPods, Creation
 from chaos_harness.harness.history.settled import settled_words
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_WORKLOAD
@@ -53,7 +53,7 @@ def never_unmutated(
     wanted = tuple(filter(None, names(during)))
 
     def check(recorded: History) -> Verdict:
-        workload = Workload()
+        workload = CreatedPods()
         read = Read(recorded, workload, events=True)
         if problem := unproved(read.faults, wanted):
             return Verdict("inconclusive", problem)
@@ -82,7 +82,7 @@ def _whole(read: Read) -> Blame:
 class _Scope:
     """What is to be judged of the time of some faults, or of all."""
 
-    def __init__(self, read: Read, workload: Workload, loss: Loss, excused: Collection[str], enough: int) -> None:
+    def __init__(self, read: Read, workload: CreatedPods, loss: Loss, excused: Collection[str], enough: int) -> None:
         self._read = read
         self._enough = enough
         self._blame = blame = loss.blame

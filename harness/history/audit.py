@@ -15,7 +15,7 @@ from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.history.vocabulary import API_SERVER, AUDIT, CALL, CANARY, FAIL_OPEN, REQUEST, REQUESTS
 
-__all__ = ["Audit", "Cause", "Decision"]
+__all__ = ["Audit", "Decision", "WebhookReason"]
 
 _CREATED = 201
 _LONGEST_SECONDS = 65.0
@@ -61,7 +61,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Cause:
+class WebhookReason:
     """Why a request was decided as it was, as far as it hangs on one webhook.
 
     `what`: "failed open", it could not be called and was done without; "failed closed", the request was refused for
@@ -123,7 +123,7 @@ class Audit:
         """Return how the creation of a pod was decided; None if no log that was read says it."""
         return self._pods.get(uid)
 
-    def cause_of(self, audit_id: str, webhook: str) -> Cause | None:
+    def cause_of(self, audit_id: str, webhook: str) -> WebhookReason | None:
         """Return why a question was decided as it was, as far as it hangs on `webhook`; None if that is not known.
 
         That no API server decided it is known once all logs are read for as long as one may work at it.
@@ -134,9 +134,9 @@ class Audit:
         asked = self._asked.get(audit_id)
         if asked is None or not self.covered(asked, asked + _LONGEST_SECONDS):
             return None
-        return Cause("undecided", webhook)
+        return WebhookReason("undecided", webhook)
 
-    def cause_of_pod(self, uid: str, webhook: str) -> Cause | None:
+    def cause_of_pod(self, uid: str, webhook: str) -> WebhookReason | None:
         """Return why a pod was admitted as it was, as far as it hangs on `webhook`; None if that is not known."""
         decision = self._pods.get(uid)
         return None if decision is None else self._cause(decision, webhook)
@@ -204,10 +204,10 @@ class Audit:
             at = self._coverage.clocks.place(entry, value["time"], value.get("node", ""))
             self._failed.setdefault(value["webhook"], []).append((at, value["said"]))
 
-    def _cause(self, decision: Decision, webhook: str) -> Cause:
+    def _cause(self, decision: Decision, webhook: str) -> WebhookReason:
         mutating = webhook in self._mutating
         logged = self._logged(decision, webhook)
-        return Cause(
+        return WebhookReason(
             self._what(decision, webhook),
             webhook,
             decision.code,

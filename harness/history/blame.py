@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, Change, ControlPlane, ControlPlanePart
+from chaos_harness.harness.history.control_plane import LEADERS, STREAMS, ControlPlane, ControlPlanePart, PlaneChange
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.faults import Faults
 from chaos_harness.harness.history.recorded import History
@@ -12,7 +12,7 @@ from chaos_harness.harness.history.silences import Moment, Moments, Silence
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.vocabulary import WATCH_LEASES, WATCH_NODES, WATCH_SYSTEM_PODS
 
-__all__ = ["FEW_RENEWALS", "Blame", "KnownHarm"]
+__all__ = ["FEW_RENEWALS", "ControlPlaneHarm", "KnownHarm"]
 
 FEW_RENEWALS = 3
 """Who was seen to renew less often may lead or not."""
@@ -35,7 +35,7 @@ class KnownHarm:
     doubts: list[str] = field(default_factory=list)
 
 
-class Blame:
+class ControlPlaneHarm:
     """What a history says of the control plane, but for what is to be spared.
 
     `spare` are names of leaders and nodes, from the first fault on; and whatever the faults themselves ended is.
@@ -114,7 +114,7 @@ class Blame:
             if missing := self.plane.missing(stream, self.coverage):
                 yield f"{stream} was not seen from {missing}"
 
-    def _starved(self, change: Change, moment: Moment) -> bool:
+    def _starved(self, change: PlaneChange, moment: Moment) -> bool:
         """Whether a change may be the doing of this machine, which was starved meanwhile: it deletes nothing.
 
         A node that was not Ready for longer than that was so for another reason, and so was a leader who did not renew

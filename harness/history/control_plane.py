@@ -23,7 +23,7 @@ from chaos_harness.harness.history.vocabulary import (
     WATCH_SYSTEM_PODS,
 )
 
-__all__ = ["LEADERS", "STREAMS", "Change", "ControlPlane", "ControlPlanePart", "Down", "Lease"]
+__all__ = ["LEADERS", "STREAMS", "ControlPlane", "ControlPlanePart", "Down", "Lease", "PlaneChange"]
 
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 """Whose leases tell that they lead; nodes have leases, too."""
@@ -58,7 +58,7 @@ class ControlPlanePart:
 
 
 @dataclass(frozen=True)
-class Change:
+class PlaneChange:
     """Something that should have stayed as it was and did not; `at` is when that was seen.
 
     `since` is when a lease was seen to be renewed last, or a node to be no longer Ready that is so again; else `at`.
@@ -138,7 +138,7 @@ class ControlPlane:
         self.late: set[str] = set()
         self.listed: dict[str, set[float]] = {}
         self.leases: dict[str, Lease] = {}
-        self.changes: list[Change] = []
+        self.changes: list[PlaneChange] = []
         self.downs: list[Down] = []
         self.containers: set[str] = set()
         self.nodes: set[str] = set()
@@ -283,7 +283,7 @@ class ControlPlane:
     ) -> None:
         if before and before != after:
             words, begin = f"{what} {name}: {before}, then {after}", min(since, entry.at)
-            self.changes.append(Change(part, entry.at, words, begin, after == _GONE))
+            self.changes.append(PlaneChange(part, entry.at, words, begin, after == _GONE))
 
     def _ready(self, part: ControlPlanePart, entry: Entry, down: Down | None, *, ready: bool) -> Down | None:
         """Return since when a part is down, if it still is."""

@@ -22,7 +22,7 @@ from chaos_harness.harness.history.vocabulary import (
 )
 from chaos_harness.harness.policies import mutated
 
-__all__ = ["Creation", "InForce", "Workload", "policy_of"]
+__all__ = ["CreatedPods", "Creation", "InForce", "policy_of"]
 
 _ALWAYS = Spans(((-inf, inf),))
 _PARTS = {"deny by cel (webhook)": "deny by cel", "deny by cel (vap)": "deny by cel"}
@@ -121,7 +121,7 @@ class Creation:
     uid: str = ""
 
 
-class Workload:
+class CreatedPods:
     """The pods that were created while they were watched; a reader (see `following`)."""
 
     def __init__(self) -> None:

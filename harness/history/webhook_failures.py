@@ -13,7 +13,7 @@ from math import inf
 from chaos_harness.harness.causes import CAUSES, Cause
 from chaos_harness.harness.history.admissions import Admission
 from chaos_harness.harness.history.audit import Audit
-from chaos_harness.harness.history.audit import Cause as Known
+from chaos_harness.harness.history.audit import WebhookReason as Known
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import Take
 from chaos_harness.harness.history.recorded import Entry

@@ -12,7 +12,7 @@ from chaos_harness.harness.history.admissions import NO_ANSWER, Admission, Answe
 from chaos_harness.harness.history.audit import Audit
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.in_force import InForce, Workload
+from chaos_harness.harness.history.in_force import CreatedPods, InForce
 from chaos_harness.harness.history.losses import Losses
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.webhook_failures import Failures
@@ -161,7 +161,7 @@ def test_workload() -> None:
     """Pods that came into being are kept, with when that was: one that a gap hid may have come at any time of it."""
     history = Asked().watched(0, 8).blind(9).workload(3, "old", f="LISTED").workload(7, "new").workload(7.5, "old")
     history.workload(13, "late", mutated=False, in_gap=True).workload(14, "late")
-    workload = Workload()
+    workload = CreatedPods()
     follow(history.recorded(), workload)
     assert [(pod.name, pod.after, pod.at, pod.mutated) for pod in workload.created] == [
         ("chaos-work/new", 7, 7, True),
@@ -180,7 +180,7 @@ def test_odd_objects_raise_nothing() -> None:
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     losses, failures = Losses(), Failures(coverage, audit)
-    follow(recorded, coverage, audit, Workload(), losses, failures)
+    follow(recorded, coverage, audit, CreatedPods(), losses, failures)
     assert failures.evidence(failures.whys(losses.of("p").missed("lost")), 1)[0] == "causes: 1 other"
 
 
