@@ -1,4 +1,4 @@
-"""Causes: why something was lost or did not come back, as values that tell a known defect from anything else."""
+"""Causes: why something was lost or did not come back, as values that distinguish a known defect from others."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args
@@ -53,5 +53,5 @@ def known_causes(names: Iterable[str]) -> tuple[Cause, ...]:
 
 
 def unknown_causes(names: Iterable[str]) -> list[str]:
-    """Return those of `names` that no verdict can name."""
+    """Return those of `names` that are not in CAUSES."""
     return [name for name in names if name not in CAUSES]

@@ -1,4 +1,4 @@
-"""Judging: which sources judged a claim, and the same claim judged again by the sources of today."""
+"""Judging: which code judged a claim, and how to judge the same claim again with the code of today."""
 
 import ast
 import re
@@ -32,10 +32,10 @@ _CONSTANTS: Mapping[str, Any] = {"True": True, "False": False, "None": None}
 
 
 def today(id_: str) -> str:
-    """Return the digest of the sources that judge a claim with this id now: its checks and all that they import.
+    """Return the digest of the code that judges a claim with this id now: its checks and everything that they use.
 
-    A verdict counts only while the digest that is kept with it is today's: what was judged by other sources may come
-    out otherwise now. See `harness.meaning.Code.digest` for what does not change it.
+    A verdict counts only while the digest kept with it is today's: what other code judged may come out otherwise now.
+    See `harness.meaning.Code.digest` for changes that do not alter it.
     """
     return _digest(tuple(sorted(set(_NAMED.findall(id_)) & entries("check").keys())))
 
@@ -50,7 +50,7 @@ def judge_of(check: Callable[..., Any]) -> str:
 
 
 def again(check: CheckFunction, history: Path, until: float | None = None) -> Verdict:
-    """Judge a claim by a history that was written before; `until` is the moment up to which it was written then.
+    """Judge a claim on a history that was written before, up to the moment `until`, in seconds (None: all of it).
 
     Raises BadScenario if the history cannot be read.
     """
@@ -160,7 +160,7 @@ class _Reader:
         return match[0]
 
     def _refused(self, wanted: str) -> BadScenario:
-        return BadScenario(f"{self._text}: expected {wanted} at its letter {self._at + 1}")
+        return BadScenario(f"{self._text}: expected {wanted} at character {self._at + 1}")
 
 
 @cache

@@ -13,7 +13,7 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.machine.traces import Trace
 
-__all__ = ["FORWARDING", "SET", "SYSCTL", "WANTED", "note", "restore", "widen"]
+__all__ = ["FORWARDING", "SET", "WANTED", "note", "restore", "widen"]
 
 WANTED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1 << 20}
 """What we raise below /proc/sys."""
@@ -30,9 +30,6 @@ SET = {
     "vm/panic_on_oom": 0,
 }
 """What the engine, and the kubelets in it, set below /proc/sys."""
-
-SYSCTL = "sysctl "
-"""What the journal of this machine calls a value, before its name."""
 
 _SYS = Path("/proc/sys")
 _INTERFACES = Path("/sys/class/net")
@@ -65,7 +62,7 @@ def restore(trace: Trace, sys: Path = _SYS, interfaces: Path = _INTERFACES) -> b
 
     Forwarding stays as long as somebody else may need it, who has found it switched on.
     """
-    name = trace.what.removeprefix(SYSCTL)
+    name = trace.name
     if str(_value(name, sys)) != trace.after:
         return True
     if name == FORWARDING and _others_route(interfaces):
@@ -76,7 +73,7 @@ def restore(trace: Trace, sys: Path = _SYS, interfaces: Path = _INTERFACES) -> b
 
 
 def _record(layout: Layout, name: str, before: int, after: int) -> None:
-    traces.record(f"{SYSCTL}{name}", before=str(before), after=str(after), holder=str(layout.run))
+    traces.record(traces.SYSCTL, name, before=str(before), after=str(after), holder=str(layout.run))
 
 
 def _others_route(interfaces: Path = _INTERFACES) -> bool:

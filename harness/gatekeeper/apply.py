@@ -41,16 +41,17 @@ def enforced(cluster: Cluster, journal: Journal, history: HistoryWriter, policie
     it does not take, or takes and cannot enforce; PreparationFailed, DeadlineExceeded.
     """
     undos = Undos(cluster.engine, journal)
-    names = [policy.name for policy in policies]
-    history.append("invoke", POLICIES, APPLY, {"policies": names})
+    parts = {part: name for policy in policies for part, name in policy.parts.items()}
+    value = {"policies": [policy.name for policy in policies], "parts": parts}
+    history.append("invoke", POLICIES, APPLY, value)
     try:
         proof = _put_in_force(cluster, undos, policies)
-        history.append("ok", POLICIES, IN_FORCE, {"policies": names, "proof": proof})
+        history.append("ok", POLICIES, IN_FORCE, {**value, "proof": proof})
         yield proof
     finally:
-        history.append("invoke", POLICIES, REMOVE, {"policies": names})
+        history.append("invoke", POLICIES, REMOVE, value)
         undos.run()
-        history.append("ok", POLICIES, REMOVED, {"policies": names})
+        history.append("ok", POLICIES, REMOVED, value)
 
 
 def _put_in_force(cluster: Cluster, undos: Undos, policies: Sequence[Policy]) -> str:

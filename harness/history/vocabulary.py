@@ -126,7 +126,10 @@ KILLED, RESCHEDULED = "killed", "rescheduled"
 """Its containers were killed and it goes on; it was deleted so that another node gets its replacement."""
 
 POLICIES = "policies"
-"""Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED; each has `policies`."""
+"""Invoke APPLY, ok IN_FORCE (with `proof`), invoke REMOVE, ok REMOVED.
+
+Each has `policies`, their names, and `parts`: the policy's name by each other name under which it is asked about.
+"""
 
 APPLY, IN_FORCE, REMOVE, REMOVED = "apply", "in force", "remove", "removed"
 

@@ -84,6 +84,12 @@ class Policy:
     questions: tuple[Question, ...] = ()
     generated: tuple[str, ...] = ()
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """The name of the policy by each other name under which answers to its own questions are counted."""
+        asked = (question.policy for question in self.questions)
+        return {name: self.name for name in asked if name not in (self.name, ADMIT)}
+
 
 def mutated(manifest: Manifest) -> bool:
     """Whether a pod, or the pod template of a controller, carries what the mutators write."""

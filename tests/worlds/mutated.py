@@ -258,8 +258,8 @@ _TABLE: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (("policies_match",), "words, doubted = _doubts(generated, late)", 'words, doubted = "", []'),
     ],
     "harness/history/generated_policies.py": [
-        (_GENERATED, "name), there & ~asked", "name), there & ~there"),
-        (("policies_match",), "name), asked & ~there", "name), asked & ~asked"),
+        (_GENERATED, "policy), there & ~asked", "policy), there & ~there"),
+        (("policies_match",), "policy), asked & ~there", "policy), asked & ~asked"),
         (("no_orphan_stays",), "template_asks(template) and seen_by_all(template)", "template_asks(template)"),
     ],
     "harness/history/lists.py": [

@@ -63,7 +63,7 @@ def test_any_word_is_read_back(name: str, listed: Sequence[str]) -> None:
     ("text", "problem"),
     [
         ("gone(1)", "there is no check gone"),
-        ("undisturbed(", "expected a value at its letter 13"),
+        ("undisturbed(", "expected a value at character 13"),
         ("undisturbed() and more", "expected the end"),
         ("(undisturbed()).until(3)", r"expected '\).within\('"),
         ("undisturbed(never=1)", "takes no such parameter"),
@@ -101,7 +101,7 @@ def test_each_check_has_a_digest() -> None:
         ("chaos_harness.harness.verdict", "and bool(self.because)", "and True", True),
         ("chaos_harness.harness.checks.pulls", "_SHOWN = 5", "_SHOWN = 6", False),
         ("chaos_harness.harness.checks.undisturbed", '"""Whether a pod was Ready', '"""If a pod was Ready', False),
-        ("chaos_harness.harness.verdict", "Nothing is proved either way", "Nobody knows", False),
+        ("chaos_harness.harness.verdict", "Undecided: see above", "Not known: see", False),
         ("chaos_harness.clusters.errors", "class BadScenario(HarnessError)", "class BadScenario(ChaosError)", False),
         ("chaos_harness.harness.history.writer", "def append(", "def add(", False),
         ("harness", "__version__ = ", '__version__ = "9" + ', False),

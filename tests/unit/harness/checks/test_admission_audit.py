@@ -61,7 +61,7 @@ def test_a_time_out_that_was_none_of_its_own() -> None:
     history = answered().failed(40.05).call(41.051, CLOSED)
     verdict = UNLESS(history.written())
     assert verdict.outcome == "inconclusive"
-    assert "the audit log does not tell the cause of 1" in verdict.summary
+    assert "the audit log does not give the cause of 1" in verdict.summary
     assert never_unmutated()(history.written()).outcome == "violated"
 
 
@@ -136,7 +136,7 @@ def test_questions_without_an_answer_are_decided(kind: Any, value: dict[str, Any
     bypass = fail_open_window(1, fault=NAME, policies=["mutate pods"])(history)
     assert bypass.outcome == outcome
     assert refused_for_at_most(1, fault=NAME, policies=["mutate pods"])(history).outcome == refused
-    decided = any("it is known what became of 20 by audit" in line for line in bypass.evidence)
+    decided = any("decided afterwards: 20 by audit" in line for line in bypass.evidence)
     assert decided == (outcome != "inconclusive")
 
 
@@ -214,7 +214,7 @@ def test_a_counter_that_differs_from_the_log_takes_all_excuses_away(counted: int
         history.add(at + 0.5, "ok", "metrics api server", "read", {COUNTER: float(number)})
     verdict = UNLESS(history.written())
     assert verdict.outcome == outcome
-    assert ("no cause excuses" in verdict.summary) == (outcome == "inconclusive")
+    assert ("no cause is excused" in verdict.summary) == (outcome == "inconclusive")
     assert never_unmutated()(history.written()).outcome == "violated"
 
 

@@ -65,7 +65,7 @@ def test_never_again() -> None:
     """What does not come back within the history is lost for ever: no bound holds."""
     verdict = check(1000)(lost(20, 60).recorded())
     assert verdict.outcome == "inconclusive"
-    assert "lost for 39.9 to ever s" in verdict.summary
+    assert "lost for at least 39.9 s" in verdict.summary
     assert "mutate_pods_lost_most_seconds" not in verdict.figures
     assert check(30)(lost(20, 60).recorded()).outcome == "violated"
 
@@ -167,7 +167,7 @@ def test_causes_that_are_not_known_do_not_decide() -> None:
     strict = fail_open_window(0, fault="restart", excused=["timed out"])
     verdict = strict(history.recorded())
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary.startswith("the API server's log does not tell the cause of 1; ")
+    assert verdict.summary.startswith("the API server's log does not give the cause of 1; ")
     assert strict(history.calls_read(60).recorded()).outcome == "violated"
 
 
@@ -188,7 +188,7 @@ def test_faults_within_a_fault() -> None:
     assert [len(loss.lost) for loss in losses(history.recorded(), "kill")] == [10]
     verdict = check(1)(history.recorded())
     assert verdict.outcome == "inconclusive"
-    assert "while kill lasted may be its doing" in verdict.summary
+    assert "kill may have caused what was lost at the same time" in verdict.summary
     assert check(3)(history.recorded()).outcome == "holds"
     both = fail_open_window(1, fault=["restart", "kill"])
     assert both(history.recorded()).outcome == "violated"
@@ -313,3 +313,13 @@ def test_name() -> None:
     assert excused.__name__ == "enforcement is lost for at most 5 s after restart, unless timed out"
     named = [fail_open_window(5, fault="restart", policies=[policy]).__name__ for policy in BOTH]
     assert named == [f"enforcement is lost for at most 5 s after restart ({policy})" for policy in BOTH]
+
+
+def test_a_figure_is_the_worst_one_whatever_the_policy_is_called() -> None:
+    """How many requests two faults of one name lost is the larger number, also for a policy named "first ..."."""
+    history = Asked()
+    history.asks(0, 100, policy="first pods")
+    history.asks(12, 13, "fail", policy="first pods", outcome="admitted")
+    history.asks(62, 65, "fail", policy="first pods", outcome="admitted")
+    history.fault(10, 11, 40, name="restart").fault(60, 61, 80, name="restart", process="fault 2")
+    assert check(0, "first pods")(history.recorded()).figures["first_pods_lost_requests"] == 30

@@ -32,7 +32,7 @@ def test_holds() -> None:
     """Both deny all the time."""
     verdict = CHECK(both(ALIKE).recorded())
     assert verdict.outcome == "holds"
-    seen = "what is no longer than 1.5 s counts as seen"
+    seen = "gaps of up to 1.5 s count as seen"
     assert verdict.summary == f"0 of 60 decisions differ, for at most 0.0 s at a time; {seen}"
 
 

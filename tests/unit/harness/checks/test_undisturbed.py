@@ -62,7 +62,7 @@ def test_silent(rest: dict[str, object]) -> None:
     verdict = undisturbed()(silent(**rest).recorded())
     assert verdict.outcome == "violated"
     assert verdict.at == pytest.approx(40, abs=1)
-    assert "did not answer as it must for 14.1 s" in verdict.summary
+    assert "gave no correct answer for 14.1 s" in verdict.summary
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_another_fault_may_be_why() -> None:
     history = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
     verdict = undisturbed()(history.pod(40, "a", ready=False).recorded())
     assert verdict.outcome == "inconclusive"
-    assert "both cut registry and throttle" in verdict.summary
+    assert "the cause may be cut registry or throttle" in verdict.summary
     history = left_alone().fault(20, 21, 50, name="throttle", process="fault 3")
     assert outcome(history.pod(70, "a", ready=False)) == "violated"
 

@@ -39,7 +39,7 @@ def test_one_miss_is_told_with_its_cause() -> None:
         "causes (by time): 1 timed out",
         (
             "21.00 s: create mutable pod 208 (dry run) unmutated after 1000 ms: context deadline exceeded; "
-            "in the Service: a, b; on its way out: a since 0.5 s"
+            "in the Service: a, b; terminating: a since 0.5 s"
         ),
     )
 
@@ -77,7 +77,7 @@ def test_causes_that_are_not_known_do_not_decide() -> None:
     history.call(22.04, "context deadline exceeded")
     verdict = unless(history.recorded())
     assert verdict.outcome == "inconclusive"
-    assert verdict.summary.startswith("the API server's log does not tell the cause of 1; 0 of 421 pods")
+    assert verdict.summary.startswith("the API server's log does not give the cause of 1; 0 of 421 pods")
     history.calls_read(42)
     assert unless(history.recorded()).outcome == "violated"
     assert unless(history.call(41.04, "context deadline exceeded").recorded()).outcome == "holds"

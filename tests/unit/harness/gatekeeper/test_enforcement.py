@@ -78,6 +78,8 @@ def test_all_policies_come_into_force_and_go(
     assert any(line.startswith("delete Assign.v1.mutations.gatekeeper.sh chaos-pods") for line in policed.ran)
     events = [(entry.kind, entry.f) for entry in read(history.path).entries]
     assert events == [("invoke", "apply"), ("ok", "in force"), ("invoke", "remove"), ("ok", "removed")]
+    parts = {"deny by cel (webhook)": "deny by cel", "deny by cel (vap)": "deny by cel"}
+    assert [entry.value["parts"] for entry in read(history.path).entries] == [parts] * 4
 
 
 @pytest.mark.usefixtures("quick")

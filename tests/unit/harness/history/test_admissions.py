@@ -12,7 +12,7 @@ from chaos_harness.harness.history.admissions import NO_ANSWER, Admission, Answe
 from chaos_harness.harness.history.audit import Audit
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
-from chaos_harness.harness.history.in_force import InForce, Workload
+from chaos_harness.harness.history.in_force import CreatedPods, InForce
 from chaos_harness.harness.history.losses import Losses
 from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.webhook_failures import Failures
@@ -119,9 +119,30 @@ def test_in_force() -> None:
     force = InForce()
     history = Asked().in_force(1, "p", until=50).add(60, "ok", "policies", "removed", {"policies": ["p"]})
     follow(history.recorded(), force)
-    assert force.sure("p") == force.maybe("p (vap)") == Spans.of([(1, 50)])
+    assert force.sure("p") == Spans.of([(1, 50)])
     assert force.sure("other").total == float("inf")
     assert force.names == ("p",)
+
+
+@pytest.mark.parametrize("lines", [["apply"], ["removed"]])
+def test_a_part_is_in_force_with_its_policy(lines: list[str]) -> None:
+    """Questions about a part of a policy may have any name; each line about a policy says which ones."""
+    history = Asked().in_force(1, "p", until=50)
+    for line in lines:
+        history.add(0 if line == "apply" else 60, "ok", "policies", line, {"policies": ["p"], "parts": {"one": "p"}})
+    force = InForce()
+    follow(history.recorded(), force)
+    assert force.maybe("one").within(1, 50) == force.maybe("p").within(1, 50) == Spans.of([(1, 50)])
+    assert force.asked_about("p", ["one"])
+    assert not force.asked_about("p", ["p (two)", "other"])
+
+
+def test_parts_in_old_histories() -> None:
+    """The one policy with two parts that there was before lines said so is still known by their names."""
+    force = InForce()
+    follow(Asked().in_force(1, "deny by cel", until=50).recorded(), force)
+    assert force.sure("deny by cel (vap)") == force.sure("deny by cel (webhook)") == Spans.of([(1, 50)])
+    assert force.sure("deny by cel (other)").total == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +161,7 @@ def test_workload() -> None:
     """Pods that came into being are kept, with when that was: one that a gap hid may have come at any time of it."""
     history = Asked().watched(0, 8).blind(9).workload(3, "old", f="LISTED").workload(7, "new").workload(7.5, "old")
     history.workload(13, "late", mutated=False, in_gap=True).workload(14, "late")
-    workload = Workload()
+    workload = CreatedPods()
     follow(history.recorded(), workload)
     assert [(pod.name, pod.after, pod.at, pod.mutated) for pod in workload.created] == [
         ("chaos-work/new", 7, 7, True),
@@ -159,7 +180,7 @@ def test_odd_objects_raise_nothing() -> None:
     coverage = Coverage(recorded)
     audit = Audit(coverage)
     losses, failures = Losses(), Failures(coverage, audit)
-    follow(recorded, coverage, audit, Workload(), losses, failures)
+    follow(recorded, coverage, audit, CreatedPods(), losses, failures)
     assert failures.evidence(failures.whys(losses.of("p").missed("lost")), 1)[0] == "causes: 1 other"
 
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 import pytest
 
 from chaos_harness.harness.history import Header, History
-from chaos_harness.harness.history.audit import Audit, Cause
+from chaos_harness.harness.history.audit import Audit, WebhookReason
 from chaos_harness.harness.history.coverage import Coverage
 from chaos_harness.harness.history.following import follow
 from chaos_harness.harness.history.spans import Spans
@@ -63,7 +63,7 @@ def read(history: Asked) -> tuple[Audit, Coverage]:
     return audit, coverage
 
 
-def cause(history: Asked, webhook: str = MUTATION, audit_id: str = "a") -> Cause | None:
+def cause(history: Asked, webhook: str = MUTATION, audit_id: str = "a") -> WebhookReason | None:
     return read(history)[0].cause_of(audit_id, webhook)
 
 
@@ -81,7 +81,7 @@ def test_a_webhook_that_could_not_be_called() -> None:
     assert (reason.what, reason.mutated) == ("failed open", False)
     assert [REFUSED in said for said in reason.logged] == [True]
     assert reason.took == pytest.approx(0.04)
-    assert cause(history, audit_id="b") == Cause("called", MUTATION, 201)
+    assert cause(history, audit_id="b") == WebhookReason("called", MUTATION, 201)
     assert cause(history, VALIDATION) == replace(reason, what="no trace", webhook=VALIDATION, logged=(), at=None)
 
 
@@ -171,7 +171,7 @@ def test_a_second_canary_begins_anew() -> None:
 def test_what_no_api_server_decided() -> None:
     """Once all logs are read for as long as an API server may work at it, it is known never to have been decided."""
     history = Audited().question("a", kind=None).copied(0, 80)
-    assert cause(history) == Cause("undecided", MUTATION)
+    assert cause(history) == WebhookReason("undecided", MUTATION)
 
 
 @pytest.mark.parametrize(
