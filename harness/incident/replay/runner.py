@@ -97,7 +97,9 @@ class Runner:
         return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
 
     def _live(self, lived: Replay, loaded: LoadedIncident, cluster: Cluster, seed: int, directory: Path) -> Replay:
-        experiment = Experiment(cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress)
+        experiment = Experiment(
+            cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress, claims_healing=False
+        )
         missing: list[str] = []
         self.environment = experiment.record.environment
         try:

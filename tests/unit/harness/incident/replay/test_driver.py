@@ -123,7 +123,9 @@ def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
     experiment = live(faults=[CUT], recovery="10s")
     cut = "cut registry"
 
-    assert faults(experiment) == [(cut, event) for event in ("inject", "observed", "observed", "heal", "healed")]
+    assert faults(experiment) == [
+        (cut, event) for event in ("inject", "observed", "observed", "heal", "undone", "healed")
+    ]
     assert moments(experiment, "heal")[0] - moments(experiment, "observed")[0] >= 0.3
     assert experiment.record.phases[-1].name == "recovered"
 
@@ -133,7 +135,7 @@ def test_a_blow_is_healed_at_the_end(live: Callable[..., Experiment], world: Wor
     blow = {"fault": "remove_image", "at": 0, "with": {"image": "$gatekeeper-image", "nodes": ["$worker"]}}
     experiment = live(faults=[blow], lasts=1.5)
 
-    assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "healed"]
+    assert [f for _, f in faults(experiment)] == ["inject", "observed", "heal", "undone", "healed"]
     assert moments(experiment, "heal")[0] - moments(experiment, "inject")[0] >= 0.5
     assert world.images["w-worker"] == {IMAGE}
 
@@ -161,7 +163,7 @@ def test_again_and_again(live: Callable[..., Experiment]) -> None:
     """A timeline that repeats is gone through anew when all of the turn before is healed."""
     experiment = live(faults=[hold("a", at=0.1, lasts=0.1)], repeat=3)
 
-    assert [f for _, f in faults(experiment)] == ["inject", "observed", "observed", "heal", "healed"] * 3
+    assert [f for _, f in faults(experiment)] == ["inject", "observed", "observed", "heal", "undone", "healed"] * 3
 
 
 def test_a_budget_is_that_of_all_turns(live: Callable[..., Experiment]) -> None:
