@@ -20,6 +20,9 @@ __all__ = ["claim_healing", "take_back"]
 _HEALED_SECONDS = 120.0
 """How long a fault that does not say it (`healed_within`) may take to be healed."""
 
+_PATIENCE = 1.25
+"""How much longer than it may take it is asked for: seconds in which this machine was starved do not count."""
+
 _ANSWERS = (FaultNotApplied, DeadlineExceeded, ApiRefused, ApiUnreachable)
 """What the cluster itself says by not being healed; anything else keeps us from asking, and is ours."""
 
@@ -30,8 +33,9 @@ def take_back(
     """Take a fault back; return whether it is proved to be healed, and what proves it, or what was said last instead.
 
     All of it is written to the history, with the seconds `within` which it is claimed to heal; None: those that the
-    fault says. It is asked again until then. Raises UndoFailed if it cannot be taken back, and whatever keeps us from
-    asking; FaultNotApplied for one that was not `proved`: that the cluster is as it was says nothing of the product.
+    fault says. It is asked again until then, and a quarter longer. Raises UndoFailed if it cannot be taken back, and
+    whatever keeps us from asking; FaultNotApplied for one that was not `proved`, and does not heal at once: that says
+    nothing of the product.
     """
     name = {"name": fault.name}
     history.append("invoke", process, HEAL, name)
@@ -40,7 +44,7 @@ def take_back(
     if fault.healed is not ONE_SHOT:
         given = getattr(fault, "healed_within", _HEALED_SECONDS) if within is None else within
         history.append("ok", process, UNDONE, {**name, "within": given})
-        deadline = Deadline.after(given, f"{fault.name} to be healed")
+        deadline = Deadline.after(given * _PATIENCE, f"{fault.name} to be healed")
         if proved:
             proof, said = _asked(fault.healed, injection.cluster, deadline)
         else:

@@ -109,6 +109,19 @@ def test_what_comes_back_is_claimed_too(experiment: Experiment, world: World) ->
     assert world.running
 
 
+def test_it_is_asked_for_longer_than_it_may_take(experiment: Experiment) -> None:
+    """Who comes late is seen to; and a moment in which this machine was starved leaves the claim decided."""
+
+    def live() -> None:
+        with experiment, experiment.fault(Staying(), heals_within=1.2):
+            pass
+
+    with pytest.raises(InvariantViolated):
+        live()
+    moments = {entry.f: entry.at for entry in read(experiment.history.path).entries if entry.process == "fault 1"}
+    assert moments["not healed"] - moments["undone"] >= 1.5
+
+
 @pytest.mark.parametrize("named", ["break it", "fault 1"])
 def test_what_the_scenario_claims_is_not_claimed_again(experiment: Experiment, named: str) -> None:
     """Who expects that a fault does not heal says so, by its name or its id."""
