@@ -118,6 +118,20 @@ def moments(experiment: Experiment, f: str) -> list[float]:
     return [entry.at for entry in entries if entry.process.startswith("fault ") and entry.f == f]
 
 
+def test_how_long_a_step_may_take_to_heal(live: Callable[..., Experiment]) -> None:
+    """The file says it, of what lasts and of a blow; else the fault does."""
+    steps = [hold("a", at=0, lasts=0.1, heals_within="7s"), hold("b", at=0, heals_within=8), hold("c", at=0)]
+    experiment = live(faults=steps, lasts=0.2)
+
+    entries = read(experiment.history.path).entries
+    assert {entry.value["name"]: entry.value["within"] for entry in entries if entry.f == "undone"} == {
+        "a": 7.0,
+        "b": 8.0,
+        "c": 120.0,
+    }
+    assert {claim.id for claim in experiment.record.claims} == {"heals(7, a)", "heals(8, b)", "heals(120, c)"}
+
+
 def test_a_step_that_lasts(live: Callable[..., Experiment]) -> None:
     """A step that lasts is proved at its begin and at its end, and healed then; recovery is waited for."""
     experiment = live(faults=[CUT], recovery="10s")
