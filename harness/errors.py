@@ -13,7 +13,7 @@ ChaosError
       ImageUnavailable                an image is neither there, nor to be pulled, nor to be built
     ApiRefused                        an API server's answer with a status other than 2xx
     ApiUnreachable                    no answer of an API server: nobody knows whether it did what it was asked
-    FaultNotApplied                   a fault could not prove that it bit (or that it is healed)
+    FaultNotApplied                   a fault could not prove that it bit (that it does not heal is a claim, `heals`)
     UndoFailed                        an undo of the journal could not be done
     ProbeBroken                       a probe stopped asking, so its silence means nothing
     Inconclusive                      a claim that could not be judged: never a pass
@@ -70,7 +70,10 @@ class PolicyRejected(HarnessError):
 
 
 class FaultNotApplied(HarnessError):
-    """A fault could not prove that it took effect, or that it is healed; what was measured meanwhile means nothing."""
+    """A fault could not prove that it took effect: what was measured meanwhile means nothing.
+
+    Or that it is healed: whoever waits for that asks again, see `harness.experiment.healing`.
+    """
 
 
 class UndoFailed(HarnessError):

@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,12 +15,13 @@ from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.checks import Check
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.history import History, read
+from chaos_harness.harness.history.faults import listed
 from chaos_harness.harness.history.recorded import Entry
 from chaos_harness.harness.meaning import Code, source_of
 from chaos_harness.harness.normal_form import Place
 from chaos_harness.harness.verdict import CheckFunction, Claim, Verdict
 
-__all__ = ["again", "check_of", "judge_of", "today"]
+__all__ = ["again", "check_of", "faults_of", "judge_of", "today"]
 
 _OURS = {module.partition(".")[0] for module in (Check.__module__, shown.__module__)}
 _NO_JUDGES = (HarnessError.__module__, shown.__module__, f"{harness.__name__}.__version__")
@@ -69,6 +71,20 @@ def check_of(id_: str) -> Check:
         raise BadScenario("the id of a check is nested too deep") from error
 
 
+def faults_of(check: str, ids: Iterable[str]) -> set[str]:
+    """Return the faults, by name or id, of which claims with these ids say something by this check.
+
+    An id that nobody can read says nothing: it is of a check that is in no catalogue.
+    """
+    named: set[str] = set()
+    for id_ in ids:
+        reader = _Reader(id_)
+        with suppress(BadScenario, RecursionError):
+            reader.whole()
+            named |= {name for made, values in reader.parts if made == check for name in listed(values["fault"])}
+    return named
+
+
 @dataclass(frozen=True)
 class _Prefix:
     recorded: History
@@ -87,6 +103,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
+        self.parts: list[tuple[str, Mapping[str, Any]]] = []
 
     def whole(self) -> Check:
         checked = self._joined()
@@ -124,6 +141,7 @@ class _Reader:
             self._at = named.end() if named else self._at
             values[named[1] if named else next(unnamed, "")] = self._value()
             self._took(", ")
+        self.parts.append((name, values))
         check: Check = entry.make(values)
         return check
 

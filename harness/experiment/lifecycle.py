@@ -18,12 +18,13 @@ from chaos_harness.clusters.garbage import JOURNAL
 from chaos_harness.clusters.gatekeeper.install import REPOSITORY
 from chaos_harness.clusters.gatekeeper.readiness import wait_serving
 from chaos_harness.clusters.machine.interrupts import leaving, owing, unbroken
-from chaos_harness.clusters.machine.try_all import Ending, raise_first
+from chaos_harness.clusters.machine.try_all import Ending, note_besides, raise_first
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness import private
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.harness.experiment import attachments
+from chaos_harness.harness.experiment.healing import claim_healing, take_back
 from chaos_harness.harness.experiment.phases import Phases
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Record
 from chaos_harness.harness.experiment.recording import Recording, told_as_ours
@@ -32,7 +33,7 @@ from chaos_harness.harness.faults.injection import Injection
 from chaos_harness.harness.gatekeeper.apply import enforced
 from chaos_harness.harness.gatekeeper.restart import PullPolicy, restart_gatekeeper
 from chaos_harness.harness.history import HistoryWriter, read
-from chaos_harness.harness.history.vocabulary import FAULT, HEAL, HEALED, INJECT, OBSERVED, REPLICAS, numbered
+from chaos_harness.harness.history.vocabulary import FAULT, INJECT, OBSERVED, REPLICAS, numbered
 from chaos_harness.harness.judging import judge_of
 from chaos_harness.harness.policies import Policy
 from chaos_harness.harness.preparation import Preparation
@@ -50,9 +51,9 @@ from chaos_harness.harness.verdict import CheckFunction, Claim, Expected, Known,
 
 __all__ = ["FAULT", "Experiment"]
 
-_PROVE_SECONDS, _HEALED_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 120.0, 300.0, 360.0
+_PROVE_SECONDS, _SERVING_SECONDS, _LED_SECONDS = 45.0, 300.0, 360.0
 _HEAL_SECONDS = 600.0
-"""For all of a healing, of which `_HEALED_SECONDS` are its proof; it is what whoever interrupts it is told."""
+"""For all of a healing, its proof included; it is what whoever interrupts it is told."""
 _END_SECONDS = 120.0
 """For the last signs of life, the end of the probes and what is written beside the history."""
 
@@ -74,7 +75,9 @@ class Experiment:
        proof, but what there is to heal is healed when the experiment ends.
        `experiment.hold(60)` lets it last. At the end of the block the fault must prove itself again: one
        that faded in between is no fault.
-    5. *Heal.* The fault is taken back, and must prove that too, also when the block raised.
+    5. *Heal.* The fault is taken back, also when the block raised: UndoFailed if it cannot be. That the cluster comes
+       back then, within the time that the fault has, is a claim (`heals`), which is judged when the experiment ends:
+       whether or not it does, the scenario goes on.
     6. *Recovered.* `experiment.recovered()` waits until Gatekeeper serves again with all its replicas.
     7. *Checks.* `experiment.claim(check)` reads the history file, nothing else, and raises InvariantViolated
        or Inconclusive if the verdict is not the one that the claim expects. A probe that died or fell
@@ -84,7 +87,9 @@ class Experiment:
     is still broken is healed, newest first, the probes are stopped, and what is worth reading is written beside the
     history. Claims can be made afterwards, too. Each of these steps is tried whatever the others did, no signal breaks
     them off, and what cannot be told, because a disk is full or a terminal gone, keeps nothing from being healed: a
-    history that lacks a line is an error at the end, and every claim upon it, too.
+    history that lacks a line is an error at the end, and every claim upon it, too. Last of all it is claimed of each
+    fault that lasted and was proved that it heals, unless the scenario has claimed that itself; what is not so is
+    raised, or stands in the notes of what was raised before.
     """
 
     def __init__(
@@ -96,8 +101,12 @@ class Experiment:
         seed: int,
         progress: Progress | None = None,
         probes: Callable[[Cluster, HistoryWriter], Sequence[Probe]] = usual_probes,
+        claims_healing: bool = True,
     ) -> None:
-        """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`."""
+        """Prepare the experiment `name`; its history and what belongs to it go into the new `directory`.
+
+        Who judges by the history alone, afterwards, whether faults healed has it not claim that (`claims_healing`).
+        """
         directory.mkdir(mode=0o700, parents=True)
         self.cluster = cluster
         self.directory = directory
@@ -108,6 +117,8 @@ class Experiment:
         self._questions = [FORBIDDEN]
         self._open = Ending()
         self._faults = 0
+        self._claims_healing = claims_healing
+        self._claimed: list[str] = []
         self._journal: Journal | None = None
         self.record = Record(
             name=name,
@@ -136,12 +147,13 @@ class Experiment:
             raise
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Heal what is still broken, stop the probes, write down what is worth reading, close the history.
 
-        Raises the first error of these steps, with the others in its notes.
+        Then claim that what was healed is. Raises the first error of these steps, with the others in its notes; that
+        a fault does not heal is a note of the block's `error` if there is one.
         """
-        self._end()
+        self._end(error)
 
     @property
     def gatekeeper_repository(self) -> str:
@@ -154,20 +166,21 @@ class Experiment:
         return f"docker.io/{REPOSITORY}:{self.cluster.shape.gatekeeper}"
 
     @contextmanager
-    def fault(self, fault: Fault) -> Generator[str, None, None]:
+    def fault(self, fault: Fault, *, heals_within: float | None = None) -> Generator[str, None, None]:
         """Do harm for the length of a block; give the proof that it was done.
 
-        Raises FaultNotApplied if it cannot be proved at the block's start, at its end, or healed; UndoFailed
-        and what else goes wrong while healing comes with a hint to `nox -s gc`, for the journal knows. If the harm or
+        It is claimed to heal `heals_within` seconds after it is taken back; None: its own `healed_within`, or 120.
+        Raises FaultNotApplied if it cannot be proved at the block's start or at its end; UndoFailed, and what keeps
+        us from asking whether it is healed, comes with a hint to `nox -s gc`, for the journal knows. If the harm or
         the block raised before, what goes wrong while healing stands in the notes of that error.
         """
-        with self._harm(fault) as (proof, again):
+        with self._harm(fault, heals_within) as (proof, again):
             yield proof
             again()
 
-    def act(self, fault: Fault) -> str:
+    def act(self, fault: Fault, *, heals_within: float | None = None) -> str:
         """Deal a blow and return the proof that it hit; what it leaves to heal is healed when the experiment ends."""
-        proof, _ = self._open.enter_context(self._harm(fault))
+        proof, _ = self._open.enter_context(self._harm(fault, heals_within))
         return proof
 
     def prepared(self, preparation: Preparation) -> AbstractContextManager[str]:
@@ -274,13 +287,14 @@ class Experiment:
             else Claim.on(check, self.cluster.shape.gatekeeper)
         )
         claim = replace(claim, known=known or claim.known)
+        self._claimed.append(claim.id)
         verdict = claim.check(read(self.history.path, so_far=True))
         (record or self.record).claims.append(ClaimRecord.of(claim, verdict, self.history.end, judge))
         claim.accept(verdict)
         return verdict
 
     @contextmanager
-    def _harm(self, fault: Fault) -> Generator[tuple[str, Callable[[], None]], None, None]:
+    def _harm(self, fault: Fault, heals_within: float | None) -> Generator[tuple[str, Callable[[], None]], None, None]:
         injection = Injection(self.cluster, self._written(fault.name), self.history)
         self._faults += 1
         process = numbered(FAULT, self._faults)
@@ -303,12 +317,14 @@ class Experiment:
                     return
                 tried = True
                 with self._phase(f"heal: {fault.name}") as phase:
-                    self.history.append("invoke", process, HEAL, {"name": fault.name})
-                    injection.heal()
-                    proof = self._healed(fault)
-                    self.history.append("ok", process, HEALED, {"name": fault.name, "proof": proof})
-                    phase.detail = fault_record.heal_proof = proof
-                    fault_record.healed_at = time.time()
+                    proved = bool(fault_record.proof)
+                    healed, phase.detail = take_back(
+                        fault, injection, self.history, process, heals_within, proved=proved
+                    )
+                    if healed:
+                        fault_record.heal_proof, fault_record.healed_at = phase.detail, time.time()
+                    else:
+                        phase.status = "failed"
 
         self._open.callback(heal)  # should an interrupt hit between the block and its healing
         errors: list[BaseException] = []
@@ -328,13 +344,6 @@ class Experiment:
                 errors.append(error)
             raise_first(errors)
 
-    def _healed(self, fault: Fault) -> str:
-        """Return what proves that a fault is healed. Raises FaultNotApplied."""
-        if fault.healed is ONE_SHOT:
-            return ONE_SHOT.value
-        seconds = getattr(fault, "healed_within", _HEALED_SECONDS)
-        return fault.healed(self.cluster, Deadline.after(seconds, f"{fault.name} to be healed"))
-
     def _written(self, what: str) -> Journal:
         if self._journal is None:
             raise HarnessError(f"{what}: the experiment is not open; use `with Experiment(…) as experiment:`")
@@ -346,11 +355,12 @@ class Experiment:
         self._journal = Journal(path)
         return undone
 
-    def _end(self) -> None:
+    def _end(self, raised: BaseException | None = None) -> None:
         """Do all of it, whatever fails; an interruption does not keep the rest from being done."""
         with unbroken("end the experiment", _END_SECONDS), self.history.telling_what_it_can():
             last = Ending()
             last.callback(self.history.require_whole)
+            last.callback(partial(self._claim_healing, raised))
             last.callback(self.history.finish)
             last.callback(self._write_evidence)
             last.callback(self._keep_journal)
@@ -359,6 +369,15 @@ class Experiment:
             last.callback(self._open.close)
             last.callback(self._probes.give_last_signs)  # while policies are in force, and asked about
             last.close()
+
+    def _claim_healing(self, raised: BaseException | None) -> None:
+        """Claim that each fault heals; who does not is a note of what was `raised` in the block, if anything was."""
+        if self.history.whole and self._claims_healing and self._faults:
+            unhealed = list(claim_healing(self.history, self.record, self._claimed))
+            if raised is None:
+                raise_first(unhealed)
+            else:
+                note_besides(raised, unhealed)
 
     def _keep_journal(self) -> None:
         if self._journal is not None:

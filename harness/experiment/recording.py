@@ -44,6 +44,11 @@ class Recording(HistoryWriter):
         finally:
             self._patient -= 1
 
+    @property
+    def whole(self) -> bool:
+        """Whether no line was lost."""
+        return not self._lost
+
     def require_whole(self) -> None:
         """Raise HarnessError if a line was lost."""
         if self._lost:

@@ -27,7 +27,7 @@ class Fault(Protocol):
 
     Healing is no method: the experiment does what `inject` has registered, newest first, also when `inject` or
     `observed` raised. One whose healing takes longer than others' has `healed_within`, in seconds: how long it may
-    take to be proved.
+    take until it is proved, else it violates the claim `heals`.
     """
 
     @property
@@ -44,5 +44,6 @@ class Fault(Protocol):
     def healed(self) -> "Callable[[Cluster, Deadline], str] | OneShot":
         """Give what proves that nothing of the harm is left, or ONE_SHOT.
 
-        It is a method like `observed`, called after the undos: it returns the evidence, or raises FaultNotApplied.
+        It is a method like `observed`, called after the undos, again and again until it returns the evidence instead of
+        raising FaultNotApplied, or its time is up.
         """

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.harness.catalogue import entries
 from chaos_harness.harness.checks import Check
+from chaos_harness.harness.checks.heals import heals, implied
 from chaos_harness.harness.errors import HarnessError, InvariantViolated
 from chaos_harness.harness.history import History
 from chaos_harness.harness.incident.load import LoadedIncident
 from chaos_harness.harness.incident.model import ClaimSpec, Incident
+from chaos_harness.harness.judging import faults_of
 from chaos_harness.harness.verdict import Claim, Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class JudgedClaim:
     """One claim of an incident, judged: whether it is a symptom, and what is expected on this version, if anything.
 
     `id` is the check and its parameters. `surprise`: it is violated as expected, but not by the defect that is known.
-    `broken` is the error of a check that raised.
+    `broken` is the error of a check that raised. `implied`: it is not the file's: each fault that lasts claims to heal.
     """
 
     name: str
@@ -38,6 +40,7 @@ class JudgedClaim:
     id: str = ""
     surprise: bool = False
     broken: str = ""
+    implied: bool = False
 
     @property
     def as_expected(self) -> bool:
@@ -52,17 +55,19 @@ def check_of(claimed: ClaimSpec) -> Check:
 
 
 def judge(incident: Incident, shape: Shape, recorded: History) -> list[JudgedClaim]:
-    """Return what the claims of an incident say of a history."""
-    return [_judged(claimed, shape, recorded) for claimed in incident.claims]
+    """Return what the claims of an incident say of a history, and those that faults imply, if the file does not."""
+    own = [_judged(claimed, shape, recorded) for claimed in incident.claims]
+    named = faults_of(heals.__name__, (judged.id for judged in own))
+    return [*own, *(_healing(check, recorded) for check in implied(recorded, named))]
 
 
 def seen(judged: Iterable[JudgedClaim]) -> Seen:
     """Return whether the incident was seen again: all its symptoms are violated.
 
-    If no claim is a symptom, because the incident is new, every claim is one. What is violated by something else than
-    the known defect says nothing of it.
+    If no claim is a symptom, because the incident is new, every claim of its file is one. What is violated by something
+    else than the known defect says nothing of it.
     """
-    claims = list(judged)
+    claims = [claim for claim in judged if not claim.implied]
     symptoms = [claim for claim in claims if claim.symptom] or claims
     outcomes = {"inconclusive" if symptom.surprise else symptom.outcome for symptom in symptoms}
     if outcomes == {"violated"}:
@@ -89,6 +94,21 @@ def claim(loaded: LoadedIncident, experiment: "Experiment") -> None:
             first = first or error
     if first:
         raise first
+
+
+def _healing(check: Check, recorded: History) -> JudgedClaim:
+    made, verdict = Claim(check), check(recorded)
+    return JudgedClaim(
+        name=made.name,
+        symptom=False,
+        expected=made.expected,
+        outcome=verdict.outcome,
+        summary=verdict.summary,
+        evidence=tuple(verdict.evidence),
+        id=made.id,
+        broken=verdict.broken,
+        implied=True,
+    )
 
 
 def _judged(claimed: ClaimSpec, shape: Shape, recorded: History) -> JudgedClaim:

@@ -116,7 +116,8 @@ class Step(_Part):
 
     It begins `at` a moment of the timeline, `when` something happens, or `after` another step, named by its
     `id`, has proved itself; `delay` comes on top. One that `lasts` must still prove itself at its end and is healed
-    then; one that does not is a blow, and what it leaves to heal is healed when the incident is over.
+    then; one that does not is a blow, and what it leaves to heal is healed when the incident is over. It is claimed to
+    heal (see the check `heals`) `heals_within` so many seconds after it is undone; else in its own time.
     """
 
     fault: Name
@@ -127,6 +128,7 @@ class Step(_Part):
     after: Identity | None = None
     delay: Seconds = 0.0
     lasts: Positive | None = None
+    heals_within: Positive | None = None
 
 
 class PreparationSpec(_Part):

@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.watch import State, until
 from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.checks import Check
-from chaos_harness.harness.errors import DeadlineExceeded, HarnessError
+from chaos_harness.harness.errors import DeadlineExceeded, HarnessError, InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.experiment.workload import Controller, deploy
@@ -83,7 +83,7 @@ class LossAttempt:
 
     row: Row
     experiment: Experiment
-    error: HarnessError | None
+    error: HarnessError | InvariantViolated | None
 
 
 @dataclass
@@ -118,7 +118,7 @@ def lost(request: pytest.FixtureRequest, experiments: Experiments) -> LossAttemp
     try:
         with experiment:
             lose(experiment, row)
-    except HarnessError as error:
+    except (HarnessError, InvariantViolated) as error:
         return LossAttempt(row, experiment, error)
     return LossAttempt(row, experiment, None)
 
@@ -128,9 +128,11 @@ def judged(request: pytest.FixtureRequest, lost: LossAttempt) -> Iterator[LossCl
     """Return what claims of the row, with a record of its own; raise what kept the row from its end."""
     record = lost.experiment.record.of(request.node.name)
     try:
-        if lost.error:
+        if isinstance(lost.error, HarnessError):
             raise lost.error
         yield LossClaims(lost, record)
+        if lost.error:  # a fault that does not heal keeps nothing from being claimed
+            raise lost.error
     finally:
         tell(request.node, record)
 

@@ -11,6 +11,7 @@ from chaos_harness.clusters.api.rest import delete, request
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.harness.checks.control_plane import control_plane_unharmed, leases_renewed, leases_renewed_again
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
+from chaos_harness.harness.checks.heals import heals
 from chaos_harness.harness.checks.node_loss import never_replaced
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.pulls import asked_no_registry, asked_registry, no_request_during
@@ -112,6 +113,23 @@ def test_planted_deletion(experiment: Experiment) -> None:
     gone = never_replaced(PAUSED_NODE, namespace=_PODS, kinds=("ReplicaSet",))
     experiment.claim(gone, expected="violated", known="planted")
     experiment.claim(never_replaced(PAUSED_NODE, namespace=_PODS, kinds=("DaemonSet",)), known="planted")
+
+
+def test_planted_node_that_stays_away(experiment: Experiment) -> None:
+    """A paused node whose kubelet stopped before is not back when it runs again: it is undone, and does not heal."""
+    cluster, victim = experiment.cluster, experiment.cluster.workers[-1]
+
+    def kubelet(verb: str) -> None:
+        cluster.exec(victim, ["systemctl", verb, "kubelet"], Deadline.after(_SECONDS, f"the kubelet to {verb}"))
+
+    fault = pause_node(victim)
+    kubelet("stop")
+    try:
+        with experiment.fault(fault, heals_within=20):
+            experiment.hold(5)
+        experiment.claim(heals(20, fault=fault.name), expected="violated", known="planted")
+    finally:
+        kubelet("start")
 
 
 def test_planted_back_off(experiment: Experiment) -> None:

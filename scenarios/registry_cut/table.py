@@ -12,7 +12,7 @@ from chaos_harness.harness.checks.fail_open import fail_open_window
 from chaos_harness.harness.checks.outage import comes_back
 from chaos_harness.harness.checks.recovery import recovers_after, recovers_within
 from chaos_harness.harness.checks.undisturbed import undisturbed
-from chaos_harness.harness.errors import HarnessError
+from chaos_harness.harness.errors import HarnessError, InvariantViolated
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.faults.registry.cut import cut_registry
@@ -180,7 +180,7 @@ class CutAttempt:
 
     row: Row
     experiment: Experiment
-    error: HarnessError | None
+    error: HarnessError | InvariantViolated | None
 
 
 @dataclass
@@ -235,7 +235,7 @@ def tried(request: pytest.FixtureRequest, experiments: Experiments, shipped_poli
     try:
         with experiment:
             cut_off(experiment, row, shipped_policy)
-    except HarnessError as error:
+    except (HarnessError, InvariantViolated) as error:
         return CutAttempt(row, experiment, error)
     return CutAttempt(row, experiment, None)
 
@@ -245,8 +245,10 @@ def cell(request: pytest.FixtureRequest, tried: CutAttempt) -> Iterator[Cell]:
     """Return a cell of the row, with a record of its own; raise what kept the row from its end."""
     record = tried.experiment.record.of(request.node.name)
     try:
-        if tried.error:
+        if isinstance(tried.error, HarnessError):
             raise tried.error
         yield Cell(tried, record)
+        if tried.error:  # a fault that does not heal keeps nothing from being claimed
+            raise tried.error
     finally:
         tell(request.node, record)

@@ -96,6 +96,8 @@ class Run:
         self.before = world.state()
         self.injected: dict[Any, Callable[[], object]] = {}
         """What was injected, and how it is healed."""
+        self.injections: dict[Any, Injection] = {}
+        """By which injection a fault was."""
 
     def inject(self, name: str, /, **values: Any) -> Any:
         """Inject what a row of the table is about, or the same with other values; return the fault, if it is one."""
@@ -103,7 +105,7 @@ class Run:
         if maker in entries("fault"):
             fault = entries("fault")[maker].make(values)
             injection = Injection(self.cluster, self.journal, self.history)
-            self.injected[fault] = injection.heal
+            self.injected[fault], self.injections[fault] = injection.heal, injection
             fault.inject(injection)
             return fault
         make = _put if maker == "put" else entries("preparation")[maker].make(values).make

@@ -167,10 +167,10 @@ class _Drive:
         values = resolve(step.with_, experiment.cluster, experiment.random)
         fault = entries("fault")[step.fault].make(values)
         if step.lasts is None:
-            experiment.act(fault)
+            experiment.act(fault, heals_within=step.heals_within)
         else:
             self._open[index] = self._healing.enter_context(ExitStack())
-            self._open[index].enter_context(experiment.fault(fault))
+            self._open[index].enter_context(experiment.fault(fault, heals_within=step.heals_within))
             self._due.append(_Due(self._now + step.lasts, index, ends=True))
         followers = [number for number, follower in enumerate(self._steps) if step.id and follower.after == step.id]
         self._due += [_Due(self._now + self._steps[number].delay, number, ends=False) for number in followers]

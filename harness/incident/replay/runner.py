@@ -97,7 +97,9 @@ class Runner:
         return lived.model_copy(update={"seconds": round(time.monotonic() - began, 1)}), directory
 
     def _live(self, lived: Replay, loaded: LoadedIncident, cluster: Cluster, seed: int, directory: Path) -> Replay:
-        experiment = Experiment(cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress)
+        experiment = Experiment(
+            cluster, directory, name=loaded.name, seed=seed, progress=self._session.progress, claims_healing=False
+        )
         missing: list[str] = []
         self.environment = experiment.record.environment
         try:
@@ -107,6 +109,8 @@ class Runner:
             private.write(directory / "record.json", redact(experiment.record.json()))
             with self._session.progress.step("keep the logs"):
                 missing += logs.collect(cluster, directory / "logs")
+        if any(fault.healed_at is None for fault in experiment.record.faults):
+            self._drop()  # the next run is to begin on one that is as new
         verdicts = tuple(judge(loaded.incident, loaded.shape, read(experiment.history.path)))
         return lived.model_copy(update={"seen": seen(verdicts), "verdicts": verdicts, "missing": tuple(missing)})
 

@@ -23,7 +23,7 @@ from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.history import HistoryWriter, read
-from chaos_harness.harness.judging import again, check_of, judge_of, today
+from chaos_harness.harness.judging import again, check_of, faults_of, judge_of, today
 from chaos_harness.harness.meaning import Code, Source, source_of
 from chaos_harness.harness.normal_form import Place, bindings, imports
 from chaos_harness.harness.verdict import Verdict
@@ -314,3 +314,16 @@ def _renamed(tree: ast.Module) -> set[str]:
         bound for node in nodes for bound, _ in imports(node)
     }
     return (local ^ private) - members - named - (at_top - private)
+
+
+def test_of_which_faults_claims_speak() -> None:
+    """By this check, alone or in a part of a claim, by name or by id; an id that nobody can read speaks of none."""
+    ids = [
+        "heals(60, kill node)",
+        "heals(60, [fault 1, fault 2]) & undisturbed()",
+        "(heals(60, cut)).within(10)",
+        "recovers_after(60, killed, fault=drain)",
+        "some_check",
+        "heals(60",
+    ]
+    assert faults_of("heals", ids) == {"kill node", "fault 1", "fault 2", "cut"}

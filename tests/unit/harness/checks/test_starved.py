@@ -15,6 +15,7 @@ from chaos_harness.harness.checks.control_plane import (
 )
 from chaos_harness.harness.checks.fail_open import fail_open_window, refused_for_at_most
 from chaos_harness.harness.checks.generation import generated_within
+from chaos_harness.harness.checks.heals import heals
 from chaos_harness.harness.checks.node_loss import never_replaced, replaced_within, replacements_mutated
 from chaos_harness.harness.checks.outage import comes_back, outlasts
 from chaos_harness.harness.checks.parity import enforcement_parity
@@ -24,7 +25,7 @@ from chaos_harness.harness.checks.recovery import recovers_after, recovers_withi
 from chaos_harness.harness.checks.undisturbed import undisturbed
 from chaos_harness.harness.checks.unmutated import never_unmutated
 from chaos_harness.harness.history import History, Kind
-from chaos_harness.harness.history.vocabulary import DECIDED, LATE, METRONOME, RACE
+from chaos_harness.harness.history.vocabulary import DECIDED, HEAL, HEALED, LATE, METRONOME, RACE, UNDONE
 from tests.fakes.asked import Asked
 from tests.fakes.control_plane import PlaneHistory, plane
 from tests.fakes.generated import Generating, new
@@ -59,6 +60,13 @@ def kept(ready: float) -> ToldLoss:
     story = ToldLoss().lose(20, healed=100).workload(5, "d", node=NODE, ready=True, kind="DaemonSet")
     story.workload(70, "d", node=NODE, kind="DaemonSet")
     return story.workload(ready, "d", node=NODE, ready=True, kind="DaemonSet")
+
+
+def unhealed(healed: float) -> HistoryBuilder:
+    """Return a fault that is undone at 20 s and healed at a moment."""
+    history = HistoryBuilder().fault(10, 11, None, name=NAME).add(19, "invoke", "fault 1", HEAL, {"name": NAME})
+    history.add(20, "ok", "fault 1", UNDONE, {"name": NAME, "within": 40.0})
+    return history.add(healed, "ok", "fault 1", HEALED, {"name": NAME, "proof": "it is back"})
 
 
 def generated(binding: float) -> Generating:
@@ -117,6 +125,7 @@ CASES: dict[str, tuple[HistoryBuilder, Check, tuple[float, float]]] = {
     "replaced late": (lost(141), replaced_within(120, HOW), (138, 141)),
     "ready late": (kept(221), never_replaced(HOW, kinds=("DaemonSet",)), (218, 221)),
     "bound late": (generated(70), policies_match(60, gatekeeper=VERSION), (58, 70)),
+    "healed late": (unhealed(70), heals(40, fault=NAME), (58, 70)),
     "generated late": (generated(34), generated_within(30, "c"), (28, 34)),
     "left behind": (orphaned(30), never_orphaned(gatekeeper=VERSION), (22, 30)),
     "left behind for good": (orphaned(37), no_orphan_stays(gatekeeper=VERSION), (22, 37)),

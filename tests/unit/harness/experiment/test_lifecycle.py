@@ -117,6 +117,7 @@ def test_history(make: Callable[..., Experiment]) -> None:
         ("ok", "observed"),
         ("ok", "observed"),
         ("invoke", "heal"),
+        ("ok", "undone"),
         ("ok", "healed"),
     ]
     assert journal.pending(Path(experiment.record.journal)) == []

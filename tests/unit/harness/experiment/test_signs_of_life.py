@@ -87,7 +87,7 @@ def test_the_end_is_marked_before_anything_is_taken_away(make: Callable[..., Exp
     with make(probes=writes) as experiment:
         experiment.act(cut_registry())
         judged = len(events(experiment))
-    assert events(experiment)[judged:] == ["judge", "asked", "begin", "heal", "healed", "end", "end"]
+    assert events(experiment)[judged:] == ["judge", "asked", "begin", "heal", "undone", "healed", "end", "end"]
     assert world.running
 
 
