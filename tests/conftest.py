@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.longest import Longest
-from tests.thorough import PROFILES
+from tests.thorough import PROFILES, deselect_thorough
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +34,11 @@ gc.disable()  # until all tests are collected: hardly anything of that is garbag
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Longest(config))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to `nox -s tests` what takes long."""
+    deselect_thorough(config, items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ from chaos_harness.clusters.errors import HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.store import Artefact, digest, require_disk, scratch
 from chaos_harness.clusters.machine.scratch import MAKING, held
 from chaos_harness.clusters.terminal.progress import Progress
+from tests.thorough import thorough
 
 
 @pytest.fixture(autouse=True)
@@ -153,6 +154,7 @@ def test_what_is_mounted_in_an_unfinished_folder_is_told_and_stays(
     assert f"umount {mounted[0]}" in stream.getvalue()
 
 
+@thorough
 def test_two_processes_make_an_artefact_once(tmp_path: Path) -> None:
     """Of two processes that want the same artefact at once, one makes it and both have it."""
     log = tmp_path / "log"
