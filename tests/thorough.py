@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 
-__all__ = ["PROFILES", "deselect_thorough", "examples", "sampled", "some", "thorough"]
+__all__ = ["PROFILES", "deselect_thorough", "examples", "is_quick", "sampled", "some", "thorough"]
 
 _Part = TypeVar("_Part")
 
@@ -22,7 +22,7 @@ thorough = getattr(pytest.mark, _MARKER)
 
 def examples(number: int) -> int:
     """Return how many of so many examples are tried: a quarter with `--hypothesis-profile quick`, otherwise all."""
-    return max(1, number // _QUICK_SHARE) if _is_quick() else number
+    return max(1, number // _QUICK_SHARE) if is_quick() else number
 
 
 def sampled(rows: Sequence[Any], number: int) -> list[Any]:
@@ -34,16 +34,17 @@ def sampled(rows: Sequence[Any], number: int) -> list[Any]:
 
 def some(parts: Iterable[_Part]) -> Iterator[_Part]:
     """Yield what a test tries of so many parts: every fourth in the quick loop, otherwise all."""
-    return islice(parts, 0, None, _QUICK_SHARE if _is_quick() else 1)
+    return islice(parts, 0, None, _QUICK_SHARE if is_quick() else 1)
 
 
 def deselect_thorough(config: pytest.Config, tests: list[pytest.Item]) -> None:
     """Take out of the collected tests what the quick loop leaves out, and have pytest count it as deselected."""
-    marked = [test for test in tests if test.get_closest_marker(_MARKER)] if _is_quick() else []
+    marked = [test for test in tests if test.get_closest_marker(_MARKER)] if is_quick() else []
     if marked:
         config.hook.pytest_deselected(items=marked)
         tests[:] = [test for test in tests if not test.get_closest_marker(_MARKER)]
 
 
-def _is_quick() -> bool:
+def is_quick() -> bool:
+    """Whether this is the quick loop, by Hypothesis' profile."""
     return settings.get_current_profile_name() == _QUICK

@@ -65,6 +65,9 @@ def test_what_others_could_have_made_is_not_believed(tmp_path: Path) -> None:
         _artefact(tmp_path / "log").get(Progress.quiet())
 
 
+_FORK = multiprocessing.get_context("fork")  # a new Python takes half a second of processor
+
+
 def _make_and_die(log: Path, *, die: bool) -> None:
     def make(folder: Path, progress: Progress) -> None:
         del progress
@@ -77,8 +80,8 @@ def _make_and_die(log: Path, *, die: bool) -> None:
     Artefact("thing", "abc", make).get(Progress.quiet())
 
 
-def _in_process(log: Path, *, die: bool) -> multiprocessing.context.SpawnProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_make_and_die, args=(log,), kwargs={"die": die})
+def _in_process(log: Path, *, die: bool) -> multiprocessing.context.ForkProcess:
+    process = _FORK.Process(target=_make_and_die, args=(log,), kwargs={"die": die})
     process.start()
     return process
 
@@ -114,7 +117,7 @@ def _die_with_scratch() -> None:
 
 def test_scratch_of_a_killed_process_is_removed_by_the_next() -> None:
     """A new scratch folder is made where nothing of the dead lies."""
-    process = multiprocessing.get_context("spawn").Process(target=_die_with_scratch)
+    process = _FORK.Process(target=_die_with_scratch)
     process.start()
     process.join(30)
     with scratch("x") as folder:
