@@ -27,7 +27,7 @@ from chaos_harness.harness.judging import again, check_of, faults_of, judge_of, 
 from chaos_harness.harness.meaning import Code, Source, source_of
 from chaos_harness.harness.normal_form import Place, bindings, imports
 from chaos_harness.harness.verdict import Verdict
-from tests.thorough import examples
+from tests.thorough import examples, thorough
 from tests.worlds.mutants import mutated
 from tests.worlds.mutated import MUTANTS, Mutant
 from tests.worlds.taken_back import ROWS
@@ -136,6 +136,7 @@ def test_every_constant_and_sign_counts(number: int, check: str) -> None:
     assert _digest(check, {name: replace(_source(name), text=ast.unparse(tree))}) != today(f"{check}()")
 
 
+@thorough
 def test_a_digest_outlives_that_everything_is_called_otherwise() -> None:
     """Where modules stand, names, docstrings and annotations of functions are not what judges."""
 

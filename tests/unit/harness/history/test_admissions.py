@@ -18,6 +18,7 @@ from chaos_harness.harness.history.spans import Spans
 from chaos_harness.harness.history.webhook_failures import Failures
 from chaos_harness.harness.policies import ADMIT
 from tests.fakes.asked import Asked
+from tests.thorough import examples
 
 
 def read(history: Asked) -> list[Admission]:
@@ -198,12 +199,13 @@ def _entries(count: int) -> list[Entry]:
 
 def test_streams_quickly() -> None:
     """A hundred thousand questions take less than three seconds of CPU, and only the last ones are kept."""
-    recorded = History(Header(1, "run", 0.0, "0"), _entries(100_000))
+    number = examples(100_000)
+    recorded = History(Header(1, "run", 0.0, "0"), _entries(number))
     losses = Losses()
     begin = process_time()
     follow(recorded, losses)
     assert process_time() - begin < 3
-    assert losses.of("mutate pods").decided(0) == 100_000
+    assert losses.of("mutate pods").decided(0) == number
     tracemalloc.start()
     follow(recorded, Losses())
     assert tracemalloc.get_traced_memory()[1] < 1_000_000

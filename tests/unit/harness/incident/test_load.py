@@ -12,6 +12,7 @@ from chaos_harness.clusters import versions
 from chaos_harness.clusters.shape import RECORDED
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.incident.load import LoadedIncident, load
+from tests.thorough import thorough
 
 _EDIT = {"kind": "ConfigMap", "name": "a", "patch": {"data": {"b": "c"}}}
 _GOOD: dict[str, Any] = {
@@ -306,6 +307,7 @@ def test_files_beside(tmp_path: Path) -> None:
     assert loaded.files == (file,)
 
 
+@thorough
 def test_a_file_that_is_named_often_is_read_once(tmp_path: Path) -> None:
     """Four hundred times a large file costs what it costs once, and many large files are more than an incident has."""
     large = _NAMESPACE | {"metadata": {"name": "a", "labels": {f"k{number}": "v" for number in range(9000)}}}

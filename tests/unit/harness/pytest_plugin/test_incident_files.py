@@ -7,6 +7,7 @@ import pytest
 from chaos_harness.clusters import versions
 from tests.fakes.incidents import incident
 from tests.fakes.plugged import Plugged
+from tests.thorough import thorough
 from tests.unit.harness.pytest_plugin.test_plugin import XDIST
 
 
@@ -29,7 +30,9 @@ def test_one_test_a_file(bench: Plugged) -> None:
     assert "1 test collected" in output
 
 
-@pytest.mark.parametrize("workers", [(), XDIST], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "workers", [pytest.param((), id="one process"), pytest.param(XDIST, id="xdist", marks=thorough)]
+)
 def test_its_shape(bench: Plugged, workers: tuple[str, ...]) -> None:
     """The test gets a cluster of the file's shape; what the file leaves open, an option decides."""
     bench.run("--gatekeeper", "v3.20.1", *workers)
@@ -57,6 +60,7 @@ def test_a_bad_file(bench: Plugged) -> None:
     assert bench.did() == []
 
 
+@thorough
 def test_extended(bench: Plugged) -> None:
     """An incident that is marked so runs only when its file, or something by -k or -m, is selected."""
     incident(bench.folder / "incidents", extended=True)

@@ -10,6 +10,7 @@ import pytest
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.deadline import Deadline
 from tests.fakes.plugged import Plugged
+from tests.thorough import thorough
 
 MANIFEST = """
 import pytest
@@ -150,6 +151,7 @@ def test_keep(bench: Plugged, keep: str, body: str, workers: tuple[str, ...], *,
     assert any((bench.folder / "state/chaos-harness/runs").iterdir()) == kept
 
 
+@thorough
 def test_sigterm(bench: Plugged) -> None:
     """SIGTERM is an orderly stop with fixtures torn down and the status of an interruption; a second is ignored."""
     bench.write(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chaos_harness.harness.redaction import REDACTED, recorded, redact
 from tests.fakes.secrets import KINDS
-from tests.thorough import examples
+from tests.thorough import examples, sampled
 
 _PIECES = (
     *("password", "token", "secret: x", "password: Winter 26", "kind: Secret", "data", 'a"b', "it's", "\\", "\n"),
@@ -78,7 +78,7 @@ _HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", _HOSTILE)
+@pytest.mark.parametrize("kind", sampled(list(_HOSTILE), 10))
 def test_time_grows_with_the_text_and_not_faster(kind: str) -> None:
     """Eight times the text takes far less than the 64 times that a quadratic redactor would need."""
 

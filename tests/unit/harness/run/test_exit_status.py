@@ -18,6 +18,7 @@ from chaos_harness.harness.errors import (
     ProbeBroken,
 )
 from chaos_harness.harness.run.exit_status import TRACEBACK, status
+from tests.thorough import thorough
 
 _ROOT = Path(__file__).parents[4]
 _PROGRAM = """
@@ -154,6 +155,7 @@ def test_a_fault_of_ours_can_be_seen_whole(monkeypatch: pytest.MonkeyPatch, caps
     assert "Traceback" in capsys.readouterr().err
 
 
+@thorough
 def test_a_state_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     """A verb on a machine whose state directory cannot be written to says which variable to set."""
     environment = {**os.environ, "XDG_STATE_HOME": "/dev/null/state", "CHAOS_ENGINE": "system"}
