@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.samples import Limit, Ratio, Samples
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.watching.watch import Watch, until
+from chaos_harness.clusters.watching.watch import Watch, wait_until
 
 __all__ = ["Detection"]
 
@@ -83,7 +83,7 @@ def _one(cluster: Cluster, api: Any, value: str, samples: Samples, waiting: Wait
     thread.start()
     thread.join(_SETTLE_SECONDS + phase * _POLL_SECONDS)
     sent = time.monotonic()
-    merge(api, f"{_MAPS}/{_NAME}", {"data": {"value": value}})
+    merge_patch(api, f"{_MAPS}/{_NAME}", {"data": {"value": value}})
     thread.join()
     samples.figures += [(moment - sent) * 1000 for moment in over]
 
@@ -111,7 +111,7 @@ def _under_a_watch(cluster: Cluster, api: Any, samples: Samples, changes: int) -
     pauses = Deadline.after(600, "the changes").attempts(first=_BETWEEN_SECONDS, most=_BETWEEN_SECONDS)
     for number, _ in zip(range(changes), pauses, strict=False):
         sent[str(number)] = time.monotonic()
-        merge(api, f"{_MAPS}/{_NAME}", {"data": {"value": str(number)}})
+        merge_patch(api, f"{_MAPS}/{_NAME}", {"data": {"value": str(number)}})
     thread.join(_SECONDS)
     stop.set()
     thread.join()
@@ -121,7 +121,7 @@ def _under_a_watch(cluster: Cluster, api: Any, samples: Samples, changes: int) -
 
 def _ours(cluster: Cluster, value: str) -> None:
     with cluster.client() as api:
-        until(
+        wait_until(
             api,
             _MAPS,
             lambda state: any(config_map["data"]["value"] == value for config_map in state.values()),

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.samples import Samples
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import connect
@@ -49,7 +49,7 @@ def uncordon(cluster: Cluster, nodes: Sequence[str]) -> None:
     with cluster.client() as api:
         for node in nodes:
             body = {"spec": {"unschedulable": None}}
-            merge(api, f"{_NODES}/{node}", body)
+            merge_patch(api, f"{_NODES}/{node}", body)
 
 
 def kill_ours(cluster: Cluster, directory: Path, samples: Samples) -> None:

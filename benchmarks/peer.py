@@ -9,7 +9,7 @@ from benchmarks.samples import Limit, Ratio, Samples, timed
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
-from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_serving
+from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE, wait_until_serving
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.workloads.kill_containers import kill_containers
@@ -53,7 +53,7 @@ class Peer:
     def measure(self, cluster: Cluster) -> None:
         """Do it once each, Gatekeeper serving at the begin of both."""
         session = self._session
-        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
         with timed(self.ours):
             experiment = Experiment(
                 cluster, session.directory("bench"), name="bench", seed=session.seed, progress=session.progress
@@ -72,11 +72,11 @@ class Peer:
         if self._chaos is None:
             self.theirs.note = self.left.note = "Chaos Toolkit is not installed; `nox -s bench` does that"
             return
-        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
         with timed(self.theirs):
             verdict = self._run(cluster, self._chaos, _killing())
         self.theirs.note = f"said {verdict!r}; asked admission nothing"
-        wait_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
+        wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
         self._kill(cluster, self._chaos)
 
     def _run(self, cluster: Cluster, chaos: Path, experiment: dict[str, Any]) -> str:

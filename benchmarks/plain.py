@@ -15,7 +15,7 @@ from chaos_harness.clusters.gatekeeper.install import REPOSITORY
 from chaos_harness.clusters.gatekeeper.readiness import NAMESPACE
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.images.sources import gatekeeper_source
-from chaos_harness.clusters.kind.cli import Kind, configuration
+from chaos_harness.clusters.kind.cli import KindCli, configuration
 from chaos_harness.clusters.shape import Shape
 
 __all__ = ["plain_cluster"]
@@ -35,7 +35,7 @@ def plain_cluster(engine: Engine, images: Images, shape: Shape, owner: Owner) ->
     directory = owner.claim() / name
     directory.mkdir(mode=0o700)
     labels = {**owner.labels(), **cluster_labels(name, shape, directory)}
-    kind = Kind(engine, name, directory)
+    kind = KindCli(engine, name, directory)
     cluster = Cluster(name, shape, engine, kind.kubeconfig, name, None, owner.run, directory)
     try:
         create_network(engine, name, labels, deadline)

@@ -13,12 +13,12 @@ from typing import Any
 
 from benchmarks.peak import peak_mib
 from benchmarks.samples import Limit, Ratio, Samples
-from chaos_harness.clusters.api.rest import merge, request
+from chaos_harness.clusters.api.rest import merge_patch, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import connect
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 from chaos_harness.harness.history import HistoryWriter, read
 from chaos_harness.harness.history.vocabulary import MODIFIED
 from chaos_harness.harness.probes.objects import WORKLOAD, watch_objects
@@ -121,7 +121,7 @@ def _change(api: Any, names: Sequence[str]) -> dict[str, float]:
     for number, _ in zip(range(_CHANGES), pauses, strict=False):
         sent[str(number)] = time.time()
         body = {"metadata": {"annotations": {_MARK: str(number)}}}
-        merge(api, f"{_PODS}/{names[number % len(names)]}", body)
+        merge_patch(api, f"{_PODS}/{names[number % len(names)]}", body)
     return sent
 
 
@@ -143,13 +143,13 @@ def _namespace(cluster: Cluster) -> Iterator[None]:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}}
         request(api, "POST", namespaces, body=body)
         accounts = f"{namespaces}/{_NAMESPACE}/serviceaccounts"
-        until(api, accounts, bool, Deadline.after(_SECONDS, "the account that Pods need"))
+        wait_until(api, accounts, bool, Deadline.after(_SECONDS, "the account that Pods need"))
         try:
             yield
         finally:
             request(api, "DELETE", f"{namespaces}/{_NAMESPACE}")
             gone = Deadline.after(_SECONDS, f"namespace {_NAMESPACE} to go")
-            until(api, namespaces, lambda state: _NAMESPACE not in state, gone)
+            wait_until(api, namespaces, lambda state: _NAMESPACE not in state, gone)
 
 
 def _make(cluster: Cluster, numbers: Sequence[int]) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["OPTION", "OUT", "ROOT", "typed"]
+__all__ = ["OPTION", "OUT", "ROOT", "command_line"]
 
 _ABOVE = Path(__file__).resolve().parents[1]
 
@@ -17,7 +17,7 @@ OPTION = "--" if ROOT else "--chaos-"
 """What options of pytest begin with: elsewhere its owner may have a --seed of his own."""
 
 
-def typed(words: str) -> str:
+def command_line(words: str) -> str:
     """Return what a user types here for `nox -s WORDS`, which are a session, with -- if arguments are to follow.
 
     The session is the same verb of the command `chaos`, and what follows -- its arguments; scenarios are pytest's.

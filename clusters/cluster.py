@@ -12,17 +12,17 @@ import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.dialogue import Dialogue
-from chaos_harness.clusters.engine.inventory import PREFIX, RUN, Thing, inventory
+from chaos_harness.clusters.engine.inventory import PREFIX, RUN, EngineObject, inventory
 from chaos_harness.clusters.engine.network import gateway, subnet_of
 from chaos_harness.clusters.engine.ports import LOOPBACK
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed, NotOurs
 from chaos_harness.clusters.kind.cli import node_names
 from chaos_harness.clusters.machine.process import Completed
-from chaos_harness.clusters.machine.scratch import credentials
+from chaos_harness.clusters.machine.scratch import credentials_folder
 from chaos_harness.clusters.registry.container import Registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import RECORDED, Shape
@@ -115,7 +115,7 @@ class Cluster:
                 str(self.kubeconfig),
                 client_configuration=configuration,
                 persist_config=False,
-                temp_file_path=str(credentials()),
+                temp_file_path=str(credentials_folder()),
             )
         except ConfigException as error:
             raise ClusterUnavailable(f"{self.kubeconfig}: no credentials of cluster {self.name}: {error}") from error
@@ -204,13 +204,13 @@ def _own_kubeconfig(path: Path, ports: Sequence[int]) -> Path:
     return path
 
 
-def _registry(engine: Engine, name: str, things: Sequence[Thing], login: Login) -> Registry | None:
+def _registry(engine: Engine, name: str, things: Sequence[EngineObject], login: Login) -> Registry | None:
     """Return the registry of the cluster `name`, of which there are `things`, if it has one."""
     by_kind = {thing.kind: thing for thing in things if thing.name in (name, registry_name(name))}
     if "container" not in by_kind:
         return None
     if "network" not in by_kind:
-        raise ClusterUnavailable(f"cluster {name}: its network is gone; `{typed('gc')}` removes the rest")
+        raise ClusterUnavailable(f"cluster {name}: its network is gone; `{command_line('gc')}` removes the rest")
     container, network = by_kind["container"], by_kind["network"]
     return Registry.at(
         engine,

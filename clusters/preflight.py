@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from chaos_harness.clusters import versions
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, find, packages
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.errors import BadScenario, ChaosError, EngineUnavailable
-from chaos_harness.clusters.garbage import garbage
+from chaos_harness.clusters.garbage import list_garbage
 from chaos_harness.clusters.images import catalogue
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.machine.process import run
@@ -27,7 +27,7 @@ from chaos_harness.clusters.terminal.escape import first_line
 
 __all__ = ["Finding", "examine"]
 
-State = Literal["ok", "warn", "bad"]
+Level = Literal["ok", "warn", "bad"]
 
 _GIB = 1 << 30
 _DISK_NEEDED_GIB = 12
@@ -45,7 +45,7 @@ class Finding:
     """One thing looked at: what was seen, and what to type if it is not as it should be."""
 
     name: str
-    state: State
+    state: Level
     seen: str
     remedy: str = ""
 
@@ -61,15 +61,15 @@ def examine() -> list[Finding]:
         "tools": ("kind version; helm version --short; docker --version; go version", tools),
     }
     with ThreadPoolExecutor() as threads:
-        waiting = [threads.submit(_guarded, name, look, by_hand) for name, (by_hand, look) in looks.items()]
-        findings = _guarded("engine", _engine, "docker version")
+        waiting = [threads.submit(_look_safely, name, look, by_hand) for name, (by_hand, look) in looks.items()]
+        findings = _look_safely("engine", _engine, "docker version")
     return [*findings, *(finding for future in waiting for finding in future.result())]
 
 
 def _registries() -> list[Finding]:
     names = sorted({entry.published.split("/")[0] for entry in catalogue.everything()})
     servers = {name: _HUB_SERVER if name == _HUB else name for name in names}
-    return [answer(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
+    return [reachability(name, f"https://{servers[name]}/v2/", "images are built from source") for name in names]
 
 
 def engine(answering: Engine | None) -> Finding:
@@ -128,7 +128,7 @@ def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
     free = int(fields["MemAvailable"].split()[0]) // 1024
     seen = f"{free} MiB free; a cluster of {shape.nodes} nodes takes {shape.memory_mib}"
     if free < shape.memory_mib:
-        return Finding("memory", "bad", seen, f"end other programs, `{typed('gc')}`, or choose fewer --workers")
+        return Finding("memory", "bad", seen, f"end other programs, `{command_line('gc')}`, or choose fewer --workers")
     return Finding("memory", "ok", seen)
 
 
@@ -142,7 +142,7 @@ def disk(directory: Path, needed_gib: float = _DISK_NEEDED_GIB, wanted_gib: floa
     return Finding("disk", "ok", seen)
 
 
-def answer(name: str, url: str, otherwise: str, timeout: float = _ASK_SECONDS) -> Finding:
+def reachability(name: str, url: str, otherwise: str, timeout: float = _ASK_SECONDS) -> Finding:
     """Ask `url` by HEAD; whatever answers, be it a refusal, can be reached."""
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - schemes are ours or go's and pip's settings
     try:
@@ -165,7 +165,7 @@ def module_proxy() -> Finding:
         return Finding(
             "Go modules", "warn", f"GOPROXY={proxies}: modules come from their own servers", "go env -u GOPROXY"
         )
-    return answer("Go modules", proxy, "`go env GOPROXY` names the proxy; images cannot be built without")
+    return reachability("Go modules", proxy, "`go env GOPROXY` names the proxy; images cannot be built without")
 
 
 def package_index() -> Finding:
@@ -210,10 +210,12 @@ def tools() -> list[Finding]:
 
 def leftovers(answering: Engine) -> Finding:
     """Judge whether the engine holds anything of runs that have ended."""
-    things = garbage(answering, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
+    things = list_garbage(answering, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
     dead = [f"{thing.kind} {thing.name}" for thing in things]
     if dead:
-        return Finding("leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", typed("gc"))
+        return Finding(
+            "leftovers", "warn", f"{len(dead)} of runs that have ended: {', '.join(dead[:5])}", command_line("gc")
+        )
     return Finding("leftovers", "ok", "none")
 
 
@@ -228,7 +230,7 @@ def _engine() -> list[Finding]:
     return [engine(answering), *host, *([leftovers(answering)] if answering else [])]
 
 
-def _guarded(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:
+def _look_safely(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:
     """Return what a look finds; one that fails is a finding, with the command that looks at the same `by_hand`."""
     try:
         return look()

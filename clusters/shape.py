@@ -14,7 +14,7 @@ from pydantic import (
 
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.errors import BadScenario
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 
 __all__ = ["RECORDED", "Certificate", "Install", "Shape"]
 
@@ -55,11 +55,11 @@ def _gatekeeper(version: str, info: ValidationInfo) -> str:
 
 def _known(product: str, version: str, there: tuple[str, ...], info: ValidationInfo) -> str:
     """Return the version in full, whatever of it was given."""
-    full = versions.meant(version, there)
+    full = versions.resolve_version(version, there)
     if full is None and info.context == RECORDED and versions.GIVEN.fullmatch(version):
         return version
     if full is None:
-        raise ValueError(versions.refusal(product, version, there))
+        raise ValueError(versions.refusal_message(product, version, there))
     return full
 
 
@@ -119,9 +119,9 @@ class Shape(BaseModel):
 
 
 def _problem(where: str, problem: Any) -> str:
-    field = shown(".".join(str(part) for part in problem["loc"]), most=_SHORT)
+    field = escape_controls(".".join(str(part) for part in problem["loc"]), most=_SHORT)
     if problem["type"] == "extra_forbidden":
         return f"{where}: no such field {field!r}; there are {', '.join(Shape.model_fields)}"
-    given = shown(repr(problem["input"]), most=_SHORT)
+    given = escape_controls(repr(problem["input"]), most=_SHORT)
     why = problem["ctx"]["error"] if problem["type"] == "value_error" else problem["msg"]
     return f"{where}: {field}: {why} (was {given})"

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 
 __all__ = [
     "CRICTL",
@@ -20,9 +20,9 @@ __all__ = [
     "KIND",
     "KUBERNETES",
     "RECIPES",
-    "meant",
     "recipes",
-    "refusal",
+    "refusal_message",
+    "resolve_version",
 ]
 
 FULL = re.compile(r"v(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
@@ -44,7 +44,7 @@ def recipes(folder: Path = RECIPES) -> tuple[str, ...]:
     return tuple(sorted((place.name for place in there if FULL.fullmatch(place.name)), key=_numbers))
 
 
-def meant(given: str, there: Iterable[str]) -> str | None:
+def resolve_version(given: str, there: Iterable[str]) -> str | None:
     """Return the version of `there` that `given` means, if there is one: itself, or the newest of its minor.
 
     "1.35", "v1.35", "1.35.8" and "v1.35.8" mean v1.35.8, as long as no newer patch of 1.35 is there.
@@ -56,18 +56,18 @@ def meant(given: str, there: Iterable[str]) -> str | None:
     return max(fitting, key=_numbers, default=None)
 
 
-def refusal(product: str, given: str, there: Sequence[str]) -> str:
+def refusal_message(product: str, given: str, there: Sequence[str]) -> str:
     """Return why the version `given` of "Kubernetes" or "Gatekeeper" cannot be had, and what to type next."""
     minor = there[-1].removeprefix("v").rpartition(".")[0]
     refused = (
-        f"{product} {shown(given, most=_SHORT)} has no recipe; there are {', '.join(there)}; "
+        f"{product} {escape_controls(given, most=_SHORT)} has no recipe; there are {', '.join(there)}; "
         f"a minor such as {minor} means its newest"
     )
     form = GIVEN.fullmatch(given)
     if product != "Kubernetes" or form is None:
         return refused
     wanted = f"v{form[1]}.{form[2]}.{form[3] or 'N'}"
-    return f"{refused}; `{typed('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
+    return f"{refused}; `{command_line('add-kubernetes --')} {wanted} --digest sha256:…` adds one"
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -76,7 +76,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _default() -> str:
     """Return the newest recipe of the default minor, so that replacing a patch needs no edit."""
-    default = meant(DEFAULT_MINOR, KUBERNETES)
+    default = resolve_version(DEFAULT_MINOR, KUBERNETES)
     if default is None:
         raise FileNotFoundError(
             f"{RECIPES}: expected a recipe of Kubernetes {DEFAULT_MINOR}, there are {', '.join(KUBERNETES) or 'none'}; "
@@ -98,11 +98,13 @@ DEFAULT_GATEKEEPER = "v3.23.1"
 def _print(product: str, given: Sequence[str]) -> int:
     """Print the full versions that are meant, one a line, or all that cannot be had; return the exit status."""
     there = {"kubernetes": KUBERNETES, "gatekeeper": GATEKEEPER}[product]
-    problems = [refusal(product.capitalize(), word, there) for word in given if meant(word, there) is None]
+    problems = [
+        refusal_message(product.capitalize(), word, there) for word in given if resolve_version(word, there) is None
+    ]
     if problems:
         sys.stderr.writelines(f"error: {problem}\n" for problem in dict.fromkeys(problems))
         return 2
-    sys.stdout.writelines(f"{meant(word, there)}\n" for word in given)
+    sys.stdout.writelines(f"{resolve_version(word, there)}\n" for word in given)
     return 0
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from chaos_harness.clusters.checkout import OUT
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure import killed_runs
 from chaos_harness.reports.allure.categories import viewer
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _say(line: str) -> None:
-    print(shown(line), file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
+    print(escape_controls(line), file=sys.stderr, flush=True)  # noqa: T201 - this is what a verb does
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.redaction import recorded, redact
@@ -60,10 +60,10 @@ def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
             if not len(properties):
                 case.remove(properties)
     for element in tree.iter():
-        element.text = shown(redact(element.text), lines=True) if element.text else element.text
+        element.text = escape_controls(redact(element.text), lines=True) if element.text else element.text
         attributes = recorded(dict(element.attrib))
         for name, value in attributes.items():
-            element.set(name, shown(value, lines=True))
+            element.set(name, escape_controls(value, lines=True))
     into = io.BytesIO()
     tree.write(into, encoding="utf-8", xml_declaration=True)
     return into.getvalue()

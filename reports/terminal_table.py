@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import blame
@@ -172,7 +172,7 @@ def _write_table(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
 
 def _told(words: str) -> str:
     """Return what others wrote as it may stand on a terminal and in its log."""
-    return shown(redact(words))
+    return escape_controls(redact(words))
 
 
 def _aligned(cells: Iterable[str], widths: list[int]) -> str:

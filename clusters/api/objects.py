@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Object", "condition", "is_leaving", "is_ready", "metadata", "status"]
+__all__ = ["Object", "condition", "is_ready", "is_terminating", "metadata", "status"]
 
 Object = Mapping[str, Any]
 
@@ -18,7 +18,7 @@ def status(thing: Object) -> Object:
     return thing.get("status") or {}
 
 
-def is_leaving(thing: Object) -> bool:
+def is_terminating(thing: Object) -> bool:
     """Whether it is about to be deleted."""
     return bool(metadata(thing).get("deletionTimestamp"))
 

@@ -13,7 +13,7 @@ from urllib3.exceptions import TimeoutError as HTTPTimeout
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, BadScenario
 
-__all__ = ["apply", "delete", "find_path", "listed", "merge", "request"]
+__all__ = ["apply", "delete", "find_path", "list_objects", "merge_patch", "request"]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -54,15 +54,15 @@ def request(
         data = response.read()  # type: ignore[no-untyped-call]  # kubernetes leaves this one out
         if 200 <= response.status <= 299:  # noqa: PLR2004 - what 2xx means
             return json.loads(data) if data else None
-        raise _refused(what, ApiException(http_resp=response))
+        raise _refusal(what, ApiException(http_resp=response))
     except ApiException as error:
-        raise _refused(what, error) from error
+        raise _refusal(what, error) from error
     except (HTTPError, ValueError, RecursionError) as error:
         timed_out = isinstance(error, HTTPTimeout) and not isinstance(error, NewConnectionError)
         raise ApiUnreachable(what, error, timed_out=timed_out) from error
 
 
-def _refused(what: str, error: ApiException) -> ApiRefused:
+def _refusal(what: str, error: ApiException) -> ApiRefused:
     """Return the error that says what the API server did: the message of its answer, or what there is instead."""
     try:
         message = json.loads(error.body or "")["message"]
@@ -87,7 +87,7 @@ def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadli
         request(api, "PATCH", path, query=query, body=item, content_type="application/apply-patch+yaml")
 
 
-def merge(
+def merge_patch(
     api: ApiClient, path: str, body: Any, *, strategic: bool = False, query: Mapping[str, str] | None = None
 ) -> Any:
     """Merge `body` into one object and return it as it is then.
@@ -110,7 +110,7 @@ def delete(api: ApiClient, path: str) -> bool:
     return True
 
 
-def listed(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
+def list_objects(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
     """Return the objects at `path`, or the kinds of a group; nothing if there is no such kind or group, or no more.
 
     Raises ApiRefused, ApiUnreachable.
@@ -159,5 +159,5 @@ class _Paths:
         return f"{_root(version)}{scope}/{self._groups[version][kind]}"
 
     def _names(self, version: str) -> dict[str, str]:
-        resources = listed(self._api, _root(version), "resources")
+        resources = list_objects(self._api, _root(version), "resources")
         return {resource["kind"]: resource["name"] for resource in resources if "/" not in resource["name"]}

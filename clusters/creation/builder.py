@@ -7,7 +7,7 @@ from typing import Any
 
 from chaos_harness.clusters.api.objects import is_ready
 from chaos_harness.clusters.api.rest import request
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.cluster import Cluster, cluster_labels, registry_name
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -19,17 +19,17 @@ from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.gatekeeper import install
 from chaos_harness.clusters.gatekeeper.certificate import prepare_certificate
 from chaos_harness.clusters.images import Images
-from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, Kind, configuration
+from chaos_harness.clusters.kind.cli import CERTS_DIRECTORY, KindCli, configuration
 from chaos_harness.clusters.kind.logs import collect_logs
 from chaos_harness.clusters.kind.node_files import NODE_FILES
-from chaos_harness.clusters.machine.background import Beside
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.background import BackgroundTask
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.registry.container import Registry, hosts_toml, node_address, start_registry
 from chaos_harness.clusters.registry.login import Login
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["Site"]
+__all__ = ["ClusterBuilder"]
 
 _CREATE_SECONDS = 900.0
 _API_SECONDS = 300.0
@@ -45,7 +45,7 @@ _NOWHERE = "127.0.0.1:1"
 """The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
 
 
-class Site:
+class ClusterBuilder:
     """A cluster in the making."""
 
     def __init__(
@@ -60,9 +60,9 @@ class Site:
         self._deadline = Deadline.after(_CREATE_SECONDS, f"cluster {self.name} to come up")
         self._subnet = ""
         self._registry: Registry | None = None
-        self.kind = Kind(engine, self.name, self._directory)
+        self.kind = KindCli(engine, self.name, self._directory)
         self._owner = owner
-        self._nodes: Beside | None = None
+        self._nodes: BackgroundTask | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -119,7 +119,7 @@ class Site:
             self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end, killed as it is"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is removed all the same
             if not self._nodes.done:
-                return [f"{error}: what it still makes carries the label {RUN}, and `{typed('gc')}` removes it"]
+                return [f"{error}: what it still makes carries the label {RUN}, and `{command_line('gc')}` removes it"]
             return [] if isinstance(error, HarnessError) else [f"kind: {error!r}"]
         return []
 
@@ -127,7 +127,7 @@ class Site:
         """Remove whatever was made of the cluster."""
         deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {self.name}")
         remove_all(self._engine, deadline, cluster=self.name)
-        remove(self._directory)
+        remove_folder(self._directory)
 
     def answers(self) -> bool:
         """Whether the engine still answers."""
@@ -184,7 +184,7 @@ class Site:
 
     def _begin_nodes(self) -> None:
         self.kind.write_wrapper(self._labels, self._images.balancer)
-        self._nodes = Beside(self._create_nodes, "kind")
+        self._nodes = BackgroundTask(self._create_nodes, "kind")
 
     def _create_nodes(self) -> None:
         quirks = self._engine.quirks
@@ -253,19 +253,19 @@ class Site:
             self._nodes.finish(self._deadline)
         deadline = self._deadline.within(_NODES_SECONDS, f"the nodes {', '.join(sorted(wanted))} to be Ready")
         with self.cluster.client() as api:
-            until(api, "/api/v1/nodes", lambda state: _ready(state) >= wanted, deadline)
+            wait_until(api, "/api/v1/nodes", lambda state: _ready_nodes(state) >= wanted, deadline)
 
     def _define(self) -> None:
-        install.define(self.cluster, self._deadline)
+        install.apply_definitions(self.cluster, self._deadline)
 
     def _install(self) -> None:
         install.install(self.cluster, self._shape.install, self._deadline)
 
     def _wait_serving(self) -> None:
-        install.wait_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
+        install.wait_until_serving(self.cluster, self._deadline.within(_SERVING_SECONDS, "Gatekeeper to serve"))
 
 
-def _ready(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
+def _ready_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Return the nodes that say Ready and take pods: the taint of one that was not goes a moment later."""
     return {
         name

@@ -13,7 +13,7 @@ import docker
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import claims, guard, packages, private, pushing, user_engine
-from chaos_harness.clusters.engine.dialogue import Dialogue, dialogue
+from chaos_harness.clusters.engine.dialogue import Dialogue, start_dialogue
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import BadScenario, CommandFailed, EngineUnavailable
@@ -96,7 +96,7 @@ class Engine:
         refused = guard.require_ours(argv, self._ask(deadline))
         if refused:
             raise CommandFailed(f"`docker {' '.join(argv)}` was not run: {refused.stderr.strip()}")
-        return dialogue([self.cli, *argv], env=self.environment())
+        return start_dialogue([self.cli, *argv], env=self.environment())
 
     def push(self, name: str, login: Mapping[str, str], deadline: Deadline) -> None:
         """Push the image `name` to its registry, which lets in who has `login` (username and password).
@@ -105,7 +105,7 @@ class Engine:
         """
         pushing.push(self.client(pushing.SILENT_SECONDS), name, login, deadline)
 
-    def require_ours(self, kind: guard.Kind, names: Sequence[str], deadline: Deadline) -> None:
+    def require_ours(self, kind: guard.ObjectKind, names: Sequence[str], deadline: Deadline) -> None:
         """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
 
         It is for who is about to have another program change it. Raises CommandFailed (the engine does not tell).
@@ -134,9 +134,9 @@ def connect(
     Raises BadScenario (unknown word), EngineUnavailable (with the commands to type), also if one runs and does not
     answer, be it the user's: another one in its place would be no help to a machine that is too busy.
     """
-    word, layout = _word(choice), layout or Layout.default()
+    word, layout = _engine_choice(choice), layout or Layout.default()
     owner = owner or _this_process()
-    users = None if word == "private" else _users(layout)
+    users = None if word == "private" else _find_user_engine(layout)
     if users and users.version:
         engine = _system(users)
         claims.hold(engine, owner)
@@ -168,12 +168,12 @@ def find(choice: str | None = None, layout: Layout | None = None) -> Engine | No
 
     Raises BadScenario (unknown word), EngineUnavailable when one runs that does not answer: it is not absent.
     """
-    word, layout = _word(choice), layout or Layout.default()
-    if word != "private" and (users := _users(layout)).version:
+    word, layout = _engine_choice(choice), layout or Layout.default()
+    if word != "private" and (users := _find_user_engine(layout)).version:
         return _system(users)
     if word != "private" and users.silent:
         raise EngineUnavailable(f"your Docker engine at {users.host} cannot be used: {users.problem}")
-    return _private(layout) if word != "system" and private.settled(layout) else None
+    return _private(layout) if word != "system" and private.answers_in_time(layout) else None
 
 
 def stop_private(
@@ -189,7 +189,7 @@ def stop_private(
     and, with `used`, when it runs and does not answer.
     """
     layout = layout or Layout.default()
-    busy = None if used is None else lambda: private.settled(layout) and used(_private(layout))
+    busy = None if used is None else lambda: private.answers_in_time(layout) and used(_private(layout))
     return private.stop(layout, progress or Progress.quiet(), busy)
 
 
@@ -199,14 +199,14 @@ def _this_process() -> Owner:
     return Owner.mine()
 
 
-def _word(choice: str | None) -> str:
+def _engine_choice(choice: str | None) -> str:
     word = choice or os.environ.get("CHAOS_ENGINE") or "auto"
     if word not in CHOICES:
         raise BadScenario(f"engine {word!r} (--engine or CHAOS_ENGINE): expected one of {', '.join(CHOICES)}")
     return word
 
 
-def _users(layout: Layout) -> user_engine.SystemEngine:
+def _find_user_engine(layout: Layout) -> user_engine.SystemEngine:
     """Return the user's engine; a DOCKER_HOST that names our own, as our messages advise, is no engine of theirs."""
     users = user_engine.find()
     if users.host != layout.host:
@@ -231,7 +231,7 @@ def _quirks(host: str) -> HostQuirks:
     """Return what is unusual about the host of the user's engine; of another machine or kernel nothing is known."""
     if pid := user_engine.listener(host):
         return HostQuirks.detect(pid)
-    return HostQuirks.of_unseen() if user_engine.unseen(host) else HostQuirks()
+    return HostQuirks.of_unseen() if user_engine.listens_in_other_namespace(host) else HostQuirks()
 
 
 def _private(layout: Layout) -> Engine:
@@ -244,10 +244,10 @@ def _private(layout: Layout) -> Engine:
     engine = Engine(layout.host, True, "", HostQuirks.detect(pid or "self"), "docker", settings)
     with closing(engine.client()) as client:
         version, id_ = str(client.version()["Version"]), str(client.info().get("ID") or "")
-    return replace(engine, version=version, id=id_, cli=_speaking(replace(engine, version=version)))
+    return replace(engine, version=version, id=id_, cli=_working_client(replace(engine, version=version)))
 
 
-def _speaking(engine: Engine) -> str:
+def _working_client(engine: Engine) -> str:
     """Return a docker command that this engine understands: the user's, else the distribution's.
 
     A client may be too new for an engine: from 29 on it speaks to nothing older than Docker 25.

@@ -30,11 +30,11 @@ __all__ = [
     "LIFE_SECONDS",
     "Register",
     "RunClaim",
-    "held",
+    "held_runs",
     "hold",
-    "leave",
-    "register",
+    "read_register",
     "release",
+    "renew_last",
 ]
 
 CLAIM = f"{PREFIX}.claim"
@@ -84,7 +84,7 @@ class Register:
         return [claim for claim in self.claims if claim.owner.run == run]
 
 
-def register(engine: "Engine", deadline: Deadline) -> Register:
+def read_register(engine: "Engine", deadline: Deadline) -> Register:
     """Return the claims that the engine holds.
 
     One from the future, as after a clock that was set back, says nothing of its age: it is made anew, so that it
@@ -128,20 +128,20 @@ def hold(engine: "Engine", owner: Owner) -> None:
             renewal.start()
 
 
-def held() -> frozenset[str]:
+def held_runs() -> frozenset[str]:
     """Return the names of the runs that this process holds claims of."""
     with _lock:
         return frozenset(run for _, run in _renewals)
 
 
-def leave(engine: "Engine", owner: Owner, life: float, *, keep: bool = False) -> None:
+def renew_last(engine: "Engine", owner: Owner, life: float, *, keep: bool = False) -> None:
     """Renew a run's claim for the last time, for `life` seconds: its clusters stand on without a process.
 
     `keep` says that they are kept for their user. Raises CommandFailed when the engine does not take the claim.
     """
     _end(engine, owner.run)
     deadline = Deadline.after(_COMMAND_SECONDS, f"a claim of {owner.run}")
-    _place(engine, replace(owner, pid=0), life, deadline, keep=keep)
+    _replace(engine, replace(owner, pid=0), life, deadline, keep=keep)
 
 
 def release(engine: "Engine", run: str) -> None:
@@ -171,7 +171,7 @@ class _Renewal:
             if not self._over.is_set():
                 begun, clock = _elapsed(), time.time()
                 deadline = Deadline.after(_COMMAND_SECONDS, f"a claim of {self.owner.run}")
-                _place(self._engine, self.owner, LIFE_SECONDS, deadline)
+                _replace(self._engine, self.owner, LIFE_SECONDS, deadline)
                 self._renewed, self._clock = begun, clock - begun
 
     def end(self) -> None:
@@ -200,7 +200,7 @@ def _end(engine: "Engine", run: str) -> None:
         renewal.end()
 
 
-def _place(engine: "Engine", owner: Owner, life: float, deadline: Deadline, *, keep: bool = False) -> None:
+def _replace(engine: "Engine", owner: Owner, life: float, deadline: Deadline, *, keep: bool = False) -> None:
     """Put a new claim into the engine, and then take the older ones of the run away."""
     directory = (
         runtime_dir("runs") / owner.run / "claim"

@@ -13,11 +13,11 @@ from chaos_harness.clusters.engine import firewall, processes
 from chaos_harness.clusters.engine.freezer import thaw
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable
-from chaos_harness.clusters.machine.mounts import mounts
+from chaos_harness.clusters.machine.mounts import mount_points
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 
-__all__ = ["clear", "mounts", "shim_sockets"]
+__all__ = ["clear", "mount_points", "shim_sockets"]
 
 _SHIM_SOCKETS = Path("/run/containerd/s")
 _PROGRAMS = ("dockerd", "containerd", "containerd-shim-runc-v2")
@@ -32,11 +32,11 @@ def clear(layout: Layout) -> None:
     Images and stopped containers stay. Raises EngineUnavailable when something cannot be removed.
     """
     deadline = Deadline.after(_CLEAR_SECONDS, f"the remains of the engine at {layout.host} to go")
-    roots = {layout.data, _recorded_data(layout)}
+    roots = {layout.data, _last_data_directory(layout)}
     thaw(processes.cgroup_parents(layout))
     for program in _PROGRAMS:
-        _gone(processes.find(layout, program), deadline)
-    _gone(processes.containers(layout), deadline)
+        _wait_gone(processes.find(layout, program), deadline)
+    _wait_gone(processes.containers(layout), deadline)
     _unmount([layout.run, *roots], deadline)
     _remove_cgroups(layout)
     for bridge in _bridges(roots):
@@ -49,7 +49,7 @@ def clear(layout: Layout) -> None:
         if entry.name in _KEPT:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            remove(entry)
+            remove_folder(entry)
         else:
             entry.unlink(missing_ok=True)
 
@@ -67,7 +67,7 @@ def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
     return [_SHIM_SOCKETS / name for name in names if (_SHIM_SOCKETS / name).exists()]
 
 
-def _gone(daemons: list[processes.Daemon], deadline: Deadline) -> None:
+def _wait_gone(daemons: list[processes.Daemon], deadline: Deadline) -> None:
     left = processes.end(daemons, deadline, _GRACE_SECONDS)
     if left:
         pids = " ".join(str(daemon.pid) for daemon in left)
@@ -79,14 +79,14 @@ def _gone(daemons: list[processes.Daemon], deadline: Deadline) -> None:
 
 def _unmount(below: list[Path], deadline: Deadline) -> None:
     for _ in deadline.attempts():
-        points = mounts(below)
+        points = mount_points(below)
         if not points:
             return
         for point in points:
             run(["umount", "--lazy", point], deadline, check=False)
     raise EngineUnavailable(
         f"expected no mount below {' or '.join(map(str, below))} after {deadline.seconds:.0f} s; "
-        f"still there: {', '.join(mounts(below))}; `umount --lazy` them"
+        f"still there: {', '.join(mount_points(below))}; `umount --lazy` them"
     )
 
 
@@ -108,7 +108,7 @@ def _bridges(roots: Iterable[Path]) -> set[str]:
     return {name for name in names if Path("/sys/class/net", name).exists()}
 
 
-def _recorded_data(layout: Layout) -> Path:
+def _last_data_directory(layout: Layout) -> Path:
     """Return the data directory of the engine that ran last, which another $XDG_CACHE_HOME may have named."""
     try:
         return Path(json.loads(layout.daemon_config.read_text())["data-root"]).parent

@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine import process
 
-__all__ = ["Dialogue", "dialogue"]
+__all__ = ["Dialogue", "start_dialogue"]
 
 _BYTES = 65536
 _LEAVE_SECONDS = 1.0
 
 
 @contextlib.contextmanager
-def dialogue(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator["Dialogue"]:
+def start_dialogue(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Iterator["Dialogue"]:
     """Begin `argv` for the block; after it the command has a second to end, for it can read no more, and is ended.
 
     `env` is added to the environment. Raises HarnessError (no such program).
     """
     pipe = subprocess.PIPE
-    with process.begun(argv, pipe, pipe, subprocess.STDOUT, env=env) as running:
+    with process.start_command(argv, pipe, pipe, subprocess.STDOUT, env=env) as running:
         yield (spoken := Dialogue(running))
         spoken.leave()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -58,7 +58,7 @@ class Dialogue:
             while more := os.read(self._out.fileno(), _BYTES):
                 output += more
             self.ended = True
-        whole, self._begun = (output, b"") if self.ended else _cut(output)
+        whole, self._begun = (output, b"") if self.ended else _split_lines(output)
         return whole.decode(errors="replace").splitlines()
 
     def leave(self) -> None:
@@ -66,7 +66,7 @@ class Dialogue:
         self._in.close()
 
 
-def _cut(output: bytes) -> tuple[bytes, bytes]:
+def _split_lines(output: bytes) -> tuple[bytes, bytes]:
     """Return the whole lines, and what has begun of another one."""
     end = output.rfind(b"\n") + 1
     return output[:end], output[end:]

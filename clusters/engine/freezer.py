@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["of_container", "thaw"]
+__all__ = ["cgroups_of", "thaw"]
 
 _FREEZER = Path("/sys/fs/cgroup/freezer")
 _THAWED = (("freezer.state", "THAWED"), ("cgroup.freeze", "0"))
 
 
-def of_container(container: str, freezer: Path = _FREEZER) -> list[Path]:
+def cgroups_of(container: str, freezer: Path = _FREEZER) -> list[Path]:
     """Return the directories of a container's cgroup in the freezer of cgroup v1, by the container's whole id."""
     return [directory for directory in freezer.glob(f"*/*{container}*") if directory.is_dir()]
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, NotOurs
 from chaos_harness.clusters.machine.process import Completed
 
-__all__ = ["IMAGE", "Ask", "Kind", "require_ours", "require_ours_of", "verb_of"]
+__all__ = ["IMAGE", "Ask", "ObjectKind", "require_ours", "require_ours_of", "verb_of"]
 
-Kind = Literal["container", "network", "volume", "image"]
+ObjectKind = Literal["container", "network", "volume", "image"]
 Ask = Callable[[Sequence[str]], Completed]
 """Runs a docker command that changes nothing, whatever its status will be."""
 
@@ -33,14 +33,14 @@ class _Verb:
     given a label. Without kinds it changes nothing that is there.
     """
 
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[ObjectKind, ...] = ()
     flags: frozenset[str] = frozenset()
     valued: frozenset[str] = frozenset()
     ends: bool = False
     labelled: bool = False
 
 
-def _changing(*kinds: Kind, flags: str = "", valued: str = "", ends: bool = False) -> _Verb:
+def _changing(*kinds: ObjectKind, flags: str = "", valued: str = "", ends: bool = False) -> _Verb:
     return _Verb(kinds, frozenset(flags.split()), frozenset(valued.split()), ends=ends)
 
 
@@ -72,11 +72,11 @@ def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
     """
     name = verb_of(words)
     verb, rest = _VERBS[name], list(words[len(name.split()) :])
-    if verb.labelled and not _labelled(rest):
+    if verb.labelled and not _has_run_label(rest):
         raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_RUN}=…: what is made must be known as ours")
     if not verb.kinds:
         return None
-    named = list(_named(words, rest, verb))
+    named = list(_object_names(words, rest, verb))
     if verb.ends:
         named = named[:1]
     if name == "cp":
@@ -90,7 +90,7 @@ def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
     return None
 
 
-def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> Completed | None:
+def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> Completed | None:
     """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
 
     If the engine does not tell, its answer is returned. With `untags`, image names that were made for a push to a
@@ -106,9 +106,11 @@ def require_ours_of(kind: Kind, names: Sequence[str], ask: Ask, *, untags: bool 
     things: list[Mapping[str, Any]] = json.loads(done.stdout or "[]")
     foreign = [thing for thing in things if not any(_labels(thing).get(label) for label in labels)]
     foreign += (
-        [thing for thing in things if thing not in foreign and _inherits(thing, ask)] if kind == "container" else []
+        [thing for thing in things if thing not in foreign and _inherits_label(thing, ask)]
+        if kind == "container"
+        else []
     )
-    if foreign and untags and all(_pushed(name, ask) for name in names):
+    if foreign and untags and all(_is_pushed_name(name, ask) for name in names):
         return None
     if foreign:
         foreign_names = ", ".join(_name(thing) for thing in foreign)
@@ -131,7 +133,7 @@ def verb_of(words: Sequence[str]) -> str:
     )
 
 
-def _named(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[str]:
+def _object_names(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[str]:
     """Yield the words that are no options; what begins as an option and is not known is refused."""
     left = iter(rest)
     for word in left:
@@ -147,7 +149,7 @@ def _named(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[s
             raise CommandFailed(f"`docker {' '.join(words)}`: expected a name, found {word!r}, which is an option")
 
 
-def _labelled(words: Sequence[str]) -> bool:
+def _has_run_label(words: Sequence[str]) -> bool:
     return any(option == "--label" and re.match(rf"{re.escape(_RUN)}=.", value) for option, value in pairwise(words))
 
 
@@ -155,7 +157,7 @@ def _labels(attributes: Mapping[str, Any]) -> Mapping[str, str]:
     return (attributes.get("Config") or attributes).get("Labels") or {}
 
 
-def _inherits(container: Mapping[str, Any], ask: Ask) -> bool:
+def _inherits_label(container: Mapping[str, Any], ask: Ask) -> bool:
     """Whether a container has the label of a run from its image, as one that a user makes of a node he has committed.
 
     What an id of an image stands for never changes: it is asked for once.
@@ -175,7 +177,7 @@ def _name(attributes: Mapping[str, Any]) -> str:
     return str(tags[0] if tags else attributes.get("Name") or attributes.get("Id")).lstrip("/")
 
 
-def _pushed(name: str, ask: Ask) -> bool:
+def _is_pushed_name(name: str, ask: Ask) -> bool:
     """Whether an image name leads to a port of loopback that a container with our label publishes."""
     address = _PUSHED.match(name)
     ids = ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_RUN}"]).stdout.split()

@@ -6,12 +6,12 @@ Who still lives keeps what it holds, so healing may be asked for at any time: `n
 import os
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.engine import firewall, limits, packages, processes
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.machine import apt, scratch, traces
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.locking import try_lock
 from chaos_harness.clusters.machine.traces import Trace
 from chaos_harness.clusters.machine.try_all import raise_first
 
@@ -27,13 +27,15 @@ def heal() -> list[str]:
     Raises HarnessError when something cannot be put back, after everything else was.
     """
     healed, problems = [], []
-    for part in (scratch.sweep, *((apt.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
+    for part in (scratch.remove_abandoned, *((apt.heal, packages.heal, _engines) if os.geteuid() == 0 else ())):
         try:
             healed += part()
         except (HarnessError, OSError) as error:
             problems.append(str(error))
     if problems:
-        raise HarnessError("\n".join(["this machine is not as it was:", *problems, f"`{typed('gc')}` tries again"]))
+        raise HarnessError(
+            "\n".join(["this machine is not as it was:", *problems, f"`{command_line('gc')}` tries again"])
+        )
     return healed
 
 
@@ -57,7 +59,7 @@ def _engines() -> list[str]:
 def _of_dead_engine(layout: Layout) -> list[str]:
     if not layout.run.is_dir():
         return put_back(layout)
-    with try_locked(str(layout.lock)) as free:
+    with try_lock(str(layout.lock)) as free:
         return put_back(layout) if free and not processes.running(layout) else []
 
 

@@ -10,34 +10,34 @@ from typing import Any, Literal
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.claims import CLAIM
-from chaos_harness.clusters.engine.freezer import of_container, thaw
+from chaos_harness.clusters.engine.freezer import cgroups_of, thaw
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.owner import PREFIX, RUN
 
 __all__ = [
     "PREFIX",
     "RUN",
-    "Thing",
+    "EngineObject",
     "inventory",
     "label_arguments",
     "remove",
     "remove_all",
-    "remove_found",
+    "remove_until_none",
     "volume_argument",
 ]
 
-Kind = Literal["container", "network", "volume"]
+RemovableKind = Literal["container", "network", "volume"]
 
-_ORDER: tuple[Kind, ...] = ("container", "network", "volume")
+_ORDER: tuple[RemovableKind, ...] = ("container", "network", "volume")
 """The order of removal: an engine refuses to remove what a container still uses."""
 
-_LIST: dict[Kind, tuple[str, ...]] = {
+_LIST: dict[RemovableKind, tuple[str, ...]] = {
     "container": ("ps", "--all", "--quiet", "--no-trunc"),
     "network": ("network", "ls", "--quiet", "--no-trunc"),
     "volume": ("volume", "ls", "--quiet"),
 }
 _LABELLED_IMAGES = ("images", "--all", "--quiet", "--no-trunc", "--filter", f"label={RUN}")
-_REMOVE: dict[Kind, tuple[str, ...]] = {
+_REMOVE: dict[RemovableKind, tuple[str, ...]] = {
     "container": ("rm", "--force", "--volumes"),
     "network": ("network", "rm"),
     "volume": ("volume", "rm"),
@@ -47,10 +47,10 @@ _PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Thing:
+class EngineObject:
     """A container, network or volume that carries our labels; `attributes` is what the engine tells of it."""
 
-    kind: Kind
+    kind: RemovableKind
     id: str
     name: str
     labels: Mapping[str, str]
@@ -76,7 +76,7 @@ def volume_argument(destination: str, labels: Mapping[str, str]) -> str:
     return line.getvalue().rstrip()
 
 
-def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[Thing]:
+def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[EngineObject]:
     """Return what carries the label of a run and `labels` (short names), in the order in which it can be removed.
 
     No image is ours by its labels: it has them from a container of ours that somebody has committed, to look at it
@@ -90,14 +90,14 @@ def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[Thing]:
     return [thing for kind in _ORDER for thing in _list(engine, kind, filters, deadline) if thing.labels.get(RUN)]
 
 
-def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
+def remove(engine: Engine, thing: EngineObject, deadline: Deadline) -> bool:
     """Remove `thing` and say whether this call did it; what another process has removed meanwhile is no error.
 
     Raises CommandFailed when the engine refuses.
     """
     command = [*_REMOVE[thing.kind], thing.id]
     done = engine.run(command, deadline, check=False)
-    frozen = of_container(thing.id) if done.returncode and thing.kind == "container" else []
+    frozen = cgroups_of(thing.id) if done.returncode and thing.kind == "container" else []
     if frozen:
         thaw(frozen)
         done = engine.run(command, deadline, check=False)
@@ -109,8 +109,8 @@ def remove(engine: Engine, thing: Thing, deadline: Deadline) -> bool:
     return done.returncode == 0
 
 
-def remove_found(
-    engine: Engine, find: Callable[[], Sequence[Thing]], deadline: Deadline
+def remove_until_none(
+    engine: Engine, find: Callable[[], Sequence[EngineObject]], deadline: Deadline
 ) -> tuple[list[str], list[str]]:
     """Remove what `find` returns, and find again until there is nothing; return what was removed, and what refused.
 
@@ -136,17 +136,17 @@ def remove_all(engine: Engine, deadline: Deadline, **labels: str) -> list[str]:
 
     Raises CommandFailed when the engine refuses.
     """
-    removed, problems = remove_found(engine, lambda: inventory(engine, deadline, **labels), deadline)
+    removed, problems = remove_until_none(engine, lambda: inventory(engine, deadline, **labels), deadline)
     if problems:
         raise CommandFailed("\n".join(problems))
     return removed
 
 
-def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) -> Iterator[Thing]:
+def _list(engine: Engine, kind: RemovableKind, filters: list[str], deadline: Deadline) -> Iterator[EngineObject]:
     ids = list(dict.fromkeys(engine.run([*_LIST[kind], *filters], deadline).stdout.split()))
     if not ids:
         return
-    committed = _committed(engine, deadline) if kind == "container" else {}
+    committed = _run_labels_of_images(engine, deadline) if kind == "container" else {}
     inspected = engine.run(["inspect", "--type", kind, *ids], deadline, check=False)
     for attributes in json.loads(inspected.stdout or "[]"):
         thing = _thing(kind, attributes)
@@ -155,7 +155,7 @@ def _list(engine: Engine, kind: Kind, filters: list[str], deadline: Deadline) ->
             yield thing
 
 
-def _committed(engine: Engine, deadline: Deadline) -> dict[str, str]:
+def _run_labels_of_images(engine: Engine, deadline: Deadline) -> dict[str, str]:
     """Return which runs' labels images carry, by the images' ids."""
     ids = list(dict.fromkeys(engine.run(list(_LABELLED_IMAGES), deadline).stdout.split()))
     inspected = engine.run(["inspect", "--type", "image", *ids], deadline, check=False).stdout if ids else ""
@@ -165,8 +165,8 @@ def _committed(engine: Engine, deadline: Deadline) -> dict[str, str]:
     }
 
 
-def _thing(kind: Kind, attributes: Mapping[str, Any]) -> Thing:
+def _thing(kind: RemovableKind, attributes: Mapping[str, Any]) -> EngineObject:
     labels = attributes.get("Config", attributes).get("Labels") or {}
     name = attributes.get("Name", "").lstrip("/")
     id_ = attributes.get("Id") or name
-    return Thing(kind, id_, name or id_, labels, attributes)
+    return EngineObject(kind, id_, name or id_, labels, attributes)

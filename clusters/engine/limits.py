@@ -13,7 +13,7 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine import traces
 from chaos_harness.clusters.machine.traces import Trace
 
-__all__ = ["FORWARDING", "SET", "SYSCTL", "WANTED", "note", "restore", "widen"]
+__all__ = ["FORWARDING", "SET", "SYSCTL", "WANTED", "raise_limits", "record_settings", "restore"]
 
 WANTED = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 1 << 20}
 """What we raise below /proc/sys."""
@@ -38,7 +38,7 @@ _SYS = Path("/proc/sys")
 _INTERFACES = Path("/sys/class/net")
 
 
-def note(layout: Layout, sys: Path = _SYS) -> None:
+def record_settings(layout: Layout, sys: Path = _SYS) -> None:
     """Write down what the engine will change, before it starts. Raises HarnessError if it cannot be written."""
     for name, value in SET.items():
         now = _value(name, sys)
@@ -46,7 +46,7 @@ def note(layout: Layout, sys: Path = _SYS) -> None:
             _record(layout, name, now, value)
 
 
-def widen(layout: Layout, sys: Path = _SYS) -> None:
+def raise_limits(layout: Layout, sys: Path = _SYS) -> None:
     """Raise what is lower than wanted, and write down what it was before that; no other value is touched.
 
     A host that does not allow it keeps its limits: `nox -s doctor` tells. Raises HarnessError if it cannot be
@@ -68,7 +68,7 @@ def restore(trace: Trace, sys: Path = _SYS, interfaces: Path = _INTERFACES) -> b
     name = trace.what.removeprefix(SYSCTL)
     if str(_value(name, sys)) != trace.after:
         return True
-    if name == FORWARDING and _others_route(interfaces):
+    if name == FORWARDING and _is_router_for_others(interfaces):
         return False
     with contextlib.suppress(OSError):
         (sys / name).write_text(trace.before)
@@ -79,7 +79,7 @@ def _record(layout: Layout, name: str, before: int, after: int) -> None:
     traces.record(f"{SYSCTL}{name}", before=str(before), after=str(after), holder=str(layout.run))
 
 
-def _others_route(interfaces: Path = _INTERFACES) -> bool:
+def _is_router_for_others(interfaces: Path = _INTERFACES) -> bool:
     """Whether this host has a bridge or a tunnel, as engines, hypervisors and VPNs make; ours are gone by then."""
     marks = ("bridge", "tun_flags")
     return any((interface / mark).exists() for interface in interfaces.glob("*") for mark in marks) or any(

@@ -5,12 +5,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import label_arguments
 from chaos_harness.clusters.errors import ClusterUnavailable, CommandFailed
-from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.locking import hold_lock
 
 __all__ = ["create_network", "fixed_address", "gateway", "subnet_of"]
 
@@ -29,7 +29,7 @@ def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadlin
     """
     options = ["--driver", "bridge", "--opt", _MASQUERADE, *_mtu(engine, deadline), *label_arguments(labels)]
     last = ""
-    with locked("network", deadline):
+    with hold_lock("network", deadline):
         for _ in deadline.within(30, "a free subnet").attempts():
             try:
                 created = engine.run(["network", "create", *options, name], deadline, check=False)
@@ -48,7 +48,8 @@ def create_network(engine: Engine, name: str, labels: Mapping[str, str], deadlin
                 break
     raise ClusterUnavailable(
         f"expected the engine to create the network {name}: {last}\n"
-        f"`docker --host {engine.host} network ls` shows who holds the subnets, `{typed('gc')}` removes dead runs' ones"
+        f"`docker --host {engine.host} network ls` shows who holds the subnets, "
+        f"`{command_line('gc')}` removes those of dead runs"
     )
 
 

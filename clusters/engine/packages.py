@@ -10,7 +10,7 @@ from chaos_harness.clusters.machine import apt, traces
 from chaos_harness.clusters.machine.traces import Trace
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["SEARCH_PATH", "ensure", "heal", "missing", "program"]
+__all__ = ["SEARCH_PATH", "heal", "install_missing", "missing", "program"]
 
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 """Where daemons look for each other: the distribution's programs before what somebody put into /usr/local."""
@@ -40,7 +40,7 @@ def missing() -> list[str]:
     return [name for name in _PROGRAMS if not program(name)]
 
 
-def ensure(progress: Progress) -> None:
+def install_missing(progress: Progress) -> None:
     """Install what is missing; nothing that is installed is removed, started or enabled at boot.
 
     Raises EngineUnavailable with the command to type when this machine is not Debian's kin, this is not
@@ -71,7 +71,7 @@ def heal() -> list[str]:
     """Let nothing start at boot that an installation of ours has enabled, once no apt runs; return that in words."""
     if os.geteuid() != 0 or not any(trace.what == _TRACE for trace in traces.pending()):
         return []
-    with apt.nobody_installs() as quiet:
+    with apt.try_lock_apt() as quiet:
         return traces.put_back(str(_WANTS), _disable) if quiet else []
 
 

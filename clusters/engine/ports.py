@@ -9,7 +9,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import inventory
 from chaos_harness.clusters.errors import ClusterUnavailable
-from chaos_harness.clusters.machine.locking import try_locked
+from chaos_harness.clusters.machine.locking import try_lock
 
 __all__ = ["LOOPBACK", "reserved_port"]
 
@@ -30,7 +30,7 @@ def reserved_port(engine: Engine, deadline: Deadline) -> Iterator[int]:
     for port in random.sample(_RANGE, len(_RANGE)):
         if port in wanted:
             continue
-        with try_locked(f"port-{port}") as mine:
+        with try_lock(f"port-{port}") as mine:
             if mine and _free(port):
                 yield port
                 return

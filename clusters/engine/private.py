@@ -17,7 +17,7 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import (
     cleanup,
@@ -32,12 +32,12 @@ from chaos_harness.clusters.engine import (
 from chaos_harness.clusters.engine.host_quirks import HostQuirks
 from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.errors import EngineUnavailable
-from chaos_harness.clusters.machine.locking import locked
-from chaos_harness.clusters.machine.paths import trusted
+from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.machine.paths import require_trusted
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["answers", "settled", "start", "stop"]
+__all__ = ["answers", "answers_in_time", "start", "stop"]
 
 _LOCK_SECONDS = 1200
 _START_SECONDS = 120
@@ -55,7 +55,7 @@ def answers(layout: Layout) -> bool:
     Daemons in another PID namespace are not to be seen: what listens then on a socket of root's own is the engine.
     """
     seen = _running(layout) and user_engine.listener(layout.host) is not None
-    if not seen and not _elsewhere(layout):
+    if not seen and not _runs_in_other_namespace(layout):
         return False
     try:
         with closing(docker.DockerClient(base_url=layout.host, version="1.24", timeout=_PING_SECONDS)) as client:
@@ -64,7 +64,7 @@ def answers(layout: Layout) -> bool:
         return False
 
 
-def settled(layout: Layout, seconds: float | None = None) -> bool:
+def answers_in_time(layout: Layout, seconds: float | None = None) -> bool:
     """Whether the engine answers, with patience for one that is too busy to do so at once; False if it does not run.
 
     Raises EngineUnavailable when it runs and does not answer within `seconds` (default: 30), for that is not gone.
@@ -75,12 +75,12 @@ def settled(layout: Layout, seconds: float | None = None) -> bool:
     for _ in deadline.attempts():
         if answers(layout):
             return True
-        if not _running(layout) and not _elsewhere(layout):
+        if not _running(layout) and not _runs_in_other_namespace(layout):
             return False
     raise EngineUnavailable(
         f"the private engine at {layout.host} runs but has not answered for {deadline.seconds:.0f} s: it goes on, as "
         "live runs may need it; try again when `uptime` tells of less load, or end it with all that runs on it: "
-        f"`{typed('gc --')} --all`"
+        f"`{command_line('gc --')} --all`"
     )
 
 
@@ -98,14 +98,14 @@ def start(layout: Layout, progress: Progress, adopt: Callable[[], object] = lamb
         )
     layout.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout.run.chmod(0o700)
-    with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
-        if not settled(layout, _START_SECONDS):
-            _require_sight(layout)
-            packages.ensure(progress)
+    with hold_lock(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+        if not answers_in_time(layout, _START_SECONDS):
+            _require_visible(layout)
+            packages.install_missing(progress)
             with progress.step("start a private Docker engine"):
                 _start(layout)
         firewall.allow(layout, _pool(layout))
-        limits.widen(layout)
+        limits.raise_limits(layout)
         adopt()
 
 
@@ -117,10 +117,10 @@ def stop(layout: Layout, progress: Progress, used: Callable[[], bool] | None = N
     """
     if not layout.run.exists():
         return False
-    with locked(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
+    with hold_lock(str(layout.lock), Deadline.after(_LOCK_SECONDS, "another process that starts or stops the engine")):
         if used and used():
             return False
-        _require_sight(layout)
+        _require_visible(layout)
         daemons = processes.find(layout, "dockerd")
         existed = bool(daemons) or layout.daemon_config.exists()
         with progress.step("stop the private Docker engine"):
@@ -134,17 +134,20 @@ def _running(layout: Layout) -> bool:
     return all(processes.find(layout, program) for program in ("dockerd", "containerd"))
 
 
-def _elsewhere(layout: Layout) -> bool:
+def _runs_in_other_namespace(layout: Layout) -> bool:
     """Whether daemons that cannot be seen from here listen on the engine's socket."""
-    return user_engine.unseen(layout.host) and layout.socket.stat().st_uid == 0
+    return user_engine.listens_in_other_namespace(layout.host) and layout.socket.stat().st_uid == 0
 
 
-def _require_sight(layout: Layout) -> None:
+def _require_visible(layout: Layout) -> None:
     """Raise EngineUnavailable if a daemon of the engine runs in another PID namespace: it could not be ended here."""
-    if any(user_engine.unseen(f"unix://{socket}") for socket in (layout.socket, layout.containerd_socket)):
+    if any(
+        user_engine.listens_in_other_namespace(f"unix://{socket}")
+        for socket in (layout.socket, layout.containerd_socket)
+    ):
         raise EngineUnavailable(
             f"the private engine at {layout.host} runs in another PID namespace, whose processes cannot be ended from "
-            f"this one: `{typed('gc')}` there stops it"
+            f"this one: `{command_line('gc')}` there stops it"
         )
 
 
@@ -152,12 +155,12 @@ def _start(layout: Layout) -> None:
     cleanup.clear(layout)
     for directory in (layout.data, layout.cli_config):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        trusted(directory, content=False).chmod(0o700)
+        require_trusted(directory, content=False).chmod(0o700)
     (layout.cli_config / "config.json").write_text("{}\n")
     layout.containerd_config.write_text(_containerd_config(layout))
     layout.daemon_config.write_text(json.dumps(_daemon_config(layout, HostQuirks.detect()), indent=2))
     deadline = Deadline.after(_START_SECONDS, "the private engine to answer")
-    limits.note(layout)
+    limits.record_settings(layout)
     try:
         _launch(layout, "containerd", "--config", layout.containerd_config, deadline)
         _wait(layout, "containerd", deadline)
@@ -179,7 +182,7 @@ def _launch(layout: Layout, program: str, option: str, config: Path, deadline: D
     log = layout.log(program)
     if log.exists():
         log.replace(log.with_suffix(".log.old"))
-    started = processes.command(layout, program, [packages.program(program) or program, option, config])
+    started = processes.recording_command(layout, program, [packages.program(program) or program, option, config])
     others = [f"--unset={name}" for name in os.environ if not _KEPT_ENVIRONMENT.fullmatch(name)]
     with open(log, "w+b", opener=_private) as file:
         argv: list[str | Path] = ["env", *others, f"PATH={packages.SEARCH_PATH}", "setsid", "--fork", *started]

@@ -19,7 +19,7 @@ from chaos_harness.clusters.engine.layout import Layout
 from chaos_harness.clusters.machine.boot import BOOT_ID, boot_id
 from chaos_harness.clusters.machine.process_starts import START, start_time, stat_fields
 
-__all__ = ["Daemon", "cgroup_parents", "command", "containers", "end", "find", "running"]
+__all__ = ["Daemon", "cgroup_parents", "containers", "end", "find", "recording_command", "running"]
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -42,7 +42,7 @@ class Daemon:
         return start_time(self.pid) == self.start
 
 
-def command(layout: Layout, program: str, argv: Iterable[str | Path]) -> list[str | Path]:
+def recording_command(layout: Layout, program: str, argv: Iterable[str | Path]) -> list[str | Path]:
     """Return the command that writes down which process it is, and then becomes `argv`: it is found as `program`."""
     return ["sh", "-c", _RECORD, layout.record(program), *argv]
 
@@ -51,7 +51,7 @@ def find(layout: Layout, program: str) -> list[Daemon]:
     """Return the engine's processes of `program`: dockerd, containerd or containerd-shim-runc-v2."""
     if program == _SHIM:
         return list(_shims(layout))
-    daemon = _recorded(layout.record(program)) or _listening(layout, program)
+    daemon = _read_record(layout.record(program)) or _find_listener(layout, program)
     return [daemon] if daemon else []
 
 
@@ -114,7 +114,7 @@ def _signal(processes: Iterable[Daemon], number: signal.Signals) -> None:
             os.close(handle)
 
 
-def _recorded(record: Path) -> Daemon | None:
+def _read_record(record: Path) -> Daemon | None:
     """Return the process that has written `record`, if it is the one that has this pid now."""
     try:
         stat, boot = record.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -125,7 +125,7 @@ def _recorded(record: Path) -> Daemon | None:
     return Daemon(pid, start, record.stem) if ours else None
 
 
-def _listening(layout: Layout, program: str) -> Daemon | None:
+def _find_listener(layout: Layout, program: str) -> Daemon | None:
     path = layout.socket if program == "dockerd" else layout.containerd_socket
     pid = user_engine.listener(f"unix://{path}") if path.exists() else None
     return _daemon(pid, program) if pid else None

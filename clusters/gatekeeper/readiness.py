@@ -8,9 +8,9 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ApiRefused, ApiUnreachable, DeadlineExceeded, HarnessError
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_serving"]
+__all__ = ["CONTROLLER", "DEPLOYMENTS", "FORBIDDEN_NAMESPACE", "NAMESPACE", "REVIEW", "WEBHOOK", "wait_until_serving"]
 
 NAMESPACE = "gatekeeper-system"
 CONTROLLER = "gatekeeper-controller-manager"
@@ -49,7 +49,7 @@ REVIEW: dict[str, Any] = {
 Objects = Mapping[str, Mapping[str, Any]]
 
 
-def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
+def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
     """Wait until Gatekeeper serves admission with all its replicas; return the names of the webhook pods.
 
     All Deployments are rolled out and available, the webhook's EndpointSlices hold every replica, each
@@ -63,11 +63,13 @@ def wait_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
     with cluster.client() as api:
         for _ in deadline.attempts():
             try:
-                deployments = until(api, DEPLOYMENTS, _rolled_out, deadline)
-                replicas = until(api, _SLICES, _complete(deployments[CONTROLLER]), deadline, _OF_SERVICE)
-                answers = {pod: _ask(cluster, url, deadline) for pod, url in replicas.items()}
+                deployments = wait_until(api, DEPLOYMENTS, _rolled_out, deadline)
+                replicas = wait_until(
+                    api, _SLICES, _all_replicas_listed(deployments[CONTROLLER]), deadline, _OF_SERVICE
+                )
+                answers = {pod: _probe_replica(cluster, url, deadline) for pod, url in replicas.items()}
                 wrong = [f"{pod} {why}" for pod, why in answers.items() if why is not None]
-                last = "; ".join(wrong) if wrong else _ask_api_server(api)
+                last = "; ".join(wrong) if wrong else _probe_api_server(api)
             except (ApiRefused, ApiUnreachable) as error:
                 last = f"the API server: {error}"
             except DeadlineExceeded as error:
@@ -92,7 +94,7 @@ def _rolled_out(objects: Objects) -> dict[str, int] | None:
     return replicas if CONTROLLER in replicas else None
 
 
-def _complete(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
+def _all_replicas_listed(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
     def urls(objects: Objects) -> dict[str, str] | None:
         urls_by_pod = {}
         for endpoint_slice in objects.values():
@@ -105,7 +107,7 @@ def _complete(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
     return urls
 
 
-def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
+def _probe_replica(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
     """Send the review to one replica; return what was wrong with its answer, or None."""
     curl = ["curl", "--silent", "--show-error", "--insecure", "--max-time", f"{_ANSWER_SECONDS:.0f}"]
     argv = [*curl, "--header", "Content-Type: application/json", "--data", "@-", url]
@@ -124,7 +126,7 @@ def _ask(cluster: Cluster, url: str, deadline: Deadline) -> str | None:
     return said
 
 
-def _ask_api_server(api: Any) -> str | None:
+def _probe_api_server(api: Any) -> str | None:
     """Ask for a namespace that must be denied; return what was wrong with the answer, or None."""
     try:
         request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.images import catalogue, sources
 from chaos_harness.clusters.images.catalogue import ImageEntry
-from chaos_harness.clusters.images.resolve import Held, Origin, find, make, read_lock
+from chaos_harness.clusters.images.resolve import LocalImage, Origin, find, make, read_lock
 from chaos_harness.clusters.images.store import Artefact
 from chaos_harness.clusters.machine import process
 from chaos_harness.clusters.shape import Shape
@@ -56,14 +56,14 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
     lock = read_lock()
-    held: dict[str, Held] = {}
+    held: dict[str, LocalImage] = {}
     for name, entry in needed.items():
         if here := find(engine, entry, lock, progress):
             held[name] = here
     missing = {name: entry for name, entry in needed.items() if name not in held}
-    _gather([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
+    _make_artefacts([artefact for entry in missing.values() for artefact in entry.artefacts], progress)
     held |= {name: make(engine, entry, lock, progress) for name, entry in missing.items()}
-    sources.ready(wanted, progress)
+    sources.prepare_sources(wanted, progress)
     roles = {role: held[entry.name].name for role, entry in entries(wanted[0]).items()}
     return Images(
         node=roles["node"],
@@ -76,7 +76,7 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
     )
 
 
-def _gather(wanted: Sequence[Artefact], progress: Progress) -> None:
+def _make_artefacts(wanted: Sequence[Artefact], progress: Progress) -> None:
     """Make artefacts that are not there yet, each once; one that cannot be made ends what goes on beside, at once."""
     artefacts = list({artefact.folder: artefact for artefact in wanted}.values())
     downloads = [artefact for artefact in artefacts if artefact.name.endswith("-rootfs")]

@@ -8,7 +8,7 @@ from chaos_harness.clusters import versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, download
 from chaos_harness.clusters.images.store import Artefact, digest, require_disk
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["balancer", "command", "gatekeeper", "gatekeeper_source", "kind_source", "kubernetes", "tools"]
@@ -105,7 +105,7 @@ def kubernetes(version: str) -> Artefact:
         _build(program, module, folder, f"build Kubernetes {version}", progress)
         for name in ("kubeadm", "kubectl"):
             (folder / name).symlink_to("kubernetes")
-        remove(module)
+        remove_folder(module)
 
     return Artefact(f"kubernetes-{version}", digest(sources, locks, program.arguments), make)
 
@@ -124,7 +124,7 @@ def gatekeeper(version: str) -> Artefact:
         _build(program, module, built, f"build Gatekeeper {version}", progress)
         next(built.iterdir()).rename(folder / "gatekeeper")
         built.rmdir()
-        remove(module)
+        remove_folder(module)
 
     return Artefact(f"gatekeeper-{version}", digest(version, program.arguments), make)
 

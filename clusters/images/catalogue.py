@@ -8,7 +8,7 @@ from chaos_harness.clusters import versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.images import binaries, node, store
-from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.layers import ArchiveImage, Layer, write_archive, write_layer
 from chaos_harness.clusters.images.rootfs import rootfs
 from chaos_harness.clusters.images.store import Artefact, digest
 from chaos_harness.clusters.terminal.progress import Progress
@@ -176,9 +176,9 @@ def _load(
     base: Path | None = None,
 ) -> None:
     store.require_disk(1.0, f"the image {name}")
-    with store.scratch("image") as folder:
+    with store.scratch_folder("image") as folder:
         layer = write_layer(folder / "layer.tar", files, links=links, folders=folders, executables=["bin/bash"])
         layers = (*((Layer.of(base),) if base else ()), layer)
-        write_archive(folder / "image.tar", [Image((name,), layers, config)])
+        write_archive(folder / "image.tar", [ArchiveImage((name,), layers, config)])
         deadline = Deadline.after(_SECONDS, f"the engine to load {name}")
         engine.run(["load", "--quiet", "--input", folder / "image.tar"], deadline)

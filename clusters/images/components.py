@@ -6,7 +6,7 @@ are what kubeadm's manifests ask for, the content is the same two layers.
 
 from pathlib import Path
 
-from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.layers import ArchiveImage, Layer, write_archive, write_layer
 from chaos_harness.clusters.images.rootfs import rootfs
 
 __all__ = ["PROXY_ROOTFS", "write"]
@@ -48,12 +48,12 @@ def _iptables_names() -> list[str]:
     return [f"{family}{suffix}" for family in ("iptables", "ip6tables") for suffix in ("", "-save", "-restore")]
 
 
-def _images(names: list[str], layers: tuple[Layer, ...], pause: Layer) -> list[Image]:
+def _images(names: list[str], layers: tuple[Layer, ...], pause: Layer) -> list[ArchiveImage]:
     dns = tuple(name for name in names if "coredns" in name)
     sandbox = tuple(name for name in names if name.startswith(f"{_REGISTRY}/pause:"))
     others = tuple(name for name in names if name not in (*dns, *sandbox))
     return [
-        Image((*others, _POD_NETWORK), layers, _PATH),
-        Image(dns, layers, {**_PATH, "Entrypoint": ["/coredns"]}),
-        Image(sandbox, (pause,), {"Entrypoint": ["/pause"], "User": "65535:65535"}),
+        ArchiveImage((*others, _POD_NETWORK), layers, _PATH),
+        ArchiveImage(dns, layers, {**_PATH, "Entrypoint": ["/coredns"]}),
+        ArchiveImage(sandbox, (pause,), {"Entrypoint": ["/pause"], "User": "65535:65535"}),
     ]

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.images.golang import GO_STEADY, database, download
+from chaos_harness.clusters.images.golang import GO_STEADY, checksum_database, download
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.versions import RECIPES
 
@@ -41,7 +41,7 @@ def compose(version: str, recipes: Path = RECIPES) -> Path:
     served or its checksum cannot be verified.
     """
     deadline = Deadline.after(_SECONDS, f"go.mod and go.sum of Kubernetes {version}")
-    asked = database(f"what Kubernetes {version} needs", deadline)
+    asked = checksum_database(f"what Kubernetes {version} needs", deadline)
     upstream = download("k8s.io/kubernetes", version, deadline)
     target = recipes / version
     with tempfile.TemporaryDirectory() as folder:

@@ -12,10 +12,10 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.errors import BadScenario, HarnessError
 from chaos_harness.clusters.images import binaries, ensure, ready_set, sources, store
-from chaos_harness.clusters.machine.locking import locked
+from chaos_harness.clusters.machine.locking import hold_lock
 from chaos_harness.clusters.machine.paths import cache_dir
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.progress import Progress
 
 __all__ = ["load", "save"]
@@ -37,7 +37,7 @@ def save(engine: Engine, path: Path, shapes: Sequence[Shape], progress: Progress
     deadline = Deadline.after(_SECONDS, f"the ready set {path}")
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        with progress.step(f"save {len(names)} images to {path}"), store.scratch("save") as scratch:
+        with progress.step(f"save {len(names)} images to {path}"), store.scratch_folder("save") as scratch:
             with (scratch / ready_set.IMAGES).open("wb") as archive:
                 engine.run(["save", *names], deadline, stdout=archive)
             files = {ready_set.IMAGES: scratch / ready_set.IMAGES}
@@ -79,16 +79,16 @@ def load(engine: Engine, path: Path, progress: Progress) -> list[str]:
     """
     deadline = Deadline.after(_SECONDS, f"the engine to load {path}")
     known = {artefact.folder.name for artefact in _artefacts(versions.GATEKEEPER)}
-    with progress.step(f"load {path}"), store.scratch("load") as scratch:
+    with progress.step(f"load {path}"), store.scratch_folder("load") as scratch:
         index = ready_set.unpack(path, scratch)
         engine.run(["load", "--quiet", "--input", scratch / ready_set.IMAGES], deadline)
         there = scratch / "artefacts"
         for folder in sorted(there.iterdir()) if there.is_dir() else ():
             if folder.name not in known:
-                progress.say(f"   left out: {shown(folder.name)}, from which this version makes nothing")
+                progress.say(f"   left out: {escape_controls(folder.name)}, from which this version makes nothing")
                 continue
             target = cache_dir("artefacts") / folder.name
-            with locked(folder.name, deadline):
+            with hold_lock(folder.name, deadline):
                 if not target.exists():
                     folder.rename(target)
     return index.images

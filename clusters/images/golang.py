@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Step
 
-__all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "committed", "database", "download"]
+__all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "checksum_database", "committed_sums", "download"]
 
 GO_SOURCES = Path(__file__).with_name("go")
 """Folder of the composed modules: their main packages, go.mod and go.sum."""
@@ -61,8 +61,8 @@ def download(module: str, version: str, deadline: Deadline) -> Path:
     against the checksum database. Raises ImageUnavailable when it is not served, its checksum does not match, or
     nothing tells what it must be; then nothing is kept.
     """
-    known = committed(module, version)
-    asked = {} if known else database(f"{module} {version}", deadline)
+    known = committed_sums(module, version)
+    asked = {} if known else checksum_database(f"{module} {version}", deadline)
     with tempfile.TemporaryDirectory() as folder:
         holder = Path(folder)
         if known:
@@ -79,13 +79,13 @@ def download(module: str, version: str, deadline: Deadline) -> Path:
     if "Error" in facts:
         raise ImageUnavailable(
             f"{module} {version} cannot be had from the Go module proxy: {facts['Error']}\n"
-            f"`{typed('doctor')}` tells whether the proxy answers; `{typed('images --')} --load FILE` brings a "
-            "ready set"
+            f"`{command_line('doctor')}` tells whether the proxy answers; `{command_line('images --')} --load FILE` "
+            "brings a ready set"
         )
     return Path(facts["Dir"])
 
 
-def committed(module: str, version: str) -> str:
+def committed_sums(module: str, version: str) -> str:
     """Return the lines of a go.sum for one module, from all that is committed; "" if nothing is."""
     names = (f"{module} {version} ", f"{module} {version}/go.mod ")
     texts = (path.read_text(encoding="utf-8") for path in (SUMS, *sorted(GO_SOURCES.rglob("go.sum"))))
@@ -93,7 +93,7 @@ def committed(module: str, version: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def database(what: str, deadline: Deadline) -> Mapping[str, str]:
+def checksum_database(what: str, deadline: Deadline) -> Mapping[str, str]:
     """Return the environment in which go asks the checksum database about every module, whatever GOPRIVATE says.
 
     Raises ImageUnavailable when it is switched off: without it nobody can say what `what` must contain.
@@ -117,7 +117,7 @@ def build(program: Program, module: Path, output: Path, deadline: Deadline, step
     compiled = ["go", "build", "-v", *program.arguments, "-o", f"{output}/", *program.packages]
     done = threading.Event()
     with tempfile.TemporaryFile("w+b") as names:
-        teller = threading.Thread(target=_tell, args=(names.fileno(), total, step, done), daemon=True)
+        teller = threading.Thread(target=_show_progress, args=(names.fileno(), total, step, done), daemon=True)
         teller.start()
         try:
             run(compiled, deadline, cwd=module, env=GO_STEADY, stderr=names)
@@ -135,7 +135,7 @@ def _go(arguments: Sequence[str], module: Path, deadline: Deadline) -> str:
         raise ImageUnavailable(f"the modules of {module} cannot be had or verified: {error}") from error
 
 
-def _tell(names: int, total: int, step: Step, done: threading.Event) -> None:
+def _show_progress(names: int, total: int, step: Step, done: threading.Event) -> None:
     while not done.wait(_TELL_EVERY_SECONDS):
         compiled = os.pread(names, _MOST_NAMES_BYTES, 0).count(b"\n")
         step.detail = f"{compiled} packages compiled of at most {total}"

@@ -16,7 +16,7 @@ from typing import Any
 
 from chaos_harness.clusters.engine.guard import IMAGE
 
-__all__ = ["Image", "Layer", "architecture", "write_archive", "write_layer"]
+__all__ = ["ArchiveImage", "Layer", "architecture", "write_archive", "write_layer"]
 
 
 def architecture() -> str:
@@ -40,7 +40,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Image:
+class ArchiveImage:
     """An image of an archive: its names, its layers from the bottom up, and how it is run."""
 
     names: tuple[str, ...]
@@ -115,7 +115,7 @@ def _folder(archive: tarfile.TarFile, name: str, mode: int, made: set[str]) -> N
     archive.addfile(info)
 
 
-def write_archive(path: Path, images: Sequence[Image]) -> None:
+def write_archive(path: Path, images: Sequence[ArchiveImage]) -> None:
     """Write `images` into the docker archive `path`, each layer once."""
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
         manifest = []

@@ -20,22 +20,22 @@ from chaos_harness.clusters.images.resolve import LOCK, read_lock
 from chaos_harness.clusters.terminal.escape import last_line
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["digests", "renewed", "write"]
+__all__ = ["pull_digests", "renew_lock", "write"]
 
 _PULL_SECONDS = 900.0
 _WIDTH = 200
 
 
-def renewed(
+def renew_lock(
     engine: Engine, locked: Mapping[str, str], entries: Sequence[ImageEntry], progress: Progress
 ) -> dict[str, str]:
     """Return what the lock is to be from now on: nodes as they are `locked`, all others of `entries` as of today."""
     nodes = [entry.lock for entry in entries if entry.lock.startswith(NODE)]
     others = [entry for entry in entries if entry.lock not in nodes]
-    return {name: locked[name] for name in nodes if name in locked} | digests(engine, others, progress)
+    return {name: locked[name] for name in nodes if name in locked} | pull_digests(engine, others, progress)
 
 
-def digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progress) -> dict[str, str]:
+def pull_digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progress) -> dict[str, str]:
     """Return lock entries for those of `entries` that their registries have, by pulling each."""
     references = {}
     for entry in entries:
@@ -63,6 +63,6 @@ def write(entries: Mapping[str, str], path: Path = LOCK) -> None:
 if __name__ == "__main__":
     try:
         listener = Progress.terminal()
-        write(renewed(connect(progress=listener), read_lock(), everything(), listener))
+        write(renew_lock(connect(progress=listener), read_lock(), everything(), listener))
     except HarnessError as problem:
         sys.exit(f"error: {problem}")

@@ -11,7 +11,7 @@ from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import label_arguments, remove_all
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, ImageUnavailable
 from chaos_harness.clusters.images import binaries, components, store
-from chaos_harness.clusters.images.layers import Image, Layer, write_archive, write_layer
+from chaos_harness.clusters.images.layers import ArchiveImage, Layer, write_archive, write_layer
 from chaos_harness.clusters.images.rootfs import rootfs
 from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.clusters.machine.process import run
@@ -73,11 +73,11 @@ def build(engine: Engine, name: str, version: str, progress: Progress) -> None:
     owner = Owner.mine()
     container = f"{name.translate(str.maketrans('/:.', '---'))}-build-{owner.run}"
     try:
-        with progress.step(f"make the node image of Kubernetes {version}"), store.scratch("node") as folder:
+        with progress.step(f"make the node image of Kubernetes {version}"), store.scratch_folder("node") as folder:
             _load_base(engine, folder, base, version, kubernetes, tools, system, deadline)
             archive = folder / "components.tar"
             components.write(archive, _needed_images(version, kubernetes, deadline), kubernetes, tools, packages)
-            with _removed_after(engine, owner):
+            with _remove_after(engine, owner):
                 _import(engine, base, container, owner, archive, deadline)
                 engine.run(["commit", *_changes(owner), container, name], deadline)
     except CommandFailed as error:
@@ -102,7 +102,7 @@ def _load_base(
         "Entrypoint": _ENTRYPOINT,
         "StopSignal": "SIGRTMIN+3",
     }
-    write_archive(folder / "base.tar", [Image((base,), layers, config)])
+    write_archive(folder / "base.tar", [ArchiveImage((base,), layers, config)])
     engine.run(["load", "--quiet", "--input", folder / "base.tar"], deadline)
 
 
@@ -181,7 +181,7 @@ def _import(engine: Engine, base: str, container: str, owner: Owner, archive: Pa
 
 
 @contextlib.contextmanager
-def _removed_after(engine: Engine, owner: Owner) -> Iterator[None]:
+def _remove_after(engine: Engine, owner: Owner) -> Iterator[None]:
     """Remove, after the block, what carries the labels of `owner`; after a kill the next collection does."""
     try:
         yield

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, HarnessError, ImageUnavailable
 from chaos_harness.clusters.images.store import Artefact, digest
@@ -51,19 +51,19 @@ def _make(folder: Path, variant: str, packages: Sequence[str], hooks: Sequence[s
     ]
     try:
         run(
-            [*_unseen(deadline), "mmdebstrap", *arguments, SUITE, folder / "rootfs.tar", *_mirrors()],
+            [*_private_mounts_prefix(deadline), "mmdebstrap", *arguments, SUITE, folder / "rootfs.tar", *_mirrors()],
             deadline,
             env={"SOURCE_DATE_EPOCH": "0", "TMPDIR": str(folder)},
         )
     except CommandFailed as error:
         raise ImageUnavailable(
             f"Debian's {SUITE} cannot be had: {error}\n"
-            f"`{typed('doctor')}` tells whether the mirror answers; `{typed('images --')} --load FILE` brings a "
-            "ready set"
+            f"`{command_line('doctor')}` tells whether the mirror answers; `{command_line('images --')} --load FILE` "
+            "brings a ready set"
         ) from error
 
 
-def _unseen(deadline: Deadline) -> list[str]:
+def _private_mounts_prefix(deadline: Deadline) -> list[str]:
     """Return the words before a command that keep its mounts to itself; none where that is not permitted.
 
     Who may not have such a namespace may not mount either: mmdebstrap then uses a user namespace, or none of both.
@@ -77,7 +77,7 @@ def _require_mmdebstrap(progress: Progress) -> None:
     if shutil.which("mmdebstrap"):
         return
     lack = "mmdebstrap is missing, which makes the node image"
-    elsewhere = f"`{typed('images --')} --load FILE` brings a set that was saved elsewhere"
+    elsewhere = f"`{command_line('images --')} --load FILE` brings a set that was saved elsewhere"
     try:
         apt.install(["mmdebstrap", "debian-archive-keyring"], progress, lack=lack, elsewhere=elsewhere)
     except HarnessError as error:

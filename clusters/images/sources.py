@@ -13,7 +13,7 @@ from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["artefact", "gatekeeper_source", "ready", "tool"]
+__all__ = ["artefact", "gatekeeper_source", "prepare_sources", "tool"]
 
 _WANTED = {
     "kind": (("version",), versions.KIND),
@@ -40,7 +40,7 @@ def tool(name: str, progress: Progress | None = None) -> Path:
     return made.get(progress or Progress.quiet()) / name
 
 
-def ready(shapes: Sequence[Shape], progress: Progress) -> None:
+def prepare_sources(shapes: Sequence[Shape], progress: Progress) -> None:
     """Make what clusters of `shapes` are brought up with, before the time begins that they have for it.
 
     Raises ImageUnavailable when something cannot be had.

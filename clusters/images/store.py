@@ -11,12 +11,12 @@ from typing import Any
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError, ImageUnavailable
-from chaos_harness.clusters.machine.locking import locked
-from chaos_harness.clusters.machine.paths import cache_dir, harden, trusted
-from chaos_harness.clusters.machine.scratch import ARTEFACTS, MAKING, held, sweep
+from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.machine.paths import cache_dir, remove_write_access, require_trusted
+from chaos_harness.clusters.machine.scratch import ARTEFACTS, MAKING, hold_folder, remove_abandoned
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["Artefact", "digest", "require_disk", "scratch"]
+__all__ = ["Artefact", "digest", "require_disk", "scratch_folder"]
 
 _KEY_LENGTH = 12
 _GIB = 1 << 30
@@ -65,33 +65,33 @@ class Artefact:
         Raises HarnessError for a folder that others than root and this user could have made or changed.
         """
         if self.folder.is_dir():
-            return trusted(self.folder)
+            return require_trusted(self.folder)
         deadline = Deadline.after(_SECONDS, f"another process to build {self.folder.name}")
-        with locked(self.folder.name, deadline):
+        with hold_lock(self.folder.name, deadline):
             if self.folder.is_dir():
-                return trusted(self.folder)
+                return require_trusted(self.folder)
             try:
-                sweep()
+                remove_abandoned()
             except HarnessError as error:
                 progress.say(f" ! {error}")
-            with held(f"{MAKING}{self.folder.name}", self.folder.parent) as folder:
+            with hold_folder(f"{MAKING}{self.folder.name}", self.folder.parent) as folder:
                 folder.chmod(0o755)  # apt's own user reads below it while mmdebstrap runs
                 self.make(folder, progress)
-                harden(folder)
+                remove_write_access(folder)
                 try:
                     folder.rename(self.folder)
                 except OSError:  # another user of this cache, whose locks lie elsewhere, was faster
                     if not self.folder.is_dir():
                         raise
-        return trusted(self.folder)
+        return require_trusted(self.folder)
 
 
 @contextlib.contextmanager
-def scratch(name: str) -> Iterator[Path]:
+def scratch_folder(name: str) -> Iterator[Path]:
     """Return a folder on the cache's disk that is gone after the block."""
     with contextlib.suppress(HarnessError):
-        sweep()
-    with held(name) as folder:
+        remove_abandoned()
+    with hold_folder(name) as folder:
         yield folder
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from chaos_harness.clusters import versions
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.images.golang import SUMS, database
+from chaos_harness.clusters.images.golang import SUMS, checksum_database
 from chaos_harness.clusters.machine.process import run
 
 __all__ = ["GATEKEEPER", "write"]
@@ -29,7 +29,7 @@ def write(path: Path = SUMS) -> None:
     Raises ImageUnavailable without the checksum database, CommandFailed when a module is not served.
     """
     deadline = Deadline.after(_SECONDS, "the sums of Gatekeeper's modules")
-    environment = database(GATEKEEPER, deadline)
+    environment = checksum_database(GATEKEEPER, deadline)
     lines = []
     with tempfile.TemporaryDirectory() as nowhere:
         for version in versions.GATEKEEPER:

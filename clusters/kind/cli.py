@@ -25,7 +25,7 @@ from chaos_harness.clusters.kind.node_files import POD_SUBNET, SERVICE_SUBNET
 from chaos_harness.clusters.machine.process import Completed, run
 from chaos_harness.clusters.shape import Shape
 
-__all__ = ["CERTS_DIRECTORY", "OUTPUT", "Kind", "configuration", "docker_wrapper", "node_names"]
+__all__ = ["CERTS_DIRECTORY", "OUTPUT", "KindCli", "configuration", "docker_wrapper", "node_names"]
 
 _NODE_LABEL = "io.x-k8s.kind.cluster"
 
@@ -86,7 +86,7 @@ exec {docker} "$@"
 """
 
 
-_TELLING = re.compile(r"\s*(ERROR|error|Error|\[ERROR)\b")
+_ERROR_LINE = re.compile(r"\s*(ERROR|error|Error|\[ERROR)\b")
 _TAIL_LINES = 20
 
 
@@ -147,7 +147,7 @@ def docker_wrapper(docker: str, labels: Mapping[str, str], balancer: str = BALAN
     )
 
 
-class Kind:
+class KindCli:
     """kind on one engine for one cluster; what it needs of files lies in `directory`.
 
     kind takes for nodes of the cluster whatever container bears its label with that name, runs commands in all of them,
@@ -291,5 +291,5 @@ class Kind:
 def _reason(done: Completed) -> str:
     """Return the lines in which kind and kubeadm say what went wrong; the stack traces around them say less."""
     lines = (done.stderr or done.stdout).strip().splitlines()
-    telling = [line for line in lines if _TELLING.match(line)]
+    telling = [line for line in lines if _ERROR_LINE.match(line)]
     return "\n".join(dict.fromkeys(telling or lines[-_TAIL_LINES:]))

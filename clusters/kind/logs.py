@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
 from chaos_harness.clusters.engine.inventory import inventory
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.kind.cli import OUTPUT, Kind
+from chaos_harness.clusters.kind.cli import OUTPUT, KindCli
 
 __all__ = ["LogKeeper", "collect_logs", "likely_cause"]
 
@@ -23,8 +23,10 @@ _CAUSES = {
     ),
     "port is already allocated": "another program took the port in this moment: run it again",
     "address already in use": "another program took the port in this moment: run it again",
-    "no space left on device": f"a disk is full: `docker system df`, `{typed('gc')}`",
-    "failed to pull image": f"an image is neither here nor to be pulled: `{typed('doctor')}` tells what is reachable",
+    "no space left on device": f"a disk is full: `docker system df`, `{command_line('gc')}`",
+    "failed to pull image": (
+        f"an image is not here and cannot be pulled: `{command_line('doctor')}` tells what is reachable"
+    ),
 }
 """What a log says, and what it means on a machine on which clusters came up before."""
 
@@ -54,7 +56,7 @@ class LogKeeper:
         return target, missing
 
 
-def collect_logs(engine: Engine, kind: Kind, name: str, target: Path) -> list[str]:
+def collect_logs(engine: Engine, kind: KindCli, name: str, target: Path) -> list[str]:
     """Write what kind said, what it exports of the nodes, and each container's log below `target`, with all secrets.
 
     Returns what could not be had: a broken cluster has not everything, and no log must hide the failure

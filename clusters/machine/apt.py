@@ -11,11 +11,11 @@ from pathlib import Path
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.machine import traces
-from chaos_harness.clusters.machine.locking import locked, try_locked
+from chaos_harness.clusters.machine.locking import hold_lock, try_lock
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["heal", "install", "no_daemon_starts", "nobody_installs"]
+__all__ = ["block_daemon_starts", "heal", "install", "try_lock_apt"]
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
@@ -39,20 +39,20 @@ def install(packages: Sequence[str], progress: Progress, *, lack: str, elsewhere
         raise HarnessError(f"{lack}, and only root can install packages; type `sudo sh -c '{command}'`")
     with progress.step(f"install {names} from the distribution"):
         try:
-            _apt(packages)
+            _run_apt(packages)
         except (CommandFailed, DeadlineExceeded) as error:
             raise HarnessError(f"{lack}; `{command}` failed: {error}") from error
 
 
 @contextmanager
-def no_daemon_starts(policy: Path) -> Iterator[None]:
+def block_daemon_starts(policy: Path) -> Iterator[None]:
     """Keep package scripts from starting services during the block, by Debian's own means for that.
 
     A policy that was there is put aside and comes back afterwards, also one that a killed run has put aside. Raises
     HarnessError, with nothing touched, when there are two of the machine's own.
     """
-    saved = _saved(policy)
-    own = os.path.lexists(policy) and not _ours(policy)
+    saved = _saved_path(policy)
+    own = os.path.lexists(policy) and not _is_ours(policy)
     if own and os.path.lexists(saved):
         raise HarnessError(
             f"{policy}: expected one policy, found another one put aside in {saved}; "
@@ -62,7 +62,7 @@ def no_daemon_starts(policy: Path) -> Iterator[None]:
     try:
         if own:
             policy.rename(saved)
-        unfinished = _unfinished(policy)
+        unfinished = _unfinished_path(policy)
         unfinished.write_text(f"#!/bin/sh\n{_MARK}exit 101\n")
         unfinished.chmod(0o755)
         unfinished.replace(policy)
@@ -74,23 +74,23 @@ def no_daemon_starts(policy: Path) -> Iterator[None]:
 def heal() -> list[str]:
     """Take away a policy that a killed run has left, once no apt runs, and return what was done, in words."""
     left = any(trace.what == _TRACE for trace in traces.pending())
-    if not left and not _ours(_POLICY) and not os.path.lexists(_saved(_POLICY)):
+    if not left and not _is_ours(_POLICY) and not os.path.lexists(_saved_path(_POLICY)):
         return []
-    with nobody_installs() as quiet:
+    with try_lock_apt() as quiet:
         return _restore(_POLICY) if quiet else []
 
 
 @contextmanager
-def nobody_installs() -> Iterator[bool]:
+def try_lock_apt() -> Iterator[bool]:
     """Yield whether no apt runs, and no other process of ours is about to run one during the block."""
-    with try_locked(str(_lock())) as free:
-        yield free and not _apt_runs()
+    with try_lock(str(_apt_lock())) as free:
+        yield free and not _is_apt_running()
 
 
 def _restore(policy: Path) -> list[str]:
     """Bring the machine's own policy back; a file that is not ours is never removed, nor replaced."""
-    ours, saved = _ours(policy), _saved(policy)
-    _unfinished(policy).unlink(missing_ok=True)
+    ours, saved = _is_ours(policy), _saved_path(policy)
+    _unfinished_path(policy).unlink(missing_ok=True)
     if ours:
         policy.unlink()
     brought = os.path.lexists(saved) and not os.path.lexists(policy)
@@ -100,28 +100,28 @@ def _restore(policy: Path) -> list[str]:
     return [f"policy {policy}, which kept services from starting"] if ours or brought else []
 
 
-def _ours(policy: Path) -> bool:
+def _is_ours(policy: Path) -> bool:
     try:
         return _MARK in policy.read_text(errors="replace")
     except OSError:
         return False
 
 
-def _saved(policy: Path) -> Path:
+def _saved_path(policy: Path) -> Path:
     return policy.with_name(f"{policy.name}.chaos-harness-saved")
 
 
-def _unfinished(policy: Path) -> Path:
+def _unfinished_path(policy: Path) -> Path:
     return policy.with_name(f".{policy.name}.chaos-harness")
 
 
-def _lock() -> Path:
+def _apt_lock() -> Path:
     """Return the lock of who installs: one for the machine, as there is one policy, whatever $XDG_STATE_HOME says."""
     traces.HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
     return traces.HOME / "apt.lock"
 
 
-def _apt_runs() -> bool:
+def _is_apt_running() -> bool:
     """Whether any apt works, one whose harness was killed included: it holds dpkg's lock until it has ended."""
     with contextlib.suppress(FileNotFoundError), _DPKG_LOCK.open("r+b") as file:
         try:
@@ -131,10 +131,13 @@ def _apt_runs() -> bool:
     return False
 
 
-def _apt(packages: Sequence[str]) -> None:
+def _run_apt(packages: Sequence[str]) -> None:
     deadline = Deadline.after(_SECONDS, f"apt to install {' '.join(packages)}")
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", *_LOCK, "update"], deadline, env=environment)
-    with locked(str(_lock()), deadline), no_daemon_starts(_POLICY):  # the policy of two would go with the first
+    with (
+        hold_lock(str(_apt_lock()), deadline),
+        block_daemon_starts(_POLICY),
+    ):  # the policy of two would go with the first
         options = ["--yes", "--no-install-recommends", "--no-remove"]
         run(["apt-get", *_LOCK, "install", *options, *packages], deadline, env=environment)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from chaos_harness.clusters.deadline import Deadline
 
-__all__ = ["Beside"]
+__all__ = ["BackgroundTask"]
 
 
-class Beside:
+class BackgroundTask:
     """One piece of work, begun at once; what it raises is raised again by `check` and `finish`."""
 
     def __init__(self, work: Callable[[], object], name: str) -> None:

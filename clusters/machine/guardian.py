@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["guard", "holding", "release"]
+__all__ = ["guard", "keep_open", "release"]
 
 _PROGRAM = Path(__file__).with_name("orphans.py")
 
@@ -132,7 +132,7 @@ def release(session: int) -> None:
 
 
 @contextmanager
-def holding(file: int) -> Iterator[None]:
+def keep_open(file: int) -> Iterator[None]:
     """Keep an open file's lock, during the block, until all that this process started has ended, should it be killed.
 
     Whoever has the lock lets go of it (LOCK_UN) before the block ends: closing the file alone does not.

@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 
-__all__ = ["install", "leaving", "owing", "unbroken"]
+__all__ = ["announce_cleanup", "defer_interrupts", "exit_uninterrupted", "install_handlers"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
@@ -34,50 +34,50 @@ class _Run:
 _run = _Run()
 
 
-def install(told_to: int = _STDERR) -> Callable[[], None]:
+def install_handlers(told_to: int = _STDERR) -> Callable[[], None]:
     """Have the first of SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread; return what ends that.
 
     A later one raises nothing: it is told on the file descriptor `told_to` what still goes on, how long at most, and
     what breaks it off. SIGHUP and SIGINT that were ignored stay so (`nohup`, a shell's background job). Outside of the
     main thread nothing is changed.
     """
-    if not _main():
+    if not _in_main_thread():
         return lambda: None
-    before = _handle(_stop)
+    before = _set_handlers(_stop)
     told_before, _run.told_to = _run.told_to, told_to
     _run.installed, _run.stopped = True, False
 
     def restore() -> None:
         _run.told_to, _run.installed, _run.stopped = told_before, False, False
-        _restore(before)
+        _restore_handlers(before)
 
     return restore
 
 
 @contextmanager
-def owing(what: str, seconds: float) -> Iterator[None]:
+def announce_cleanup(what: str, seconds: float) -> Iterator[None]:
     """Say that the block is followed by `what`, which takes `seconds` at most: whoever interrupts is told so."""
     entry = (what, seconds)
-    if _main():
+    if _in_main_thread():
         _run.owed.append(entry)
     try:
         yield
     finally:
-        if _main() and entry in _run.owed:
+        if _in_main_thread() and entry in _run.owed:
             _run.owed.remove(entry)
 
 
 @contextmanager
-def unbroken(what: str, seconds: float) -> Iterator[None]:
+def defer_interrupts(what: str, seconds: float) -> Iterator[None]:
     """Do the block to its end whatever signal comes, and raise KeyboardInterrupt afterwards if one came.
 
     `what` it does and the `seconds` it takes at most are told to whoever interrupts it. An interrupt that is under way
     already is not raised again. In another thread, which no signal reaches, the block is just done.
     """
-    if not _main():
+    if not _in_main_thread():
         yield
         return
-    before = {} if _run.depth else _handle(_note)
+    before = {} if _run.depth else _set_handlers(_note_interrupt)
     entry = (what, Deadline.after(seconds, what))
     _run.depth += 1
     _run.owed.append(entry)
@@ -87,7 +87,7 @@ def unbroken(what: str, seconds: float) -> Iterator[None]:
         _run.owed.remove(entry)
         _run.depth -= 1
         if not _run.depth:
-            _restore(before)
+            _restore_handlers(before)
             noted, _run.noted = _run.noted, False
             _run.stopped = _run.stopped and _run.installed
             if noted:
@@ -95,48 +95,50 @@ def unbroken(what: str, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def leaving(context: AbstractContextManager[_Entered], what: str, seconds: float) -> Iterator[_Entered]:
+def exit_uninterrupted(context: AbstractContextManager[_Entered], what: str, seconds: float) -> Iterator[_Entered]:
     """Enter `context` for the block, and leave it as an `unbroken` block does `what`."""
     shield = ExitStack()
-    with owing(what, seconds), ExitStack() as stack:
+    with announce_cleanup(what, seconds), ExitStack() as stack:
         stack.push(shield)
         value = stack.enter_context(context)
-        stack.callback(lambda: shield.enter_context(unbroken(what, seconds)))  # first of what is done at the end
+        stack.callback(
+            lambda: shield.enter_context(defer_interrupts(what, seconds))
+        )  # first of what is done at the end
         yield value
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     if _run.stopped:
-        _tell()
+        _write_status()
         return
     _run.stopped = True
     raise KeyboardInterrupt
 
 
-def _note(_number: int, _frame: FrameType | None) -> None:
+def _note_interrupt(_number: int, _frame: FrameType | None) -> None:
     if not _run.stopped:
         _run.stopped = _run.noted = True
-    _tell()
+    _write_status()
 
 
-def _tell() -> None:
+def _write_status() -> None:
     """Write without any lock or buffer, which the interrupted code may be in."""
     doing = ", then ".join(what for what, _ in reversed(_run.owed)) or "what was begun is put right"
     seconds = sum(left.remaining if isinstance(left, Deadline) else left for _, left in _run.owed)
     limit = f", for {seconds:.0f} s at most" if seconds else ""
     text = (
         f"\ninterrupted: this still goes on{limit}: {doing}\nto break it off type: kill -9 {os.getpid()}; "
-        f"{typed('gc')}\n"
+        f"{command_line('gc')}\n"
     )
     with contextlib.suppress(OSError):
         os.write(_run.told_to, text.encode("ascii", "replace"))
 
 
-def _main() -> bool:
+def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
+def _set_handlers(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
     """Set `handler` for the signals; return those that were set before. What the caller's shell ignores stays so."""
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     kept = {number for number in (signal.SIGINT, signal.SIGHUP) if before[number] is signal.SIG_IGN}
@@ -145,7 +147,7 @@ def _handle(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Sign
     return before
 
 
-def _restore(before: dict[signal.Signals, Any]) -> None:
+def _restore_handlers(before: dict[signal.Signals, Any]) -> None:
     for number, handler in before.items():
         if handler is not None:  # None: not set by Python, so it cannot be set again
             signal.signal(number, handler)

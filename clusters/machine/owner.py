@@ -18,13 +18,13 @@ from chaos_harness.clusters.machine.boot import boot_id
 from chaos_harness.clusters.machine.paths import runtime_dir
 from chaos_harness.clusters.machine.process_starts import start_time, stat_fields
 
-__all__ = ["PREFIX", "RUN", "SHELF_SECONDS", "Owner", "engines_of", "owner_of", "run_directories", "view"]
+__all__ = ["FROZEN_SECONDS", "PREFIX", "RUN", "Owner", "engines_of", "owner_of", "process_view", "run_directories"]
 
 PREFIX = "chaos-harness"
 RUN = f"{PREFIX}.run"
 """The label without which nothing is ours."""
 
-SHELF_SECONDS = 6 * 3600
+FROZEN_SECONDS = 6 * 3600
 """How long a frozen cluster waits for who leases it."""
 
 _OWNER_FILE = "owner.json"
@@ -41,7 +41,7 @@ _LARGEST = 2**53
 _MOST_BYTES = 1 << 16
 
 
-def view() -> str:
+def process_view() -> str:
     """Return what tells this process's numbers of processes, and its clock of their starts, from others; "" if nothing.
 
     Two processes with the same view, in one boot, mean the same process by the same number and start time.
@@ -78,7 +78,9 @@ class Owner:
         run = run or f"{time.strftime('%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         if not _RUN_NAME.fullmatch(run):
             raise BadScenario(f"run name {run!r}: expected at most 24 lower-case letters, digits and inner hyphens")
-        return cls(run, os.getpid(), start_time("self"), _boot_id(), int(time.time() + lifetime_seconds), view())
+        return cls(
+            run, os.getpid(), start_time("self"), _boot_id(), int(time.time() + lifetime_seconds), process_view()
+        )
 
     @classmethod
     def from_labels(cls, labels: Mapping[str, str]) -> Self:
@@ -101,7 +103,7 @@ class Owner:
     @classmethod
     def nobody(cls, run: str) -> Self:
         """Return the owner of a frozen cluster, of the pooled `run`: it lives without a process until it is too old."""
-        return cls(run, 0, _NOBODY, _boot_id(), int(time.time() + SHELF_SECONDS))
+        return cls(run, 0, _NOBODY, _boot_id(), int(time.time() + FROZEN_SECONDS))
 
     @property
     def pooled(self) -> bool:
@@ -136,9 +138,9 @@ class Owner:
         start = start_time(self.pid)
         if start == self.start:
             return True
-        if not self.view or self.view != view() or not _own_proc():
+        if not self.view or self.view != process_view() or not _is_own_proc():
             return None
-        return False if start or _zombie(self.pid) or not _exists(self.pid) else None
+        return False if start or _is_zombie(self.pid) or not _exists(self.pid) else None
 
     def alive(self) -> bool:
         """Whether the owning process is seen to run; if that cannot be known, whether its time is not up.
@@ -147,7 +149,7 @@ class Owner:
         """
         seen = self.seen()
         left = self.expires - time.time()
-        return 0 < left <= (SHELF_SECONDS if self.start == _NOBODY else left) if seen is None else seen
+        return 0 < left <= (FROZEN_SECONDS if self.start == _NOBODY else left) if seen is None else seen
 
     def claim(self, engine: str = "") -> Path:
         """Make the run's private directory (mode 0700) with files that name this owner and its engine; return it.
@@ -241,7 +243,7 @@ def _boot_id() -> str:
         return ""
 
 
-def _own_proc() -> bool:
+def _is_own_proc() -> bool:
     """Whether /proc shows the processes of this process's own namespace, and not those of the one around it."""
     try:
         return str(Path("/proc/self").readlink()) == str(os.getpid())
@@ -249,7 +251,7 @@ def _own_proc() -> bool:
         return False
 
 
-def _zombie(pid: int) -> bool:
+def _is_zombie(pid: int) -> bool:
     try:
         return stat_fields(Path(f"/proc/{pid}/stat").read_text(errors="replace"))[0] in "ZX"
     except OSError:

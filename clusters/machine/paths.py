@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chaos_harness.clusters.errors import HarnessError
 
-__all__ = ["cache_dir", "harden", "runtime_dir", "trusted"]
+__all__ = ["cache_dir", "remove_write_access", "require_trusted", "runtime_dir"]
 
 _NAME = "chaos-harness"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -18,7 +18,7 @@ def cache_dir(*parts: str) -> Path:
 
     It is for what can be made anew.
     """
-    return _made(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"), parts, _PUBLIC)
+    return _make(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"), parts, _PUBLIC)
 
 
 def runtime_dir(*parts: str) -> Path:
@@ -26,10 +26,10 @@ def runtime_dir(*parts: str) -> Path:
 
     Journals must survive the end of a session, so this is $XDG_STATE_HOME, not $XDG_RUNTIME_DIR.
     """
-    return _made(os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state"), parts, _PRIVATE)
+    return _make(os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state"), parts, _PRIVATE)
 
 
-def harden(folder: Path) -> None:
+def remove_write_access(folder: Path) -> None:
     """Take the right to write from all but the owner, of the folder and all that is in it, whatever the umask was."""
     for path in (folder, *folder.rglob("*")):
         mode = path.lstat().st_mode
@@ -37,7 +37,7 @@ def harden(folder: Path) -> None:
             path.chmod(stat.S_IMODE(mode) & ~_OTHERS_WRITE)
 
 
-def trusted(folder: Path, *, content: bool = True) -> Path:
+def require_trusted(folder: Path, *, content: bool = True) -> Path:
     """Return the folder, below `cache_dir`, if nobody but root and this user can have put anything into it.
 
     Its name is public, so whoever may write there could have made it. Raises HarnessError, with the command that
@@ -62,7 +62,7 @@ def trusted(folder: Path, *, content: bool = True) -> Path:
     return folder
 
 
-def _made(base: str, parts: tuple[str, ...], mode: int) -> Path:
+def _make(base: str, parts: tuple[str, ...], mode: int) -> Path:
     path = Path(base)
     for missing in reversed([folder for folder in (path, *path.parents) if not folder.is_dir()]):
         missing.mkdir(mode=_PRIVATE, exist_ok=True)

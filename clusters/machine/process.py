@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, DeadlineExceeded, HarnessError
 from chaos_harness.clusters.machine.guardian import guard, release
 from chaos_harness.clusters.machine.orphans import kill, members
 
-__all__ = ["Completed", "begun", "end_all", "run"]
+__all__ = ["Completed", "end_all", "run", "start_command"]
 
 _TAIL = 2000
 _GRACE_SECONDS = 10
@@ -59,7 +59,7 @@ def run(
     text = stdin.encode() if isinstance(stdin, str) else None
     source = stdin if stdin is not None and not isinstance(stdin, str) else subprocess.DEVNULL
     files = subprocess.PIPE if text is not None else source, stdout or subprocess.PIPE, stderr or subprocess.PIPE
-    with begun(words, *files, env=env, cwd=cwd) as process:
+    with start_command(words, *files, env=env, cwd=cwd) as process:
         if on_start:
             on_start(process.pid)
         try:
@@ -77,7 +77,7 @@ def run(
 
 
 @contextlib.contextmanager
-def begun(
+def start_command(
     words: Sequence[str],
     stdin: int | IO[bytes],
     stdout: int | IO[bytes],
@@ -96,7 +96,7 @@ def begun(
     environment = {**os.environ, **(env or {})}
     try:
         process = subprocess.Popen(
-            [*_mortal(words[0], environment.get("PATH"), cwd), *words],
+            [*_kill_with_parent(words[0], environment.get("PATH"), cwd), *words],
             env=environment,
             cwd=cwd,
             stdin=stdin,
@@ -105,7 +105,9 @@ def begun(
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise HarnessError(f"{words[0]}: no such program on PATH; `{typed('doctor')}` tells what is missing") from error
+        raise HarnessError(
+            f"{words[0]}: no such program on PATH; `{command_line('doctor')}` tells what is missing"
+        ) from error
     _running.add(process)
     try:
         guard(process.pid)
@@ -147,7 +149,7 @@ def _end(process: subprocess.Popen[bytes]) -> DeadlineExceeded | None:
     return deadline.error(f"it is there; see `ps -o stat,wchan:30,cmd --sid {process.pid}`")
 
 
-def _mortal(program: str, path: str | None, cwd: Path | None) -> list[str]:
+def _kill_with_parent(program: str, path: str | None, cwd: Path | None) -> list[str]:
     """Return the words before a command with which Linux itself kills it when this process is killed.
 
     That is one more way besides the guardian's, for the very beginning. A program that is not there is left for its

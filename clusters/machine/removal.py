@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.machine.mounts import mounts
+from chaos_harness.clusters.machine.mounts import mount_points
 
-__all__ = ["remove", "try_remove"]
+__all__ = ["remove_folder", "try_remove_folder"]
 
 
-def remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Remove `folder` with all that is below it; one that is not there is gone already.
 
     Raises HarnessError when something is mounted on it or below it (then nothing is removed: what is mounted there
@@ -20,7 +20,7 @@ def remove(folder: Path) -> None:
         return
     try:
         place = folder.resolve()
-        mounted = [point for point in mounts([place.parent]) if place in (Path(point), *Path(point).parents)]
+        mounted = [point for point in mount_points([place.parent]) if place in (Path(point), *Path(point).parents)]
     except OSError as error:
         raise HarnessError(
             f"{folder}: not removed, because it cannot be seen what is mounted there: {error}"
@@ -38,10 +38,10 @@ def remove(folder: Path) -> None:
             raise HarnessError(f"{folder}: not all of it could be removed: {error}; see `ls -la {folder}`") from error
 
 
-def try_remove(folder: Path) -> str | None:
+def try_remove_folder(folder: Path) -> str | None:
     """Remove `folder` as `remove` does; return what is left of it, and why, or None."""
     try:
-        remove(folder)
+        remove_folder(folder)
     except HarnessError as error:
         return str(error)
     return None

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.machine.guardian import holding
+from chaos_harness.clusters.machine.guardian import keep_open
 from chaos_harness.clusters.machine.paths import cache_dir, runtime_dir
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.removal import try_remove_folder
 
-__all__ = ["ARTEFACTS", "MAKING", "credentials", "held", "sweep"]
+__all__ = ["ARTEFACTS", "MAKING", "credentials_folder", "hold_folder", "remove_abandoned"]
 
 ARTEFACTS = "artefacts"
 """The folder of the cache in which what is built lies."""
@@ -41,7 +41,7 @@ _own: list[Path] = []
 
 
 @contextlib.contextmanager
-def held(name: str, parent: Path | None = None) -> Iterator[Path]:
+def hold_folder(name: str, parent: Path | None = None) -> Iterator[Path]:
     """Give a new folder (mode 0700) that is gone after the block, below `parent` or on the cache's disk.
 
     No other process writes to it, and it is held as long as this process, or a command of it, lives. What of it cannot
@@ -55,32 +55,32 @@ def held(name: str, parent: Path | None = None) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # a disk without such locks: nothing there is ever swept
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unfinished.rename(folder)
-        with holding(handle):
+        with keep_open(handle):
             try:
                 yield folder
             except BaseException as error:
-                if (left := try_remove(folder)) is not None:
+                if (left := try_remove_folder(folder)) is not None:
                     error.add_note(left)
                 raise
             finally:
-                try_remove(folder)
+                try_remove_folder(folder)
                 with contextlib.suppress(OSError):
                     fcntl.flock(handle, fcntl.LOCK_UN)
     finally:
         os.close(handle)
 
 
-def credentials() -> Path:
+def credentials_folder() -> Path:
     """Return this process's folder for keys that a library wants to have in files; it goes with the process."""
     with _one_at_a_time:
         if not _own or not _own[-1].is_dir():
             if not _own:
                 atexit.register(_lifetime.close)
-            _own.append(_lifetime.enter_context(held("keys", runtime_dir(_CREDENTIALS))))
+            _own.append(_lifetime.enter_context(hold_folder("keys", runtime_dir(_CREDENTIALS))))
         return _own[-1]
 
 
-def sweep() -> list[str]:
+def remove_abandoned() -> list[str]:
     """Remove folders of processes that have ended, and return them in words; others' and used ones stay.
 
     A bundle that was unpacked without a lock, as earlier versions did, goes when it is an hour old. Raises
@@ -97,7 +97,7 @@ def sweep() -> list[str]:
     for place, pattern in places:
         for folder in sorted(place.glob(pattern)):
             with contextlib.suppress(OSError):  # used, another's, or gone meanwhile
-                if _abandoned(folder):
+                if _is_abandoned(folder):
                     problem = _remove(folder)
                     if problem is None:
                         swept.append(f"folder {folder}")
@@ -108,7 +108,7 @@ def sweep() -> list[str]:
     return swept
 
 
-def _abandoned(folder: Path) -> bool:
+def _is_abandoned(folder: Path) -> bool:
     status = folder.lstat()
     age = time.time() - status.st_mtime
     new, old = folder.name.startswith(_NEW), folder.match(_UNHELD)
@@ -120,6 +120,6 @@ def _remove(folder: Path) -> str | None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return try_remove(folder)
+        return try_remove_folder(folder)
     finally:
         os.close(handle)

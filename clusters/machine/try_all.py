@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-__all__ = ["Ending", "raise_first"]
+__all__ = ["CleanupStack", "raise_first"]
 
 _Entered = TypeVar("_Entered")
 
 
-class Ending:
+class CleanupStack:
     """What is to be done at an end, newest first; one step that fails does not keep another from being tried."""
 
     def __init__(self) -> None:

@@ -31,12 +31,12 @@ from chaos_harness.clusters.errors import DeadlineExceeded, HarnessError
 from chaos_harness.clusters.images import Images
 from chaos_harness.clusters.kind.logs import LogKeeper
 from chaos_harness.clusters.machine.owner import Owner
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.clusters.pool import capacity, frozen
 from chaos_harness.clusters.pool.deviations import Deviation, deviations
 from chaos_harness.clusters.pool.fingerprint import fingerprint, wait_settled
 from chaos_harness.clusters.pool.freeze import freeze, thaw
-from chaos_harness.clusters.pool.reset_gatekeeper import covers, remember, reset
+from chaos_harness.clusters.pool.reset_gatekeeper import can_reset, reset, save_deployments
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.escape import first_line
 from chaos_harness.clusters.terminal.progress import Progress
@@ -73,7 +73,7 @@ class Pool:
         while directory := frozen.take(self._engine, self._recipe(shape, images)):
             name = directory.name
             try:
-                name = frozen.label(directory).cluster
+                name = frozen.read_note(directory).cluster
                 with self._progress.step(f"wake {name} from the pool"):
                     cluster = Cluster.open(self._engine, name)
                     thaw(cluster, Deadline.after(_THAW_SECONDS, f"{name} to be as healthy as it was"))
@@ -95,9 +95,9 @@ class Pool:
                 wait_settled(cluster, Deadline.after(_SETTLE_SECONDS, f"all pods of {cluster.name} to be ready"))
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
             entry = frozen.FrozenCluster(cluster.name, self._recipe(shape, images), fingerprint(cluster, deadline))
-            frozen.note(directory, entry)
+            frozen.write_note(directory, entry)
             if shape.gatekeeper:
-                remember(cluster, directory)
+                save_deployments(cluster, directory)
         except BaseException:
             with suppress(HarnessError):
                 remove_all(self._engine, Deadline.after(_REMOVE_SECONDS, f"what is left of {owner.run}"), run=owner.run)
@@ -146,7 +146,7 @@ class Pool:
             return [crowded]
         try:
             differences = self._deviations(cluster, directory)
-            if differences and covers(differences):
+            if differences and can_reset(differences):
                 with self._progress.step(f"reset Gatekeeper on {cluster.name}"):
                     reset(cluster, directory, Deadline.after(_RESET_SECONDS, "Gatekeeper to serve as it did"))
                 differences = self._deviations(cluster, directory)
@@ -157,7 +157,7 @@ class Pool:
     def _deviations(self, cluster: Cluster, directory: Path) -> list[Deviation]:
         with self._progress.step(f"compare {cluster.name} with what it was") as step:
             deadline = Deadline.after(_FREEZE_SECONDS, f"the fingerprint of {cluster.name}")
-            differences = deviations(frozen.label(directory).fingerprint, fingerprint(cluster, deadline))
+            differences = deviations(frozen.read_note(directory).fingerprint, fingerprint(cluster, deadline))
             step.detail = f"{len(differences)} differences" if differences else "as it was"
             return differences
 
@@ -168,7 +168,7 @@ class Pool:
         standing = sum(1 for _ in frozen.entries())
         if standing >= self._most:
             return f"{standing} clusters stand in the pool already"
-        short = capacity.memory(shape)
+        short = capacity.memory_refusal(shape)
         if short is not None and short not in self._said:
             self._said.add(short)
             self._progress.say(f" ! the pool stays small: {short}")
@@ -182,7 +182,7 @@ class Pool:
 
     def _forget(self, directory: Path) -> None:
         """Let go of the run in `directory`: what may be left of it is a dead run's."""
-        try_remove(directory)
+        try_remove_folder(directory)
         claims.release(self._engine, directory.name)
 
     def _recipe(self, shape: Shape, images: Images) -> str:

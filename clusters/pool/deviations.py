@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["Deviation", "Fingerprint", "Trait", "deviations", "parsed", "rows"]
+__all__ = ["Deviation", "Fingerprint", "Trait", "deviations", "parse_rows", "rows"]
 
 
 class Trait(NamedTuple):
@@ -57,7 +57,7 @@ def rows(fingerprint: Fingerprint) -> list[list[str]]:
     return [[*trait, like] for trait, like in fingerprint.items()]
 
 
-def parsed(written: Any) -> dict[Trait, str]:
+def parse_rows(written: Any) -> dict[Trait, str]:
     """Return the fingerprint that `rows` wrote. Raises ValueError for another form, such as that of older versions."""
     if not isinstance(written, list):
         raise ValueError("expected a list of traits, each with what it is like")  # noqa: TRY004 - as for each row

@@ -13,12 +13,12 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from chaos_harness.clusters.api.objects import condition, is_leaving, is_ready
-from chaos_harness.clusters.api.rest import listed, request
+from chaos_harness.clusters.api.objects import condition, is_ready, is_terminating
+from chaos_harness.clusters.api.rest import list_objects, request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.pool.deviations import Trait
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
 __all__ = ["fingerprint", "wait_settled"]
 
@@ -71,7 +71,9 @@ def wait_settled(cluster: Cluster, deadline: Deadline) -> None:
     Raises DeadlineExceeded.
     """
     with cluster.client() as api:
-        until(api, "/api/v1/pods", lambda state: bool(state) and all(map(_settled_pod, state.values())), deadline)
+        wait_until(
+            api, "/api/v1/pods", lambda state: bool(state) and all(map(_is_pod_settled, state.values())), deadline
+        )
 
 
 def _short(value: Any) -> str:
@@ -119,11 +121,11 @@ def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
     pods: dict[Trait, list[str]] = {}
     for resource, path in _resources(api):
         deadline.check(f"objects up to {resource} read")
-        for thing in listed(api, path, "items"):
+        for thing in list_objects(api, path, "items"):
             if resource == "pods":
                 pods.setdefault(_maker(thing), []).append(_pod(thing))
             else:
-                traits[_trait(resource, thing)] = _short(_settled(resource, thing))
+                traits[_trait(resource, thing)] = _short(_without_volatile_fields(resource, thing))
     return traits | {part: _short(sorted(states)) for part, states in pods.items()}
 
 
@@ -132,7 +134,7 @@ def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
     groups = request(api, "GET", "/apis")["groups"]
     roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
     for root in roots:
-        for resource in listed(api, root, "resources"):
+        for resource in list_objects(api, root, "resources"):
             if "list" in resource["verbs"] and resource["name"] not in _PASSING:
                 yield resource["name"], f"{root}/{resource['name']}"
 
@@ -155,11 +157,11 @@ def _pod(pod: Mapping[str, Any]) -> str:
     return json.dumps([*facts, pod["metadata"].get("labels"), pod["metadata"].get("annotations")])
 
 
-def _settled_pod(pod: Mapping[str, Any]) -> bool:
-    return not is_leaving(pod) and (is_ready(pod) or pod["status"].get("phase") == "Succeeded")
+def _is_pod_settled(pod: Mapping[str, Any]) -> bool:
+    return not is_terminating(pod) and (is_ready(pod) or pod["status"].get("phase") == "Succeeded")
 
 
-def _settled(resource: str, thing: Mapping[str, Any]) -> dict[str, Any]:
+def _without_volatile_fields(resource: str, thing: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object without what changes by itself."""
     metadata = {name: value for name, value in thing["metadata"].items() if name not in _VOLATILE}
     settled = {**{name: value for name, value in thing.items() if name != "status"}, "metadata": metadata}

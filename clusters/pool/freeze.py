@@ -26,10 +26,10 @@ from chaos_harness.clusters.api.leader_election import LEADERS, LEASES
 from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.engine.retry import insist
+from chaos_harness.clusters.engine.retry import retry_while_busy
 from chaos_harness.clusters.errors import BadScenario, ClusterUnavailable
-from chaos_harness.clusters.gatekeeper.readiness import wait_serving
-from chaos_harness.clusters.watching.watch import State, until
+from chaos_harness.clusters.gatekeeper.readiness import wait_until_serving
+from chaos_harness.clusters.watching.watch import State, wait_until
 
 __all__ = ["freeze", "thaw"]
 
@@ -61,7 +61,9 @@ def freeze(cluster: Cluster, deadline: Deadline) -> None:
         holders = list(pool.map(lambda judge: _stop_between_renewals(cluster, judge, deadline), LEADERS))
     frozen = _FrozenState(dict(zip(LEADERS, holders, strict=True)), datetime.now(UTC).timestamp())
     (cluster.directory / _FILE).write_text(json.dumps(asdict(frozen)), encoding="utf-8")
-    insist(cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline)
+    retry_while_busy(
+        cluster.engine, ["pause"], [*cluster.workers, *cluster.control_planes, *_registry(cluster)], deadline
+    )
 
 
 def thaw(cluster: Cluster, deadline: Deadline) -> None:
@@ -81,21 +83,21 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
     wanted = set(cluster.nodes())
     with cluster.client() as api:
         renewed = deadline.within(deadline.remaining, "every kubelet to renew its lease and post its status")
-        until(api, _KUBELETS, lambda state: _renewed(state, since) >= wanted, renewed)
-        until(api, "/api/v1/nodes", lambda state: _posted_ready(state, since) >= wanted, renewed)
+        wait_until(api, _KUBELETS, lambda state: _renewed_leases(state, since) >= wanted, renewed)
+        wait_until(api, "/api/v1/nodes", lambda state: _nodes_posted_ready(state, since) >= wanted, renewed)
         for judge in LEADERS:
             _signal(cluster, judge, "CONT", deadline)
         path.unlink()
-        until(api, LEASES, lambda state: _renewed(state, since) >= set(LEADERS), deadline)
+        wait_until(api, LEASES, lambda state: _renewed_leases(state, since) >= set(LEADERS), deadline)
         free = deadline.within(deadline.remaining, "every node to be free for new pods")
-        until(
+        wait_until(
             api, "/api/v1/nodes", lambda state: not any(_tainted(node, "NoSchedule") for node in state.values()), free
         )
-        noticed = _noticed(api, frozen)
+        noticed = _damages(api, frozen)
     if noticed:
         raise ClusterUnavailable(f"cluster {cluster.name}: that it was frozen was noticed: {'; '.join(noticed)}")
     if cluster.shape.gatekeeper:
-        wait_serving(cluster, deadline)
+        wait_until_serving(cluster, deadline)
 
 
 def _registry(cluster: Cluster) -> list[str]:
@@ -115,7 +117,7 @@ def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> 
             spec = _by_name(state)[judge]["spec"]
             return str(spec["holderIdentity"]) if spec["renewTime"] != first else None
 
-        holder = until(api, LEASES, renewed, deadline, only)
+        holder = wait_until(api, LEASES, renewed, deadline, only)
     for attempt in deadline.attempts(first=_BETWEEN_SECONDS):
         if attempt:  # its answer has reached it by now
             break
@@ -132,13 +134,13 @@ def _by_name(state: State) -> State:
     return {thing["metadata"]["name"]: thing for thing in state.values()}
 
 
-def _renewed(state: State, since: datetime) -> set[str]:
+def _renewed_leases(state: State, since: datetime) -> set[str]:
     return {
         name for name, lease in _by_name(state).items() if datetime.fromisoformat(lease["spec"]["renewTime"]) > since
     }
 
 
-def _posted_ready(state: State, since: datetime) -> set[str]:
+def _nodes_posted_ready(state: State, since: datetime) -> set[str]:
     """Return the nodes whose kubelet has said Ready since then; a heartbeat has whole seconds."""
     earliest = since.replace(microsecond=0)
     return {
@@ -150,7 +152,7 @@ def _posted_ready(state: State, since: datetime) -> set[str]:
     }
 
 
-def _noticed(api: ApiClient, frozen: _FrozenState) -> list[str]:
+def _damages(api: ApiClient, frozen: _FrozenState) -> list[str]:
     leases = {judge: request(api, "GET", f"{LEASES}/{judge}") for judge in LEADERS}
     noticed = [
         f"{judge} is another process"

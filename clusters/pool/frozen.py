@@ -14,11 +14,11 @@ from pathlib import Path
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine, claims
 from chaos_harness.clusters.errors import ClusterUnavailable
-from chaos_harness.clusters.machine.locking import locked
-from chaos_harness.clusters.machine.owner import SHELF_SECONDS, Owner, run_directories
-from chaos_harness.clusters.pool.deviations import Fingerprint, parsed, rows
+from chaos_harness.clusters.machine.locking import hold_lock
+from chaos_harness.clusters.machine.owner import FROZEN_SECONDS, Owner, run_directories
+from chaos_harness.clusters.pool.deviations import Fingerprint, parse_rows, rows
 
-__all__ = ["FrozenCluster", "entries", "label", "note", "put", "take"]
+__all__ = ["FrozenCluster", "entries", "put", "read_note", "take", "write_note"]
 
 _FILE = "pool.json"
 _LOCK = "pool"
@@ -34,17 +34,17 @@ class FrozenCluster:
     fingerprint: Fingerprint
 
 
-def note(directory: Path, entry: FrozenCluster) -> None:
+def write_note(directory: Path, entry: FrozenCluster) -> None:
     """Write down, in the run's private directory, what `put` and `take` need to know of its cluster."""
     written = {"cluster": entry.cluster, "recipe": entry.recipe, "fingerprint": rows(entry.fingerprint)}
     (directory / _FILE).write_text(json.dumps(written), encoding="utf-8")
 
 
-def label(directory: Path) -> FrozenCluster:
+def read_note(directory: Path) -> FrozenCluster:
     """Return what was noted; raise ClusterUnavailable if nothing readable was, or by another version."""
     try:
         written = json.loads((directory / _FILE).read_text(encoding="utf-8"))
-        return FrozenCluster(written["cluster"], written["recipe"], parsed(written["fingerprint"]))
+        return FrozenCluster(written["cluster"], written["recipe"], parse_rows(written["fingerprint"]))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ClusterUnavailable(f"{directory / _FILE}: expected what is known of a pooled cluster: {error}") from error
 
@@ -55,9 +55,9 @@ def put(engine: Engine, directory: Path) -> None:
     Its claim in the engine is nobody's, too, and lives as long as it may stand there. Raises CommandFailed when
     the engine does not take it.
     """
-    with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
+    with hold_lock(_LOCK, Deadline.after(_SECONDS, "the shelf")):
         owner = Owner.nobody(directory.name)
-        claims.leave(engine, owner, SHELF_SECONDS)
+        claims.renew_last(engine, owner, FROZEN_SECONDS)
         owner.claim(engine.id)
 
 
@@ -66,7 +66,7 @@ def take(engine: Engine, recipe: str) -> Path | None:
 
     Raises CommandFailed when the engine does not take the claim.
     """
-    with locked(_LOCK, Deadline.after(_SECONDS, "the shelf")):
+    with hold_lock(_LOCK, Deadline.after(_SECONDS, "the shelf")):
         for directory, entry in entries():
             if entry.recipe == recipe:
                 owner = Owner.mine(directory.name)
@@ -81,4 +81,4 @@ def entries() -> Iterator[tuple[Path, FrozenCluster]]:
     for directory, owner in run_directories():
         if owner.pooled and owner.shelved:
             with suppress(ClusterUnavailable):
-                yield directory, label(directory)
+                yield directory, read_note(directory)

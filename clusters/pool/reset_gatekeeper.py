@@ -14,11 +14,11 @@ from chaos_harness.clusters.api.rest import request
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import ClusterUnavailable
-from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_serving
+from chaos_harness.clusters.gatekeeper.readiness import DEPLOYMENTS, NAMESPACE, wait_until_serving
 from chaos_harness.clusters.pool.deviations import Deviation
-from chaos_harness.clusters.watching.watch import until
+from chaos_harness.clusters.watching.watch import wait_until
 
-__all__ = ["covers", "remember", "reset"]
+__all__ = ["can_reset", "reset", "save_deployments"]
 
 _FILE = "deployments.json"
 _PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -30,13 +30,13 @@ _DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1,
 """With the shortest grace with which a pod stays an object until its containers have ended; with 0 they outlive it."""
 
 
-def covers(deviations: Iterable[Deviation]) -> bool:
+def can_reset(deviations: Iterable[Deviation]) -> bool:
     """Return whether a reset may take back all of these deviations."""
     traits = [deviation.trait for deviation in deviations]
     return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
 
 
-def remember(cluster: Cluster, directory: Path) -> None:
+def save_deployments(cluster: Cluster, directory: Path) -> None:
     """Write down Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
     with cluster.client() as api:
         deployments = request(api, "GET", DEPLOYMENTS)["items"]
@@ -61,13 +61,13 @@ def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
             _remove_all(api, path, deadline)
         for deployment in remembered:
             request(api, "POST", DEPLOYMENTS, body=deployment)
-    wait_serving(cluster, deadline)
+    wait_until_serving(cluster, deadline)
 
 
 def _remove_all(api: ApiClient, path: str, deadline: Deadline) -> None:
     for thing in request(api, "GET", path)["items"]:
         request(api, "DELETE", f"{path}/{thing['metadata']['name']}", body=_DELETE)
-    until(api, path, lambda state: not state, deadline)
+    wait_until(api, path, lambda state: not state, deadline)
 
 
 def _as_applied(deployment: dict[str, Any]) -> dict[str, Any]:

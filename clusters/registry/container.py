@@ -179,13 +179,13 @@ def start_registry(
         arguments = ["--detach", "--name", name, *label_arguments(labels), *placed, *quiet, *files]
         engine.run(["run", *arguments, image, "serve", _CONFIGURATION], deadline)
     registry = Registry.at(engine, name, port=port, address=address, gateway=gateway(subnet), login=login)
-    return _answering(registry, deadline)
+    return _wait_until_answering(registry, deadline)
 
 
-def _answering(registry: Registry, deadline: Deadline) -> Registry:
+def _wait_until_answering(registry: Registry, deadline: Deadline) -> Registry:
     last = ""
     for _ in deadline.within(_START_SECONDS, "the registry to answer").attempts():
-        last = _answer(registry, {"Authorization": registry.login.authorization})
+        last = _fetch_problem(registry, {"Authorization": registry.login.authorization})
         if last == "status 200":
             break
     else:
@@ -193,7 +193,7 @@ def _answering(registry: Registry, deadline: Deadline) -> Registry:
             f"expected the registry at {registry.address_host} to answer within {_START_SECONDS:.0f} s, "
             f"last seen: {last}; `docker --host {registry.engine.host} logs {registry.container}` tells more"
         )
-    stranger = _answer(registry, {})
+    stranger = _fetch_problem(registry, {})
     if stranger != f"status {_REFUSED}":
         raise ClusterUnavailable(
             f"expected the registry at {registry.address_host} to refuse who has no password, with status {_REFUSED}; "
@@ -202,7 +202,7 @@ def _answering(registry: Registry, deadline: Deadline) -> Registry:
     return registry
 
 
-def _answer(registry: Registry, headers: Mapping[str, str]) -> str:
+def _fetch_problem(registry: Registry, headers: Mapping[str, str]) -> str:
     connection = http.client.HTTPConnection(registry.address_host, timeout=_CONNECT_SECONDS)
     with contextlib.closing(connection):
         try:

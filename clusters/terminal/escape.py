@@ -1,9 +1,9 @@
 """Shown: what others wrote, as it may stand on a terminal, in a log or in a report."""
 
-__all__ = ["first_line", "last_line", "shown"]
+__all__ = ["escape_controls", "first_line", "last_line"]
 
 
-def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
+def escape_controls(text: str, *, lines: bool = False, most: int | None = None) -> str:
     r"""Return a text in which nothing is left that a terminal obeys, or that is not seen: it is written as \x1b.
 
     That is all but printable characters and plain blanks (`str.isprintable`): controls, such as those that begin an

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from chaos_harness.clusters.terminal.escape import shown
-from chaos_harness.clusters.terminal.streams import Lossy
+from chaos_harness.clusters.terminal.escape import escape_controls
+from chaos_harness.clusters.terminal.streams import LossyStream
 
 __all__ = ["Progress", "Step"]
 
@@ -32,9 +32,9 @@ class Step:
 
     def line(self, mark: str) -> str:
         """Return the step as one line of text behind `mark`."""
-        detail = f" ({shown(self.detail)})" if self.detail else ""
-        line = f" {mark} {shown(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
-        beside = shown(self.beside())
+        detail = f" ({escape_controls(self.detail)})" if self.detail else ""
+        line = f" {mark} {escape_controls(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
+        beside = escape_controls(self.beside())
         return f"{line} | {beside}" if beside else line
 
 
@@ -46,7 +46,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = None if stream is None else Lossy(stream)
+        self._stream = None if stream is None else LossyStream(stream)
         live = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = live
         self._colour = (live or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
@@ -65,7 +65,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Show text, of one line usually."""
-        self._write(shown(text, lines=True))
+        self._write(escape_controls(text, lines=True))
 
     @contextmanager
     def step(self, name: str, beside: Callable[[], str] = str) -> Iterator[Step]:
@@ -76,7 +76,7 @@ class Progress:
         with self._lock:
             self._running.append(step)
         if not self._live:
-            self._write(f" • {shown(name)} …")
+            self._write(f" • {escape_controls(name)} …")
         with contextlib.suppress(RuntimeError):  # no thread can be had: then nothing is told meanwhile
             ticker.start()
         mark, colour = "✗", "31"

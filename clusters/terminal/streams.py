@@ -4,10 +4,10 @@ import os
 import sys
 from typing import Any, TextIO, cast
 
-__all__ = ["Lossy", "open_copy"]
+__all__ = ["LossyStream", "open_copy"]
 
 
-class Lossy:
+class LossyStream:
     """A text stream that never raises: its reader may have gone, its disk may be full, its alphabet may be too small.
 
     Once something could not be written the stream goes on silently: later text goes nowhere, and so does what is
@@ -81,4 +81,4 @@ def open_copy(number: int) -> TextIO:
         handle = os.dup(number)
     except OSError:
         handle = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    return Lossy(os.fdopen(handle, "w", buffering=1)).as_text()
+    return LossyStream(os.fdopen(handle, "w", buffering=1)).as_text()

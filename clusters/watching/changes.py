@@ -5,7 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Change", "Object", "State", "differences", "fold", "key", "named", "number", "seen"]
+__all__ = [
+    "Change",
+    "Object",
+    "State",
+    "differences",
+    "fold",
+    "key",
+    "observed_change",
+    "version_number",
+    "versions_by_key",
+]
 
 Object = dict[str, Any]
 State = dict[str, Object]
@@ -41,7 +51,7 @@ class Change:
     wall: float = field(default_factory=time.time, compare=False)
 
 
-def seen(kind: Any, thing: Object, *, in_gap: bool = False) -> Change:
+def observed_change(kind: Any, thing: Object, *, in_gap: bool = False) -> Change:
     """Return that an object was seen."""
     return Change(kind, thing, thing["metadata"]["resourceVersion"], in_gap)
 
@@ -52,7 +62,7 @@ def key(thing: Object) -> str:
     return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
 
 
-def number(version: str) -> int:
+def version_number(version: str) -> int:
     """Return a resource version as the number that it is for every API server on etcd; 0 if it is none."""
     return int(version) if version.isdecimal() else 0
 
@@ -67,7 +77,7 @@ def fold(state: State, change: Change) -> None:
         state[key(change.object)] = change.object
 
 
-def named(objects: Iterable[Object]) -> dict[str, tuple[str | None, str]]:
+def versions_by_key(objects: Iterable[Object]) -> dict[str, tuple[str | None, str]]:
     """Return uid and version of each object by its key: states that agree in this are the same."""
     metadata = ((key(thing), thing["metadata"]) for thing in objects)
     return {name: (fields.get("uid"), fields["resourceVersion"]) for name, fields in metadata}
@@ -78,12 +88,12 @@ def differences(before: Mapping[str, Object], listed: Iterable[Object]) -> Itera
     after = {key(thing): thing for thing in listed}
     for name, old in before.items():
         if name not in after or _uid(after[name]) != _uid(old):
-            yield seen("DELETED", old, in_gap=True)
+            yield observed_change("DELETED", old, in_gap=True)
     for name, new in after.items():
         if name not in before or _uid(before[name]) != _uid(new):
-            yield seen("ADDED", new, in_gap=True)
+            yield observed_change("ADDED", new, in_gap=True)
         elif before[name]["metadata"]["resourceVersion"] != new["metadata"]["resourceVersion"]:
-            yield seen("MODIFIED", new, in_gap=True)
+            yield observed_change("MODIFIED", new, in_gap=True)
 
 
 def _uid(thing: Object) -> Any:

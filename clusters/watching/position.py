@@ -10,11 +10,20 @@ from typing import Any
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.errors import HarnessError
-from chaos_harness.clusters.watching.changes import Change, State, differences, fold, key, named, number, seen
+from chaos_harness.clusters.watching.changes import (
+    Change,
+    State,
+    differences,
+    fold,
+    key,
+    observed_change,
+    version_number,
+    versions_by_key,
+)
 from chaos_harness.clusters.watching.proofs import Proofs
-from chaos_harness.clusters.watching.streaming import OPEN, Gap, answer
+from chaos_harness.clusters.watching.streaming import OPEN, StreamBroken, stream_lines
 
-__all__ = ["NOT_SERVED", "Course", "Timing"]
+__all__ = ["NOT_SERVED", "Timing", "WatchPosition"]
 
 NOT_SERVED = "404"
 """Why there is a gap when the API server does not know such a list, as of a kind whose definition is deleted."""
@@ -66,7 +75,7 @@ class _Goal:
     again: bool = False
 
 
-class Course:
+class WatchPosition:
     """What a watch has seen, and how it goes on. `over` says when to stop, `asking` is told of each request."""
 
     def __init__(
@@ -106,7 +115,7 @@ class Course:
         self._goal, self._due = None, self._proofs.due
         if self._blind and time.monotonic() > self._expires:
             self._version = ""
-        if not number(self._version) or self._refused > _REFUSALS:
+        if not version_number(self._version) or self._refused > _REFUSALS:
             self._refused = 0
             yield from self._list()
         elif self._refused == _REFUSALS:
@@ -116,7 +125,7 @@ class Course:
         while True:
             yield from self._watch()
 
-    def fail(self, gap: Gap) -> Iterator[Change]:
+    def fail(self, gap: StreamBroken) -> Iterator[Change]:
         """Yield what a failure means, once, and decide from where to go on."""
         other = NOT_SERVED in (gap.why, self._blind) and gap.why != self._blind
         if not self._blind or other:
@@ -125,7 +134,7 @@ class Course:
         if gap.why == NOT_SERVED:
             gone, self._state = list(self._state.values()), {}
             for thing in gone:
-                yield seen("DELETED", thing, in_gap=True)
+                yield observed_change("DELETED", thing, in_gap=True)
             yield from self._still_away()
         if gap.why in (_GONE, NOT_SERVED, _BACKWARDS, _UNCLEAR):
             self._version = ""
@@ -143,7 +152,9 @@ class Course:
         body = self._ask(self._timing.read, "application/json")
         kind = {"apiVersion": body["apiVersion"], "kind": body["kind"].removesuffix("List")}
         things = [{**kind, **entry} for entry in body["items"] or ()]
-        yield from differences(self._state, things) if self._listed else (seen("LISTED", thing) for thing in things)
+        yield from (
+            differences(self._state, things) if self._listed else (observed_change("LISTED", thing) for thing in things)
+        )
         self._state = {key(thing): thing for thing in things}
         self._version = body["metadata"]["resourceVersion"]
         self._listed, self._blind, self._expires, self._claimed, self._refused = True, "", inf, 0, 0
@@ -164,47 +175,47 @@ class Course:
             "timeoutSeconds": f"{seconds:g}",
         }
         again = self._goal is not None and self._goal.again
-        for line in answer(self._api, self._path, query, (timing.connect, timing.read), self._over):
+        for line in stream_lines(self._api, self._path, query, (timing.connect, timing.read), self._over):
             if line == OPEN:
                 yield from self._opened()
             elif line is not None:
-                yield from self._take(_parsed(line))
+                yield from self._take(_parse(line))
             yield from self._prove(quiet=line is None, anew=again)
             if self._goal is not None and self._goal.again and not again:
                 return
         if time.monotonic() - began < seconds:
-            raise Gap(_ENDED)
+            raise StreamBroken(_ENDED)
         if not self._blind:
             yield self._tell(Change("BOOKMARK", resource_version=self._version))
-        elif self._goal is not None and named(self._state.values()) == self._goal.there:
+        elif self._goal is not None and versions_by_key(self._state.values()) == self._goal.there:
             yield self._resumed(self._goal)
 
     def _opened(self) -> Iterator[Change]:
         if self._blind and self._goal is None:
             self._goal = self._census(self._timing.catch_up)
             self._expires = self._goal.expires = min(self._expires, self._goal.expires)
-            if number(self._version) == self._goal.version:
+            if version_number(self._version) == self._goal.version:
                 yield self._resumed(self._goal)
 
     def _take(self, event: Any) -> Iterator[Change]:
         kind, thing = event["type"], event["object"]
         if kind == "ERROR":
-            raise Gap(str(thing.get("code", _UNKNOWN)), thing.get("message", ""))
+            raise StreamBroken(str(thing.get("code", _UNKNOWN)), thing.get("message", ""))
         version = thing["metadata"]["resourceVersion"]
         bookmark = kind == "BOOKMARK"
-        at = number(version)
-        if 0 < at <= number(self._version) and not bookmark:
+        at = version_number(version)
+        if 0 < at <= version_number(self._version) and not bookmark:
             return  # it was told before
         goal = self._goal
         if self._blind and goal is not None and at > goal.version:
             yield self._resumed(goal)
         if not self._blind and not bookmark and 0 < at <= self._claimed:
-            raise Gap(_SILENT, f"{version} came when all up to {self._claimed} should have been told")
-        if at >= number(self._version):
+            raise StreamBroken(_SILENT, f"{version} came when all up to {self._claimed} should have been told")
+        if at >= version_number(self._version):
             self._version, self._refused = version, 0
         change = Change("BOOKMARK", resource_version=version)
         if not bookmark:
-            change = seen(kind, thing, in_gap=bool(self._blind))
+            change = observed_change(kind, thing, in_gap=bool(self._blind))
             fold(self._state, change)
         if not (bookmark and self._blind):
             yield self._tell(change)
@@ -213,8 +224,8 @@ class Course:
 
     def _resumed(self, goal: _Goal) -> Change:
         """Return that the gap is over, for all up to a version was told: then there is what the server had."""
-        if named(self._state.values()) != goal.there:
-            raise Gap(_BACKWARDS, f"what was told up to {goal.version} is not what the server had then")
+        if versions_by_key(self._state.values()) != goal.there:
+            raise StreamBroken(_BACKWARDS, f"what was told up to {goal.version} is not what the server had then")
         self._goal, self._blind, self._expires, self._claimed = None, "", inf, goal.version
         return self._tell(Change("RESUMED", resource_version=str(goal.version)))
 
@@ -224,13 +235,13 @@ class Course:
         late = goal is not None and quiet and time.monotonic() > goal.expires
         if self._blind:
             if late:
-                raise Gap(_UNCLEAR)
+                raise StreamBroken(_UNCLEAR)
             return
         if goal is None:
             self._goal = self._wanted()
             return
-        caught = 0 < goal.version <= number(self._version)
-        if caught or (quiet and named(self._state.values()) == goal.there):
+        caught = 0 < goal.version <= version_number(self._version)
+        if caught or (quiet and versions_by_key(self._state.values()) == goal.there):
             self._claimed = max(self._claimed, goal.version)
             if caught or anew:
                 self._goal = None
@@ -239,7 +250,7 @@ class Course:
             else:
                 goal.again = True
         elif late:
-            raise Gap(_SILENT, f"what the server had at {goal.version} was not told")
+            raise StreamBroken(_SILENT, f"what the server had at {goal.version} was not told")
 
     def _wanted(self) -> _Goal | None:
         """Return what there is to be proved; a server that refuses to say is asked again a little later."""
@@ -248,7 +259,7 @@ class Course:
             return None
         try:
             return self._census(self._timing.proof, due)
-        except Gap as gap:
+        except StreamBroken as gap:
             if not gap.why.isdecimal():
                 raise
             self._later = now + max(gap.pause, self._timing.longest_pause)
@@ -257,17 +268,19 @@ class Course:
     def _census(self, seconds: float, proof: int = 0) -> _Goal:
         """Ask what there is now, by names and versions only."""
         body = self._ask(min(seconds, self._timing.read), _NAMES_ONLY)
-        goal = _Goal(number(body["metadata"]["resourceVersion"]), named(body["items"] or ()), 0.0, proof)
-        if goal.version < number(self._version):
-            raise Gap(_BACKWARDS, f"the server is at {goal.version}, and told {self._version} before")
+        goal = _Goal(
+            version_number(body["metadata"]["resourceVersion"]), versions_by_key(body["items"] or ()), 0.0, proof
+        )
+        if goal.version < version_number(self._version):
+            raise StreamBroken(_BACKWARDS, f"the server is at {goal.version}, and told {self._version} before")
         goal.expires = time.monotonic() + seconds
         return goal
 
     def _ask(self, seconds: float, accept: str) -> Any:
         self._asking()
         timeout = (self._timing.connect, seconds)
-        parts = answer(self._api, self._path, self._params, timeout, self._over, accept=accept)
-        body = _parsed(b"".join(part for part in parts if part))
+        parts = stream_lines(self._api, self._path, self._params, timeout, self._over, accept=accept)
+        body = _parse(b"".join(part for part in parts if part))
         if "items" not in body:
             raise HarnessError(
                 f"{self._path}: expected a list, found a {body.get('kind')}; watch the URL that lists it"
@@ -279,8 +292,8 @@ class Course:
         return change
 
 
-def _parsed(text: bytes) -> Any:
+def _parse(text: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Gap(_BROKEN, f"expected JSON, found {text[:_MESSAGE_LENGTH]!r}") from error
+        raise StreamBroken(_BROKEN, f"expected JSON, found {text[:_MESSAGE_LENGTH]!r}") from error

@@ -10,7 +10,7 @@ import urllib3
 from kubernetes.client import ApiClient
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-__all__ = ["OPEN", "Gap", "Over", "answer", "lines"]
+__all__ = ["OPEN", "StreamBroken", "WatchStopped", "read_lines", "stream_lines"]
 
 OPEN = b""
 """What `answer` yields first: the server takes the request, and whatever it says comes from here on."""
@@ -19,7 +19,7 @@ _TICK_SECONDS = 0.05
 _MESSAGE_LENGTH = 200
 
 
-class Gap(Exception):
+class StreamBroken(Exception):
     """The answer broke off, or never came: `why` in a word or a status code, `detail` as it was said.
 
     `pause` is how many seconds the server wants to be left alone (Retry-After), 0 if it did not say.
@@ -32,20 +32,20 @@ class Gap(Exception):
         self.pause = pause
 
 
-class Over(Exception):
+class WatchStopped(Exception):
     """The caller's time is over."""
 
 
-def lines(
+def read_lines(
     api: ApiClient, path: str, query: Mapping[str, str], timeout: tuple[float, float], over: Callable[[], bool]
 ) -> Iterator[bytes]:
     """GET `path` and yield the lines of the answer, each with its line feed; the rest is as in `answer`."""
-    for line in answer(api, path, query, timeout, over):
+    for line in stream_lines(api, path, query, timeout, over):
         if line:
             yield line
 
 
-def answer(
+def stream_lines(
     api: ApiClient,
     path: str,
     query: Mapping[str, str],
@@ -76,7 +76,7 @@ def answer(
                     raise line
                 yield line
             if over():
-                raise Over
+                raise WatchStopped
     finally:
         reader.leave()
 
@@ -109,7 +109,7 @@ class _Reader(threading.Thread):
             self._read()
             self.lines.put(None)
         except HTTPError as error:
-            self.lines.put(Gap(_why(error), str(error)))
+            self.lines.put(StreamBroken(_why(error), str(error)))
         except Exception as error:  # noqa: BLE001 - raised again by the thread that takes the lines
             self.lines.put(error)
 
@@ -128,7 +128,7 @@ class _Reader(threading.Thread):
         try:
             if response.status != HTTPStatus.OK:
                 said = response.read(_MESSAGE_LENGTH).decode(errors="replace")
-                raise Gap(str(response.status), said, _pause(response.headers.get("Retry-After")))
+                raise StreamBroken(str(response.status), said, _pause(response.headers.get("Retry-After")))
             self.lines.put(OPEN)
             for line in () if self._left else response:
                 self.lines.put(line)

@@ -10,13 +10,13 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.changes import Change, Object, State, fold, key
-from chaos_harness.clusters.watching.position import NOT_SERVED, Course, Timing
+from chaos_harness.clusters.watching.position import NOT_SERVED, Timing, WatchPosition
 from chaos_harness.clusters.watching.proofs import Proofs
-from chaos_harness.clusters.watching.streaming import Gap, Over
+from chaos_harness.clusters.watching.streaming import StreamBroken, WatchStopped
 
-__all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "until"]
+__all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "wait_until"]
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 _SUMMARISED = 5
 
@@ -55,7 +55,7 @@ class Watch:
         def over() -> bool:
             return stop.is_set() or deadline.expired
 
-        course = Course(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
+        course = WatchPosition(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
         while not over():
             for _ in deadline.attempts(timing.first_pause, timing.longest_pause):
                 if over():
@@ -63,24 +63,24 @@ class Watch:
                 began = time.monotonic()
                 try:
                     yield from course.look()
-                except Over:
+                except WatchStopped:
                     return
-                except Gap as gap:
+                except StreamBroken as gap:
                     yield from course.fail(gap)
                     stop.wait(min(gap.pause, timing.patience, deadline.remaining))
                 if time.monotonic() - began > timing.longest_pause:
                     break
 
 
-def until(
+def wait_until(
     api: ApiClient,
     path: str,
-    predicate: Callable[[State], Found | None],
+    predicate: Callable[[State], Value | None],
     deadline: Deadline,
     params: Mapping[str, str] | None = None,
     *,
     timing: Timing | None = None,
-) -> Found:
+) -> Value:
     """Return the first true value of `predicate(state)`; it is asked after each change of a whole state.
 
     Raises DeadlineExceeded with the last state seen, and since when and why nothing is seen if so.

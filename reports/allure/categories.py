@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import recorded
@@ -103,7 +103,7 @@ def address(issue: str) -> str:
 
 def viewer(run: Path) -> str:
     """Return the command that shows a run, wherever its folder was carried; all it installs is hashed."""
-    return f"{typed('report --')} --serve {shlex.quote(str(run))}"
+    return f"{command_line('report --')} --serve {shlex.quote(str(run))}"
 
 
 def nodeid_of(result: Mapping[str, Any]) -> str:

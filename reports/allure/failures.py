@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.redaction import redact
 
 __all__ = ["clean", "pytest_runtest_makereport"]
@@ -57,4 +57,4 @@ def _argument(name: str, value: str) -> tuple[str, str]:
 
 
 def _text(text: str) -> str:
-    return "\t".join(shown(piece, lines=True) for piece in redact(text).split("\t"))
+    return "\t".join(escape_controls(piece, lines=True) for piece in redact(text).split("\t"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from chaos_harness.clusters.checkout import typed
+from chaos_harness.clusters.checkout import command_line
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import ChaosError
 from chaos_harness.harness.history import read
@@ -21,7 +21,7 @@ from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["rescue"]
 
-_GC = f"`{typed('gc')}` heals and removes what it left"
+_GC = f"`{command_line('gc')}` heals and removes what it left"
 
 
 def rescue(run: Path) -> list[str]:

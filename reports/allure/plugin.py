@@ -13,8 +13,8 @@ from _pytest.junitxml import xml_key
 from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
 from allure_commons.utils import md5
 
-from chaos_harness.clusters.checkout import OUT, typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import OUT, command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, FaultRecord, Phase, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import junit, run_directory
@@ -176,7 +176,7 @@ class _Conductor:
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
         """Write the result of the test that took its worker along."""
-        message = f"{report.longreprtext}; `{typed('gc')}` heals and removes what it left"
+        message = f"{report.longreprtext}; `{command_line('gc')}` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # around JUnit XML, before the summary is told
@@ -188,7 +188,7 @@ class _Conductor:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for words in filter(None, [self._guard.trouble, *self._worse]):
-            terminalreporter.write_line(shown(words), red=True)
+            terminalreporter.write_line(escape_controls(words), red=True)
 
     def _finish(self, exitstatus: int, session: pytest.Session) -> None:
         categories.write_environment(self._results, categories.environment(self._records.values()))

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pluggy
 from attr import asdict
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import recorded, redact
 from chaos_harness.reports.allure.categories import address
@@ -67,7 +67,7 @@ class Writer:
             text = body[:_MOST_LETTERS].decode(errors="replace")
             text = redact(text) + ("\ncut here\n" if len(body) > _MOST_LETTERS else "")
             if name.endswith(_PROSE):
-                text = "\t".join(shown(piece, lines=True) for piece in text.split("\t"))
+                text = "\t".join(escape_controls(piece, lines=True) for piece in text.split("\t"))
             body = text.encode(errors="backslashreplace")
         private.write(self._directory / name, body)
 
@@ -83,7 +83,7 @@ def clean(fields: Mapping[str, Any]) -> Any:
 def _shown(value: Any) -> Any:
     match value:
         case str():
-            return shown(value, lines=True)
+            return escape_controls(value, lines=True)
         case list():
             return [_shown(part) for part in value]
         case dict():

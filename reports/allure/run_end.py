@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
@@ -57,7 +57,7 @@ def write(
         for key, value in earlier_run.figures.items():
             history.setdefault(key, []).append(value)
     judged = gate.judge(samples, history)
-    private.write(run / _FIGURES, "".join(f"{shown(comparison.words)}\n" for comparison in judged))
+    private.write(run / _FIGURES, "".join(f"{escape_controls(comparison.words)}\n" for comparison in judged))
     quality_gate.write(run, quality_gate.rules(records, outcomes, judged))
     keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
     tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}

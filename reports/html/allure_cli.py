@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from chaos_harness.clusters.machine.paths import cache_dir, harden, trusted
-from chaos_harness.clusters.machine.removal import try_remove
+from chaos_harness.clusters.machine.paths import cache_dir, remove_write_access, require_trusted
+from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.html.calling import call
 
@@ -44,7 +44,7 @@ def allure(say: Callable[[str], None] = lambda _: None) -> list[str]:
     if not (place / _CLI).is_file():
         say("install Allure 3 for reports (once)")
         _install(place, lambda into: _npm(npm, into))
-    return [node, str(trusted(place) / _CLI)]
+    return [node, str(require_trusted(place) / _CLI)]
 
 
 def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
@@ -57,7 +57,7 @@ def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
     if not (place / _WHEEL_NODE).is_file():
         say(f"install Node.js for reports (once; {_found(node)})")
         _install(place, lambda into: _pip(locked, into))
-    wheel_node = trusted(place) / _WHEEL_NODE
+    wheel_node = require_trusted(place) / _WHEEL_NODE
     return str(wheel_node), [str(wheel_node), str(place / _WHEEL_NPM)]
 
 
@@ -83,8 +83,8 @@ def _install(place: Path, fill: Callable[[Path], None]) -> None:
             into = Path(made) / "filled"
             into.mkdir()
             fill(into)
-            harden(into)
-            try_remove(place)
+            remove_write_access(into)
+            try_remove_folder(place)
             try:
                 into.rename(place)
             except OSError:  # another process was quicker, with the same content

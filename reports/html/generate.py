@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chaos_harness.clusters.machine.removal import remove
+from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure.categories import CONFIGURATION
@@ -65,7 +65,7 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
             for path in index.parent.rglob("*"):
                 path.chmod(0o700 if path.is_dir() else 0o600)
             _remember(run, place / _HISTORY)
-            remove(run / "report")
+            remove_folder(run / "report")
             index.parent.rename(run / "report")
     except OSError as error:
         raise HarnessError(f"{run}: no report can be written: {error.strerror or error}; see `df {run}`") from error

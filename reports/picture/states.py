@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chaos_harness.harness.history.objects import condition, is_leaving, is_ready
+from chaos_harness.harness.history.objects import condition, is_ready, is_terminating
 
 __all__ = ["Lifeline", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
 
@@ -58,7 +58,7 @@ class Lifeline:
 def pod_state(pod: Mapping[str, Any]) -> tuple[State, str]:
     """Return the state of a pod by its status."""
     status = pod.get("status") or {}
-    if is_leaving(pod):
+    if is_terminating(pod):
         return "leaving", "is being deleted"
     if status.get("phase") in ("Failed", "Succeeded"):
         return "gone", str(status.get("reason") or status["phase"])

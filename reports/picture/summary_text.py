@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from chaos_harness.clusters.checkout import OPTION, typed
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.checkout import OPTION, command_line
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.picture.model import ChainLink, Story
@@ -63,7 +63,7 @@ def reproduce(record: Record, nodeid: str) -> str:
     """Return the command that runs the test again: on the same versions, with the same seed."""
     shape = record.cluster.get("shape", {})
     versions = [part for name in _VERSIONS if name in shape for part in (f"{OPTION}{name}", str(shape[name]))]
-    return f"{typed('chaos --')} {shlex.join([nodeid, f'{OPTION}seed', str(record.seed), *versions])}"
+    return f"{command_line('chaos --')} {shlex.join([nodeid, f'{OPTION}seed', str(record.seed), *versions])}"
 
 
 def _sentences(record: Record, story: Story | None) -> tuple[str, str, str]:
@@ -184,4 +184,4 @@ def _table(title: str, rows: Sequence[str]) -> str:
 
 
 def _html(words: str) -> str:
-    return escape(shown(redact(words), lines=True))
+    return escape(escape_controls(redact(words), lines=True))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 
@@ -126,7 +126,7 @@ def _claim(nodeid: str, claim: ClaimRecord) -> str:
 
 def _labels(labels: Mapping[str, str]) -> str:
     escaped = {
-        name: shown(value, lines=True).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+        name: escape_controls(value, lines=True).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
         for name, value in labels.items()
     }
     return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"

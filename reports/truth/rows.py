@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from chaos_harness.clusters.terminal.escape import shown
+from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import judging
 from chaos_harness.harness.errors import BadScenario, HarnessError
 from chaos_harness.harness.verdict import Claim
@@ -238,8 +238,8 @@ def table(path: Path) -> Table:
         raise BadScenario(f"{path}: expected a run's directory or a table's JSON: {error.strerror}") from error
     except ValidationError as error:
         problem = error.errors()[0]
-        where = shown(".".join(map(str, problem["loc"])), most=_SHORT) or "all of it"
-        words = shown(problem["msg"], most=_SHORT)
+        where = escape_controls(".".join(map(str, problem["loc"])), most=_SHORT) or "all of it"
+        words = escape_controls(problem["msg"], most=_SHORT)
         raise BadScenario(f"{path}: expected a table's JSON, found at {where}: {words}") from error
     if written.schema != _SCHEMA:
         raise BadScenario(f"{path}: expected a table of schema {_SCHEMA}, found {written.schema}: count its runs anew")
@@ -259,7 +259,7 @@ def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> It
         try:
             if not line.history:
                 raise BadScenario("they name no history")
-            if shown(line.history) != line.history or not _is_below(run, line.history):
+            if escape_controls(line.history) != line.history or not _is_below(run, line.history):
                 raise BadScenario("the history that they name is not one of the run")
             check = judging.check_of(line.id)
             verdict = judging.again(check, run / line.history, line.until)
@@ -269,7 +269,7 @@ def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> It
         else:
             yield _row(line, verdict.outcome, claim.surprising(verdict), judging.today(line.id), again=True)
     for reason, count in reasons.items():
-        why = shown(reason, most=_SHORT)
+        why = escape_controls(reason, most=_SHORT)
         log(f"{run}: {count} verdicts of other checks than today's cannot be given again: {why}")
 
 

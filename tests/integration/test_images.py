@@ -23,8 +23,8 @@ from chaos_harness.clusters.errors import BadScenario, CommandFailed
 from chaos_harness.clusters.garbage import Owner
 from chaos_harness.clusters.images import Images, binaries, catalogue, export
 from chaos_harness.clusters.images.catalogue import BALANCER, ImageEntry
-from chaos_harness.clusters.images.layers import Image, write_archive, write_layer
-from chaos_harness.clusters.images.lock import digests
+from chaos_harness.clusters.images.layers import ArchiveImage, write_archive, write_layer
+from chaos_harness.clusters.images.lock import pull_digests
 from chaos_harness.clusters.images.resolve import identity, resolve
 from chaos_harness.clusters.registry.container import Registry, start_registry
 from chaos_harness.clusters.registry.login import Login
@@ -93,7 +93,7 @@ def _publish(engine: Engine, registry: Registry, folder: Path, deadline: Deadlin
     """Put an image into the registry that the engine does not have, with a layer large enough to be cut."""
     (folder / "random").write_bytes(os.urandom(4 * _CUT_AFTER_BYTES))
     layer = write_layer(folder / "layer.tar", {"random": folder / "random"})
-    write_archive(folder / "image.tar", [Image(("chaos-harness/test-scratch:1",), (layer,))])
+    write_archive(folder / "image.tar", [ArchiveImage(("chaos-harness/test-scratch:1",), (layer,))])
     engine.run(["load", "--input", folder / "image.tar"], deadline)
     registry.push("chaos-harness/test-scratch:1", "test/image:1", deadline)
     docker(engine, ["rmi", "chaos-harness/test-scratch:1"], deadline)
@@ -120,7 +120,7 @@ def entry(engine: Engine, registry: Registry) -> Iterator[ImageEntry]:
 
 
 def _lock(engine: Engine, entry: ImageEntry) -> dict[str, str]:
-    locked = digests(engine, [entry], _QUIET)
+    locked = pull_digests(engine, [entry], _QUIET)
     docker(engine, ["rmi", entry.published], Deadline.after(60, "removal"))
     return locked
 

@@ -15,7 +15,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import BadScenario, ImageUnavailable
 from chaos_harness.clusters.images import binaries, catalogue, entries, golang, sources, sums
 from chaos_harness.clusters.images.compose import go_mod
-from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed, download
+from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed_sums, download
 from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress, Step
@@ -136,7 +136,7 @@ def test_every_module_that_is_downloaded_has_a_committed_sum() -> None:
         *(("k8s.io/kubernetes", version) for version in versions.KUBERNETES),
         ("sigs.k8s.io/kind", versions.KIND),
     ]
-    forms = [re.sub(r"[\w+/]{43}=", "SUM", committed(module, version)) for module, version in modules]
+    forms = [re.sub(r"[\w+/]{43}=", "SUM", committed_sums(module, version)) for module, version in modules]
     assert forms == [f"{module} {version} h1:SUM\n{module} {version}/go.mod h1:SUM\n" for module, version in modules]
     assert {sums.GATEKEEPER} == {line.split()[0] for line in golang.SUMS.read_text().splitlines()}
     assert f'"{sums.GATEKEEPER}"' in Path(binaries.__file__).read_text()
@@ -279,7 +279,7 @@ def test_a_cluster_is_brought_up_with_no_more_than_it_takes(
     shapes: list[Shape], made: list[str], built: list[str]
 ) -> None:
     """A user whose cache is empty, on an engine that has the images, builds kind, and helm for a chart: once."""
-    sources.ready(shapes, Progress.quiet())
+    sources.prepare_sources(shapes, Progress.quiet())
     assert built == made
     assert sources.tool("kind").name == "kind"
     assert built == made

@@ -156,7 +156,7 @@ def test_a_machine_without_proc_knows_nothing(monkeypatch: pytest.MonkeyPatch) -
     """Where there is no /proc a run has a name all the same, and lives until its time is up."""
     monkeypatch.setattr("chaos_harness.clusters.machine.owner.start_time", lambda _: "")
     monkeypatch.setattr("chaos_harness.clusters.machine.boot.BOOT_ID", Path("/nowhere"))
-    monkeypatch.setattr("chaos_harness.clusters.machine.owner.view", lambda: "")
+    monkeypatch.setattr("chaos_harness.clusters.machine.owner.process_view", lambda: "")
     assert (Owner.mine("r").seen(), Owner.mine("r").alive()) == (None, True)
 
 
