@@ -1,4 +1,4 @@
-"""Ownership: which runs live, as far as anybody can know, and the collection of what dead ones left behind."""
+"""Garbage collection: decides which runs are alive, and removes what dead runs left behind."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 JOURNAL = "journal.jsonl"
-"""Name of the file below a run's directory that the undo callback of `collect_garbage` is given."""
+"""Name of the journal in a run's directory; `collect_garbage` passes its path to the undo callback."""
 
 _SECONDS = 300.0
 
@@ -41,29 +41,29 @@ UndoJournal = Callable[[Path], Iterable[str]]
 
 @dataclass(frozen=True)
 class _Liveness:
-    """Whose life is known, and how: the claims in the engine, and the runs whose clusters are kept."""
+    """What is known about which runs are alive: the claims in the engine, and the runs whose clusters are kept."""
 
     register: claims.Register
     kept: frozenset[str]
 
     @classmethod
     def of(cls, engine: Engine, things: Iterable[EngineObject], deadline: Deadline) -> "_Liveness":
-        """Ask the engine, after `things` were listed: what was made by then was claimed before it was made."""
+        """Read the claims after `things` were listed: a run claims the engine before it creates anything."""
         register = claims.read_register(engine, deadline)
         kept = {thing.labels[RUN] for thing in things if f"{PREFIX}.keep" in thing.labels}
         return cls(register, frozenset(run for run in kept if not _is_kept_too_long(register.of(run))))
 
     def dead(self, owner: Owner, directory: Path | None = None) -> bool:
-        """Whether nothing speaks for the life of a run.
+        """Whether nothing shows that a run is alive.
 
-        What is seen of its process decides; then its claims; then, of a run without any, as one of an earlier
-        version, the time that its owner's labels or file name. For a pooled run its private directory names the
-        owner, where it can be read: the labels name who made the cluster, who may be dead by rights.
+        The visible process decides first, then the run's claims. A run without claims (of an earlier version) is judged
+        by the time in its owner's labels or file. For a pooled run, its private directory names the owner, if it can be
+        read: the labels name the process that created the cluster, which may have ended.
         """
         if owner.run in self.kept or owner.run in claims.held_runs():
             return False
-        now = owner_of(directory) if owner.pooled and directory else None if owner.pooled else owner
-        seen = now.seen() if now else None
+        now = owner_of(directory) if owner.is_pooled and directory else None if owner.is_pooled else owner
+        seen = now.is_running() if now else None
         if seen is not None:
             return not seen
         standing = self.register.of(owner.run)
@@ -79,15 +79,14 @@ def collect_garbage(
     progress: Progress | None = None,
     undo: UndoJournal | None = None,
 ) -> list[str]:
-    """Remove what dead runs left behind and return what was removed, in words.
+    """Remove what dead runs left behind; return the removed things as text.
 
-    Journals of dead runs are given to `undo` first: what they broke on nodes and containers is healed
-    before anything disappears. Then containers, networks and volumes with their labels go, then their private
-    directories, as far as they name no other engine, then their claims. Things labelled keep stay while their claim
-    stands, unless `everything`, which also takes what live runs own. Nothing without our label is touched.
-    Collections take turns, across processes.
+    First `undo` gets the journals of dead runs, so that faults on nodes and containers are undone before anything
+    disappears. Then containers, networks and volumes of those runs are removed, then their private directories (unless
+    they name another engine), then their claims. Kept things stay while their claim is valid. `everything` also removes
+    kept things and those of live runs. Nothing without our label is touched. Only one process collects at a time.
 
-    Raises HarnessError when something cannot be removed, after everything else was.
+    Raises HarnessError if something cannot be removed, after everything else was.
     """
     progress = progress or Progress.quiet()
     deadline = Deadline.after(_SECONDS, "the removal of what dead runs left behind")
@@ -131,7 +130,7 @@ def collect_garbage(
 
 
 def _undo_in(directory: Path, undo: UndoJournal, removed: list[str]) -> list[str]:
-    """Undo what the journals of a run hold, each of them whatever becomes of the others; return what went wrong."""
+    """Undo all journals of a run, each independently of the others; return the errors."""
     noted: list[str] = []
     with _collect_errors(noted):
         for journal in sorted(directory.rglob(JOURNAL)):
@@ -141,18 +140,18 @@ def _undo_in(directory: Path, undo: UndoJournal, removed: list[str]) -> list[str
 
 
 def list_garbage(engine: Engine, deadline: Deadline) -> list[EngineObject]:
-    """Return what a collection would remove from the engine; raise CommandFailed when it does not answer."""
+    """Return what `collect_garbage` would remove from the engine. Raises CommandFailed if that does not answer."""
     return _dead_things(engine, deadline)
 
 
 def list_claimed_runs(engine: Engine, deadline: Deadline) -> list[str]:
-    """Return the runs whose claims stand in the engine, this user's and all others'."""
+    """Return the runs that hold a claim in the engine, of all users."""
     register = claims.read_register(engine, deadline)
     return sorted({claim.owner.run for claim in register.claims if claim.alive()})
 
 
 def list_foreign_directories(engine: Engine) -> list[Path]:
-    """Return the private directories of runs that no collector of this engine settles: they were on another one."""
+    """Return the private directories of runs that used another engine; a collection on this one keeps them."""
     return [path for path, _ in run_directories() if _belongs_to_other_engine(path, engine)]
 
 
@@ -165,18 +164,18 @@ def _dead_things(engine: Engine, deadline: Deadline, *, everything: bool = False
 
 
 def _directory(thing: EngineObject) -> Path | None:
-    """Return the private directory of the run that a thing's labels name, wherever that is."""
+    """Return the private directory of the run that a thing's labels name, wherever it is."""
     named = thing.labels.get(f"{PREFIX}.directory")
     return Path(named).parent if named else None
 
 
 def _judged_by_time(owner: Owner) -> Owner:
-    """Return an owner of whom nothing counts but the time that he names."""
+    """Return the owner without its process, so that only its expiry time counts."""
     return Owner(owner.run, 0, "", "", owner.expires)
 
 
 def _is_kept_too_long(standing: list[claims.RunClaim]) -> bool:
-    """Whether clusters were kept for their user, for a time that is up."""
+    """Whether the clusters were kept for their user and that time is over."""
     kept = [claim for claim in standing if claim.keep]
     return bool(kept) and all(claim.expired for claim in kept)
 
@@ -186,7 +185,7 @@ def _belongs_to_other_engine(directory: Path, engine: Engine) -> bool:
 
 
 def _remove_claims(engine: Engine, deadline: Deadline, *, everything: bool) -> None:
-    """Take away the claims of dead runs, and those for clusters that stand without a process, if nothing is there."""
+    """Remove the claims of dead runs, and claims for kept clusters that no longer exist."""
     standing = claims.read_register(engine, deadline).claims
     left = {thing.labels[RUN] for thing in inventory(engine, deadline)}
     for claim in standing:
@@ -197,7 +196,7 @@ def _remove_claims(engine: Engine, deadline: Deadline, *, everything: bool) -> N
 
 @contextlib.contextmanager
 def _exclusive_lock(deadline: Deadline) -> Iterator[None]:
-    """Collect alone; raise HarnessError where another user's files keep this one from looking."""
+    """Collect alone. Raises HarnessError if files of another user cannot be read."""
     try:
         with hold_lock("garbage", deadline):
             yield
@@ -210,7 +209,7 @@ def _exclusive_lock(deadline: Deadline) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _collect_errors(problems: list[str]) -> Iterator[None]:
-    """Note what the block raises: whatever one journal or directory holds, it keeps no other from being collected."""
+    """Append the errors of the block to `problems`, so that one journal or directory does not stop the others."""
     try:
         yield
     except HarnessError as error:
@@ -220,9 +219,10 @@ def _collect_errors(problems: list[str]) -> Iterator[None]:
 
 
 def _remove_pushed_tags(engine: Engine, thing: EngineObject, deadline: Deadline) -> list[str]:
-    """Remove the names that images of ours were given for a push to the registry that `thing` is.
+    """Remove the tags that were put on our images to push them to the registry `thing`.
 
-    Ports are used again: a name is ours if it is what a push makes, and its image is one of ours by another name.
+    Ports are used again, so the tag alone proves nothing: it is ours if it has the form of a push and its image has
+    another name of ours.
     """
     removed = []
     for port in thing.host_ports:

@@ -1,4 +1,4 @@
-"""Preflight: what this machine has and lacks for a run, each finding with the command that cures it."""
+"""Preflight: checks what this machine has and lacks for a run; each finding names the command that fixes it."""
 
 import os
 import platform
@@ -42,7 +42,7 @@ _HUB_SERVER = "registry-1.docker.io"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what was seen, and what to type if it is not as it should be."""
+    """One check of this machine: what was seen, and the command to type if something is missing."""
 
     name: str
     state: Level
@@ -51,7 +51,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Return every finding; a look that fails is a finding of its own, and nothing is started or changed."""
+    """Run all checks and return the findings; a check that fails is a finding, too. Nothing is started or changed."""
     looks: dict[str, tuple[str, Callable[[], list[Finding]]]] = {
         "memory": ("free -m", lambda: [memory(Shape())]),
         "disk": ("df -h", lambda: [disk(cache_dir())]),
@@ -73,7 +73,7 @@ def _registries() -> list[Finding]:
 
 
 def engine(answering: Engine | None) -> Finding:
-    """Judge the engine that answers, or whether one could be started."""
+    """Check the engine that answers, or whether one can be started."""
     if answering:
         whose = "private" if answering.private else "yours"
         return Finding("engine", "ok", f"Docker {answering.version} at {answering.host} ({whose})")
@@ -89,7 +89,7 @@ def engine(answering: Engine | None) -> Finding:
 
 
 def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
-    """Judge what privileged containers can have on this host."""
+    """Check which capabilities privileged containers get on this host."""
     if not quirks.missing_capabilities:
         return Finding("capabilities", "ok", "all there")
     seen = f"the host lacks {', '.join(quirks.missing_capabilities)}"
@@ -99,13 +99,13 @@ def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
 
 
 def cgroups(quirks: HostQuirks) -> Finding:
-    """Tell the version of the host's cgroups."""
+    """Report the version of the host's cgroups."""
     seen = "v1; kubelets are told not to refuse it" if quirks.cgroup_v1 else "v2"
     return Finding("cgroups", "ok", seen)
 
 
 def inotify(quirks: HostQuirks) -> Finding:
-    """Judge the limits that systemd, kubelet and containerd of all nodes share (kind's known issues)."""
+    """Check the inotify limits that all nodes share (kind's known issues, "too many open files")."""
     watches, instances = quirks.inotify_watches, quirks.inotify_instances
     if watches is None or instances is None:
         return Finding("inotify", "ok", "not to be seen from here")
@@ -121,7 +121,7 @@ def inotify(quirks: HostQuirks) -> Finding:
 
 
 def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
-    """Judge whether a cluster of `shape` fits into what is free."""
+    """Check whether a cluster of `shape` fits into the free memory."""
     if not meminfo.exists():
         return Finding("memory", "ok", "not to be seen from here")
     fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
@@ -133,7 +133,7 @@ def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
 
 
 def disk(directory: Path, needed_gib: float = _DISK_NEEDED_GIB, wanted_gib: float = _DISK_WANTED_GIB) -> Finding:
-    """Judge the free space where images are built and kept."""
+    """Check the free space where images are built and kept."""
     free = shutil.disk_usage(directory).free / _GIB
     seen = f"{free:.0f} GiB free at {directory}; building all images takes {needed_gib:.0f}"
     if free < wanted_gib:
@@ -143,7 +143,7 @@ def disk(directory: Path, needed_gib: float = _DISK_NEEDED_GIB, wanted_gib: floa
 
 
 def reachability(name: str, url: str, otherwise: str, timeout: float = _ASK_SECONDS) -> Finding:
-    """Ask `url` by HEAD; whatever answers, be it a refusal, can be reached."""
+    """Send HEAD to `url`; any answer, even a refusal, means that it is reachable."""
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - schemes are ours or go's and pip's settings
     try:
         with urllib.request.urlopen(request, timeout=timeout):  # noqa: S310 - same
@@ -156,7 +156,7 @@ def reachability(name: str, url: str, otherwise: str, timeout: float = _ASK_SECO
 
 
 def module_proxy() -> Finding:
-    """Judge whether the module proxy that `go env GOPROXY` names can be reached."""
+    """Check whether the Go module proxy of `go env GOPROXY` is reachable."""
     if not shutil.which("go"):
         return Finding("Go modules", "warn", "no go on PATH", "install Go 1.26 or newer: images are built with it")
     proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to tell its proxy")).stdout.strip()
@@ -169,7 +169,7 @@ def module_proxy() -> Finding:
 
 
 def package_index() -> Finding:
-    """Judge whether pip, as it is configured here, reaches its package index."""
+    """Check whether pip, as it is configured here, reaches its package index."""
     argv = [
         sys.executable,
         "-m",
@@ -190,7 +190,7 @@ def package_index() -> Finding:
 
 
 def tools() -> list[Finding]:
-    """Tell which programs are here, and whether a user's kind and helm have the version that is used."""
+    """Report which programs are installed, and whether kind and helm have the required version."""
     findings = [Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")]
     for name, wanted, words in (
         ("go", None, ["version"]),
@@ -209,7 +209,7 @@ def tools() -> list[Finding]:
 
 
 def leftovers(answering: Engine) -> Finding:
-    """Judge whether the engine holds anything of runs that have ended."""
+    """Check whether the engine holds anything of runs that have ended."""
     things = list_garbage(answering, Deadline.after(_COMMAND_SECONDS, "the engine to list what is ours"))
     dead = [f"{thing.kind} {thing.name}" for thing in things]
     if dead:
@@ -231,7 +231,7 @@ def _engine() -> list[Finding]:
 
 
 def _look_safely(name: str, look: Callable[[], list[Finding]], by_hand: str) -> list[Finding]:
-    """Return what a look finds; one that fails is a finding, with the command that looks at the same `by_hand`."""
+    """Run one check; if it fails, return that as a finding, with the command `by_hand` that checks the same."""
     try:
         return look()
     except BadScenario as error:

@@ -57,11 +57,11 @@ def begin(run: Path) -> None:
 
 
 def goes_on(run: Path, said: State) -> bool:
-    """Whether the process of a run that did not end lives.
+    """Whether the process of a run without an end still runs.
 
-    Where that cannot be seen, on another machine or in another namespace, it does while it writes something.
+    If this cannot be known, on another machine or in another namespace: whether the run wrote something recently.
     """
-    seen = Owner(run.name, said.pid, said.start, said.boot_id, 0, said.view).seen()
+    seen = Owner(run.name, said.pid, said.start, said.boot_id, 0, said.view).is_running()
     return time.time() - _last_written(run) < _SILENT_SECONDS if seen is None else seen
 
 

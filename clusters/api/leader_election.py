@@ -1,4 +1,4 @@
-"""Leading: tells whether Kubernetes' own controllers and its scheduler are at work."""
+"""Leader election: waits until Kubernetes' own controllers and its scheduler hold and renew their leases."""
 
 from datetime import datetime
 
@@ -14,11 +14,11 @@ LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 
 
 def wait_for_leaders(cluster: Cluster, deadline: Deadline) -> str:
-    """Wait until kube-controller-manager and kube-scheduler renew their leases, and return who holds these, in words.
+    """Wait until kube-controller-manager and kube-scheduler renew their leases; return the holders as text.
 
-    One that loses its lease, since a webhook or an API server does not let it renew it in time, ends. The kubelet
-    starts it again, after a back-off that grows to five minutes if that happens again and again. Until then every
-    status may look well while no pod is scheduled, or no namespace goes. Raises DeadlineExceeded.
+    A leader that cannot renew its lease in time, for example because a webhook or an API server does not answer, exits.
+    The kubelet restarts it after a back-off that grows to five minutes. Until then everything can look ready although
+    no pod is scheduled and no namespace is removed. Raises DeadlineExceeded.
     """
     first: dict[str, str] = {}
     led: dict[str, str] = {}

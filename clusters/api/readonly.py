@@ -1,4 +1,4 @@
-"""Foreign: a user's own cluster, which is read and never written: there is no method that could."""
+"""Read-only access to a user's own cluster: there is no method that writes."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -27,15 +27,15 @@ _SENTENCE = 300
 
 
 class ReadOnlyCluster:
-    """Asks a cluster for objects; Secrets are never asked for."""
+    """Reads objects of a cluster by GET; it never asks for Secrets."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any | None:
-        """Return the answer to a GET, or None if there is no such thing or the user may not see it.
+        """Return the answer to a GET, or None if the object does not exist or the user may not see it.
 
-        Raises ClusterUnavailable if there is no answer, or another one.
+        Raises ClusterUnavailable if there is no answer, or any other answer.
         """
         if _SECRETS in path:
             raise BadScenario(f"{path}: Secrets of a user's cluster are not read")
@@ -53,7 +53,7 @@ class ReadOnlyCluster:
             raise ClusterUnavailable(f"GET {path}: no answer: {escape_controls(str(error), most=_SENTENCE)}") from error
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """Return the objects of a list, or none if it cannot be had; what is no object is left out."""
+        """Return the objects of a list; empty if the list cannot be read. Entries that are no objects are skipped."""
         listing = self.get(path, query)
         items = listing.get("items") if isinstance(listing, dict) else None
         return [thing for thing in items if isinstance(thing, dict)] if isinstance(items, list) else []
@@ -61,7 +61,7 @@ class ReadOnlyCluster:
 
 @contextmanager
 def open_readonly(kubeconfig: Path, context: str | None = None) -> Iterator[ReadOnlyCluster]:
-    """Give the cluster that a kubeconfig leads to, for a block. Raises BadScenario if the file leads nowhere."""
+    """Connect to the cluster of a kubeconfig for the block. Raises BadScenario if the file leads to no cluster."""
     configuration = Configuration()
     text = _text(kubeconfig)
     try:
@@ -84,7 +84,7 @@ def open_readonly(kubeconfig: Path, context: str | None = None) -> Iterator[Read
 
 
 def _text(kubeconfig: Path) -> str:
-    """Return what stands in a file, unless it would take for ever, or the memory, of kubernetes' client to read it."""
+    """Return the text of a file, unless kubernetes' client would need unlimited time or memory to read it."""
     try:
         text = bounded_files.read_bounded_text(kubeconfig, _MOST_BYTES)
         problems = [

@@ -1,4 +1,4 @@
-"""REST: requests to an API server as plain JSON, with time-outs on this side of the connection."""
+"""REST: sends requests to an API server as plain JSON, with client-side time-outs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,9 +35,9 @@ def request(
 ) -> Any:
     """Send one request and return the JSON of the answer; `timeout` is (connect, read) in seconds.
 
-    By `audit_id` it is found in the API server's audit log, whether there is an answer or not; a UUID fits.
-    Raises ApiRefused for a status other than 2xx, ApiUnreachable when there is no answer, or one that is no JSON: the
-    client's own errors end here.
+    `audit_id` (a UUID) is the ID of the request in the API server's audit log, also if there is no answer. Raises
+    ApiRefused for a status other than 2xx, ApiUnreachable if there is no answer or one that is not JSON. No error of
+    the client library leaves this function.
     """
     what = f"{method} {path}"
     heads = {"Accept": "application/json", "Content-Type": content_type, **({_AUDIT_ID: audit_id} if audit_id else {})}
@@ -63,7 +63,7 @@ def request(
 
 
 def _refusal(what: str, error: ApiException) -> ApiRefused:
-    """Return the error that says what the API server did: the message of its answer, or what there is instead."""
+    """Return the error for an answer other than 2xx, with the server's own message if there is one."""
     try:
         message = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -72,11 +72,10 @@ def _refusal(what: str, error: ApiException) -> ApiRefused:
 
 
 def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadline) -> None:
-    """Apply `objects` in their order, on the server's side, as a manager that takes over every field.
+    """Apply `objects` in order by server-side apply, with force: this field manager takes over every field.
 
-    A kind whose definition has just been established is waited for, since the API server lists it a little later.
-    Raises ApiRefused for the first object that is refused or of a kind that does not come, ApiUnreachable,
-    DeadlineExceeded.
+    Waits for a kind whose definition was just established, since the API server lists it a little later. Raises
+    ApiRefused for the first object that is refused or whose kind does not appear, ApiUnreachable, DeadlineExceeded.
     """
     paths = _Paths(api)
     for item in objects:
@@ -90,17 +89,17 @@ def apply(api: ApiClient, objects: Sequence[Mapping[str, Any]], deadline: Deadli
 def merge_patch(
     api: ApiClient, path: str, body: Any, *, strategic: bool = False, query: Mapping[str, str] | None = None
 ) -> Any:
-    """Merge `body` into one object and return it as it is then.
+    """Patch one object and return it as it is afterwards.
 
-    By RFC 7386, where null takes a field away and a list replaces a list; or by the kind's own merge keys if it is
-    `strategic`. Raises ApiRefused, ApiUnreachable.
+    The patch is a JSON merge patch (RFC 7386: null removes a field, a list replaces a list), or with `strategic` a
+    strategic merge patch. Raises ApiRefused, ApiUnreachable.
     """
     content_type = f"application/{'strategic-' if strategic else ''}merge-patch+json"
     return request(api, "PATCH", path, query=query, body=body, content_type=content_type)
 
 
 def delete(api: ApiClient, path: str) -> bool:
-    """Delete one object; return whether it was there. Raises ApiRefused, ApiUnreachable."""
+    """Delete one object; return whether it existed. Raises ApiRefused, ApiUnreachable."""
     try:
         request(api, "DELETE", path)
     except ApiRefused as error:
@@ -111,7 +110,7 @@ def delete(api: ApiClient, path: str) -> bool:
 
 
 def list_objects(api: ApiClient, path: str, part: Literal["items", "resources"]) -> list[dict[str, Any]]:
-    """Return the objects at `path`, or the kinds of a group; nothing if there is no such kind or group, or no more.
+    """Return the objects at `path`, or the kinds of a group; empty if there is no such kind or group.
 
     Raises ApiRefused, ApiUnreachable.
     """
@@ -124,9 +123,9 @@ def list_objects(api: ApiClient, path: str, part: Literal["items", "resources"])
 
 
 def find_path(api: ApiClient, kind: str) -> str:
-    """Return the URL of the list of all objects of a kind ("Pod"), in all namespaces, in the version its group prefers.
+    """Return the URL that lists all objects of a kind ("Pod") in all namespaces, in its group's preferred version.
 
-    The core group is asked first, then the others in the server's order. Raises BadScenario if none has such a kind.
+    Asks the core group first, then the others in the server's order. Raises BadScenario if no group has the kind.
     """
     groups = request(api, "GET", "/apis")["groups"]
     for version in ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]:
@@ -142,7 +141,7 @@ def _root(version: str) -> str:
 
 
 class _Paths:
-    """Finds the URL of a kind of object by asking the API server for each group as seldom as it can."""
+    """Finds the URL of an object's kind; it asks the API server for each group as rarely as possible."""
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api

@@ -1,4 +1,4 @@
-"""Site: a cluster in the making, and the actions that bring it up, in order."""
+"""Cluster builder: the actions that bring up one cluster, in order."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,13 +40,13 @@ _ANSWER_SECONDS = 15.0
 _ABANDON_SECONDS = 60.0
 _NOT_READY = "node.kubernetes.io/not-ready"
 _HOSTS = f"{CERTS_DIRECTORY}/docker.io/hosts.toml"
-"""The file of the nodes that holds the registry's password: nobody but root reads it there."""
+"""File in the nodes that holds the registry's password; only root can read it there."""
 _NOWHERE = "127.0.0.1:1"
-"""The registry of nodes that have none: nothing listens there, so a pull fails at once and stays on the node."""
+"""Registry of nodes that have none: nothing listens at this address, so every pull fails at once, on the node."""
 
 
 class ClusterBuilder:
-    """A cluster in the making."""
+    """Creates one cluster, action by action."""
 
     def __init__(
         self, engine: Engine, images: Images, shape: Shape, owner: Owner, directory: Path, *, keep: bool
@@ -66,7 +66,7 @@ class ClusterBuilder:
 
     @property
     def cluster(self) -> Cluster:
-        """The cluster as far as it is there."""
+        """The cluster, as far as it exists."""
         return Cluster(
             name=self.name,
             shape=self._shape,
@@ -79,11 +79,11 @@ class ClusterBuilder:
         )
 
     def actions(self) -> list[tuple[str, Callable[[], object]]]:
-        """Return what is done to bring the cluster up, in order.
+        """Return the named actions that bring the cluster up, in order.
 
-        kind works beside the actions between the nodes' begin and `wait for the nodes`: the registry is filled
-        while they boot, and what needs no node is applied while workers join. Pods come when all nodes are Ready:
-        else they would all land on the first one.
+        kind runs in the background from the start of the nodes to `wait for the nodes`. Meanwhile the registry is
+        filled, and objects that need no node are applied while workers join. Pods are created only when all nodes are
+        Ready: earlier, all of them would be scheduled to the first node.
         """
         shape = self._shape
         nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
@@ -111,7 +111,7 @@ class ClusterBuilder:
         return [*actions, ("wait until Gatekeeper serves", self._wait_serving)]
 
     def abandon(self) -> list[str]:
-        """End what goes on beside, so that nothing is made any more; return what of it could not be seen to."""
+        """Stop the background work, so that it creates nothing more; return what could not be stopped."""
         if self._nodes is None:
             return []
         self.kind.stop_creating()
@@ -124,7 +124,7 @@ class ClusterBuilder:
         return []
 
     def remove(self) -> None:
-        """Remove whatever was made of the cluster."""
+        """Remove everything that was created of the cluster."""
         deadline = Deadline.after(_DELETE_SECONDS, f"the removal of cluster {self.name}")
         remove_all(self._engine, deadline, cluster=self.name)
         remove_folder(self._directory)
@@ -138,14 +138,14 @@ class ClusterBuilder:
             return False
 
     def parts(self) -> list[str]:
-        """Return the names of the containers that are there."""
+        """Return the names of the cluster's containers that exist."""
         deadline = Deadline.after(_ANSWER_SECONDS, f"the containers of {self.name}")
         return [
             thing.name for thing in inventory(self._engine, deadline, cluster=self.name) if thing.kind == "container"
         ]
 
     def collect_logs(self, target: Path) -> list[str]:
-        """Write the logs below `target`; return what could not be had."""
+        """Write the logs below `target`; return what could not be collected."""
         return collect_logs(self._engine, self.kind, self.name, target)
 
     def _create_network(self) -> None:
@@ -170,7 +170,7 @@ class ClusterBuilder:
         )
 
     def _gatekeeper_images(self) -> dict[str, str]:
-        """Return what the nodes call Gatekeeper's images → what the engine calls them."""
+        """Return Gatekeeper's images: the name in the nodes → the name in the engine."""
         tagged = {
             install.REPOSITORY: self._images.gatekeeper,
             install.CRDS_REPOSITORY: self._images.gatekeeper_crds,
@@ -207,7 +207,7 @@ class ClusterBuilder:
         return hosts_toml(node_address(fixed_address(self._subnet)), Login.of(self._directory).authorization)
 
     def _write(self, files: Mapping[str, str]) -> dict[str, Path]:
-        """Write `files` of the nodes on the host; return where each lies by its path in the nodes."""
+        """Write `files` of the nodes on the host; return path in the node → path on the host."""
         folder = self._directory / "files"
         mounts = {path: folder / path.lstrip("/") for path in files}
         for path, source in mounts.items():
@@ -225,7 +225,7 @@ class ClusterBuilder:
                 self.cluster.exec(node, tag, self._deadline)
 
     def _wait_api_server(self) -> None:
-        """Wait until kind is done with the control plane, of which the storage class comes last."""
+        """Wait until kind has set up the control plane; its last step is the storage class."""
         deadline = self._deadline.within(_API_SECONDS, "the API server to serve, with kind's storage class in it")
         last = "no credentials yet"
         credentials = False
@@ -266,7 +266,7 @@ class ClusterBuilder:
 
 
 def _ready_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Return the nodes that say Ready and take pods: the taint of one that was not goes a moment later."""
+    """Return the nodes that are Ready and schedulable: the taint not-ready goes a moment after the condition."""
     return {
         name
         for name, node in nodes.items()

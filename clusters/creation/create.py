@@ -1,4 +1,4 @@
-"""Creation: brings up a cluster as a list of named actions, and removes what it made when one of them fails."""
+"""Creation: brings up a cluster by named actions, and removes what it made if one of them fails."""
 
 import contextlib
 from pathlib import Path
@@ -38,14 +38,14 @@ def create(
     keep: bool = False,
     logs: LogKeeper | None = None,
 ) -> Cluster:
-    """Bring up a cluster of `shape` with Gatekeeper serving on it, and return it.
+    """Create a cluster of `shape`, wait until Gatekeeper serves on it, and return it.
 
-    The cluster's private files (kubeconfig, kind's configuration) go below `directory`, the run's own one
-    (`Owner.claim`). When an action fails, or this process is interrupted, everything made so far is
-    removed, unless `keep`; a failure's logs are kept in `logs`, by default below the run's directory.
+    The cluster's private files (kubeconfig, kind's configuration) are written below `directory`, the run's own one
+    (`Owner.claim`). If an action fails or this process is interrupted, everything made so far is removed, unless
+    `keep`. The logs of a failure are kept in `logs`, by default below the run's directory.
 
-    Raises BadScenario (not enough memory, Gatekeeper that could not start), ClusterUnavailable that names
-    the action and where its logs lie, EngineUnavailable when the engine went away.
+    Raises BadScenario (not enough memory, or Gatekeeper cannot start), ClusterUnavailable with the action's name and
+    the folder of the logs, EngineUnavailable if the engine stopped answering.
     """
     _require_memory(shape)
     if not shape.registry and shape.gatekeeper and shape.install == "manifest":
@@ -77,9 +77,9 @@ def create(
 
 
 def delete(cluster: Cluster) -> None:
-    """Remove a cluster and all that belongs to it: containers, volumes, network, kubeconfig.
+    """Remove a cluster and everything that belongs to it: containers, volumes, network, kubeconfig.
 
-    What is gone already is no error. Raises CommandFailed when the engine refuses.
+    Parts that are missing already are no error. Raises CommandFailed if the engine refuses.
     """
     what = f"the removal of cluster {cluster.name}"
     # What kind cannot remove goes below, where it is known what may keep a node from dying.
@@ -102,7 +102,7 @@ def _require_memory(shape: Shape) -> None:
 def _handle_failure(
     site: ClusterBuilder, action: str, error: Exception, progress: Progress, logs: LogKeeper, *, keep: bool
 ) -> ClusterUnavailable:
-    """Keep the logs, remove the rest unless `keep`, and return the error that tells."""
+    """Keep the logs, remove everything else unless `keep`, and return the error to raise."""
     lines = [f"cluster {site.name}: could not {action}: {error}", *site.abandon()]
     if not site.answers():
         remedy = (

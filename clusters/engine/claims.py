@@ -68,9 +68,9 @@ class RunClaim:
         return self.age > self.life
 
     def alive(self) -> bool:
-        """Whether its holder is seen to run; if that cannot be known, whether its time is not up."""
-        seen = self.owner.seen()
-        return not self.expired if seen is None else seen
+        """Whether the holder's process runs; if that cannot be known, whether the claim has not expired."""
+        running = self.owner.is_running()
+        return not self.expired if running is None else running
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def start_dialogue(argv: Sequence[str], *, env: Mapping[str, str] | None = None)
     pipe = subprocess.PIPE
     with process.start_command(argv, pipe, pipe, subprocess.STDOUT, env=env) as running:
         yield (spoken := Dialogue(running))
-        spoken.leave()
+        spoken.close_input()
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.wait(_LEAVE_SECONDS)
 
@@ -61,7 +61,7 @@ class Dialogue:
         whole, self._begun = (output, b"") if self.ended else _split_lines(output)
         return whole.decode(errors="replace").splitlines()
 
-    def leave(self) -> None:
+    def close_input(self) -> None:
         """Let the command read no more."""
         self._in.close()
 

@@ -1,4 +1,4 @@
-"""Gatekeeper: how it gets into a cluster, from its release manifest or its chart, and what can be set on it."""
+"""Gatekeeper: its installation from the release manifest or the chart, and the settings that can be changed."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ from chaos_harness.clusters.watching.watch import wait_until
 __all__ = ["CRDS_REPOSITORY", "REPOSITORY", "PullPolicy", "apply_definitions", "install", "wait_until_serving"]
 
 REPOSITORY = "openpolicyagent/gatekeeper"
-"""Where, below docker.io, manifest and chart say that Gatekeeper's image is."""
+"""Repository of Gatekeeper's image below docker.io, as in manifest and chart."""
 
 CRDS_REPOSITORY = "openpolicyagent/gatekeeper-crds"
-"""Where the chart says that the image of its hook jobs is."""
+"""Repository of the image of the chart's hook jobs."""
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
@@ -36,7 +36,7 @@ _CHART_VALUES = {
     # Its image, curlimages/curl, is not to be had without docker.io; wait_until_serving asks more than it does.
     "postInstall.probeWebhook.enabled": "false",
 }
-"""What the chart gets that is not its default."""
+"""Chart values that differ from the chart's defaults."""
 
 
 def apply_definitions(cluster: Cluster, deadline: Deadline) -> None:
@@ -51,8 +51,8 @@ def apply_definitions(cluster: Cluster, deadline: Deadline) -> None:
 def install(cluster: Cluster, method: Install, deadline: Deadline) -> None:
     """Install the shape's Gatekeeper by `method`; `wait_until_serving` waits until it serves.
 
-    Manifest and chart are those of the same release as the image. Raises CommandFailed (helm), ApiRefused,
-    ApiUnreachable, DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
+    Manifest and chart are from the same release as the image. Raises CommandFailed (helm), ApiRefused, ApiUnreachable,
+    DeadlineExceeded, BadScenario (the shape has no Gatekeeper).
     """
     if cluster.shape.gatekeeper is None:
         raise BadScenario(f"cluster {cluster.name}: its shape has no Gatekeeper to install")

@@ -1,4 +1,4 @@
-"""Serving: tells whether every webhook replica of Gatekeeper answers, and the API server asks them."""
+"""Readiness: waits until every webhook replica of Gatekeeper answers and the API server calls them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ FORBIDDEN_NAMESPACE: dict[str, Any] = {
     "kind": "Namespace",
     "metadata": {"name": "chaos-harness-canary", "labels": {"admission.gatekeeper.sh/ignore": "canary"}},
 }
-"""What Gatekeeper denies whatever policies there are: only exempt namespaces may carry the label."""
+"""A namespace that Gatekeeper denies under every policy: only exempt namespaces may carry this label."""
 
 REVIEW: dict[str, Any] = {
     "apiVersion": "admission.k8s.io/v1",
@@ -44,18 +44,17 @@ REVIEW: dict[str, Any] = {
         "object": FORBIDDEN_NAMESPACE,
     },
 }
-"""The same as a replica is asked by itself."""
+"""The AdmissionReview that asks one replica about that namespace."""
 
 Objects = Mapping[str, Mapping[str, Any]]
 
 
 def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
-    """Wait until Gatekeeper serves admission with all its replicas; return the names of the webhook pods.
+    """Wait until all replicas of Gatekeeper serve admission; return the names of the webhook pods.
 
-    All Deployments are rolled out and available, the webhook's EndpointSlices hold every replica, each
-    replica denies a namespace that it must deny, asked from a node without the API server, and the API
-    server, asked to create it (dry run), reports that denial. Status alone is not believed: it is stale
-    after a cut.
+    All Deployments are rolled out and available; the webhook's EndpointSlices contain every replica; each replica,
+    called from a node without the API server, denies a namespace that it must deny; and the API server reports that
+    denial for a dry run. Status alone is not enough: it is stale after a network fault.
 
     Raises DeadlineExceeded with what was missing last.
     """
@@ -81,7 +80,7 @@ def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
 
 
 def _rolled_out(objects: Objects) -> dict[str, int] | None:
-    """Return the replicas of each Deployment by its name, or None unless all of them are up to date and available."""
+    """Return the replicas of each Deployment by name, or None unless all of them are up to date and available."""
     replicas = {
         deployment["metadata"]["name"]: deployment["spec"].get("replicas", 1) for deployment in objects.values()
     }
@@ -127,7 +126,7 @@ def _probe_replica(cluster: Cluster, url: str, deadline: Deadline) -> str | None
 
 
 def _probe_api_server(api: Any) -> str | None:
-    """Ask for a namespace that must be denied; return what was wrong with the answer, or None."""
+    """Ask the API server for a namespace that must be denied; return what was wrong with the answer, or None."""
     try:
         request(api, "POST", "/api/v1/namespaces", query={"dryRun": "All"}, body=FORBIDDEN_NAMESPACE)
     except ApiRefused as error:

@@ -1,4 +1,4 @@
-"""Distribution: installs packages of Debian or Ubuntu, without the services that come with them starting."""
+"""apt: installs packages of Debian or Ubuntu without starting their services."""
 
 import contextlib
 import fcntl
@@ -26,10 +26,10 @@ _LOCK = ("-o", "DPkg::Lock::Timeout=300")
 
 
 def install(packages: Sequence[str], progress: Progress, *, lack: str, elsewhere: str) -> None:
-    """Install packages; nothing that is installed is removed or started.
+    """Install packages; no installed package is removed, and nothing is started.
 
-    `lack` is what is not on this machine, `elsewhere` what is to be done where there is no apt. Raises HarnessError
-    with the command to type when this machine is not Debian's kin, this is not root, or apt fails.
+    `lack` names what is missing on this machine, `elsewhere` what to do on a machine without apt. Raises HarnessError
+    with the command to type if this is not Debian or a relative, this user is not root, or apt fails.
     """
     names = " ".join(packages)
     command = f"apt-get update && apt-get install --no-install-recommends {names}"
@@ -46,10 +46,10 @@ def install(packages: Sequence[str], progress: Progress, *, lack: str, elsewhere
 
 @contextmanager
 def block_daemon_starts(policy: Path) -> Iterator[None]:
-    """Keep package scripts from starting services during the block, by Debian's own means for that.
+    """Keep package scripts from starting services during the block, by Debian's policy-rc.d.
 
-    A policy that was there is put aside and comes back afterwards, also one that a killed run has put aside. Raises
-    HarnessError, with nothing touched, when there are two of the machine's own.
+    An existing policy is saved and restored afterwards, also one that a killed run saved. Raises HarnessError, with
+    nothing touched, if the machine has two policies of its own.
     """
     saved = _saved_path(policy)
     own = os.path.lexists(policy) and not _is_ours(policy)
@@ -72,7 +72,7 @@ def block_daemon_starts(policy: Path) -> Iterator[None]:
 
 
 def heal() -> list[str]:
-    """Take away a policy that a killed run has left, once no apt runs, and return what was done, in words."""
+    """Remove a policy that a killed run left, once no apt runs; return what was done, as text."""
     left = any(trace.what == _TRACE for trace in traces.pending())
     if not left and not _is_ours(_POLICY) and not os.path.lexists(_saved_path(_POLICY)):
         return []
@@ -82,13 +82,13 @@ def heal() -> list[str]:
 
 @contextmanager
 def try_lock_apt() -> Iterator[bool]:
-    """Yield whether no apt runs, and no other process of ours is about to run one during the block."""
+    """Yield whether no apt runs; if so, no other process of ours starts one during the block."""
     with try_lock(str(_apt_lock())) as free:
         yield free and not _is_apt_running()
 
 
 def _restore(policy: Path) -> list[str]:
-    """Bring the machine's own policy back; a file that is not ours is never removed, nor replaced."""
+    """Restore the machine's own policy; a file that is not ours is never removed or replaced."""
     ours, saved = _is_ours(policy), _saved_path(policy)
     _unfinished_path(policy).unlink(missing_ok=True)
     if ours:
@@ -116,13 +116,13 @@ def _unfinished_path(policy: Path) -> Path:
 
 
 def _apt_lock() -> Path:
-    """Return the lock of who installs: one for the machine, as there is one policy, whatever $XDG_STATE_HOME says."""
+    """Return the installation lock: one for the machine, whatever $XDG_STATE_HOME is, since the policy exists once."""
     traces.HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
     return traces.HOME / "apt.lock"
 
 
 def _is_apt_running() -> bool:
-    """Whether any apt works, one whose harness was killed included: it holds dpkg's lock until it has ended."""
+    """Whether any apt runs, even if its harness was killed: it holds dpkg's lock until it ends."""
     with contextlib.suppress(FileNotFoundError), _DPKG_LOCK.open("r+b") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

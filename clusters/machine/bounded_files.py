@@ -1,4 +1,4 @@
-"""Bounded: files that others wrote, read no further than they may be long, and YAML that is data and nothing else."""
+"""Bounded files: reads files of others up to a maximum size, and YAML as plain data only."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ _MOST_TOLD = 20
 
 
 def read_bounded_text(path: Path, most: int, advice: str = "") -> str:
-    """Return the text of a file of at most `most` bytes; `advice` is what to do about a larger one.
+    """Return the text of a file of at most `most` bytes; `advice` says what to do about a larger one.
 
     Raises BadScenario if it cannot be read, is larger, or is not UTF-8.
     """
@@ -43,10 +43,10 @@ def read_bounded_text(path: Path, most: int, advice: str = "") -> str:
 
 
 def forbidden_yaml(text: str) -> Iterator[tuple[yaml.Event, str]]:
-    """Yield what must not be in YAML that is read.
+    """Yield `(event, message)` for everything that is not allowed in YAML that is read here.
 
-    That is aliases (bombs, circles), tags (code), numbers so long that they take for ever, too many or too deep nodes.
-    Raises yaml.YAMLError if it is none.
+    That is: aliases (bombs, cycles), tags (code), numbers that take too long to parse, too many or too deep nodes.
+    Raises yaml.YAMLError if the text is not YAML.
     """
     count = depth = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
@@ -79,15 +79,12 @@ def _is_long_number(event: yaml.ScalarEvent) -> bool:
 
 
 def line_and_column(mark: Any) -> str:
-    """Return line and column of a mark; the C parser's is a class of its own."""
+    """Return line and column of a mark; the C parser's mark is a class of its own."""
     return f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
 
 
 def read_plain_yaml(path: Path, most: int) -> Any:
-    """Return the data of a YAML file of at most `most` bytes, its values as text, for numbers may take for ever.
-
-    Raises BadScenario if it cannot be read as such.
-    """
+    """Return the data of a YAML file of at most `most` bytes; scalars stay text, since numbers can take long."""
     text, name = read_bounded_text(path, most), escape_controls(str(path))
     try:
         problems = [f"{name}:{line_and_column(event.start_mark)}: {words}" for event, words in forbidden_yaml(text)]

@@ -1,4 +1,4 @@
-"""Lock: what one process at a time may do on this machine; it is free when the holder and its commands are dead."""
+"""Locks between processes of this machine; a lock is free when its holder and the holder's commands have ended."""
 
 import fcntl
 import os
@@ -35,7 +35,7 @@ def try_lock(name: str) -> Iterator[bool]:
 def hold_lock(name: str, deadline: Deadline) -> Iterator[None]:
     """Hold the lock `name` during the block.
 
-    Raises DeadlineExceeded when another process holds it until the deadline.
+    Raises DeadlineExceeded if another process holds it until the deadline.
     """
     for _ in deadline.attempts():
         with try_lock(name) as taken:

@@ -1,4 +1,4 @@
-"""Mounts: what is mounted below a folder, as the kernel tells it."""
+"""Mounts: which mount points are below a folder, according to the kernel."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _MOUNTINFO = Path("/proc/self/mountinfo")
 
 
 def mount_points(below: Iterable[Path], mountinfo: Path = _MOUNTINFO) -> list[str]:
-    """Return the mount points below the given directories, the deepest first; see proc_pid_mountinfo(5)."""
+    """Return the mount points below the given directories, deepest first; see proc_pid_mountinfo(5)."""
     points = [_unescape(line.split()[4]) for line in mountinfo.read_text(errors="surrogateescape").splitlines()]
     roots = [root.resolve() for root in below]
     inside = [point for point in points if any(root in Path(point).parents for root in roots)]
@@ -18,5 +18,5 @@ def mount_points(below: Iterable[Path], mountinfo: Path = _MOUNTINFO) -> list[st
 
 
 def _unescape(escaped: str) -> str:
-    """Undo the octal escapes of /proc/self/mountinfo."""
+    """Decode the octal escapes of /proc/self/mountinfo."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), escaped)

@@ -14,23 +14,23 @@ _PRIVATE, _PUBLIC = 0o700, 0o755
 
 
 def cache_dir(*parts: str) -> Path:
-    """Return (and make, mode 0755 whatever the umask) a directory below $XDG_CACHE_HOME/chaos-harness.
+    """Return a directory below $XDG_CACHE_HOME/chaos-harness, created with mode 0755 whatever the umask is.
 
-    It is for what can be made anew.
+    Its content can be made again.
     """
     return _make(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"), parts, _PUBLIC)
 
 
 def runtime_dir(*parts: str) -> Path:
-    """Return (and make, mode 0700) a directory for kubeconfigs, journals and sockets of live runs.
+    """Return a directory (created with mode 0700) for kubeconfigs, journals and sockets of live runs.
 
-    Journals must survive the end of a session, so this is $XDG_STATE_HOME, not $XDG_RUNTIME_DIR.
+    Journals must outlive a login session, so this is below $XDG_STATE_HOME, not $XDG_RUNTIME_DIR.
     """
     return _make(os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state"), parts, _PRIVATE)
 
 
 def remove_write_access(folder: Path) -> None:
-    """Take the right to write from all but the owner, of the folder and all that is in it, whatever the umask was."""
+    """Let only the owner write to the folder and everything in it, whatever the umask was."""
     for path in (folder, *folder.rglob("*")):
         mode = path.lstat().st_mode
         if not stat.S_ISLNK(mode) and mode & _OTHERS_WRITE:
@@ -38,10 +38,10 @@ def remove_write_access(folder: Path) -> None:
 
 
 def require_trusted(folder: Path, *, content: bool = True) -> Path:
-    """Return the folder, below `cache_dir`, if nobody but root and this user can have put anything into it.
+    """Return the folder, below `cache_dir`, if only root and this user can have written to it.
 
-    Its name is public, so whoever may write there could have made it. Raises HarnessError, with the command that
-    mends it, for the first of its parents of ours, or of its `content`, that is another's or may be written by others.
+    Its name is public, so another user could have created it. Raises HarnessError, with the command that fixes it, for
+    the first of our parent folders, or of its `content`, that belongs to or can be written by others.
     """
     cache = cache_dir()
     ours = [parent for parent in folder.parents if parent.is_relative_to(cache)]

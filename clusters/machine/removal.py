@@ -1,4 +1,4 @@
-"""Removal: the one way in which this project removes folders, which never goes through a mount."""
+"""Removal: the only way in which this project removes folders; it never crosses a mount point."""
 
 import os
 import shutil
@@ -11,10 +11,10 @@ __all__ = ["remove_folder", "try_remove_folder"]
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove `folder` with all that is below it; one that is not there is gone already.
+    """Remove `folder` and everything below it; a missing folder is no error.
 
-    Raises HarnessError when something is mounted on it or below it (then nothing is removed: what is mounted there
-    may be the machine's own), or when a part cannot be removed (then all the rest is).
+    Raises HarnessError if something is mounted on it or below it (then nothing is removed: the mount may be the
+    machine's own), or if a part cannot be removed (then all the rest is).
     """
     if not os.path.lexists(folder):
         return
@@ -39,7 +39,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def try_remove_folder(folder: Path) -> str | None:
-    """Remove `folder` as `remove` does; return what is left of it, and why, or None."""
+    """Remove `folder` as `remove_folder` does; return what is left and why, or None."""
     try:
         remove_folder(folder)
     except HarnessError as error:

@@ -79,6 +79,6 @@ def take(engine: Engine, recipe: str) -> Path | None:
 def entries() -> Iterator[tuple[Path, FrozenCluster]]:
     """Yield what is on the shelf and not too old, with the directory of its run."""
     for directory, owner in run_directories():
-        if owner.pooled and owner.shelved:
+        if owner.is_pooled and owner.is_frozen:
             with suppress(ClusterUnavailable):
                 yield directory, read_note(directory)

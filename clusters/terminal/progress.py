@@ -1,4 +1,4 @@
-"""Progress: one line a step, live on a terminal and plain in a log, quiet unless somebody listens."""
+"""Progress: one line for each step, live on a terminal and plain in a log; quiet unless it has a stream."""
 
 import contextlib
 import os
@@ -19,30 +19,29 @@ _PLAIN_TICK_SECONDS = 60.0
 
 
 class Step:
-    """A step under way; `detail` (how far) may be set at any time and is shown behind its name.
+    """A running step; `detail` (how far it is) may be set at any time and is shown behind its name.
 
-    `beside` tells what goes on meanwhile, and is asked anew for each line.
+    `meanwhile` returns what goes on meanwhile; it is called for each line.
     """
 
-    def __init__(self, name: str, beside: Callable[[], str] = str) -> None:
+    def __init__(self, name: str, meanwhile: Callable[[], str] = str) -> None:
         self.name = name
         self.detail = ""
-        self.beside = beside
+        self.meanwhile = meanwhile
         self.started = time.monotonic()
 
     def line(self, mark: str) -> str:
         """Return the step as one line of text behind `mark`."""
         detail = f" ({escape_controls(self.detail)})" if self.detail else ""
         line = f" {mark} {escape_controls(self.name)}{detail} {time.monotonic() - self.started:.1f} s"
-        beside = escape_controls(self.beside())
-        return f"{line} | {beside}" if beside else line
+        meanwhile = escape_controls(self.meanwhile())
+        return f"{line} | {meanwhile}" if meanwhile else line
 
 
 class Progress:
     """Shows steps on a text stream; `Progress.quiet()` shows nothing.
 
-    What is done comes before what is told of it: a stream that cannot be written any more is written no more, and the
-    steps go on.
+    Work comes before output: if the stream cannot be written any more, the steps go on without it.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -64,13 +63,13 @@ class Progress:
         return cls(sys.stderr)
 
     def say(self, text: str) -> None:
-        """Show text, of one line usually."""
+        """Write text, usually one line."""
         self._write(escape_controls(text, lines=True))
 
     @contextmanager
-    def step(self, name: str, beside: Callable[[], str] = str) -> Iterator[Step]:
-        """Show `name` while the block runs, then ✓ or ✗ and how long it took, and what `beside` tells then."""
-        step = Step(name, beside)
+    def step(self, name: str, meanwhile: Callable[[], str] = str) -> Iterator[Step]:
+        """Show `name` while the block runs, then ✓ or ✗ with the seconds it took, and what `meanwhile` returns then."""
+        step = Step(name, meanwhile)
         done = threading.Event()
         ticker = threading.Thread(target=self._tick, args=(step, done), daemon=True)
         with self._lock:

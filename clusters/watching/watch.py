@@ -1,4 +1,4 @@
-"""Watching: list, then watch from there, and say honestly when nothing could be seen."""
+"""Watching: list, then watch from there, and report when nothing could be seen."""
 
 import contextlib
 import threading
@@ -22,7 +22,7 @@ _SUMMARISED = 5
 
 
 class Watch:
-    """A watch on any list URL, in plain JSON; `api` should be this watch's own client."""
+    """A watch on any list URL, in plain JSON; `api` should be a client of its own."""
 
     def __init__(
         self, api: ApiClient, path: str, *, params: Mapping[str, str] | None = None, timing: Timing | None = None
@@ -40,14 +40,14 @@ class Watch:
         asking: Callable[[], object] = lambda: None,
         proofs: Proofs | None = None,
     ) -> Generator[Change, None, None]:
-        """Yield what changes until `deadline`, or soon after `stop` is set, whatever the server does.
+        """Yield changes until `deadline`, or until soon after `stop` is set, whatever the server does.
 
-        After any failure it goes on from where it was, so that what came and went meanwhile is told, too; it lists
-        again only if the server no longer has, or takes, that version, or has gone back behind it, or if it cannot be
-        known when all was told. Failures are yielded as one GAP each, however often it must try again, and as one more
-        if it then turns out that the list is not served (404), or no longer is not. None is raised.
-        `asking` is called before each request, so that a long gap can be told from a thread that hangs. A proof that
-        is asked for by `proofs` is a BOOKMARK; it is given when the caller asks for what comes behind it.
+        After a failure it goes on from the last version, so that everything that came and went meanwhile is reported,
+        too. It lists again only if the server no longer has or accepts that version, has an older state, or if
+        completeness cannot be proved. A failure is yielded as one GAP, however many attempts follow, and as one more if
+        the list then turns out to be not served (404), or served again. Nothing is raised. `asking` is called before
+        each request, so that a long gap is not mistaken for a thread that hangs. A proof that `proofs` asks for is a
+        BOOKMARK; it counts as given when the caller asks for the next change.
         """
         timing = self._timing
         stop = stop or threading.Event()
@@ -55,18 +55,18 @@ class Watch:
         def over() -> bool:
             return stop.is_set() or deadline.expired
 
-        course = WatchPosition(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
+        position = WatchPosition(self._api, self._path, self._params, timing, proofs or Proofs(), over, asking)
         while not over():
             for _ in deadline.attempts(timing.first_pause, timing.longest_pause):
                 if over():
                     return
                 began = time.monotonic()
                 try:
-                    yield from course.look()
+                    yield from position.read_changes()
                 except WatchStopped:
                     return
                 except StreamBroken as gap:
-                    yield from course.fail(gap)
+                    yield from position.handle_failure(gap)
                     stop.wait(min(gap.pause, timing.patience, deadline.remaining))
                 if time.monotonic() - began > timing.longest_pause:
                     break
@@ -81,9 +81,9 @@ def wait_until(
     *,
     timing: Timing | None = None,
 ) -> Value:
-    """Return the first true value of `predicate(state)`; it is asked after each change of a whole state.
+    """Return the first true value of `predicate(state)`; it is called after each change of a complete state.
 
-    Raises DeadlineExceeded with the last state seen, and since when and why nothing is seen if so.
+    Raises DeadlineExceeded with the last state, and since when and why nothing is seen, if so.
     """
     state: State = {}
     gap: Change | None = None

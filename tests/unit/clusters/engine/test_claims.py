@@ -146,7 +146,7 @@ def test_what_is_left_has_a_life_of_its_own_and_no_process() -> None:
     hold(engine, owner)
     renew_last(engine, owner, 3600, keep=True)
     (claim,) = standing(engine)
-    assert (claim.life, claim.keep, claim.owner.seen(), held_runs()) == (3600, True, None, frozenset())
+    assert (claim.life, claim.keep, claim.owner.is_running(), held_runs()) == (3600, True, None, frozenset())
 
 
 def test_what_was_left_is_held_again_by_who_takes_it() -> None:
