@@ -83,8 +83,8 @@ def engine(answering: Engine | None) -> Finding:
         return Finding("engine", "bad", "none answers, and only root can start a private one", remedy)
     if missing and not shutil.which("apt-get"):
         remedy = "install Docker as https://docs.docker.com/engine/install/ says, and start it"
-        return Finding("engine", "bad", f"none answers; to start one, {missing} would have to be installed", remedy)
-    how = f"after the installation of {missing}" if missing else "with the programs that are here"
+        return Finding("engine", "bad", f"none answers; to start one, {missing} must be installed", remedy)
+    how = f"after the installation of {missing}" if missing else "with the installed programs"
     return Finding("engine", "ok", f"none answers; a run starts a private one, {how}")
 
 
@@ -100,7 +100,7 @@ def capabilities(quirks: HostQuirks, *, private: bool) -> Finding:
 
 def cgroups(quirks: HostQuirks) -> Finding:
     """Report the version of the host's cgroups."""
-    seen = "v1; kubelets are told not to refuse it" if quirks.cgroup_v1 else "v2"
+    seen = "v1; kubelets are configured to accept it" if quirks.cgroup_v1 else "v2"
     return Finding("cgroups", "ok", seen)
 
 
@@ -108,7 +108,7 @@ def inotify(quirks: HostQuirks) -> Finding:
     """Check the inotify limits that all nodes share (kind's known issues, "too many open files")."""
     watches, instances = quirks.inotify_watches, quirks.inotify_instances
     if watches is None or instances is None:
-        return Finding("inotify", "ok", "not to be seen from here")
+        return Finding("inotify", "ok", "not visible from here")
     seen = f"{watches} watches, {instances} instances a user"
     commands = []
     if watches < _WATCHES_WANTED:
@@ -123,7 +123,7 @@ def inotify(quirks: HostQuirks) -> Finding:
 def memory(shape: Shape, meminfo: Path = Path("/proc/meminfo")) -> Finding:
     """Check whether a cluster of `shape` fits into the free memory."""
     if not meminfo.exists():
-        return Finding("memory", "ok", "not to be seen from here")
+        return Finding("memory", "ok", "not visible from here")
     fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
     free = int(fields["MemAvailable"].split()[0]) // 1024
     seen = f"{free} MiB free; a cluster of {shape.nodes} nodes takes {shape.memory_mib}"
@@ -159,7 +159,7 @@ def module_proxy() -> Finding:
     """Check whether the Go module proxy of `go env GOPROXY` is reachable."""
     if not shutil.which("go"):
         return Finding("Go modules", "warn", "no go on PATH", "install Go 1.26 or newer: images are built with it")
-    proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to tell its proxy")).stdout.strip()
+    proxies = run(["go", "env", "GOPROXY"], Deadline.after(_COMMAND_SECONDS, "go to name its proxy")).stdout.strip()
     proxy = proxies.replace("|", ",").split(",")[0]
     if not proxy.startswith("http"):
         return Finding(

@@ -89,7 +89,7 @@ class ClusterBuilder:
         nodes = f"{shape.control_planes} control plane, {shape.workers} workers, Kubernetes {shape.kubernetes}"
         actions: list[tuple[str, Callable[[], object]]] = [
             ("create the network", self._create_network),
-            (f"begin to create the nodes with kind ({nodes})", self._begin_nodes),
+            (f"start to create the nodes with kind ({nodes})", self._begin_nodes),
         ]
         if shape.registry:
             actions.append(("start the registry", self._start_registry))
@@ -105,7 +105,7 @@ class ClusterBuilder:
         if shape.certificate == "prepared":
             actions.append(("prepare the webhook's certificate", self._prepare_certificate))
         if shape.install == "manifest":
-            actions.append(("define Gatekeeper's resources", self._define))
+            actions.append(("apply Gatekeeper's resource definitions", self._define))
         actions += joined
         actions.append((f"install Gatekeeper {shape.gatekeeper} by its {shape.install}", self._install))
         return [*actions, ("wait until Gatekeeper serves", self._wait_serving)]
@@ -116,10 +116,10 @@ class ClusterBuilder:
             return []
         self.kind.stop_creating()
         try:
-            self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end, killed as it is"))
+            self._nodes.finish(Deadline.after(_ABANDON_SECONDS, "kind to end after KILL"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is removed all the same
             if not self._nodes.done:
-                return [f"{error}: what it still makes carries the label {RUN}, and `{command_line('gc')}` removes it"]
+                return [f"{error}: what it still creates carries the label {RUN}; `{command_line('gc')}` removes it"]
             return [] if isinstance(error, HarnessError) else [f"kind: {error!r}"]
         return []
 
@@ -226,7 +226,7 @@ class ClusterBuilder:
 
     def _wait_api_server(self) -> None:
         """Wait until kind has set up the control plane; its last step is the storage class."""
-        deadline = self._deadline.within(_API_SECONDS, "the API server to serve, with kind's storage class in it")
+        deadline = self._deadline.within(_API_SECONDS, "the API server to serve, with kind's storage class")
         last = "no credentials yet"
         credentials = False
         for _ in deadline.attempts(first=0.5):

@@ -51,7 +51,7 @@ def create(
     if not shape.registry and shape.gatekeeper and shape.install == "manifest":
         raise BadScenario(
             f"shape {shape.slug}: the manifest's imagePullPolicy is Always, so Gatekeeper never starts without a "
-            "registry; install it by its chart, or take a registry"
+            "registry; install it by its chart, or use a registry"
         )
     site = ClusterBuilder(engine, images, shape, owner, directory, keep=keep)
     action = "prepare"
@@ -95,7 +95,7 @@ def _require_memory(shape: Shape) -> None:
     if free < shape.memory_mib:
         raise BadScenario(
             f"shape {shape.slug} needs about {shape.memory_mib} MiB of memory, {free} MiB are available: "
-            f"take fewer workers (--workers), or free some; `{command_line('gc')}` removes what dead runs hold"
+            f"use fewer workers (--workers), or free some; `{command_line('gc')}` removes what dead runs hold"
         )
 
 

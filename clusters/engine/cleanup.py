@@ -1,4 +1,4 @@
-"""Leftovers of a private engine: what stays behind when its processes are killed, and its removal."""
+"""Clean-up of a private engine: removes what is left when its processes were killed."""
 
 import contextlib
 import hashlib
@@ -27,11 +27,11 @@ _KEPT = ("lock",)
 
 
 def clear(layout: Layout) -> None:
-    """End every process of the engine and remove its mounts, cgroups, bridges, rules, sockets and pidfiles.
+    """End every process of the engine; remove its mounts, cgroups, bridges, iptables rules, sockets and pidfiles.
 
-    Images and stopped containers stay. Raises EngineUnavailable when something cannot be removed.
+    Images and stopped containers stay. Raises EngineUnavailable if something cannot be removed.
     """
-    deadline = Deadline.after(_CLEAR_SECONDS, f"the remains of the engine at {layout.host} to go")
+    deadline = Deadline.after(_CLEAR_SECONDS, f"the removal of what is left of the engine at {layout.host}")
     roots = {layout.data, _last_data_directory(layout)}
     thaw(processes.cgroup_parents(layout))
     for program in _PROGRAMS:
@@ -55,10 +55,10 @@ def clear(layout: Layout) -> None:
 
 
 def shim_sockets(layout: Layout, roots: Iterable[Path]) -> list[Path]:
-    """Return the sockets of shims of the engine's containers, which containerd puts where all engines' lie.
+    """Return the sockets of the shims of the engine's containers; they are in one folder for all engines.
 
-    Their names are those of pkg/shim.SocketAddress in containerd: a digest of its address, Docker's
-    namespace and the container.
+    Their names follow pkg/shim.SocketAddress in containerd: a digest of its address, Docker's namespace and the
+    container.
     """
     containers = [directory.name for root in roots for directory in (root / "docker" / "containers").glob("*")]
     names = [
@@ -99,7 +99,7 @@ def _remove_cgroups(layout: Layout) -> None:
 
 
 def _bridges(roots: Iterable[Path]) -> set[str]:
-    """Return the bridges that our dockerd ever named in its own database of networks; their names are random."""
+    """Return the bridges named in our dockerd's own database of networks; their names are random."""
     names = set()
     for root in roots:
         with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ def _bridges(roots: Iterable[Path]) -> set[str]:
 
 
 def _last_data_directory(layout: Layout) -> Path:
-    """Return the data directory of the engine that ran last, which another $XDG_CACHE_HOME may have named."""
+    """Return the data directory of the engine that ran last; it may have had another $XDG_CACHE_HOME."""
     try:
         return Path(json.loads(layout.daemon_config.read_text())["data-root"]).parent
     except (OSError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Guard: what a docker command would change carries this harness's label, asked of the engine at that moment."""
+"""Guard: asks the engine whether everything that a docker command would change carries this harness's label."""
 
 import json
 import re
@@ -14,10 +14,10 @@ __all__ = ["IMAGE", "Ask", "ObjectKind", "require_ours", "require_ours_of", "ver
 
 ObjectKind = Literal["container", "network", "volume", "image"]
 Ask = Callable[[Sequence[str]], Completed]
-"""Runs a docker command that changes nothing, whatever its status will be."""
+"""Runs a docker command that changes nothing, and returns its outcome whatever the status is."""
 
 IMAGE = "chaos-harness.image"
-"""The label of the images that the harness builds; containers of them inherit it, whoever runs them."""
+"""Label of the images that the harness builds; containers of them inherit it, whoever runs them."""
 
 _RUN = "chaos-harness.run"
 _MISSING = re.compile(r"no such (container|image|network|volume|object)|(network|volume) \S+ not found", re.IGNORECASE)
@@ -27,10 +27,10 @@ _PUSHED = re.compile(r"127\.0\.0\.1:(\d+)/")
 
 @dataclass(frozen=True)
 class _Verb:
-    """A docker command: the kinds of what its words name, the last one again and again, and its options.
+    """How to read a docker command: the `kinds` of its arguments, the last kind repeated, and its options.
 
-    One that `ends` has a command of its own behind what it names; one that is `labelled` makes something, which must be
-    given a label. Without kinds it changes nothing that is there.
+    `ends`: the arguments are followed by a command of the container's own. `labelled`: it creates something, which must
+    get a label. Without kinds it changes nothing that exists.
     """
 
     kinds: tuple[ObjectKind, ...] = ()
@@ -65,15 +65,16 @@ _VERBS: Mapping[str, _Verb] = {
 
 
 def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
-    """Raise NotOurs unless all that `docker WORDS` changes carries our label, and all that it makes is given one.
+    """Raise NotOurs unless everything that `docker WORDS` changes carries our label, and what it creates gets one.
 
-    What is not there is no reason to refuse: the command itself says so. If the engine does not tell, its answer is
-    returned, and the command must not be run. Raises HarnessError for a command or an option that is not known here.
+    Missing objects are no reason to refuse: the command itself reports them. If the engine does not answer the
+    question, its answer is returned, and the command must not be run. Raises HarnessError for an unknown command or
+    option.
     """
     name = verb_of(words)
     verb, rest = _VERBS[name], list(words[len(name.split()) :])
     if verb.labelled and not _has_run_label(rest):
-        raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_RUN}=…: what is made must be known as ours")
+        raise NotOurs(f"`docker {' '.join(words)}`: expected --label {_RUN}=…: what is created must carry our label")
     if not verb.kinds:
         return None
     named = list(_object_names(words, rest, verb))
@@ -91,10 +92,10 @@ def require_ours(words: Sequence[str], ask: Ask) -> Completed | None:
 
 
 def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags: bool = False) -> Completed | None:
-    """Raise NotOurs unless everything of a kind with these names or ids, as far as it is there, carries our label.
+    """Raise NotOurs unless all existing objects of a kind with these names or IDs carry our label.
 
-    If the engine does not tell, its answer is returned. With `untags`, image names that were made for a push to a
-    registry of ours pass, too: that image may be anybody's.
+    If the engine does not answer the question, its answer is returned. With `untags`, image names that were created for
+    a push to a registry of ours pass, too: the image itself may be anybody's.
     """
     if not names:
         return None
@@ -116,13 +117,13 @@ def require_ours_of(kind: ObjectKind, names: Sequence[str], ask: Ask, *, untags:
         foreign_names = ", ".join(_name(thing) for thing in foreign)
         raise NotOurs(
             f"{kind} {foreign_names}: expected the label {' or '.join(labels)} of its own, found none: this harness "
-            f"did not make it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
+            f"did not create it and leaves it alone; `docker inspect {_name(foreign[0])}` shows what it is"
         )
     return None
 
 
 def verb_of(words: Sequence[str]) -> str:
-    """Return the name of the docker command that `words` are; raise HarnessError if it is none of those known here."""
+    """Return the name of the docker command in `words`; raise HarnessError if it is none of those known here."""
     for length in (2, 1):
         name = " ".join(words[:length])
         if name in _VERBS:
@@ -134,7 +135,7 @@ def verb_of(words: Sequence[str]) -> str:
 
 
 def _object_names(words: Sequence[str], rest: Sequence[str], verb: _Verb) -> Iterator[str]:
-    """Yield the words that are no options; what begins as an option and is not known is refused."""
+    """Yield the words that are no options; unknown options are refused."""
     left = iter(rest)
     for word in left:
         option = word.partition("=")[0]
@@ -158,15 +159,15 @@ def _labels(attributes: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _inherits_label(container: Mapping[str, Any], ask: Ask) -> bool:
-    """Whether a container has the label of a run from its image, as one that a user makes of a node he has committed.
+    """Whether a container has its run label from its image, as when a user commits a node and runs that image.
 
-    What an id of an image stands for never changes: it is asked for once.
+    The image of an ID never changes, so each is asked for once.
     """
     image = str(container.get("Image") or "")
     if image and image not in _runs_of_images:
         done = ask(["inspect", "--type", "image", image])
         if done.returncode and not _MISSING.search(done.stderr):
-            raise CommandFailed(f"the engine does not tell of which image {_name(container)} is: {done.stderr.strip()}")
+            raise CommandFailed(f"the engine does not say the image of {_name(container)} is: {done.stderr.strip()}")
         images = json.loads(done.stdout or "[]")
         _runs_of_images[image] = _labels(images[0]).get(_RUN, "") if images else ""
     return _labels(container)[_RUN] == _runs_of_images.get(image)
@@ -178,7 +179,7 @@ def _name(attributes: Mapping[str, Any]) -> str:
 
 
 def _is_pushed_name(name: str, ask: Ask) -> bool:
-    """Whether an image name leads to a port of loopback that a container with our label publishes."""
+    """Whether an image name points to a port of loopback that a container with our label publishes."""
     address = _PUSHED.match(name)
     ids = ask(["ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={_RUN}"]).stdout.split()
     if not address or not ids:

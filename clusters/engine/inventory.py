@@ -1,4 +1,4 @@
-"""Inventory: everything in an engine that carries this harness's labels, and how to remove it."""
+"""Inventory: lists everything in an engine that carries this harness's labels, and removes it."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ __all__ = [
 RemovableKind = Literal["container", "network", "volume"]
 
 _ORDER: tuple[RemovableKind, ...] = ("container", "network", "volume")
-"""The order of removal: an engine refuses to remove what a container still uses."""
+"""Order of removal: an engine refuses to remove what a container still uses."""
 
 _LIST: dict[RemovableKind, tuple[str, ...]] = {
     "container": ("ps", "--all", "--quiet", "--no-trunc"),
@@ -48,7 +48,7 @@ _PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class EngineObject:
-    """A container, network or volume that carries our labels; `attributes` is what the engine tells of it."""
+    """A container, network or volume that carries our labels; `attributes` is the engine's JSON."""
 
     kind: RemovableKind
     id: str
@@ -58,18 +58,18 @@ class EngineObject:
 
     @property
     def host_ports(self) -> list[int]:
-        """Host ports that a container publishes, or would publish if it were running."""
+        """Host ports that the container publishes, or would publish if it were running."""
         bindings = self.attributes.get("HostConfig", {}).get("PortBindings") or {}
         return [int(binding["HostPort"]) for all_ in bindings.values() for binding in all_ or () if binding["HostPort"]]
 
 
 def label_arguments(labels: Mapping[str, str]) -> list[str]:
-    """Return `--label NAME=VALUE` arguments for the Docker command line."""
+    """Return `--label NAME=VALUE` arguments for the docker command."""
     return [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
 
 
 def volume_argument(destination: str, labels: Mapping[str, str]) -> str:
-    """Return the value of `--mount` for a new volume with `labels` that goes when its container goes."""
+    """Return the value of `--mount` for a new volume with `labels` that is removed with its container."""
     fields = ["type=volume", f"destination={destination}"]
     line = io.StringIO()
     csv.writer(line).writerow(fields + [f"volume-label={name}={value}" for name, value in labels.items()])
@@ -79,9 +79,9 @@ def volume_argument(destination: str, labels: Mapping[str, str]) -> str:
 def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[EngineObject]:
     """Return what carries the label of a run and `labels` (short names), in the order in which it can be removed.
 
-    No image is ours by its labels: it has them from a container of ours that somebody has committed, to look at it
-    later, and gives them to every container that is made of it. Claims are no things. What vanishes while it is
-    looked at is left out. Raises CommandFailed when the engine does not answer.
+    Labels do not make an image ours: it gets them from a container of ours that somebody committed, to look at it
+    later, and passes them to every container created from it. Claims are left out. Objects that vanish during the
+    listing are left out. Raises CommandFailed if the engine does not answer.
     """
     filters = ["--filter", f"label={RUN}"]
     for name, value in labels.items():
@@ -91,9 +91,9 @@ def inventory(engine: Engine, deadline: Deadline, **labels: str) -> list[EngineO
 
 
 def remove(engine: Engine, thing: EngineObject, deadline: Deadline) -> bool:
-    """Remove `thing` and say whether this call did it; what another process has removed meanwhile is no error.
+    """Remove `thing` and return whether this call did it; an object that another process removed is no error.
 
-    Raises CommandFailed when the engine refuses.
+    Raises CommandFailed if the engine refuses.
     """
     command = [*_REMOVE[thing.kind], thing.id]
     done = engine.run(command, deadline, check=False)
@@ -112,14 +112,14 @@ def remove(engine: Engine, thing: EngineObject, deadline: Deadline) -> bool:
 def remove_until_none(
     engine: Engine, find: Callable[[], Sequence[EngineObject]], deadline: Deadline
 ) -> tuple[list[str], list[str]]:
-    """Remove what `find` returns, and find again until there is nothing; return what was removed, and what refused.
+    """Remove what `find` returns, and repeat until it returns nothing; return what was removed, and the refusals.
 
-    An engine may finish what an interrupted command asked of it after the first look: a container comes to
-    be, and the network that it is on is in use again.
+    An engine may finish the request of an interrupted command later: a container appears, and the network that it is on
+    is in use again.
     """
     removed: list[str] = []
     problems: list[str] = []
-    for _ in deadline.within(_PATIENCE_SECONDS, "an engine that finishes what it was asked").attempts(first=0.2):
+    for _ in deadline.within(_PATIENCE_SECONDS, "the engine to finish its requests").attempts(first=0.2):
         things, problems = find(), []
         for thing in things:
             try:
@@ -134,7 +134,7 @@ def remove_until_none(
 def remove_all(engine: Engine, deadline: Deadline, **labels: str) -> list[str]:
     """Remove what carries `labels` and return the names of what was removed.
 
-    Raises CommandFailed when the engine refuses.
+    Raises CommandFailed if the engine refuses.
     """
     removed, problems = remove_until_none(engine, lambda: inventory(engine, deadline, **labels), deadline)
     if problems:
@@ -156,7 +156,7 @@ def _list(engine: Engine, kind: RemovableKind, filters: list[str], deadline: Dea
 
 
 def _run_labels_of_images(engine: Engine, deadline: Deadline) -> dict[str, str]:
-    """Return which runs' labels images carry, by the images' ids."""
+    """Return image ID → run label of the images that carry one."""
     ids = list(dict.fromkeys(engine.run(list(_LABELLED_IMAGES), deadline).stdout.split()))
     inspected = engine.run(["inspect", "--type", "image", *ids], deadline, check=False).stdout if ids else ""
     return {

@@ -1,4 +1,4 @@
-"""Containers: verbs of the engine for containers that are busy, which it refuses at the first try."""
+"""Retry: repeats engine commands that are refused at first because the container is busy."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ _ENDED = "is not running"
 
 
 def retry_while_busy(engine: Engine, verb: Sequence[str], containers: Sequence[str], deadline: Deadline) -> None:
-    """Do to containers what `verb` ("pause", "kill --signal KILL") says, though they are busy.
+    """Run `verb` ("pause", "kill --signal KILL") on the containers, again and again while they are busy.
 
-    One is not frozen at the first try if its processes do not stand still for a moment, and one does not end as long as
-    runc holds a cgroup in it frozen. Raises CommandFailed if the engine refuses for another reason, DeadlineExceeded.
+    A pause fails while the container's processes do not stand still, and a kill has no effect while runc holds a cgroup
+    in it frozen. Raises CommandFailed if the engine refuses for another reason, DeadlineExceeded.
     """
     left, undead = list(containers), False
     for _ in deadline.attempts(first=0.5):

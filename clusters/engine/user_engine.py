@@ -27,7 +27,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class SystemEngine:
-    """Where the user's engine is expected, and its version and id, or what is wrong with it."""
+    """Where the user's engine is expected, and its version and ID, or what is wrong with it."""
 
     host: str
     version: str = ""
@@ -55,7 +55,7 @@ def find() -> SystemEngine:
 
 
 def listener(host: str) -> int | None:
-    """Return the pid of the process behind the socket `host`, None if it is in another namespace or machine."""
+    """Return the PID of the process behind the socket `host`, None if it is in another namespace or machine."""
     url = urlsplit(host)
     if url.scheme != "unix":
         return None
@@ -66,7 +66,7 @@ def listener(host: str) -> int | None:
 
 
 def listens_in_other_namespace(host: str) -> bool:
-    """Whether something listens on the socket `host` whose process is not to be seen from this PID namespace."""
+    """Whether something listens on the socket `host` whose process is not visible in this PID namespace."""
     url = urlsplit(host)
     try:
         return url.scheme == "unix" and hasattr(socket, "SO_PEERCRED") and _connect(url.path) is None
@@ -75,7 +75,7 @@ def listens_in_other_namespace(host: str) -> bool:
 
 
 def _is_timeout(error: BaseException | None) -> bool:
-    """Whether the error is that an answer did not come in time; docker's SDK hides it behind others."""
+    """Whether the error means that no answer came in time; docker's SDK wraps it in others."""
     while error is not None:
         if isinstance(error, (TimeoutError, HTTPTimeout)):
             return True
@@ -84,7 +84,7 @@ def _is_timeout(error: BaseException | None) -> bool:
 
 
 def _connect(path: str) -> int | None:
-    """Connect to a socket and return who listens there; docker's SDK leaks a socket when it cannot connect."""
+    """Connect to a socket and return the listener's PID; docker's SDK leaks a socket when it cannot connect."""
     with closing(socket.socket(socket.AF_UNIX)) as connection:
         connection.settimeout(_SECONDS)
         connection.connect(path)
@@ -96,7 +96,7 @@ def _connect(path: str) -> int | None:
 
 
 def _endpoint() -> tuple[str, bool]:
-    """Return the engine's address, and whether a docker context keeps certificates for it."""
+    """Return the engine's address, and whether a docker context has certificates for it."""
     if host := os.environ.get("DOCKER_HOST"):
         return host, False
     cli = shutil.which("docker")

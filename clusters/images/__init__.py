@@ -1,4 +1,4 @@
-"""Images that a shape needs: resolved, built where need be, and carried to machines that reach nothing."""
+"""Images of a shape: found, pulled or built, and exported for machines without a network."""
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -20,7 +20,7 @@ _ENDING_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a shape by the names that they have in the engine; of each name where it came from, and its id."""
+    """The images of a shape by their names in the engine; `origin` and `ids` say where each came from, and its ID."""
 
     node: str
     gatekeeper: str | None
@@ -46,12 +46,11 @@ def entries(shape: Shape) -> dict[str, ImageEntry]:
 
 
 def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) -> Images:
-    """Make the engine hold every image of `shapes`, and this user's cache what brings clusters of them up.
+    """Make sure that the engine holds every image of `shapes`, and the cache all else that clusters of them need.
 
-    Return the images of the first one.
-
-    What the lock names is pulled first; then the rest is built, root file systems being downloaded while programs
-    compile. Raises ImageUnavailable (disk, too), BadScenario (lock), and ends what it started when it is interrupted.
+    Returns the images of the first shape. Images in the lock are pulled first; then the others are built, while root
+    file systems are downloaded. Raises ImageUnavailable (also: disk full), BadScenario (lock), and stops everything it
+    started if it is interrupted.
     """
     wanted = [shapes] if isinstance(shapes, Shape) else list(shapes)
     needed = {entry.name: entry for shape in wanted for entry in entries(shape).values()}
@@ -77,7 +76,7 @@ def ensure(engine: Engine, shapes: Shape | Sequence[Shape], progress: Progress) 
 
 
 def _make_artefacts(wanted: Sequence[Artefact], progress: Progress) -> None:
-    """Make artefacts that are not there yet, each once; one that cannot be made ends what goes on beside, at once."""
+    """Make the missing artefacts, each once; if one fails, the others are stopped at once."""
     artefacts = list({artefact.folder: artefact for artefact in wanted}.values())
     downloads = [artefact for artefact in artefacts if artefact.name.endswith("-rootfs")]
     builds = [artefact for artefact in artefacts if artefact not in downloads]

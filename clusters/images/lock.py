@@ -1,8 +1,8 @@
 """Lock of published images: asks their registries for today's digests and rewrites lock.yaml.
 
-Run as `PYTHONPATH=src python -m chaos_harness.clusters.images.lock` on a machine that reaches the registries, look at
-the difference, and commit it. An image that is not published is left out: it is built. Nodes are not asked about: their
-digests come with `nox -s add-kubernetes` from kind's release, for only those are sure to fit it, while tags move.
+Run `PYTHONPATH=src python -m chaos_harness.clusters.images.lock` on a machine that reaches the registries, review the
+difference, and commit it. An image that is not published is left out; it is built. Nodes are not looked up: their
+digests come with `nox -s add-kubernetes` from kind's release, since only those are sure to fit it, while tags move.
 """
 
 import json
@@ -29,7 +29,7 @@ _WIDTH = 200
 def renew_lock(
     engine: Engine, locked: Mapping[str, str], entries: Sequence[ImageEntry], progress: Progress
 ) -> dict[str, str]:
-    """Return what the lock is to be from now on: nodes as they are `locked`, all others of `entries` as of today."""
+    """Return the new content of the lock: nodes as in `locked`, all other `entries` with today's digests."""
     nodes = [entry.lock for entry in entries if entry.lock.startswith(NODE)]
     others = [entry for entry in entries if entry.lock not in nodes]
     return {name: locked[name] for name in nodes if name in locked} | pull_digests(engine, others, progress)
@@ -55,7 +55,7 @@ def pull_digests(engine: Engine, entries: Iterable[ImageEntry], progress: Progre
 
 
 def write(entries: Mapping[str, str], path: Path = LOCK) -> None:
-    """Write lock entries behind the comment that `path` begins with."""
+    """Write lock entries below the comment at the top of `path`."""
     comment = [line for line in path.read_text().splitlines(keepends=True) if line.startswith("#")]
     path.write_text("".join(comment) + yaml.safe_dump(dict(entries), sort_keys=True, width=_WIDTH))
 

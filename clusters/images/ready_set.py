@@ -1,4 +1,4 @@
-"""Ready set: the file in which images travel to a machine that reaches nothing, read as if a stranger wrote it."""
+"""Ready set: the file in which images travel to a machine without a network; it is read as untrusted input."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 __all__ = ["FORMAT", "IMAGES", "INDEX", "Index", "ReadySetContent", "read_index", "unpack"]
 
 FORMAT = 2
-"""Since 2, the index has the size of each file."""
+"""Since 2, the index contains the size of each file."""
 
 INDEX = "index.json"
 IMAGES = "images.tar"
@@ -46,7 +46,7 @@ class _Part(BaseModel):
 
 
 class ReadySetContent(_Part):
-    """What a file of the set must be."""
+    """Size and checksum of a file of the set."""
 
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -61,22 +61,22 @@ class Index(_Part):
 
     @property
     def size(self) -> int:
-        """How many bytes all files have."""
+        """Total size of all files in bytes."""
         return sum(content.bytes for content in self.files.values())
 
 
 def read_index(path: Path) -> Index:
-    """Return what a ready set says that it holds. Raises BadScenario if there is none at `path`, or another one."""
+    """Return the index of a ready set. Raises BadScenario if `path` is no ready set, or of another format."""
     with _open(path) as archive:
         return _index(path, archive)
 
 
 def unpack(path: Path, target: Path) -> Index:
-    """Write what the index of a ready set names below `target`, and nothing else; return the index.
+    """Write exactly the files named by the index of a ready set below `target`; return the index.
 
-    Raises BadScenario if there is anything else in it, if a file is missing or is not what the index says, if its
-    images have other names than those of the index; ImageUnavailable if the disk has no room, HarnessError if it takes
-    no more.
+    Raises BadScenario if it contains anything else, if a file is missing or differs from the index, or if its images
+    have other names than in the index; ImageUnavailable if the disk has too little room, HarnessError if it cannot be
+    written.
     """
     with _open(path) as archive:
         index = _index(path, archive)
@@ -86,7 +86,8 @@ def unpack(path: Path, target: Path) -> Index:
             content = left.pop(member.name, None)
             if content is None:
                 raise _refusal(
-                    path, f"holds {escape_controls(member.name, most=_SHORT)!r}, which its index does not name once"
+                    path,
+                    f"holds {escape_controls(member.name, most=_SHORT)!r}, which its index must name exactly once",
                 )
             _unpack_file(path, archive, member, content, target / member.name)
         if left:
@@ -94,12 +95,12 @@ def unpack(path: Path, target: Path) -> Index:
     others = sorted(_tags(path, target / IMAGES) - set(index.images))
     if others:
         shown_names = ", ".join(escape_controls(name, most=_SHORT) for name in others[:5])
-        raise _refusal(path, f"holds images that its index does not name: {shown_names}")
+        raise _refusal(path, f"contains images that its index does not name: {shown_names}")
     return index
 
 
 class _BoundedFile:
-    """A file of which no header is read that is longer than any of ours: `tarfile` reads as much as a header says."""
+    """A file that refuses headers longer than ours: `tarfile` reads as much as a header says."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.left = _MOST_HEADER_BYTES
@@ -108,20 +109,20 @@ class _BoundedFile:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= self.left:
-            raise tarfile.ReadError("a header in it is longer than any")
+            raise tarfile.ReadError("a header in it is too long")
         self.left -= size
         return self._file.read(size)
 
 
 class _Archive:
-    """An archive in a file, as it is: what is packed may unpack to any size. `path` is the ready set's."""
+    """An uncompressed archive in a file; compressed data could unpack to any size. `path` is the ready set's."""
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self._path, self._file = path, file
         begin = file.read(8)
         for sign, name in _PACKED.items():
             if begin.startswith(sign):
-                raise BadScenario(f"{path}: is packed by {name}: unpack it first, and load what comes out")
+                raise BadScenario(f"{path}: is packed by {name}: decompress it first, and load the result")
         file.seek(0)
         self._headers = _BoundedFile(file)
         with _wrap_errors(path):
@@ -134,7 +135,7 @@ class _Archive:
             return self._tar.next()
 
     def pieces(self, member: tarfile.TarInfo) -> Iterator[bytes]:
-        """Yield the bytes of a plain member."""
+        """Yield the bytes of a regular file."""
         left = member.size
         with _wrap_errors(self._path):
             self._file.seek(member.offset_data)
@@ -168,7 +169,7 @@ def _wrap_errors(path: Path) -> Iterator[None]:
 
 
 def _refusal(path: Path, words: str) -> BadScenario:
-    advice = f"write it anew with `{command_line('images --')} --save {path.name}` on the machine it came from"
+    advice = f"write it again with `{command_line('images --')} --save {path.name}` on the machine it came from"
     return BadScenario(f"{path}: {words}: {advice}")
 
 
@@ -216,7 +217,7 @@ def _is_plain(member: tarfile.TarInfo) -> bool:
 def _unpack_file(
     path: Path, archive: _Archive, member: tarfile.TarInfo, content: ReadySetContent, target: Path
 ) -> None:
-    """Write one file, and refuse it if it is not what the index says."""
+    """Write one file; refuse it if it differs from the index."""
     if not _is_plain(member) or member.size != content.bytes:
         raise _refusal(path, f"{member.name} is missing or its checksum does not match")
     digest = hashlib.sha256()
@@ -234,7 +235,7 @@ def _unpack_file(
 
 
 def _tags(path: Path, images: Path) -> set[str]:
-    """Return the names that an engine gives to what it loads from an archive of images, whichever way it reads it."""
+    """Return the names that an engine gives to the images of an archive, whichever format it reads."""
     names: set[str] = set()
     listed = False
     with _open(images, path) as archive:

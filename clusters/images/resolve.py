@@ -1,4 +1,4 @@
-"""Resolution of one image: in the engine already, else pulled by the digest in the lock, else built."""
+"""Resolves one image: in the engine already, else pulled by the digest in the lock, else built."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Origin = Literal["present", "pulled", "built"]
 
 LOCK = Path(__file__).with_name("lock.yaml")
 _PULL_SECONDS = 900.0
-"""For a node image of 1.2 GB on a slow line; an engine gives up a registry that does not answer after 15 to 25 s."""
+"""For a node image of 1.2 GB on a slow line; an engine gives up on a silent registry after 15 to 25 s."""
 
 _BUILD_SECONDS = 3600.0
 _REFERENCE = re.compile(r"[a-z0-9][a-z0-9_.\-/:]*@sha256:[0-9a-f]{64}", re.ASCII)
@@ -33,7 +33,7 @@ _SHORT = 100
 
 @dataclass(frozen=True)
 class LocalImage:
-    """An image that the engine holds: by which name, which it is, and where it came from."""
+    """An image that the engine holds: its name, its ID, and where it came from."""
 
     name: str
     id: str
@@ -61,25 +61,25 @@ def read_lock(path: Path = LOCK) -> dict[str, str]:
 
 
 def identity(engine: Engine, name: str) -> str:
-    """Return the id of the image that the engine holds by the name `name`, or "" if it holds none."""
+    """Return the ID of the image that the engine holds under `name`, or "" if it holds none."""
     deadline = Deadline.after(60, f"the engine to say whether it has {name}")
     answer = engine.run(["image", "inspect", "--format", "{{.Id}}", name], deadline, check=False)
     return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def resolve(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> LocalImage:
-    """Make the engine hold `entry`'s image, and return by which name: `find` it, or else `make` it.
+    """Make sure that the engine holds the image of `entry`, and return it: `find` it, or else `make` it.
 
-    Raises ImageUnavailable when it can be neither pulled nor built.
+    Raises ImageUnavailable if it can be neither pulled nor built.
     """
     return find(engine, entry, lock, progress) or make(engine, entry, lock, progress)
 
 
 def find(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> LocalImage | None:
-    """Return `entry`'s image if the engine holds it, or can pull what the lock names; the pulled one goes first.
+    """Return the image of `entry` if the engine holds it or can pull it by the lock; the pulled one is preferred.
 
-    A pull is tried once. If it fails, for whatever reason, that is told and there is no image: a digest that does not
-    fit is never replaced by the tag, and the engine keeps no part of a broken pull under the image's name.
+    A pull is tried once. If it fails for any reason, a line says so and the result is None: a digest that does not
+    match is never replaced by the tag, and the engine keeps no part of a broken pull under the image's name.
     """
     held = _find_local(engine, entry, lock)
     if held or entry.lock not in lock:
@@ -89,7 +89,7 @@ def find(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: P
 
 
 def make(engine: Engine, entry: ImageEntry, lock: Mapping[str, str], progress: Progress) -> LocalImage:
-    """Build `entry`'s image, unless another process did something about it meanwhile; raise ImageUnavailable."""
+    """Build the image of `entry`, unless another process made it meanwhile. Raises ImageUnavailable."""
     with _lock_image(entry):
         held = _find_local(engine, entry, lock)
         if held:

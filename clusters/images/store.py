@@ -1,4 +1,4 @@
-"""Store of built artefacts: a folder each, named by what it is made from, complete or absent."""
+"""Store of built artefacts: one folder each, named by what it is made from, complete or absent."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ _SECONDS = 3600.0
 
 
 def digest(*ingredients: Any) -> str:
-    """Return the short key of what something is made from: JSON values, and files by their content."""
+    """Return a short key of the ingredients: JSON values, and files by their content."""
     return hashlib.sha256(
         json.dumps([_plain(ingredient) for ingredient in ingredients], sort_keys=True).encode()
     ).hexdigest()[:_KEY_LENGTH]
@@ -45,7 +45,7 @@ def _plain(ingredient: Any) -> Any:
 
 @dataclass(frozen=True)
 class Artefact:
-    """Something built: its name, the key of what it is made from, and how it is made in an empty folder."""
+    """Something that is built: its name, the key of its ingredients, and how it is made in an empty folder."""
 
     name: str
     key: str
@@ -53,16 +53,16 @@ class Artefact:
 
     @property
     def folder(self) -> Path:
-        """The folder it has, or will have."""
+        """The folder of the artefact, which may not exist yet."""
         return cache_dir(ARTEFACTS) / f"{self.name}-{self.key}"
 
     def get(self, progress: Progress) -> Path:
-        """Return its folder, made now if it is not there yet.
+        """Return the folder; the artefact is made first if it is missing.
 
-        Of two processes that want it at once one makes it and the other waits. What is interrupted
-        leaves nothing that counts: the folder gets its name only when it is complete. Each process makes it in a
-        folder of its own, so that what a killed one left, and may still write to, is in nobody's way.
-        Raises HarnessError for a folder that others than root and this user could have made or changed.
+        If two processes need it at once, one makes it and the other waits. An interrupted attempt leaves nothing that
+        counts: the folder gets its name only when it is complete. Each process works in a folder of its own, so the
+        remains of a killed one, which may still write, are in nobody's way. Raises HarnessError for a folder that
+        others than root and this user could have created or changed.
         """
         if self.folder.is_dir():
             return require_trusted(self.folder)
@@ -88,7 +88,7 @@ class Artefact:
 
 @contextlib.contextmanager
 def scratch_folder(name: str) -> Iterator[Path]:
-    """Return a folder on the cache's disk that is gone after the block."""
+    """Return a folder on the cache's disk that is removed after the block."""
     with contextlib.suppress(HarnessError):
         remove_abandoned()
     with hold_folder(name) as folder:
@@ -96,7 +96,7 @@ def scratch_folder(name: str) -> Iterator[Path]:
 
 
 def require_disk(gib: float, purpose: str) -> None:
-    """Raise ImageUnavailable unless the cache's file system has `gib` GiB free; other images may be made by then."""
+    """Raise ImageUnavailable unless the cache's file system has `gib` GiB free; `purpose` is what they are for."""
     cache = cache_dir()
     free = shutil.disk_usage(cache).free / _GIB
     if free < gib:

@@ -34,7 +34,7 @@ def install(packages: Sequence[str], progress: Progress, *, lack: str, elsewhere
     names = " ".join(packages)
     command = f"apt-get update && apt-get install --no-install-recommends {names}"
     if not shutil.which("apt-get"):
-        raise HarnessError(f"{lack}, and only Debian's and Ubuntu's packages are installed by themselves; {elsewhere}")
+        raise HarnessError(f"{lack}, and packages are installed automatically on Debian and Ubuntu only; {elsewhere}")
     if os.geteuid() != 0:
         raise HarnessError(f"{lack}, and only root can install packages; type `sudo sh -c '{command}'`")
     with progress.step(f"install {names} from the distribution"):
@@ -55,7 +55,7 @@ def block_daemon_starts(policy: Path) -> Iterator[None]:
     own = os.path.lexists(policy) and not _is_ours(policy)
     if own and os.path.lexists(saved):
         raise HarnessError(
-            f"{policy}: expected one policy, found another one put aside in {saved}; "
+            f"{policy}: expected one policy, found another one saved in {saved}; "
             f"keep the one that you want: `mv {saved} {policy}` or `rm {saved}`"
         )
     traces.record(_TRACE, before=str(saved), after="", holder=str(policy), volatile=False)

@@ -32,7 +32,7 @@ class BackgroundTask:
         self._thread.join(deadline.remaining)
         self.check()
         if not self.done:
-            raise deadline.error(f"{self._thread.name} still at work")
+            raise deadline.error(f"{self._thread.name} still running")
 
     def _run(self) -> None:
         try:

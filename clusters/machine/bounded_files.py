@@ -57,7 +57,7 @@ def forbidden_yaml(text: str) -> Iterator[tuple[yaml.Event, str]]:
             count += 1
             tag = getattr(event, "tag", None)
             if tag:
-                yield event, f"the tag {escape_controls(tag, most=_SHORT)} is refused: what is read here is data"
+                yield event, f"the tag {escape_controls(tag, most=_SHORT)} is refused: only plain data is read here"
             if isinstance(event, yaml.ScalarEvent) and _is_long_number(event):
                 yield event, f"expected a number, found one of {len(event.value)} characters"
             if count > _MOST_NODES:

@@ -123,11 +123,11 @@ def _note_interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _write_status() -> None:
     """Write without any lock or buffer: the interrupted code may hold them."""
-    doing = ", then ".join(what for what, _ in reversed(_run.pending)) or "what was begun is put right"
+    doing = ", then ".join(what for what, _ in reversed(_run.pending)) or "clean-up"
     seconds = sum(left.remaining if isinstance(left, Deadline) else left for _, left in _run.pending)
     limit = f", for {seconds:.0f} s at most" if seconds else ""
     text = (
-        f"\ninterrupted: this still goes on{limit}: {doing}\nto break it off type: kill -9 {os.getpid()}; "
+        f"\ninterrupted: still running{limit}: {doing}\nto stop it at once type: kill -9 {os.getpid()}; "
         f"{command_line('gc')}\n"
     )
     with contextlib.suppress(OSError):

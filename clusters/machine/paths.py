@@ -51,13 +51,13 @@ def require_trusted(folder: Path, *, content: bool = True) -> Path:
         if status.st_uid not in (0, os.geteuid()):
             raise HarnessError(
                 f"{path}: expected a cache of root's or of user {os.geteuid()}, found one of user {status.st_uid}, "
-                f"from which nothing is run; `rm -rf {doubtful}`, and it is made anew"
+                f"and nothing is run from it; `rm -rf {doubtful}`, and it is made again"
             )
         if status.st_mode & _OTHERS_WRITE and not stat.S_ISLNK(status.st_mode):
             raise HarnessError(
                 f"{path}: expected a cache that only its owner can change, found mode "
                 f"{stat.S_IMODE(status.st_mode):04o}; if nobody else can have changed it, "
-                f"`chmod -R go-w {doubtful}` mends it, else `rm -rf {doubtful}`"
+                f"`chmod -R go-w {doubtful}` fixes it, else `rm -rf {doubtful}`"
             )
     return folder
 

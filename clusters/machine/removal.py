@@ -22,9 +22,7 @@ def remove_folder(folder: Path) -> None:
         place = folder.resolve()
         mounted = [point for point in mount_points([place.parent]) if place in (Path(point), *Path(point).parents)]
     except OSError as error:
-        raise HarnessError(
-            f"{folder}: not removed, because it cannot be seen what is mounted there: {error}"
-        ) from error
+        raise HarnessError(f"{folder}: not removed, because the mounts there are unknown: {error}") from error
     if mounted:
         raise HarnessError(
             f"{folder}: not removed, because something is mounted there: {', '.join(mounted)}\n"

@@ -58,7 +58,7 @@ def record(what: str, *, before: str, after: str, holder: str, volatile: bool = 
             _append(handle, dataclasses.asdict(trace))
     except OSError as error:
         raise HarnessError(
-            f"{_file()}: expected to write down the value of {what} before it is changed: {error}; "
+            f"{_file()}: expected to record the value of {what} before it is changed: {error}; "
             f"`ls -ld {HOME}; df {HOME}` shows why"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Room: whether this machine has memory for one more frozen cluster, and idle cores to make one beside a scenario."""
+"""Capacity: whether this machine has memory for one more frozen cluster, and idle cores to create one meanwhile."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ _MAKING_CORES = 2.0
 
 
 def memory_refusal(shape: Shape) -> str | None:
-    """Return why a cluster of `shape` should not be kept beside one that works, or None."""
+    """Return why there is no memory to keep a cluster of `shape` beside a working one, or None."""
     lines = dict(line.split(":", 1) for line in _MEMINFO.read_text(encoding="ascii").splitlines())
     free = int(lines["MemAvailable"].split()[0]) // 1024
     wanted = shape.memory_mib + _RESERVE_MIB
@@ -21,7 +21,7 @@ def memory_refusal(shape: Shape) -> str | None:
 
 
 def processor_refusal() -> str | None:
-    """Return why no cluster should be made while a scenario measures something, or None."""
+    """Return why no cluster should be created while a scenario measures something, or None."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     left = cores - os.getloadavg()[0]
     if left >= _MAKING_CORES:

@@ -1,8 +1,8 @@
-"""Fingerprint: what a cluster is like, trait by trait, so that one that was changed is told from one that was not.
+"""Fingerprint: the traits of a cluster, by which a changed cluster is recognised.
 
-Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the
-rest (endpoints, kube-proxy's rules). A pod counts by its owner, what it runs, and that it never restarted:
-its name is chance, but one with a past of restarts has a back-off that another scenario would pay for.
+Left out is what changes by itself (heartbeats, leases, events, addresses of pods) and what follows from the rest
+(endpoints, kube-proxy's rules). A pod counts by its owner, its content, and that it never restarted: its name is
+random, but a pod that restarted has a back-off, which would slow the next scenario down.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ _LIMITS = ("Memory", "NanoCpus", "CpuQuota", "CpuShares", "CpusetCpus", "PidsLim
 
 
 def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
-    """Return what `cluster` is like now: its containers, what is inside its nodes, and its objects.
+    """Return the traits of `cluster` now: its containers, the inside of its nodes, and its objects.
 
     Raises CommandFailed, ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
@@ -66,7 +66,7 @@ def fingerprint(cluster: Cluster, deadline: Deadline) -> dict[Trait, str]:
 
 
 def wait_settled(cluster: Cluster, deadline: Deadline) -> None:
-    """Wait until each pod is ready, or has done its work: what is still beginning would count as changed later.
+    """Wait until each pod is ready or completed: a pod that is still starting would count as changed later.
 
     Raises DeadlineExceeded.
     """
@@ -108,7 +108,7 @@ def _inside(cluster: Cluster, node: str, deadline: Deadline) -> Iterator[tuple[s
 
 
 def _running(containers: Iterable[str]) -> dict[Trait, str]:
-    """Return what runs on all nodes together, by namespace: a pod's status tells of a blow only some time later."""
+    """Return what runs on all nodes together, by namespace: a pod's status shows a killed container only later."""
     starts: dict[Trait, list[str]] = {}
     for container in containers:
         namespace, _, started = container.partition(" ")
@@ -130,7 +130,7 @@ def _objects(api: ApiClient, deadline: Deadline) -> dict[Trait, str]:
 
 
 def _resources(api: ApiClient) -> Iterator[tuple[str, str]]:
-    """Yield name and URL of each kind of object that can be listed, of the version that the server prefers."""
+    """Yield name and URL of each kind of object that can be listed, in the server's preferred version."""
     groups = request(api, "GET", "/apis")["groups"]
     roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
     for root in roots:
@@ -162,7 +162,7 @@ def _is_pod_settled(pod: Mapping[str, Any]) -> bool:
 
 
 def _without_volatile_fields(resource: str, thing: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object without what changes by itself."""
+    """Return an object without the fields that change by themselves."""
     metadata = {name: value for name, value in thing["metadata"].items() if name not in _VOLATILE}
     settled = {**{name: value for name, value in thing.items() if name != "status"}, "metadata": metadata}
     if resource == "nodes":

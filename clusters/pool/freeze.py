@@ -1,16 +1,16 @@
-"""Freezing: a cluster stands still and wakes again, and neither Kubernetes nor Gatekeeper takes it for a loss of nodes.
+"""Freezing: pauses a cluster and thaws it so that neither Kubernetes nor Gatekeeper sees lost nodes.
 
-`docker pause` alone would look like one. After it, the clocks have run on and everybody's news is old:
-kube-controller-manager finds leases that nobody renewed and marks nodes NotReady, and who was in the middle
-of renewing its own lease gives up and restarts. So who judges others is stopped first (SIGSTOP, each just
-after it has renewed its lease) and is continued last: when every kubelet has renewed its lease *and* has
-posted its node's status since the thaw. A lease alone is not enough, since kube-controller-manager judges
-from its cache, which is old when it wakes; but then a node's object is newer than the cache's, what it
-would write meets a conflict, and it reads the node again before it judges.
+`docker pause` alone would look like a loss. Afterwards the clocks have moved on and all reports are old:
+kube-controller-manager finds leases that nobody renewed and marks nodes NotReady, and a leader that was just renewing
+its own lease gives up and restarts. So the judges (kube-controller-manager and kube-scheduler) are stopped first
+(SIGSTOP, each just after it renewed its lease) and continued last: when every kubelet has renewed its lease *and*
+posted its node's status since the thaw. A lease alone is not enough: kube-controller-manager judges from its cache,
+which is old when it continues. But then a node's object is newer than in the cache, so its write fails with a conflict,
+and it reads the node again before it judges.
 
-A kubelet that has slept long posts once that it is not Ready, since its own news of containers is old. Who judges
-hears of that before it hears of the next post, and may keep new pods from the node for a moment (the effect
-NoSchedule). That harms no pod and goes by itself; the effect NoExecute is what evicts, and is never there.
+A kubelet that slept for long posts once that it is not Ready, since its own data about containers is old. The judges
+see that post before the next one, and may keep new pods off the node for a moment (taint with the effect NoSchedule).
+That harms no pod and ends by itself; the effect NoExecute, which evicts pods, never occurs.
 """
 
 import json
@@ -41,7 +41,7 @@ _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 @dataclass(frozen=True)
 class _FrozenState:
-    """What was so when a cluster was frozen, and must be so when it is awake again."""
+    """What was true when a cluster was frozen, and must be true after the thaw."""
 
     holders: Mapping[str, str]
     """Who holds the judges' leases: a restarted process has another name."""
@@ -50,10 +50,10 @@ class _FrozenState:
 
 
 def freeze(cluster: Cluster, deadline: Deadline) -> None:
-    """Let every process of the cluster stand still.
+    """Pause every process of the cluster.
 
-    Raises BadScenario (several control planes: their judges would take each other's leases),
-    CommandFailed, DeadlineExceeded.
+    Raises BadScenario (several control planes: their controllers would take over each other's leases), CommandFailed,
+    DeadlineExceeded.
     """
     if cluster.shape.control_planes > 1:
         raise BadScenario(f"cluster {cluster.name}: with several control planes it cannot be frozen unnoticed")
@@ -67,17 +67,17 @@ def freeze(cluster: Cluster, deadline: Deadline) -> None:
 
 
 def thaw(cluster: Cluster, deadline: Deadline) -> None:
-    """Wake a frozen cluster, and prove that it is as healthy as it was.
+    """Thaw a frozen cluster, and prove that it is as healthy as before.
 
-    Every kubelet has renewed its lease and posted that its node is Ready since the thaw, the judges hold
-    their leases as the same processes, no node carries a taint of a lost one, and every replica of
-    Gatekeeper answers. Raises ClusterUnavailable (it was noticed), CommandFailed, DeadlineExceeded.
+    Every kubelet has renewed its lease and posted that its node is Ready since the thaw, the judges hold their leases
+    with the same processes, no node has a taint of a lost node, and every replica of Gatekeeper answers. Raises
+    ClusterUnavailable (Kubernetes noticed the pause), CommandFailed, DeadlineExceeded.
     """
     path = cluster.directory / _FILE
     try:
         frozen = _FrozenState(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ClusterUnavailable(f"cluster {cluster.name}: nothing tells how it was frozen: {error}") from error
+        raise ClusterUnavailable(f"cluster {cluster.name}: its state before the pause is unknown: {error}") from error
     since = datetime.now(UTC)
     cluster.engine.run(["unpause", *_registry(cluster), *cluster.control_planes, *cluster.workers], deadline)
     wanted = set(cluster.nodes())
@@ -89,13 +89,13 @@ def thaw(cluster: Cluster, deadline: Deadline) -> None:
             _signal(cluster, judge, "CONT", deadline)
         path.unlink()
         wait_until(api, LEASES, lambda state: _renewed_leases(state, since) >= set(LEADERS), deadline)
-        free = deadline.within(deadline.remaining, "every node to be free for new pods")
+        free = deadline.within(deadline.remaining, "every node to be schedulable")
         wait_until(
             api, "/api/v1/nodes", lambda state: not any(_tainted(node, "NoSchedule") for node in state.values()), free
         )
         noticed = _damages(api, frozen)
     if noticed:
-        raise ClusterUnavailable(f"cluster {cluster.name}: that it was frozen was noticed: {'; '.join(noticed)}")
+        raise ClusterUnavailable(f"cluster {cluster.name}: Kubernetes noticed the pause: {'; '.join(noticed)}")
     if cluster.shape.gatekeeper:
         wait_until_serving(cluster, deadline)
 
@@ -105,9 +105,9 @@ def _registry(cluster: Cluster) -> list[str]:
 
 
 def _stop_between_renewals(cluster: Cluster, judge: str, deadline: Deadline) -> str:
-    """Stop a judge just after it has renewed its lease, and return its name as the lease's holder.
+    """Stop a judge just after it renewed its lease, and return its name as the lease's holder.
 
-    It renews again after two seconds: in between it waits for no answer that would come too late.
+    It renews every two seconds: in between no answer is pending that would come too late.
     """
     only = {"fieldSelector": f"metadata.name={judge}"}
     with cluster.client() as api:
@@ -141,7 +141,7 @@ def _renewed_leases(state: State, since: datetime) -> set[str]:
 
 
 def _nodes_posted_ready(state: State, since: datetime) -> set[str]:
-    """Return the nodes whose kubelet has said Ready since then; a heartbeat has whole seconds."""
+    """Return the nodes whose kubelet has posted Ready since then; a heartbeat has whole seconds."""
     earliest = since.replace(microsecond=0)
     return {
         name
@@ -167,6 +167,6 @@ def _damages(api: ApiClient, frozen: _FrozenState) -> list[str]:
 
 
 def _tainted(node: Mapping[str, Any], effect: str) -> list[str]:
-    """Return by which taints of a lost node this one has that effect on pods."""
+    """Return the taints of a lost node that this node has, with that effect on pods."""
     taints = node["spec"].get("taints") or ()
     return sorted(taint["key"] for taint in taints if taint["key"] in _TAINTS and taint["effect"] == effect)

@@ -1,6 +1,6 @@
-"""Resetting: gives a cluster Gatekeeper's Deployments as they were when it was made, with pods that have no past.
+"""Reset: restores Gatekeeper's Deployments as they were when the cluster was made, with new pods.
 
-Most scenarios change nothing else for good: they kill or move Gatekeeper's pods, or roll out another setting.
+Most scenarios change nothing else permanently: they kill or move Gatekeeper's pods, or roll out another setting.
 """
 
 import json
@@ -27,17 +27,17 @@ _COVERED = ("deployments", "replicasets", "pods")
 _MADE_BY_THE_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 _REVISION = "deployment.kubernetes.io/revision"
 _DELETE = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 1, "propagationPolicy": "Orphan"}
-"""With the shortest grace with which a pod stays an object until its containers have ended; with 0 they outlive it."""
+"""With the shortest grace with which a pod exists until its containers have ended; with 0 they outlive it."""
 
 
 def can_reset(deviations: Iterable[Deviation]) -> bool:
-    """Return whether a reset may take back all of these deviations."""
+    """Return whether a reset can undo all of these deviations."""
     traits = [deviation.trait for deviation in deviations]
     return all(trait.namespace == NAMESPACE and trait.kind in _COVERED for trait in traits)
 
 
 def save_deployments(cluster: Cluster, directory: Path) -> None:
-    """Write down Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
+    """Save Gatekeeper's Deployments as they are now; a cluster without Gatekeeper has none."""
     with cluster.client() as api:
         deployments = request(api, "GET", DEPLOYMENTS)["items"]
     (directory / _FILE).write_text(
@@ -46,11 +46,11 @@ def save_deployments(cluster: Cluster, directory: Path) -> None:
 
 
 def reset(cluster: Cluster, directory: Path, deadline: Deadline) -> None:
-    """Replace Gatekeeper's Deployments by those that were remembered, and wait until they serve.
+    """Replace Gatekeeper's Deployments by the saved ones, and wait until they serve.
 
-    Everything of the old ones is gone before, from the nodes, too: a ReplicaSet that is still there would make the new
-    one another, and a container that still runs would be taken for one of the new.
-    Raises ClusterUnavailable (nothing was remembered), ApiRefused, ApiUnreachable, DeadlineExceeded.
+    All old parts are removed first, from the nodes, too: a ReplicaSet that still exists would give the new one another
+    revision, and a container that still runs could be mistaken for a new one. Raises ClusterUnavailable (nothing was
+    saved), ApiRefused, ApiUnreachable, DeadlineExceeded.
     """
     try:
         remembered = json.loads((directory / _FILE).read_text(encoding="utf-8"))

@@ -196,8 +196,8 @@ def _wait_until_answering(registry: Registry, deadline: Deadline) -> Registry:
     stranger = _fetch_problem(registry, {})
     if stranger != f"status {_REFUSED}":
         raise ClusterUnavailable(
-            f"expected the registry at {registry.address_host} to refuse who has no password, with status {_REFUSED}; "
-            f"found {stranger}: any user of this machine could replace images in it"
+            f"expected the registry at {registry.address_host} to refuse clients without the password, "
+            f"with status {_REFUSED}; found {stranger}: any user of this machine could replace images in it"
         )
     return registry
 

@@ -209,7 +209,7 @@ class WatchPosition:
         if self._blind and goal is not None and at > goal.version:
             yield self._end_gap(goal)
         if not self._blind and not bookmark and 0 < at <= self._claimed:
-            raise StreamBroken(_SILENT, f"{version} came when all up to {self._claimed} should have been told")
+            raise StreamBroken(_SILENT, f"{version} came although all up to {self._claimed} should have been reported")
         if at >= version_number(self._version):
             self._version, self._refused = version, 0
         change = Change("BOOKMARK", resource_version=version)
@@ -224,7 +224,7 @@ class WatchPosition:
     def _end_gap(self, goal: _Goal) -> Change:
         """Return the RESUMED that ends a gap: everything up to a version was reported, so the state is the server's."""
         if versions_by_key(self._state.values()) != goal.there:
-            raise StreamBroken(_BACKWARDS, f"what was told up to {goal.version} is not what the server had then")
+            raise StreamBroken(_BACKWARDS, f"the state reported up to {goal.version} is not the server's state then")
         self._goal, self._blind, self._expires, self._claimed = None, "", inf, goal.version
         return self._mark_yielded(Change("RESUMED", resource_version=str(goal.version)))
 
@@ -249,7 +249,7 @@ class WatchPosition:
             else:
                 goal.again = True
         elif late:
-            raise StreamBroken(_SILENT, f"what the server had at {goal.version} was not told")
+            raise StreamBroken(_SILENT, f"the server's state at {goal.version} was not reported")
 
     def _next_goal(self) -> _Goal | None:
         """Return the goal to be proved; a server that refuses to say it is asked again a little later."""
@@ -271,7 +271,7 @@ class WatchPosition:
             version_number(body["metadata"]["resourceVersion"]), versions_by_key(body["items"] or ()), 0.0, proof
         )
         if goal.version < version_number(self._version):
-            raise StreamBroken(_BACKWARDS, f"the server is at {goal.version}, and told {self._version} before")
+            raise StreamBroken(_BACKWARDS, f"the server is at {goal.version}, but reported {self._version} before")
         goal.expires = time.monotonic() + seconds
         return goal
 

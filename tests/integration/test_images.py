@@ -263,7 +263,7 @@ def test_a_ready_set_goes_from_engine_to_engine(
 def test_a_ready_set_of_other_names_is_refused_whole(engine: Engine, tmp_path: Path) -> None:
     """An image that the index does not name never gets its name from a ready set."""
     path = ready_set(tmp_path / "set.tar", {"images.tar": images("chaos-harness/evil:1", IMAGE)})
-    with pytest.raises(BadScenario, match="holds images that its index does not name: chaos-harness/evil:1"):
+    with pytest.raises(BadScenario, match="contains images that its index does not name: chaos-harness/evil:1"):
         export.load(engine, path, _QUIET)
     assert identity(engine, "chaos-harness/evil:1") == ""
 

@@ -139,7 +139,7 @@ _SPOILED = (
     Scenario(drops_packets, "control-plane rules"),
     Scenario(gives_an_image_another_name, "control-plane images"),
     Scenario(weakens_a_webhook, "changed: validatingwebhookconfigurations gatekeeper-validating-webhook-configuration"),
-    Scenario(kills_the_node, "nothing could be compared"),
+    Scenario(kills_the_node, "its fingerprint could not be compared"),
 )
 
 

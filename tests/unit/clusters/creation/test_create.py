@@ -55,12 +55,12 @@ def test_a_cluster_comes_up_by_these_actions() -> None:
     """The list of actions of the default shape, in order."""
     assert titles(Shape()) == [
         "create the network",
-        f"begin to create the nodes with kind (1 control plane, 2 workers, Kubernetes {versions.DEFAULT_KUBERNETES})",
+        f"start to create the nodes with kind (1 control plane, 2 workers, Kubernetes {versions.DEFAULT_KUBERNETES})",
         "start the registry",
         "push Gatekeeper to the registry",
         "wait for the API server",
         "prepare the webhook's certificate",
-        "define Gatekeeper's resources",
+        "apply Gatekeeper's resource definitions",
         "wait for the nodes",
         "install Gatekeeper v3.23.1 by its manifest",
         "wait until Gatekeeper serves",
@@ -140,7 +140,7 @@ def kind_at_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
 
 def test_kind_that_does_not_end_is_told(kind_at_work: FakeEngine) -> None:
     """What it makes after the removal is named, with the command that removes it."""
-    with pytest.raises(ClusterUnavailable, match=r"(?s)start the registry.*kind to end.*still at work.*`nox -s gc`"):
+    with pytest.raises(ClusterUnavailable, match=r"(?s)start the registry.*kind to end.*still running.*`nox -s gc`"):
         bring_up(kind_at_work)
     assert kind_at_work.names() == []
 
@@ -152,7 +152,7 @@ def test_kind_that_does_not_end_after_an_interrupt_is_told(kind_at_work: FakeEng
     owner = Owner.mine("r")
     with pytest.raises(KeyboardInterrupt):
         create(kind_at_work, _IMAGES, Shape(), owner, owner.claim(), Progress(stream))
-    assert re.search(r"! .*kind to end.*still at work.*`nox -s gc` removes it", stream.getvalue())
+    assert re.search(r"! .*kind to end.*still running.*`nox -s gc` removes it", stream.getvalue())
 
 
 def test_a_mistake_of_ours_beside_other_actions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

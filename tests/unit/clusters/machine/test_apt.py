@@ -63,7 +63,7 @@ def test_what_apt_says_is_told(apt: Path) -> None:
 def test_without_apt_another_way_is_told(apt: Path) -> None:
     """On another distribution the reader is told what to do."""
     (apt / "apt-get").unlink()
-    with pytest.raises(HarnessError, match=r"no a here, and only Debian's and .*; ask your vendor"):
+    with pytest.raises(HarnessError, match=r"no a here, and packages are .*; ask your vendor"):
         _install()
 
 

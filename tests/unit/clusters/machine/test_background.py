@@ -37,7 +37,7 @@ def test_work_that_does_not_end_in_time_is_told() -> None:
     """The deadline's error names it."""
     go_on = threading.Event()
     work = BackgroundTask(go_on.wait, "kind")
-    with pytest.raises(DeadlineExceeded, match="kind still at work"):
+    with pytest.raises(DeadlineExceeded, match="kind still running"):
         work.finish(Deadline.after(0.05, "the work"))
     go_on.set()
     work.finish(Deadline.after(5, "the work"))

@@ -45,7 +45,7 @@ def test_the_first_stops_and_later_ones_are_told(messages: Path, number: signal.
         assert messages.read_bytes() == b""
         send(number)
     text = messages.read_text(encoding="ascii")
-    assert "still goes on, for 120 s at most: heal, then remove the cluster\n" in text
+    assert "still running, for 120 s at most: heal, then remove the cluster\n" in text
     assert f"type: kill -9 {os.getpid()}; nox -s gc\n" in text
 
 
@@ -64,7 +64,7 @@ def test_a_block_is_done_to_its_end(messages: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         end()
     assert done == ["healed", "ended"]
-    assert messages.read_text(encoding="ascii").count("goes on") == 2
+    assert messages.read_text(encoding="ascii").count("still running") == 2
     with defer_interrupts("another", 5.0):
         send()
 

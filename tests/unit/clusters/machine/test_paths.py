@@ -64,7 +64,7 @@ def test_what_others_may_change_is_refused(which: str) -> None:
     path = {"cache": cache_dir("artefacts"), "folder": folder, "file": folder / "kind"}[which]
     path.chmod(0o777)
     named = folder if which == "file" else path
-    with pytest.raises(HarnessError, match=rf"{path}: .* mode 0777; .*`chmod -R go-w {named}` mends it"):
+    with pytest.raises(HarnessError, match=rf"{path}: .* mode 0777; .*`chmod -R go-w {named}` fixes it"):
         require_trusted(folder)
     remove_write_access(path)
     assert require_trusted(folder) == folder
@@ -77,7 +77,7 @@ def test_what_another_user_has_made_is_refused(which: str) -> None:
     folder = _artefact()
     path = {"cache": cache_dir("artefacts"), "folder": folder, "file": folder / "kind"}[which]
     os.chown(path, 65534, 65534)
-    with pytest.raises(HarnessError, match=rf"{path}: .* found one of user 65534, .*`rm -rf .*`, and it is made anew"):
+    with pytest.raises(HarnessError, match=rf"{path}: .* found one of user 65534, .*`rm -rf .*`, and it is made again"):
         require_trusted(folder)
 
 

@@ -154,14 +154,14 @@ def test_a_cluster_that_cannot_be_proved_healthy_is_not_handed_out(
     """It is removed, why is told, and a new one is made."""
     stream = io.StringIO()
     pool().give_back(get(pool()))
-    world.failing["thaw"] = ClusterUnavailable("that it was frozen was noticed")
+    world.failing["thaw"] = ClusterUnavailable("Kubernetes noticed the pause")
     if verb == "open":
         world.clusters.clear()
         monkeypatch.setattr(Cluster, "open", lambda *_: world.act("thaw"))
     noisy = Pool(FakeEngine(), Progress(stream))
     assert get(noisy)
     assert world.did == ["create", "freeze", "thaw", "create"]
-    assert "was not handed out: that it was frozen was noticed" in stream.getvalue()
+    assert "was not leased: Kubernetes noticed the pause" in stream.getvalue()
     assert len(list(run_directories())) == 1
 
 
@@ -176,7 +176,7 @@ def test_a_full_pool_takes_no_more(world: World) -> None:
     """What does not fit is removed."""
     first, second = get(pool()), get(pool())
     pool(most=1).give_back(first)
-    assert pool(most=1).give_back(second) == ["1 clusters stand in the pool already"]
+    assert pool(most=1).give_back(second) == ["1 clusters are in the pool already"]
 
 
 def test_less_memory_makes_a_smaller_pool_and_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
