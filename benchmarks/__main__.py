@@ -1,4 +1,4 @@
-"""Command line of the bench: chooses what is measured, in rounds that take turns, and prints the table."""
+"""Command line of the benchmarks: runs the chosen ones in alternating rounds, and prints the table."""
 
 import argparse
 import sys
@@ -32,13 +32,13 @@ _PROBING_SECONDS = 600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and return the exit status: 1 also if something could not be measured, not if it is over its limit."""
+    """Measure, and return the exit status: 1 if something could not be measured; exceeded limits do not count."""
     chosen = _parser().parse_args(arguments)
     return status(lambda: _measure(chosen))
 
 
 def _measure(chosen: argparse.Namespace) -> int:
-    """Measure what is chosen; what needs a cluster of ours is measured on that of the last round."""
+    """Measure the chosen benchmarks; those on a cluster use the cluster of the last round."""
     parts, progress = set(_PARTS if _ALL in chosen.parts else chosen.parts), Progress.terminal()
     session = Session(0, "never", None, {}, chosen.output.absolute() / "experiments", progress)
     engine = session.connect()
@@ -80,7 +80,7 @@ def _on_cluster(chosen: argparse.Namespace, session: Session) -> dict[str, OnClu
 
 
 def _chosen(parts: set[str], **things: Benchmark) -> list[Benchmark]:
-    """Return what is told: clusters by hand and ours are compared with one another."""
+    """Return the benchmarks of `parts`: clusters made by hand and by us are compared with each other."""
     names = parts | ({"ours"} if "plain" in parts else set())
     return [thing for name, thing in things.items() if name in names]
 

@@ -1,4 +1,4 @@
-"""Killed: what a harness leaves on a cluster when `kill -9` ends it while its fault is on."""
+"""Kill: what a harness leaves on a cluster if `kill -9` ends it during its fault."""
 
 import os
 import signal
@@ -38,14 +38,14 @@ def kill_while_cordoned(
 
 
 def cordoned(cluster: Cluster) -> list[str]:
-    """Return the nodes that take no pods."""
+    """Return the unschedulable nodes."""
     with cluster.client() as api:
         nodes = request(api, "GET", _NODES)["items"]
     return [node["metadata"]["name"] for node in nodes if node["spec"].get("unschedulable")]
 
 
 def uncordon(cluster: Cluster, nodes: Sequence[str]) -> None:
-    """Let nodes take pods again."""
+    """Make nodes schedulable again."""
     with cluster.client() as api:
         for node in nodes:
             body = {"spec": {"unschedulable": None}}
@@ -53,7 +53,7 @@ def uncordon(cluster: Cluster, nodes: Sequence[str]) -> None:
 
 
 def kill_ours(cluster: Cluster, directory: Path, samples: Samples) -> None:
-    """Kill an experiment of ours; count the cordoned nodes after its journal was replayed, as the next run does."""
+    """Kill an experiment of ours; count the nodes that are cordoned after the next run replayed its journal."""
     node = cluster.workers[0]
     argv: list[str | Path] = [sys.executable, "-m", __name__, cluster.name, node, directory]
     kill_while_cordoned(cluster, argv, node, cwd=Path.cwd(), env=os.environ)
@@ -66,7 +66,7 @@ def kill_ours(cluster: Cluster, directory: Path, samples: Samples) -> None:
 
 
 def main(name: str, node: str, directory: Path) -> None:
-    """Drain a node of the cluster `name`, and wait for the end."""
+    """Drain a node of the cluster `name`, and wait to be killed."""
     with (
         Experiment(Cluster.open(connect(), name), directory, name="killed", seed=0) as experiment,
         experiment.fault(drain_node(node)),

@@ -1,4 +1,4 @@
-"""Making: how long a ready cluster takes by hand, made by us, and from the pool and back."""
+"""Cluster creation: the time to a ready cluster by hand, by us, and from the pool."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ from chaos_harness.harness.run.context import Session
 __all__ = ["Making"]
 
 _STANDING_SECONDS = 15.0
-"""Longer than kubelets wait between two renewals of their leases, as clusters stand in a pool."""
+"""Longer than the kubelets' interval between two lease renewals, as clusters stay in a pool."""
 
 
 @dataclass
 class Making:
-    """Cold, leased and returned clusters of one shape, in rounds that take turns."""
+    """Cold, leased and returned clusters of one shape, in alternating rounds."""
 
     engine: Engine
     images: Images
@@ -37,12 +37,12 @@ class Making:
 
     @property
     def samples(self) -> list[Samples]:
-        """What is measured."""
+        """Return the samples."""
         return [self.plain, self.cold, self.lease, self.back]
 
     @property
     def ratios(self) -> list[Ratio]:
-        """How it compares, and what issue 4 asks for."""
+        """Return the ratios, with the limits of issue 4."""
         return [
             Ratio("cold ours / plain", self.cold, self.plain, 0.4),
             Ratio("lease / plain", self.lease, self.plain, 0.06),
@@ -51,11 +51,11 @@ class Making:
 
     @property
     def limits(self) -> list[Limit]:
-        """None in seconds: what a second is worth hangs on the machine."""
+        """Return no absolute limits: seconds do not compare across machines."""
         return []
 
     def by_hand(self) -> None:
-        """Make one as a user does, and remove it."""
+        """Create a cluster as a user does, and remove it."""
         with timed(self.plain):
             making = plain_cluster(self.engine, self.images, self.shape, self.session.owner)
             making.__enter__()
@@ -63,7 +63,7 @@ class Making:
 
     @contextmanager
     def ours(self, returns: int) -> Iterator[Cluster]:
-        """Make one, return and lease it `returns` times, and give it for the block."""
+        """Create a cluster, return and lease it `returns` times, and yield it."""
         pool = Pool(self.engine, Progress.terminal(), most=8)
         with timed(self.cold):
             cluster = pool.make(self.shape, self.images, self.session.logs)

@@ -1,4 +1,4 @@
-"""Plain: a ready cluster as a user makes one by hand, with kind and kubectl, one command after the other."""
+"""Manual way: a ready cluster as a user makes it with kind and kubectl, one command after the other."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ _KUBECTL = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
 
 @contextmanager
 def plain_cluster(engine: Engine, images: Images, shape: Shape, owner: Owner) -> Iterator[Cluster]:
-    """Run `kind create`, wait for the nodes, `kind load`, `kubectl apply`, `kubectl wait`; give the cluster.
+    """Run `kind create`, wait for the nodes, `kind load`, `kubectl apply`, `kubectl wait`; yield the cluster.
 
-    There is no registry, so the manifest's pull policy is made IfNotPresent, as who loads images has to.
+    There is no registry, so the manifest's pull policy becomes IfNotPresent, as it must for loaded images.
     """
     deadline = Deadline.after(_SECONDS, "a plain cluster")
     name = f"chaos-{owner.run}-{token_hex(2)}"

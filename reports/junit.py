@@ -1,4 +1,4 @@
-"""JUnit: pytest's own JUnit XML, with the claims in place of raw records, without secrets and always well-formed."""
+"""JUnit: pytest's own JUnit XML, with claims instead of raw records, without secrets and always well-formed."""
 
 import io
 import os
@@ -18,7 +18,7 @@ __all__ = ["clean", "held_back"]
 
 @contextmanager
 def held_back(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
-    """Let pytest write its XML into memory while the block runs, and put it on the disk only when it is clean.
+    """Let pytest write its XML into memory during the block, and write it to disk only when it is clean.
 
     `writer` is pytest's own, with the path of its file as `logfile`; None if no file was asked for.
     """
@@ -41,9 +41,10 @@ def held_back(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
 
 
 def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
-    """Return the XML that pytest wrote with each claim as a property; no text holds a secret or breaks XML.
+    """Return pytest's XML with each claim as a property; no text contains a secret or breaks the XML.
 
-    What is cut off, for a disk was full, is taken out whole: nobody can read it, and what it holds is not clean.
+    XML that was cut off because the disk was full becomes an empty document: it cannot be parsed, so it cannot be
+    redacted.
     """
     try:
         tree = ET.parse(io.BytesIO(written))  # noqa: S314 - pytest wrote it a moment ago

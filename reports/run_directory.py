@@ -1,4 +1,4 @@
-"""Store: the directories of runs, what each says of its own begin and end, and the link to the latest."""
+"""Run directory: the directories of runs, each run's own record of its start and end, and the link to the latest."""
 
 import json
 import os
@@ -19,9 +19,9 @@ _SILENT_SECONDS = 900.0
 
 @dataclass(frozen=True)
 class State:
-    """A run's own words: its process, when it began and ended (unix seconds), and pytest's exit status.
+    """A run's own record: its process, its start and end (unix seconds), and pytest's exit status.
 
-    `start`, `boot_id` and `view` tell its process from a later one of the same number (see
+    `start`, `boot_id` and `view` distinguish its process from a later one with the same PID (see
     clusters.machine.owner.Owner).
     """
 
@@ -35,15 +35,15 @@ class State:
 
 
 def new_run(root: Path) -> Path:
-    """Return a directory below `root` that no other run has; it is not made yet.
+    """Return a path below `root` that no other run has; the directory is not created yet.
 
-    Runs are named by the time at which they began, and by process.
+    Runs are named by their start time and process.
     """
     return root / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
 def make_latest(run: Path) -> None:
-    """Let the link `latest` beside the run's directory point to it; what it pointed to stays."""
+    """Point the link `latest` beside the run's directory to it; the previous run stays."""
     link = run.with_name(f".latest-{os.getpid()}")
     link.unlink(missing_ok=True)
     link.symlink_to(run.name)
@@ -51,7 +51,7 @@ def make_latest(run: Path) -> None:
 
 
 def begin(run: Path) -> None:
-    """Note down that the run began: one that never ends was killed, and its report can say so."""
+    """Record that the run started: one without an end was killed, and its report can say so."""
     mine = Owner.mine()
     _write(run, State(mine.pid, time.time(), start=mine.start, boot_id=mine.boot_id, view=mine.view))
 
@@ -66,13 +66,13 @@ def goes_on(run: Path, said: State) -> bool:
 
 
 def end(run: Path, status: int) -> None:
-    """Note down that the run ended with pytest's exit status."""
+    """Record that the run ended with pytest's exit status."""
     known = state(run) or State(os.getpid(), time.time())
     _write(run, replace(known, ended=time.time(), status=status))
 
 
 def state(run: Path) -> State | None:
-    """Return what a run says of itself, or None if it says nothing that can be read."""
+    """Return a run's own record, or None if there is none that can be read."""
     try:
         return State(**json.loads((run / _STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -80,12 +80,12 @@ def state(run: Path) -> State | None:
 
 
 def note(run: Path, test: str, history: str = "") -> None:
-    """Note down that a test began, or, with its history, that it ended: a line each, for whoever finds a dead run."""
+    """Record that a test started, or, with its history, that it ended: one line each, in case the run is killed."""
     private.add(run / _TESTS, json.dumps({"test": redact(test), "history": history, "at": time.time()}) + "\n")
 
 
 def noted(run: Path) -> tuple[list[str], set[str]]:
-    """Return which tests began and did not end, and the histories of those that did."""
+    """Return the tests that started and did not end, and the histories of those that ended."""
     try:
         lines = (run / _TESTS).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -107,7 +107,7 @@ def noted(run: Path) -> tuple[list[str], set[str]]:
 
 
 def _last_written(run: Path) -> float:
-    """Return when the run last wrote of a test or into a history."""
+    """Return when the run last wrote about a test or into a history."""
     paths = [run / _STATE, run / _TESTS, *(run / "experiments").glob("*/*/history.jsonl")]
     return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 

@@ -1,4 +1,4 @@
-"""Summary: the table at the end of a run, one line a claim, and where the rest can be read."""
+"""Terminal table: the table at the end of a run, one line for each claim, and where to read the rest."""
 
 import os
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ _BLAMED: dict[Blame, tuple[str, str]] = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that makes the quality gate one that a run must pass."""
+    """Add the option that makes the quality gate decide the exit status."""
     help_text = (
         "end with 1 also if a figure is worse than in earlier runs beyond noise; for a machine that does nothing else"
     )
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Show the table where there is a terminal, not in the workers: they tell whose failures there are."""
+    """Show the table in the process with the terminal; workers only add the origin of failures to their reports."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Summary(), "chaos-summary")
     config.pluginmanager.register(blame, "chaos-blame")
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @dataclass
 class _Test:
-    """What the reports of one test's phases said, added up."""
+    """What the reports of one test's phases contain, combined."""
 
     seconds: float = 0.0
     outcome: str = "passed"
@@ -66,7 +66,7 @@ class _Test:
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """The mark and the word for a test that no claim speaks for."""
+        """The mark and the word for a test without a deciding claim."""
         if self.outcome == "failed":
             return _BLAMED[self.blame]
         return ("✓", "passed") if self.outcome == "passed" else ("-", "skipped")
@@ -74,7 +74,7 @@ class _Test:
 
 @dataclass(frozen=True)
 class _Row:
-    """One line of the table: a claim, or a test beside its claims."""
+    """One line of the table: a claim, or a test besides its claims."""
 
     nodeid: str
     mark: str
@@ -87,7 +87,7 @@ class _Row:
 
     @property
     def function(self) -> str:
-        """The test's function, with its file: what the lines of a matrix have in common."""
+        """The test's function with its file, which all lines of a parametrised test share."""
         return self.nodeid.partition("[")[0]
 
     @property
@@ -100,12 +100,12 @@ class _Row:
 
     @property
     def why(self) -> str:
-        """The line for a reader who asks why."""
+        """The line that explains the outcome."""
         return _told(": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part))
 
 
 class _Summary:
-    """Collects the reports of all tests and tells them at the end."""
+    """Collects the reports of all tests and prints the table at the end."""
 
     def __init__(self) -> None:
         self.tests: dict[str, _Test] = {}
@@ -132,7 +132,7 @@ def _rows(tests: dict[str, _Test]) -> list[_Row]:
 
 
 def _test_rows(nodeid: str, test: _Test) -> list[_Row]:
-    """Return a line for each claim of a test, and one for what went wrong beside its claims."""
+    """Return a line for each claim of a test, and one for an error besides its claims."""
     claims = test.record.claims if test.record else []
     rows = [_claim_row(nodeid, claim) for claim in claims]
     if not rows or (test.outcome != "passed" and all(row.mark == "✓" for row in rows)):
@@ -155,7 +155,7 @@ def _claim_row(nodeid: str, claim: ClaimRecord) -> _Row:
 
 
 def _figure(name: str, value: float) -> str:
-    """Return a figure in words: its name ends with its unit, seconds mostly."""
+    """Return a figure as text: its name ends with its unit, mostly seconds."""
     words = name.removesuffix("_seconds").replace("_", " ")
     return f"{words} {value:.4g}{' s' if name.endswith('_seconds') else ''}"
 
@@ -171,7 +171,7 @@ def _write_table(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
 
 
 def _told(words: str) -> str:
-    """Return what others wrote as it may stand on a terminal and in its log."""
+    """Return text of others made safe for a terminal and its log."""
     return escape_controls(redact(words))
 
 

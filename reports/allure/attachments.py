@@ -1,4 +1,4 @@
-"""Attached: what lies beside a test's result, without secrets and never larger than a bound."""
+"""Attachments: the files of a test's result, without secrets and limited in size."""
 
 import base64
 import gzip
@@ -38,20 +38,20 @@ class AllureAttachment:
 
     @property
     def address(self) -> str:
-        """Its body as an address, for a page that shows it in its place."""
+        """The body as a data URL, for a page that contains it."""
         return f"data:{self.kind};base64,{base64.b64encode(self.body).decode()}"
 
     @property
     def digest(self) -> str:
-        """A name for its content: what has the same one is the same."""
+        """A name for the content: equal contents have equal names."""
         return hashlib.sha256(self.body).hexdigest()[:32]
 
 
 class Budget:
-    """How many bytes a run may attach; the second half is kept for tests in which something came out otherwise.
+    """The number of bytes that a run may attach; the second half is for tests with an unexpected outcome.
 
-    What tests of one experiment share is attached to the first of them, and to those in which something came out
-    otherwise. Each time it is a file of its own: Allure 3 shows one that several tests name in one of them only.
+    Attachments shared by the tests of one experiment go to the first of them, and to those with an unexpected outcome.
+    Each time it is a new file: if several tests name one file, Allure 3 shows it in one of them only.
     """
 
     def __init__(self, most: int) -> None:
@@ -61,11 +61,11 @@ class Budget:
 
     @classmethod
     def of_one(cls, workers: int) -> Self:
-        """Return the share of one of so many workers that make a run together."""
+        """Return the share of one of the `workers` that make a run together."""
         return cls(_MOST_OF_RUN // workers)
 
     def within(self, offered: list[AllureAttachment], record: Record) -> list[AllureAttachment]:
-        """Return what may be attached for a record, in the order given, and what says where the rest is."""
+        """Return the attachments that fit for a record, in the order given, and one that says where the rest is."""
         matters = any(not claim.as_expected for claim in record.claims)
         chosen, left_out = [], []
         elsewhere: dict[str, list[str]] = {}
@@ -94,7 +94,7 @@ def _said(name: str, head: str, lines: list[str]) -> AllureAttachment:
 
 
 def story_of(record: Record) -> Story | None:
-    """Return the story of a record's history, or None if there is none that can be read."""
+    """Return the story of a record's history, or None if no history can be read."""
     try:
         return tell(read(Path(record.history)))
     except (ChaosError, KeyError, TypeError, ValueError, OSError):
@@ -102,7 +102,7 @@ def story_of(record: Record) -> Story | None:
 
 
 def pictures(record: Record, story: Story) -> list[AllureAttachment]:
-    """Return the timeline, and a close-up if that shows what was lost better."""
+    """Return the timeline, and a close-up if that shows the losses better."""
     drawn = [AllureAttachment("timeline", timeline(story, record.name, record.claims).encode(), _SVG, "svg")]
     window = close_up(story)
     if window:
@@ -113,13 +113,13 @@ def pictures(record: Record, story: Story) -> list[AllureAttachment]:
 
 
 class Files:
-    """The files that belong to records; what several tests share is read and cleaned once."""
+    """The files that belong to records; a file shared by several tests is read and redacted once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, int, int], AllureAttachment] = {}
 
     def of(self, record: Record) -> list[AllureAttachment]:
-        """Return what is to be attached for a record."""
+        """Return the attachments of a record."""
         wanted = [
             ("history", record.history, "application/jsonl"),
             ("journal", record.journal, "application/jsonl"),
@@ -131,9 +131,9 @@ class Files:
 
 
 def file(name: str, path: Path, kind: str) -> AllureAttachment:
-    """Return a file without its secrets: a large one compressed, a very large one cut, and said to be.
+    """Return a file without its secrets: compressed if it is large, cut with a note if it is very large.
 
-    One that cannot be read is said to be missing.
+    If it cannot be read, the attachment says that it is missing.
     """
     suffix = path.suffix.lstrip(".") or "txt"
     try:
@@ -156,7 +156,7 @@ def _identity(name: str, path: Path) -> tuple[str, str, int, int]:
 
 
 def _packed(path: Path) -> tuple[bytes, int]:
-    """Return a file compressed, and how many of its lines that are if it is too large to be all of them."""
+    """Return a file compressed, and the number of its lines that were kept if it is too large to be complete."""
     packed, number = io.BytesIO(), 0
     with gzip.GzipFile(fileobj=packed, mode="wb") as into:
         for line in _clean_lines(path):
@@ -172,7 +172,7 @@ def _packed(path: Path) -> tuple[bytes, int]:
 
 
 def _clean_lines(path: Path) -> Iterator[str]:
-    """Yield a file's lines without secrets; those of JSON one by one, for a secret never spans two of them."""
+    """Yield a file's lines without secrets; JSON lines one by one, since a secret never spans two of them."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         if path.suffix == ".jsonl":
             yield from map(redact, lines)

@@ -1,4 +1,4 @@
-"""Failures: what pytest tells of them, and of what was printed, fit for a terminal and without secrets."""
+"""Failures: removes secrets and control characters from pytest's reports of failures and captured output."""
 
 from collections.abc import Generator
 from typing import Any
@@ -13,14 +13,14 @@ __all__ = ["clean", "pytest_runtest_makereport"]
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Clean each report before anybody sees it: the terminal, JUnit XML, the controller of xdist."""
+    """Clean each report before anybody sees it: the terminal, JUnit XML, xdist's controller."""
     report = yield
     clean(report)
     return report
 
 
 def clean(report: pytest.TestReport) -> None:
-    """Take secrets and controls out of a report's trace, of its message, and of what was captured."""
+    """Remove secrets and control characters from a report's trace, its message, and the captured output."""
     report.sections = [(name, _text(said)) for name, said in report.sections]
     failure: Any = report.longrepr
     if isinstance(failure, str):
@@ -52,7 +52,7 @@ def _clean_trace(trace: Any, crash: Any) -> None:
 
 
 def _argument(name: str, value: str) -> tuple[str, str]:
-    """Clean a function's argument, which may be a secret by its name."""
+    """Clean a function's argument; its name may mark it as a secret."""
     return name, _text(f"{name} = {value}").partition(" = ")[2]
 
 

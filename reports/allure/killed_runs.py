@@ -1,4 +1,4 @@
-"""Rescue: tells of a run that was killed what its histories still know, so that its report says so."""
+"""Killed runs: completes the report of a killed run from its histories."""
 
 import json
 from pathlib import Path
@@ -25,11 +25,10 @@ _GC = f"`{command_line('gc')}` heals and removes what it left"
 
 
 def rescue(run: Path) -> list[str]:
-    """Add to the results of a killed run what they lack; return what was added, in words.
+    """Add what is missing to the results of a killed run; return what was added, as text.
 
-    That the run was killed becomes an error of the whole run; each experiment whose test did not end becomes a
-    broken result with its timeline up to the kill, and no gate is passed. A run that ended,
-    or still goes on, is left as it is.
+    The kill becomes an error of the whole run, so no quality gate is passed. Each experiment whose test did not end
+    becomes a broken result with its timeline up to the kill. A run that ended or still runs is not changed.
     """
     said = run_directory.state(run)
     results = run / "results"
@@ -89,5 +88,5 @@ def _attach(results: Path, key: str, attachment: AllureAttachment) -> dict[str, 
 
 
 def _write(results: Path, key: str, kind: str, what: dict[str, Any]) -> None:
-    """Write a file that has the same name each time, so that rescuing again adds nothing."""
+    """Write a file whose name depends on `key` only, so that a second rescue adds nothing."""
     private.write(results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json", json.dumps(written.clean(what)))

@@ -1,4 +1,4 @@
-"""Allure: the plugin that writes a run as Allure results, and the only module that imports it."""
+"""Allure plugin: writes a run as Allure results; the only module that imports Allure."""
 
 import time
 from collections.abc import Generator
@@ -37,7 +37,7 @@ _EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES = 512 * 1024, 24 * 1024 * 1024
 
 @pytest.hookimpl(tryfirst=True)  # before allure-pytest reads the options
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose a fresh results directory, the same for all workers of the run, unless one was given; make nothing yet."""
+    """Choose a new results directory for all workers of the run, unless one was given; nothing is created yet."""
     if config.option.collectonly:
         return
     config.option.clean_alluredir = False  # every worker would delete what the others wrote
@@ -67,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Renderer:
-    """Adds to a test's result what its record tells, where the test runs and on the main thread."""
+    """Adds the content of its record to a test's result; runs in the worker, on the main thread."""
 
     def __init__(self, config: pytest.Config, guard: Guard) -> None:
         self._config = config
@@ -103,7 +103,7 @@ class _Renderer:
             self._config.workeroutput[_TROUBLE] = self._guard.trouble
 
     def _told(self, record: Record, item: pytest.Item, result: TestResult) -> list[AllureAttachment]:
-        """Put the sentence, with the picture, in front of the result; return what is to be attached."""
+        """Put the summary with the picture at the top of the result; return what is to be attached."""
         story = self._story(record)
         drawn = attachments.pictures(record, story) if story else []
         most = min(_EMBEDDED_BYTES, _MOST_EMBEDDED_BYTES - self._embedded)
@@ -117,7 +117,7 @@ class _Renderer:
         return self._budget.within([*drawn, *self._files.of(record)], record)
 
     def _story(self, record: Record) -> Story | None:
-        """Return the story of the record; tests of one experiment share it, and it is read once."""
+        """Return the story of the record; tests that share an experiment share it, and it is read once."""
         path = Path(record.history)
         key = (path, path.stat().st_size) if path.exists() else None
         if key is None or self._last[0] != key:
@@ -126,7 +126,7 @@ class _Renderer:
 
 
 class _Conductor:
-    """Writes, once a run, what belongs to no test or to a test that could not write it itself."""
+    """Writes, once a run, what belongs to no test, or to a test whose worker died."""
 
     def __init__(self, results: Path, run: Path | None, guard: Guard) -> None:
         self._results = results
@@ -175,7 +175,7 @@ class _Conductor:
 
     @pytest.hookimpl(optionalhook=True)  # only with xdist
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
-        """Write the result of the test that took its worker along."""
+        """Write the result of the test during which the worker crashed."""
         message = f"{report.longreprtext}; `{command_line('gc')}` heals and removes what it left"
         allure_commons.plugin_manager.hook.report_result(result=_crashed(crashitem, message))
 
@@ -256,7 +256,7 @@ def _render(record: Record, item: pytest.Item, result: TestResult) -> None:
 
 
 def _name_objects(item: pytest.Item, result: TestResult) -> None:
-    """Put the test's id in place of parameters that are objects: their repr is long, and changes with their fields."""
+    """Replace parameters that are objects by the test's ID: their repr is long and changes with their fields."""
     callspec = getattr(item, "callspec", None)
     objects = {name for name, value in callspec.params.items() if not isinstance(value, _PLAIN)} if callspec else set()
     if callspec and objects:
@@ -265,7 +265,7 @@ def _name_objects(item: pytest.Item, result: TestResult) -> None:
 
 
 def _steps(record: Record) -> list[TestStepResult]:
-    """Return phases and faults in the order in which they began, then the claims."""
+    """Return phases and faults in the order of their start, then the claims."""
     steps = [*map(_phase, record.phases), *map(_fault, record.faults)]
     end = max((step.stop for step in steps), default=_milliseconds(time.time()))
     return sorted(steps, key=lambda step: int(step.start)) + [_claim(claim, end) for claim in record.claims]

@@ -1,4 +1,4 @@
-"""Written: puts on the disk what Allure has to say, without secrets and for nobody else to read, from the start."""
+"""Results: writes Allure's files without secrets, and readable only by the user, from the start."""
 
 import json
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ _NO_TEXT = (".png", ".gz", ".zip", ".jpg", ".jpeg", ".gif", ".webm", ".mp4", ".p
 
 
 class Writer:
-    """Stands for Allure's own writer of files, which writes everything as it is, for everybody."""
+    """Replaces Allure's own writer, which writes everything unredacted and readable by everybody."""
 
     def __init__(self, report_dir: str, clean: bool = False) -> None:  # noqa: ARG002 - as Allure calls it
-        """Make the directory; what is in it stays, for other processes of the run write there, too."""
+        """Create the directory; existing files stay, since other processes of the run write there, too."""
         self._directory = private.directory(Path(report_dir).absolute())
 
     @_allure
@@ -73,7 +73,7 @@ class Writer:
 
 
 def clean(fields: Mapping[str, Any]) -> Any:
-    """Return what Allure writes as JSON without secrets, controls, and links that are none to the web."""
+    """Return Allure's JSON without secrets, control characters, and links that are not http(s)."""
     cleaned = _shown(recorded(fields))
     if isinstance(cleaned.get("links"), list):
         cleaned["links"] = [link for link in cleaned["links"] if address(str(link.get("url", "")))]

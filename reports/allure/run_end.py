@@ -1,4 +1,4 @@
-"""Ending: what is written once all tests of a run have ended: figures, trend, and what is found in them."""
+"""End of a run: writes figures, trend and quality gate, and reports regressions and flaky tests."""
 
 import json
 import time
@@ -25,7 +25,7 @@ _FIGURES = "figures.txt"
 
 @dataclass(frozen=True)
 class RunFinding:
-    """Something of the run as a whole that its reader must not overlook; `regression`: a figure that grew."""
+    """A finding about the whole run that its reader must not miss; `regression`: a figure got worse."""
 
     message: str
     detail: str = ""
@@ -33,7 +33,7 @@ class RunFinding:
 
 
 def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
-    """Take note of how one phase of a test came out; the first that did not pass decides."""
+    """Record the outcome of one phase of a test; the first phase that did not pass decides."""
     if outcomes.get(report.nodeid, "passed") == "passed":
         outcomes[report.nodeid] = report.outcome
 
@@ -41,9 +41,9 @@ def add_outcome(outcomes: dict[str, str], report: pytest.TestReport) -> None:
 def write(
     results: Path, run: Path | None, records: Mapping[str, Record], outcomes: Mapping[str, str]
 ) -> list[RunFinding]:
-    """Write the run's figures where Allure, Prometheus and later runs find them; return what they show.
+    """Write the run's figures for Allure, Prometheus and later runs; return the findings.
 
-    Without a run's directory (its results went elsewhere on request) nothing is remembered or compared.
+    Without a run's directory (the results were written elsewhere on request) nothing is stored or compared.
     """
     samples = figures.samples(records)
     private.write(results / "figures-perf.json", json.dumps(figures.performance(samples)))
@@ -77,7 +77,7 @@ def write(
 
 
 def _mark_flaky(results: Path, flaky: Mapping[str, str]) -> None:
-    """Mark the results of tests that come out both ways: Allure shows and filters them."""
+    """Mark the results of tests that passed and failed with nothing changed: Allure shows and filters them."""
     if not flaky:
         return
     for path in results.glob("*-result.json"):

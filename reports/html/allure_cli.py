@@ -1,4 +1,4 @@
-"""Node: has Allure 3 and a Node.js that can run it, installed once for all runs and found again by content."""
+"""Allure's command: installs Allure 3 and a Node.js for it, once for all runs, and finds them by content."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from chaos_harness.reports.html.calling import call
 __all__ = ["LEAST", "allure", "cache"]
 
 LEAST = 22
-"""Older ones lack what Allure's quality gate calls, and end with a TypeError."""
+"""Oldest version of Node.js: older ones lack functions that Allure's quality gate calls."""
 
 _FOLDER = "reports"
 _LOCKS = Path(__file__).with_name("npm")
@@ -29,14 +29,14 @@ _NPM_OPTIONS = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-updat
 
 
 def cache() -> Path:
-    """Return where installed tools lie, as the XDG base directories want it."""
+    """Return the folder of installed tools, below $XDG_CACHE_HOME."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chaos-harness" / _FOLDER
 
 
 def allure(say: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Return the command that is Allure 3, as the lock pins it; what it needs and is not here is installed.
+    """Return the command of Allure 3 in the locked version; what is missing is installed.
 
-    Raises HarnessError if that cannot be had, or somebody else could have put it there.
+    Raises HarnessError if that is not possible, or if another user could have written to it.
     """
     node, npm = _node(say)
     lock = (_LOCKS / "package-lock.json").read_bytes()
@@ -48,7 +48,7 @@ def allure(say: Callable[[str], None] = lambda _: None) -> list[str]:
 
 
 def _node(say: Callable[[str], None]) -> tuple[str, list[str]]:
-    """Return a Node.js that is new enough, and its npm: the machine's, or else one from a wheel."""
+    """Return a Node.js that is new enough, and its npm: the machine's, or else those of a wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and _version(node) >= LEAST:
         return node, [npm]
@@ -76,7 +76,7 @@ def _found(node: str | None) -> str:
 
 
 def _install(place: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a directory beside `place`, then put it there at once: nobody ever sees half of it."""
+    """Fill a folder beside `place`, then rename it: nobody ever sees it incomplete."""
     try:
         cache_dir(_FOLDER)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".installing-") as made:

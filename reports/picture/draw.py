@@ -1,4 +1,4 @@
-"""Timeline: one picture of one history, in which everything stands above one time axis."""
+"""Timeline: one picture of one history, with everything above one time axis."""
 
 from collections.abc import Sequence
 
@@ -25,10 +25,10 @@ _CLOSE_SHARE, _CLOSE_SECONDS = 0.25, 1.0
 def timeline(
     story: Story, title: str, claims: Sequence[ClaimRecord] = (), window: tuple[float, float] | None = None
 ) -> str:
-    """Return the picture of a story as SVG: all of it, or what lies within `window` (seconds of the history).
+    """Return the picture of a story as SVG: all of it, or the part within `window` (seconds of the history).
 
-    It is 1,000 wide, follows the reader's light or dark screen, is light on paper, and is never larger than a
-    few hundred kilobytes, however long the history: what is too much is counted in its last lines.
+    It is 1,000 units wide, follows the reader's light or dark screen, is light on paper, and is at most a few hundred
+    kilobytes, however long the history is: what does not fit is counted in its last lines.
     """
     axis = Axis(*(window or (0.0, max(story.end, 1.0))))
     lanes = Lanes(axis, 40)
@@ -58,7 +58,7 @@ def timeline(
 
 
 def close_up(story: Story) -> tuple[float, float] | None:
-    """Return the stretch of time in which requests were lost, if it is so short that only a close-up shows it."""
+    """Return the interval in which requests were lost, if it is so short that only a close-up shows it."""
     tallies = [tally for tally in story.questions.values() if tally.first_lost is not None]
     begins = [tally.first_lost for tally in tallies if tally.first_lost is not None]
     ends = [tally.last_lost for tally in tallies if tally.last_lost is not None]
@@ -69,7 +69,7 @@ def close_up(story: Story) -> tuple[float, float] | None:
 
 
 def description(story: Story, claims: Sequence[ClaimRecord] = ()) -> str:
-    """Return in words what the picture shows, for those who do not see it."""
+    """Return a description of the picture, for readers who do not see it."""
     words = [f"{story.end:.1f} s, {story.operations:,} entries."]
     for band in story.faults:
         proved = "never proved" if band.proved is None else f"proved at {band.proved:.1f} s"

@@ -1,4 +1,4 @@
-"""Lives: the states through which pods, nodes and leases went, as the watches of a history saw them."""
+"""States: the states of pods, nodes and leases over time, as the watches of a history saw them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from chaos_harness.harness.history.objects import condition, is_ready, is_termin
 __all__ = ["Lifeline", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
 
 State = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
-"""What a reader must tell apart at a glance; the reason stands in words beside it."""
+"""What a reader must tell apart at a glance; the reason is written beside it."""
 
 Sort = Literal["webhook", "gatekeeper", "workload", "node", "lease"]
 
@@ -19,7 +19,7 @@ _NO_REASON = ("ContainerCreating", "PodInitializing", "Completed")
 
 @dataclass
 class Stretch:
-    """From `at` on, until the next one, the thing was in this state."""
+    """A state from `at` until the next stretch."""
 
     at: float
     state: State
@@ -28,7 +28,7 @@ class Stretch:
 
 @dataclass
 class Lifeline:
-    """One thing from the first to the last time that it was seen; `left_out` short stretches were too many."""
+    """One object from the first to the last time that it was seen; `left_out` short stretches were too many."""
 
     name: str
     sort: Sort
@@ -37,7 +37,7 @@ class Lifeline:
     left_out: int = 0
 
     def see(self, at: float, state: State, why: str = "") -> bool:
-        """Take note of its state; return whether it is another one than before."""
+        """Record the object's state; return whether it has changed."""
         if self.stretches and (self.stretches[-1].state, self.stretches[-1].why) == (state, why):
             return False
         self.stretches.append(Stretch(at, state, why))
@@ -46,7 +46,7 @@ class Lifeline:
         return True
 
     def _thin(self) -> None:
-        """Leave out the shorter half of what is over, so that a life without rest stays readable and small."""
+        """Leave out the shorter half of the past stretches, so that an object without rest stays readable and small."""
         *past, last = self.stretches
         lengths = [later.at - stretch.at for stretch, later in zip(past, self.stretches[1:], strict=True)]
         limit = sorted(lengths)[len(lengths) // 2]
@@ -56,7 +56,7 @@ class Lifeline:
 
 
 def pod_state(pod: Mapping[str, Any]) -> tuple[State, str]:
-    """Return the state of a pod by its status."""
+    """Return a pod's state and its reason, by its status."""
     status = pod.get("status") or {}
     if is_terminating(pod):
         return "leaving", "is being deleted"
@@ -81,7 +81,7 @@ def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[S
 
 
 def node_state(node: Mapping[str, Any]) -> tuple[State, str]:
-    """Return the state of a node by its conditions and taints; status is stale while nobody can write it."""
+    """Return a node's state and its reason, by conditions and taints; status is stale while nobody can write it."""
     ready = condition(node, "Ready") or "Unknown"
     if ready != "True":
         return "unready", f"Ready is {ready}"
@@ -89,6 +89,6 @@ def node_state(node: Mapping[str, Any]) -> tuple[State, str]:
 
 
 def lease_state(lease: Mapping[str, Any]) -> tuple[State, str]:
-    """Return who holds a lease."""
+    """Return the holder of a lease as its state."""
     holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
     return ("held", holder) if holder else ("unheld", "nobody")

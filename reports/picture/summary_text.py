@@ -1,4 +1,4 @@
-"""Sentence: what was done, what was lost, how long it took and why, in words, before any picture."""
+"""Summary: what was done, what was lost, how long it took and why, as text above any picture."""
 
 import shlex
 from collections import Counter
@@ -19,16 +19,15 @@ _VERSIONS = ("kubernetes", "gatekeeper")
 
 
 def sentence(record: Record, story: Story | None) -> str:
-    """Return in a few plain sentences what a test did and what came of it."""
+    """Return in a few plain sentences what a test did and what the outcome was."""
     return redact(" ".join(filter(None, _sentences(record, story))))
 
 
 def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", picture: str = "") -> str:
-    """Return what stands first in a test's report, as HTML.
+    """Return the top of a test's report, as HTML.
 
-    The sentence, the `picture` (an image's address), the claims that did not come out as expected with their
-    evidence, the chain of events, how long each phase took, and the command that runs the test again. `fact`
-    is what the test says of itself.
+    It has the summary, the `picture` (an image's URL), the unexpected claims with their evidence, the chain of events,
+    the duration of each phase, and the command that runs the test again. `fact` is the test's docstring.
     """
     parts = [f"<p><em>{_html(fact)}</em></p>"] if fact else []
     done, lost, verdicts = _sentences(record, story)
@@ -47,7 +46,7 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
 
 
 def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
-    """Return an error's message without most of the claims' evidence in it, which has its place further down."""
+    """Return an error's message without most of the claims' evidence, which is shown further down."""
     evidence_lines = {line.strip() for claim in claims for line in claim.evidence}
     lines = message.splitlines()
     evidence = [number for number, line in enumerate(lines) if number and line.strip() in evidence_lines]
@@ -148,7 +147,7 @@ def _evidence(claim: ClaimRecord) -> str:
 
 
 def _chain(story: Story) -> str:
-    """Tell what happened since the first fault: with a table, for moments are compared."""
+    """Describe what happened since the first fault, as a table, so that times can be compared."""
     begun = min((band.begun for band in story.faults), default=0.0)
     links = [link for link in story.chain if link.at >= begun]
     rows = [f"<tr><td>{link.at:.1f} s</td><td>{_html(_link(link))}</td></tr>" for link in links[:_MOST_LINKS]]

@@ -1,4 +1,4 @@
-"""Truth: tells, and adds up, what checks said of many runs, with rates and their intervals."""
+"""Command line of the truth table: adds up the verdicts of many runs, with rates and their intervals."""
 
 import argparse
 import sys
@@ -14,10 +14,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table of runs, and of tables that were written before; write it if asked; return the status.
+    """Print the table of runs, and of tables written before; write it if asked; return the exit status.
 
-    What other checks than today's said of a run is judged again if its histories are there, and does not count
-    otherwise. 0: every verdict that counts is the expected one and there is one; 1: not; 2: there is nothing to read.
+    Verdicts of other versions of the checks are judged again if their histories exist, and do not count otherwise. 0:
+    there are verdicts that count, and all are as expected; 1: not; 2: there is nothing to read.
     """
     parser = argparse.ArgumentParser(prog="chaos truth", description="Tells the truth table of runs.")
     help_text = f"directory of a run, with its {FILE}, or a table's JSON"

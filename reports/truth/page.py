@@ -1,4 +1,4 @@
-"""Truth page: a truth table in Markdown, a row for each check, and one for each claim."""
+"""Truth page: a truth table in Markdown, one row for each check, and one for each claim."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +51,7 @@ def by_claim(table: Table) -> str:
 
 
 def last_line(table: Table) -> str:
-    """Return, in one line, what an engineer asks first."""
+    """Return a summary in one line."""
     total = counted(table.counts())
     words = [
         f"{total.decided} verdicts on {total.seen} histories",
@@ -65,7 +65,7 @@ def last_line(table: Table) -> str:
 
 
 def page(table: Table) -> str:
-    """Return all of it as a page of Markdown."""
+    """Return the complete page in Markdown."""
     made_by = sorted({verdict.commit for count in table.counts() for _, verdict in count.verdicts if verdict.commit})
     parts = (
         "# What the checks said",
@@ -106,7 +106,7 @@ def _told(row: Row, count: Tally) -> list[str]:
 
 
 def _scenario(test: str) -> str:
-    """Return a test as a reader of the table wants it: what its name says, and its parameters if it has some."""
+    """Return a test's short name: the scenario, and its parameters if it has some."""
     function, _, parameters = test.rpartition("::")[2].partition("[")
     return ": ".join(filter(None, (function.removeprefix("test_").replace("_", " "), parameters.removesuffix("]"))))
 

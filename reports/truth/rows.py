@@ -1,4 +1,4 @@
-"""Truth rows: what checks said of many runs, verdict by verdict, and which of that counts today."""
+"""Truth rows: the verdicts of many runs, and which of them count today."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,10 +24,11 @@ _NEEDED = ("run", "history", "outcome", "judge")
 
 @dataclass(frozen=True)
 class GivenVerdict:
-    """One verdict: the run and the history it is about (`until`: up to which moment), and which sources gave it.
+    """One verdict: the run and history it is about (`until`: up to that moment), and the checks that gave it.
 
-    `judge` is their digest (`harness.judging.today`), `again` whether it was given later, from the history alone.
-    `seconds` is how long the experiment took. `surprise`: it is violated as expected, but not by the known defect.
+    `judge` is the digest of their sources (`harness.judging.today`), `again` whether it was given later, from the
+    history alone. `seconds` is the experiment's duration. `surprise`: violated as expected, but not by the known
+    defect.
     """
 
     run: str
@@ -43,10 +44,10 @@ class GivenVerdict:
 
 @dataclass(frozen=True)
 class Row:
-    """One claim of one scenario on one Kubernetes and one Gatekeeper, installed in one way, and what was said of it.
+    """One claim of one scenario on one Kubernetes and one Gatekeeper, installed in one way, with its verdicts.
 
-    `id` is the claim's check and parameters, `claim` the same in words; both are "" for tests that broke beside their
-    claims. `known` is how it is known that what is expected is true; None: it is a prediction.
+    `id` is the claim's check with its parameters, `claim` the same as text; both are "" for tests that broke besides
+    their claims. `known` says how it is known that the expected verdict is the truth; None: it is a prediction.
     """
 
     test: str
@@ -62,13 +63,13 @@ class Row:
 
     @property
     def key(self) -> tuple[str | None, ...]:
-        """What makes it another row."""
+        """The fields that identify a row."""
         return self.test, self.id, self.kubernetes, self.gatekeeper, self.install, self.expected, self.known
 
     def count(self, judge: str) -> "Tally":
-        """Return how the verdicts came out that the sources with this digest gave.
+        """Return the counts of the verdicts by the checks with this digest.
 
-        Of one history a verdict counts once: the one that was given at once, if there is one.
+        For each history one verdict counts: the one given during the run, if there is one.
         """
         mine = [verdict for verdict in self.verdicts if verdict.judge == judge]
         at_once = {(verdict.run, verdict.history, verdict.until) for verdict in mine if not verdict.again}
@@ -144,22 +145,22 @@ class Tally:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, and for each claim's id the digest of the sources that were today's when the table was written."""
+    """Rows, and for each claim's ID the digest of the checks that were current when the table was written."""
 
     rows: tuple[Row, ...]
     judges: Mapping[str, str]
 
     @property
     def broken(self) -> int:
-        """How many tests broke beside their claims."""
+        """How many tests broke besides their claims."""
         return sum(verdict.outcome == BROKEN for row in self.rows for verdict in row.verdicts)
 
     def counts(self) -> list[Tally]:
-        """Return what counts of each row that is of a claim."""
+        """Return the counts of each row that has a claim."""
         return [row.count(self.judges[row.id]) for row in self.rows if row.id]
 
     def json(self) -> str:
-        """Return it as JSON, a row a line, without what is as it usually is."""
+        """Return it as JSON, one row a line, without fields that have their usual value."""
         rows = ",\n".join(json.dumps(_spare(asdict(row))) for row in self.rows)
         return f'{{"schema": {_SCHEMA}, "judges": {json.dumps(self.judges, indent=1)}, "rows": [\n{rows}\n]}}\n'
 
@@ -175,10 +176,10 @@ _WRITTEN = TypeAdapter(_TableFile)
 
 
 def merged(rows: Iterable[Row]) -> Table:
-    """Return the table of these rows, each once, with each verdict once; today's sources are those that count.
+    """Return the table of these rows, each row and each verdict once; the current checks' verdicts count.
 
-    A verdict that was given at once is the same one under whatever digest a run and a table keep it: a later rule for
-    digests makes others of the same sources. Today's digest stays, if one of them is.
+    A verdict given during a run is the same one under whatever digest a run and a table store it: a later rule for
+    digests gives the same sources another digest. The current digest is kept, if it is among them.
     """
     groups: dict[tuple[str | None, ...], list[Row]] = {}
     for row in rows:
@@ -205,10 +206,10 @@ def _once(rows: Iterable[Row]) -> Iterable[GivenVerdict]:
 
 
 def gathered(paths: Sequence[Path], log: Callable[[str], object]) -> list[Row]:
-    """Return the rows of tables that were written to files, and of runs, whose directories are given.
+    """Return the rows of table files and of run directories.
 
-    What other sources than today's judged in a run is judged again by its histories, unless a table has a verdict of
-    today's sources on it; why that cannot be is logged. Raises BadScenario for a path that is neither.
+    Verdicts of a run by other checks than today's are judged again from its histories, unless a table already has such
+    a verdict; why that is impossible is logged. Raises BadScenario for a path that is neither.
     """
     runs = [path for path in paths if path.is_dir()]
     rows = [row for path in paths if path not in runs for row in table(path).rows]
@@ -226,12 +227,12 @@ def _counts(row: Row, verdict: GivenVerdict) -> bool:
 
 
 def _about(row: Row, verdict: GivenVerdict) -> tuple[object, ...]:
-    """Return what a verdict is about: verdicts for which this is the same judge the same claim on the same history."""
+    """Return what a verdict is about: equal for verdicts of the same judge on the same claim and history."""
     return *row.key, verdict.run, verdict.history, verdict.until
 
 
 def table(path: Path) -> Table:
-    """Return the table that was written to a file. Raises BadScenario if it is none."""
+    """Return the table in a file. Raises BadScenario if it is none."""
     try:
         written = _WRITTEN.validate_json(path.read_bytes())
     except OSError as error:
@@ -247,7 +248,7 @@ def table(path: Path) -> Table:
 
 
 def counted(of: Iterable[Tally]) -> Tally:
-    """Return what counts of all of them together."""
+    """Return the sum of the counts."""
     return sum(of, start=Tally((), ()))
 
 
@@ -274,7 +275,7 @@ def _again(run: Path, lines: Iterable[Line], log: Callable[[str], object]) -> It
 
 
 def _is_below(run: Path, history: str) -> bool:
-    """Whether a run's file is meant, links followed: nobody's table leads to another file of this machine."""
+    """Whether a path is a file of the run, links resolved: a table must not lead to other files of this machine."""
     return (run / history).resolve().is_relative_to(run.resolve())
 
 

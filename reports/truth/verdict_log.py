@@ -1,4 +1,4 @@
-"""Verdicts: the plugin that writes each claim of a run as one line of JSON, for whoever counts over runs."""
+"""Verdict log: the plugin that writes each claim of a run as one JSON line, for statistics over runs."""
 
 import json
 import os
@@ -27,20 +27,19 @@ FILE = "verdicts.jsonl"
 """Name of the file in a run's directory."""
 
 BROKEN = "broken"
-"""The outcome of a test that went wrong beside its claims: what it says is nothing about Gatekeeper."""
+"""Outcome of a test that failed besides its claims: it says nothing about Gatekeeper."""
 
 _TIME = re.compile(r"-?\btime_\d+\b-?")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A claim of one test as it was judged, or with outcome `broken` a test that went wrong beside its claims.
+    """A claim of one test with its verdict; with outcome `broken`, a test that failed besides its claims.
 
-    `test` is the same for each of its repetitions. `seconds` is how long the experiment took from its first phase
-    to its last: the time to this verdict. `id` is the claim's check and its parameters; `surprise`, `broken`, `judge`,
-    `until`, `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the file that was
-    judged, seen from the directory of this file; `run` is the same for all lines of a run and no other one; `commit` is
-    that of the project (`reports.truth.commit`).
+    `test` is the same for all its repetitions. `seconds` is the experiment's duration from its first phase to its last:
+    the time to this verdict. `id` is the claim's check with its parameters; `surprise`, `broken`, `judge`, `until`,
+    `known` and `because` are as in `harness.experiment.record.ClaimRecord`. `history` is the path of the judged file
+    relative to this file; `run` is unique for a run; `commit` is the project's (`reports.truth.commit`).
     """
 
     test: str
@@ -69,16 +68,16 @@ _LINE = TypeAdapter(Line)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Write where the results of Allure go; not in the workers, whose reports come here."""
+    """Write the log beside Allure's results; not in workers, whose reports arrive here."""
     results = config.option.allure_report_dir
     if results and not config.option.collectonly and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Writer(Path(results).parent / FILE, commit(config.rootpath)), "chaos-verdicts")
 
 
 def read(path: Path) -> list[Line]:
-    """Return the lines of the file `path`; a last one that a kill cut off does not count.
+    """Return the lines of the file `path`; a last line that was cut off by a kill is skipped.
 
-    Raises BadScenario if there is no such file, or with the number of a line that is none.
+    Raises BadScenario if the file does not exist, or with the number of an invalid line.
     """
     try:
         *lines, _torn = path.read_text(encoding="utf-8").split("\n")
