@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.detection import Detection
 from benchmarks.findings import Findings
 from benchmarks.histories import Histories
-from benchmarks.making import Making
+from benchmarks.making import ClusterCreation
 from benchmarks.overhead import Overhead
 from benchmarks.peer import Peer
 from benchmarks.samples import Benchmark, OnCluster
@@ -43,7 +43,7 @@ def _measure(chosen: argparse.Namespace) -> int:
     session = Session(0, "never", None, {}, chosen.output.absolute() / "experiments", progress)
     engine = session.connect()
     shape = Shape()
-    making = Making(engine, images.ensure(engine, shape, progress), shape, session)
+    making = ClusterCreation(engine, images.ensure(engine, shape, progress), shape, session)
     on_cluster = _on_cluster(chosen, session)
     histories, suites = Histories(), Suites(chosen.output / f"suites-{session.owner.run}", chosen.suite)
     findings = Findings(

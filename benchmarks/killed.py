@@ -17,7 +17,7 @@ from chaos_harness.harness.experiment.lifecycle import Experiment
 from chaos_harness.harness.faults.nodes.drain import drain_node
 from chaos_harness.harness.undo import journal
 
-__all__ = ["cordoned", "kill_ours", "kill_while_cordoned", "main", "uncordon"]
+__all__ = ["kill_ours", "kill_while_cordoned", "list_cordoned", "main", "uncordon"]
 
 _SECONDS = 300.0
 _HOLD_SECONDS = 120.0
@@ -32,12 +32,12 @@ def kill_while_cordoned(
         [str(word) for word in argv], cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         for _ in Deadline.after(_SECONDS, f"{node} to be cordoned").attempts():
-            if process.poll() is not None or node in cordoned(cluster):
+            if process.poll() is not None or node in list_cordoned(cluster):
                 break
         process.send_signal(signal.SIGKILL)
 
 
-def cordoned(cluster: Cluster) -> list[str]:
+def list_cordoned(cluster: Cluster) -> list[str]:
     """Return the unschedulable nodes."""
     with cluster.client() as api:
         nodes = request(api, "GET", _NODES)["items"]
@@ -57,9 +57,9 @@ def kill_ours(cluster: Cluster, directory: Path, samples: Samples) -> None:
     node = cluster.workers[0]
     argv: list[str | Path] = [sys.executable, "-m", __name__, cluster.name, node, directory]
     kill_while_cordoned(cluster, argv, node, cwd=Path.cwd(), env=os.environ)
-    before = len(cordoned(cluster))
+    before = len(list_cordoned(cluster))
     undone = journal.replay(cluster.directory / JOURNAL, cluster.engine)
-    left = cordoned(cluster)
+    left = list_cordoned(cluster)
     samples.figures.append(len(left))
     samples.note = f"{before} until the next run undid {'; '.join(undone) or 'nothing'}"
     uncordon(cluster, left)

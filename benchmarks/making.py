@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.plain import plain_cluster
-from benchmarks.samples import Limit, Ratio, Samples, timed
+from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.engine import Engine
@@ -16,14 +16,14 @@ from chaos_harness.clusters.shape import Shape
 from chaos_harness.clusters.terminal.progress import Progress
 from chaos_harness.harness.run.context import Session
 
-__all__ = ["Making"]
+__all__ = ["ClusterCreation"]
 
 _STANDING_SECONDS = 15.0
 """Longer than the kubelets' interval between two lease renewals, as clusters stay in a pool."""
 
 
 @dataclass
-class Making:
+class ClusterCreation:
     """Cold, leased and returned clusters of one shape, in alternating rounds."""
 
     engine: Engine
@@ -56,7 +56,7 @@ class Making:
 
     def by_hand(self) -> None:
         """Create a cluster as a user does, and remove it."""
-        with timed(self.plain):
+        with time_block(self.plain):
             making = plain_cluster(self.engine, self.images, self.shape, self.session.owner)
             making.__enter__()
         making.__exit__(None, None, None)
@@ -65,7 +65,7 @@ class Making:
     def ours(self, returns: int) -> Iterator[Cluster]:
         """Create a cluster, return and lease it `returns` times, and yield it."""
         pool = Pool(self.engine, Progress.terminal(), most=8)
-        with timed(self.cold):
+        with time_block(self.cold):
             cluster = pool.make(self.shape, self.images, self.session.logs)
         try:
             for _ in range(returns):
@@ -75,13 +75,13 @@ class Making:
             pool.remove(cluster)
 
     def _once(self, pool: Pool, cluster: Cluster) -> Cluster:
-        with timed(self.back):
+        with time_block(self.back):
             why = pool.give_back(cluster)
             if why:
                 raise ClusterUnavailable(f"{cluster.name} did not go back to the pool: {'; '.join(why)}")
         for _ in Deadline.after(_STANDING_SECONDS, "it to stand frozen").attempts(first=_STANDING_SECONDS):
             pass
-        with timed(self.lease):
+        with time_block(self.lease):
             leased = pool.lease(self.shape, self.images)
             if leased is None:
                 raise ClusterUnavailable(f"{cluster.name} was not to be had from the pool again")

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.killed import cordoned, kill_ours, kill_while_cordoned, uncordon
-from benchmarks.samples import Limit, Ratio, Samples, timed
+from benchmarks.killed import kill_ours, kill_while_cordoned, list_cordoned, uncordon
+from benchmarks.samples import Limit, Ratio, Samples, time_block
 from chaos_harness.clusters.cluster import Cluster
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
@@ -54,7 +54,7 @@ class Peer:
         """Run each experiment once; Gatekeeper serves when either starts."""
         session = self._session
         wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
-        with timed(self.ours):
+        with time_block(self.ours):
             experiment = Experiment(
                 cluster, session.directory("bench"), name="bench", seed=session.seed, progress=session.progress
             )
@@ -73,7 +73,7 @@ class Peer:
             self.theirs.note = self.left.note = "Chaos Toolkit is not installed; `nox -s bench` does that"
             return
         wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
-        with timed(self.theirs):
+        with time_block(self.theirs):
             verdict = self._run(cluster, self._chaos, _killing())
         self.theirs.note = f"said {verdict!r}; asked admission nothing"
         wait_until_serving(cluster, Deadline.after(_SECONDS, "Gatekeeper to serve"))
@@ -94,7 +94,7 @@ class Peer:
         node = cluster.workers[0]
         argv, folder, env = _command(cluster, chaos, _cordoning(node))
         kill_while_cordoned(cluster, argv, node, cwd=folder, env=env)
-        left = cordoned(cluster)
+        left = list_cordoned(cluster)
         self.left.figures.append(len(left))
         self.left.note = "its rollback would have uncordoned it; nothing does so later"
         uncordon(cluster, left)

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from chaos_harness.clusters.cluster import Cluster
 
-__all__ = ["Benchmark", "Limit", "OnCluster", "Ratio", "Samples", "table", "timed", "to_json"]
+__all__ = ["Benchmark", "Limit", "OnCluster", "Ratio", "Samples", "table", "time_block", "to_json"]
 
 _MISSING = "not measured"
 _DIGITS_UP_TO = 1000
@@ -100,7 +100,7 @@ class OnCluster(Benchmark, Protocol):
 
 
 @contextmanager
-def timed(samples: Samples) -> Iterator[None]:
+def time_block(samples: Samples) -> Iterator[None]:
     """Add the duration of the block in seconds, unless it raises."""
     began = time.perf_counter()
     yield

@@ -12,7 +12,7 @@ from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed
 from chaos_harness.clusters.machine.process import run
 
-__all__ = ["CHOSEN", "Suites", "differing", "verdicts"]
+__all__ = ["CHOSEN", "Suites", "find_differences", "read_run_verdicts"]
 
 CHOSEN = "healthy or leaves_an_enforcement_point"
 """Short scenarios of two files, so that the cost of a cluster is visible: in long scenarios it matters less."""
@@ -90,19 +90,19 @@ class Suites:
         if done.returncode not in _STATUSES:
             raise CommandFailed(f"suite {name} ended with status {done.returncode}; see {run_directory}/output.txt")
         samples.figures.append(took)
-        outcomes = verdicts(run_directory / "verdicts.jsonl")
+        outcomes = read_run_verdicts(run_directory / "verdicts.jsonl")
         self._first = self._first or outcomes
-        differ = differing(self._first, outcomes)
+        differ = find_differences(self._first, outcomes)
         samples.note = "; ".join(filter(None, [samples.note, *(f"{name}: {difference}" for difference in differ)]))
 
 
-def verdicts(path: Path) -> Verdicts:
+def read_run_verdicts(path: Path) -> Verdicts:
     """Return the verdict of each claim of each test."""
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     return {f"{verdict['test']}: {verdict['claim']}": verdict["outcome"] for verdict in lines}
 
 
-def differing(first: Verdicts, other: Verdicts) -> Sequence[str]:
+def find_differences(first: Verdicts, other: Verdicts) -> Sequence[str]:
     """Return the differences between two runs as text."""
     return [
         f"{claim}: {first.get(claim, 'not judged')}, then {other.get(claim, 'not judged')}"

@@ -8,7 +8,7 @@ from chaos_harness.clusters.checkout import OUT
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure import killed_runs
-from chaos_harness.reports.allure.categories import viewer
+from chaos_harness.reports.allure.categories import viewer_command
 from chaos_harness.reports.html import allure_cli, generate, serving
 
 __all__ = ["main"]
@@ -33,14 +33,14 @@ def main(arguments: list[str]) -> int:
     try:
         for sentence in killed_runs.rescue(run):
             _say(sentence)
-        generate.check(run)
-        index = generate.generate(run, allure_cli.allure(_say))
+        generate.require_results(run)
+        index = generate.generate(run, allure_cli.allure_command(_say))
     except (HarnessError, OSError) as error:
         _say(f"no HTML report: {error}")
         if (run / _RESULTS).is_dir():
             _say(
                 f"results: {named / _RESULTS}; to read them where npm and Python packages can be had, "
-                f"copy {named} there and type, in a checkout of this: {viewer(Path(run.name))}"
+                f"copy {named} there and type, in a checkout of this: {viewer_command(Path(run.name))}"
             )
         return 1
     _say(f"report: {named / 'report' / index.name}")

@@ -13,11 +13,11 @@ from chaos_harness.harness import private
 from chaos_harness.harness.experiment.record import PROPERTY, Record
 from chaos_harness.harness.redaction import recorded, redact
 
-__all__ = ["clean", "held_back"]
+__all__ = ["clean_xml", "write_when_clean"]
 
 
 @contextmanager
-def held_back(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
+def write_when_clean(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
     """Let pytest write its XML into memory during the block, and write it to disk only when it is clean.
 
     `writer` is pytest's own, with the path of its file as `logfile`; None if no file was asked for.
@@ -37,10 +37,10 @@ def held_back(writer: Any, records: Mapping[str, Record]) -> Iterator[None]:
         os.close(memory)
     if written:
         private.directory(path.parent)
-        private.write(path, clean(written, records))
+        private.write(path, clean_xml(written, records))
 
 
-def clean(written: bytes, records: Mapping[str, Record]) -> bytes:
+def clean_xml(written: bytes, records: Mapping[str, Record]) -> bytes:
     """Return pytest's XML with each claim as a property; no text contains a secret or breaks the XML.
 
     XML that was cut off because the disk was full becomes an empty document: it cannot be parsed, so it cannot be

@@ -10,7 +10,17 @@ from chaos_harness.clusters.machine.owner import Owner
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["State", "begin", "end", "goes_on", "make_latest", "new_run", "note", "noted", "state"]
+__all__ = [
+    "RunState",
+    "is_running",
+    "make_latest",
+    "new_run",
+    "read_state",
+    "read_tests",
+    "record_end",
+    "record_start",
+    "record_test",
+]
 
 _STATE = "run.json"
 _TESTS = "tests.jsonl"
@@ -18,7 +28,7 @@ _SILENT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
-class State:
+class RunState:
     """A run's own record: its process, its start and end (unix seconds), and pytest's exit status.
 
     `start`, `boot_id` and `view` distinguish its process from a later one with the same PID (see
@@ -50,13 +60,13 @@ def make_latest(run: Path) -> None:
     link.replace(run.with_name("latest"))
 
 
-def begin(run: Path) -> None:
+def record_start(run: Path) -> None:
     """Record that the run started: one without an end was killed, and its report can say so."""
     mine = Owner.mine()
-    _write(run, State(mine.pid, time.time(), start=mine.start, boot_id=mine.boot_id, view=mine.view))
+    _write(run, RunState(mine.pid, time.time(), start=mine.start, boot_id=mine.boot_id, view=mine.view))
 
 
-def goes_on(run: Path, said: State) -> bool:
+def is_running(run: Path, said: RunState) -> bool:
     """Whether the process of a run without an end still runs.
 
     If this cannot be known, on another machine or in another namespace: whether the run wrote something recently.
@@ -65,26 +75,26 @@ def goes_on(run: Path, said: State) -> bool:
     return time.time() - _last_written(run) < _SILENT_SECONDS if seen is None else seen
 
 
-def end(run: Path, status: int) -> None:
+def record_end(run: Path, status: int) -> None:
     """Record that the run ended with pytest's exit status."""
-    known = state(run) or State(os.getpid(), time.time())
+    known = read_state(run) or RunState(os.getpid(), time.time())
     _write(run, replace(known, ended=time.time(), status=status))
 
 
-def state(run: Path) -> State | None:
+def read_state(run: Path) -> RunState | None:
     """Return a run's own record, or None if there is none that can be read."""
     try:
-        return State(**json.loads((run / _STATE).read_text(encoding="utf-8")))
+        return RunState(**json.loads((run / _STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def note(run: Path, test: str, history: str = "") -> None:
+def record_test(run: Path, test: str, history: str = "") -> None:
     """Record that a test started, or, with its history, that it ended: one line each, in case the run is killed."""
     private.add(run / _TESTS, json.dumps({"test": redact(test), "history": history, "at": time.time()}) + "\n")
 
 
-def noted(run: Path) -> tuple[list[str], set[str]]:
+def read_tests(run: Path) -> tuple[list[str], set[str]]:
     """Return the tests that started and did not end, and the histories of those that ended."""
     try:
         lines = (run / _TESTS).read_text(encoding="utf-8").splitlines()
@@ -112,5 +122,5 @@ def _last_written(run: Path) -> float:
     return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
 
 
-def _write(run: Path, said: State) -> None:
+def _write(run: Path, said: RunState) -> None:
     private.write(run / _STATE, json.dumps(asdict(said)))

@@ -12,9 +12,9 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports import blame
-from chaos_harness.reports.allure.categories import viewer
-from chaos_harness.reports.blame import Blame, blame_in
-from chaos_harness.reports.records import reason_of, record_in
+from chaos_harness.reports.allure.categories import viewer_command
+from chaos_harness.reports.blame import FailureOrigin, origin_of
+from chaos_harness.reports.records import read_record, reason_of
 
 __all__ = ["pytest_addoption", "pytest_configure"]
 
@@ -26,7 +26,7 @@ _REASONS = {
     "!": "broken, which says nothing about Gatekeeper",
     "-": "skipped",
 }
-_BLAMED: dict[Blame, tuple[str, str]] = {
+_ORIGINS: dict[FailureOrigin, tuple[str, str]] = {
     "product": ("✗", "failed"),
     "inconclusive": ("?", "inconclusive"),
     "harness": ("!", "broken"),
@@ -55,20 +55,20 @@ class _Test:
     seconds: float = 0.0
     outcome: str = "passed"
     message: str = ""
-    blame: Blame = "harness"
+    blame: FailureOrigin = "harness"
     record: Record | None = None
 
     def add(self, report: pytest.TestReport) -> None:
         self.seconds += report.duration
-        self.record = record_in(report.user_properties) or self.record
+        self.record = read_record(report.user_properties) or self.record
         if report.outcome != "passed" and self.outcome == "passed":
-            self.outcome, self.message, self.blame = report.outcome, reason_of(report), blame_in(report)
+            self.outcome, self.message, self.blame = report.outcome, reason_of(report), origin_of(report)
 
     @property
     def verdict(self) -> tuple[str, str]:
         """The mark and the word for a test without a deciding claim."""
         if self.outcome == "failed":
-            return _BLAMED[self.blame]
+            return _ORIGINS[self.blame]
         return ("✓", "passed") if self.outcome == "passed" else ("-", "skipped")
 
 
@@ -94,14 +94,16 @@ class _Row:
     def cells(self) -> tuple[str, ...]:
         parameters = self.nodeid.partition("[")[2].removesuffix("]")
         return tuple(
-            _told(cell)
+            _safe_text(cell)
             for cell in (self.mark, parameters, self.claim, self.expected, self.seen, self.figure, self.time)
         )
 
     @property
     def why(self) -> str:
         """The line that explains the outcome."""
-        return _told(": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part))
+        return _safe_text(
+            ": ".join(part for part in (self.nodeid.rpartition("::")[2], self.claim, self.reason) if part)
+        )
 
 
 class _Summary:
@@ -165,12 +167,12 @@ def _write_table(terminal: pytest.TerminalReporter, rows: list[_Row]) -> None:
     terminal.section("chaos")
     terminal.write_line(_aligned(_HEAD, widths))
     for function, group in groupby(rows, lambda row: row.function):
-        terminal.write_line(_told(function), bold=True)
+        terminal.write_line(_safe_text(function), bold=True)
         for row in group:
             terminal.write_line(_aligned(row.cells, widths), **{_COLOURS[row.mark]: True})
 
 
-def _told(words: str) -> str:
+def _safe_text(words: str) -> str:
     """Return text of others made safe for a terminal and its log."""
     return escape_controls(redact(words))
 
@@ -201,4 +203,4 @@ def _write_place(terminal: pytest.TerminalReporter, results: Path) -> None:
     for name, what in (("junit.xml", "JUnit XML"), ("metrics.prom", "OpenMetrics"), ("figures.txt", "figures")):
         if (run / name).is_file():
             terminal.write_line(f"{what}: {place / name}")
-    terminal.write_line(f"read it: {viewer(place)}")
+    terminal.write_line(f"read it: {viewer_command(place)}")

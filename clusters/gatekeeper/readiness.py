@@ -46,7 +46,7 @@ REVIEW: dict[str, Any] = {
 }
 """The AdmissionReview that asks one replica about that namespace."""
 
-Objects = Mapping[str, Mapping[str, Any]]
+ObjectsByName = Mapping[str, Mapping[str, Any]]
 
 
 def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
@@ -79,7 +79,7 @@ def wait_until_serving(cluster: Cluster, deadline: Deadline) -> list[str]:
     raise deadline.error(last or "")
 
 
-def _rolled_out(objects: Objects) -> dict[str, int] | None:
+def _rolled_out(objects: ObjectsByName) -> dict[str, int] | None:
     """Return the replicas of each Deployment by name, or None unless all of them are up to date and available."""
     replicas = {
         deployment["metadata"]["name"]: deployment["spec"].get("replicas", 1) for deployment in objects.values()
@@ -93,8 +93,8 @@ def _rolled_out(objects: Objects) -> dict[str, int] | None:
     return replicas if CONTROLLER in replicas else None
 
 
-def _all_replicas_listed(wanted: int) -> Callable[[Objects], dict[str, str] | None]:
-    def urls(objects: Objects) -> dict[str, str] | None:
+def _all_replicas_listed(wanted: int) -> Callable[[ObjectsByName], dict[str, str] | None]:
+    def urls(objects: ObjectsByName) -> dict[str, str] | None:
         urls_by_pod = {}
         for endpoint_slice in objects.values():
             port = next((port["port"] for port in endpoint_slice.get("ports") or ()), None)

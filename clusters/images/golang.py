@@ -12,7 +12,7 @@ from chaos_harness.clusters.checkout import command_line
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.errors import CommandFailed, ImageUnavailable
 from chaos_harness.clusters.machine.process import run
-from chaos_harness.clusters.terminal.progress import Step
+from chaos_harness.clusters.terminal.progress import ProgressStep
 
 __all__ = ["GO_SOURCES", "GO_STEADY", "SUMS", "Program", "build", "checksum_database", "committed_sums", "download"]
 
@@ -107,7 +107,7 @@ def checksum_database(what: str, deadline: Deadline) -> Mapping[str, str]:
     return {"GONOSUMDB": "none"}
 
 
-def build(program: Program, module: Path, output: Path, deadline: Deadline, step: Step) -> None:
+def build(program: Program, module: Path, output: Path, deadline: Deadline, step: ProgressStep) -> None:
     """Build `program` in the module folder `module` into the folder `output`; show the progress on `step`.
 
     Raises ImageUnavailable with the compiler's message, or the checksum that did not match.
@@ -135,7 +135,7 @@ def _go(arguments: Sequence[str], module: Path, deadline: Deadline) -> str:
         raise ImageUnavailable(f"the modules of {module} are not available or not verified: {error}") from error
 
 
-def _show_progress(names: int, total: int, step: Step, done: threading.Event) -> None:
+def _show_progress(names: int, total: int, step: ProgressStep, done: threading.Event) -> None:
     while not done.wait(_TELL_EVERY_SECONDS):
         compiled = os.pread(names, _MOST_NAMES_BYTES, 0).count(b"\n")
         step.detail = f"{compiled} packages compiled of at most {total}"

@@ -41,18 +41,18 @@ _BROKEN = (tarfile.TarError, OSError, ValueError, OverflowError, RecursionError,
 """What tarfile raises at bytes that are no archive."""
 
 
-class _Part(BaseModel):
+class _ReadySetPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class ReadySetContent(_Part):
+class ReadySetContent(_ReadySetPart):
     """Size and checksum of a file of the set."""
 
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Index(_Part):
+class Index(_ReadySetPart):
     """The first file of a ready set, which names the images and all other files."""
 
     format: int

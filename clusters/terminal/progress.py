@@ -12,13 +12,13 @@ from typing import TextIO
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.clusters.terminal.streams import LossyStream
 
-__all__ = ["Progress", "Step"]
+__all__ = ["Progress", "ProgressStep"]
 
 _TICK_SECONDS = 0.5
 _PLAIN_TICK_SECONDS = 60.0
 
 
-class Step:
+class ProgressStep:
     """A running step; `detail` (how far it is) may be set at any time and is shown behind its name.
 
     `meanwhile` returns what goes on meanwhile; it is called for each line.
@@ -50,7 +50,7 @@ class Progress:
         self._live = live
         self._colour = (live or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
         self._lock = threading.Lock()
-        self._running: list[Step] = []
+        self._running: list[ProgressStep] = []
 
     @classmethod
     def quiet(cls) -> "Progress":
@@ -67,9 +67,9 @@ class Progress:
         self._write(escape_controls(text, lines=True))
 
     @contextmanager
-    def step(self, name: str, meanwhile: Callable[[], str] = str) -> Iterator[Step]:
+    def step(self, name: str, meanwhile: Callable[[], str] = str) -> Iterator[ProgressStep]:
         """Show `name` while the block runs, then ✓ or ✗ with the seconds it took, and what `meanwhile` returns then."""
-        step = Step(name, meanwhile)
+        step = ProgressStep(name, meanwhile)
         done = threading.Event()
         ticker = threading.Thread(target=self._tick, args=(step, done), daemon=True)
         with self._lock:
@@ -90,7 +90,7 @@ class Progress:
                 self._running.remove(step)
             self._write(step.line(f"\033[{colour}m{mark}\033[0m" if self._colour else mark))
 
-    def _tick(self, step: Step, done: threading.Event) -> None:
+    def _tick(self, step: ProgressStep, done: threading.Event) -> None:
         if self._stream is None:
             return
         while not done.wait(_TICK_SECONDS if self._live else _PLAIN_TICK_SECONDS):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 __all__ = [
     "Change",
-    "Object",
+    "ObjectDict",
     "State",
     "differences",
     "fold",
@@ -17,8 +17,8 @@ __all__ = [
     "versions_by_key",
 ]
 
-Object = dict[str, Any]
-State = dict[str, Object]
+ObjectDict = dict[str, Any]
+State = dict[str, ObjectDict]
 
 _Kind = Literal["ADDED", "MODIFIED", "DELETED", "LISTED", "GAP", "RESUMED", "BOOKMARK"]
 
@@ -43,7 +43,7 @@ class Change:
     """
 
     kind: _Kind
-    object: Object | None = None
+    object: ObjectDict | None = None
     resource_version: str = ""
     in_gap: bool = False
     why: str = ""
@@ -52,12 +52,12 @@ class Change:
     wall: float = field(default_factory=time.time, compare=False)
 
 
-def observed_change(kind: Any, thing: Object, *, in_gap: bool = False) -> Change:
+def observed_change(kind: Any, thing: ObjectDict, *, in_gap: bool = False) -> Change:
     """Return the Change of an object."""
     return Change(kind, thing, thing["metadata"]["resourceVersion"], in_gap)
 
 
-def key(thing: Object) -> str:
+def key(thing: ObjectDict) -> str:
     """Return the key of an object in a state: "namespace/name", or "name" if it has no namespace."""
     metadata = thing["metadata"]
     return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
@@ -78,13 +78,13 @@ def fold(state: State, change: Change) -> None:
         state[key(change.object)] = change.object
 
 
-def versions_by_key(objects: Iterable[Object]) -> dict[str, tuple[str | None, str]]:
+def versions_by_key(objects: Iterable[ObjectDict]) -> dict[str, tuple[str | None, str]]:
     """Return uid and resource version of each object by its key: states with the same result are equal."""
     metadata = ((key(thing), thing["metadata"]) for thing in objects)
     return {name: (fields.get("uid"), fields["resourceVersion"]) for name, fields in metadata}
 
 
-def differences(before: Mapping[str, Object], listed: Iterable[Object]) -> Iterator[Change]:
+def differences(before: Mapping[str, ObjectDict], listed: Iterable[ObjectDict]) -> Iterator[Change]:
     """Yield the changes that must have happened between two lists."""
     after = {key(thing): thing for thing in listed}
     for name, old in before.items():
@@ -97,5 +97,5 @@ def differences(before: Mapping[str, Object], listed: Iterable[Object]) -> Itera
             yield observed_change("MODIFIED", new, in_gap=True)
 
 
-def _uid(thing: Object) -> Any:
+def _uid(thing: ObjectDict) -> Any:
     return thing["metadata"].get("uid")

@@ -60,7 +60,7 @@ def stream_lines(
     and StreamBroken for everything else that ends the answer early: "refused", "timeout" (no connection), "silent" (no
     data for the read time-out), "broken" (cut in the middle) or a status code other than 200.
     """
-    reader = _Reader(api, path, query, timeout, accept)
+    reader = _LineReader(api, path, query, timeout, accept)
     reader.start()
     try:
         while True:
@@ -81,7 +81,7 @@ def stream_lines(
         reader.stop()
 
 
-class _Reader(threading.Thread):
+class _LineReader(threading.Thread):
     """Puts OPEN and each line into `lines`, then None or the exception that ended the answer.
 
     It is a thread because a read of urllib3 cannot be stopped, and a byte now and then keeps its time-out from firing.

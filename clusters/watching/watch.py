@@ -9,12 +9,12 @@ from typing import TypeVar
 from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.deadline import Deadline
-from chaos_harness.clusters.watching.changes import Change, Object, State, fold, key
+from chaos_harness.clusters.watching.changes import Change, ObjectDict, State, fold, key
 from chaos_harness.clusters.watching.position import NOT_SERVED, Timing, WatchPosition
 from chaos_harness.clusters.watching.proofs import Proofs
 from chaos_harness.clusters.watching.streaming import StreamBroken, WatchStopped
 
-__all__ = ["NOT_SERVED", "Change", "Object", "Proofs", "State", "Timing", "Watch", "fold", "key", "wait_until"]
+__all__ = ["NOT_SERVED", "Change", "ObjectDict", "Proofs", "State", "Timing", "Watch", "fold", "key", "wait_until"]
 
 Value = TypeVar("Value")
 
@@ -107,7 +107,7 @@ def _summary(state: State) -> str:
     return (", ".join(words[:_SUMMARISED]) or "no object") + more
 
 
-def _condition(thing: Object) -> str:
+def _condition(thing: ObjectDict) -> str:
     status = thing.get("status") or {}
     words = [status["phase"]] if "phase" in status else []
     words += [f"{condition['type']}={condition['status']}" for condition in status.get("conditions") or ()]

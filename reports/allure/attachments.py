@@ -13,11 +13,11 @@ from chaos_harness.harness.errors import ChaosError
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.history import read
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports.picture.draw import close_up, timeline
+from chaos_harness.reports.picture.draw import draw_timeline, find_close_up
 from chaos_harness.reports.picture.model import Story
-from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.picture.read_history import read_story
 
-__all__ = ["AllureAttachment", "Budget", "Files", "file", "pictures", "story_of"]
+__all__ = ["AllureAttachment", "Budget", "Files", "attach_file", "draw_pictures", "load_story"]
 
 _SMALL_BYTES = 4 * 1024
 _LARGE_BYTES = 256 * 1024
@@ -82,32 +82,34 @@ class Budget:
                 left_out.append(f"{attachment.name}, {len(attachment.body):,} bytes\n")
         if elsewhere:
             lines = [f"{', '.join(names)}: attached to {test}\n" for test, names in elsewhere.items()]
-            chosen.append(_said("elsewhere", "What is the same in another test of this experiment:\n", lines))
+            chosen.append(
+                _text_attachment("elsewhere", "What is the same in another test of this experiment:\n", lines)
+            )
         if left_out:
             said = f"The run has attached enough; what was left out here lies in {Path(record.history).parent}:\n"
-            chosen.append(_said("left out", said, left_out))
+            chosen.append(_text_attachment("left out", said, left_out))
         return chosen
 
 
-def _said(name: str, head: str, lines: list[str]) -> AllureAttachment:
+def _text_attachment(name: str, head: str, lines: list[str]) -> AllureAttachment:
     return AllureAttachment(name, (head + "".join(lines)).encode(), "text/plain", "txt")
 
 
-def story_of(record: Record) -> Story | None:
+def load_story(record: Record) -> Story | None:
     """Return the story of a record's history, or None if no history can be read."""
     try:
-        return tell(read(Path(record.history)))
+        return read_story(read(Path(record.history)))
     except (ChaosError, KeyError, TypeError, ValueError, OSError):
         return None
 
 
-def pictures(record: Record, story: Story) -> list[AllureAttachment]:
+def draw_pictures(record: Record, story: Story) -> list[AllureAttachment]:
     """Return the timeline, and a close-up if that shows the losses better."""
-    drawn = [AllureAttachment("timeline", timeline(story, record.name, record.claims).encode(), _SVG, "svg")]
-    window = close_up(story)
+    drawn = [AllureAttachment("timeline", draw_timeline(story, record.name, record.claims).encode(), _SVG, "svg")]
+    window = find_close_up(story)
     if window:
         name = f"close-up, {window[0]:.1f} to {window[1]:.1f} s"
-        picture = timeline(story, record.name, record.claims, window)
+        picture = draw_timeline(story, record.name, record.claims, window)
         drawn.append(AllureAttachment(name, picture.encode(), _SVG, "svg"))
     return drawn
 
@@ -126,11 +128,11 @@ class Files:
             *((attachment.name, attachment.path, attachment.type) for attachment in record.attachments),
         ]
         files = {_identity(name, Path(path)): (name, Path(path), kind) for name, path, kind in wanted}
-        self._known = {key: self._known.get(key) or file(*wanted_file) for key, wanted_file in files.items()}
+        self._known = {key: self._known.get(key) or attach_file(*wanted_file) for key, wanted_file in files.items()}
         return list(self._known.values())
 
 
-def file(name: str, path: Path, kind: str) -> AllureAttachment:
+def attach_file(name: str, path: Path, kind: str) -> AllureAttachment:
     """Return a file without its secrets: compressed if it is large, cut with a note if it is very large.
 
     If it cannot be read, the attachment says that it is missing.
@@ -140,7 +142,7 @@ def file(name: str, path: Path, kind: str) -> AllureAttachment:
         if path.stat().st_size <= _LARGE_BYTES:
             text = redact(path.read_text(encoding="utf-8", errors="replace"))
             return AllureAttachment(name, text.encode(), kind, suffix)
-        body, cut = _packed(path)
+        body, cut = _compress(path)
     except OSError as error:
         return AllureAttachment(f"{name} (missing)", f"{path}: {error.strerror}".encode(), "text/plain", "txt")
     shown = f"{name}, the first {cut:,} lines.gz" if cut else f"{name}.gz"
@@ -155,7 +157,7 @@ def _identity(name: str, path: Path) -> tuple[str, str, int, int]:
     return name, str(path), status.st_size, status.st_mtime_ns
 
 
-def _packed(path: Path) -> tuple[bytes, int]:
+def _compress(path: Path) -> tuple[bytes, int]:
     """Return a file compressed, and the number of its lines that were kept if it is too large to be complete."""
     packed, number = io.BytesIO(), 0
     with gzip.GzipFile(fileobj=packed, mode="wb") as into:

@@ -19,11 +19,11 @@ __all__ = [
     "CONFIGURATION",
     "NO_LONGER_REPRODUCES",
     "add_performance",
-    "address",
-    "environment",
-    "marked",
+    "collect_environment",
+    "issue_url",
+    "mark_known_defect",
     "nodeid_of",
-    "viewer",
+    "viewer_command",
     "write_categories",
     "write_environment",
 ]
@@ -72,7 +72,7 @@ def write_categories(results: Path) -> None:
     private.write(results.parent / CONFIGURATION, json.dumps({"categories": CATEGORIES}, indent=2))
 
 
-def marked(message: str, claims: Iterable[ClaimRecord]) -> str:
+def mark_known_defect(message: str, claims: Iterable[ClaimRecord]) -> str:
     """Return a failure's message, with NO_LONGER_REPRODUCES at its end if a known defect did not reproduce.
 
     A test ends with its first unexpected claim, so that one decides.
@@ -89,7 +89,7 @@ def add_performance(results: Path, titles: Mapping[str, Mapping[str, str]]) -> N
     private.write(path, json.dumps({**configuration, "performance": {"metrics": titles}}, indent=2))
 
 
-def address(issue: str) -> str:
+def issue_url(issue: str) -> str:
     """Return the URL of "gatekeeper#3839", with or without its owner; any other form is taken as a URL itself.
 
     If that is no http(s) URL, the result is "": a report must not contain links that run code.
@@ -101,7 +101,7 @@ def address(issue: str) -> str:
     return f"https://github.com/{owner}/{known['name']}/issues/{known['number']}"
 
 
-def viewer(run: Path) -> str:
+def viewer_command(run: Path) -> str:
     """Return the command that shows a run, wherever its folder was moved; everything it installs is pinned by hash."""
     return f"{command_line('report --')} --serve {shlex.quote(str(run))}"
 
@@ -113,7 +113,7 @@ def nodeid_of(result: Mapping[str, Any]) -> str:
     return "::".join(["/".join(path[:files]), *path[files:], str(result.get("name", ""))])
 
 
-def environment(records: Iterable[Record]) -> dict[str, str]:
+def collect_environment(records: Iterable[Record]) -> dict[str, str]:
     """Return the versions of this machine, and those in the records.
 
     If records differ (two shapes in one run), a name gets all values, each once.

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pluggy
 
-__all__ = ["Guard"]
+__all__ = ["DiskErrorGuard"]
 
 _allure = pluggy.HookimplMarker("allure")
 
 
-class Guard:
+class DiskErrorGuard:
     """Catches errors of everything that is written for a report; `trouble` describes the first one."""
 
     def __init__(self, results: Path) -> None:

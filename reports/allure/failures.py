@@ -8,18 +8,18 @@ import pytest
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["clean", "pytest_runtest_makereport"]
+__all__ = ["clean_report", "pytest_runtest_makereport"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Clean each report before anybody sees it: the terminal, JUnit XML, xdist's controller."""
     report = yield
-    clean(report)
+    clean_report(report)
     return report
 
 
-def clean(report: pytest.TestReport) -> None:
+def clean_report(report: pytest.TestReport) -> None:
     """Remove secrets and control characters from a report's trace, its message, and the captured output."""
     report.sections = [(name, _text(said)) for name, said in report.sections]
     failure: Any = report.longrepr

@@ -14,9 +14,9 @@ from chaos_harness.reports import run_directory
 from chaos_harness.reports.allure import attachments
 from chaos_harness.reports.allure import results as written
 from chaos_harness.reports.allure.attachments import AllureAttachment
-from chaos_harness.reports.allure.sweep import sweep
-from chaos_harness.reports.picture.draw import timeline
-from chaos_harness.reports.picture.read_history import tell
+from chaos_harness.reports.allure.sweep import redact_results
+from chaos_harness.reports.picture.draw import draw_timeline
+from chaos_harness.reports.picture.read_history import read_story
 from chaos_harness.reports.trends import quality_gate
 
 __all__ = ["rescue"]
@@ -30,11 +30,11 @@ def rescue(run: Path) -> list[str]:
     The kill becomes an error of the whole run, so no quality gate is passed. Each experiment whose test did not end
     becomes a broken result with its timeline up to the kill. A run that ended or still runs is not changed.
     """
-    said = run_directory.state(run)
+    said = run_directory.read_state(run)
     results = run / "results"
-    if said is None or said.ended is not None or run_directory.goes_on(run, said) or not results.is_dir():
+    if said is None or said.ended is not None or run_directory.is_running(run, said) or not results.is_dir():
         return []
-    begun, histories = run_directory.noted(run)
+    begun, histories = run_directory.read_tests(run)
     running = f" while it ran {', '.join(begun)}" if begun else ""
     message = f"the run was killed{running}; {_GC}"
     _write(results, "run", "globals", {"attachments": [], "errors": [{"message": redact(message)}]})
@@ -44,7 +44,7 @@ def rescue(run: Path) -> list[str]:
         if str(history) not in histories:
             _add(results, history)
             rescued.append(history.parent.name)
-    sweep(results)
+    redact_results(results)
     return [message, *(f"rescued: {name}" for name in rescued)]
 
 
@@ -52,12 +52,12 @@ def _add(results: Path, history: Path) -> None:
     name = history.parent.name
     message = f"the run was killed; this is what {name} had recorded until then. {_GC}"
     start = stop = history.stat().st_mtime
-    attached = [attachments.file("history", history, "application/jsonl")]
+    attached = [attachments.attach_file("history", history, "application/jsonl")]
     try:
         recorded = read(history)
-        story = tell(recorded)
+        story = read_story(recorded)
         start, stop = recorded.header.started, recorded.header.started + story.end
-        attached.insert(0, AllureAttachment("timeline", timeline(story, name).encode(), "image/svg+xml", "svg"))
+        attached.insert(0, AllureAttachment("timeline", draw_timeline(story, name).encode(), "image/svg+xml", "svg"))
     except (ChaosError, KeyError, TypeError, ValueError) as error:
         message += f" Its history cannot be told: {error}"
     _write(
@@ -89,4 +89,4 @@ def _attach(results: Path, key: str, attachment: AllureAttachment) -> dict[str, 
 
 def _write(results: Path, key: str, kind: str, what: dict[str, Any]) -> None:
     """Write a file whose name depends on `key` only, so that a second rescue adds nothing."""
-    private.write(results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json", json.dumps(written.clean(what)))
+    private.write(results / f"{uuid5(NAMESPACE_URL, key)}-{kind}.json", json.dumps(written.clean_result(what)))

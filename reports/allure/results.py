@@ -12,9 +12,9 @@ from attr import asdict
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import recorded, redact
-from chaos_harness.reports.allure.categories import address
+from chaos_harness.reports.allure.categories import issue_url
 
-__all__ = ["Writer", "clean"]
+__all__ = ["ResultWriter", "clean_result"]
 
 _allure = pluggy.HookimplMarker("allure")
 
@@ -24,7 +24,7 @@ _NO_TEXT = (".png", ".gz", ".zip", ".jpg", ".jpeg", ".gif", ".webm", ".mp4", ".p
 """What may hold a secret, but no text; who attaches such a thing looks at it first."""
 
 
-class Writer:
+class ResultWriter:
     """Replaces Allure's own writer, which writes everything unredacted and readable by everybody."""
 
     def __init__(self, report_dir: str, clean: bool = False) -> None:  # noqa: ARG002 - as Allure calls it
@@ -58,7 +58,7 @@ class Writer:
         self._attach(body.encode(errors="backslashreplace") if isinstance(body, str) else body, file_name)
 
     def _write(self, item: Any) -> None:
-        fields = clean(asdict(item, filter=lambda _, value: bool(value) or value is False))
+        fields = clean_result(asdict(item, filter=lambda _, value: bool(value) or value is False))
         text = json.dumps(fields, ensure_ascii=False)
         private.write(self._directory / item.file_pattern.format(prefix=uuid4()), text)
 
@@ -72,11 +72,11 @@ class Writer:
         private.write(self._directory / name, body)
 
 
-def clean(fields: Mapping[str, Any]) -> Any:
+def clean_result(fields: Mapping[str, Any]) -> Any:
     """Return Allure's JSON without secrets, control characters, and links that are not http(s)."""
     cleaned = _shown(recorded(fields))
     if isinstance(cleaned.get("links"), list):
-        cleaned["links"] = [link for link in cleaned["links"] if address(str(link.get("url", "")))]
+        cleaned["links"] = [link for link in cleaned["links"] if issue_url(str(link.get("url", "")))]
     return cleaned
 
 

@@ -45,25 +45,25 @@ def write(
 
     Without a run's directory (the results were written elsewhere on request) nothing is stored or compared.
     """
-    samples = figures.samples(records)
-    private.write(results / "figures-perf.json", json.dumps(figures.performance(samples)))
-    categories.add_performance(results, figures.titles(samples))
+    samples = figures.collect_samples(records)
+    private.write(results / "figures-perf.json", json.dumps(figures.allure_performance(samples)))
+    categories.add_performance(results, figures.figure_titles(samples))
     if run is None:
         return []
     private.write(run / _METRICS, figures.open_metrics(samples, records))
-    known = runs.earlier(run.parent, run.name)
+    known = runs.read_earlier(run.parent, run.name)
     history: dict[str, list[float]] = {}
     for earlier_run in known:
         for key, value in earlier_run.figures.items():
             history.setdefault(key, []).append(value)
-    judged = gate.judge(samples, history)
+    judged = gate.judge_figures(samples, history)
     private.write(run / _FIGURES, "".join(f"{escape_controls(comparison.words)}\n" for comparison in judged))
-    quality_gate.write(run, quality_gate.rules(records, outcomes, judged))
+    quality_gate.write(run, quality_gate.evaluate_rules(records, outcomes, judged))
     keys = {_key(nodeid, record): nodeid for nodeid, record in records.items()}
     tests = {key: outcomes.get(nodeid, "") for key, nodeid in keys.items()}
-    flaky = runs.flaky(known, tests)
+    flaky = runs.find_flaky(known, tests)
     _mark_flaky(results, {keys[key]: words for key, words in flaky.items()})
-    began = run_directory.state(run)
+    began = run_directory.read_state(run)
     started = began.started if began else time.time()
     runs.remember(run.parent, runs.Run(run.name, started, {sample.key: sample.value for sample in samples}, tests))
     return [

@@ -6,14 +6,14 @@ from pathlib import Path
 from chaos_harness.harness import private
 from chaos_harness.harness.redaction import recorded, redact
 
-__all__ = ["sweep"]
+__all__ = ["redact_results"]
 
 _PLAIN = (".txt", ".log", ".properties", ".csv", ".html", ".yaml", ".yml", ".uri")
 _OURS = (".svg", ".gz")
 """Files that are written clean, or are no text."""
 
 
-def sweep(results: Path) -> list[str]:
+def redact_results(results: Path) -> list[str]:
     """Redact each file below `results` that contains a secret; return those files.
 
     JSON is redacted string by string, so that it stays JSON; a truncated JSON file is redacted as text.

@@ -13,10 +13,10 @@ from chaos_harness.clusters.machine.removal import remove_folder
 from chaos_harness.harness import private
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.allure.categories import CONFIGURATION
-from chaos_harness.reports.html.calling import call
+from chaos_harness.reports.html.calling import run_program
 from chaos_harness.reports.trends import quality_gate
 
-__all__ = ["POLICY", "check", "generate", "quiet"]
+__all__ = ["POLICY", "block_requests", "generate", "require_results"]
 
 POLICY = (
     "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline' data: blob:; connect-src 'self' data: blob:; "
@@ -45,7 +45,7 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
     It is one file that any browser opens, unless the attachments are so large that it must be served. Trends come from
     earlier runs; generating a report twice counts its run once. Raises HarnessError.
     """
-    results = check(run)
+    results = require_results(run)
     try:
         with tempfile.TemporaryDirectory(dir=run, prefix=".report-") as made:
             place = Path(made)
@@ -57,11 +57,11 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
                 *_gate(run, place),
                 str(results),
             ]
-            call("Allure 3 cannot make the report", command, place, _SECONDS)
+            run_program("Allure 3 cannot make the report", command, place, _SECONDS)
             index = place / "report" / "index.html"
             if not index.is_file():
                 raise HarnessError(f"Allure 3 made no {index.name} of {results}")
-            private.write(index, quiet(index.read_text(encoding="utf-8")))
+            private.write(index, block_requests(index.read_text(encoding="utf-8")))
             for path in index.parent.rglob("*"):
                 path.chmod(0o700 if path.is_dir() else 0o600)
             _remember(run, place / _HISTORY)
@@ -72,14 +72,14 @@ def generate(run: Path, allure: Sequence[str]) -> Path:
     return run / "report" / "index.html"
 
 
-def check(run: Path) -> Path:
+def require_results(run: Path) -> Path:
     """Return the folder of the run's results. Raises HarnessError if there are none, before anything is installed."""
     if not (run / "results").is_dir():
         raise HarnessError(f"{run}: expected a run's directory with results in it, found none")
     return run / "results"
 
 
-def quiet(page: str) -> str:
+def block_requests(page: str) -> str:
     """Return a page of Allure without its analytics, and with a policy that forbids all other requests.
 
     Only the scripts that are in the page now may run, known by their hashes; scripts in attachments may not. Raises

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["MOST_LOST", "Bin", "Bins", "LostRequest", "Outcome", "Tally"]
+__all__ = ["MOST_LOST", "Bin", "Bins", "LostRequest", "RequestOutcome", "Tally"]
 
-Outcome = Literal["good", "lost", "silent"]
+RequestOutcome = Literal["good", "lost", "silent"]
 """`good`: the expected answer; `lost`: another answer; `silent`: no answer."""
 
 MOST_LOST = 2000
@@ -22,7 +22,7 @@ class LostRequest:
 
     asked: float
     answered: float
-    outcome: Outcome
+    outcome: RequestOutcome
     said: str = ""
 
 
@@ -39,7 +39,7 @@ class Bin:
         """The number of all requests."""
         return self.good + self.lost + self.silent
 
-    def add(self, outcome: Outcome, number: int = 1) -> None:
+    def add(self, outcome: RequestOutcome, number: int = 1) -> None:
         """Add `number` requests."""
         setattr(self, outcome, getattr(self, outcome) + number)
 
@@ -51,7 +51,7 @@ class Bins:
     width: float = _FINEST_SECONDS
     bins: dict[int, Bin] = field(default_factory=dict)
 
-    def add(self, at: float, outcome: Outcome = "good") -> None:
+    def add(self, at: float, outcome: RequestOutcome = "good") -> None:
         """Count one request that was sent `at` this second of the history."""
         while at >= self.width * _MOST_BINS:
             self._widen()
@@ -84,7 +84,7 @@ class Tally:
     first_lost: float | None = None
     last_lost: float | None = None
 
-    def add(self, asked: float, answered: float, outcome: Outcome, said: str = "") -> None:
+    def add(self, asked: float, answered: float, outcome: RequestOutcome, said: str = "") -> None:
         """Count one request."""
         self.total.add(outcome)
         self.bins.add(asked, outcome)

@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 from chaos_harness.harness.history import Entry, History
 from chaos_harness.harness.history import vocabulary as v
 from chaos_harness.harness.history.faults import FaultSpan
-from chaos_harness.reports.picture.counts import Outcome, Tally
+from chaos_harness.reports.picture.counts import RequestOutcome, Tally
 from chaos_harness.reports.picture.model import Band, ChainLink, Mark, QuestionLabel, Story
 from chaos_harness.reports.picture.states import Lifeline, Sort, lease_state, node_state, pod_state
 
-__all__ = ["tell"]
+__all__ = ["read_story"]
 
 _FAULT, _REPLICA, _WATCH = v.numbered(v.FAULT, ""), v.numbered(v.REPLICA, ""), v.watch("")
-_OUTCOMES: dict[str, Outcome] = {"ok": "good", "fail": "lost", "info": "silent"}
+_OUTCOMES: dict[str, RequestOutcome] = {"ok": "good", "fail": "lost", "info": "silent"}
 _MOST_LIVES, _MOST_MARKS, _MOST_QUESTIONS, _MOST_BANDS, _MOST_TOLD = 300, 300, 40, 100, 400
 _BAD_REASONS = ("BackOff", "Evict", "Fail", "Kill", "NotReady", "OOM", "Preempt", "Taint", "Unhealthy", "Error")
 _FAILED_OPEN = QuestionLabel("webhook calls", "failed open")
@@ -33,17 +33,17 @@ _OWN_LANES = (
 )
 
 
-def tell(recorded: History) -> Story:
+def read_story(recorded: History) -> Story:
     """Return the story of a history, up to the line at which it breaks off."""
     story = Story(started=recorded.header.started, truncated=recorded.truncated)
-    reader = _Reader(story)
+    reader = _StoryReader(story)
     for entry in recorded.entries:
         reader.take(entry)
     reader.close()
     return story
 
 
-class _Reader:
+class _StoryReader:
     def __init__(self, story: Story) -> None:
         self._story = story
         self._asked: dict[str, Entry] = {}
@@ -240,7 +240,7 @@ class _Reader:
             said = str(value.get("outcome") or value.get("said") or value.get("status") or "")
             self._count(asked, entry.at, _OUTCOMES[entry.kind], said)
 
-    def _count(self, asked: Entry, answered: float, outcome: Outcome, said: str) -> None:
+    def _count(self, asked: Entry, answered: float, outcome: RequestOutcome, said: str) -> None:
         story = self._story
         if asked.process.startswith(_REPLICA):
             tally = _tally(story.replicas, asked.process.removeprefix(_REPLICA), f"{v.REPLICA} others")

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from chaos_harness.harness.history.objects import condition, is_ready, is_terminating
 
-__all__ = ["Lifeline", "Sort", "State", "Stretch", "lease_state", "node_state", "pod_state"]
+__all__ = ["LifeState", "Lifeline", "Sort", "Stretch", "lease_state", "node_state", "pod_state"]
 
-State = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
+LifeState = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
 """What a reader must tell apart at a glance; the reason is written beside it."""
 
 Sort = Literal["webhook", "gatekeeper", "workload", "node", "lease"]
@@ -22,7 +22,7 @@ class Stretch:
     """A state from `at` until the next stretch."""
 
     at: float
-    state: State
+    state: LifeState
     why: str = ""
 
 
@@ -36,7 +36,7 @@ class Lifeline:
     stretches: list[Stretch] = field(default_factory=list)
     left_out: int = 0
 
-    def see(self, at: float, state: State, why: str = "") -> bool:
+    def see(self, at: float, state: LifeState, why: str = "") -> bool:
         """Record the object's state; return whether it has changed."""
         if self.stretches and (self.stretches[-1].state, self.stretches[-1].why) == (state, why):
             return False
@@ -55,7 +55,7 @@ class Lifeline:
         self.stretches = [*kept, last]
 
 
-def pod_state(pod: Mapping[str, Any]) -> tuple[State, str]:
+def pod_state(pod: Mapping[str, Any]) -> tuple[LifeState, str]:
     """Return a pod's state and its reason, by its status."""
     status = pod.get("status") or {}
     if is_terminating(pod):
@@ -67,7 +67,7 @@ def pod_state(pod: Mapping[str, Any]) -> tuple[State, str]:
     return _unready_state(pod, status)
 
 
-def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[State, str]:
+def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[LifeState, str]:
     containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     states = [container.get("state") or {} for container in containers]
     waiting = next((state["waiting"].get("reason", "") for state in states if "waiting" in state), "")
@@ -80,7 +80,7 @@ def _unready_state(pod: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[S
     return "starting", waiting or ("Scheduled" if pod.get("spec", {}).get("nodeName") else "not scheduled")
 
 
-def node_state(node: Mapping[str, Any]) -> tuple[State, str]:
+def node_state(node: Mapping[str, Any]) -> tuple[LifeState, str]:
     """Return a node's state and its reason, by conditions and taints; status is stale while nobody can write it."""
     ready = condition(node, "Ready") or "Unknown"
     if ready != "True":
@@ -88,7 +88,7 @@ def node_state(node: Mapping[str, Any]) -> tuple[State, str]:
     return ("leaving", "cordoned") if (node.get("spec") or {}).get("unschedulable") else ("ready", "")
 
 
-def lease_state(lease: Mapping[str, Any]) -> tuple[State, str]:
+def lease_state(lease: Mapping[str, Any]) -> tuple[LifeState, str]:
     """Return the holder of a lease as its state."""
     holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
     return ("held", holder) if holder else ("unheld", "nobody")

@@ -12,18 +12,18 @@ from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.picture.model import ChainLink, Story
 from chaos_harness.reports.picture.svg import shortened
 
-__all__ = ["brief", "page", "reproduce", "sentence"]
+__all__ = ["render_page", "reproduction_command", "shorten_message", "summarise"]
 
 _MOST_LINKS, _MOST_EVIDENCE, _MOST_LETTERS, _MOST_BRIEF = 30, 12, 110, 3
 _VERSIONS = ("kubernetes", "gatekeeper")
 
 
-def sentence(record: Record, story: Story | None) -> str:
+def summarise(record: Record, story: Story | None) -> str:
     """Return in a few plain sentences what a test did and what the outcome was."""
     return redact(" ".join(filter(None, _sentences(record, story))))
 
 
-def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", picture: str = "") -> str:
+def render_page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", picture: str = "") -> str:
     """Return the top of a test's report, as HTML.
 
     It has the summary, the `picture` (an image's URL), the unexpected claims with their evidence, the chain of events,
@@ -36,16 +36,16 @@ def page(record: Record, story: Story | None, nodeid: str, *, fact: str = "", pi
         *(f"<p>{_html(words)}</p>" for words in (done, lost) if words),
     ]
     if picture and story is not None:
-        parts.append(f'<p><img src="{picture}" alt="{_html(sentence(record, story))}" width="1000"></p>')
+        parts.append(f'<p><img src="{picture}" alt="{_html(summarise(record, story))}" width="1000"></p>')
     parts += [_evidence(claim) for claim in record.claims if not claim.as_expected or claim.issue]
     if story is not None:
         parts.append(_chain(story))
     parts += [_phases(record), _figures(record.claims)]
-    parts.append(f"<p>The same again:</p><pre>{_html(reproduce(record, nodeid))}</pre>")
+    parts.append(f"<p>The same again:</p><pre>{_html(reproduction_command(record, nodeid))}</pre>")
     return "\n".join(filter(None, parts))
 
 
-def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
+def shorten_message(message: str, claims: Iterable[ClaimRecord]) -> str:
     """Return an error's message without most of the claims' evidence, which is shown further down."""
     evidence_lines = {line.strip() for claim in claims for line in claim.evidence}
     lines = message.splitlines()
@@ -58,7 +58,7 @@ def brief(message: str, claims: Iterable[ClaimRecord]) -> str:
     return "\n".join(kept)
 
 
-def reproduce(record: Record, nodeid: str) -> str:
+def reproduction_command(record: Record, nodeid: str) -> str:
     """Return the command that runs the test again: on the same versions, with the same seed."""
     shape = record.cluster.get("shape", {})
     versions = [part for name in _VERSIONS if name in shape for part in (f"{OPTION}{name}", str(shape[name]))]
@@ -66,10 +66,10 @@ def reproduce(record: Record, nodeid: str) -> str:
 
 
 def _sentences(record: Record, story: Story | None) -> tuple[str, str, str]:
-    return _done(record, story), _lost(story), _verdicts(record.claims)
+    return _describe_actions(record, story), _describe_losses(story), _verdicts(record.claims)
 
 
-def _done(record: Record, story: Story | None) -> str:
+def _describe_actions(record: Record, story: Story | None) -> str:
     shape = record.cluster.get("shape", {})
     known = {name: shape[name] for name in ("gatekeeper", "kubernetes", "install", "workers") if name in shape}
     on = "".join(
@@ -98,7 +98,7 @@ def _fault(name: str, begun: float, proved: float | None, ended: float | None, *
     return f"{name} from {begun:.1f} s, proved, " + ("never healed" if ended is None else f"healed at {ended:.1f} s")
 
 
-def _lost(story: Story | None) -> str:
+def _describe_losses(story: Story | None) -> str:
     if story is None or not story.canaries:
         return ""
     tallies = story.canaries

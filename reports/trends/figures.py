@@ -9,7 +9,7 @@ from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.experiment.record import ClaimRecord, Record
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["FigureSample", "open_metrics", "performance", "samples", "titles"]
+__all__ = ["FigureSample", "allure_performance", "collect_samples", "figure_titles", "open_metrics"]
 
 _HARM = ("_seconds", "_percent")
 _NO_HARM = ("asked_seconds", "cut_seconds", "first_lost_seconds")
@@ -56,7 +56,7 @@ class FigureSample:
         return next((unit for ending, unit in _UNITS if self.figure.endswith(ending)), "")
 
 
-def samples(records: Mapping[str, Record]) -> list[FigureSample]:
+def collect_samples(records: Mapping[str, Record]) -> list[FigureSample]:
     """Return the figures of all claims that could be judged; `records` are by test ID."""
     measured = []
     for nodeid, record in records.items():
@@ -73,7 +73,7 @@ def samples(records: Mapping[str, Record]) -> list[FigureSample]:
     return measured
 
 
-def performance(samples: Iterable[FigureSample]) -> list[dict[str, Any]]:
+def allure_performance(samples: Iterable[FigureSample]) -> list[dict[str, Any]]:
     """Return the content of Allure's file `*-perf.json`."""
     return [
         {
@@ -87,7 +87,7 @@ def performance(samples: Iterable[FigureSample]) -> list[dict[str, Any]]:
     ]
 
 
-def titles(samples: Iterable[FigureSample]) -> dict[str, dict[str, str]]:
+def figure_titles(samples: Iterable[FigureSample]) -> dict[str, dict[str, str]]:
     """Return Allure's title of each figure, and whether lower is better."""
     return {
         sample.key: {"title": sample.title, "unit": sample.unit, **({"better": "lower"} if sample.is_harm else {})}

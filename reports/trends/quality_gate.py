@@ -12,7 +12,7 @@ from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
 from chaos_harness.reports.trends.regression import FigureVerdict
 
-__all__ = ["FILE", "GateRule", "archive", "read", "rules", "write"]
+__all__ = ["FILE", "GateRule", "archive", "evaluate_rules", "read", "write"]
 
 FILE = "gate.json"
 """Name of the file in a run's directory."""
@@ -44,7 +44,7 @@ class GateRule:
     actual: float
 
 
-def rules(
+def evaluate_rules(
     records: Mapping[str, Record], outcomes: Mapping[str, str], judged: Sequence[FigureVerdict]
 ) -> list[GateRule]:
     """Return the rules: all claims are as expected, and no figure is worse beyond noise.

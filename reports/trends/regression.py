@@ -8,7 +8,7 @@ from typing import Literal
 
 from chaos_harness.reports.trends.figures import FigureSample
 
-__all__ = ["ERROR", "FEWEST", "FigureVerdict", "bound", "judge", "quantile"]
+__all__ = ["ERROR", "FEWEST", "FigureVerdict", "bound", "judge_figures", "quantile"]
 
 FEWEST = 5
 """With fewer earlier values the noise is unknown, and nothing is reported."""
@@ -43,7 +43,7 @@ class FigureVerdict:
         )
 
 
-def judge(samples: Sequence[FigureSample], earlier: Mapping[str, Sequence[float]]) -> list[FigureVerdict]:
+def judge_figures(samples: Sequence[FigureSample], earlier: Mapping[str, Sequence[float]]) -> list[FigureVerdict]:
     """Compare each figure with its values in earlier runs.
 
     The bound is that of a prediction interval: if nothing has changed, ERROR is the chance that any of this run's
@@ -52,7 +52,7 @@ def judge(samples: Sequence[FigureSample], earlier: Mapping[str, Sequence[float]
     gated = [sample for sample in samples if sample.is_harm]
     known = {sample.key: list(earlier.get(sample.key, ()))[-_MOST_EARLIER:] for sample in gated}
     number = sum(len(values) >= FEWEST for values in known.values())
-    return [_judged(sample, known[sample.key], number) for sample in gated]
+    return [_judge_figure(sample, known[sample.key], number) for sample in gated]
 
 
 def bound(values: Sequence[float], error: float) -> float:
@@ -89,7 +89,7 @@ def _bounds(values: Sequence[float], error: float) -> tuple[float, float]:
     return exp(middle - room) - _OFFSET, min(most, exp(middle + room) - _OFFSET)
 
 
-def _judged(sample: FigureSample, earlier: Sequence[float], number: int) -> FigureVerdict:
+def _judge_figure(sample: FigureSample, earlier: Sequence[float], number: int) -> FigureVerdict:
     if len(earlier) < FEWEST:
         return FigureVerdict(sample, len(earlier), 0.0, None, "too few runs")
     mean, (least, most) = fmean(earlier), _bounds(earlier, ERROR / number)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chaos_harness.harness import private
 
-__all__ = ["Run", "earlier", "flaky", "remember"]
+__all__ = ["Run", "find_flaky", "read_earlier", "remember"]
 
 _FILE = "trend.jsonl"
 _MOST_RUNS = 100
@@ -24,7 +24,7 @@ class Run:
     tests: Mapping[str, str] = field(default_factory=dict)
 
 
-def earlier(root: Path, than: str) -> list[Run]:
+def read_earlier(root: Path, than: str) -> list[Run]:
     """Return the stored runs below `root` except the run `than`, oldest first.
 
     A line that was cut off or written by another version is skipped: a trend may have holes.
@@ -54,7 +54,7 @@ def remember(root: Path, run: Run) -> None:
         private.write(path, b"".join(lines[-_MOST_RUNS:]))
 
 
-def flaky(runs: Iterable[Run], now: Mapping[str, str]) -> dict[str, str]:
+def find_flaky(runs: Iterable[Run], now: Mapping[str, str]) -> dict[str, str]:
     """Return the tests that passed and failed with nothing else changed, and how often.
 
     Only passed and failed count: a broken harness says nothing about a test.

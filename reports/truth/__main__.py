@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.reports.truth.page import by_check, by_claim, last_line, page
-from chaos_harness.reports.truth.rows import counted, gathered, merged
+from chaos_harness.reports.truth.rows import gather_rows, merge_rows, sum_counts
 from chaos_harness.reports.truth.verdict_log import FILE
 
 __all__ = ["main"]
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"argument --write: expected a name that ends in .json (was {chosen.write}); the page goes beside it"
         )
     try:
-        table = merged(gathered(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
+        table = merge_rows(gather_rows(chosen.runs, lambda line: sys.stderr.write(f"{line}\n")))
     except BadScenario as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.write:
         chosen.write.write_text(table.json(), encoding="utf-8")
         chosen.write.with_suffix(".md").write_text(page(table), encoding="utf-8")
-    total = counted(table.counts())
+    total = sum_counts(table.counts())
     return int(total.as_predicted == 0 or total.as_predicted < len(total.verdicts) or table.broken > 0)
 
 

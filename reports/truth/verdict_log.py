@@ -18,10 +18,10 @@ from chaos_harness.harness.causes import Cause
 from chaos_harness.harness.errors import BadScenario
 from chaos_harness.harness.experiment.record import Record
 from chaos_harness.harness.redaction import redact
-from chaos_harness.reports.records import reason_of, record_in
+from chaos_harness.reports.records import read_record, reason_of
 from chaos_harness.reports.truth.commit import commit
 
-__all__ = ["BROKEN", "FILE", "Line", "pytest_configure", "read"]
+__all__ = ["BROKEN", "FILE", "VerdictLine", "pytest_configure", "read_verdicts"]
 
 FILE = "verdicts.jsonl"
 """Name of the file in a run's directory."""
@@ -33,7 +33,7 @@ _TIME = re.compile(r"-?\btime_\d+\b-?")
 
 
 @dataclass(frozen=True)
-class Line:
+class VerdictLine:
     """A claim of one test with its verdict; with outcome `broken`, a test that failed besides its claims.
 
     `test` is the same for all its repetitions. `seconds` is the experiment's duration from its first phase to its last:
@@ -64,7 +64,7 @@ class Line:
     commit: str = ""
 
 
-_LINE = TypeAdapter(Line)
+_LINE = TypeAdapter(VerdictLine)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Writer(Path(results).parent / FILE, commit(config.rootpath)), "chaos-verdicts")
 
 
-def read(path: Path) -> list[Line]:
+def read_verdicts(path: Path) -> list[VerdictLine]:
     """Return the lines of the file `path`; a last line that was cut off by a kill is skipped.
 
     Raises BadScenario if the file does not exist, or with the number of an invalid line.
@@ -104,7 +104,7 @@ class _Writer:
         if report.outcome == "failed":
             self._failed.setdefault(report.nodeid, reason_of(report))
         if report.when == "teardown":
-            lines = self._lines(report.nodeid, record_in(report.user_properties))
+            lines = self._lines(report.nodeid, read_record(report.user_properties))
             text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines)
             try:
                 private.add(self._path, text)
@@ -115,7 +115,7 @@ class _Writer:
         if self._trouble:
             terminalreporter.write_line(self._trouble, red=True)
 
-    def _lines(self, nodeid: str, record: Record | None) -> Iterator[Line]:
+    def _lines(self, nodeid: str, record: Record | None) -> Iterator[VerdictLine]:
         test = redact(_TIME.sub("", nodeid).replace("[]", ""))
         common: dict[str, Any] = {"test": test, "seed": 0, "shape": {}, "seconds": 0.0}
         common |= self._told
@@ -127,7 +127,7 @@ class _Writer:
         claims = record.claims if record else []
         for claim in claims:
             fields = ("expected", "outcome", "issue", "figures", "surprise", "judge", "until", "known", "because")
-            yield Line(
+            yield VerdictLine(
                 claim=redact(claim.name),
                 summary=redact(claim.summary),
                 id=redact(claim.id),
@@ -136,7 +136,7 @@ class _Writer:
                 **{name: getattr(claim, name) for name in fields},
             )
         if nodeid in self._failed and all(claim.as_expected for claim in claims):
-            yield Line(
+            yield VerdictLine(
                 claim="", expected="", outcome=BROKEN, issue=None, summary=redact(self._failed[nodeid]), **common
             )
 

@@ -205,7 +205,7 @@ def _verdicts(chance: Random, folder: Path) -> Read:
     line |= {"seed": 1, "shape": shape, "seconds": 1.5, "summary": "s", "figures": figures}
     lines = _lines(chance, json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n")
     (folder / verdict_log.FILE).write_bytes(lines.decode(errors="ignore").encode())
-    return lambda: len(verdict_log.read(folder / verdict_log.FILE))
+    return lambda: len(verdict_log.read_verdicts(folder / verdict_log.FILE))
 
 
 def _truth(chance: Random, folder: Path) -> Read:
@@ -218,7 +218,7 @@ def _truth(chance: Random, folder: Path) -> Read:
 
     def counted() -> int:
         try:
-            truth_table = truth_rows.merged(truth_rows.gathered([path], lambda _: None))
+            truth_table = truth_rows.merge_rows(truth_rows.gather_rows([path], lambda _: None))
         except BadScenario as error:  # tests/unit/test_readers.py says what is not shown of it yet
             raise BadScenario(escape_controls(str(error), most=1000)) from error
         return len(page.page(truth_table)) + len(truth_table.json())

@@ -181,7 +181,7 @@ def test_what_tables_are_made_of(tmp_path: Path, name: str, content: bytes) -> N
     (tmp_path / "planted").write_text("planted words")
     problems: list[str] = []
     try:
-        truth_rows.gathered([run if name == verdict_log.FILE else run / name], problems.append)
+        truth_rows.gather_rows([run if name == verdict_log.FILE else run / name], problems.append)
     except ChaosError as error:
         problems.append(str(error))
     assert problems

@@ -18,7 +18,7 @@ from chaos_harness.clusters.images.compose import go_mod
 from chaos_harness.clusters.images.golang import GO_SOURCES, Program, build, committed_sums, download
 from chaos_harness.clusters.images.resolve import read_lock
 from chaos_harness.clusters.shape import Shape
-from chaos_harness.clusters.terminal.progress import Progress, Step
+from chaos_harness.clusters.terminal.progress import Progress, ProgressStep
 
 
 def test_every_kubernetes_version_has_a_verified_lock() -> None:
@@ -116,7 +116,7 @@ def _pflag_sums() -> str:
 def test_a_program_is_built_from_verified_modules(tmp_path: Path) -> None:
     """A module whose go.sum fits is built, with the variables that the recipe sets."""
     program = Program((".",), {"main.version": "v9"})
-    build(program, _module(tmp_path / "m", _pflag_sums()), tmp_path / "out", _soon(), Step("x"))
+    build(program, _module(tmp_path / "m", _pflag_sums()), tmp_path / "out", _soon(), ProgressStep("x"))
     assert b"v9" in (tmp_path / "out" / "m").read_bytes()
 
 
@@ -125,7 +125,7 @@ def test_a_checksum_that_does_not_match_is_named(tmp_path: Path) -> None:
     """A module whose checksum differs from go.sum is refused by its name, and nothing is built."""
     tampered = re.sub(r"h1:.", "h1:A" if "h1:A" not in _pflag_sums() else "h1:B", _pflag_sums())
     with pytest.raises(ImageUnavailable, match=r"(?s)github\.com/spf13/pflag.*checksum mismatch"):
-        build(Program((".",)), _module(tmp_path / "m", tampered), tmp_path / "out", _soon(), Step("x"))
+        build(Program((".",)), _module(tmp_path / "m", tampered), tmp_path / "out", _soon(), ProgressStep("x"))
     assert list((tmp_path / "out").iterdir()) == []
 
 

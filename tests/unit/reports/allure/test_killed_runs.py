@@ -86,11 +86,11 @@ def test_run_that_ended_or_goes_on_is_left_alone(tmp_path: Path) -> None:
     """Only the dead are rescued."""
     (tmp_path / "results").mkdir()
     assert rescue(tmp_path) == []
-    run_directory.begin(tmp_path)
+    run_directory.record_start(tmp_path)
     (tmp_path / "experiments/r/x").mkdir(parents=True)
     HistoryWriter(tmp_path / "experiments/r/x/history.jsonl").close()
     assert rescue(tmp_path) == []
-    run_directory.end(tmp_path, 0)
+    run_directory.record_end(tmp_path, 0)
     assert rescue(tmp_path) == []
     assert list((tmp_path / "results").iterdir()) == []
 
