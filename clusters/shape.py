@@ -16,7 +16,7 @@ from chaos_harness.clusters import versions
 from chaos_harness.clusters.errors import BadScenario
 from chaos_harness.clusters.terminal.escape import escape_controls
 
-__all__ = ["RECORDED", "Certificate", "Install", "Shape"]
+__all__ = ["RECORDED", "Install", "Shape"]
 
 Install = Literal["manifest", "chart"]
 Certificate = Literal["prepared", "native"]

@@ -11,7 +11,6 @@ from chaos_harness.harness import private
 from chaos_harness.harness.redaction import redact
 
 __all__ = [
-    "RunState",
     "is_running",
     "make_latest",
     "new_run",

@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos_harness.clusters.errors import BadScenario
 
-__all__ = ["manifest_problems", "name_problem", "require_names"]
+__all__ = ["manifest_problems", "require_names"]
 
 _WORDS = {
     "apiVersion": (r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?v[a-z0-9]{1,62}", "a version such as v1 or apps/v1"),

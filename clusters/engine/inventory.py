@@ -20,7 +20,6 @@ __all__ = [
     "EngineObject",
     "inventory",
     "label_arguments",
-    "remove",
     "remove_all",
     "remove_until_none",
     "volume_argument",

@@ -16,7 +16,7 @@ from chaos_harness.clusters.machine import apt
 from chaos_harness.clusters.machine.process import run
 from chaos_harness.clusters.terminal.progress import Progress
 
-__all__ = ["SUITE", "rootfs"]
+__all__ = ["rootfs"]
 
 SUITE = "trixie"
 """Debian 13, as in kind's own base image."""

@@ -15,7 +15,7 @@ from chaos_harness.clusters.errors import HarnessError
 from chaos_harness.clusters.images.golang import SUMS, checksum_database
 from chaos_harness.clusters.machine.process import run
 
-__all__ = ["GATEKEEPER", "write"]
+__all__ = ["GATEKEEPER"]
 
 GATEKEEPER = "github.com/open-policy-agent/gatekeeper/v3"
 """Gatekeeper's module."""

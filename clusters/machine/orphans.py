@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["end", "kill", "members"]
+__all__ = ["kill", "members"]
 
 _SECONDS = 10.0
 _PAUSE_SECONDS = 0.02

@@ -10,11 +10,11 @@ from kubernetes.client import ApiClient
 
 from chaos_harness.clusters.deadline import Deadline
 from chaos_harness.clusters.watching.changes import Change, ObjectDict, State, fold, key
-from chaos_harness.clusters.watching.position import NOT_SERVED, Timing, WatchPosition
+from chaos_harness.clusters.watching.position import Timing, WatchPosition
 from chaos_harness.clusters.watching.proofs import Proofs
 from chaos_harness.clusters.watching.streaming import StreamBroken, WatchStopped
 
-__all__ = ["NOT_SERVED", "Change", "ObjectDict", "Proofs", "State", "Timing", "Watch", "fold", "key", "wait_until"]
+__all__ = ["Change", "Proofs", "State", "Timing", "Watch", "fold", "key", "wait_until"]
 
 Value = TypeVar("Value")
 

@@ -8,7 +8,7 @@ import pytest
 from chaos_harness.clusters.terminal.escape import escape_controls
 from chaos_harness.harness.redaction import redact
 
-__all__ = ["clean_report", "pytest_runtest_makereport"]
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

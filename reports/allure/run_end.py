@@ -17,7 +17,7 @@ from chaos_harness.reports.allure import categories
 from chaos_harness.reports.trends import figures, quality_gate, runs
 from chaos_harness.reports.trends import regression as gate
 
-__all__ = ["RunFinding", "add_outcome", "write"]
+__all__ = ["add_outcome", "write"]
 
 _METRICS = "metrics.prom"
 _FIGURES = "figures.txt"

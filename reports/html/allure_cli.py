@@ -14,7 +14,7 @@ from chaos_harness.clusters.machine.removal import try_remove_folder
 from chaos_harness.harness.errors import HarnessError
 from chaos_harness.reports.html.calling import run_program
 
-__all__ = ["LEAST", "allure_command", "cache_folder"]
+__all__ = ["allure_command", "cache_folder"]
 
 LEAST = 22
 """Oldest version of Node.js: older ones lack functions that Allure's quality gate calls."""

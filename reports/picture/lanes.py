@@ -11,7 +11,7 @@ from chaos_harness.reports.picture.counts import Bins, Tally
 from chaos_harness.reports.picture.model import Band, Mark, QuestionLabel
 from chaos_harness.reports.picture.states import Lifeline
 
-__all__ = ["Axis", "Lanes"]
+__all__ = ["LEFT", "RIGHT", "WIDTH", "Axis", "Lanes"]
 
 LEFT, RIGHT, WIDTH = 222.0, 988.0, 1000.0
 _NAME, _NOTE = 30, 35

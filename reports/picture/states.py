@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from chaos_harness.harness.history.objects import condition, is_ready, is_terminating
 
-__all__ = ["LifeState", "Lifeline", "Sort", "Stretch", "lease_state", "node_state", "pod_state"]
+__all__ = ["Lifeline", "Sort", "lease_state", "node_state", "pod_state"]
 
 LifeState = Literal["ready", "running", "starting", "waiting", "leaving", "gone", "unready", "held", "unheld"]
 """What a reader must tell apart at a glance; the reason is written beside it."""
